@@ -1,0 +1,245 @@
+"""What every command shares: flags from settings, refusals in one line, exit codes, the run folder."""
+
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import sys
+import traceback
+
+from absl import flags
+
+from gan_jax.errors import InputError, NonFiniteError
+from gan_jax.settings import Run, check, setting
+
+EXIT_DONE, EXIT_REFUSED, EXIT_NON_FINITE, EXIT_STOPPED = 0, 2, 3, 4
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """Flags of every command that are not part of a configuration."""
+
+    help: bool = setting(False, "print this text")
+    debug: bool = setting(False, "show the traceback of an error")
+
+
+@dataclasses.dataclass(frozen=True)
+class Training(Command):
+    """Flags of every training command that are not part of a configuration."""
+
+    workdir: str = setting("", "the run folder; default: runs/ and the name of the flagfile or of the experiment")
+    dry_run: bool = setting(False, "check everything, print the configuration and stop")
+    restart: bool = setting(False, "discard what the run folder holds and start again")
+
+
+def prepare_jax():
+    """Settings that must precede JAX's first use: reproducible GPU kernels, compiled code cached on disk."""
+    flag = "--xla_gpu_deterministic_ops=true"
+    if flag.split("=")[0] not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    import jax
+
+    from gan_jax import cache
+    jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    return jax
+
+
+def define(groups):
+    """absl FlagValues with one flag per field of the given dataclass instances, whose values are the defaults."""
+    values = flags.FlagValues()
+    for group in groups:
+        for field in dataclasses.fields(group):
+            default, choices = getattr(group, field.name), field.metadata["choices"]
+            text = field.metadata["text"] + (f" (one of: {', '.join(map(str, choices))})" if choices and len(choices) < 8 else "")
+            _DEFINE[type(default)](field.name, default, text, flag_values=values)
+    flags.DEFINE_multi_string("flagfile", None, "file with one --flag=value per line; flags on the command line win",
+                              flag_values=values)
+    return values
+
+
+def usage(doc, module, groups):
+    """The text of --help: what the command is, then every flag with its default, a group per paragraph."""
+    lines = [doc.strip(), "", f"Usage: python -m {module} [--flag=value ...] [--flagfile=FILE]", ""]
+    for group in groups:
+        for field in dataclasses.fields(group):
+            default, choices = getattr(group, field.name), field.metadata["choices"]
+            lines.append(f"  --{field.name}={default!r}".replace("'", ""))
+            allowed = f" [{' | '.join(map(str, choices))}]" if choices else ""
+            lines.append(f"      {field.metadata['text']}{allowed}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _flagfiles_first(argv):
+    """absl lets the last word win; a flagfile is where a setting starts from, so it goes first. Its path may be relative to
+    the project."""
+    files, rest = [], []
+    for word in argv:
+        if not word.startswith("--flagfile"):
+            rest.append(word)
+            continue
+        path = pathlib.Path(word.partition("=")[2])
+        if not path.is_file():
+            if not (ROOT / path).is_file():
+                known = ", ".join(sorted(p.stem for p in (ROOT / "experiments" / "flagfiles").glob("*.flags")))
+                raise InputError(f"{word} is not a file; those of the project lie in experiments/flagfiles: {known}.")
+            path = ROOT / path
+        files.append(f"--flagfile={path}")
+    return files, rest
+
+
+def parse(doc, module, groups, argv):
+    """Reads the command line into the groups.
+
+    Args:
+      doc: the command's docstring. module: its name for `python -m`.
+      groups: dataclass instances whose fields are the flags and whose values are the defaults; the first is a Command.
+      argv: words after the command's name.
+
+    Returns:
+      (list of new instances, FlagValues)
+
+    Raises:
+      InputError: unknown flag, unreadable value, value out of bounds. SystemExit(0) after --help.
+    """
+    files, rest = _flagfiles_first(argv)
+    if any(word in ("--help", "-h", "-help", "--helpfull") for word in rest):
+        print(usage(doc, module, groups))
+        raise SystemExit(EXIT_DONE)
+    values = define(groups)
+    try:
+        words = values([module, *files, *rest])
+    except (flags.Error, UnicodeDecodeError) as error:
+        raise InputError(" ".join(str(error).split()) + f"; see python -m {module} --help.") from error
+    if words[1:]:
+        raise InputError(f"{words[1]!r} is not a flag; flags have the form --name=value.")
+    out = [dataclasses.replace(group, **{f.name: values[f.name].value for f in dataclasses.fields(group)}) for group in groups]
+    for group in out:
+        check(group)
+    return out, values
+
+
+def guarded(body, argv):
+    """Runs body(argv) and turns what users can cause into one line on stderr and an exit code."""
+    from gan_jax.train import Stopped
+    try:
+        body(argv)
+        return EXIT_DONE
+    except (InputError, NonFiniteError, Stopped, KeyboardInterrupt) as error:
+        if "--debug" in argv:
+            traceback.print_exc()
+        code = (EXIT_REFUSED if isinstance(error, InputError) else EXIT_NON_FINITE if isinstance(error, NonFiniteError)
+                else EXIT_STOPPED)
+        print(str(error) or "interrupted; the last checkpoint is kept.", file=sys.stderr)
+        return code
+
+
+def main(experiment, method, defaults, doc):
+    """Entry of a training command; exits.
+
+    Args:
+      experiment: name of the command. method: key of gan_jax.methods.TABLE. defaults: {setting: value} where the experiment
+        differs from the method's own. doc: what --help says first.
+    """
+    prepare_jax()
+    sys.exit(guarded(lambda argv: run(experiment, method, defaults, doc, argv), sys.argv[1:]))
+
+
+def settings_groups(method, defaults):
+    """[Training, Run, the method's Settings] with an experiment's defaults."""
+    from gan_jax import methods
+    names = {f.name for f in dataclasses.fields(Run)}
+    run = Run(**{k: v for k, v in defaults.items() if k in names})
+    hp = methods.TABLE[method].Settings(**{k: v for k, v in defaults.items() if k not in names})
+    return [Training(), run, hp]
+
+
+def run(experiment, method, defaults, doc, argv):
+    """Flags to finished run folder. Raises what `guarded` handles."""
+    import jax
+
+    from gan_jax import config as configs
+    from gan_jax import train
+    from gan_jax.data import source as sources
+
+    (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
+    if settings.tensorboard:
+        _need("tensorboardX", "--tensorboard", "log")
+    stem = pathlib.Path(values["flagfile"].value[-1]).stem if values["flagfile"].value else experiment
+    workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem)
+    probe = configs.Config(experiment, method, settings, hp, {"classes": ["unknown yet"]})
+    configs.validate(probe, len(jax.devices()))
+    source = sources.load(settings.data, settings.size, settings.crop)
+    config = configs.Config(experiment, method, settings, hp, configs.describe(source))
+    configs.validate(config, len(jax.devices()))
+    print(json.dumps(config.to_dict(), indent=1))
+    if command.dry_run:
+        print(f"Dry run: nothing was written. The run folder would be {workdir}.")
+        return
+    with _claimed(workdir):
+        if _open_run(config, workdir, command.restart):
+            print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
+            return
+        (workdir / "flags.txt").write_text(_flags_text(values))
+        heldout = sources.load(settings.data, settings.size, settings.crop, split="test")
+        train.train(config, workdir, source, heldout)
+        print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
+        print(f"Scores: python -m experiments.evaluate --workdir={workdir}")
+
+
+def _flags_text(values):
+    skip = ("flagfile", "help", "debug", "dry_run", "restart", "workdir")
+    return "".join(f"{line}\n" for line in sorted(values.flags_into_string().splitlines())
+                   if line and line.lstrip("-").partition("=")[0].removeprefix("no") not in skip)
+
+
+def _need(module, flag, extra):
+    import importlib.util
+    if importlib.util.find_spec(module) is None:
+        raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")
+
+
+class _claimed:
+    """The run folder, locked for this process: created if absent; a second process is refused."""
+
+    def __init__(self, workdir):
+        self._workdir = workdir
+
+    def __enter__(self):
+        try:
+            self._workdir.mkdir(parents=True, exist_ok=True)
+            self._file = open(self._workdir / ".lock", "w")
+        except OSError as error:
+            raise InputError(f"--workdir={self._workdir} cannot be used ({error.strerror}); choose another folder.") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"Another process is training in {self._workdir}; wait for it, or use another --workdir.") from error
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+RUN_FILES = ("config.json", "flags.txt", "metrics.jsonl", "samples", "checkpoints", "damaged", "eval.json", "report.html", "DONE",
+             "tensorboard")
+
+
+def _open_run(config, workdir, restart):
+    """Makes the folder hold this configuration, or refuses. Returns whether the run is finished already."""
+    from gan_jax import cache
+    from gan_jax import config as configs
+    if restart:
+        for name in RUN_FILES:
+            path = workdir / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if (workdir / "config.json").exists():
+        changed = configs.differences(configs.load(workdir), config)
+        if changed:
+            raise InputError(f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, or --restart to discard it.")
+    cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
+    return (workdir / "DONE").exists()

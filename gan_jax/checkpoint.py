@@ -1,0 +1,164 @@
+"""Checkpoints of a run: orbax on disk, a checksum over every value, damage reported and stepped over.
+
+A checkpoint holds host copies, so it does not know which devices wrote it, and reads back as numpy arrays.
+"""
+
+import hashlib
+import logging
+import pathlib
+import shutil
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
+
+from gan_jax.errors import InputError
+
+logging.getLogger("absl").setLevel(logging.ERROR)  # orbax narrates every save
+
+
+def to_host(tree):
+    """The tree with numpy leaves: copies, safe from donation; random keys as their uint32 data."""
+    def copy(x):
+        is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+        return np.array(jax.random.key_data(x) if is_key else x)
+    return jax.tree.map(copy, tree)
+
+
+def from_host(host, like):
+    """The inverse of to_host: random keys where `like` (arrays or shapes) has them."""
+    def restore(x, l):
+        return jax.random.wrap_key_data(jnp.asarray(x)) if jnp.issubdtype(l.dtype, jax.dtypes.prng_key) else x
+    return jax.tree.map(restore, host, like)
+
+
+def digests(host):
+    """{leaf path: sha256 hex} of a host tree: name, type, shape and bytes of each leaf."""
+    out = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(host):
+        name, leaf = jax.tree_util.keystr(path), np.asarray(leaf)
+        h = hashlib.sha256(f"{name} {leaf.dtype} {leaf.shape}".encode())
+        h.update(np.ascontiguousarray(leaf).data)
+        out[name] = h.hexdigest()
+    return out
+
+
+def digest(host):
+    """One sha256 hex over all leaves."""
+    return hashlib.sha256("\n".join(f"{k} {v}" for k, v in digests(host).items()).encode()).hexdigest()
+
+
+class Store:
+    """The checkpoints of one run folder: the newest two, and the best by a score if asked.
+
+    Use as a context manager: leaving it waits for the save in progress, without which that save would be lost.
+    """
+
+    def __init__(self, workdir, best=None):
+        """best: name of a score that is smaller when better, or None."""
+        self._best = best
+        self._root = pathlib.Path(workdir).resolve() / "checkpoints"
+        keep = [policy.LatestN(2)]
+        if best:
+            keep.append(policy.BestN(get_metric_fn=lambda scores: scores[best], reverse=True, n=1))
+        options = ocp.CheckpointManagerOptions(preservation_policy=policy.AnyPreservationPolicy(keep),
+                                               cleanup_tmp_directories=True)
+        self._manager = ocp.CheckpointManager(self._root, options=options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._manager.close()
+
+    def steps(self):
+        """Steps that have a finished checkpoint, in order."""
+        return sorted(self._manager.all_steps())
+
+    def best_step(self):
+        """The step whose best score is smallest; None if none was scored."""
+        scored = [(scores[self._best], s) for s in self.steps()
+                  if self._best and (scores := self._manager.metrics(s)) and self._best in scores]
+        return min(scored)[1] if scored else None
+
+    def save(self, step, state, tally, scores=None):
+        """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any."""
+        state, tally = to_host(state), to_host(tally)
+        meta = {"step": step, "state": digest(state), "tally": digest(tally)}
+        saved = self._manager.save(step, metrics=scores, args=ocp.args.Composite(
+            state=ocp.args.StandardSave(state), tally=ocp.args.StandardSave(tally), meta=ocp.args.JsonSave(meta)))
+        if not saved:
+            raise RuntimeError(f"Checkpoint {step} in {self._root} was not saved; the newest there is {self.steps()[-1:]}.")
+
+    def load(self, step, state, tally=None):
+        """One checkpoint as host trees, its checksums verified.
+
+        Args:
+          step: which.
+          state, tally: trees of arrays or shapes of the expected structure; tally may be left out.
+
+        Returns:
+          (state, tally), leaves numpy except random keys.
+
+        Raises:
+          whatever orbax raises on damage; ValueError if the values do not match their checksum.
+        """
+        shapes = {"state": state} | ({} if tally is None else {"tally": tally})
+        shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), shapes)
+        args = {k: ocp.args.StandardRestore(jax.tree.map(lambda a: np.empty(a.shape, a.dtype), v)) for k, v in shapes.items()}
+        out = self._manager.restore(step, args=ocp.args.Composite(**args, meta=ocp.args.JsonRestore()))
+        for name in shapes:
+            if digest(out[name]) != out["meta"][name]:
+                raise ValueError(f"the {name} does not match its checksum")
+        return from_host(out["state"], state), out["tally"] if tally is not None else None
+
+    def load_newest(self, state, tally):
+        """(step, state, tally) of the newest intact checkpoint, or None if there is none.
+
+        A damaged one is named on stderr and moved to `damaged/` in the run folder, and the one before is tried.
+        """
+        for step in reversed(self.steps()):
+            try:
+                return step, *self.load(step, state, tally)
+            except Exception as error:  # damage shows as a dozen exception types
+                reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+                place = self._root.parent / "damaged" / str(step)
+                print(f"Checkpoint {self._root / str(step)} is damaged ({reason}); moved to {place}, trying the one before.",
+                      file=sys.stderr)
+                shutil.rmtree(place, ignore_errors=True)
+                place.parent.mkdir(exist_ok=True)
+                shutil.move(self._root / str(step), place)
+                self._manager.reload()
+        return None
+
+
+def _key_data(x):
+    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
+
+def load_state(workdir, state, step=None):
+    """(step, state) of a run folder, for commands that only read it.
+
+    Args:
+      state: tree of shapes, jax.eval_shape of gan_jax.state.init.
+      step: a step with a checkpoint; None: the newest.
+
+    Raises:
+      InputError: there is no such checkpoint, or it is damaged.
+    """
+    if not (pathlib.Path(workdir) / "checkpoints").is_dir():
+        raise InputError(f"--workdir={workdir} has no checkpoints yet; train into it first.")
+    with Store(workdir) as store:
+        steps = store.steps()
+        if step is None:
+            step = steps[-1] if steps else -1
+        if step not in steps:
+            raise InputError(f"--workdir={workdir} has no checkpoint at step {step}; it has: {', '.join(map(str, steps)) or 'none'}.")
+        try:
+            return step, store.load(step, state)[0]
+        except Exception as error:
+            raise InputError(f"Checkpoint {step} of {workdir} is damaged ({str(error).splitlines()[0][:200]}); "
+                             "train again to fall back to the one before.") from error

@@ -1,0 +1,92 @@
+"""A run's configuration: everything its numbers depend on, checked, stored as config.json, compared on resume."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from gan_jax import methods
+from gan_jax.errors import InputError
+from gan_jax.methods import base
+from gan_jax.settings import Run, check
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """experiment: the command's name. method: key of methods.TABLE. run: settings.Run. hp: the method's Settings.
+    source: {"name", "digest", "n", "size", "colors", "classes"} of the training data."""
+
+    experiment: str
+    method: str
+    run: Run
+    hp: Any
+    source: dict
+
+    def build(self):
+        """The step.Method of this run."""
+        shape = base.Shape(self.source["size"], self.source["colors"])
+        return methods.TABLE[self.method].build(self.hp, shape, self.run.steps)
+
+    def to_dict(self):
+        """Nested dict of JSON values."""
+        return dataclasses.asdict(self)
+
+
+def describe(source):
+    """The part of a data.source.Source that config.json records."""
+    n, size, _, colors = source.images.shape
+    return {"name": source.name, "digest": source.digest, "n": n, "size": size, "colors": colors,
+            "classes": list(source.classes)}
+
+
+def validate(config, n_devices):
+    """Refuses settings that contradict each other or the machine. Single values are checked by settings.check.
+
+    Raises:
+      InputError
+    """
+    run = config.run
+    check(run)
+    check(config.hp)
+    if run.devices > n_devices:
+        raise InputError(f"--devices={run.devices}, but this machine has {n_devices}; use --devices={n_devices} or fewer.")
+    used = run.devices or n_devices
+    if run.batch % used:
+        low = run.batch - run.batch % used
+        allowed = f"{low} or {low + used}" if low else f"{used}"
+        raise InputError(f"--batch={run.batch} is not a multiple of {used} devices; use {allowed}, or --devices=1.")
+    if run.keep_best != "none" and not run.eval_every:
+        raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
+    if run.keep_best in ("total_variation", "kl") and not config.source["classes"]:
+        raise InputError(f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet.")
+
+
+def load(workdir):
+    """The Config of a run folder.
+
+    Raises:
+      InputError: no config.json there, or one that this version cannot read.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.is_file():
+        raise InputError(f"--workdir={workdir} is not a run folder (no config.json); train into it first.")
+    try:
+        raw = json.loads(path.read_text())
+        hp = methods.TABLE[raw["method"]].Settings(**raw["hp"])
+        return Config(raw["experiment"], raw["method"], Run(**raw["run"]), hp, raw["source"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
+
+
+def differences(old, new):
+    """["--flag=old, now new", ...] for every setting that matters to the numbers."""
+    out = [f"--{name}={getattr(old, name)}, now {getattr(new, name)}" if name != "experiment"
+           else f"experiment {old.experiment}, now {new.experiment}"
+           for name in ("experiment", "method") if getattr(old, name) != getattr(new, name)]
+    if old.method == new.method:
+        for a, b in ((old.run, new.run), (old.hp, new.hp)):
+            out += [f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}" for f in dataclasses.fields(a)
+                    if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)]
+    if old.source["digest"] != new.source["digest"] and not any(d.startswith(("--data", "--size", "--crop")) for d in out):
+        out.append(f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})")
+    return out

@@ -1,0 +1,144 @@
+"""What a data set is, once opened: a uint8 array, labels if there are any, and a fingerprint."""
+
+import concurrent.futures
+import hashlib
+import importlib
+import json
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax import errors
+
+# --data=NAME or --data=NAME:ARG -> the form shown to the user, and the module whose load(arg, size, crop, split) opens
+# it. Modules are imported when asked for, so that nobody pays for a source that is not used.
+LOADERS = {
+    "galaxies": ("galaxies", "gan_jax.data.galaxies"),
+    "folder": ("folder:DIR", "gan_jax.data.folder"),
+    "idx": ("idx:DIR", "gan_jax.data.idx"),
+    "npz": ("npz:FILE", "gan_jax.data.npz"),
+}
+MIN_SIZE, MAX_SIZE = 8, 1024
+MAX_CLASSES = 65536
+_CHUNK_BYTES = 2**24
+
+
+class Source(NamedTuple):
+    """One split of a data set.
+
+    images: uint8 [N, H, W, C], an array or a read-only memmap.
+    labels: int32 [N], -1 where unknown; None if the source has no classes.
+    classes: names of the classes, in label order; () if none.
+    name: the --data spec it came from.
+    digest: hex fingerprint of the content (pixels and labels); two sources with equal digests are the same data.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple
+    name: str
+    digest: str
+
+
+def load(spec, size, crop=0, split="train"):
+    """Opens one split of the data set that `--data` names.
+
+    Args:
+      spec: "NAME" or "NAME:ARG", see `LOADERS`.
+      size: side of the images in pixels, 8 to 1024.
+      crop: side in source pixels of a centre crop made before resizing; 0 for the largest centre square.
+      split: "train" or "test".
+
+    Returns:
+      Source with images [N, size, size, C]; None if the data set has no such split.
+
+    Raises:
+      InputError: the spec, the size or the crop makes no sense, or the data are not what a source must be.
+    """
+    name, _, arg = spec.partition(":")
+    forms = ", ".join(form for form, _ in LOADERS.values())
+    if name not in LOADERS:
+        raise errors.InputError(f"--data={spec} names no known source; use one of {forms}.")
+    form, module = LOADERS[name]
+    if ":" in form and not arg:
+        raise errors.InputError(f"--data={spec} says nothing after the name; write it as --data={form}.")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise errors.InputError(f"--size={size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
+    if crop < 0:
+        raise errors.InputError(f"--crop={crop} is negative; give a side in pixels, or 0 for the largest square.")
+    if split not in ("train", "test"):
+        raise errors.InputError(f"split {split!r} is unknown; use train or test.")
+    loaded = importlib.import_module(module).load(arg, size, crop, split)
+    if loaded is None:
+        return None
+    images, labels, classes = loaded
+    _check_images(images, size, spec)
+    if labels is not None:
+        labels = _checked_labels(labels, len(images), tuple(classes), spec)
+    return Source(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
+
+
+def numbered_classes(labels, name):
+    """Class names "0", "1", ... up to the largest label, for data that bring labels but no names.
+
+    Raises:
+      InputError: the largest label is too large for a class number.
+    """
+    largest = int(labels.max()) if labels.size else -1
+    if largest >= MAX_CLASSES:
+        raise errors.InputError(
+            f"{name} has the label {largest}; labels are class numbers 0 to K-1 (at most {MAX_CLASSES} classes), "
+            "or -1 where unknown."
+        )
+    return tuple(str(i) for i in range(largest + 1))
+
+
+def fingerprint(images, labels, classes):
+    """SHA-256 of shape, pixels, labels and class names, its first 32 hex digits.
+
+    Pixels are hashed in pieces of fixed size on all cores, and the pieces' hashes are hashed, so that a large memmap
+    is neither copied nor waited for longer than needed.
+    """
+    head = json.dumps([list(images.shape), labels is not None, list(classes)])
+    total = hashlib.sha256(head.encode())
+    rows = max(1, _CHUNK_BYTES // max(1, images[:1].size))
+
+    def piece(start):
+        return hashlib.sha256(np.ascontiguousarray(images[start : start + rows]).ravel()).digest()
+
+    with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        for digest in pool.map(piece, range(0, len(images), rows)):
+            total.update(digest)
+    if labels is not None:
+        total.update(np.ascontiguousarray(labels, "<i4"))
+    return total.hexdigest()[:32]
+
+
+def _check_images(images, size, spec):
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1:3] != (size, size) or images.shape[3] < 1:
+        raise errors.InputError(
+            f"--data={spec} gives {images.dtype} {list(images.shape)}; images must be uint8 [N, {size}, {size}, C]."
+        )
+    if not len(images):
+        raise errors.InputError(f"--data={spec} has no images; a data set needs at least one.")
+
+
+def _checked_labels(labels, n_images, classes, spec):
+    """Labels as int32, refused if they do not fit the images or the classes."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise errors.InputError(
+            f"--data={spec} has labels {labels.dtype} {list(labels.shape)}; they must be integers [{n_images}]."
+        )
+    if len(labels) != n_images:
+        raise errors.InputError(
+            f"--data={spec} has {n_images} images but {len(labels)} labels; give one label per image, -1 where unknown."
+        )
+    smallest, largest = int(labels.min()), int(labels.max())
+    if smallest < -1 or largest >= len(classes):
+        raise errors.InputError(
+            f"--data={spec} has labels from {smallest} to {largest}; with {len(classes)} classes they must lie in "
+            f"0 to {len(classes) - 1}, or be -1 where unknown."
+        )
+    return labels.astype(np.int32, copy=False)

@@ -1,0 +1,13 @@
+"""The two ways a run ends that are not a bug."""
+
+
+class InputError(ValueError):
+    """The user asked for something that cannot be done.
+
+    The message is one line: what was given, what is allowed, what to do. Commands print it on stderr and exit with
+    code 2; `--debug` shows the traceback.
+    """
+
+
+class NonFiniteError(RuntimeError):
+    """A loss or a gradient became infinite or NaN. Names the player and the step; commands exit with code 3."""

@@ -1,0 +1,231 @@
+"""Scores of a generator, beside the floor and the controls that give them a meaning.
+
+A single distance says nothing: it depends on the feature net, the number of images and the data. So every record holds
+four rows computed alike (same reference, net and number of images), and the protocol they came from:
+
+  real       real images against other real images: the floor, what a perfect generator would reach.
+  model      the trained generator.
+  untrained  the same generator before training.
+  collapsed  real images of one class only: perfect pictures, no variety.
+"""
+
+import math
+import textwrap
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax import errors
+from gan_jax.metrics import frechet, modes
+
+N_REFERENCE = 10_000  # real training images that everything is compared with, at most
+N_REPEATED = 8  # different images in the collapsed control where there are no classes
+
+LABELS = {"real": "real (floor)", "model": "model", "untrained": "untrained", "collapsed": "collapsed"}
+SCORES = {"frechet": "Frechet distance", "total_variation": "total variation", "kl": "KL (nats)",
+          "classes_5pct": "classes >= 5 %"}
+HOW_TO_READ = (
+    "Distances: lower is better. A perfect generator would score like the floor (real images against other real "
+    "images); a useful one lies far below both controls (an untrained generator; real images without variety)."
+)
+
+
+class Embedding(NamedTuple):
+    """What the feature net saw in N images: features float32 [N, F], probs float32 [N, K] or None."""
+
+    features: np.ndarray
+    probs: np.ndarray | None
+
+    def take(self, rows):
+        """The embedding of some of the images."""
+        return Embedding(self.features[rows], None if self.probs is None else self.probs[rows])
+
+
+def embed(extractor, source, rows):
+    """Embedding of the given rows of a source, read in file order, returned in the order given."""
+    order = np.argsort(rows)
+    return Embedding(*extractor.apply(source.images[rows[order]])).take(np.argsort(order))
+
+
+def reference(extractor, real, seed):
+    """What samples are compared with: min(N_REFERENCE, N) training images, drawn by the seed without replacement.
+
+    Returns:
+      (Embedding, int64 rows of `real.images`), in the order drawn.
+    """
+    rows = np.random.default_rng(seed).permutation(len(real.images))[:N_REFERENCE]
+    return embed(extractor, real, rows), rows
+
+
+def score(ref, sample, confusion=None):
+    """Scores of one set of images.
+
+    Args:
+      ref, sample: Embeddings by the same net.
+      confusion: float64 [K, K] of the net's classifier, or None.
+
+    Returns:
+      {"frechet"} and, where the net has classes, {"total_variation", "kl", "fractions", "fractions_corrected"}. The
+      class fractions of both sides are what the classifier reports, even where labels are known: its mistakes must hit
+      both sides alike. fractions_corrected: the sample's, with the classifier's confusions undone.
+    """
+    out = {"frechet": frechet.frechet(ref.features, sample.features)}
+    if sample.probs is not None:
+        p, q = modes.fractions(sample.probs), modes.fractions(ref.probs)
+        out |= {"total_variation": modes.total_variation(p, q), "kl": modes.kl(p, q), "fractions": p}
+        if confusion is not None:
+            out["fractions_corrected"] = modes.corrected(p, confusion)
+    return out
+
+
+def check(extractor, real, n, flag="n_images"):
+    """The number of features; refuses counts that cannot be scored, before anything expensive.
+
+    flag: what the user set n by, for the message.
+
+    Raises:
+      InputError: n, or half of the real images, is not more than the number of features.
+    """
+    dim, n_all = extractor.apply(real.images[:1])[0].shape[1], len(real.images)
+    if n <= dim:
+        raise errors.InputError(
+            f"--{flag}={n} is too few for the {dim} features of {extractor.name}; use at least {dim + 1}.")
+    if n_all // 2 <= dim:
+        raise errors.InputError(f"--data={real.name} has {n_all} images, too few to be scored in {dim} features; "
+                                f"use at least {2 * dim + 2}.")
+    return dim
+
+
+def floor(extractor, real, heldout, ref, rows, n, repeats, seed):
+    """Pairs of real images that share none, for the row "real".
+
+    n held-out images if there are that many, else n training images outside the reference, else the reference cut in
+    two (the sample is then at most half of it; the counts are smaller and the floor a little higher).
+
+    Returns:
+      (where the samples come from, in words; list of (reference, sample) Embeddings).
+    """
+    others = np.setdiff1d(np.arange(len(real.images)), rows)
+    rngs = [np.random.default_rng([seed, repeat]) for repeat in range(repeats)]
+    if heldout is not None and len(heldout.images) >= n:
+        chosen = [rng.permutation(len(heldout.images))[:n] for rng in rngs]
+        return "held-out images", [(ref, embed(extractor, heldout, rows)) for rows in chosen]
+    if len(others) >= n:
+        chosen = [rng.permutation(others)[:n] for rng in rngs]
+        return "other training images", [(ref, embed(extractor, real, rows)) for rows in chosen]
+    mixed, cut = [rng.permutation(len(rows)) for rng in rngs], min(n, len(rows) // 2)
+    return "disjoint parts of the training images", [(ref.take(m[cut:]), ref.take(m[:cut])) for m in mixed]
+
+
+def collapsed(ref, n, seed):
+    """n real images without variety, taken from the reference (again and again where it has too few).
+
+    They are of the class the classifier reports most often; without classes `N_REPEATED` images.
+
+    Returns:
+      (what they are, in words; Embedding).
+    """
+    rng = np.random.default_rng([seed, len(ref.features)])
+    if ref.probs is None:
+        pool, what = rng.permutation(len(ref.features))[:N_REPEATED], f"{N_REPEATED} training images, repeated"
+    else:
+        pool, what = np.flatnonzero(ref.probs.argmax(1) == modes.counts(ref.probs).argmax()), "most frequent class only"
+    return what, ref.take(rng.choice(pool, n, replace=len(pool) < n))
+
+
+def row(pairs, confusion):
+    """One row of the record: mean scores of (reference, sample) pairs, and standard deviations if there are several."""
+    scores = [score(*pair, confusion) for pair in pairs]
+    out = {"n_real": len(pairs[0][0].features), "n_fake": len(pairs[0][1].features), "repeats": len(pairs)}
+    for name in scores[0]:
+        values = np.array([s[name] for s in scores], np.float64)
+        out[name] = values.mean(0).tolist()
+        if len(pairs) > 1:
+            out[f"{name}_std"] = values.std(0, ddof=1).tolist()
+    if "fractions" in out:
+        out["classes_5pct"] = modes.n_holding(out["fractions"])
+    return out
+
+
+def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
+    """Scores samples against real training images, beside the floor and the controls.
+
+    Args:
+      extractor: features.Extractor.
+      real: Source, the training images.
+      heldout: Source of the test split, or None.
+      samplers: {"model": f, "untrained": f} or the first alone; f(seed, n) -> uint8 [n, H, W, C].
+      n: images per sample, more than the number of features.
+      repeats: how often "model" and "real" are drawn (model with seeds seed, seed + 1, ...); the controls once.
+        Repeated floors share reference and pool, so their spread is somewhat too small.
+      seed: int, of every draw.
+
+    Returns:
+      JSON-able finite dict: "protocol"; "classes" (names); with classes, "real_fractions" of the reference as reported
+      and "real_fractions_corrected"; "rows": one dict per row with n_real, n_fake, repeats, frechet, total_variation,
+      kl, fractions, fractions_corrected (each with NAME_std if repeated) and classes_5pct, the number of classes that
+      hold at least 5 % of the images.
+
+    Raises:
+      InputError: too few images for the features, or features that are not finite.
+    """
+    dim = check(extractor, real, n)
+    ref, drawn = reference(extractor, real, seed)
+    kind, floors = floor(extractor, real, heldout, ref, drawn, n, repeats, seed)
+    what, control = collapsed(ref, n, seed)
+    rows = {"real": row(floors, extractor.confusion)}
+    for name, sampler in samplers.items():
+        times = repeats if name == "model" else 1
+        samples = [Embedding(*extractor.apply(sampler(seed + i, n))) for i in range(times)]
+        rows[name] = row([(ref, sample) for sample in samples], extractor.confusion)
+    rows["collapsed"] = row([(ref, control)], extractor.confusion)
+    record = {"protocol": {
+        "n_real": len(drawn), "n_fake": n, "repeats": repeats, "seed": seed, "net": extractor.name,
+        "net_accuracy": None if extractor.accuracy is None else float(extractor.accuracy), "n_features": dim,
+        "split": "train", "floor": kind, "collapsed": what, "size": int(real.images.shape[1]), "data": real.name,
+        "digest": real.digest,
+    }, "classes": [], "rows": rows}
+    if ref.probs is not None:
+        record |= {"classes": list(extractor.classes), "real_fractions": modes.fractions(ref.probs).tolist()}
+        if extractor.confusion is not None:
+            record["real_fractions_corrected"] = modes.corrected(record["real_fractions"], extractor.confusion).tolist()
+    return record
+
+
+def summary(record):
+    """The model row's scalars, for the training log: frechet and, with classes, total_variation, kl, classes_5pct."""
+    return {name: record["rows"]["model"][name] for name in SCORES if name in record["rows"]["model"]}
+
+
+def cell(row, name):
+    """A score as text: "1.234 +- 0.056" where it was repeated, "-" where the net has no classes."""
+    if name not in row:
+        return "-"
+    std = row.get(f"{name}_std", 0)
+    decimals = min(max(1 - math.floor(math.log10(std)), 0), 9) if std > 0 else 0  # two digits of the spread
+    return f"{row[name]:.{decimals}f} +- {std:.{decimals}f}" if std > 0 else f"{row[name]:.4g}"
+
+
+def protocol_line(record):
+    """Everything the scores depend on: two records compare only if this agrees (rows with other counts say so)."""
+    p = record["protocol"]
+    accuracy = "" if p["net_accuracy"] is None else f" (balanced accuracy {100 * p['net_accuracy']:.1f} %)"
+    odd = [f" Counts of row {LABELS.get(name, name)}: {row['n_fake']} against {row['n_real']}."
+           for name, row in record["rows"].items() if (row["n_real"], row["n_fake"]) != (p["n_real"], p["n_fake"])]
+    return (f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px (split "
+            f"{p['split']}, digest {p['digest'][:12]}), {p['repeats']} repeats from seed {p['seed']}, in "
+            f"{p['n_features']} features of {p['net']}{accuracy}. Floor: {p['floor']}. Collapsed: {p['collapsed']}."
+            + "".join(odd))
+
+
+def table(record):
+    """The record as plain text for a terminal, at most 100 columns wide."""
+    rows, names = record["rows"], [n for n in SCORES if n in record["rows"]["model"]]
+    lines = [f"{'':14}" + "".join(f"{SCORES[n]:>21}" for n in names)]
+    lines += [f"{LABELS.get(r, r):14}" + "".join(f"{cell(rows[r], n):>21}" for n in names) for r in rows]
+    if record["classes"]:
+        shares = {"training data": record["real_fractions"], **{r: rows[r]["fractions"] for r in rows}}
+        lines += ["", f"{'images in %':20}" + "".join(f"{LABELS.get(r, r):>16}" for r in shares)]
+        lines += [f"{name[:19]:20}" + "".join(f"{100 * f[i]:16.1f}" for f in shares.values())
+                  for i, name in enumerate(record["classes"])]
+    return "\n".join([*lines, "", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)])

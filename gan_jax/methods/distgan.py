@@ -1,0 +1,132 @@
+"""Dist-GAN and Morpho-GAN: an encoder, three players, distance constraints (Tran et al. 2018; S3).
+
+Defaults are what Dist-GAN's released code runs with the log loss; Morpho-GAN is the same with hdcgan nets, DRAGAN's penalty
+(weight 10) and noise at D's input. Each step: recon, disc, gen, each with a fresh minibatch and fresh noise.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import losses, penalties
+from gan_jax.methods import base
+from gan_jax.nets import dcgan
+from gan_jax.parallel import mean
+from gan_jax.settings import setting
+from gan_jax.step import Method, Player, call
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(base.Settings):
+    """Defaults are those of Dist-GAN's released code for CelebA, with its slips corrected."""
+
+    width: int = setting(128, "channels next to the image; deeper layers have multiples of it", low=1)
+    pixels: str = setting("sigmoid", "pixel range of the nets: sigmoid [0, 1], tanh [-1, 1]", choices=("sigmoid", "tanh"))
+    beta2: float = setting(0.9, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
+    sample_stats: str = setting("batch", "BatchNorm statistics when sampling: of the batch, or running averages",
+                                choices=("batch", "running"))
+    penalty: str = setting("wgan_gp", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
+    lambda_p: float = setting(1.0, "weight of the penalty", low=0.0)
+    penalty_norm: str = setting("rms", "norm of the slope: l2, or rms as in Dist-GAN's code (D03)", choices=("l2", "rms"))
+    hinge: str = setting("off", "D's hinge loss in place of the log loss: off; corrected (on logits); code_logit and "
+                         "code_prob subtract the penalty, on logits or probabilities, as the released code does (D05)",
+                         choices=("off", "corrected", "code_logit", "code_prob"))
+    disc_weights: str = setting("schedule", "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), "
+                                "or equal as in S3's eq. 2 (D08)", choices=("schedule", "equal"))
+    gen_loss: str = setting("score", "G's loss: score (difference of mean probabilities), or ns (D24)",
+                            choices=("score", "ns"))
+    recon_trains: str = setting("enc", "what the reconstruction step trains: enc as in the code, enc_gen as in the paper "
+                                "(D07, D23)", choices=("enc", "enc_gen"))
+    recon_space: str = setting("features", "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed) (D06)",
+                               choices=("features", "pixels"))
+    lambda_r: float = setting(1.0, "weight of the latent-data distance", low=0.0)
+    lambda_w: float = setting(0.0, "scale of latent distances; 0: sqrt(z_dim / feature size) (D09)", low=0.0)
+    wide_enc: bool = setting(False, "twice the channels in the encoder's last block, as released (D16)")
+
+
+def latent_weight(hp, n_features):
+    """lambda_w: hp's, or sqrt(z_dim / n_features): 0.078125 for 100 dimensions and 16384 features (D09)."""
+    return hp.lambda_w or math.sqrt(hp.z_dim / n_features)
+
+
+def recon_loss(env, vs, batch, key):
+    """Reconstruction error and squared latent-data distance; S3 eq. 3 as released (D06, D07).
+
+    The distances are differences of means over batch and features, so which code is paired with which noise is immaterial.
+    """
+    hp, x = env.hp, batch["image"]
+    z = base.noise(env, key, x.shape[0])
+    ze, vs = call(env, vs, "enc", x)
+    rec, vs = call(env, vs, "gen", ze)
+    fake, vs = call(env, vs, "gen", z)
+    real_f, rec_f, fake_f = (call(env, vs, "disc", image)[0].features for image in (x, rec, fake))
+    if hp.recon_space == "features":
+        error = mean(env, (real_f - rec_f) ** 2)
+    else:
+        error = mean(env, jnp.sum((x - rec) ** 2, axis=(1, 2, 3)))
+    gap = mean(env, rec_f - fake_f) - latent_weight(hp, real_f.shape[-1]) * mean(env, ze - z)
+    return error + hp.lambda_r * gap**2, (vs, {"error": error, "gap": jnp.abs(gap)})
+
+
+def weights(hp, progress):
+    """(real, reconstruction) weights of D's loss: 0.95 and 0.05 until half-way, 1 and 0 from three quarters on (D08)."""
+    if hp.disc_weights == "equal":
+        return 1.0, 1.0
+    mu = jnp.clip(2 * (0.1 * progress - 0.05), 0.0, 0.05)
+    return 0.95 + mu, 0.05 - mu
+
+
+def adversarial_terms(hp, real, rec, fake):
+    """Per-example losses of D for logits of reals, reconstructions (labelled real) and fakes."""
+    if hp.hinge == "off":
+        return losses.bce(real, 1.0), losses.bce(rec, 1.0), losses.bce(fake, 0.0)
+    score = jax.nn.sigmoid if hp.hinge == "code_prob" else lambda logit: logit
+    hinge = losses.ADVERSARIAL["hinge"]
+    return hinge.real(score(real)), hinge.real(score(rec)), hinge.fake(score(fake))
+
+
+def disc_loss(env, vs, batch, key):
+    """D's loss with reconstructions as further reals; S3 eqs. 2 and 4 with the penalty's sign corrected (D01, D05)."""
+    kz, kx, kr, kf, kp = jax.random.split(key, 5)
+    hp, x = env.hp, batch["image"]
+    fake, _ = call(env, vs, "gen", base.noise(env, kz, x.shape[0]))
+    rec, _ = call(env, vs, "gen", call(env, vs, "enc", x)[0])
+    real_out, vs = call(env, vs, "disc", base.noisy(env, kx, x))
+    rec_out, vs = call(env, vs, "disc", base.noisy(env, kr, rec))
+    fake_out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
+    terms = adversarial_terms(hp, real_out.logit, rec_out.logit, fake_out.logit)
+    (w_real, w_rec), (on_real, on_rec, on_fake) = weights(hp, env.progress), (mean(env, t) for t in terms)
+    penalty = penalties.penalty(env, lambda x: call(env, vs, "disc", x)[0].logit, x, fake, kp)
+    sign = -1 if hp.hinge.startswith("code") else 1
+    prob = {name: mean(env, jax.nn.sigmoid(out.logit))
+            for name, out in [("real_prob", real_out), ("rec_prob", rec_out), ("fake_prob", fake_out)]}
+    loss = w_real * on_real + w_rec * on_rec + on_fake + sign * base.signed_penalty(hp, penalty)
+    return loss, (vs, {**prob, "penalty": penalty})
+
+
+def gen_loss(env, vs, batch, key):
+    """|mean sigmoid D(x) - mean sigmoid D(G(z))|, S3 eq. 1; saturating and of one sign for the whole batch (D24)."""
+    kz, kx, kf = jax.random.split(key, 3)
+    x = batch["image"]
+    fake, vs = call(env, vs, "gen", base.noise(env, kz, x.shape[0]))
+    fake_out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
+    if env.hp.gen_loss == "ns":
+        return mean(env, losses.bce(fake_out.logit, 1.0)), (vs, {})
+    real_out, vs = call(env, vs, "disc", base.noisy(env, kx, x))
+    gap = mean(env, jax.nn.sigmoid(real_out.logit)) - mean(env, jax.nn.sigmoid(fake_out.logit))
+    return jnp.abs(gap), (vs, {})
+
+
+def build(hp, shape, steps):
+    """Method for images of a base.Shape, trained for a number of steps."""
+    enc = dcgan.Enc(shape.size, hp.width, hp.z_dim, base.STYLES[hp.net], hp.wide_enc, hp.init)
+    recon_nets = ("enc", "gen") if hp.recon_trains == "enc_gen" else ("enc",)
+    return Method(
+        nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape), "enc": enc},
+        dummies=base.dummies(hp, shape, "disc", "enc"),
+        players=(Player("recon", recon_nets, recon_loss, base.adam(hp)),
+                 Player("disc", ("disc",), disc_loss, base.adam(hp)),
+                 Player("gen", ("gen",), gen_loss, base.adam(hp))),
+        sample=base.sample, hp=hp, steps=steps, ema=base.ema(hp))

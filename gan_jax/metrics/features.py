@@ -1,0 +1,212 @@
+"""Features and class probabilities of images, from a small classifier trained once on the data set's own labels.
+
+Without labels the net of the same shape keeps its random weights: features that compare sets, no probabilities.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import traverse_util
+
+from gan_jax import cache, images
+from gan_jax.nets import classifier
+
+VERSION = 1  # of the recipe below; raise it when the same settings would give another net
+_SKY = ("galaxies", "galaxyzoo")  # sources whose images mean the same when turned or mirrored
+_MAX_TRAIN, _MAX_HELDOUT = 60_000, 10_000  # images
+_APPLY_BATCH = 250
+
+
+class Settings(NamedTuple):
+    """How a classifier is trained; part of the name of its cache entry."""
+
+    steps: int = 600
+    batch: int = 64
+    learning_rate: float = 4e-3  # the highest; a warm-up of a tenth, then a cosine to 0
+    weight_decay: float = 1e-3
+    widths: tuple = classifier.WIDTHS
+    seed: int = 0
+
+
+class Extractor(NamedTuple):
+    """What sees images for the metrics.
+
+    name: of the net; numbers of two nets must not be compared.
+    accuracy: balanced accuracy on held-out images, in [0, 1]; None for a random net.
+    confusion: float64 [K, K] on held-out images, rows are true classes and sum to 1 (a class with no held-out image has
+      a row of the identity); None for a random net.
+    classes: names of the classes.
+    apply: images uint8 [N, H, W, C] -> (features float32 [N, F], probs float32 [N, K], or None for a random net).
+      The probabilities are those of equally frequent classes.
+    """
+
+    name: str
+    accuracy: float | None
+    confusion: np.ndarray | None
+    classes: tuple
+    apply: Callable
+
+
+def load(source, heldout=None, settings=None):
+    """The extractor for a data set: a classifier trained once and cached, or a random net.
+
+    Args:
+      source: data.source.Source; its labelled images (label >= 0) train the classifier, each class equally often.
+      heldout: Source whose labelled images measure the accuracy; None (or without labels): a tenth of `source`, which
+        is then not trained on.
+      settings: Settings of the training; None for the defaults.
+
+    Returns:
+      Extractor; a random net if fewer than two classes have labelled images.
+    """
+    settings = settings or Settings()
+    if source.labels is None or len(np.unique(source.labels[source.labels >= 0])) < 2:
+        return _random(source, settings)
+    if heldout is not None and (heldout.labels is None or (heldout.labels < 0).all()):
+        heldout = None
+    what = {"version": VERSION, "digest": source.digest, "turned": _turned(source), **settings._asdict(),
+            "heldout": heldout and heldout.digest}
+    folder = cache.entry("classifier", what, lambda folder: _build(folder, source, heldout, settings))
+    with np.load(folder / "weights.npz") as file:
+        variables = traverse_util.unflatten_dict(dict(file), sep="/")
+    report = json.loads((folder / "report.json").read_text())
+    net = classifier.Classifier(len(source.classes), settings.widths)
+    return Extractor(f"classifier-{folder.name[:8]}", report["balanced_accuracy"], _normalised(report["confusion"]),
+                     source.classes, _applier(net, variables))
+
+
+def _random(source, settings):
+    net = classifier.Classifier(max(1, len(source.classes)), settings.widths)
+    variables = net.init(jax.random.key(settings.seed), jnp.zeros((1, *source.images.shape[1:])))
+    embed = _applier(net, variables)
+    return Extractor("random", None, None, source.classes, lambda x: (embed(x)[0], None))
+
+
+def _turned(source):
+    return source.name.partition(":")[0] in _SKY
+
+
+def _applier(net, variables):
+    """images uint8 [N, H, W, C] -> (features [N, F], probs [N, K]), in batches of one shape, for one compilation."""
+    @jax.jit
+    def embed(variables, x):
+        features, logits = net.apply(variables, images.to_float(x, "tanh"))
+        return features, jax.nn.softmax(logits)
+
+    def apply(x):
+        out = []
+        for start in range(0, len(x), _APPLY_BATCH):
+            batch = np.asarray(x[start : start + _APPLY_BATCH])
+            short = _APPLY_BATCH - len(batch)
+            out.append(jax.device_get(embed(variables, np.pad(batch, ((0, short), (0, 0), (0, 0), (0, 0))))))
+        features, probs = (np.concatenate(parts)[: len(x)] for parts in zip(*out, strict=True))
+        return features, probs
+
+    return apply
+
+
+def _build(folder, source, heldout, settings):
+    """Trains and measures a classifier; writes weights.npz and report.json into the folder."""
+    order = np.random.default_rng(settings.seed).permutation(np.flatnonzero(source.labels >= 0))
+    if heldout is None:
+        n_test = max(1, len(order) // 10)
+        test, test_rows, rows = source, order[:n_test], order[n_test:]
+    else:
+        test, rows = heldout, order
+        test_rows = np.random.default_rng(settings.seed).permutation(np.flatnonzero(heldout.labels >= 0))
+    rows, test_rows = np.sort(rows[:_MAX_TRAIN]), np.sort(test_rows[:_MAX_HELDOUT])
+    net = classifier.Classifier(len(source.classes), settings.widths)
+    variables = _train(net, source.images[rows], source.labels[rows], settings, _turned(source))
+    _, probs = _applier(net, variables)(test.images[test_rows])
+    report = _report(test.labels[test_rows], probs.argmax(1), source.classes)
+    print(f"classifier: balanced accuracy {report['balanced_accuracy']:.3f} on {len(test_rows)} held-out images",
+          file=sys.stderr)
+    weights = traverse_util.flatten_dict(jax.device_get(variables), sep="/")
+    np.savez(folder / "weights.npz", **weights)
+    report |= {"n_train": len(rows), "n_heldout": len(test_rows)}
+    (folder / "report.json").write_text(json.dumps(report, indent=1))
+
+
+def _report(labels, predicted, classes):
+    """Accuracies of predictions int [N]; a class with no image has no recall and no part in the balanced accuracy."""
+    k = len(classes)
+    confusion = np.bincount(labels * k + predicted, minlength=k * k).reshape(k, k)
+    n = confusion.sum(1)
+    recall = [float(confusion[i, i] / n[i]) if n[i] else None for i in range(k)]
+    return {
+        "classes": list(classes),
+        "accuracy": float((labels == predicted).mean()),
+        "balanced_accuracy": float(np.mean([r for r in recall if r is not None])),
+        "recall": recall,
+        "confusion": confusion.tolist(),  # counts; rows are true classes
+    }
+
+
+def _normalised(confusion):
+    confusion = np.asarray(confusion, np.float64)
+    n = confusion.sum(1, keepdims=True)
+    return np.where(n > 0, confusion / np.maximum(n, 1), np.eye(len(confusion)))
+
+
+def _train(net, x, labels, settings, turned):
+    """Trains net on images uint8 [N, S, S, C] and labels int32 [N], all >= 0; returns its variables."""
+    warm_up = max(1, settings.steps // 10)
+    schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, warm_up, settings.steps)
+    optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
+    key = jax.random.key(settings.seed)
+    variables = jax.jit(net.init)(key, jnp.zeros((1, *x.shape[1:])))
+    state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
+    step = jax.jit(_build_step(net, optimizer, _balanced(labels, settings.batch), turned), donate_argnums=0)
+    x, labels = jnp.asarray(x), jnp.asarray(labels)
+    for t in range(settings.steps):
+        state, loss = step(state, x, labels, jax.random.fold_in(key, t))
+        if (t + 1) % warm_up == 0:
+            print(f"classifier: step {t + 1} of {settings.steps}, loss {float(loss):.3f}", file=sys.stderr, flush=True)
+    return {"params": state[0], "batch_stats": state[1]}
+
+
+def _balanced(labels, batch):
+    """Function of a key: row numbers int32 [batch], every class that occurs equally likely."""
+    order = jnp.asarray(np.argsort(labels, kind="stable"), jnp.int32)
+    count = np.unique(labels, return_counts=True)[1]
+    start, count = jnp.asarray(np.cumsum(count) - count, jnp.int32), jnp.asarray(count, jnp.int32)
+
+    def rows_of(key):
+        class_key, row_key = jax.random.split(key)
+        c = jax.random.randint(class_key, (batch,), 0, len(count))
+        return order[start[c] + jax.random.randint(row_key, (batch,), 0, count[c])]
+
+    return rows_of
+
+
+def _build_step(net, optimizer, rows_of, turned):
+    """One update: (state, images, labels, key) -> (state, loss)."""
+    def loss_of(params, stats, x, y):
+        (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
+
+    def step(state, x, labels, key):
+        params, stats, opt = state
+        rows_key, turn_key = jax.random.split(key)
+        rows = rows_of(rows_key)
+        batch = images.to_float(x[rows], "tanh")
+        batch = _turn(batch, turn_key) if turned else batch
+        (loss, stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params, stats, batch, labels[rows])
+        updates, opt = optimizer.update(grads, opt, params)
+        return (optax.apply_updates(params, updates), stats, opt), loss
+
+    return step
+
+
+def _turn(x, key):
+    """Each image [N, S, S, C] in one of its eight orientations, at random."""
+    flips = jax.random.bernoulli(key, shape=(3, len(x), 1, 1, 1))
+    x = jnp.where(flips[0], x[:, ::-1], x)
+    x = jnp.where(flips[1], x[:, :, ::-1], x)
+    return jnp.where(flips[2], x.swapaxes(1, 2), x)

@@ -1,0 +1,46 @@
+"""Opening a run folder for reading: config.json says all that sampling and evaluating need."""
+
+from typing import NamedTuple
+
+from gan_jax import checkpoint
+from gan_jax import config as configs
+from gan_jax.data import source as sources
+from gan_jax.errors import InputError
+from gan_jax.state import GanState, shapes
+from gan_jax.step import Method
+
+
+class Trained(NamedTuple):
+    """A run at one of its checkpoints. state has numpy leaves."""
+
+    config: configs.Config
+    method: Method
+    step: int
+    state: GanState
+
+
+def load(workdir, step=None):
+    """Trained, at a step with a checkpoint or (None) the newest.
+
+    Raises:
+      InputError: no run, no such checkpoint, or a damaged one.
+    """
+    if not workdir:
+        raise InputError("--workdir is missing; name a run folder, such as --workdir=runs/morpho_quick.")
+    config = configs.load(workdir)
+    method = config.build()
+    return Trained(config, method, *checkpoint.load_state(workdir, shapes(method), step))
+
+
+def data(config):
+    """(training Source, held-out Source or None) of a run.
+
+    Raises:
+      InputError: the data is gone, or is not what the run was trained on.
+    """
+    run = config.run
+    source = sources.load(run.data, run.size, run.crop)
+    if source.digest != config.source["digest"]:
+        raise InputError(f"--data={run.data} is not what this run was trained on ({config.source['n']} images then, "
+                         f"{len(source.images)} now); restore the data or train again.")
+    return source, sources.load(run.data, run.size, run.crop, split="test")

@@ -1,0 +1,65 @@
+"""Settings declared once: a dataclass field carries its default, help and bounds; flags, checks and config.json follow from it."""
+
+import dataclasses
+import math
+
+from gan_jax.errors import InputError
+
+
+def setting(default, text, *, choices=None, low=None, above=None, high=None, free=False):
+    """A dataclass field for one setting.
+
+    Args:
+      default: its type is the setting's type: bool, int, float or str.
+      text: one line of help, with the unit.
+      choices: the allowed values, if few.
+      low, high: inclusive bounds; above: exclusive lower bound.
+      free: says how a run is executed, not what it computes; may change when a run is resumed.
+    """
+    return dataclasses.field(default=default, metadata={
+        "text": text, "choices": choices, "low": low, "above": above, "high": high, "free": free})
+
+
+def check(settings):
+    """Refuses a settings dataclass with a value of the wrong type or outside its bounds, naming the flag.
+
+    Raises:
+      InputError
+    """
+    for field in dataclasses.fields(settings):
+        value, m = getattr(settings, field.name), field.metadata
+        given = f"--{field.name}={value}"
+        if m["choices"] and value not in m["choices"]:
+            raise InputError(f"{given} is not known; use one of: {', '.join(map(str, m['choices']))}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{given} is not a finite number.")
+        if m["low"] is not None and value < m["low"]:
+            raise InputError(f"{given} is too small; use {m['low']} or more.")
+        if m["above"] is not None and value <= m["above"]:
+            raise InputError(f"{given} is too small; use a value above {m['above']}.")
+        if m["high"] is not None and value > m["high"]:
+            raise InputError(f"{given} is too large; use {m['high']} or less.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What every run has, whatever its method."""
+
+    data: str = setting("galaxies", "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE")
+    size: int = setting(64, "side of the square images, in pixels", low=8, high=1024)
+    crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the largest square", low=0)
+    batch: int = setting(64, "images per minibatch, over all devices", low=2)
+    steps: int = setting(10000, "total length of the run, in steps", low=1)
+    seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)
+    log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1)
+    sample_every: int = setting(500, "steps between sample grids; 0: only the last", low=0)
+    save_every: int = setting(500, "steps between checkpoints; 0: only the last", low=0)
+    eval_every: int = setting(0, "steps between evaluations during training; 0: none", low=0)
+    eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
+    keep_best: str = setting("none", "also keep the best checkpoint by this score (needs --eval_every)",
+                             choices=("none", "frechet", "total_variation", "kl"))
+    devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
+    steps_per_dispatch: int = setting(0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, free=True)
+    resident_gib: float = setting(-1.0, "data up to this size is kept on the device; -1: 40 % of its memory", low=-1.0,
+                                  free=True)
+    tensorboard: bool = setting(False, "also write TensorBoard files (extra: log)", free=True)

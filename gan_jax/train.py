@@ -1,0 +1,304 @@
+"""The training loop. There is one; it knows no method by name.
+
+Between cadences the host only sends row numbers: metrics are summed on the device, inside the state that a checkpoint
+stores, and fetched once per log interval. That is also why an interrupted run ends with the same bytes as one that never was.
+"""
+
+import collections
+import contextlib
+import pathlib
+import signal
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gan_jax import cache, checkpoint, evaluate, images, log, parallel, report, sampling
+from gan_jax.data import feed
+from gan_jax.errors import NonFiniteError
+from gan_jax.metrics import features
+from gan_jax.state import fresh, init, shapes
+from gan_jax.step import build_step, n_draws
+
+GRID = 64  # images in a sample grid
+IN_FLIGHT = 2  # dispatches the host may run ahead
+
+
+class Stopped(Exception):
+    """The run was asked to stop; all it computed is saved."""
+
+
+class Timer(dict):
+    """Seconds by activity, summed over all invocations of a run."""
+
+    @contextlib.contextmanager
+    def __call__(self, name):
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + time.perf_counter() - start
+
+
+class Signals:
+    """Notes SIGTERM and SIGINT instead of dying of them; a second SIGINT does interrupt."""
+
+    def __init__(self):
+        self.name = None
+        self._old = {}
+
+    def __enter__(self):
+        for s in (signal.SIGTERM, signal.SIGINT):
+            self._old[s] = signal.signal(s, self._note)
+        return self
+
+    def _note(self, number, _):
+        self.name = signal.Signals(number).name
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_):
+        for s, handler in self._old.items():
+            signal.signal(s, handler)
+
+
+def empty_tally(method, batch):
+    """Zeros for the sums of every metric, and the number of steps summed. batch: shapes as build_step wants them."""
+    step = build_step(method)
+    metrics = jax.eval_shape(lambda: step(init(method, jax.random.key(0)), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), batch))[1])
+    return {name: np.zeros((), np.float32) for name in (*metrics, "steps")}
+
+
+def averages(method, tally):
+    """{"player/term": mean over the updates that ran}, from fetched sums; a player that never ran is left out."""
+    out = {}
+    for player in method.players:
+        ran = float(tally[f"{player.name}/ran"])
+        for name in sorted(n for n in tally if n.startswith(f"{player.name}/") and not n.endswith("/ran")):
+            if ran:
+                out[name] = float(tally[name]) / ran
+        if player.gate:
+            out[f"{player.name}/ran"] = ran / float(tally["steps"])
+    return out
+
+
+def build_program(method, stream, devices):
+    """program(carry, data, leaves) -> (carry, step): as many steps as leaves' first axis says, in one compiled call.
+
+    carry: (GanState, tally), donated. data, leaves: see data.feed.Feed.
+    """
+    step = build_step(method, parallel.AXIS if len(devices) > 1 else None)
+
+    def one(carry, leaves, data):
+        (state, tally), batch = carry, stream.batch(data, leaves)
+        state, metrics = step(state, batch)
+        metrics = {**metrics, "steps": jnp.float32(1)}
+        return (state, {name: tally[name] + metrics[name] for name in tally})
+
+    def program(carry, data, leaves):
+        if jax.tree.leaves(leaves)[0].shape[0] == 1:
+            carry = one(carry, jax.tree.map(lambda a: a[0], leaves), data)
+        else:
+            carry, _ = lax.scan(lambda c, x: (one(c, x, data), None), carry, leaves)
+        return carry, carry[0].step
+
+    options = {"compiler_options": parallel.compiler_options()}
+    if len(devices) > 1:
+        return parallel.pmapped(program, devices, batch_axis=2, **options)
+    return jax.jit(program, donate_argnums=0, **options)
+
+
+def is_resident(run, source):
+    """Whether the data is kept on the device: a matter of its size and the device's memory, not of what is free now."""
+    gib = run.resident_gib
+    if gib < 0:
+        gib = 0.4 * parallel.memory_gib()
+    return source.images.nbytes <= gib * 2**30
+
+
+class Loop:
+    """One invocation of a run: builds, restores, trains, keeps the run folder."""
+
+    def __init__(self, config, workdir, source, heldout, signals):
+        self.config, self.run, self.workdir = config, config.run, pathlib.Path(workdir)
+        self.source, self.heldout, self.signals = source, heldout, signals
+        self.devices = jax.devices()[: self.run.devices or None]
+        self.method = config.build()
+        self.per_dispatch = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
+        self.extractor, self.scores, self.saved = None, {}, -1
+        self.sampler = sampling.build_sampler(self.method)
+
+    def __call__(self):
+        """Trains to the end. Returns the digest of the final state. Raises Stopped or NonFiniteError."""
+        keep_best = self.run.keep_best if self.run.keep_best != "none" else None
+        with checkpoint.Store(self.workdir, keep_best) as self.store:
+            self._start()
+            try:
+                while self.t < self.run.steps:
+                    self._dispatch()
+                    self._cadences()
+                    if self.signals.name and self.t < self.run.steps:
+                        self._stop()
+            finally:
+                self.log.close()
+                self.progress.close()
+        host = checkpoint.to_host(self.carry[0])
+        return checkpoint.digest(host)
+
+    def _start(self):
+        """Restores or initialises, cuts the log back, compiles."""
+        draws = n_draws(self.method)
+        self.feed = feed.build(self.source, self.method.hp.pixels, self.run.seed, draws, self.run.batch, self.devices,
+                               is_resident(self.run, self.source))
+        tally = empty_tally(self.method, self._abstract_batch(draws))
+        self.empty = tally
+        found = self.store.load_newest(shapes(self.method), tally)
+        self.t, state, tally = found or (0, None, tally)
+        self.log = log.Log(self.workdir, self.t, self.run.tensorboard)
+        self.timer, self.wall0, self.began = Timer(self._past_seconds()), self.log.wall.get("time", 0.0), time.perf_counter()
+        self.last = (self.t, self.timer.get("train", 0.0))
+        for path in (self.workdir / "samples").glob("*.png"):
+            if int(path.stem) > self.t:
+                path.unlink()
+        self.progress = log.Progress(self.t, self.run.steps)
+        self.progress.say(f"resumed at step {self.t} of {self.run.steps}" if found else f"started at step 0 of {self.run.steps}")
+        with self.timer("compile"):
+            if state is None:
+                state = fresh(self.method, self.run.seed)
+            self.carry = jax.device_put((state, tally), parallel.replicated(self.devices))
+            self.programs = self._compile()
+        self.pending = collections.deque()
+        self.progress.say(f"compiled in {self.timer['compile'] - self._past_seconds().get('compile', 0.0):.1f} s for {self._where()}")
+
+    def _past_seconds(self):
+        return {k[:-2]: v for k, v in self.log.wall.items() if k.endswith("_s") and not k.endswith("per_s")}
+
+    def _where(self):
+        kind, n = self.devices[0].device_kind, len(self.devices)
+        where = "on the device" if self.feed.data else "streamed"
+        return f"{n} x {kind}, {self.run.batch // n} images each per minibatch; data {where}"
+
+    def _abstract_batch(self, draws):
+        leaves = (draws, self.run.batch)
+        image = jax.ShapeDtypeStruct((*leaves, *self.source.images.shape[1:]), np.float32)
+        label = {} if self.source.labels is None else {"label": jax.ShapeDtypeStruct(leaves, np.int32)}
+        return {"image": image, **label}
+
+    def _compile(self):
+        """{n_steps: compiled program}, for a single step and for a full dispatch."""
+        program, out = build_program(self.method, self.feed, self.devices), {}
+        for n in {1, self.per_dispatch} if self.run.steps > 1 else {1}:
+            out[n] = program.lower(self.carry, self.feed.data, self.feed.at(0, n)).compile()
+        return out
+
+    def _due(self, every, t):
+        return t == self.run.steps or (every > 0 and t % every == 0)
+
+    def _n_steps(self):
+        """Length of the next dispatch: a function of the step alone, so that a resumed run dispatches the same programs."""
+        n, t = self.per_dispatch, self.t
+        everies = (self.run.log_every, self.run.sample_every, self.run.save_every, self.run.eval_every)
+        crosses = any(every and t // every != (t + n - 1) // every for every in everies)
+        return n if t % n == 0 and t + n <= self.run.steps and not crosses else 1
+
+    def _dispatch(self):
+        n = self._n_steps()
+        with self.timer("train"):
+            leaves = self.feed.at(self.t, n)
+            with jax.transfer_guard("disallow"):
+                self.carry, done = self.programs[n](self.carry, self.feed.data, leaves)
+            self.pending.append(done)
+            # Virtual CPU devices deadlock when dispatches queue up.
+            limit = 0 if len(self.devices) > 1 and self.devices[0].platform == "cpu" else IN_FLIGHT
+            while len(self.pending) > limit:
+                jax.block_until_ready(self.pending.popleft())
+        self.t += n
+        self.progress.advance(n)
+
+    def _cadences(self):
+        run, t = self.run, self.t
+        evaluate_now = run.eval_every > 0 and t % run.eval_every == 0
+        due = [(evaluate_now, self._evaluate), (evaluate_now or self._due(run.log_every, t), self._log),
+               (self._due(run.sample_every, t), self._sample), (self._due(run.save_every, t), self._save)]
+        if any(now for now, _ in due):
+            with self.timer("train"):
+                jax.block_until_ready(self.carry)
+            self._refuse_bad()
+        for now, action in due:
+            if now:
+                action()
+        self.scores = {}
+
+    def _refuse_bad(self):
+        bad, player = int(self.carry[0].bad_step), int(self.carry[0].bad_player)
+        if bad >= 0:
+            kept = f"checkpoint {self.store.steps()[-1]} is the last good one" if self.store.steps() else "no checkpoint was saved yet"
+            raise NonFiniteError(f"Player {self.method.players[player].name!r} had a non-finite loss or gradient at step {bad}; {kept}.")
+
+    def _log(self):
+        state, tally = self.carry
+        means = averages(self.method, jax.device_get(tally))
+        self.carry = (state, jax.device_put(self.empty, parallel.replicated(self.devices)))
+        (t0, s0), now = self.last, self.timer["train"]
+        self.last = (self.t, now)
+        speed = (self.t - t0) / max(now - s0, 1e-9)
+        per_step = self.run.batch * n_draws(self.method)
+        wall = {"time": self.wall0 + time.perf_counter() - self.began, "steps_per_s": speed, "images_per_s": speed * per_step,
+                **{f"{k}_s": v for k, v in self.timer.items()}}
+        record = {"step": self.t, **means, **self.scores, "wall": {k: round(v, 3) for k, v in wall.items()}}
+        self.log.write(record)
+        self.progress.record(record)
+
+    def _vars(self):
+        return self.carry[0].vars(ema=True)
+
+    def _sample(self):
+        with self.timer("sample"):
+            key = jax.random.fold_in(jax.random.key(self.run.seed), GRID)
+            path = self.workdir / "samples" / f"{self.t:06d}.png"
+            images.save_png(path, images.grid(self.sampler(self._vars(), key, GRID), 8))
+
+    def _evaluate(self):
+        with self.timer("evaluate"):
+            self.extractor = self.extractor or features.load(self.source, self.heldout)
+            record = evaluate.evaluate(
+                self.extractor, self.source, self.heldout,
+                {"model": lambda seed, n: self.sampler(self._vars(), jax.random.key(seed), n)}, self.run.eval_images, 1, 0)
+            self.scores = {f"eval/{k}": v for k, v in evaluate.summary(record).items()}
+
+    def _save(self):
+        with self.timer("checkpoint"):
+            scores = {k.removeprefix("eval/"): v for k, v in self.scores.items()} or None
+            self.store.save(self.t, *self.carry, scores)
+        self.saved = self.t
+
+    def _stop(self):
+        with self.timer("train"):
+            jax.block_until_ready(self.carry)
+        self._refuse_bad()
+        if self.saved != self.t:
+            self._save()
+        raise Stopped(f"stopped by {self.signals.name} at step {self.t}; saved. The same command resumes.")
+
+
+def train(config, workdir, source, heldout=None):
+    """Trains a run to its end, from wherever its folder stands.
+
+    Args:
+      config: config.Config, already validated; its folder holds config.json.
+      workdir: the run folder.
+      source, heldout: data.source.Source of training and (or None) held-out images.
+
+    Returns:
+      sha256 hex of the final state.
+
+    Raises:
+      Stopped: SIGTERM or Ctrl-C; everything is saved. NonFiniteError: names player and step; the last checkpoint is good.
+    """
+    (pathlib.Path(workdir) / "samples").mkdir(parents=True, exist_ok=True)
+    with Signals() as signals:
+        digest = Loop(config, workdir, source, heldout, signals)()
+    report.write(workdir)
+    cache.write_atomic(pathlib.Path(workdir) / "DONE", f"step {config.run.steps}\nstate sha256: {digest}\n")
+    return digest

@@ -1,0 +1,39 @@
+"""Four virtual devices, quick compiles, a private cache; --slow runs the long tests."""
+
+import os
+
+# Before JAX is imported anywhere.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4 "
+                           "--xla_cpu_collective_call_terminate_timeout_seconds=60").strip()
+
+import jax
+import pytest
+
+# Optimisations triple the time to compile and change no result these tests look at.
+jax.config.update("jax_disable_most_optimizations", True)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow; run with --slow"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Tests neither read nor fill the user's cache."""
+    os.environ["GAN_JAX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def child_env():
+    """Environment for commands that a test starts: one device, compiled as users run them."""
+    flags = os.environ["XLA_FLAGS"].replace("--xla_force_host_platform_device_count=4", "")
+    return {**os.environ, "XLA_FLAGS": flags.strip()}

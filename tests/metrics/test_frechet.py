@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from scipy import linalg
+
+from gan_jax import errors
+from gan_jax.metrics import frechet
+
+
+def with_moments(rng, n, mean, cov):
+    """n points whose sample mean and unbiased covariance are exactly those given."""
+    x = rng.standard_normal((n, len(mean)))
+    x = (x - x.mean(0)) @ linalg.inv(linalg.cholesky(np.cov(x.T)))
+    return x @ linalg.cholesky(cov) + mean
+
+
+def brute_force(a, b):
+    """The formula as printed, with a general matrix root."""
+    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    cross = linalg.sqrtm(cov_a @ cov_b).real
+    return ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * cross)
+
+
+def test_closed_form_for_commuting_covariances():
+    rng = np.random.default_rng(0)
+    turn = linalg.qr(rng.standard_normal((3, 3)))[0]
+    wide, narrow = np.array([4.0, 9.0, 1.0]), np.array([1.0, 16.0, 0.25])
+    a = with_moments(rng, 50, np.array([1.0, 2.0, 3.0]), turn @ np.diag(wide) @ turn.T)
+    b = with_moments(rng, 70, np.array([1.0, 0.0, 6.0]), turn @ np.diag(narrow) @ turn.T)
+    # |(0, 2, -3)|^2 + (2 - 1)^2 + (3 - 4)^2 + (1 - 0.5)^2
+    assert frechet.frechet(a, b) == pytest.approx(13 + 1 + 1 + 0.25, rel=1e-12)
+
+
+def test_equals_the_general_matrix_root_and_is_symmetric():
+    rng = np.random.default_rng(1)
+    a = rng.standard_normal((200, 12)) @ rng.standard_normal((12, 12))
+    b = rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) + 1
+    assert frechet.frechet(a, b) == pytest.approx(brute_force(a, b), rel=1e-9)
+    assert frechet.frechet(a, b) == pytest.approx(frechet.frechet(b, a), rel=1e-12)
+
+
+def test_equal_sets_are_at_zero_whatever_the_order_and_scale():
+    x = np.random.default_rng(2).standard_normal((100, 20)).astype(np.float32) * 1000
+    assert frechet.frechet(x, x) == pytest.approx(0, abs=1e-6)
+    assert frechet.frechet(x, x[::-1]) == pytest.approx(0, abs=1e-6)
+
+
+def test_collapsed_set_has_no_spread():
+    """Of copies of one point only its distance to the mean and the other set's variance remain."""
+    x = with_moments(np.random.default_rng(3), 40, np.zeros(4), np.diag([1.0, 2.0, 3.0, 4.0]))
+    assert frechet.frechet(x, np.tile([3.0, 0.0, 0.0, 0.0], (40, 1))) == pytest.approx(9 + 10, rel=1e-12)
+
+
+def test_small_samples_of_one_distribution_are_apart():
+    """The bias the docstring warns of: more images, smaller distance."""
+    rng = np.random.default_rng(4)
+    few, many = ([rng.standard_normal((n, 16)) for _ in range(2)] for n in (100, 10_000))
+    assert frechet.frechet(*few) > 10 * frechet.frechet(*many) > 0
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_too_few_images_are_refused(n):
+    good = np.random.default_rng(5).standard_normal((20, 4))
+    with pytest.raises(errors.InputError, match=rf"{n} images.*at least 5"):
+        frechet.frechet(good, good[:n])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(value):
+    good = np.random.default_rng(6).standard_normal((20, 4))
+    bad = good.copy()
+    bad[3, 1] = value
+    with pytest.raises(errors.InputError, match="infinite or undefined"):
+        frechet.frechet(bad, good)

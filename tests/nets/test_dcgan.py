@@ -1,0 +1,160 @@
+"""Sizes of the dcgan and hdcgan nets as published or counted in the released code, and what their layers do."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.nets import dcgan, hdcgan, layers
+
+STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
+
+
+def shapes(module, *inputs):
+    """Variables of a net as ShapeDtypeStructs."""
+    return jax.eval_shape(lambda: module.init(jax.random.key(0), *map(jnp.zeros, inputs), train=False))
+
+
+def count(module, *inputs):
+    """Trained numbers: weights, biases, BatchNorm's scale and offset; no running statistics."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes(module, *inputs)["params"]))
+
+
+def out(module, *inputs):
+    """Shapes of a net's outputs in train mode, without computing them."""
+    def run():
+        arrays = [jnp.zeros(shape) for shape in inputs]
+        return module.apply(module.init(jax.random.key(0), *arrays, train=False), *arrays, train=True, mutable=["batch_stats"])[0]
+
+    return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(run))
+
+
+@pytest.mark.parametrize("style, size, width, z_dim, wide, gen, disc, enc", [
+    ("dcgan", 32, 128, 128, False, 5_171_331, 4_115_457, 5_155_968),  # Dist-GAN's code, CIFAR-10
+    ("dcgan", 64, 128, 100, False, 18_885_763, 17_232_897, 18_855_012),  # Dist-GAN's code, CelebA
+    ("hdcgan", 128, 128, 100, True, 20_524_675, 18_871_809, 35_241_572),  # D, E: Morpho-GAN's code; G: one layer more (D16)
+], ids=["cifar10", "celeba", "morpho"])
+def test_parameter_counts(style, size, width, z_dim, wide, gen, disc, enc):
+    image, style = (2, size, size, 3), STYLES[style]
+    assert count(dcgan.Gen(size, 3, width, "sigmoid", style), (2, z_dim)) == gen
+    assert count(dcgan.Disc(size, width, style), image) == disc
+    assert count(dcgan.Enc(size, width, z_dim, style, wide), image) == enc
+
+
+def test_released_morpho_generator():
+    """It stops at 64 pixels (D16)."""
+    assert count(dcgan.Gen(64, 3, 128, "sigmoid", hdcgan.STYLE), (2, 100)) == 18_885_763
+
+
+def test_wide_enc_doubles_its_last_block_alone():
+    plain, wide = (shapes(dcgan.Enc(32, 4, 5, wide=w), (2, 32, 32, 3))["params"] for w in (False, True))
+    assert wide["Dense_0"]["kernel"].shape == (2 * plain["Dense_0"]["kernel"].shape[0], 5)
+    kernels = [[p["Trunk_0"][f"Conv_{i}"]["kernel"].shape for i in range(3)] for p in (plain, wide)]
+    assert kernels[1] == [*kernels[0][:2], (5, 5, 8, 32)]
+
+
+@pytest.mark.parametrize("style, size, n_features", [("dcgan", 32, 8192), ("dcgan", 64, 16384), ("hdcgan", 128, 16384)])
+def test_feature_sizes(style, size, n_features):
+    """What the weight of latent distances is computed from (D09)."""
+    assert out(dcgan.Disc(size, 128, STYLES[style]), (2, size, size, 3)).features == (2, n_features)
+
+
+@pytest.mark.parametrize("style, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])])
+def test_channels_at_128(style, expected):
+    assert dcgan.channels(128, 128, STYLES[style]) == [128 * m for m in expected]
+    assert dcgan.channels(64, 128, STYLES[style]) == [128, 256, 512, 1024]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("size, first", [(8, 4), (16, 4), (28, 4), (32, 4), (36, 3), (64, 4), (128, 4)])
+def test_shapes(size, first, style):
+    """Any size: what the discriminator halves, the generator doubles."""
+    style, image = STYLES[style], (2, size, size, 3)
+    top = first**2 * dcgan.channels(size, 2, style)[-1]
+    assert layers.sides(size)[-1] == first
+    assert out(dcgan.Gen(size, 3, 2, "tanh", style), (2, 5)) == image
+    assert out(dcgan.Enc(size, 2, 7, style), image) == (2, 7)
+    logits = out(dcgan.Disc(size, 2, style), image)
+    assert (logits.logit, logits.features, logits.classes) == ((2,), (2, top), None)
+
+
+def test_where_norms_and_biases_are():
+    """The generator's first norm is per unit, not per channel; D has none on its first convolution, which has a bias instead."""
+    gen = shapes(dcgan.Gen(16, 1, 3, "tanh"), (2, 5))["params"]
+    assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
+    assert gen["BatchNorm_1"]["scale"].shape == (3,)
+    assert {name: set(p) for name, p in gen.items()} == {
+        "Dense_0": {"kernel"}, "BatchNorm_0": {"scale", "bias"}, "ConvT_0": {"kernel"}, "BatchNorm_1": {"scale", "bias"},
+        "ConvT_1": {"kernel", "bias"}}
+    disc = shapes(dcgan.Disc(16, 3), (2, 16, 16, 1))["params"]
+    assert {name: set(p) for name, p in disc["Trunk_0"].items()} == {
+        "Conv_0": {"kernel", "bias"}, "Conv_1": {"kernel"}, "BatchNorm_0": {"scale", "bias"}}
+    assert set(disc["Dense_0"]) == {"kernel", "bias"}
+
+
+def test_activations():
+    """Slopes for negative inputs; SELU's constants are those of Klambauer et al. 2017."""
+    assert [float(STYLES[s].first(jnp.float32(-1))) for s in STYLES] == pytest.approx([-0.2, -0.1])
+    assert [float(STYLES[s].rest(jnp.float32(-1))) for s in STYLES] == pytest.approx([-0.2, 1.0507 * 1.67326 * math.expm1(-1)],
+                                                                                     rel=1e-4)
+    assert [float(STYLES[s].gen(jnp.float32(-1))) for s in STYLES] == pytest.approx([0, 1.0507 * 1.67326 * math.expm1(-1)], rel=1e-4)
+    assert [float(STYLES[s].gen(jnp.float32(2))) for s in STYLES] == pytest.approx([2, 2.1014], rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """{pixels: (variables, noise, images, new statistics)} of one 8-pixel generator whose last layer is strong."""
+    z = jax.random.uniform(jax.random.key(1), (16, 5), minval=-1, maxval=1)
+
+    @jax.jit
+    def run(z):
+        nets = {pixels: dcgan.Gen(8, 2, 3, pixels) for pixels in ("tanh", "sigmoid")}
+        variables = nets["tanh"].init(jax.random.key(0), z, train=False)
+        variables["params"]["ConvT_0"]["kernel"] *= 5
+        return {pixels: (variables, z, *net.apply(variables, z, train=True, mutable=["batch_stats"]))
+                for pixels, net in nets.items()}
+
+    return run(z)
+
+
+def test_pixel_ranges(tiny):
+    tanh, sigmoid = (np.asarray(tiny[pixels][2], np.float64) for pixels in ("tanh", "sigmoid"))
+    assert tanh.shape == (16, 8, 8, 2)
+    assert -1 <= tanh.min() < -0.9 and 0.9 < tanh.max() <= 1
+    assert 0 <= sigmoid.min() < 0.2 and 0.8 < sigmoid.max() <= 1
+    inner = np.abs(tanh) < 0.99  # the same numbers before the last activation
+    np.testing.assert_allclose(sigmoid[inner], 1 / (1 + np.exp(-np.arctanh(tanh[inner]))), atol=1e-4)
+
+
+def test_running_statistics_in_train_mode(tiny):
+    """One call moves them a tenth of the way to the batch's mean and biased variance, per unit."""
+    variables, z, _, new = tiny["tanh"]
+    h = np.asarray(z, np.float64) @ np.asarray(variables["params"]["Dense_0"]["kernel"], np.float64)
+    stats = new["batch_stats"]["BatchNorm_0"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * h.mean(0), atol=1e-6)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * h.var(0), atol=1e-6)
+
+
+def test_running_statistics_elsewhere(tiny):
+    """Without train they are used and stay: an image does not depend on its neighbours in the batch."""
+    variables, z, *_ = tiny["tanh"]
+    net = dcgan.Gen(8, 2, 3, "tanh")
+    run = jax.jit(lambda z: net.apply(variables, z, train=False, mutable=["batch_stats"]))
+    images, new = run(z)
+    jax.tree.map(np.testing.assert_array_equal, new["batch_stats"], variables["batch_stats"])
+    others, _ = run(z.at[1:].set(0.0))
+    np.testing.assert_allclose(images[0], others[0], atol=1e-6)
+    assert np.abs(images[0] - tiny["tanh"][2][0]).max() > 0.01  # in train mode it does
+
+
+@pytest.mark.parametrize("layer", [layers.Conv(32), layers.ConvT(32, (8, 8))], ids=["Conv", "ConvT"])
+@pytest.mark.parametrize("name, sd", [("xavier", math.sqrt(2 / (25 * (8 + 32)))), ("lecun", math.sqrt(1 / (25 * 8))),
+                                      ("normal", 0.02)])
+def test_initialisers(layer, name, sd):
+    """Fans count the kernel's area; the fan in of a transposed convolution is its input's, too."""
+    kernel = np.asarray(layer.clone(weight_init=name).init(jax.random.key(0), jnp.zeros((1, 4, 4, 8)))["params"]["kernel"])
+    assert abs(kernel.std() / sd - 1) < 0.03 and abs(kernel.mean() / sd) < 0.05
+    if name == "xavier":
+        assert 0.99 * math.sqrt(3) * sd < np.abs(kernel).max() <= math.sqrt(3) * sd * (1 + 1e-6)

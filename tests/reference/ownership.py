@@ -1,0 +1,39 @@
+"""The check that a player changes what it trains and nothing else."""
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.state import init
+from gan_jax.step import Env, update_player
+from tests import methods_small
+
+
+def move(method, index):
+    """state, batch -> state after one update of one player."""
+    env = Env(method.nets, method.hp, method.ctl, jnp.float32(0))
+    return lambda state, batch: update_player(method, index, env, state, batch, state.key)[0]
+
+
+def kept(method, index):
+    """A GanState of bools: whether a leaf comes out as the very variable that went in, so bit for bit, whatever its value."""
+    state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
+    batch = jax.tree.map(lambda a: a[0], methods_small.batch(1, 4))
+    closed, out = jax.make_jaxpr(move(method, index), return_shape=True)(state, batch)
+    treedef = jax.tree.structure(out)
+    assert treedef == jax.tree.structure(state)
+    return treedef.unflatten(o is i for o, i in zip(closed.jaxpr.outvars, closed.jaxpr.invars, strict=False))
+
+
+def check(case):
+    """Each player of a case of methods_small computes new weights, statistics and optimizer state for what it trains; all else
+    in the state, whatever nets its loss runs, is handed through untouched."""
+    method = methods_small.build(case)
+    for index, player in enumerate(method.players):
+        same = kept(method, index)
+        for net in method.nets:
+            leaves = jax.tree.leaves((same.params[net], same.stats[net]))
+            assert (not any(leaves)) if net in player.nets else all(leaves), (player.name, net)
+        for other in method.players:
+            leaves = jax.tree.leaves(same.opt[other.name])
+            assert all(leaves) if other is not player else not any(leaves), (player.name, other.name)
+        assert all(jax.tree.leaves((same.ema, same.ctl, same.step, same.key))), player.name

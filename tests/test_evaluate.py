@@ -1,0 +1,191 @@
+import json
+
+import numpy as np
+import pytest
+
+from gan_jax import errors, evaluate
+from gan_jax.data import source
+from gan_jax.metrics import features, modes
+
+CLASSES = ("dark", "grey", "bright")
+LEVELS = np.array([40, 120, 210])
+SHARES = np.array([0.6, 0.37, 0.03])
+
+
+def draw(seed, n, shares=SHARES, noise=12):
+    """Small colour images of three brightness classes: (uint8 [n, 4, 4, 3], int32 [n])."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(3, n, p=shares).astype(np.int32)
+    light = LEVELS[labels][:, None, None, None] + rng.normal(0, noise, (n, 4, 4, 3))
+    return light.round().clip(0, 255).astype(np.uint8), labels
+
+
+def make_source(seed, n):
+    images, labels = draw(seed, n)
+    return source.Source(images, labels, CLASSES, "blocks", f"digest-of-{seed}-{n}")
+
+
+def make_extractor(classes=True):
+    """Five linear features and a softmax over the distance to the three brightness levels."""
+    weights = np.random.default_rng(0).standard_normal((48, 5)) / 48
+
+    def apply(images):
+        x = images.reshape(len(images), -1).astype(np.float32)
+        score = -((x.mean(1, keepdims=True) - LEVELS) ** 2) / 100
+        probs = np.exp(score - score.max(1, keepdims=True))
+        return (x @ weights).astype(np.float32), (probs / probs.sum(1, keepdims=True)) if classes else None
+
+    if not classes:
+        return features.Extractor("random5", None, None, (), apply)
+    return features.Extractor("linear5", 0.99, np.eye(3), CLASSES, apply)
+
+
+def noise_sampler(seed, n):
+    return np.random.default_rng(seed).integers(0, 256, (n, 4, 4, 3), np.uint8)
+
+
+SAMPLERS = {"model": lambda seed, n: draw(1000 + seed, n)[0], "untrained": noise_sampler}
+
+
+@pytest.fixture(scope="module")
+def record():
+    return evaluate.evaluate(make_extractor(), make_source(1, 900), make_source(2, 400), SAMPLERS, 300, 3, seed=7)
+
+
+def test_record_is_finite_json_with_all_rows_and_the_protocol(record):
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert list(record["rows"]) == ["real", "model", "untrained", "collapsed"]
+    assert record["protocol"] == {
+        "n_real": 900, "n_fake": 300, "repeats": 3, "seed": 7, "net": "linear5", "net_accuracy": 0.99, "n_features": 5,
+        "split": "train", "floor": "held-out images", "collapsed": "most frequent class only", "size": 4,
+        "data": "blocks", "digest": "digest-of-1-900",
+    }
+    for name, row in record["rows"].items():
+        assert (row["n_real"], row["n_fake"]) == (900, 300)
+        assert row["repeats"] == (3 if name in ("real", "model") else 1)
+        assert ("frechet_std" in row) == (row["repeats"] > 1)
+        assert sum(row["fractions"]) == pytest.approx(1) and sum(row["fractions_corrected"]) == pytest.approx(1)
+
+
+def test_a_perfect_model_reaches_the_floor_and_the_controls_do_not(record):
+    rows = record["rows"]
+    floor = rows["real"]["frechet"]
+    assert rows["model"]["frechet"] < 5 * floor
+    for control in ("untrained", "collapsed"):
+        assert rows[control]["frechet"] > 20 * floor
+        assert rows[control]["total_variation"] > 0.3 > 5 * rows["model"]["total_variation"]
+        assert rows[control]["kl"] > 10 * rows["model"]["kl"]
+
+
+def test_class_scores_by_hand(record):
+    extractor, real = make_extractor(), make_source(1, 900)
+    measured = modes.fractions(extractor.apply(real.images)[1])
+    np.testing.assert_allclose(record["real_fractions"], measured)
+    collapsed = record["rows"]["collapsed"]
+    assert collapsed["fractions"] == [1, 0, 0] and collapsed["classes_5pct"] == 1
+    assert collapsed["total_variation"] == pytest.approx(1 - measured[0])
+    assert record["rows"]["real"]["classes_5pct"] == 2  # the third class holds 3 %
+    untrained = extractor.apply(noise_sampler(7, 300))[1]
+    np.testing.assert_allclose(record["rows"]["untrained"]["fractions"], modes.fractions(untrained))
+
+
+def test_model_is_the_mean_over_sampling_seeds(record):
+    extractor, real = make_extractor(), make_source(1, 900)
+    ref, _ = evaluate.reference(extractor, real, 7)
+    samples = [evaluate.Embedding(*extractor.apply(SAMPLERS["model"](7 + i, 300))) for i in range(3)]
+    values = [evaluate.score(ref, sample)["frechet"] for sample in samples]
+    assert record["rows"]["model"]["frechet"] == pytest.approx(np.mean(values))
+    assert record["rows"]["model"]["frechet_std"] == pytest.approx(np.std(values, ddof=1))
+
+
+def test_confusion_is_undone():
+    """A classifier that reports half of the dark images as grey: raw fractions are wrong, corrected ones right."""
+    clean = make_extractor()
+
+    def apply(images):
+        feats, probs = clean.apply(images)
+        flip = (probs.argmax(1) == 0) & (images[:, 0, 0, 0] % 2 == 0)
+        return feats, np.where(flip[:, None], np.eye(3)[1], probs)
+
+    confused = clean._replace(apply=apply, confusion=np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1.0]]))
+    record = evaluate.evaluate(confused, make_source(1, 4000), None, SAMPLERS, 3000, 1, seed=0)
+    model = record["rows"]["model"]
+    assert model["fractions"][0] == pytest.approx(0.3, abs=0.03)
+    np.testing.assert_allclose(model["fractions_corrected"], SHARES, atol=0.06)
+    np.testing.assert_allclose(record["real_fractions_corrected"], SHARES, atol=0.06)
+    assert model["total_variation"] < 0.05  # the same yardstick on both sides
+
+
+def test_floor_without_heldout_images_uses_disjoint_training_images(monkeypatch):
+    """Every image has its own grey level, so shared images would show."""
+    images = np.tile(np.arange(100, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 3))
+    real = source.Source(images, None, (), "levels", "d")
+    plain = features.Extractor("grey", None, None, (), lambda x: (x[:, :1, 0, 0].astype(np.float32), None))
+
+    ref, rows = evaluate.reference(plain, real, 0)
+    np.testing.assert_array_equal(ref.features[:, 0], rows)
+    kind, pairs = evaluate.floor(plain, real, None, ref, rows, 70, 2, 0)
+    assert kind == "disjoint parts of the training images"
+    for a, b in pairs:
+        assert len(a.features) == len(b.features) == 50
+        assert len(np.union1d(a.features, b.features)) == 100
+    assert not np.array_equal(pairs[0][1].features, pairs[1][1].features)
+
+    monkeypatch.setattr(evaluate, "N_REFERENCE", 60)
+    ref, rows = evaluate.reference(plain, real, 0)
+    kind, pairs = evaluate.floor(plain, real, None, ref, rows, 30, 2, 0)
+    assert kind == "other training images"
+    for a, b in pairs:
+        assert (len(a.features), len(b.features), len(np.union1d(a.features, b.features))) == (60, 30, 90)
+
+
+def test_too_small_heldout_split_is_not_used():
+    record = evaluate.evaluate(make_extractor(), make_source(1, 200), make_source(2, 50), SAMPLERS, 60, 1, seed=0)
+    assert record["protocol"]["floor"] == "disjoint parts of the training images"
+    assert (record["rows"]["real"]["n_real"], record["rows"]["real"]["n_fake"]) == (140, 60)
+    assert "Counts of row real (floor): 60 against 140." in evaluate.protocol_line(record)
+
+
+def test_without_classes_only_the_distance_is_scored():
+    record = evaluate.evaluate(make_extractor(classes=False), make_source(1, 300), None, SAMPLERS, 100, 2, seed=0)
+    json.dumps(record, allow_nan=False)
+    assert record["classes"] == [] and "real_fractions" not in record
+    assert record["protocol"]["collapsed"] == "8 training images, repeated"
+    assert set(record["rows"]["collapsed"]) == {"n_real", "n_fake", "repeats", "frechet"}
+    assert record["rows"]["collapsed"]["frechet"] > record["rows"]["real"]["frechet"]
+    assert evaluate.summary(record) == {"frechet": record["rows"]["model"]["frechet"]}
+    assert "classes" not in evaluate.table(record).splitlines()[0]
+
+
+def test_same_seed_same_record_other_seed_other_draws(record):
+    args = make_extractor(), make_source(1, 900), make_source(2, 400), SAMPLERS, 300, 3
+    assert evaluate.evaluate(*args, seed=7) == record
+    assert evaluate.evaluate(*args, seed=8)["rows"]["real"]["frechet"] != record["rows"]["real"]["frechet"]
+
+
+def test_counts_that_cannot_be_scored_are_refused():
+    extractor = make_extractor()
+    with pytest.raises(errors.InputError, match="--n_images=5 .* 5 features of linear5; use at least 6"):
+        evaluate.evaluate(extractor, make_source(1, 100), None, SAMPLERS, 5, 1, seed=0)
+    with pytest.raises(errors.InputError, match="--data=blocks has 11 images.*at least 12"):
+        evaluate.evaluate(extractor, make_source(1, 11), None, SAMPLERS, 50, 1, seed=0)
+    with pytest.raises(errors.InputError, match="--eval_images=4 .* use at least 6"):
+        evaluate.check(extractor, make_source(1, 100), 4, flag="eval_images")
+    evaluate.evaluate(extractor, make_source(1, 12), None, SAMPLERS, 6, 1, seed=0)
+
+
+def test_cell_shows_as_many_digits_as_the_spread_allows():
+    assert evaluate.cell({"kl": 0.0033021, "kl_std": 0.00089}, "kl") == "0.00330 +- 0.00089"
+    assert evaluate.cell({"frechet": 1234.5, "frechet_std": 56.7}, "frechet") == "1234 +- 57"
+    assert evaluate.cell({"frechet": 1234.56}, "frechet") == "1235"
+    assert evaluate.cell({}, "kl") == "-"
+
+
+def test_summary_and_table(record):
+    model = record["rows"]["model"]
+    assert evaluate.summary(record) == {k: model[k] for k in ("frechet", "total_variation", "kl", "classes_5pct")}
+    text = evaluate.table(record)
+    assert max(map(len, text.splitlines())) <= 100
+    for expected in ("real (floor)", "untrained", "collapsed", "bright", "lower is better", "300 images against 900",
+                     "digest-of-1-", "linear5", "balanced accuracy 99.0 %", evaluate.cell(model, "frechet")):
+        assert expected in text
