@@ -177,14 +177,15 @@ def run(experiment, method, defaults, doc, argv):
     source = sources.load(settings.data, settings.size, settings.crop)
     config = configs.Config(experiment, method, settings, hp, configs.describe(source))
     configs.validate(config, len(jax.devices()))
-    print(json.dumps(config.to_dict(), indent=1))
     if command.dry_run:
+        print(json.dumps(config.to_dict(), indent=1))
         print(f"Dry run: nothing was written. The run folder would be {workdir}.")
         return
     with _claimed(workdir):
         if _open_run(config, workdir, command.restart):
             print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
             return
+        print(json.dumps(config.to_dict(), indent=1))
         (workdir / "flags.txt").write_text(_flags_text(values))
         heldout = sources.load(settings.data, settings.size, settings.crop, split="test")
         train.train(config, workdir, source, heldout)

@@ -21,7 +21,7 @@ class Settings(common.Command):
     n_images: int = setting(10000, "generated images per repeat", low=100)
     repeats: int = setting(5, "repeats of sampling, each with fresh noise", low=1)
     seed: int = setting(0, "seed of the sampling", low=0, high=2**31 - 1)
-    step: int = setting(-1, "checkpoint to evaluate; -1: the newest", low=-1)
+    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
 
 
@@ -35,7 +35,7 @@ def run(argv):
     from gan_jax.state import fresh
 
     (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
-    trained = runs.load(flags.workdir, None if flags.step < 0 else flags.step)
+    trained = runs.load(flags.workdir, flags.checkpoint)
     source, heldout = runs.data(trained.config)
     sampler = sampling.build_sampler(trained.method)
     untrained = fresh(trained.method, trained.config.run.seed)

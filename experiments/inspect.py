@@ -13,7 +13,7 @@ class Settings(common.Command):
     """Flags of this command."""
 
     workdir: str = setting("", "the run folder")
-    step: int = setting(-1, "checkpoint to read; -1: the newest", low=-1)
+    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     leaves: bool = setting(False, "print the digest of every array, too")
 
 
@@ -21,7 +21,7 @@ def run(argv):
     """Command line to text."""
     from gan_jax import checkpoint, runs
     (flags,), _ = common.parse(__doc__, "experiments.inspect", [Settings()], argv)
-    trained = runs.load(flags.workdir, None if flags.step < 0 else flags.step)
+    trained = runs.load(flags.workdir, flags.checkpoint)
     host = checkpoint.to_host(trained.state)
     print(json.dumps(trained.config.to_dict(), indent=1))
     if flags.leaves:

@@ -19,7 +19,7 @@ class Settings(common.Command):
     form: str = setting("grid", "grid: one PNG; folder: a PNG each; npz: uint8 array 'images'", choices=("grid", "folder", "npz"))
     out: str = setting("", "where to write; default: sampled.png, sampled/ or sampled.npz in the run folder")
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
-    step: int = setting(-1, "checkpoint to sample from; -1: the newest", low=-1)
+    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
 
 
@@ -43,7 +43,7 @@ def run(argv):
 
     from gan_jax import runs, sampling
     (flags,), _ = common.parse(__doc__, "experiments.sample", [Settings()], argv)
-    trained = runs.load(flags.workdir, None if flags.step < 0 else flags.step)
+    trained = runs.load(flags.workdir, flags.checkpoint)
     pictures = sampling.build_sampler(trained.method)(trained.state.vars(flags.ema), jax.random.key(flags.seed), flags.n)
     name = {"grid": "sampled.png", "folder": "sampled", "npz": "sampled.npz"}[flags.form]
     out = pathlib.Path(flags.out or pathlib.Path(flags.workdir) / name)

@@ -61,11 +61,13 @@ class Store:
         """best: name of a score that is smaller when better, or None."""
         self._best = best
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
-        keep = [policy.LatestN(2)]
+        keep, score = [policy.LatestN(2)], None
         if best:
-            keep.append(policy.BestN(get_metric_fn=lambda scores: scores[best], reverse=True, n=1))
-        options = ocp.CheckpointManagerOptions(preservation_policy=policy.AnyPreservationPolicy(keep),
-                                               cleanup_tmp_directories=True)
+            score = lambda scores: scores[best]  # noqa: E731
+            keep.append(policy.BestN(get_metric_fn=score, reverse=True, n=1, keep_checkpoints_without_metrics=False))
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policy.AnyPreservationPolicy(keep), cleanup_tmp_directories=True,
+            best_fn=score, best_mode="min")  # without best_fn the scores are not stored
         self._manager = ocp.CheckpointManager(self._root, options=options)
 
     def __enter__(self):
@@ -80,9 +82,7 @@ class Store:
 
     def best_step(self):
         """The step whose best score is smallest; None if none was scored."""
-        scored = [(scores[self._best], s) for s in self.steps()
-                  if self._best and (scores := self._manager.metrics(s)) and self._best in scores]
-        return min(scored)[1] if scored else None
+        return self._manager.best_step() if self._best else None
 
     def save(self, step, state, tally, scores=None):
         """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any."""
@@ -124,9 +124,8 @@ class Store:
             try:
                 return step, *self.load(step, state, tally)
             except Exception as error:  # damage shows as a dozen exception types
-                reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
                 place = self._root.parent / "damaged" / str(step)
-                print(f"Checkpoint {self._root / str(step)} is damaged ({reason}); moved to {place}, trying the one before.",
+                print(f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}); moved to {place}, trying the one before.",
                       file=sys.stderr)
                 shutil.rmtree(place, ignore_errors=True)
                 place.parent.mkdir(exist_ok=True)
@@ -139,26 +138,32 @@ def _key_data(x):
     return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
-def load_state(workdir, state, step=None):
+def load_state(workdir, state, which="newest", best=None):
     """(step, state) of a run folder, for commands that only read it.
 
     Args:
-      state: tree of shapes, jax.eval_shape of gan_jax.state.init.
-      step: a step with a checkpoint; None: the newest.
+      state: tree of shapes, as gan_jax.state.shapes gives.
+      which: "newest", "best", or a step with a checkpoint.
+      best: the score that "best" goes by.
 
     Raises:
       InputError: there is no such checkpoint, or it is damaged.
     """
     if not (pathlib.Path(workdir) / "checkpoints").is_dir():
         raise InputError(f"--workdir={workdir} has no checkpoints yet; train into it first.")
-    with Store(workdir) as store:
+    with Store(workdir, best) as store:
         steps = store.steps()
-        if step is None:
-            step = steps[-1] if steps else -1
+        named = {"newest": steps[-1] if steps else None, "best": store.best_step()}
+        step = named[which] if which in named else int(which) if which.isdigit() else None
         if step not in steps:
-            raise InputError(f"--workdir={workdir} has no checkpoint at step {step}; it has: {', '.join(map(str, steps)) or 'none'}.")
+            raise InputError(f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: "
+                             f"{', '.join(map(str, steps)) or 'none'}.")
         try:
             return step, store.load(step, state)[0]
         except Exception as error:
-            raise InputError(f"Checkpoint {step} of {workdir} is damaged ({str(error).splitlines()[0][:200]}); "
-                             "train again to fall back to the one before.") from error
+            raise InputError(f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); train again to fall back to the "
+                             "one before.") from error
+
+
+def _first_line(error):
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -80,9 +80,8 @@ def load(workdir):
 
 def differences(old, new):
     """["--flag=old, now new", ...] for every setting that matters to the numbers."""
-    out = [f"--{name}={getattr(old, name)}, now {getattr(new, name)}" if name != "experiment"
-           else f"experiment {old.experiment}, now {new.experiment}"
-           for name in ("experiment", "method") if getattr(old, name) != getattr(new, name)]
+    out = [f"{name} {getattr(old, name)}, now {getattr(new, name)}" for name in ("experiment", "method")
+           if getattr(old, name) != getattr(new, name)]
     if old.method == new.method:
         for a, b in ((old.run, new.run), (old.hp, new.hp)):
             out += [f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}" for f in dataclasses.fields(a)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 def bce(logit, target):
     """Binary cross-entropy of sigmoid(logit) against a target in [0, 1], in nats; same shape as logit."""
-    return jax.nn.softplus(logit) - target * logit
+    # Not softplus(logit) - target * logit: that loses its tail to cancellation, and a confident D stops learning on reals.
+    return target * jax.nn.softplus(-logit) + (1 - target) * jax.nn.softplus(logit)
 
 
 class Adversarial(NamedTuple):

@@ -17,8 +17,10 @@ def slope(score, x, norm="l2"):
       norm: "l2", or "rms" as in Dist-GAN's released code, which is l2 / sqrt(H W C): its target 1 means an l2 slope of 110.9
         at 64 px and 221.7 at 128 px (D03).
     """
+    if norm not in ("l2", "rms"):
+        raise ValueError(f"norm {norm!r} is not known; use l2 or rms.")
     g = jax.grad(lambda x: score(x).sum())(x)
-    reduce = {"l2": jnp.sum, "rms": jnp.mean}[norm]
+    reduce = jnp.sum if norm == "l2" else jnp.mean
     # The epsilon keeps the second derivative finite where the gradient vanishes.
     return jnp.sqrt(reduce(g**2, axis=tuple(range(1, g.ndim))) + 1e-12)
 
@@ -93,4 +95,6 @@ def penalty(env, score, real, fake, key):
         return dragan(env, score, real, key, hp.penalty_norm, hp.perturbation, hp.perturbation_sd)
     if hp.penalty == "r1":
         return r1(env, score, real)
+    if hp.penalty != "none":
+        raise ValueError(f"penalty {hp.penalty!r} is not known; use none, wgan_gp, dragan or r1.")
     return jnp.float32(0)

@@ -19,8 +19,8 @@ class Trained(NamedTuple):
     state: GanState
 
 
-def load(workdir, step=None):
-    """Trained, at a step with a checkpoint or (None) the newest.
+def load(workdir, which="newest"):
+    """Trained, at the newest checkpoint, the best, or that of a step.
 
     Raises:
       InputError: no run, no such checkpoint, or a damaged one.
@@ -29,7 +29,8 @@ def load(workdir, step=None):
         raise InputError("--workdir is missing; name a run folder, such as --workdir=runs/morpho_quick.")
     config = configs.load(workdir)
     method = config.build()
-    return Trained(config, method, *checkpoint.load_state(workdir, shapes(method), step))
+    best = config.run.keep_best if config.run.keep_best != "none" else None
+    return Trained(config, method, *checkpoint.load_state(workdir, shapes(method), which, best))
 
 
 def data(config):

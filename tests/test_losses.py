@@ -17,13 +17,19 @@ def sigmoid(a):
 # {loss: (D's value for reals, D's for fakes, G's for fakes)}, from probabilities where the paper writes probabilities.
 EXPECTED = {
     "ns": (lambda a: -np.log(sigmoid(a)), lambda a: -np.log(1 - sigmoid(a)), lambda a: -np.log(sigmoid(a))),
-    "saturating": (lambda a: -np.log(sigmoid(a)), lambda a: -np.log(1 - sigmoid(a)), lambda a: np.log(1 - sigmoid(a))),
+    "saturating": (
+        lambda a: -np.log(sigmoid(a)), lambda a: -np.log(1 - sigmoid(a)), lambda a: np.log(1 - sigmoid(a))),
     "ls": (lambda a: (a - 1) ** 2 / 2, lambda a: a**2 / 2, lambda a: (a - 1) ** 2 / 2),
     "hinge": (lambda a: -np.minimum(0, -1 + a), lambda a: -np.minimum(0, -1 - a), lambda a: -a),
     "wasserstein": (lambda a: -a, lambda a: a, lambda a: -a),
 }
-AT_ZERO = {"ns": (np.log(2), np.log(2), np.log(2)), "saturating": (np.log(2), np.log(2), -np.log(2)), "ls": (0.5, 0.0, 0.5),
-           "hinge": (1.0, 1.0, 0.0), "wasserstein": (0.0, 0.0, 0.0)}
+AT_ZERO = {
+    "ns": (np.log(2), np.log(2), np.log(2)),
+    "saturating": (np.log(2), np.log(2), -np.log(2)),
+    "ls": (0.5, 0.0, 0.5),
+    "hinge": (1.0, 1.0, 0.0),
+    "wasserstein": (0.0, 0.0, 0.0),
+}
 
 
 @pytest.fixture
@@ -35,8 +41,8 @@ def float64():
 @pytest.mark.parametrize("target", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_bce_is_the_textbook_formula(float64, target):
     s = sigmoid(LOGITS)
-    np.testing.assert_allclose(losses.bce(jnp.asarray(LOGITS), target), -target * np.log(s) - (1 - target) * np.log(1 - s),
-                               rtol=1e-12)
+    textbook = -target * np.log(s) - (1 - target) * np.log(1 - s)
+    np.testing.assert_allclose(losses.bce(jnp.asarray(LOGITS), target), textbook, rtol=1e-12)
 
 
 @pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
@@ -77,3 +83,11 @@ def test_which_losses_let_gen_learn_when_it_is_rejected(name):
     slope = lambda name: float(jax.grad(losses.ADVERSARIAL[name].gen)(-30.0))  # noqa: E731
     assert -1e-12 < slope("saturating") <= 0
     assert slope(name) <= -1
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_bce_keeps_its_tail(target):
+    a = (2 * target - 1) * np.array([8.0, 12, 18, 25], np.float32)
+    value, slope = jax.vmap(jax.value_and_grad(lambda a: losses.bce(a, target)))(a)
+    np.testing.assert_allclose(value, np.log1p(np.exp(-np.abs(a, dtype=float))), rtol=1e-5)
+    np.testing.assert_allclose(slope, -np.sign(a) / (1 + np.exp(np.abs(a, dtype=float))), rtol=1e-5)

@@ -82,12 +82,13 @@ def test_quadratic(case):
     score = lambda x: 0.5 * jnp.einsum("bi,ij,bj->b", *[x.reshape(len(x), -1), a, x.reshape(len(x), -1)])  # noqa: E731
     slopes = np.linalg.norm(point(case, REAL, FAKE, KEY).reshape(B, -1) @ a, axis=1)
     assert slopes.std() > 0.2
-    np.testing.assert_allclose(CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY), expected(case, slopes), rtol=1e-10)
+    value = CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)
+    np.testing.assert_allclose(value, expected(case, slopes), rtol=1e-10)
 
 
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
 def test_finite_where_d_is_constant(case):
-    """In float32, as trained: D = 0 has penalty 1 (R1: 0) and a finite gradient in D's parameters, through the square root."""
+    """In float32, as trained: D = 0 has penalty 1 (R1: 0) and, through the square root, a finite gradient."""
     with jax.enable_x64(False):
         zero = {"w": jnp.zeros((D, 5)), "v": jnp.zeros(5)}
         score = lambda p: lambda x: jnp.tanh(x.reshape(len(x), -1) @ p["w"]) @ p["v"]  # noqa: E731
@@ -120,7 +121,7 @@ def jacobian(theta, x, coupled):
 @pytest.mark.parametrize("coupled", [False, True], ids=["mlp", "batch_norm"])
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
 def test_value_and_second_order_gradient(case, coupled):
-    """What D trains on: the penalty's gradient in D's parameters, against differences of a brute-force penalty in numpy."""
+    """What D trains on: the penalty's gradient in D's parameters, against differences of a penalty in numpy."""
     x = point(case, REAL, FAKE, KEY)
 
     def brute_force(theta):
@@ -157,8 +158,9 @@ def test_fakes_influence_wgan_gp_alone():
 
 @pytest.mark.parametrize("name", ["none", "wgan_gp", "dragan", "r1"])
 def test_settings_choose_the_penalty(name):
-    hp = dataclasses.replace(base.Settings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3)
-    score, x, fake = lambda x: mlp(THETA, x, jnp, False), jnp.asarray(REAL), jnp.asarray(FAKE)  # noqa: E731
+    hp = dataclasses.replace(
+        base.Settings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3)
+    score, x, fake = lambda x: mlp(THETA, x, jnp, False), jnp.asarray(REAL), jnp.asarray(FAKE)
     value = penalties.penalty(ENV._replace(hp=hp), score, x, fake, KEY)
     assert value == {"none": 0, "wgan_gp": penalties.wgan_gp(ENV, score, x, fake, KEY, "rms"),
                      "dragan": penalties.dragan(ENV, score, x, KEY, "rms", "gauss", 0.3),
@@ -221,4 +223,5 @@ def test_four_devices_equal_one(case):
                  "r1": lambda x, f: penalties.r1(env, score, x)}[case]
     parts = [jnp.asarray(a).reshape(4, 1, *SHAPE[1:]) for a in (REAL, FAKE)]
     values = jax.jit(jax.vmap(on_device, axis_name=parallel.AXIS))(*parts)
-    np.testing.assert_allclose(values, np.full(4, CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)), rtol=1e-12)
+    alone = CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)
+    np.testing.assert_allclose(values, np.full(4, alone), rtol=1e-12)

@@ -3,7 +3,7 @@
 A galaxy is a sum of layers of light (Sersic spheroid, disk, spiral arms, bar), each with a colour. The seeing blurs the
 layers, then come neighbours, noise and the asinh stretch of the SDSS pictures; without that stretch all light would sit
 in a few central pixels. Every number is a hash of (seed, index, name), so image i is the same whichever batch renders
-it, and a galaxy is the same one at every size (only its noise differs).
+it, and a galaxy is the same one at every size (above 64 pixels with other noise and other clumps in its arms).
 
 Lengths are in half image sides: the picture spans [-1, 1] in x and y.
 """
@@ -11,6 +11,7 @@ Lengths are in half image sides: the picture spans [-1, 1] in x and y.
 import concurrent.futures
 import functools
 import os
+import sys
 import zlib
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 from gan_jax import cache
 from gan_jax.errors import InputError
 
-VERSION = 2  # a cached rendering is found by this number: raise it whenever a picture changes
+VERSION = 3  # a cached rendering is found by this number: raise it whenever a picture changes
 CLASSES = ("round", "in-between", "cigar", "edge-on", "spiral")
 FREQUENCIES = (0.293, 0.280, 0.020, 0.136, 0.271)  # of the 28,790 images of Dai and Tong 2018
 N_TRAIN, N_TEST = 28_790, 5_000
@@ -248,6 +249,7 @@ def render(seed, indices, size):
 
 def _build(folder, seed, n, size):
     """Renders images 0 to n - 1 on all cores into images.npy and labels.npy."""
+    print(f"galaxies: rendering {n} images of {size} pixels, once", file=sys.stderr, flush=True)
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (n, size, size, 3))
 
     def block(start):

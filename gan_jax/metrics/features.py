@@ -83,9 +83,13 @@ def load(source, heldout=None, settings=None):
 
 def _random(source, settings):
     net = classifier.Classifier(max(1, len(source.classes)), settings.widths)
-    variables = net.init(jax.random.key(settings.seed), jnp.zeros((1, *source.images.shape[1:])))
+    variables = _init(net, source.images, settings)
     embed = _applier(net, variables)
     return Extractor("random", None, None, source.classes, lambda x: (embed(x)[0], None))
+
+
+def _init(net, x, settings):
+    return jax.jit(net.init)(jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
 
 
 def _turned(source):
@@ -156,17 +160,17 @@ def _normalised(confusion):
 
 def _train(net, x, labels, settings, turned):
     """Trains net on images uint8 [N, S, S, C] and labels int32 [N], all >= 0; returns its variables."""
-    warm_up = max(1, settings.steps // 10)
-    schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, warm_up, settings.steps)
+    tenth = settings.steps // 10
+    schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, tenth, settings.steps)
     optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
     key = jax.random.key(settings.seed)
-    variables = jax.jit(net.init)(key, jnp.zeros((1, *x.shape[1:])))
+    variables = _init(net, x, settings)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
     step = jax.jit(_build_step(net, optimizer, _balanced(labels, settings.batch), turned), donate_argnums=0)
     x, labels = jnp.asarray(x), jnp.asarray(labels)
     for t in range(settings.steps):
         state, loss = step(state, x, labels, jax.random.fold_in(key, t))
-        if (t + 1) % warm_up == 0:
+        if (t + 1) % max(1, tenth) == 0:
             print(f"classifier: step {t + 1} of {settings.steps}, loss {float(loss):.3f}", file=sys.stderr, flush=True)
     return {"params": state[0], "batch_stats": state[1]}
 

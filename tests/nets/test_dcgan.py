@@ -26,7 +26,8 @@ def out(module, *inputs):
     """Shapes of a net's outputs in train mode, without computing them."""
     def run():
         arrays = [jnp.zeros(shape) for shape in inputs]
-        return module.apply(module.init(jax.random.key(0), *arrays, train=False), *arrays, train=True, mutable=["batch_stats"])[0]
+        variables = module.init(jax.random.key(0), *arrays, train=False)
+        return module.apply(variables, *arrays, train=True, mutable=["batch_stats"])[0]
 
     return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(run))
 
@@ -34,7 +35,8 @@ def out(module, *inputs):
 @pytest.mark.parametrize("style, size, width, z_dim, wide, gen, disc, enc", [
     ("dcgan", 32, 128, 128, False, 5_171_331, 4_115_457, 5_155_968),  # Dist-GAN's code, CIFAR-10
     ("dcgan", 64, 128, 100, False, 18_885_763, 17_232_897, 18_855_012),  # Dist-GAN's code, CelebA
-    ("hdcgan", 128, 128, 100, True, 20_524_675, 18_871_809, 35_241_572),  # D, E: Morpho-GAN's code; G: one layer more (D16)
+    # D and E are Morpho-GAN's code; G has one layer more (D16).
+    ("hdcgan", 128, 128, 100, True, 20_524_675, 18_871_809, 35_241_572),
 ], ids=["cifar10", "celeba", "morpho"])
 def test_parameter_counts(style, size, width, z_dim, wide, gen, disc, enc):
     image, style = (2, size, size, 3), STYLES[style]
@@ -81,26 +83,26 @@ def test_shapes(size, first, style):
 
 
 def test_where_norms_and_biases_are():
-    """The generator's first norm is per unit, not per channel; D has none on its first convolution, which has a bias instead."""
+    """The generator's first norm is per unit, not per channel; D's first convolution has a bias and no norm."""
     gen = shapes(dcgan.Gen(16, 1, 3, "tanh"), (2, 5))["params"]
     assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
     assert gen["BatchNorm_1"]["scale"].shape == (3,)
     assert {name: set(p) for name, p in gen.items()} == {
-        "Dense_0": {"kernel"}, "BatchNorm_0": {"scale", "bias"}, "ConvT_0": {"kernel"}, "BatchNorm_1": {"scale", "bias"},
-        "ConvT_1": {"kernel", "bias"}}
+        "Dense_0": {"kernel"}, "BatchNorm_0": {"scale", "bias"},
+        "ConvT_0": {"kernel"}, "BatchNorm_1": {"scale", "bias"}, "ConvT_1": {"kernel", "bias"}}
     disc = shapes(dcgan.Disc(16, 3), (2, 16, 16, 1))["params"]
     assert {name: set(p) for name, p in disc["Trunk_0"].items()} == {
         "Conv_0": {"kernel", "bias"}, "Conv_1": {"kernel"}, "BatchNorm_0": {"scale", "bias"}}
     assert set(disc["Dense_0"]) == {"kernel", "bias"}
 
 
-def test_activations():
-    """Slopes for negative inputs; SELU's constants are those of Klambauer et al. 2017."""
-    assert [float(STYLES[s].first(jnp.float32(-1))) for s in STYLES] == pytest.approx([-0.2, -0.1])
-    assert [float(STYLES[s].rest(jnp.float32(-1))) for s in STYLES] == pytest.approx([-0.2, 1.0507 * 1.67326 * math.expm1(-1)],
-                                                                                     rel=1e-4)
-    assert [float(STYLES[s].gen(jnp.float32(-1))) for s in STYLES] == pytest.approx([0, 1.0507 * 1.67326 * math.expm1(-1)], rel=1e-4)
-    assert [float(STYLES[s].gen(jnp.float32(2))) for s in STYLES] == pytest.approx([2, 2.1014], rel=1e-4)
+@pytest.mark.parametrize("style, expected", [
+    ("dcgan", {"gen": (0, 2), "first": (-0.2, 2), "rest": (-0.2, 2)}),
+    ("hdcgan", {"gen": (-1.11133, 2.10140), "first": (-0.1, 2), "rest": (-1.11133, 2.10140)})])
+def test_activations(style, expected):
+    """At -1 and 2. SELU: 1.0507 * 1.67326 * (exp(-1) - 1) and 1.0507 * 2 (Klambauer et al. 2017)."""
+    for name, values in expected.items():
+        np.testing.assert_allclose(getattr(STYLES[style], name)(jnp.array([-1.0, 2.0])), values, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +152,14 @@ def test_running_statistics_elsewhere(tiny):
 
 
 @pytest.mark.parametrize("layer", [layers.Conv(32), layers.ConvT(32, (8, 8))], ids=["Conv", "ConvT"])
-@pytest.mark.parametrize("name, sd", [("xavier", math.sqrt(2 / (25 * (8 + 32)))), ("lecun", math.sqrt(1 / (25 * 8))),
-                                      ("normal", 0.02)])
+@pytest.mark.parametrize("name, sd", [
+    ("xavier", math.sqrt(2 / (25 * (8 + 32)))), ("lecun", math.sqrt(1 / (25 * 8))), ("normal", 0.02)],
+    ids=["xavier", "lecun", "normal"])
 def test_initialisers(layer, name, sd):
     """Fans count the kernel's area; the fan in of a transposed convolution is its input's, too."""
-    kernel = np.asarray(layer.clone(weight_init=name).init(jax.random.key(0), jnp.zeros((1, 4, 4, 8)))["params"]["kernel"])
+    layer = layer.clone(weight_init=name)
+    variables = jax.jit(lambda: layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 8))))()
+    kernel = np.asarray(variables["params"]["kernel"])
     assert abs(kernel.std() / sd - 1) < 0.03 and abs(kernel.mean() / sd) < 0.05
     if name == "xavier":
         assert 0.99 * math.sqrt(3) * sd < np.abs(kernel).max() <= math.sqrt(3) * sd * (1 + 1e-6)

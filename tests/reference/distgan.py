@@ -1,5 +1,7 @@
-"""Dist-GAN's losses (Tran et al. 2018; S3 eqs. 1 to 4) in float64 numpy, written from the formulas and the released code's
-description, for sums one can follow. Arrays in, numbers out; nothing here knows how gan_jax computes them."""
+"""Dist-GAN's losses (Tran et al. 2018; S3 eqs. 1 to 4) in float64 numpy, written from the formulas.
+
+Arrays in, numbers out; nothing here knows how gan_jax computes them.
+"""
 
 import math
 
@@ -54,7 +56,7 @@ def log_terms(real, rec, fake):
 
 def hinge_terms(real, rec, fake):
     """The same with hinges."""
-    return (-np.mean(np.minimum(0, -1 + real)), -np.mean(np.minimum(0, -1 + rec)), -np.mean(np.minimum(0, -1 - fake)))
+    return -np.mean(np.minimum(0, -1 + real)), -np.mean(np.minimum(0, -1 + rec)), -np.mean(np.minimum(0, -1 - fake))
 
 
 def slope_penalty(slopes):

@@ -2,10 +2,16 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.state import init
 from gan_jax.step import Env, update_player
 from tests import methods_small
+
+
+def same(a, b):
+    """Whether two trees of arrays agree bit for bit."""
+    return all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
 
 
 def move(method, index):
@@ -15,7 +21,7 @@ def move(method, index):
 
 
 def kept(method, index):
-    """A GanState of bools: whether a leaf comes out as the very variable that went in, so bit for bit, whatever its value."""
+    """A GanState of bools: whether a leaf comes out as the very variable that went in: bit for bit, for any state."""
     state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
     batch = jax.tree.map(lambda a: a[0], methods_small.batch(1, 4))
     closed, out = jax.make_jaxpr(move(method, index), return_shape=True)(state, batch)
@@ -25,15 +31,15 @@ def kept(method, index):
 
 
 def check(case):
-    """Each player of a case of methods_small computes new weights, statistics and optimizer state for what it trains; all else
-    in the state, whatever nets its loss runs, is handed through untouched."""
+    """Each player of a case of methods_small computes new weights, statistics and optimizer state for what it trains;
+    all else in the state, whatever nets its loss runs, is handed through untouched."""
     method = methods_small.build(case)
     for index, player in enumerate(method.players):
-        same = kept(method, index)
+        untouched = kept(method, index)
         for net in method.nets:
-            leaves = jax.tree.leaves((same.params[net], same.stats[net]))
+            leaves = jax.tree.leaves((untouched.params[net], untouched.stats[net]))
             assert (not any(leaves)) if net in player.nets else all(leaves), (player.name, net)
         for other in method.players:
-            leaves = jax.tree.leaves(same.opt[other.name])
+            leaves = jax.tree.leaves(untouched.opt[other.name])
             assert all(leaves) if other is not player else not any(leaves), (player.name, other.name)
-        assert all(jax.tree.leaves((same.ema, same.ctl, same.step, same.key))), player.name
+        assert all(jax.tree.leaves((untouched.ema, untouched.ctl, untouched.step, untouched.key))), player.name

@@ -1,0 +1,148 @@
+"""What commands refuse: one line on stderr, exit code 2, before anything compiles. And --help, --dry_run, flag order."""
+
+import gzip
+import json
+import struct
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import common, dcgan, evaluate, inspect, morpho, sample
+from gan_jax import config, train
+
+SMOKE = "--flagfile=experiments/flagfiles/morpho_smoke.flags"
+TINY = ["--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=4", "--steps=2", "--save_every=0", "--devices=1"]
+
+
+def command(module, *argv):
+    """Exit code of a training command, in this process."""
+    name = module.__name__.rpartition(".")[2]
+    return common.guarded(lambda words: common.run(name, module.METHOD, module.DEFAULTS, module.__doc__, words), list(argv))
+
+
+@pytest.fixture
+def no_compile(monkeypatch):
+    def compiled(*_):
+        raise AssertionError("something was compiled before the input was refused")
+    monkeypatch.setattr(train.Loop, "_start", compiled)
+
+
+def bad_files(folder):
+    """{spec: words of its refusal} for data that cannot be used."""
+    (folder / "empty").mkdir()
+    (folder / "broken.npz").write_bytes(b"not an archive")
+    np.savez(folder / "shape.npz", images=np.zeros((4, 3), np.uint8))
+    idx = folder / "idx"
+    idx.mkdir()
+    with gzip.open(idx / "train-images-idx3-ubyte.gz", "wb") as f:
+        f.write(struct.pack(">IIII", 0x999, 1, 8, 8) + bytes(64))
+    with gzip.open(idx / "train-labels-idx1-ubyte.gz", "wb") as f:
+        f.write(struct.pack(">II", 0x801, 1) + bytes(1))
+    small = folder / "small"
+    small.mkdir()
+    Image.new("RGB", (6, 6)).save(small / "a.png")
+    return {"nowhere": ["nowhere", "galaxies", "folder"], f"folder:{folder}/absent": ["absent"], f"folder:{folder}/empty": ["empty"],
+            f"npz:{folder}/broken.npz": ["broken.npz"], f"npz:{folder}/shape.npz": ["shape.npz"], f"idx:{idx}": ["magic"],
+            f"folder:{small}": ["a.png"], "galaxies:many": ["many"], "folder": ["folder:DIR"]}
+
+
+@pytest.mark.parametrize(("flag", "words"), [
+    ("--betch=3", ["betch"]), ("--batch=0", ["--batch=0", "2 or more"]), ("--steps=-1", ["--steps=-1"]),
+    ("--lambda_p=nan", ["--lambda_p=nan", "finite"]), ("--lambda_p=inf", ["finite"]), ("--batch=two", ["batch", "two"]),
+    ("--penalty=l3", ["--penalty=l3", "dragan", "wgan_gp"]), ("--batch=6", ["--batch=6", "4 devices", "4 or 8"]),
+    ("--devices=64", ["--devices=64", "--devices=4"]), ("--keep_best=frechet", ["--eval_every"]),
+    ("--flagfile=nowhere.flags", ["nowhere.flags", "morpho_quick"]), ("stray", ["stray"]), ("--size=4", ["--size=4"]),
+    ("--seed=-3", ["--seed=-3"]), ("--lr=0", ["--lr=0"]), ("--crop=9", ["crop"]),
+])
+def test_bad_flags_are_refused_in_one_line(flag, words, tmp_path, capsys, no_compile):
+    assert command(morpho, SMOKE, f"--workdir={tmp_path}/run", flag) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and all(w in error for w in words), error
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_bad_data_is_refused_in_one_line(tmp_path, capsys, no_compile):
+    for spec, words in bad_files(tmp_path).items():
+        assert command(dcgan, f"--data={spec}", "--size=8", f"--workdir={tmp_path}/run") == 2, spec
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and all(w in error for w in words), (spec, error)
+
+
+def test_dry_run_writes_nothing_and_shows_the_configuration(tmp_path, capsys, no_compile):
+    assert command(morpho, *TINY, f"--workdir={tmp_path}/run", "--dry_run") == 0
+    out = capsys.readouterr().out
+    assert json.loads(out[: out.rindex("}") + 1])["hp"]["penalty"] == "dragan"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("module", [morpho, dcgan, evaluate, sample, inspect])
+def test_help_names_every_flag(module, capsys):
+    with pytest.raises(SystemExit) as stop:
+        if hasattr(module, "METHOD"):
+            command(module, "--help")
+        else:
+            module.run(["--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert module.__doc__.splitlines()[0] in out and "--workdir" in out
+
+
+def test_command_line_wins_over_flagfile_wherever_it_stands(tmp_path, capsys, no_compile):
+    for words in (["--width=6", SMOKE], [SMOKE, "--width=6"]):
+        assert command(morpho, *words, "--dry_run", "--devices=1", f"--workdir={tmp_path}/run") == 0
+        assert '"width": 6' in capsys.readouterr().out
+
+
+def test_a_run_from_command_to_samples(tmp_path, capsys, monkeypatch):
+    """Train, refuse what differs, start again, sample in each form, inspect; the folder alone says what to build."""
+    folder = tmp_path / "run"
+    assert command(dcgan, *TINY, f"--workdir={folder}") == 0
+    assert command(dcgan, *TINY, f"--workdir={folder}") == 0 and "is finished" in capsys.readouterr().out
+    for words, named in (["--lambda_p=3"], "--lambda_p=10.0, now 3.0"), (["--steps=3", "--seed=1"], "--seed=0, now 1"):
+        assert command(dcgan, *TINY, f"--workdir={folder}", *words) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and named in error
+    assert command(morpho, *TINY, f"--workdir={folder}") == 2
+    assert "method gan, now distgan" in capsys.readouterr().err
+    replay = (folder / "flags.txt").read_text().split()
+    assert command(dcgan, *replay, f"--workdir={folder}") == 0, "flags.txt must reproduce the configuration"
+    for form, path in ("grid", "sampled.png"), ("folder", "sampled/000004.png"), ("npz", "sampled.npz"):
+        assert common.guarded(sample.run, [f"--workdir={folder}", "--n=5", f"--form={form}"]) == 0
+        assert (folder / path).is_file()
+    images = np.load(folder / "sampled.npz")["images"]
+    assert images.shape == (5, 8, 8, 3) and images.dtype == np.uint8
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "sampled/000004.png")), images[4])
+    capsys.readouterr()
+    assert common.guarded(inspect.run, [f"--workdir={folder}", "--leaves"]) == 0
+    digest = (folder / "DONE").read_text().splitlines()[1]
+    assert digest in capsys.readouterr().out
+    assert common.guarded(inspect.run, [f"--workdir={folder}", "--checkpoint=77"]) == 2
+    assert "--checkpoint=77" in capsys.readouterr().err
+
+
+def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
+    (tmp_path / "file").write_text("")
+    assert command(dcgan, *TINY, f"--workdir={tmp_path}/file") == 2
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "config.json").write_text("{")
+    assert command(dcgan, *TINY, f"--workdir={tmp_path}/damaged") == 2
+    assert common.guarded(sample.run, [f"--workdir={tmp_path}/nowhere"]) == 2
+    assert common.guarded(evaluate.run, []) == 2
+    with common._claimed(tmp_path / "busy"):
+        assert command(dcgan, *TINY, f"--workdir={tmp_path}/busy") == 2
+    assert "Another process" in capsys.readouterr().err
+
+
+def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
+    from gan_jax import methods
+    for path in sorted((common.ROOT / "experiments" / "flagfiles").glob("*.flags")):
+        module = {"morpho": morpho, "dcgan": dcgan}.get(path.stem.partition("_")[0])
+        if module is None:
+            from experiments import distgan as module
+        groups = common.settings_groups(module.METHOD, module.DEFAULTS)
+        (_, run, hp), _ = common.parse("", path.stem, groups, [f"--flagfile={path}"])
+        assert isinstance(hp, methods.TABLE[module.METHOD].Settings)
+        source = {"classes": ["a"], "size": run.size, "colors": 3}
+        config.validate(config.Config(path.stem, module.METHOD, run, hp, source), len(jax.devices()))

@@ -1,0 +1,164 @@
+"""The loop: what it writes, what it refuses, and that streaming, stopping and resuming change no number."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import checkpoint, train
+from gan_jax import config as configs
+from gan_jax.data import order
+from gan_jax.data.source import Source
+from gan_jax.errors import NonFiniteError
+from gan_jax.methods import gan
+from gan_jax.settings import Run
+from gan_jax.state import shapes
+
+RUN = Run(data="test", size=8, batch=4, steps=12, log_every=4, sample_every=6, save_every=4, devices=1)
+HP = gan.Settings(width=2, z_dim=3, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def source():
+    r = np.random.default_rng(0)
+    return Source(r.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8), np.arange(30, dtype=np.int32) % 3, ("a", "b", "c"), "test", "0")
+
+
+def run(workdir, source, hp=HP, **changes):
+    config = configs.Config("dcgan", "gan", dataclasses.replace(RUN, **changes), hp, configs.describe(source))
+    workdir.mkdir(exist_ok=True)
+    (workdir / "config.json").write_text(json.dumps(config.to_dict()))
+    return train.train(config, workdir, source)
+
+
+def records(workdir):
+    return [{k: v for k, v in json.loads(line).items() if k != "wall"} for line in (workdir / "metrics.jsonl").open()]
+
+
+@pytest.fixture(scope="module")
+def whole(source, tmp_path_factory):
+    """(folder, digest) of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, run(folder, source)
+
+
+def test_run_folder(whole):
+    folder, digest = whole
+    assert [r["step"] for r in records(folder)] == [4, 8, 12]
+    assert sorted(p.name for p in (folder / "samples").iterdir()) == ["000006.png", "000012.png"]
+    assert digest in (folder / "DONE").read_text()
+    assert {"disc/loss", "gen/loss", "disc/real_prob", "disc/grad_norm"} <= set(records(folder)[0])
+    wall = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["wall"]
+    assert wall["steps_per_s"] > 0 and {"compile_s", "train_s", "checkpoint_s", "sample_s"} <= set(wall)
+    assert (folder / "report.html").stat().st_size > 1000
+
+
+def test_only_the_newest_two_checkpoints_stay(whole):
+    with checkpoint.Store(whole[0]) as store:
+        assert store.steps() == [8, 12]
+
+
+@pytest.mark.parametrize("changes", [{"resident_gib": 0.0}, {"steps_per_dispatch": 2}, {"devices": 2}])
+def test_execution_does_not_change_numbers(whole, source, tmp_path, changes):
+    run(tmp_path, source, **changes)
+    for a, b in zip(records(tmp_path), records(whole[0]), strict=True):
+        assert a.keys() == b.keys()
+        np.testing.assert_allclose([a[k] for k in a], [b[k] for k in a], rtol=2e-3)
+
+
+def test_streaming_and_resident_feeds_give_identical_batches(source):
+    from gan_jax.data import feed
+    feeds = [feed.build(source, "tanh", 5, 3, 4, jax.devices()[:1], resident) for resident in (True, False)]
+    for step in (0, 7, 8):  # 7 is not what the prefetch expects; the pass over 30 rows ends inside
+        a, b = ([jax.tree.map(lambda x, i=i: x[i], leaves) for i in range(2)] for leaves in (f.at(step, 2) for f in feeds))
+        for i in range(2):
+            one, two = feeds[0].batch(feeds[0].data, a[i]), feeds[1].batch(feeds[1].data, b[i])
+            assert one.keys() == two.keys() == {"image", "label"}
+            jax.tree.map(np.testing.assert_array_equal, one, two)
+            rows = order.indices(5, step + i, 3, 4, 30)
+            np.testing.assert_allclose(one["image"], source.images[rows] / 127.5 - 1, atol=1e-6)
+            np.testing.assert_array_equal(one["label"], source.labels[rows])
+
+
+@pytest.mark.parametrize("at", [2, 5, 8])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_saves_and_the_resumed_run_is_the_same(whole, source, tmp_path, monkeypatch, at, name):
+    advance = train.Loop._dispatch
+
+    def dispatch(loop):
+        advance(loop)
+        if loop.t == at:
+            os.kill(os.getpid(), getattr(signal, name))
+
+    monkeypatch.setattr(train.Loop, "_dispatch", dispatch)
+    with pytest.raises(train.Stopped, match=f"{name} at step {at}"):
+        run(tmp_path, source)
+    monkeypatch.undo()
+    with open(tmp_path / "metrics.jsonl", "a") as f:
+        f.write('{"step": 11, "disc/lo')  # what a kill during a write leaves
+    assert run(tmp_path, source) == whole[1]
+    assert records(tmp_path) == records(whole[0])
+    for path in (whole[0] / "samples").iterdir():
+        assert (tmp_path / "samples" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(source, tmp_path, monkeypatch):
+    healthy = gan.gen_loss
+
+    def diverging(env, vs, batch, key):
+        loss, aux = healthy(env, vs, batch, key)
+        return jnp.where(env.progress >= 0.5, jnp.inf, 1.0) * loss, aux
+
+    monkeypatch.setattr(gan, "gen_loss", diverging)
+    with pytest.raises(NonFiniteError, match="'gen' .* at step 6; checkpoint 4 is the last good one"):
+        run(tmp_path, source)
+    config = configs.load(tmp_path)
+    step, state = checkpoint.load_state(tmp_path, shapes(config.build()))
+    assert step == 4 and int(state.bad_step) == -1
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.stats, state.opt)))
+    assert all(np.isfinite(v) for r in records(tmp_path) for v in r.values())
+
+
+def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, monkeypatch):
+    """The step's inputs are on the device before it is called, and nothing comes back between log intervals."""
+    calls = []
+
+    class Spy:
+        def __init__(self, program):
+            self._program = program
+
+        def __call__(self, carry, data, leaves):
+            calls.append(jax.tree.map(lambda a: (a.dtype.name, a.shape), leaves))
+            assert all(isinstance(a, jax.Array) for a in jax.tree.leaves((carry, data, leaves)))
+            return self._program(carry, data, leaves)
+
+    compiled = train.Loop._compile
+    monkeypatch.setattr(train.Loop, "_compile", lambda loop: {n: Spy(p) for n, p in compiled(loop).items()})
+    fetched = []
+    get = jax.device_get
+    monkeypatch.setattr(jax, "device_get", lambda tree: fetched.append(1) or get(tree))
+    run(tmp_path, source, steps=8, sample_every=0, save_every=0)
+    assert calls == [("int32", (1, 2, 4))] * 8
+    assert len(fetched) == 2 + 1  # two log intervals, one sample grid
+
+
+def test_best_checkpoint_is_kept(source, tmp_path):
+    with checkpoint.Store(tmp_path, best="frechet") as store:
+        for step, score in [(1, 5.0), (2, 1.0), (3, None), (4, 3.0), (5, None)]:
+            store.save(step, {"w": np.float32([step])}, {"n": np.float32([0])}, None if score is None else {"frechet": score})
+    with checkpoint.Store(tmp_path, best="frechet") as store:
+        assert store.steps() == [2, 4, 5] and store.best_step() == 2
+
+
+def test_order_is_a_pure_function_and_visits_every_row_once_per_pass():
+    rows = np.concatenate([order.indices(3, s, 3, 5, 30).ravel() for s in range(4)])
+    assert sorted(rows[:30]) == sorted(rows[30:]) == list(range(30))
+    assert list(rows[:30]) != list(rows[30:])
+    np.testing.assert_array_equal(order.indices(3, 2, 3, 5, 30), rows[30:45].reshape(3, 5))
+    assert not np.array_equal(order.indices(4, 0, 3, 5, 30), order.indices(3, 0, 3, 5, 30))
+    assert order.indices(0, 5, 1, 64, 10).max() < 10
