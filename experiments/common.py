@@ -44,6 +44,7 @@ def prepare_jax():
     import jax
 
     from gan_jax import cache
+
     jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     return jax
@@ -55,10 +56,13 @@ def define(groups):
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
-            text = field.metadata["text"] + (f" (one of: {', '.join(map(str, choices))})" if choices and len(choices) < 8 else "")
+            text = field.metadata["text"] + (
+                f" (one of: {', '.join(map(str, choices))})" if choices and len(choices) < 8 else ""
+            )
             _DEFINE[type(default)](field.name, default, text, flag_values=values)
-    flags.DEFINE_multi_string("flagfile", None, "file with one --flag=value per line; flags on the command line win",
-                              flag_values=values)
+    flags.DEFINE_multi_string(
+        "flagfile", None, "file with one --flag=value per line; flags on the command line win", flag_values=values
+    )
     return values
 
 
@@ -127,14 +131,20 @@ def parse(doc, module, groups, argv):
 def guarded(body, argv):
     """Runs body(argv) and turns what users can cause into one line on stderr and an exit code."""
     from gan_jax.train import Stopped
+
     try:
         body(argv)
         return EXIT_DONE
     except (InputError, NonFiniteError, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:
             traceback.print_exc()
-        code = (EXIT_REFUSED if isinstance(error, InputError) else EXIT_NON_FINITE if isinstance(error, NonFiniteError)
-                else EXIT_STOPPED)
+        code = (
+            EXIT_REFUSED
+            if isinstance(error, InputError)
+            else EXIT_NON_FINITE
+            if isinstance(error, NonFiniteError)
+            else EXIT_STOPPED
+        )
         print(str(error) or "interrupted; the last checkpoint is kept.", file=sys.stderr)
         return code
 
@@ -153,6 +163,7 @@ def main(experiment, method, defaults, doc):
 def settings_groups(method, defaults):
     """[Training, Run, the method's Settings] with an experiment's defaults."""
     from gan_jax import methods
+
     names = {f.name for f in dataclasses.fields(Run)}
     run = Run(**{k: v for k, v in defaults.items() if k in names})
     hp = methods.TABLE[method].Settings(**{k: v for k, v in defaults.items() if k not in names})
@@ -187,7 +198,7 @@ def run(experiment, method, defaults, doc, argv):
             return
         print(json.dumps(config.to_dict(), indent=1))
         (workdir / "flags.txt").write_text(_flags_text(values))
-        heldout = sources.load(settings.data, settings.size, settings.crop, split="test")
+        heldout = sources.load(settings.data, settings.size, settings.crop, split="test") if settings.eval_every else None
         train.train(config, workdir, source, heldout)
         print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
         print(f"Scores: python -m experiments.evaluate --workdir={workdir}")
@@ -195,12 +206,16 @@ def run(experiment, method, defaults, doc, argv):
 
 def _flags_text(values):
     skip = ("flagfile", "help", "debug", "dry_run", "restart", "workdir")
-    return "".join(f"{line}\n" for line in sorted(values.flags_into_string().splitlines())
-                   if line and line.lstrip("-").partition("=")[0].removeprefix("no") not in skip)
+    return "".join(
+        f"{line}\n"
+        for line in sorted(values.flags_into_string().splitlines())
+        if line and line.lstrip("-").partition("=")[0].removeprefix("no") not in skip
+    )
 
 
 def _need(module, flag, extra):
     import importlib.util
+
     if importlib.util.find_spec(module) is None:
         raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")
 
@@ -220,20 +235,33 @@ class _claimed:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"Another process is training in {self._workdir}; wait for it, or use another --workdir.") from error
+            raise InputError(
+                f"Another process is training in {self._workdir}; wait for it, or use another --workdir."
+            ) from error
 
     def __exit__(self, *_):
         self._file.close()
 
 
-RUN_FILES = ("config.json", "flags.txt", "metrics.jsonl", "samples", "checkpoints", "damaged", "eval.json", "report.html", "DONE",
-             "tensorboard")
+RUN_FILES = (
+    "config.json",
+    "flags.txt",
+    "metrics.jsonl",
+    "samples",
+    "checkpoints",
+    "damaged",
+    "eval.json",
+    "report.html",
+    "DONE",
+    "tensorboard",
+)
 
 
 def _open_run(config, workdir, restart):
     """Makes the folder hold this configuration, or refuses. Returns whether the run is finished already."""
     from gan_jax import cache
     from gan_jax import config as configs
+
     if restart:
         for name in RUN_FILES:
             path = workdir / name
@@ -241,6 +269,8 @@ def _open_run(config, workdir, restart):
     if (workdir / "config.json").exists():
         changed = configs.differences(configs.load(workdir), config)
         if changed:
-            raise InputError(f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, or --restart to discard it.")
+            raise InputError(
+                f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, or --restart to discard it."
+            )
     cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
     return (workdir / "DONE").exists()

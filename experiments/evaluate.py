@@ -30,7 +30,6 @@ def run(argv):
     import jax
 
     from gan_jax import cache, evaluate, report, runs, sampling
-    from gan_jax.data import source as sources
     from gan_jax.metrics import features
     from gan_jax.state import fresh
 
@@ -39,11 +38,15 @@ def run(argv):
     source, heldout = runs.data(trained.config)
     sampler = sampling.build_sampler(trained.method)
     untrained = fresh(trained.method, trained.config.run.seed)
-    samplers = {name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
-                for name, vs in (("model", trained.state.vars(flags.ema)), ("untrained", untrained.vars()))}
-    record = evaluate.evaluate(features.load(source, heldout), source, heldout, samplers, flags.n_images, flags.repeats,
-                               flags.seed)
-    record |= {"step": trained.step, "ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
+    samplers = {
+        name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
+        for name, vs in (("model", trained.state.vars(flags.ema)), ("untrained", untrained.vars()))
+    }
+    record = evaluate.evaluate(
+        features.load(source, heldout), source, heldout, samplers, flags.n_images, flags.repeats, flags.seed
+    )
+    record["step"] = trained.step
+    record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
     workdir = pathlib.Path(flags.workdir)
     cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     print(evaluate.table(record))

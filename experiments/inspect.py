@@ -20,6 +20,7 @@ class Settings(common.Command):
 def run(argv):
     """Command line to text."""
     from gan_jax import checkpoint, runs
+
     (flags,), _ = common.parse(__doc__, "experiments.inspect", [Settings()], argv)
     trained = runs.load(flags.workdir, flags.checkpoint)
     host = checkpoint.to_host(trained.state)

@@ -16,7 +16,9 @@ class Settings(common.Command):
 
     workdir: str = setting("", "the run folder to sample from")
     n: int = setting(64, "how many images", low=1)
-    form: str = setting("grid", "grid: one PNG; folder: a PNG each; npz: uint8 array 'images'", choices=("grid", "folder", "npz"))
+    form: str = setting(
+        "grid", "grid: one PNG; folder: a PNG each; npz: uint8 array 'images'", choices=("grid", "folder", "npz")
+    )
     out: str = setting("", "where to write; default: sampled.png, sampled/ or sampled.npz in the run folder")
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
     checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
@@ -26,6 +28,7 @@ class Settings(common.Command):
 def save(pictures, form, out):
     """Writes uint8 images [N, H, W, C] in one of the three forms."""
     from gan_jax import images
+
     out.parent.mkdir(parents=True, exist_ok=True)
     if form == "grid":
         images.save_png(out, images.grid(pictures, int(np.ceil(np.sqrt(len(pictures))))))
@@ -42,6 +45,7 @@ def run(argv):
     import jax
 
     from gan_jax import runs, sampling
+
     (flags,), _ = common.parse(__doc__, "experiments.sample", [Settings()], argv)
     trained = runs.load(flags.workdir, flags.checkpoint)
     pictures = sampling.build_sampler(trained.method)(trained.state.vars(flags.ema), jax.random.key(flags.seed), flags.n)

@@ -22,16 +22,20 @@ logging.getLogger("absl").setLevel(logging.ERROR)  # orbax narrates every save
 
 def to_host(tree):
     """The tree with numpy leaves: copies, safe from donation; random keys as their uint32 data."""
+
     def copy(x):
         is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
         return np.array(jax.random.key_data(x) if is_key else x)
+
     return jax.tree.map(copy, tree)
 
 
 def from_host(host, like):
     """The inverse of to_host: random keys where `like` (arrays or shapes) has them."""
+
     def restore(x, l):
         return jax.random.wrap_key_data(jnp.asarray(x)) if jnp.issubdtype(l.dtype, jax.dtypes.prng_key) else x
+
     return jax.tree.map(restore, host, like)
 
 
@@ -66,8 +70,8 @@ class Store:
             score = lambda scores: scores[best]  # noqa: E731
             keep.append(policy.BestN(get_metric_fn=score, reverse=True, n=1, keep_checkpoints_without_metrics=False))
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy.AnyPreservationPolicy(keep), cleanup_tmp_directories=True,
-            best_fn=score, best_mode="min")  # without best_fn the scores are not stored
+            preservation_policy=policy.AnyPreservationPolicy(keep), cleanup_tmp_directories=True, best_fn=score, best_mode="min"
+        )  # without best_fn the scores are not stored
         self._manager = ocp.CheckpointManager(self._root, options=options)
 
     def __enter__(self):
@@ -88,8 +92,13 @@ class Store:
         """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any."""
         state, tally = to_host(state), to_host(tally)
         meta = {"step": step, "state": digest(state), "tally": digest(tally)}
-        saved = self._manager.save(step, metrics=scores, args=ocp.args.Composite(
-            state=ocp.args.StandardSave(state), tally=ocp.args.StandardSave(tally), meta=ocp.args.JsonSave(meta)))
+        saved = self._manager.save(
+            step,
+            metrics=scores,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state), tally=ocp.args.StandardSave(tally), meta=ocp.args.JsonSave(meta)
+            ),
+        )
         if not saved:
             raise RuntimeError(f"Checkpoint {step} in {self._root} was not saved; the newest there is {self.steps()[-1:]}.")
 
@@ -124,12 +133,14 @@ class Store:
             try:
                 return step, *self.load(step, state, tally)
             except Exception as error:  # damage shows as a dozen exception types
-                place = self._root.parent / "damaged" / str(step)
-                print(f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}); moved to {place}, trying the one before.",
-                      file=sys.stderr)
+                damaged, place = self._root / str(step), self._root.parent / "damaged" / str(step)
+                print(
+                    f"Checkpoint {damaged} is damaged ({_first_line(error)}); moved to {place}; trying an older one.",
+                    file=sys.stderr,
+                )
                 shutil.rmtree(place, ignore_errors=True)
                 place.parent.mkdir(exist_ok=True)
-                shutil.move(self._root / str(step), place)
+                shutil.move(damaged, place)
                 self._manager.reload()
         return None
 
@@ -156,13 +167,16 @@ def load_state(workdir, state, which="newest", best=None):
         named = {"newest": steps[-1] if steps else None, "best": store.best_step()}
         step = named[which] if which in named else int(which) if which.isdigit() else None
         if step not in steps:
-            raise InputError(f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: "
-                             f"{', '.join(map(str, steps)) or 'none'}.")
+            raise InputError(
+                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: "
+                f"{', '.join(map(str, steps)) or 'none'}."
+            )
         try:
             return step, store.load(step, state)[0]
         except Exception as error:
-            raise InputError(f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); train again to fall back to the "
-                             "one before.") from error
+            raise InputError(
+                f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); train again to fall back to the one before."
+            ) from error
 
 
 def _first_line(error):

@@ -35,8 +35,14 @@ class Config:
 def describe(source):
     """The part of a data.source.Source that config.json records."""
     n, size, _, colors = source.images.shape
-    return {"name": source.name, "digest": source.digest, "n": n, "size": size, "colors": colors,
-            "classes": list(source.classes)}
+    return {
+        "name": source.name,
+        "digest": source.digest,
+        "n": n,
+        "size": size,
+        "colors": colors,
+        "classes": list(source.classes),
+    }
 
 
 def validate(config, n_devices):
@@ -80,12 +86,18 @@ def load(workdir):
 
 def differences(old, new):
     """["--flag=old, now new", ...] for every setting that matters to the numbers."""
-    out = [f"{name} {getattr(old, name)}, now {getattr(new, name)}" for name in ("experiment", "method")
-           if getattr(old, name) != getattr(new, name)]
+    out = [
+        f"{name} {getattr(old, name)}, now {getattr(new, name)}"
+        for name in ("experiment", "method")
+        if getattr(old, name) != getattr(new, name)
+    ]
     if old.method == new.method:
         for a, b in ((old.run, new.run), (old.hp, new.hp)):
-            out += [f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}" for f in dataclasses.fields(a)
-                    if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)]
+            out += [
+                f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}"
+                for f in dataclasses.fields(a)
+                if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)
+            ]
     if old.source["digest"] != new.source["digest"] and not any(d.startswith(("--data", "--size", "--crop")) for d in out):
         out.append(f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})")
     return out

@@ -22,8 +22,12 @@ N_REFERENCE = 10_000  # real training images that everything is compared with, a
 N_REPEATED = 8  # different images in the collapsed control where there are no classes
 
 LABELS = {"real": "real (floor)", "model": "model", "untrained": "untrained", "collapsed": "collapsed"}
-SCORES = {"frechet": "Frechet distance", "total_variation": "total variation", "kl": "KL (nats)",
-          "classes_5pct": "classes >= 5 %"}
+SCORES = {
+    "frechet": "Frechet distance",
+    "total_variation": "total variation",
+    "kl": "KL (nats)",
+    "classes_5pct": "classes >= 5 %",
+}
 HOW_TO_READ = (
     "Distances: lower is better. A perfect generator would score like the floor (real images against other real "
     "images); a useful one lies far below both controls (an untrained generator; real images without variety)."
@@ -88,11 +92,11 @@ def check(extractor, real, n, flag="n_images"):
     """
     dim, n_all = extractor.apply(real.images[:1])[0].shape[1], len(real.images)
     if n <= dim:
-        raise errors.InputError(
-            f"--{flag}={n} is too few for the {dim} features of {extractor.name}; use at least {dim + 1}.")
+        raise errors.InputError(f"--{flag}={n} is too few for the {dim} features of {extractor.name}; use at least {dim + 1}.")
     if n_all // 2 <= dim:
-        raise errors.InputError(f"--data={real.name} has {n_all} images, too few to be scored in {dim} features; "
-                                f"use at least {2 * dim + 2}.")
+        raise errors.InputError(
+            f"--data={real.name} has {n_all} images, too few to be scored in {dim} features; use at least {2 * dim + 2}."
+        )
     return dim
 
 
@@ -179,12 +183,25 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
         samples = [Embedding(*extractor.apply(sampler(seed + i, n))) for i in range(times)]
         rows[name] = row([(ref, sample) for sample in samples], extractor.confusion)
     rows["collapsed"] = row([(ref, control)], extractor.confusion)
-    record = {"protocol": {
-        "n_real": len(drawn), "n_fake": n, "repeats": repeats, "seed": seed, "net": extractor.name,
-        "net_accuracy": None if extractor.accuracy is None else float(extractor.accuracy), "n_features": dim,
-        "split": "train", "floor": kind, "collapsed": what, "size": int(real.images.shape[1]), "data": real.name,
-        "digest": real.digest,
-    }, "classes": [], "rows": rows}
+    record = {
+        "protocol": {
+            "n_real": len(drawn),
+            "n_fake": n,
+            "repeats": repeats,
+            "seed": seed,
+            "net": extractor.name,
+            "net_accuracy": None if extractor.accuracy is None else float(extractor.accuracy),
+            "n_features": dim,
+            "split": "train",
+            "floor": kind,
+            "collapsed": what,
+            "size": int(real.images.shape[1]),
+            "data": real.name,
+            "digest": real.digest,
+        },
+        "classes": [],
+        "rows": rows,
+    }
     if ref.probs is not None:
         record |= {"classes": list(extractor.classes), "real_fractions": modes.fractions(ref.probs).tolist()}
         if extractor.confusion is not None:
@@ -210,12 +227,16 @@ def protocol_line(record):
     """Everything the scores depend on: two records compare only if this agrees (rows with other counts say so)."""
     p = record["protocol"]
     accuracy = "" if p["net_accuracy"] is None else f" (balanced accuracy {100 * p['net_accuracy']:.1f} %)"
-    odd = [f" Counts of row {LABELS.get(name, name)}: {row['n_fake']} against {row['n_real']}."
-           for name, row in record["rows"].items() if (row["n_real"], row["n_fake"]) != (p["n_real"], p["n_fake"])]
-    return (f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px (split "
-            f"{p['split']}, digest {p['digest'][:12]}), {p['repeats']} repeats from seed {p['seed']}, in "
-            f"{p['n_features']} features of {p['net']}{accuracy}. Floor: {p['floor']}. Collapsed: {p['collapsed']}."
-            + "".join(odd))
+    odd = [
+        f" Counts of row {LABELS.get(name, name)}: {row['n_fake']} against {row['n_real']}."
+        for name, row in record["rows"].items()
+        if (row["n_real"], row["n_fake"]) != (p["n_real"], p["n_fake"])
+    ]
+    return (
+        f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px (split "
+        f"{p['split']}, digest {p['digest'][:12]}), {p['repeats']} repeats from seed {p['seed']}, in "
+        f"{p['n_features']} features of {p['net']}{accuracy}. Floor: {p['floor']}. Collapsed: {p['collapsed']}." + "".join(odd)
+    )
 
 
 def table(record):
@@ -226,6 +247,8 @@ def table(record):
     if record["classes"]:
         shares = {"training data": record["real_fractions"], **{r: rows[r]["fractions"] for r in rows}}
         lines += ["", f"{'images in %':20}" + "".join(f"{LABELS.get(r, r):>16}" for r in shares)]
-        lines += [f"{name[:19]:20}" + "".join(f"{100 * f[i]:16.1f}" for f in shares.values())
-                  for i, name in enumerate(record["classes"])]
+        lines += [
+            f"{name[:19]:20}" + "".join(f"{100 * f[i]:16.1f}" for f in shares.values())
+            for i, name in enumerate(record["classes"])
+        ]
     return "\n".join([*lines, "", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)])

@@ -32,6 +32,7 @@ class Log:
         self._board = None
         if tensorboard:
             from tensorboardX import SummaryWriter  # an extra; common.py refuses the flag without it
+
             self._board = SummaryWriter(str(pathlib.Path(workdir) / "tensorboard"), purge_step=step)
 
     def write(self, record):
@@ -55,7 +56,9 @@ class Progress:
 
     def __init__(self, start, total):
         self._total = total
-        self._bar = tqdm(total=total, initial=start, unit="step", dynamic_ncols=True, smoothing=0.1) if sys.stderr.isatty() else None
+        self._bar = (
+            tqdm(total=total, initial=start, unit="step", dynamic_ncols=True, smoothing=0.1) if sys.stderr.isatty() else None
+        )
 
     def advance(self, n):
         """n more steps are done."""

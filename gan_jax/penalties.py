@@ -49,7 +49,7 @@ def perturb(env, x, key, form="code", sd=0.0):
 
     Args:
       x: [B, H, W, C]. S is the standard deviation of all entries of the global batch, so any pixel range works.
-      form: "code"     x + a * 0.5 S U, U uniform [0, 1) per pixel and a uniform per sample (the authors' notebook: only brightens).
+      form: "code"     x + a * 0.5 S U, U uniform [0, 1) per pixel, a uniform per sample (the notebook: only brightens).
             "gauss"    x + N(0, sd^2), sd = 0.5 S if sd is 0 (the paper's symmetric form; sd=1 is S3's text).
             "centered" x + S (U - 0.5).
 

@@ -12,7 +12,7 @@ from matplotlib import ticker
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gan_jax import cache, errors, evaluate, images
+from gan_jax import cache, errors, evaluate, images, log
 
 N_SNAPSHOTS = 8
 N_TILES = 4  # a snapshot shows this many rows and columns of its grid
@@ -67,13 +67,8 @@ def read(workdir):
         config = json.loads((workdir / "config.json").read_text())
     except (OSError, ValueError):
         raise errors.InputError(f"--workdir={workdir} has no readable config.json; name the folder of a run.") from None
-    rows, log, scored = {}, workdir / "metrics.jsonl", workdir / "eval.json"
-    for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
-        try:
-            row = json.loads(line)
-            rows[int(row["step"])] = row
-        except (ValueError, TypeError, KeyError):
-            continue
+    rows = {row["step"]: row for row in log.read(workdir / "metrics.jsonl")}
+    scored = workdir / "eval.json"
     samples = sorted((int(p.stem), p) for p in (workdir / "samples").glob("*.png") if p.stem.isdigit())
     record = json.loads(scored.read_text()) if scored.exists() else None
     return config, [rows[step] for step in sorted(rows)], samples, record
@@ -101,8 +96,17 @@ def table(rows, mark=None):
 
 def chart(draw, width=3.6, height=2.2):
     """An SVG plot without background, in a grey that suits dark and light; draw(axes) does the rest."""
-    with matplotlib.rc_context({"svg.hashsalt": "gan_jax", "font.size": 9, "text.color": INK, "axes.edgecolor": INK,
-                                "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}):
+    with matplotlib.rc_context(
+        {
+            "svg.hashsalt": "gan_jax",
+            "font.size": 9,
+            "text.color": INK,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+        }
+    ):
         plot = Figure(figsize=(width, height), layout="constrained")
         axes = plot.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
@@ -125,8 +129,14 @@ def curve(rows, names, level=None):
     def draw(axes):
         for i, name in enumerate(names):
             points = thin(np.array([(row["step"], row[name]) for row in rows if name in row], float))
-            axes.plot(*points.T, color=COLORS[i % len(COLORS)], lw=1.3, label=name.split("/")[-1],
-                      marker="o" if len(points) < 25 else None, ms=3)
+            axes.plot(
+                *points.T,
+                color=COLORS[i % len(COLORS)],
+                lw=1.3,
+                label=name.split("/")[-1],
+                marker="o" if len(points) < 25 else None,
+                ms=3,
+            )
         if level is not None:
             axes.axhline(level, color=INK, lw=1, ls="--")
         if len(names) == 1:
@@ -150,14 +160,18 @@ def pictures(config, samples):
         return "<h2>Samples</h2><p>None yet: training writes a grid every --sample_every steps and at its end.</p>"
     side = N_TILES * (config["source"]["size"] + images.GAP) - images.GAP
     step, path = samples[-1]
-    newest = figure(sheet(path, f"samples at step {step}", 720),
-                    f"Newest samples, step {step:,}. Look for variety as well as quality: near copies of one picture "
-                    "are mode collapse.", "card sheet")
+    newest = figure(
+        sheet(path, f"samples at step {step}", 720),
+        f"Newest samples, step {step:,}. Look for variety as well as quality: near copies of one picture are mode collapse.",
+        "card sheet",
+    )
     chosen = np.unique(np.linspace(0, len(samples) - 1, N_SNAPSHOTS).round().astype(int))
     parts = [figure(sheet(samples[i][1], "", 250, side), f"step {samples[i][0]:,}", "") for i in chosen]
-    return (f'<h2>Samples</h2>{newest}<h2>Samples over time</h2><div class="snaps">{"".join(parts)}</div>'
-            '<p class="soft">The upper left corner of each grid. Large shapes come first, details later; pictures that '
-            "become alike, or noisy again, show a run that went wrong.</p>")
+    return (
+        f'<h2>Samples</h2>{newest}<h2>Samples over time</h2><div class="snaps">{"".join(parts)}</div>'
+        '<p class="soft">The upper left corner of each grid. Large shapes come first, details later; pictures that '
+        "become alike, or noisy again, show a run that went wrong.</p>"
+    )
 
 
 def fractions(record):
@@ -170,16 +184,17 @@ def fractions(record):
     def draw(axes):
         for i, (name, values) in enumerate(groups.items()):
             place = np.arange(len(shown)) + (i - (len(groups) - 1) / 2) * 0.8 / len(groups)
-            axes.barh(place, 100 * np.array(values)[shown], 0.75 / len(groups), label=name,
-                      color=colors.get(name, COLORS[4]))
+            axes.barh(place, 100 * np.array(values)[shown], 0.75 / len(groups), label=name, color=colors.get(name, COLORS[4]))
         axes.set_yticks(range(len(shown)), [record["classes"][i] for i in shown])
         axes.invert_yaxis()
         axes.set_xlabel("% of the images, by one classifier")
 
-    caption = ("A generator that covers all modes has bars as long as the training data's: a class without a bar is a "
-               "lost mode, a far too long bar is where it collapsed to.")
+    caption = (
+        "A generator that covers all modes has bars as long as the training data's: a class without a bar is a "
+        "lost mode, a far too long bar is where it collapsed to."
+    )
     plot = embed(chart(draw, 4.2, 1 + 0.55 * len(shown)), "svg+xml", "class fractions")
-    return f'<h2>Classes of the samples</h2>{figure(plot, caption, "card plot")}'
+    return f"<h2>Classes of the samples</h2>{figure(plot, caption, 'card plot')}"
 
 
 def scores(record, workdir):
@@ -189,12 +204,16 @@ def scores(record, workdir):
         return f"<h2>Scores</h2><p>Not evaluated yet; this adds scores, a floor and two controls: {command}</p>"
     names = [name for name in evaluate.SCORES if name in record["rows"]["model"]]
     rows = [["", *(Markup(f"<th>{html.escape(evaluate.SCORES[n])}</th>") for n in names), Markup("<th>images</th>")]]
-    rows += [[evaluate.LABELS.get(r, r), *(evaluate.cell(row, n).replace("+-", "±") for n in names), row["n_fake"]]
-             for r, row in record["rows"].items()]
+    rows += [
+        [evaluate.LABELS.get(r, r), *(evaluate.cell(row, n).replace("+-", "±") for n in names), row["n_fake"]]
+        for r, row in record["rows"].items()
+    ]
     at = f" at step {record['step']:,}" if "step" in record else ""
     how, protocol = html.escape(evaluate.HOW_TO_READ), html.escape(evaluate.protocol_line(record))
-    return (f"{fractions(record) if record['classes'] else ''}<h2>Scores{at}</h2>{table(rows, 'model')}"
-            f'<p>{how}</p><p class="soft">{protocol}</p>')
+    return (
+        f"{fractions(record) if record['classes'] else ''}<h2>Scores{at}</h2>{table(rows, 'model')}"
+        f'<p>{how}</p><p class="soft">{protocol}</p>'
+    )
 
 
 def equilibrium(hp):
@@ -252,8 +271,10 @@ def timings(rows):
     share = {k: min(100 * v / wall["time"], 100) for k, v in spent.items()}
     bar = '<td class="wide"><div class="bar" style="width:{:.1f}%"></div></td>'
     lines = [[k, f"{v:,.1f} s", f"{share[k]:.1f} %", Markup(bar.format(share[k]))] for k, v in spent.items()]
-    return (f'<h2>Where the time went</h2>{table(lines)}<p class="soft">{wall["time"]:,.0f} s over all invocations; at '
-            f"the end {wall.get('steps_per_s', 0):.3g} steps/s, {wall.get('images_per_s', 0):.4g} images/s.</p>")
+    return (
+        f'<h2>Where the time went</h2>{table(lines)}<p class="soft">{wall["time"]:,.0f} s over all invocations; at '
+        f"the end {wall.get('steps_per_s', 0):.3g} steps/s, {wall.get('images_per_s', 0):.4g} images/s.</p>"
+    )
 
 
 def flat(settings, prefix=""):
@@ -281,12 +302,20 @@ def write(workdir):
     config, rows, samples, record = read(workdir)
     source, step = config["source"], max([row["step"] for row in rows[-1:]] + [step for step, _ in samples[-1:]] + [0])
     title = f"{config['experiment']} on {source['name']}"
-    facts = html.escape(f"method {config['method']} · {source['n']:,} images · {source['size']} px · step {step:,} "
-                        f"of {config['run']['steps']:,} · {'' if (workdir / 'DONE').exists() else 'not '}finished")
-    body = (f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
-            f"{scores(record, workdir)}{curves(config, rows)}{timings(rows)}"
-            f"<details><summary>Configuration</summary>{table(flat(config))}</details>")
-    cache.write_atomic(workdir / "report.html", (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-        f'initial-scale=1"><title>{html.escape(title)}</title><style>{CSS}</style><body>{body}</body></html>\n'))
+    facts = html.escape(
+        f"method {config['method']} · {source['n']:,} images · {source['size']} px · step {step:,} "
+        f"of {config['run']['steps']:,} · {'' if (workdir / 'DONE').exists() else 'not '}finished"
+    )
+    body = (
+        f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
+        f"{scores(record, workdir)}{curves(config, rows)}{timings(rows)}"
+        f"<details><summary>Configuration</summary>{table(flat(config))}</details>"
+    )
+    cache.write_atomic(
+        workdir / "report.html",
+        (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
+            f'initial-scale=1"><title>{html.escape(title)}</title><style>{CSS}</style><body>{body}</body></html>\n'
+        ),
+    )
     return workdir / "report.html"

@@ -42,6 +42,8 @@ def data(config):
     run = config.run
     source = sources.load(run.data, run.size, run.crop)
     if source.digest != config.source["digest"]:
-        raise InputError(f"--data={run.data} is not what this run was trained on ({config.source['n']} images then, "
-                         f"{len(source.images)} now); restore the data or train again.")
+        raise InputError(
+            f"--data={run.data} is not what this run was trained on ({config.source['n']} images then, "
+            f"{len(source.images)} now); restore the data or train again."
+        )
     return source, sources.load(run.data, run.size, run.crop, split="test")

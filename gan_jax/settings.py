@@ -1,4 +1,4 @@
-"""Settings declared once: a dataclass field carries its default, help and bounds; flags, checks and config.json follow from it."""
+"""Settings declared once: a dataclass field carries default, help and bounds; flags, checks and config.json follow."""
 
 import dataclasses
 import math
@@ -16,8 +16,9 @@ def setting(default, text, *, choices=None, low=None, above=None, high=None, fre
       low, high: inclusive bounds; above: exclusive lower bound.
       free: says how a run is executed, not what it computes; may change when a run is resumed.
     """
-    return dataclasses.field(default=default, metadata={
-        "text": text, "choices": choices, "low": low, "above": above, "high": high, "free": free})
+    return dataclasses.field(
+        default=default, metadata={"text": text, "choices": choices, "low": low, "above": above, "high": high, "free": free}
+    )
 
 
 def check(settings):
@@ -56,10 +57,14 @@ class Run:
     save_every: int = setting(500, "steps between checkpoints; 0: only the last", low=0)
     eval_every: int = setting(0, "steps between evaluations during training; 0: none", low=0)
     eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
-    keep_best: str = setting("none", "also keep the best checkpoint by this score (needs --eval_every)",
-                             choices=("none", "frechet", "total_variation", "kl"))
+    keep_best: str = setting(
+        "none",
+        "also keep the best checkpoint by this score (needs --eval_every)",
+        choices=("none", "frechet", "total_variation", "kl"),
+    )
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
     steps_per_dispatch: int = setting(0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, free=True)
-    resident_gib: float = setting(-1.0, "data up to this size is kept on the device; -1: 40 % of its memory", low=-1.0,
-                                  free=True)
+    resident_gib: float = setting(
+        -1.0, "data up to this size is kept on the device; -1: 40 % of its memory", low=-1.0, free=True
+    )
     tensorboard: bool = setting(False, "also write TensorBoard files (extra: log)", free=True)

@@ -36,8 +36,10 @@ class GanState:
     def vars(self, ema=False):
         """Vars of all nets; with ema, averaged weights and statistics where the method keeps them."""
         averaged = self.ema if ema else {}
-        return Vars({**self.params, **{n: v.params for n, v in averaged.items()}},
-                    {**self.stats, **{n: v.stats for n, v in averaged.items()}})
+        return Vars(
+            {**self.params, **{n: v.params for n, v in averaged.items()}},
+            {**self.stats, **{n: v.stats for n, v in averaged.items()}},
+        )
 
 
 def init(method, key):
@@ -61,7 +63,8 @@ def init(method, key):
         ema=jax.tree.map(jnp.copy, {n: Vars(params[n], stats[n]) for n in method.ema}),
         ctl={k: jnp.asarray(v) for k, v in method.ctl.items()},
         bad_step=jnp.int32(-1),
-        bad_player=jnp.int32(-1))
+        bad_player=jnp.int32(-1),
+    )
 
 
 def fresh(method, seed):

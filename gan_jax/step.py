@@ -67,7 +67,7 @@ class Method(NamedTuple):
     hp: Any
     steps: int
     ema: dict
-    ctl: dict = {}
+    ctl: dict = {}  # noqa: RUF012, never mutated
     control: Callable | None = None
     simultaneous: bool = False
 
@@ -129,7 +129,8 @@ def update_player(method, index, env, state, batch, key):
         stats={**state.stats, **stats},
         opt={**state.opt, player.name: opt},
         bad_step=jnp.where(bad, state.step, state.bad_step),
-        bad_player=jnp.where(bad, index, state.bad_player)), metrics
+        bad_player=jnp.where(bad, index, state.bad_player),
+    ), metrics
 
 
 def take_turn(method, index, env, state, batch, key):
@@ -190,8 +191,10 @@ def build_step(method, axis=None):
             moved, metrics = take_turn(method, index, env, base, batch, key)
             state = _merge(state, moved, player) if method.simultaneous else moved
             out |= {f"{player.name}/{term}": value for term, value in metrics.items()}
-        ema = {n: optax.incremental_update(Vars(state.params[n], state.stats[n]), state.ema[n], 1 - decay)
-               for n, decay in method.ema.items()}
+        ema = {
+            n: optax.incremental_update(Vars(state.params[n], state.stats[n]), state.ema[n], 1 - decay)
+            for n, decay in method.ema.items()
+        }
         ctl = method.control(state.ctl, out, state.step) if method.control else state.ctl
         return state.replace(step=state.step + 1, ema=ema, ctl=ctl), out
 
@@ -206,4 +209,5 @@ def _merge(state, moved, player):
         stats={**state.stats, **{n: moved.stats[n] for n in player.nets}},
         opt={**state.opt, player.name: moved.opt[player.name]},
         bad_step=jnp.where(first_bad, moved.bad_step, state.bad_step),
-        bad_player=jnp.where(first_bad, moved.bad_player, state.bad_player))
+        bad_player=jnp.where(first_bad, moved.bad_player, state.bad_player),
+    )

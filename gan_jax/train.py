@@ -66,7 +66,9 @@ class Signals:
 def empty_tally(method, batch):
     """Zeros for the sums of every metric, and the number of steps summed. batch: shapes as build_step wants them."""
     step = build_step(method)
-    metrics = jax.eval_shape(lambda: step(init(method, jax.random.key(0)), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), batch))[1])
+    metrics = jax.eval_shape(
+        lambda: step(init(method, jax.random.key(0)), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), batch))[1]
+    )
     return {name: np.zeros((), np.float32) for name in (*metrics, "steps")}
 
 
@@ -149,8 +151,15 @@ class Loop:
     def _start(self):
         """Restores or initialises, cuts the log back, compiles."""
         draws = n_draws(self.method)
-        self.feed = feed.build(self.source, self.method.hp.pixels, self.run.seed, draws, self.run.batch, self.devices,
-                               is_resident(self.run, self.source))
+        self.feed = feed.build(
+            self.source,
+            self.method.hp.pixels,
+            self.run.seed,
+            draws,
+            self.run.batch,
+            self.devices,
+            is_resident(self.run, self.source),
+        )
         tally = empty_tally(self.method, self._abstract_batch(draws))
         self.empty = tally
         found = self.store.load_newest(shapes(self.method), tally)
@@ -162,14 +171,18 @@ class Loop:
             if int(path.stem) > self.t:
                 path.unlink()
         self.progress = log.Progress(self.t, self.run.steps)
-        self.progress.say(f"resumed at step {self.t} of {self.run.steps}" if found else f"started at step 0 of {self.run.steps}")
+        self.progress.say(
+            f"resumed at step {self.t} of {self.run.steps}" if found else f"started at step 0 of {self.run.steps}"
+        )
         with self.timer("compile"):
             if state is None:
                 state = fresh(self.method, self.run.seed)
             self.carry = jax.device_put((state, tally), parallel.replicated(self.devices))
             self.programs = self._compile()
         self.pending = collections.deque()
-        self.progress.say(f"compiled in {self.timer['compile'] - self._past_seconds().get('compile', 0.0):.1f} s for {self._where()}")
+        self.progress.say(
+            f"compiled in {self.timer['compile'] - self._past_seconds().get('compile', 0.0):.1f} s for {self._where()}"
+        )
 
     def _past_seconds(self):
         return {k[:-2]: v for k, v in self.log.wall.items() if k.endswith("_s") and not k.endswith("per_s")}
@@ -219,8 +232,12 @@ class Loop:
     def _cadences(self):
         run, t = self.run, self.t
         evaluate_now = run.eval_every > 0 and t % run.eval_every == 0
-        due = [(evaluate_now, self._evaluate), (evaluate_now or self._due(run.log_every, t), self._log),
-               (self._due(run.sample_every, t), self._sample), (self._due(run.save_every, t), self._save)]
+        due = [
+            (evaluate_now, self._evaluate),
+            (evaluate_now or self._due(run.log_every, t), self._log),
+            (self._due(run.sample_every, t), self._sample),
+            (self._due(run.save_every, t), self._save),
+        ]
         if any(now for now, _ in due):
             with self.timer("train"):
                 jax.block_until_ready(self.carry)
@@ -233,8 +250,14 @@ class Loop:
     def _refuse_bad(self):
         bad, player = int(self.carry[0].bad_step), int(self.carry[0].bad_player)
         if bad >= 0:
-            kept = f"checkpoint {self.store.steps()[-1]} is the last good one" if self.store.steps() else "no checkpoint was saved yet"
-            raise NonFiniteError(f"Player {self.method.players[player].name!r} had a non-finite loss or gradient at step {bad}; {kept}.")
+            kept = (
+                f"checkpoint {self.store.steps()[-1]} is the last good one"
+                if self.store.steps()
+                else "no checkpoint was saved yet"
+            )
+            raise NonFiniteError(
+                f"Player {self.method.players[player].name!r} had a non-finite loss or gradient at step {bad}; {kept}."
+            )
 
     def _log(self):
         state, tally = self.carry
@@ -244,8 +267,12 @@ class Loop:
         self.last = (self.t, now)
         speed = (self.t - t0) / max(now - s0, 1e-9)
         per_step = self.run.batch * n_draws(self.method)
-        wall = {"time": self.wall0 + time.perf_counter() - self.began, "steps_per_s": speed, "images_per_s": speed * per_step,
-                **{f"{k}_s": v for k, v in self.timer.items()}}
+        wall = {
+            "time": self.wall0 + time.perf_counter() - self.began,
+            "steps_per_s": speed,
+            "images_per_s": speed * per_step,
+            **{f"{k}_s": v for k, v in self.timer.items()},
+        }
         record = {"step": self.t, **means, **self.scores, "wall": {k: round(v, 3) for k, v in wall.items()}}
         self.log.write(record)
         self.progress.record(record)
@@ -263,8 +290,14 @@ class Loop:
         with self.timer("evaluate"):
             self.extractor = self.extractor or features.load(self.source, self.heldout)
             record = evaluate.evaluate(
-                self.extractor, self.source, self.heldout,
-                {"model": lambda seed, n: self.sampler(self._vars(), jax.random.key(seed), n)}, self.run.eval_images, 1, 0)
+                self.extractor,
+                self.source,
+                self.heldout,
+                {"model": lambda seed, n: self.sampler(self._vars(), jax.random.key(seed), n)},
+                self.run.eval_images,
+                1,
+                0,
+            )
             self.scores = {f"eval/{k}": v for k, v in evaluate.summary(record).items()}
 
     def _save(self):

@@ -34,5 +34,7 @@ def build(case, steps=10):
 def batch(draws, n, seed=0):
     """{"image": float32 [draws, n, 16, 16, 2] in [0, 1], "label": int32 [draws, n]}."""
     r = np.random.default_rng(seed)
-    return {"image": r.random((draws, n, SHAPE.size, SHAPE.size, SHAPE.colors), np.float32),
-            "label": r.integers(0, 3, (draws, n)).astype(np.int32)}
+    return {
+        "image": r.random((draws, n, SHAPE.size, SHAPE.size, SHAPE.colors), np.float32),
+        "label": r.integers(0, 3, (draws, n)).astype(np.int32),
+    }

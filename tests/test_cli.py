@@ -26,6 +26,7 @@ def command(module, *argv):
 def no_compile(monkeypatch):
     def compiled(*_):
         raise AssertionError("something was compiled before the input was refused")
+
     monkeypatch.setattr(train.Loop, "_start", compiled)
 
 
@@ -43,19 +44,40 @@ def bad_files(folder):
     small = folder / "small"
     small.mkdir()
     Image.new("RGB", (6, 6)).save(small / "a.png")
-    return {"nowhere": ["nowhere", "galaxies", "folder"], f"folder:{folder}/absent": ["absent"], f"folder:{folder}/empty": ["empty"],
-            f"npz:{folder}/broken.npz": ["broken.npz"], f"npz:{folder}/shape.npz": ["shape.npz"], f"idx:{idx}": ["magic"],
-            f"folder:{small}": ["a.png"], "galaxies:many": ["many"], "folder": ["folder:DIR"]}
+    return {
+        "nowhere": ["nowhere", "galaxies", "folder"],
+        f"folder:{folder}/absent": ["absent"],
+        f"folder:{folder}/empty": ["empty"],
+        f"npz:{folder}/broken.npz": ["broken.npz"],
+        f"npz:{folder}/shape.npz": ["shape.npz"],
+        f"idx:{idx}": ["magic"],
+        f"folder:{small}": ["a.png"],
+        "galaxies:many": ["many"],
+        "folder": ["folder:DIR"],
+    }
 
 
-@pytest.mark.parametrize(("flag", "words"), [
-    ("--betch=3", ["betch"]), ("--batch=0", ["--batch=0", "2 or more"]), ("--steps=-1", ["--steps=-1"]),
-    ("--lambda_p=nan", ["--lambda_p=nan", "finite"]), ("--lambda_p=inf", ["finite"]), ("--batch=two", ["batch", "two"]),
-    ("--penalty=l3", ["--penalty=l3", "dragan", "wgan_gp"]), ("--batch=6", ["--batch=6", "4 devices", "4 or 8"]),
-    ("--devices=64", ["--devices=64", "--devices=4"]), ("--keep_best=frechet", ["--eval_every"]),
-    ("--flagfile=nowhere.flags", ["nowhere.flags", "morpho_quick"]), ("stray", ["stray"]), ("--size=4", ["--size=4"]),
-    ("--seed=-3", ["--seed=-3"]), ("--lr=0", ["--lr=0"]), ("--crop=9", ["crop"]),
-])
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--betch=3", ["betch"]),
+        ("--batch=0", ["--batch=0", "2 or more"]),
+        ("--steps=-1", ["--steps=-1"]),
+        ("--lambda_p=nan", ["--lambda_p=nan", "finite"]),
+        ("--lambda_p=inf", ["finite"]),
+        ("--batch=two", ["batch", "two"]),
+        ("--penalty=l3", ["--penalty=l3", "dragan", "wgan_gp"]),
+        ("--batch=6", ["--batch=6", "4 devices", "4 or 8"]),
+        ("--devices=64", ["--devices=64", "--devices=4"]),
+        ("--keep_best=frechet", ["--eval_every"]),
+        ("--flagfile=nowhere.flags", ["nowhere.flags", "morpho_quick"]),
+        ("stray", ["stray"]),
+        ("--size=4", ["--size=4"]),
+        ("--seed=-3", ["--seed=-3"]),
+        ("--lr=0", ["--lr=0"]),
+        ("--crop=9", ["crop"]),
+    ],
+)
 def test_bad_flags_are_refused_in_one_line(flag, words, tmp_path, capsys, no_compile):
     assert command(morpho, SMOKE, f"--workdir={tmp_path}/run", flag) == 2
     error = capsys.readouterr().err
@@ -137,6 +159,7 @@ def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
 
 def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     from gan_jax import methods
+
     for path in sorted((common.ROOT / "experiments" / "flagfiles").glob("*.flags")):
         module = {"morpho": morpho, "dcgan": dcgan}.get(path.stem.partition("_")[0])
         if module is None:

@@ -56,9 +56,19 @@ def test_record_is_finite_json_with_all_rows_and_the_protocol(record):
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert list(record["rows"]) == ["real", "model", "untrained", "collapsed"]
     assert record["protocol"] == {
-        "n_real": 900, "n_fake": 300, "repeats": 3, "seed": 7, "net": "linear5", "net_accuracy": 0.99, "n_features": 5,
-        "split": "train", "floor": "held-out images", "collapsed": "most frequent class only", "size": 4,
-        "data": "blocks", "digest": "digest-of-1-900",
+        "n_real": 900,
+        "n_fake": 300,
+        "repeats": 3,
+        "seed": 7,
+        "net": "linear5",
+        "net_accuracy": 0.99,
+        "n_features": 5,
+        "split": "train",
+        "floor": "held-out images",
+        "collapsed": "most frequent class only",
+        "size": 4,
+        "data": "blocks",
+        "digest": "digest-of-1-900",
     }
     for name, row in record["rows"].items():
         assert (row["n_real"], row["n_fake"]) == (900, 300)
@@ -186,6 +196,16 @@ def test_summary_and_table(record):
     assert evaluate.summary(record) == {k: model[k] for k in ("frechet", "total_variation", "kl", "classes_5pct")}
     text = evaluate.table(record)
     assert max(map(len, text.splitlines())) <= 100
-    for expected in ("real (floor)", "untrained", "collapsed", "bright", "lower is better", "300 images against 900",
-                     "digest-of-1-", "linear5", "balanced accuracy 99.0 %", evaluate.cell(model, "frechet")):
+    for expected in (
+        "real (floor)",
+        "untrained",
+        "collapsed",
+        "bright",
+        "lower is better",
+        "300 images against 900",
+        "digest-of-1-",
+        "linear5",
+        "balanced accuracy 99.0 %",
+        evaluate.cell(model, "frechet"),
+    ):
         assert expected in text

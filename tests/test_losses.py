@@ -17,8 +17,7 @@ def sigmoid(a):
 # {loss: (D's value for reals, D's for fakes, G's for fakes)}, from probabilities where the paper writes probabilities.
 EXPECTED = {
     "ns": (lambda a: -np.log(sigmoid(a)), lambda a: -np.log(1 - sigmoid(a)), lambda a: -np.log(sigmoid(a))),
-    "saturating": (
-        lambda a: -np.log(sigmoid(a)), lambda a: -np.log(1 - sigmoid(a)), lambda a: np.log(1 - sigmoid(a))),
+    "saturating": (lambda a: -np.log(sigmoid(a)), lambda a: -np.log(1 - sigmoid(a)), lambda a: np.log(1 - sigmoid(a))),
     "ls": (lambda a: (a - 1) ** 2 / 2, lambda a: a**2 / 2, lambda a: (a - 1) ** 2 / 2),
     "hinge": (lambda a: -np.minimum(0, -1 + a), lambda a: -np.minimum(0, -1 - a), lambda a: -a),
     "wasserstein": (lambda a: -a, lambda a: a, lambda a: -a),
@@ -65,8 +64,9 @@ def test_value_and_gradient(float64, name, part):
     expected = EXPECTED[name][losses.Adversarial._fields.index(part)]
     np.testing.assert_allclose(f(jnp.asarray(LOGITS)), expected(LOGITS), rtol=1e-12, atol=1e-15)
     h = 1e-5
-    np.testing.assert_allclose(jax.grad(lambda a: f(a).sum())(jnp.asarray(LOGITS)),
-                               (expected(LOGITS + h) - expected(LOGITS - h)) / (2 * h), atol=1e-9)
+    np.testing.assert_allclose(
+        jax.grad(lambda a: f(a).sum())(jnp.asarray(LOGITS)), (expected(LOGITS + h) - expected(LOGITS - h)) / (2 * h), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", AT_ZERO)

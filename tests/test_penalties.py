@@ -158,13 +158,18 @@ def test_fakes_influence_wgan_gp_alone():
 
 @pytest.mark.parametrize("name", ["none", "wgan_gp", "dragan", "r1"])
 def test_settings_choose_the_penalty(name):
-    hp = dataclasses.replace(
-        base.Settings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3)
+    hp = dataclasses.replace(base.Settings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3)
     score, x, fake = lambda x: mlp(THETA, x, jnp, False), jnp.asarray(REAL), jnp.asarray(FAKE)
     value = penalties.penalty(ENV._replace(hp=hp), score, x, fake, KEY)
-    assert value == {"none": 0, "wgan_gp": penalties.wgan_gp(ENV, score, x, fake, KEY, "rms"),
-                     "dragan": penalties.dragan(ENV, score, x, KEY, "rms", "gauss", 0.3),
-                     "r1": penalties.r1(ENV, score, x)}[name]
+    assert (
+        value
+        == {
+            "none": 0,
+            "wgan_gp": penalties.wgan_gp(ENV, score, x, fake, KEY, "rms"),
+            "dragan": penalties.dragan(ENV, score, x, KEY, "rms", "gauss", 0.3),
+            "r1": penalties.r1(ENV, score, x),
+        }[name]
+    )
 
 
 MANY = batch(4, (200, 8, 8, 3))
@@ -217,10 +222,12 @@ def test_four_devices_equal_one(case):
     """Same random numbers, S of the global batch, mean over the global batch."""
     env = Env({}, None, {}, axis=parallel.AXIS)
     score = lambda x: mlp(THETA, x, jnp, False)  # noqa: E731
-    on_device = {"wgan_gp_l2": lambda x, f: penalties.wgan_gp(env, score, x, f, KEY),
-                 "dragan_code": lambda x, f: penalties.dragan(env, score, x, KEY),
-                 "dragan_gauss": lambda x, f: penalties.dragan(env, score, x, KEY, "l2", "gauss"),
-                 "r1": lambda x, f: penalties.r1(env, score, x)}[case]
+    on_device = {
+        "wgan_gp_l2": lambda x, f: penalties.wgan_gp(env, score, x, f, KEY),
+        "dragan_code": lambda x, f: penalties.dragan(env, score, x, KEY),
+        "dragan_gauss": lambda x, f: penalties.dragan(env, score, x, KEY, "l2", "gauss"),
+        "r1": lambda x, f: penalties.r1(env, score, x),
+    }[case]
     parts = [jnp.asarray(a).reshape(4, 1, *SHAPE[1:]) for a in (REAL, FAKE)]
     values = jax.jit(jax.vmap(on_device, axis_name=parallel.AXIS))(*parts)
     alone = CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)

@@ -15,18 +15,43 @@ CLASSES = ("dark", "bright & <odd>")
 
 def make_run(folder, hp=None, steps=1000):
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({
-        "experiment": "morpho", "method": "distgan", "run": {"data": "blocks", "steps": steps, "log_every": 10},
-        "hp": hp or {}, "source": {"name": "blocks", "digest": "d", "n": 1234, "size": 8, "colors": 3,
-                                   "classes": list(CLASSES)}}))
+    (folder / "config.json").write_text(
+        json.dumps(
+            {
+                "experiment": "morpho",
+                "method": "distgan",
+                "run": {"data": "blocks", "steps": steps, "log_every": 10},
+                "hp": hp or {},
+                "source": {"name": "blocks", "digest": "d", "n": 1234, "size": 8, "colors": 3, "classes": list(CLASSES)},
+            }
+        )
+    )
     (folder / "samples").mkdir()
     return folder
 
 
 def log(folder, steps, **values):
-    lines = [json.dumps({"step": t, "disc/loss": 1.0 + 1 / t, "gen/loss": 0.7, "disc/ran": 1.0, **values,
-                         "wall": {"time": 10 + t, "steps_per_s": 5.5, "images_per_s": 352.0, "compile_s": 8.0,
-                                  "train_s": t * 0.75, "evaluate_s": 1.0, "checkpoint_s": 0.5}}) for t in steps]
+    lines = [
+        json.dumps(
+            {
+                "step": t,
+                "disc/loss": 1.0 + 1 / t,
+                "gen/loss": 0.7,
+                "disc/ran": 1.0,
+                **values,
+                "wall": {
+                    "time": 10 + t,
+                    "steps_per_s": 5.5,
+                    "images_per_s": 352.0,
+                    "compile_s": 8.0,
+                    "train_s": t * 0.75,
+                    "evaluate_s": 1.0,
+                    "checkpoint_s": 0.5,
+                },
+            }
+        )
+        for t in steps
+    ]
     (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
 
 
@@ -46,8 +71,7 @@ def make_record():
 
     real = source.Source(draw(0, 200), None, CLASSES, "blocks", "0123456789abcdef")
     extractor = features.Extractor("net7", 0.875, np.eye(2), CLASSES, apply)
-    samplers = {"model": lambda seed, n: draw(seed + 9, n),
-                "untrained": lambda seed, n: np.zeros((n, 4, 4, 1), np.uint8)}
+    samplers = {"model": lambda seed, n: draw(seed + 9, n), "untrained": lambda seed, n: np.zeros((n, 4, 4, 1), np.uint8)}
     return evaluate.evaluate(extractor, real, None, samplers, 50, 2, 0)
 
 
@@ -60,8 +84,15 @@ def test_nothing_but_a_configuration(tmp_path):
     path = report.write(make_run(tmp_path / "run"))
     page = path.read_text()
     assert path == tmp_path / "run" / "report.html"
-    for expected in ("morpho on blocks", "step 0 of 1,000", "not finished", "Nothing logged yet", "None yet",
-                     f"python -m experiments.evaluate --workdir={tmp_path / 'run'}", "run.log_every"):
+    for expected in (
+        "morpho on blocks",
+        "step 0 of 1,000",
+        "not finished",
+        "Nothing logged yet",
+        "None yet",
+        f"python -m experiments.evaluate --workdir={tmp_path / 'run'}",
+        "run.log_every",
+    ):
         assert expected in page
     assert "Where the time went" not in page and charts(page) == []
 
@@ -76,15 +107,37 @@ def test_no_run_folder_is_refused(tmp_path):
 
 def test_a_full_run_is_one_self_contained_page(tmp_path):
     run = make_run(tmp_path / "run", steps=900)
-    log(run, range(10, 901, 10), **{"disc/real_prob": 0.6, "disc/fake_prob": 0.4, "disc/penalty": 0.1,
-                                    "recon/loss": 0.3, "recon/gap": 0.01, "eval/frechet": 3.0})
+    log(
+        run,
+        range(10, 901, 10),
+        **{
+            "disc/real_prob": 0.6,
+            "disc/fake_prob": 0.4,
+            "disc/penalty": 0.1,
+            "recon/loss": 0.3,
+            "recon/gap": 0.01,
+            "eval/frechet": 3.0,
+        },
+    )
     draw_samples(run, range(0, 901, 50))
     (run / "eval.json").write_text(json.dumps(make_record() | {"step": 900}))
     (run / "DONE").write_text("")
     page = report.write(run).read_text()
-    for expected in ("step 900 of 900 · finished", "Newest samples, step 900", "real (floor)", "net7", "87.5 %",
-                     "Scores at step 900", "Scores over training", "Other logged values", "Classes of the samples",
-                     "Where the time went", "910 s over all invocations", "5.5 steps/s", "675.0 s"):
+    for expected in (
+        "step 900 of 900 · finished",
+        "Newest samples, step 900",
+        "real (floor)",
+        "net7",
+        "87.5 %",
+        "Scores at step 900",
+        "Scores over training",
+        "Other logged values",
+        "Classes of the samples",
+        "Where the time went",
+        "910 s over all invocations",
+        "5.5 steps/s",
+        "675.0 s",
+    ):
         assert expected in page
     for absent in ("<script", "http:", "https:", "Not evaluated", "NaN", "2 ln 2"):
         assert absent not in page
@@ -123,11 +176,17 @@ def test_snapshots_are_corners_evenly_spaced_in_time(tmp_path):
     assert (int.from_bytes(corner[16:20]), int.from_bytes(corner[20:24])) == (35, 35)  # four tiles of 8 and three gaps
 
 
-@pytest.mark.parametrize("hp, disc, gen", [
-    ({"loss": "ns"}, 2, 1), ({"loss": "saturating"}, 2, -1), ({"loss": "wasserstein"}, None, None),
-    ({"hinge": "off", "disc_weights": "schedule", "gen_loss": "score"}, 2, 0),
-    ({"hinge": "off", "disc_weights": "equal", "gen_loss": "ns"}, 3, 1),
-    ({"hinge": "corrected", "disc_weights": "schedule", "gen_loss": "score"}, None, None)])
+@pytest.mark.parametrize(
+    "hp, disc, gen",
+    [
+        ({"loss": "ns"}, 2, 1),
+        ({"loss": "saturating"}, 2, -1),
+        ({"loss": "wasserstein"}, None, None),
+        ({"hinge": "off", "disc_weights": "schedule", "gen_loss": "score"}, 2, 0),
+        ({"hinge": "off", "disc_weights": "equal", "gen_loss": "ns"}, 3, 1),
+        ({"hinge": "corrected", "disc_weights": "schedule", "gen_loss": "score"}, None, None),
+    ],
+)
 def test_equilibrium_is_named_only_for_log_losses(tmp_path, hp, disc, gen):
     run = make_run(tmp_path / "run", hp)
     log(run, [10, 20])

@@ -1,4 +1,4 @@
-"""Real processes, really killed: a run that is killed at any moment and started again ends with the bytes of one that never was."""
+"""Real processes, really killed: a run killed at any moment and started again ends with the bytes of one that never was."""
 
 import json
 import random
@@ -11,18 +11,37 @@ import time
 
 import pytest
 
-FLAGS = ["--data=galaxies:64", "--size=16", "--width=4", "--z_dim=8", "--batch=8", "--log_every=10", "--sample_every=50",
-         "--save_every=10", "--devices=1"]
+FLAGS = [
+    "--data=galaxies:64",
+    "--size=16",
+    "--width=4",
+    "--z_dim=8",
+    "--batch=8",
+    "--log_every=10",
+    "--sample_every=50",
+    "--save_every=10",
+    "--devices=1",
+]
 
 
 def start(experiment, workdir, steps, env):
-    return subprocess.Popen([sys.executable, "-m", f"experiments.{experiment}", *FLAGS, f"--steps={steps}", f"--workdir={workdir}"],
-                            env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", f"experiments.{experiment}", *FLAGS, f"--steps={steps}", f"--workdir={workdir}"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def digest(workdir, env):
-    out = subprocess.run([sys.executable, "-m", "experiments.inspect", f"--workdir={workdir}"], env=env, capture_output=True,
-                         text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-m", "experiments.inspect", f"--workdir={workdir}"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     return re.search(r"state sha256: (\w{64})", out)[1]
 
 

@@ -26,7 +26,9 @@ HP = gan.Settings(width=2, z_dim=3, ema=0.9)
 @pytest.fixture(scope="module")
 def source():
     r = np.random.default_rng(0)
-    return Source(r.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8), np.arange(30, dtype=np.int32) % 3, ("a", "b", "c"), "test", "0")
+    return Source(
+        r.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8), np.arange(30, dtype=np.int32) % 3, ("a", "b", "c"), "test", "0"
+    )
 
 
 def run(workdir, source, hp=HP, **changes):
@@ -73,6 +75,7 @@ def test_execution_does_not_change_numbers(whole, source, tmp_path, changes):
 
 def test_streaming_and_resident_feeds_give_identical_batches(source):
     from gan_jax.data import feed
+
     feeds = [feed.build(source, "tanh", 5, 3, 4, jax.devices()[:1], resident) for resident in (True, False)]
     for step in (0, 7, 8):  # 7 is not what the prefetch expects; the pass over 30 rows ends inside
         a, b = ([jax.tree.map(lambda x, i=i: x[i], leaves) for i in range(2)] for leaves in (f.at(step, 2) for f in feeds))

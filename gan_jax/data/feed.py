@@ -49,15 +49,20 @@ def build(source, pixels, seed, draws, batch, devices, resident):
 
     if resident:
         data = jax.device_put({k: np.asarray(v) for k, v in arrays.items()}, parallel.replicated(devices))
-        return Feed(data, lambda step, n_steps: jax.device_put(rows(step, n_steps), sharding),
-                    lambda data, rows: floats({k: v[rows] for k, v in data.items()}))
+        return Feed(
+            data,
+            lambda step, n_steps: jax.device_put(rows(step, n_steps), sharding),
+            lambda data, rows: floats({k: v[rows] for k, v in data.items()}),
+        )
 
     def gather(step, n_steps):
         taken = rows(step, n_steps)
         return {k: v[taken] for k, v in arrays.items()}
 
     prefetch = Prefetch(gather)
-    return Feed({}, lambda step, n_steps: jax.device_put(prefetch(step, n_steps), sharding), lambda data, leaves: floats(leaves))
+    return Feed(
+        {}, lambda step, n_steps: jax.device_put(prefetch(step, n_steps), sharding), lambda data, leaves: floats(leaves)
+    )
 
 
 class Prefetch:

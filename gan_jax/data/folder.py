@@ -157,14 +157,7 @@ def _cached(top, paths, size, crop, split):
         except OSError as error:
             raise errors.InputError(f"{path} cannot be read ({error.strerror}); repair or remove it.") from error
         files.append((path.relative_to(top).as_posix(), stat.st_size, stat.st_mtime_ns))
-    settings = {
-        "path": str(top),
-        "files": cache.digest(files),
-        "size": size,
-        "crop": crop,
-        "split": split,
-        "version": _VERSION,
-    }
+    settings = {"path": str(top), "files": cache.digest(files), "size": size, "crop": crop, "split": split, "version": _VERSION}
     try:
         entry = cache.entry("images", settings, lambda folder: _decode_all(paths, size, crop, folder / "images.npy"))
     except OSError as error:

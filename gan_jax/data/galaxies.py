@@ -134,8 +134,11 @@ def _edge_on(draw, x, y):
     along = np.abs(x) / length
     across = np.exp(-2 * np.abs(y) / height)
     disk = (1 + along) * np.exp(-along) * 4 * across / (1 + across) ** 2
-    bulge = _sersic(x * x + (y / draw("bulge ratio", 0.65, 0.95)) ** 2 + 1e-4, draw("sersic", 1.0, 2.5),
-                    length * draw("bulge radius", 0.20, 0.55))
+    bulge = _sersic(
+        x * x + (y / draw("bulge ratio", 0.65, 0.95)) ** 2 + 1e-4,
+        draw("sersic", 1.0, 2.5),
+        length * draw("bulge radius", 0.20, 0.55),
+    )
     bulge *= draw("bulge light", 0.4, 3.0)
     lane = np.maximum(0, draw("dust", -0.8, 0.8)) * np.exp(-8 * ((y - height * draw("lane", -0.4, 0.4)) / height) ** 2)
     age = draw("age")
@@ -159,8 +162,9 @@ def _spiral(draw, x, y):
     clumps = draw.noise("clumps", 1, x.shape[-1], draw("clump size", 0.03, 0.06))[:, 0]
     arms = disk * ridge * (r2 / (r2 + start * start)) * draw("arm light", 1.0, 4.0)
     arms *= np.exp(draw("clump light", 0.2, 0.6) * clumps)
-    bulge = _sersic(x * x + (y / np.maximum(tilt, 0.7)) ** 2 + 1e-4, draw("sersic", 1.0, 2.5),
-                    length * draw("bulge radius", 0.15, 0.5))
+    bulge = _sersic(
+        x * x + (y / np.maximum(tilt, 0.7)) ** 2 + 1e-4, draw("sersic", 1.0, 2.5), length * draw("bulge radius", 0.15, 0.5)
+    )
     bulge *= draw("bulge light", 0.8, 4.0)
     bar = np.exp(-0.5 * ((x / start) ** 4 + (yd / (0.3 * start)) ** 2))
     bulge += np.where(draw("barred") < 0.35, draw("bar light", 0.5, 1.5), np.float32(0)) * bar

@@ -73,7 +73,7 @@ def _images_key(arrays, path):
     found = [k for k in arrays.files if not k.startswith("test_") and _array(arrays, k, path).ndim in (3, 4)]
     if len(found) != 1:
         keys = ", ".join(arrays.files) or "nothing"
-        raise errors.InputError(f"{path} holds {keys}; call the array of images \"images\", uint8 [N, H, W, C].")
+        raise errors.InputError(f'{path} holds {keys}; call the array of images "images", uint8 [N, H, W, C].')
     return found[0]
 
 
@@ -104,6 +104,6 @@ def _classes(arrays, labels, path):
     if names.ndim != 1 or names.dtype.kind != "U":
         raise errors.InputError(
             f"classes of {path} is {names.dtype} {list(names.shape)}; it must be a list of names, "
-            "np.savez(FILE, classes=[\"cat\", \"dog\"], ...)."
+            'np.savez(FILE, classes=["cat", "dog"], ...).'
         )
     return tuple(str(name) for name in names)

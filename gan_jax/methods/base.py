@@ -28,26 +28,28 @@ class Settings:
 
     net: str = setting("dcgan", "net family: dcgan, or hdcgan (SELU and one layer more at 128 px)", choices=tuple(STYLES))
     width: int = setting(64, "channels next to the image; deeper layers have multiples of it", low=1)
-    init: str = setting("xavier", "weight initialiser: xavier (uniform), lecun, normal (sd 0.02)",
-                        choices=("xavier", "lecun", "normal"))
+    init: str = setting(
+        "xavier", "weight initialiser: xavier (uniform), lecun, normal (sd 0.02)", choices=("xavier", "lecun", "normal")
+    )
     z_dim: int = setting(100, "dimensions of the noise", low=1)
-    prior: str = setting("uniform", "noise: uniform (-1, 1), normal, uniform_unit (unit variance)",
-                         choices=tuple(priors.NOISE))
+    prior: str = setting("uniform", "noise: uniform (-1, 1), normal, uniform_unit (unit variance)", choices=tuple(priors.NOISE))
     pixels: str = setting("tanh", "pixel range of the nets: tanh [-1, 1], sigmoid [0, 1]", choices=("tanh", "sigmoid"))
     lr: float = setting(2e-4, "Adam's learning rate", above=0.0)
     beta1: float = setting(0.5, "Adam's decay of the gradient mean", low=0.0, high=0.9999)
     beta2: float = setting(0.999, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
-    ema: float = setting(0.999, "decay of the averaged generator (weights and statistics) that is sampled; 0: none",
-                         low=0.0, high=0.999999)
-    sample_stats: str = setting("running", "BatchNorm statistics when sampling: running averages, or of the batch",
-                                choices=("running", "batch"))
+    ema: float = setting(
+        0.999, "decay of the averaged generator (weights and statistics) that is sampled; 0: none", low=0.0, high=0.999999
+    )
+    sample_stats: str = setting(
+        "running", "BatchNorm statistics when sampling: running averages, or of the batch", choices=("running", "batch")
+    )
     penalty: str = setting("none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
     penalty_norm: str = setting("l2", "norm of the slope: l2, or rms as in Dist-GAN's code (D03)", choices=("l2", "rms"))
-    penalty_sign: str = setting("plus", "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)",
-                                choices=("plus", "minus"))
-    perturbation: str = setting("code", "DRAGAN's point near a real image (D02, D13)",
-                                choices=("code", "gauss", "centered"))
+    penalty_sign: str = setting(
+        "plus", "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)", choices=("plus", "minus")
+    )
+    perturbation: str = setting("code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered"))
     perturbation_sd: float = setting(0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0)
     input_noise: float = setting(0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0)
 

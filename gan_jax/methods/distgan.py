@@ -25,22 +25,34 @@ class Settings(base.Settings):
     width: int = setting(128, "channels next to the image; deeper layers have multiples of it", low=1)
     pixels: str = setting("sigmoid", "pixel range of the nets: sigmoid [0, 1], tanh [-1, 1]", choices=("sigmoid", "tanh"))
     beta2: float = setting(0.9, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
-    sample_stats: str = setting("batch", "BatchNorm statistics when sampling: of the batch, or running averages",
-                                choices=("batch", "running"))
+    sample_stats: str = setting(
+        "batch", "BatchNorm statistics when sampling: of the batch, or running averages", choices=("batch", "running")
+    )
     penalty: str = setting("wgan_gp", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
     lambda_p: float = setting(1.0, "weight of the penalty", low=0.0)
     penalty_norm: str = setting("rms", "norm of the slope: l2, or rms as in Dist-GAN's code (D03)", choices=("l2", "rms"))
-    hinge: str = setting("off", "D's hinge loss in place of the log loss: off; corrected (on logits); code_logit and "
-                         "code_prob subtract the penalty, on logits or probabilities, as the released code does (D05)",
-                         choices=("off", "corrected", "code_logit", "code_prob"))
-    disc_weights: str = setting("schedule", "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), "
-                                "or equal as in S3's eq. 2 (D08)", choices=("schedule", "equal"))
-    gen_loss: str = setting("score", "G's loss: score (difference of mean probabilities), or ns (D24)",
-                            choices=("score", "ns"))
-    recon_trains: str = setting("enc", "what the reconstruction step trains: enc as in the code, enc_gen as in the paper "
-                                "(D07, D23)", choices=("enc", "enc_gen"))
-    recon_space: str = setting("features", "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed) (D06)",
-                               choices=("features", "pixels"))
+    hinge: str = setting(
+        "off",
+        "D's hinge loss in place of the log loss: off; corrected (on logits); code_logit and "
+        "code_prob subtract the penalty, on logits or probabilities, as the released code does (D05)",
+        choices=("off", "corrected", "code_logit", "code_prob"),
+    )
+    disc_weights: str = setting(
+        "schedule",
+        "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), or equal as in S3's eq. 2 (D08)",
+        choices=("schedule", "equal"),
+    )
+    gen_loss: str = setting("score", "G's loss: score (difference of mean probabilities), or ns (D24)", choices=("score", "ns"))
+    recon_trains: str = setting(
+        "enc",
+        "what the reconstruction step trains: enc as in the code, enc_gen as in the paper (D07, D23)",
+        choices=("enc", "enc_gen"),
+    )
+    recon_space: str = setting(
+        "features",
+        "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed) (D06)",
+        choices=("features", "pixels"),
+    )
     lambda_r: float = setting(1.0, "weight of the latent-data distance", low=0.0)
     lambda_w: float = setting(0.0, "scale of latent distances; 0: sqrt(z_dim / feature size) (D09)", low=0.0)
     wide_enc: bool = setting(False, "twice the channels in the encoder's last block, as released (D16)")
@@ -100,8 +112,10 @@ def disc_loss(env, vs, batch, key):
     (w_real, w_rec), (on_real, on_rec, on_fake) = weights(hp, env.progress), (mean(env, t) for t in terms)
     penalty = penalties.penalty(env, lambda x: call(env, vs, "disc", x)[0].logit, x, fake, kp)
     sign = -1 if hp.hinge.startswith("code") else 1
-    prob = {name: mean(env, jax.nn.sigmoid(out.logit))
-            for name, out in [("real_prob", real_out), ("rec_prob", rec_out), ("fake_prob", fake_out)]}
+    prob = {
+        name: mean(env, jax.nn.sigmoid(out.logit))
+        for name, out in [("real_prob", real_out), ("rec_prob", rec_out), ("fake_prob", fake_out)]
+    }
     loss = w_real * on_real + w_rec * on_rec + on_fake + sign * base.signed_penalty(hp, penalty)
     return loss, (vs, {**prob, "penalty": penalty})
 
@@ -126,7 +140,13 @@ def build(hp, shape, steps):
     return Method(
         nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape), "enc": enc},
         dummies=base.dummies(hp, shape, "disc", "enc"),
-        players=(Player("recon", recon_nets, recon_loss, base.adam(hp)),
-                 Player("disc", ("disc",), disc_loss, base.adam(hp)),
-                 Player("gen", ("gen",), gen_loss, base.adam(hp))),
-        sample=base.sample, hp=hp, steps=steps, ema=base.ema(hp))
+        players=(
+            Player("recon", recon_nets, recon_loss, base.adam(hp)),
+            Player("disc", ("disc",), disc_loss, base.adam(hp)),
+            Player("gen", ("gen",), gen_loss, base.adam(hp)),
+        ),
+        sample=base.sample,
+        hp=hp,
+        steps=steps,
+        ema=base.ema(hp),
+    )

@@ -15,8 +15,9 @@ from gan_jax.step import Method, Player, call
 class Settings(base.Settings):
     """Defaults are those of DCGAN (Radford et al. 2016)."""
 
-    loss: str = setting("ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein",
-                        choices=tuple(losses.ADVERSARIAL))
+    loss: str = setting(
+        "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
+    )
     n_disc: int = setting(1, "discriminator updates per generator update, each with a fresh minibatch", low=1)
 
 
@@ -29,8 +30,11 @@ def disc_loss(env, vs, batch, key):
     fake_out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
     penalty = penalties.penalty(env, lambda x: call(env, vs, "disc", x)[0].logit, x, fake, kp)
     loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit))
-    metrics = {"real_prob": mean(env, jax.nn.sigmoid(real_out.logit)),
-               "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit)), "penalty": penalty}
+    metrics = {
+        "real_prob": mean(env, jax.nn.sigmoid(real_out.logit)),
+        "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit)),
+        "penalty": penalty,
+    }
     return loss + base.signed_penalty(env.hp, penalty), (vs, metrics)
 
 
@@ -47,6 +51,12 @@ def build(hp, shape, steps):
     return Method(
         nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape)},
         dummies=base.dummies(hp, shape, "disc"),
-        players=(Player("disc", ("disc",), disc_loss, base.adam(hp), repeats=hp.n_disc),
-                 Player("gen", ("gen",), gen_loss, base.adam(hp))),
-        sample=base.sample, hp=hp, steps=steps, ema=base.ema(hp))
+        players=(
+            Player("disc", ("disc",), disc_loss, base.adam(hp), repeats=hp.n_disc),
+            Player("gen", ("gen",), gen_loss, base.adam(hp)),
+        ),
+        sample=base.sample,
+        hp=hp,
+        steps=steps,
+        ema=base.ema(hp),
+    )

@@ -70,15 +70,25 @@ def load(source, heldout=None, settings=None):
         return _random(source, settings)
     if heldout is not None and (heldout.labels is None or (heldout.labels < 0).all()):
         heldout = None
-    what = {"version": VERSION, "digest": source.digest, "turned": _turned(source), **settings._asdict(),
-            "heldout": heldout and heldout.digest}
+    what = {
+        "version": VERSION,
+        "digest": source.digest,
+        "turned": _turned(source),
+        **settings._asdict(),
+        "heldout": heldout and heldout.digest,
+    }
     folder = cache.entry("classifier", what, lambda folder: _build(folder, source, heldout, settings))
     with np.load(folder / "weights.npz") as file:
         variables = traverse_util.unflatten_dict(dict(file), sep="/")
     report = json.loads((folder / "report.json").read_text())
     net = classifier.Classifier(len(source.classes), settings.widths)
-    return Extractor(f"classifier-{folder.name[:8]}", report["balanced_accuracy"], _normalised(report["confusion"]),
-                     source.classes, _applier(net, variables))
+    return Extractor(
+        f"classifier-{folder.name[:8]}",
+        report["balanced_accuracy"],
+        _normalised(report["confusion"]),
+        source.classes,
+        _applier(net, variables),
+    )
 
 
 def _random(source, settings):
@@ -98,6 +108,7 @@ def _turned(source):
 
 def _applier(net, variables):
     """images uint8 [N, H, W, C] -> (features [N, F], probs [N, K]), in batches of one shape, for one compilation."""
+
     @jax.jit
     def embed(variables, x):
         features, logits = net.apply(variables, images.to_float(x, "tanh"))
@@ -129,8 +140,9 @@ def _build(folder, source, heldout, settings):
     variables = _train(net, source.images[rows], source.labels[rows], settings, _turned(source))
     _, probs = _applier(net, variables)(test.images[test_rows])
     report = _report(test.labels[test_rows], probs.argmax(1), source.classes)
-    print(f"classifier: balanced accuracy {report['balanced_accuracy']:.3f} on {len(test_rows)} held-out images",
-          file=sys.stderr)
+    print(
+        f"classifier: balanced accuracy {report['balanced_accuracy']:.3f} on {len(test_rows)} held-out images", file=sys.stderr
+    )
     weights = traverse_util.flatten_dict(jax.device_get(variables), sep="/")
     np.savez(folder / "weights.npz", **weights)
     report |= {"n_train": len(rows), "n_heldout": len(test_rows)}
@@ -191,6 +203,7 @@ def _balanced(labels, batch):
 
 def _build_step(net, optimizer, rows_of, turned):
     """One update: (state, images, labels, key) -> (state, loss)."""
+
     def loss_of(params, stats, x, y):
         (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]

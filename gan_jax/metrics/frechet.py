@@ -10,12 +10,11 @@ def _fit(features):
     features = np.asarray(features, np.float64)
     n, dim = features.shape
     if n <= dim:
-        raise errors.InputError(
-            f"A Frechet distance in {dim} features was asked of {n} images; use at least {dim + 1} images."
-        )
+        raise errors.InputError(f"A Frechet distance in {dim} features was asked of {n} images; use at least {dim + 1} images.")
     if not np.isfinite(features).all():
-        raise errors.InputError("Features contain infinite or undefined values; no Gaussian fits them: "
-                                "check the images and the feature net.")
+        raise errors.InputError(
+            "Features contain infinite or undefined values; no Gaussian fits them: check the images and the feature net."
+        )
     mean = features.mean(0)
     return mean, np.linalg.qr((features - mean) / np.sqrt(n - 1), mode="r")
 

@@ -24,8 +24,7 @@ class Classifier(nn.Module):
     @nn.compact
     def __call__(self, x, train=False):
         size = x.shape[1]
-        x = layers.Conv(
-            self.widths[0], kernel=5, stride=2 if size > 16 else 1, use_bias=False, weight_init="lecun")(x)
+        x = layers.Conv(self.widths[0], kernel=5, stride=2 if size > 16 else 1, use_bias=False, weight_init="lecun")(x)
         for i, width in enumerate(self.widths):
             x = self._block(x, width, 2 if i or size > 32 else 1, train)
         features = nn.relu(layers.norm(self, train)(x)).mean((1, 2))

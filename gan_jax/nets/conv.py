@@ -81,8 +81,8 @@ def wgrad(x, y, stride, k):
         pads.append((low, k - 1 + (out - 1) * stride + 1 - size - low))
     # Explicit transposes keep the layout plain: XLA's CPU kernels for permuted layouts are naive inside cond and scan.
     out = lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0), y.transpose(1, 2, 0, 3), (1, 1), pads, rhs_dilation=(stride, stride),
-        dimension_numbers=_LAYOUT)
+        x.transpose(3, 1, 2, 0), y.transpose(1, 2, 0, 3), (1, 1), pads, rhs_dilation=(stride, stride), dimension_numbers=_LAYOUT
+    )
     return out.transpose(1, 2, 0, 3)
 
 
@@ -137,11 +137,14 @@ def _col2im(y, w, hw):
     n, h, wd, co = y.shape
     k, ci = w.shape[0], w.shape[2]
     cols = (y.reshape(-1, co) @ w.transpose(3, 0, 1, 2).reshape(co, k * k * ci)).reshape(n, h, wd, k, k, ci)
-    cols = jnp.pad(cols, ((0, 0), (k, k), (k, k), (0, 0), (0, 0), (0, 0)))
     rows, columns = _taps(hw[0], k), _taps(hw[1], k)
 
+    def shifted(t, d, u, e):
+        """out[i, j] = cols[i + d, j + e] at tap (t, u), zero outside."""
+        return lax.pad(cols[:, :, :, t, u], jnp.zeros((), cols.dtype), ((0, 0, 0), (-d, d, 0), (-e, e, 0), (0, 0, 0)))
+
     def phase(a, b):
-        return sum(cols[:, k + d : k + d + h, k + e : k + e + wd, t, u] for d, t in rows[a] for e, u in columns[b])
+        return sum(shifted(t, d, u, e) for d, t in rows[a] for e, u in columns[b])
 
     phases = [[phase(a, b) for b in (0, 1)] for a in (0, 1)]
     return _interleave(jnp.stack([jnp.stack(row, 3) for row in phases], 3), hw)
@@ -149,11 +152,13 @@ def _col2im(y, w, hw):
 
 conv.defvjp(
     lambda x, w, stride: (conv(x, w, stride), (x, w)),
-    lambda stride, saved, g: (conv_t(g, saved[1], stride, saved[0].shape[1:3]),
-                              wgrad(saved[0], g, stride, saved[1].shape[0])))
+    lambda stride, saved, g: (conv_t(g, saved[1], stride, saved[0].shape[1:3]), wgrad(saved[0], g, stride, saved[1].shape[0])),
+)
 conv_t.defvjp(
     lambda y, w, stride, hw: (conv_t(y, w, stride, hw), (y, w)),
-    lambda stride, hw, saved, g: (conv(g, saved[1], stride), wgrad(g, saved[0], stride, saved[1].shape[0])))
+    lambda stride, hw, saved, g: (conv(g, saved[1], stride), wgrad(g, saved[0], stride, saved[1].shape[0])),
+)
 wgrad.defvjp(
     lambda x, y, stride, k: (wgrad(x, y, stride, k), (x, y)),
-    lambda stride, k, saved, g: (conv_t(saved[1], g, stride, saved[0].shape[1:3]), conv(saved[0], g, stride)))
+    lambda stride, k, saved, g: (conv_t(saved[1], g, stride, saved[0].shape[1:3]), conv(saved[0], g, stride)),
+)

@@ -76,7 +76,7 @@ class Trunk(nn.Module):
     @nn.compact
     def __call__(self, x, train):
         widths = channels(self.size, self.width, self.style)
-        for i, features in enumerate(widths[:-1] + [self.last or widths[-1]]):
+        for i, features in enumerate([*widths[:-1], self.last or widths[-1]]):
             x = layers.Conv(features, use_bias=i == 0, weight_init=self.weight_init)(x)
             x = self.style.rest(layers.norm(self, train)(x)) if i else self.style.first(x)
         return layers.flatten(x)

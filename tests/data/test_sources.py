@@ -376,8 +376,7 @@ def _real(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "md5"),
-    [("mnist", "6bbc9ace898e44ae57da46a324031adb"), ("fashion_mnist", "f4a8712d7a061bf5bd6d2ca38dc4d50a")],
+    ("name", "md5"), [("mnist", "6bbc9ace898e44ae57da46a324031adb"), ("fashion_mnist", "f4a8712d7a061bf5bd6d2ca38dc4d50a")]
 )
 def test_real_mnist(name, md5):
     train, test = (source.load(f"idx:{_real(name)}", 28, split=split) for split in ("train", "test"))

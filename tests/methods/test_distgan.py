@@ -43,6 +43,7 @@ def noise(key):
 
 # The reconstruction step.
 
+
 @pytest.mark.parametrize("options", [{}, {"lambda_r": 2.5}, {"lambda_w": 0.3}, {"recon_space": "pixels"}], ids=str)
 def test_recon_loss(float64, options):
     z, ze = noise(KEY), mlp.enc(P, X)
@@ -62,8 +63,11 @@ def test_gap_does_not_pair_codes_with_noise(float64):
     np.testing.assert_allclose(run(distgan.recon_loss, X[::-1])[0], run(distgan.recon_loss)[0], rtol=1e-10)
 
 
-@pytest.mark.parametrize("z_dim, n_features, expected", [
-    (100, 4096, 0.15625), (128, 8192, 0.125), (100, 16384, 0.078125)], ids=["mnist", "cifar10", "celeba"])
+@pytest.mark.parametrize(
+    "z_dim, n_features, expected",
+    [(100, 4096, 0.15625), (128, 8192, 0.125), (100, 16384, 0.078125)],
+    ids=["mnist", "cifar10", "celeba"],
+)
 def test_latent_weight(z_dim, n_features, expected):
     """D09; Morpho-GAN's sizes are CelebA's."""
     assert distgan.latent_weight(dataclasses.replace(distgan.Settings(), z_dim=z_dim), n_features) == expected
@@ -118,17 +122,21 @@ def test_disc_loss_on_schedule(float64, progress):
     np.testing.assert_allclose(value, (0.95 + mu) * real + (0.05 - mu) * rec + on_fake + metrics["penalty"], rtol=1e-10)
 
 
-@pytest.mark.parametrize("options, sign", [
-    ({"disc_weights": "equal"}, 1),
-    ({"penalty_norm": "l2", "lambda_p": 10.0}, 1),
-    ({"penalty": "dragan", "penalty_norm": "l2", "input_noise": 0.1}, 1),
-    ({"penalty_sign": "minus"}, -1),
-    ({"hinge": "corrected"}, 1),
-    ({"hinge": "corrected", "penalty_sign": "minus"}, -1),
-    ({"hinge": "code_logit"}, -1),
-    ({"hinge": "code_prob"}, -1),
-    ({"hinge": "code_logit", "disc_weights": "equal", "penalty_sign": "minus"}, 1),
-], ids=str)
+@pytest.mark.parametrize(
+    "options, sign",
+    [
+        ({"disc_weights": "equal"}, 1),
+        ({"penalty_norm": "l2", "lambda_p": 10.0}, 1),
+        ({"penalty": "dragan", "penalty_norm": "l2", "input_noise": 0.1}, 1),
+        ({"penalty_sign": "minus"}, -1),
+        ({"hinge": "corrected"}, 1),
+        ({"hinge": "corrected", "penalty_sign": "minus"}, -1),
+        ({"hinge": "code_logit"}, -1),
+        ({"hinge": "code_prob"}, -1),
+        ({"hinge": "code_logit", "disc_weights": "equal", "penalty_sign": "minus"}, 1),
+    ],
+    ids=str,
+)
 def test_disc_loss_variants(float64, options, sign):
     """D01, D03, D05, D08. sign: of the penalty in what is minimised."""
     (real, rec, on_fake), fake = scored(options)
@@ -149,8 +157,10 @@ def test_disc_loss_without_penalty_where_d_knows_nothing(float64):
 
 # G's step.
 
+
 def gen_grads(x, p=P, **options):
     """(G's loss, its gradient in G's parameters as one vector)."""
+
     def loss(gen):
         vs = Vars({**p, "gen": gen}, {net: {} for net in p})
         return distgan.gen_loss(env(**options), vs, {"image": jnp.asarray(x)}, KEY)[0]
@@ -208,6 +218,8 @@ def test_players_that_share_a_net_both_move_it():
     ends = jax.jit(lambda state, batch: [move(state, batch) for move in moves])(start, {"image": jnp.float32(X)})
     for end, trained in zip(ends, [{"enc", "gen"}, {"disc"}, {"gen"}], strict=True):
         for net in method.nets:
-            changed = {layer: not np.array_equal(start.params[net][layer]["kernel"], end.params[net][layer]["kernel"])
-                       for layer in start.params[net]}
+            changed = {
+                layer: not np.array_equal(start.params[net][layer]["kernel"], end.params[net][layer]["kernel"])
+                for layer in start.params[net]
+            }
             assert all(changed.values()) if net in trained else ownership.same(start.params[net], end.params[net]), net

@@ -89,8 +89,11 @@ def test_n_disc():
     method = gan.build(hp, base.Shape(8, 1), 10)
     assert n_draws(method) == 4
     dummies = {"gen": (jnp.zeros((2, 3)),), "disc": (jnp.zeros((2, *mlp.IMAGE)),)}
-    method = method._replace(nets={net: mlp.NETS[net] for net in dummies}, dummies=dummies,
-                             players=tuple(p._replace(tx=optax.adam(0.0)) for p in method.players))
+    method = method._replace(
+        nets={net: mlp.NETS[net] for net in dummies},
+        dummies=dummies,
+        players=tuple(p._replace(tx=optax.adam(0.0)) for p in method.players),
+    )
     state = jax.jit(lambda: init(method, jax.random.key(0)))()
     images = np.random.default_rng(2).random((4, B, *mlp.IMAGE), np.float32)
     end, metrics = jax.jit(build_step(method))(state, {"image": images})
@@ -99,8 +102,10 @@ def test_n_disc():
     @jax.jit
     def alone(state, images):
         env, key = Env(method.nets, hp, {}), jax.random.fold_in(state.key, 0)
-        return [f(env, state.vars(), {"image": images[r]}, jax.random.fold_in(key, r))[0]
-                for r, f in enumerate([gan.disc_loss] * 3 + [gan.gen_loss])]
+        return [
+            f(env, state.vars(), {"image": images[r]}, jax.random.fold_in(key, r))[0]
+            for r, f in enumerate([gan.disc_loss] * 3 + [gan.gen_loss])
+        ]
 
     *turns, last = map(float, alone(state, images))
     assert len(set(turns)) == 3

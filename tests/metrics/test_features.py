@@ -105,12 +105,14 @@ def test_training_from_one_seed_gives_one_net():
     net = classifier.Classifier(3, TINY.widths)
     once, again = (features._train(net, data.images, abs(data.labels), TINY, True) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, once, again)
-    assert not np.array_equal(once["params"]["Dense_0"]["kernel"],
-                              features._init(net, data.images, TINY)["params"]["Dense_0"]["kernel"])
+    assert not np.array_equal(
+        once["params"]["Dense_0"]["kernel"], features._init(net, data.images, TINY)["params"]["Dense_0"]["kernel"]
+    )
 
 
-@pytest.mark.parametrize("labels, classes", [(None, ()), (np.full(10, -1, np.int32), CLASSES),
-                                             (np.ones(10, np.int32), CLASSES)])
+@pytest.mark.parametrize(
+    "labels, classes", [(None, ()), (np.full(10, -1, np.int32), CLASSES), (np.ones(10, np.int32), CLASSES)]
+)
 def test_without_classes_the_net_is_random_and_fixed(cache_folder, labels, classes):
     data = _stripes(10, seed=0)._replace(labels=labels, classes=classes)
     one, two = (features.load(data, settings=TINY) for _ in range(2))

@@ -9,8 +9,20 @@ from jax import lax
 from gan_jax.nets import conv
 
 GEOMETRIES = [  # side, kernel, stride, in, out
-    (8, 5, 2, 3, 8), (8, 5, 2, 8, 16), (7, 5, 2, 6, 8), (7, 5, 2, 1, 4), (14, 5, 2, 6, 8), (4, 5, 2, 8, 8), (9, 3, 2, 5, 6),
-    (8, 4, 2, 3, 8), (8, 4, 2, 6, 8), (16, 4, 2, 6, 8), (8, 3, 1, 5, 6), (6, 1, 1, 4, 4), (12, 5, 2, 5, 6), (8, 2, 2, 5, 6),
+    (8, 5, 2, 3, 8),
+    (8, 5, 2, 8, 16),
+    (7, 5, 2, 6, 8),
+    (7, 5, 2, 1, 4),
+    (14, 5, 2, 6, 8),
+    (4, 5, 2, 8, 8),
+    (9, 3, 2, 5, 6),
+    (8, 4, 2, 3, 8),
+    (8, 4, 2, 6, 8),
+    (16, 4, 2, 6, 8),
+    (8, 3, 1, 5, 6),
+    (6, 1, 1, 4, 4),
+    (12, 5, 2, 5, 6),
+    (8, 2, 2, 5, 6),
 ]
 
 
@@ -45,7 +57,7 @@ def assert_close(a, b):
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_equals_native_to_second_order(geometry, rule, monkeypatch):
     monkeypatch.setenv("GAN_CONV", rule)
-    side, k, stride, _, _ = geometry
+    side, _, stride, _, _ = geometry
     x, w, y = arrays(geometry)
     hw = (side, side)
 
@@ -56,8 +68,14 @@ def test_equals_native_to_second_order(geometry, rule, monkeypatch):
         def second(x, w, y):
             return sum(jnp.sum(jnp.tanh(g)) for g in jax.grad(first, (0, 1, 2))(x, w, y))
 
-        return jax.jit(lambda *a: (conv_(x, w, stride), conv_t_(y, w, stride, hw), jax.grad(first, (0, 1, 2))(*a),
-                                   jax.grad(second, (0, 1, 2))(*a)))
+        return jax.jit(
+            lambda *a: (
+                conv_(x, w, stride),
+                conv_t_(y, w, stride, hw),
+                jax.grad(first, (0, 1, 2))(*a),
+                jax.grad(second, (0, 1, 2))(*a),
+            )
+        )
 
     assert_close(losses(conv.conv, conv.conv_t)(x, w, y), losses(plain, plain_t)(x, w, y))
 

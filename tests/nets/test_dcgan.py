@@ -24,6 +24,7 @@ def count(module, *inputs):
 
 def out(module, *inputs):
     """Shapes of a net's outputs in train mode, without computing them."""
+
     def run():
         arrays = [jnp.zeros(shape) for shape in inputs]
         variables = module.init(jax.random.key(0), *arrays, train=False)
@@ -32,12 +33,16 @@ def out(module, *inputs):
     return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(run))
 
 
-@pytest.mark.parametrize("style, size, width, z_dim, wide, gen, disc, enc", [
-    ("dcgan", 32, 128, 128, False, 5_171_331, 4_115_457, 5_155_968),  # Dist-GAN's code, CIFAR-10
-    ("dcgan", 64, 128, 100, False, 18_885_763, 17_232_897, 18_855_012),  # Dist-GAN's code, CelebA
-    # D and E are Morpho-GAN's code; G has one layer more (D16).
-    ("hdcgan", 128, 128, 100, True, 20_524_675, 18_871_809, 35_241_572),
-], ids=["cifar10", "celeba", "morpho"])
+@pytest.mark.parametrize(
+    "style, size, width, z_dim, wide, gen, disc, enc",
+    [
+        ("dcgan", 32, 128, 128, False, 5_171_331, 4_115_457, 5_155_968),  # Dist-GAN's code, CIFAR-10
+        ("dcgan", 64, 128, 100, False, 18_885_763, 17_232_897, 18_855_012),  # Dist-GAN's code, CelebA
+        # D and E are Morpho-GAN's code; G has one layer more (D16).
+        ("hdcgan", 128, 128, 100, True, 20_524_675, 18_871_809, 35_241_572),
+    ],
+    ids=["cifar10", "celeba", "morpho"],
+)
 def test_parameter_counts(style, size, width, z_dim, wide, gen, disc, enc):
     image, style = (2, size, size, 3), STYLES[style]
     assert count(dcgan.Gen(size, 3, width, "sigmoid", style), (2, z_dim)) == gen
@@ -88,17 +93,28 @@ def test_where_norms_and_biases_are():
     assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
     assert gen["BatchNorm_1"]["scale"].shape == (3,)
     assert {name: set(p) for name, p in gen.items()} == {
-        "Dense_0": {"kernel"}, "BatchNorm_0": {"scale", "bias"},
-        "ConvT_0": {"kernel"}, "BatchNorm_1": {"scale", "bias"}, "ConvT_1": {"kernel", "bias"}}
+        "Dense_0": {"kernel"},
+        "BatchNorm_0": {"scale", "bias"},
+        "ConvT_0": {"kernel"},
+        "BatchNorm_1": {"scale", "bias"},
+        "ConvT_1": {"kernel", "bias"},
+    }
     disc = shapes(dcgan.Disc(16, 3), (2, 16, 16, 1))["params"]
     assert {name: set(p) for name, p in disc["Trunk_0"].items()} == {
-        "Conv_0": {"kernel", "bias"}, "Conv_1": {"kernel"}, "BatchNorm_0": {"scale", "bias"}}
+        "Conv_0": {"kernel", "bias"},
+        "Conv_1": {"kernel"},
+        "BatchNorm_0": {"scale", "bias"},
+    }
     assert set(disc["Dense_0"]) == {"kernel", "bias"}
 
 
-@pytest.mark.parametrize("style, expected", [
-    ("dcgan", {"gen": (0, 2), "first": (-0.2, 2), "rest": (-0.2, 2)}),
-    ("hdcgan", {"gen": (-1.11133, 2.10140), "first": (-0.1, 2), "rest": (-1.11133, 2.10140)})])
+@pytest.mark.parametrize(
+    "style, expected",
+    [
+        ("dcgan", {"gen": (0, 2), "first": (-0.2, 2), "rest": (-0.2, 2)}),
+        ("hdcgan", {"gen": (-1.11133, 2.10140), "first": (-0.1, 2), "rest": (-1.11133, 2.10140)}),
+    ],
+)
 def test_activations(style, expected):
     """At -1 and 2. SELU: 1.0507 * 1.67326 * (exp(-1) - 1) and 1.0507 * 2 (Klambauer et al. 2017)."""
     for name, values in expected.items():
@@ -115,8 +131,10 @@ def tiny():
         nets = {pixels: dcgan.Gen(8, 2, 3, pixels) for pixels in ("tanh", "sigmoid")}
         variables = nets["tanh"].init(jax.random.key(0), z, train=False)
         variables["params"]["ConvT_0"]["kernel"] *= 5
-        return {pixels: (variables, z, *net.apply(variables, z, train=True, mutable=["batch_stats"]))
-                for pixels, net in nets.items()}
+        return {
+            pixels: (variables, z, *net.apply(variables, z, train=True, mutable=["batch_stats"]))
+            for pixels, net in nets.items()
+        }
 
     return run(z)
 
@@ -152,9 +170,11 @@ def test_running_statistics_elsewhere(tiny):
 
 
 @pytest.mark.parametrize("layer", [layers.Conv(32), layers.ConvT(32, (8, 8))], ids=["Conv", "ConvT"])
-@pytest.mark.parametrize("name, sd", [
-    ("xavier", math.sqrt(2 / (25 * (8 + 32)))), ("lecun", math.sqrt(1 / (25 * 8))), ("normal", 0.02)],
-    ids=["xavier", "lecun", "normal"])
+@pytest.mark.parametrize(
+    "name, sd",
+    [("xavier", math.sqrt(2 / (25 * (8 + 32)))), ("lecun", math.sqrt(1 / (25 * 8))), ("normal", 0.02)],
+    ids=["xavier", "lecun", "normal"],
+)
 def test_initialisers(layer, name, sd):
     """Fans count the kernel's area; the fan in of a transposed convolution is its input's, too."""
     layer = layer.clone(weight_init=name)

@@ -1,0 +1,53 @@
+"""Every smoke flagfile: trained, sampled, evaluated, reported, through the commands themselves."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import common, dcgan, distgan, evaluate, morpho, sample
+
+MODULES = {"morpho": morpho, "distgan": distgan, "dcgan": dcgan}
+SMOKE = sorted(p.stem for p in (common.ROOT / "experiments" / "flagfiles").glob("*_smoke.flags"))
+
+
+@pytest.mark.parametrize("stem", SMOKE)
+def test_smoke_flagfile(stem, tmp_path, capsys):
+    name = stem.removesuffix("_smoke")
+    module, folder = MODULES[name], tmp_path / "run"
+    words = [f"--flagfile=experiments/flagfiles/{stem}.flags", f"--workdir={folder}", "--devices=1"]
+    assert common.guarded(lambda w: common.run(name, module.METHOD, module.DEFAULTS, module.__doc__, w), words) == 0
+    assert common.guarded(sample.run, [f"--workdir={folder}", "--n=9"]) == 0
+    grid = np.asarray(Image.open(folder / "sampled.png"))
+    assert grid.shape[2] == 3 and grid.std() > 0
+    assert common.guarded(evaluate.run, [f"--workdir={folder}", "--n_images=100", "--repeats=2"]) == 0
+    record = json.loads((folder / "eval.json").read_text())
+    rows = record["rows"]
+    assert set(rows) == {"real", "model", "untrained", "collapsed"}
+    assert rows["real"]["frechet"] < rows["collapsed"]["frechet"] and rows["real"]["frechet"] < rows["untrained"]["frechet"]
+    assert record["step"] == 20 and record["protocol"]["sample_stats"] in ("batch", "running")
+    page = (folder / "report.html").read_text()
+    assert "Frechet" in page and "data:image/png;base64" in page and "http://" not in page.replace("http://www.w3.org", "")
+    capsys.readouterr()
+
+
+def test_scores_in_training_equal_scores_afterwards(tmp_path, capsys):
+    """The same checkpoint, counts and seed give the same numbers, whichever command asks."""
+    folder = tmp_path / "run"
+    words = [
+        "--flagfile=experiments/flagfiles/dcgan_smoke.flags",
+        f"--workdir={folder}",
+        "--devices=1",
+        "--eval_every=20",
+        "--eval_images=128",
+        "--keep_best=frechet",
+    ]
+    assert common.guarded(lambda w: common.run("dcgan", dcgan.METHOD, dcgan.DEFAULTS, "", w), words) == 0
+    logged = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert common.guarded(evaluate.run, [f"--workdir={folder}", "--checkpoint=best", "--n_images=128", "--repeats=1"]) == 0
+    rows = json.loads((folder / "eval.json").read_text())["rows"]
+    assert {k: v for k, v in logged.items() if k.startswith("eval/")} == {
+        f"eval/{k}": rows["model"][k] for k in ("frechet", "total_variation", "kl", "classes_5pct")
+    }
+    capsys.readouterr()
