@@ -28,6 +28,7 @@ SCORES = {
     "kl": "KL (nats)",
     "classes_5pct": "classes >= 5 %",
 }
+KINDS = {"as classified": "", "corrected": "_corrected"}  # class fractions, and with the classifier's confusions undone
 HOW_TO_READ = (
     "Distances: lower is better. A perfect generator would score like the floor (real images against other real "
     "images); a useful one lies far below both controls (an untrained generator; real images without variety)."
@@ -166,8 +167,8 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
 
     Returns:
       JSON-able finite dict: "protocol"; "classes" (names); with classes, "real_fractions" of the reference as reported
-      and "real_fractions_corrected"; "rows": one dict per row with n_real, n_fake, repeats, frechet, total_variation,
-      kl, fractions, fractions_corrected (each with NAME_std if repeated) and classes_5pct, the number of classes that
+      "real_fractions_corrected" and "confusion"; "rows": one dict per row with n_real, n_fake, repeats, frechet,
+      total_variation, kl, fractions, fractions_corrected (each with NAME_std if repeated) and classes_5pct, the number of classes that
       hold at least 5 % of the images.
 
     Raises:
@@ -205,6 +206,7 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
     if ref.probs is not None:
         record |= {"classes": list(extractor.classes), "real_fractions": modes.fractions(ref.probs).tolist()}
         if extractor.confusion is not None:
+            record["confusion"] = np.asarray(extractor.confusion).tolist()
             record["real_fractions_corrected"] = modes.corrected(record["real_fractions"], extractor.confusion).tolist()
     return record
 
@@ -239,16 +241,24 @@ def protocol_line(record):
     )
 
 
+def fractions(record, suffix=""):
+    """{row in words: class fractions}, the training data first; suffix: one of KINDS. {} where there are none."""
+    if f"real_fractions{suffix}" not in record:
+        return {}
+    rows = {LABELS.get(name, name): row[f"fractions{suffix}"] for name, row in record["rows"].items()}
+    return {"training data": record[f"real_fractions{suffix}"], **rows}
+
+
 def table(record):
     """The record as plain text for a terminal, at most 100 columns wide."""
     rows, names = record["rows"], [n for n in SCORES if n in record["rows"]["model"]]
     lines = [f"{'':14}" + "".join(f"{SCORES[n]:>21}" for n in names)]
     lines += [f"{LABELS.get(r, r):14}" + "".join(f"{cell(rows[r], n):>21}" for n in names) for r in rows]
-    if record["classes"]:
-        shares = {"training data": record["real_fractions"], **{r: rows[r]["fractions"] for r in rows}}
-        lines += ["", f"{'images in %':20}" + "".join(f"{LABELS.get(r, r):>16}" for r in shares)]
+    for kind, suffix in KINDS.items():
+        shares = fractions(record, suffix)
+        lines += ["", f"{f'% {kind}':20}" + "".join(f"{name:>16}" for name in shares)] if shares else []
         lines += [
             f"{name[:19]:20}" + "".join(f"{100 * f[i]:16.1f}" for f in shares.values())
-            for i, name in enumerate(record["classes"])
+            for i, name in enumerate(record["classes"] if shares else [])
         ]
     return "\n".join([*lines, "", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)])

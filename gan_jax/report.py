@@ -176,8 +176,7 @@ def pictures(config, samples):
 
 def fractions(record):
     """Bars of class fractions: training data, floor, model and controls."""
-    groups = {"training data": record["real_fractions"]}
-    groups |= {evaluate.LABELS.get(name, name): row["fractions"] for name, row in record["rows"].items()}
+    groups = evaluate.fractions(record)
     colors = {"training data": INK, "model": COLORS[0], "real (floor)": COLORS[2], "untrained": COLORS[3]}
     shown = np.argsort(-np.array(record["real_fractions"]), kind="stable")[:N_CLASSES]
 
@@ -194,7 +193,15 @@ def fractions(record):
         "lost mode, a far too long bar is where it collapsed to."
     )
     plot = embed(chart(draw, 4.2, 1 + 0.55 * len(shown)), "svg+xml", "class fractions")
-    return f"<h2>Classes of the samples</h2>{figure(plot, caption, 'card plot')}"
+    tables = ""
+    for kind, suffix in evaluate.KINDS.items():
+        if shares := evaluate.fractions(record, suffix):
+            head = [f"% of images, {kind}", *(Markup(f"<th>{html.escape(name)}</th>") for name in shares)]
+            body = [[name, *(f"{100 * f[i]:.1f}" for f in shares.values())] for i, name in enumerate(record["classes"])]
+            tables += table([head, *body])
+    note = "Corrected: with the classifier's confusions, measured on held-out images, undone."
+    numbers = f'<details><summary>The same in numbers</summary>{tables}<p class="soft">{note}</p></details>'
+    return f"<h2>Classes of the samples</h2>{figure(plot, caption, 'card plot')}{numbers}"
 
 
 def scores(record, workdir):

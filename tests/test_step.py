@@ -48,7 +48,13 @@ def method(*players, nets=("a", "b"), **options):
 
 
 def player(name, net, lr=0.1, slope=1.0, **options):
-    return Player(name, (net,) if isinstance(net, str) else net, loss(net if isinstance(net, str) else net[0], slope), optax.sgd(lr), **options)
+    return Player(
+        name,
+        (net,) if isinstance(net, str) else net,
+        loss(net if isinstance(net, str) else net[0], slope),
+        optax.sgd(lr),
+        **options,
+    )
 
 
 def run(m, images, n_steps=1):
@@ -126,7 +132,10 @@ def test_a_closed_gate_skips_a_player_and_averages_count_only_its_turns():
     gate = lambda env, vs, batch, key: batch["image"].mean() > 0  # noqa: E731
     m = method(player("one", "a", gate=gate), player("two", "b"))
     step, state = jax.jit(build_step(m)), init(m, jax.random.key(0))
-    tally = {name: 0.0 for name in ("one/loss", "one/grad_norm", "one/key", "one/ran", "two/loss", "two/grad_norm", "two/key", "two/ran")}
+    tally = {
+        name: 0.0
+        for name in ("one/loss", "one/grad_norm", "one/key", "one/ran", "two/loss", "two/grad_norm", "two/key", "two/ran")
+    }
     for x in (3.0, -3.0, 5.0):
         before = state
         state, metrics = step(state, {"image": jnp.full((2, 2), x)})
@@ -172,7 +181,10 @@ def test_control_adapts_what_losses_read():
         return env.ctl["k"] * value, aux
 
     m = method(
-        Player("one", ("a",), scaled, optax.sgd(0.1)), nets=("a",), ctl={"k": 1.0}, control=lambda ctl, metrics, step: {"k": ctl["k"] * 2}
+        Player("one", ("a",), scaled, optax.sgd(0.1)),
+        nets=("a",),
+        ctl={"k": 1.0},
+        control=lambda ctl, metrics, step: {"k": ctl["k"] * 2},
     )
     state, _ = run(m, [[1.0]], 3)
     assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and float(state.ctl["k"]) == 8
