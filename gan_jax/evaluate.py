@@ -168,8 +168,8 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
     Returns:
       JSON-able finite dict: "protocol"; "classes" (names); with classes, "real_fractions" of the reference as reported
       "real_fractions_corrected" and "confusion"; "rows": one dict per row with n_real, n_fake, repeats, frechet,
-      total_variation, kl, fractions, fractions_corrected (each with NAME_std if repeated) and classes_5pct, the number of classes that
-      hold at least 5 % of the images.
+      total_variation, kl, fractions, fractions_corrected (each with NAME_std if repeated) and classes_5pct, the number
+      of classes that hold at least 5 % of the images.
 
     Raises:
       InputError: too few images for the features, or features that are not finite.
