@@ -123,6 +123,15 @@ def thin(points):
     return np.stack([part.mean(0) for part in np.array_split(points, min(len(points), N_POINTS))])
 
 
+def frame(axes, values):
+    """Fits the vertical range to the bulk of the values where a few extremes would flatten the rest; returns whether."""
+    low, high = np.quantile(values, (0.03, 0.97))
+    cut = np.ptp(values) > 4 * (high - low) > 0
+    if cut:
+        axes.set_ylim(low - 0.2 * (high - low), high + 0.2 * (high - low))
+    return cut
+
+
 def curve(rows, names, level=None):
     """Logged values over steps, as <img>; level: a dashed line at a known value."""
 
@@ -139,8 +148,9 @@ def curve(rows, names, level=None):
             )
         if level is not None:
             axes.axhline(level, color=INK, lw=1, ls="--")
+        cut = frame(axes, [row[name] for row in rows for name in names if name in row])
         if len(names) == 1:
-            axes.set_title(names[0], fontsize=10, loc="left")
+            axes.set_title(names[0] + (" (extremes cut off)" if cut else ""), fontsize=10, loc="left")
         axes.set_xlabel("step")
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
