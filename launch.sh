@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up gan_jax where it stands and runs it. `./launch.sh --help` says how.
 set -euo pipefail
+here="$PWD"  # paths in flags are relative to where the user stands
 cd "$(dirname "$(readlink -f "$0")")"
 
 usage() {
@@ -52,10 +53,12 @@ install_into_venv() {
 
 setup() {
   if [ -n "${GAN_JAX_PYTHON:-}" ]; then
-    PYTHON="$GAN_JAX_PYTHON"
+    PYTHON="$(cd "$here" && command -v "$GAN_JAX_PYTHON")" ||
+      { echo "launch.sh: GAN_JAX_PYTHON=$GAN_JAX_PYTHON is not a Python to run" >&2; exit 2; }
+    PYTHON="$(cd "$here" && realpath -s "$PYTHON")"
   else
     install_into_venv
-    PYTHON=.venv/bin/python
+    PYTHON="$PWD/.venv/bin/python"
   fi
   export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 }
@@ -73,6 +76,7 @@ case "${1:-}" in
   run)
     setup
     [ -n "${2:-}" ] || { usage >&2; exit 2; }
+    cd "$here"
     exec "$PYTHON" -m "experiments.$2" "${@:3}"
     ;;
   setup) setup ;;

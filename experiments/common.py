@@ -6,12 +6,13 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import traceback
 
 from absl import flags
 
-from gan_jax.errors import InputError, NonFiniteError
+from gan_jax.errors import InputError, NonFiniteError, Stopped
 from gan_jax.settings import Run, check, setting
 
 EXIT_DONE, EXIT_REFUSED, EXIT_NON_FINITE, EXIT_STOPPED = 0, 2, 3, 4
@@ -88,6 +89,8 @@ def _flagfiles_first(argv):
             rest.append(word)
             continue
         path = pathlib.Path(word.partition("=")[2])
+        if "=" not in word:
+            raise InputError("Write --flagfile=FILE, with an equals sign.")
         if not path.is_file():
             if not (ROOT / path).is_file():
                 known = ", ".join(sorted(p.stem for p in (ROOT / "experiments" / "flagfiles").glob("*.flags")))
@@ -130,23 +133,22 @@ def parse(doc, module, groups, argv):
 
 def guarded(body, argv):
     """Runs body(argv) and turns what users can cause into one line on stderr and an exit code."""
-    from gan_jax.train import Stopped
-
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # outside the training loop, which saves first
     try:
+        prepare_jax()
         body(argv)
         return EXIT_DONE
     except (InputError, NonFiniteError, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:
             traceback.print_exc()
-        code = (
-            EXIT_REFUSED
-            if isinstance(error, InputError)
-            else EXIT_NON_FINITE
-            if isinstance(error, NonFiniteError)
-            else EXIT_STOPPED
-        )
-        print(str(error) or "interrupted; the last checkpoint is kept.", file=sys.stderr)
-        return code
+        kinds = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_NON_FINITE}
+        print(str(error) or "interrupted; what was saved before is kept.", file=sys.stderr)
+        return kinds.get(type(error), EXIT_STOPPED)
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) or "--debug" in argv:
+            raise
+        print("The device ran out of memory; use a smaller --batch, --width or --size.", file=sys.stderr)
+        return EXIT_REFUSED
 
 
 def main(experiment, method, defaults, doc):
@@ -156,7 +158,6 @@ def main(experiment, method, defaults, doc):
       experiment: name of the command. method: key of gan_jax.methods.TABLE. defaults: {setting: value} where the experiment
         differs from the method's own. doc: what --help says first.
     """
-    prepare_jax()
     sys.exit(guarded(lambda argv: run(experiment, method, defaults, doc, argv), sys.argv[1:]))
 
 
@@ -182,12 +183,12 @@ def run(experiment, method, defaults, doc, argv):
     if settings.tensorboard:
         _need("tensorboardX", "--tensorboard", "log")
     stem = pathlib.Path(values["flagfile"].value[-1]).stem if values["flagfile"].value else experiment
-    workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem)
-    probe = configs.Config(experiment, method, settings, hp, {"classes": ["unknown yet"]})
-    configs.validate(probe, len(jax.devices()))
+    workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem).expanduser()
+    configs.validate_settings(settings, hp, len(jax.devices()))
     source = sources.load(settings.data, settings.size, settings.crop)
+    configs.validate_data(settings, source)
+    heldout = sources.load_heldout(source, settings.size, settings.crop) if settings.eval_every else None
     config = configs.Config(experiment, method, settings, hp, configs.describe(source))
-    configs.validate(config, len(jax.devices()))
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
         print(f"Dry run: nothing was written. The run folder would be {workdir}.")
@@ -198,7 +199,6 @@ def run(experiment, method, defaults, doc, argv):
             return
         print(json.dumps(config.to_dict(), indent=1))
         (workdir / "flags.txt").write_text(_flags_text(values))
-        heldout = sources.load(settings.data, settings.size, settings.crop, split="test") if settings.eval_every else None
         train.train(config, workdir, source, heldout)
         print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
         print(f"Scores: python -m experiments.evaluate --workdir={workdir}")
@@ -234,27 +234,20 @@ class _claimed:
             raise InputError(f"--workdir={self._workdir} cannot be used ({error.strerror}); choose another folder.") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise InputError(
                 f"Another process is training in {self._workdir}; wait for it, or use another --workdir."
             ) from error
+        except OSError as error:
+            print(f"{self._workdir} cannot be locked ({error.strerror}); start no second run in it.", file=sys.stderr)
 
     def __exit__(self, *_):
         self._file.close()
 
 
-RUN_FILES = (
-    "config.json",
-    "flags.txt",
-    "metrics.jsonl",
-    "samples",
-    "checkpoints",
-    "damaged",
-    "eval.json",
-    "report.html",
-    "DONE",
-    "tensorboard",
-)
+# In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
+RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "report.html", "tensorboard",
+             "flags.txt", "config.json")  # fmt: skip
 
 
 def _open_run(config, workdir, restart):
@@ -262,15 +255,16 @@ def _open_run(config, workdir, restart):
     from gan_jax import cache
     from gan_jax import config as configs
 
-    if restart:
-        for name in RUN_FILES:
-            path = workdir / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if (workdir / "config.json").exists():
-        changed = configs.differences(configs.load(workdir), config)
-        if changed:
+        old = configs.load(workdir)
+        if restart:
+            for path in (workdir / name for name in RUN_FILES):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        elif changed := configs.differences(old, config):
             raise InputError(
                 f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, or --restart to discard it."
             )
+    elif found := [name for name in RUN_FILES if (workdir / name).exists()]:
+        raise InputError(f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; use another folder.")
     cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
     return (workdir / "DONE").exists()

@@ -36,6 +36,7 @@ def run(argv):
     (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
     trained = runs.load(flags.workdir, flags.checkpoint)
     source, heldout = runs.data(trained.config)
+    evaluate.check(source, flags.n_images, "n_images")
     sampler = sampling.build_sampler(trained.method)
     untrained = fresh(trained.method, trained.config.run.seed)
     samplers = {
@@ -47,12 +48,11 @@ def run(argv):
     )
     record["step"] = trained.step
     record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
-    workdir = pathlib.Path(flags.workdir)
+    workdir = pathlib.Path(flags.workdir).expanduser()
     cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     print(evaluate.table(record))
     print(f"Report: {report.write(workdir)}")
 
 
 if __name__ == "__main__":
-    common.prepare_jax()
     sys.exit(common.guarded(run, sys.argv[1:]))

@@ -33,5 +33,4 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    common.prepare_jax()
     sys.exit(common.guarded(run, sys.argv[1:]))

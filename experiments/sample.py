@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from experiments import common
+from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
 
@@ -29,15 +30,19 @@ def save(pictures, form, out):
     """Writes uint8 images [N, H, W, C] in one of the three forms."""
     from gan_jax import images
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if form == "grid":
-        images.save_png(out, images.grid(pictures, int(np.ceil(np.sqrt(len(pictures))))))
-    elif form == "npz":
-        np.savez(out, images=pictures)
-    else:
-        out.mkdir(exist_ok=True)
-        for i, picture in enumerate(pictures):
-            images.save_png(out / f"{i:06d}.png", picture)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if form == "grid":
+            images.save_png(out, images.grid(pictures, int(np.ceil(np.sqrt(len(pictures))))))
+        elif form == "npz":
+            with open(out, "wb") as file:
+                np.savez(file, images=pictures)
+        else:
+            out.mkdir(exist_ok=True)
+            for i, picture in enumerate(pictures):
+                images.save_png(out / f"{i:06d}.png", images.grid(picture[None], 1))
+    except OSError as error:
+        raise InputError(f"--out={out} cannot be written ({error.strerror}); name another place.") from error
 
 
 def run(argv):
@@ -50,11 +55,10 @@ def run(argv):
     trained = runs.load(flags.workdir, flags.checkpoint)
     pictures = sampling.build_sampler(trained.method)(trained.state.vars(flags.ema), jax.random.key(flags.seed), flags.n)
     name = {"grid": "sampled.png", "folder": "sampled", "npz": "sampled.npz"}[flags.form]
-    out = pathlib.Path(flags.out or pathlib.Path(flags.workdir) / name)
+    out = pathlib.Path(flags.out or pathlib.Path(flags.workdir) / name).expanduser()
     save(pictures, flags.form, out)
     print(f"{flags.n} images of step {trained.step}: {out}")
 
 
 if __name__ == "__main__":
-    common.prepare_jax()
     sys.exit(common.guarded(run, sys.argv[1:]))

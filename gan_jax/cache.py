@@ -10,6 +10,9 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
+
+from gan_jax.errors import InputError
 
 
 def root():
@@ -33,22 +36,38 @@ def entry(kind, settings, build):
 
     Returns:
       Path of the finished entry.
+
+    Raises:
+      InputError: the cache cannot be written.
     """
     path = root() / kind / digest(settings)
     if path.is_dir():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
     try:
-        build(scratch)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         try:
-            scratch.rename(path)
-        except OSError:  # another process finished the same entry first
-            if not path.is_dir():
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            build(scratch)
+            try:
+                scratch.rename(path)
+            except OSError:  # another process finished the same entry first
+                if not path.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise InputError(
+            f"The cache {path.parent} cannot be written ({error.strerror or error}); make room, or set GAN_JAX_CACHE."
+        ) from error
     return path
+
+
+def _sweep(folder):
+    """Removes what killed processes left a day ago or earlier."""
+    for left in folder.glob(".tmp-*"):
+        if left.stat().st_mtime < time.time() - 86400:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_atomic(path, data):

@@ -61,17 +61,21 @@ class Store:
     Use as a context manager: leaving it waits for the save in progress, without which that save would be lost.
     """
 
-    def __init__(self, workdir, best=None):
-        """best: name of a score that is smaller when better, or None."""
+    def __init__(self, workdir, best=None, read_only=False):
+        """best: name of a score that is smaller when better, or None. read_only: touch nothing, another process may train."""
         self._best = best
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
         keep, score = [policy.LatestN(2)], None
         if best:
             score = lambda scores: scores[best]  # noqa: E731
             keep.append(policy.BestN(get_metric_fn=score, reverse=True, n=1, keep_checkpoints_without_metrics=False))
+        writing = {"preservation_policy": policy.AnyPreservationPolicy(keep), "cleanup_tmp_directories": True}
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy.AnyPreservationPolicy(keep), cleanup_tmp_directories=True, best_fn=score, best_mode="min"
-        )  # without best_fn the scores are not stored
+            read_only=read_only,
+            best_fn=score,  # without it the scores are not stored
+            best_mode="min",
+            **({} if read_only else writing),
+        )
         self._manager = ocp.CheckpointManager(self._root, options=options)
 
     def __enter__(self):
@@ -91,15 +95,9 @@ class Store:
     def save(self, step, state, tally, scores=None):
         """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any."""
         state, tally = to_host(state), to_host(tally)
-        meta = {"step": step, "state": digest(state), "tally": digest(tally)}
-        saved = self._manager.save(
-            step,
-            metrics=scores,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), tally=ocp.args.StandardSave(tally), meta=ocp.args.JsonSave(meta)
-            ),
-        )
-        if not saved:
+        meta = {"step": step, "state": digest(state), "tally": digest(tally), "leaves": describe(state)}
+        args = {"state": ocp.args.StandardSave(state), "tally": ocp.args.StandardSave(tally), "meta": ocp.args.JsonSave(meta)}
+        if not self._manager.save(step, metrics=scores, args=ocp.args.Composite(**args)):
             raise RuntimeError(f"Checkpoint {step} in {self._root} was not saved; the newest there is {self.steps()[-1:]}.")
 
     def load(self, step, state, tally=None):
@@ -113,36 +111,63 @@ class Store:
           (state, tally), leaves numpy except random keys.
 
         Raises:
+          InputError: it holds other arrays than expected, so another version wrote it.
           whatever orbax raises on damage; ValueError if the values do not match their checksum.
         """
-        shapes = {"state": state} | ({} if tally is None else {"tally": tally})
-        shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), shapes)
-        args = {k: ocp.args.StandardRestore(jax.tree.map(lambda a: np.empty(a.shape, a.dtype), v)) for k, v in shapes.items()}
-        out = self._manager.restore(step, args=ocp.args.Composite(**args, meta=ocp.args.JsonRestore()))
-        for name in shapes:
-            if digest(out[name]) != out["meta"][name]:
+        expected = {"state": state} | ({} if tally is None else {"tally": tally})
+        shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), expected)
+        meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
+        _same_leaves(meta["leaves"], describe(shapes["state"]), self._root / str(step))
+        empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
+        args = {name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
+        out = self._manager.restore(step, args=ocp.args.Composite(**args))
+        for name in args:
+            if digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
         return from_host(out["state"], state), out["tally"] if tally is not None else None
 
-    def load_newest(self, state, tally):
-        """(step, state, tally) of the newest intact checkpoint, or None if there is none.
+    def load_newest(self, state, tally=None, keep=False):
+        """(step, state, tally) of the newest intact checkpoint, or None if there is none at all.
 
-        A damaged one is named on stderr and moved to `damaged/` in the run folder, and the one before is tried.
+        A damaged one is named on stderr and the one before is tried. Unless `keep`, it is moved to `damaged/` in the run
+        folder, so that its step can be saved again.
+
+        Raises:
+          InputError: there are checkpoints, but none is intact, or another version wrote them.
         """
-        for step in reversed(self.steps()):
+        steps = self.steps()
+        for step in reversed(steps):
             try:
                 return step, *self.load(step, state, tally)
+            except (InputError, MemoryError):
+                raise
             except Exception as error:  # damage shows as a dozen exception types
                 damaged, place = self._root / str(step), self._root.parent / "damaged" / str(step)
-                print(
-                    f"Checkpoint {damaged} is damaged ({_first_line(error)}); moved to {place}; trying an older one.",
-                    file=sys.stderr,
-                )
-                shutil.rmtree(place, ignore_errors=True)
-                place.parent.mkdir(exist_ok=True)
-                shutil.move(damaged, place)
-                self._manager.reload()
+                what = "trying an older one" if keep else f"moved to {place}, trying an older one"
+                print(f"Checkpoint {damaged} is damaged ({_first_line(error)}); {what}.", file=sys.stderr)
+                if not keep:
+                    shutil.rmtree(place, ignore_errors=True)
+                    place.parent.mkdir(exist_ok=True)
+                    shutil.move(damaged, place)
+                    self._manager.reload()
+        if steps:
+            raise InputError(f"None of the checkpoints in {self._root} is intact; --restart begins again from nothing.")
         return None
+
+
+def describe(tree):
+    """{leaf path: "type[shape]"} of a tree of arrays or shapes."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
+
+
+def _same_leaves(stored, expected, path):
+    if stored != expected:
+        name = sorted(set(stored.items()) ^ set(expected.items()))[0][0]
+        raise InputError(
+            f"Checkpoint {path} has {stored.get(name, 'nothing')} at {name}, and this version expects "
+            f"{expected.get(name, 'nothing')}; use the version that wrote it, or --restart."
+        )
 
 
 def _key_data(x):
@@ -150,11 +175,11 @@ def _key_data(x):
 
 
 def load_state(workdir, state, which="newest", best=None):
-    """(step, state) of a run folder, for commands that only read it.
+    """(step, state) of a run folder, for commands that only read it; the run may be training meanwhile.
 
     Args:
       state: tree of shapes, as gan_jax.state.shapes gives.
-      which: "newest", "best", or a step with a checkpoint.
+      which: "newest" (intact one), "best", or a step with a checkpoint.
       best: the score that "best" goes by.
 
     Raises:
@@ -162,21 +187,22 @@ def load_state(workdir, state, which="newest", best=None):
     """
     if not (pathlib.Path(workdir) / "checkpoints").is_dir():
         raise InputError(f"--workdir={workdir} has no checkpoints yet; train into it first.")
-    with Store(workdir, best) as store:
+    with Store(workdir, best, read_only=True) as store:
         steps = store.steps()
-        named = {"newest": steps[-1] if steps else None, "best": store.best_step()}
-        step = named[which] if which in named else int(which) if which.isdigit() else None
+        if which == "newest" and steps:
+            return store.load_newest(state, keep=True)[:2]
+        step = store.best_step() if which == "best" else int(which) if which.isdigit() else None
         if step not in steps:
+            have = ", ".join(map(str, steps)) or "none"
             raise InputError(
-                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: "
-                f"{', '.join(map(str, steps)) or 'none'}."
+                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: {have}."
             )
         try:
             return step, store.load(step, state)[0]
+        except InputError:
+            raise
         except Exception as error:
-            raise InputError(
-                f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); train again to fall back to the one before."
-            ) from error
+            raise InputError(f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); choose another.") from error
 
 
 def _first_line(error):

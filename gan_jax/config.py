@@ -5,7 +5,7 @@ import json
 import pathlib
 from typing import Any
 
-from gan_jax import methods
+from gan_jax import evaluate, methods
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.settings import Run, check
@@ -45,15 +45,14 @@ def describe(source):
     }
 
 
-def validate(config, n_devices):
-    """Refuses settings that contradict each other or the machine. Single values are checked by settings.check.
+def validate_settings(run, hp, n_devices):
+    """Refuses settings that contradict each other or the machine, before any data is opened.
 
     Raises:
       InputError
     """
-    run = config.run
     check(run)
-    check(config.hp)
+    check(hp)
     if run.devices > n_devices:
         raise InputError(f"--devices={run.devices}, but this machine has {n_devices}; use --devices={n_devices} or fewer.")
     used = run.devices or n_devices
@@ -63,8 +62,18 @@ def validate(config, n_devices):
         raise InputError(f"--batch={run.batch} is not a multiple of {used} devices; use {allowed}, or --devices=1.")
     if run.keep_best != "none" and not run.eval_every:
         raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
-    if run.keep_best in ("total_variation", "kl") and not config.source["classes"]:
+
+
+def validate_data(run, source):
+    """Refuses settings that the data cannot serve. source: data.source.Source.
+
+    Raises:
+      InputError
+    """
+    if run.keep_best in ("total_variation", "kl") and not source.classes:
         raise InputError(f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet.")
+    if run.eval_every:
+        evaluate.check(source, run.eval_images, "eval_images")
 
 
 def load(workdir):

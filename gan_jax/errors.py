@@ -1,4 +1,4 @@
-"""The two ways a run ends that are not a bug."""
+"""The ways a run ends early that are not a bug."""
 
 
 class InputError(ValueError):
@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class NonFiniteError(RuntimeError):
     """A loss or a gradient became infinite or NaN. Names the player and the step; commands exit with code 3."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop by a signal; all it computed is saved. Commands exit with code 4."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from gan_jax import errors
 from gan_jax.metrics import frechet, modes
+from gan_jax.nets import classifier
 
 N_REFERENCE = 10_000  # real training images that everything is compared with, at most
 N_REPEATED = 8  # different images in the collapsed control where there are no classes
@@ -83,22 +84,23 @@ def score(ref, sample, confusion=None):
     return out
 
 
-def check(extractor, real, n, flag="n_images"):
-    """The number of features; refuses counts that cannot be scored, before anything expensive.
+def check(real, n, flag, dim=classifier.WIDTHS[-1]):
+    """Refuses counts that cannot be scored, before anything expensive.
 
-    flag: what the user set n by, for the message.
+    Args:
+      real: Source, the training images. n: images per sample. flag: what the user set n by, for the message.
+      dim: features of the net; the default is what metrics.features makes.
 
     Raises:
       InputError: n, or half of the real images, is not more than the number of features.
     """
-    dim, n_all = extractor.apply(real.images[:1])[0].shape[1], len(real.images)
     if n <= dim:
-        raise errors.InputError(f"--{flag}={n} is too few for the {dim} features of {extractor.name}; use at least {dim + 1}.")
-    if n_all // 2 <= dim:
+        raise errors.InputError(f"--{flag}={n} is too few for {dim} features; use at least {dim + 1}.")
+    if len(real.images) // 2 <= dim:
         raise errors.InputError(
-            f"--data={real.name} has {n_all} images, too few to be scored in {dim} features; use at least {2 * dim + 2}."
+            f"--data={real.name} has {len(real.images)} images, too few to be scored in {dim} features; "
+            f"use at least {2 * dim + 2}."
         )
-    return dim
 
 
 def floor(extractor, real, heldout, ref, rows, n, repeats, seed):
@@ -174,7 +176,8 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
     Raises:
       InputError: too few images for the features, or features that are not finite.
     """
-    dim = check(extractor, real, n)
+    dim = extractor.apply(real.images[:1])[0].shape[1]
+    check(real, n, "n_images", dim)
     ref, drawn = reference(extractor, real, seed)
     kind, floors = floor(extractor, real, heldout, ref, drawn, n, repeats, seed)
     what, control = collapsed(ref, n, seed)
@@ -211,9 +214,9 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
     return record
 
 
-def summary(record):
-    """The model row's scalars, for the training log: frechet and, with classes, total_variation, kl, classes_5pct."""
-    return {name: record["rows"]["model"][name] for name in SCORES if name in record["rows"]["model"]}
+def summary(row):
+    """A row's scalars, for the training log: frechet and, with classes, total_variation, kl, classes_5pct."""
+    return {name: row[name] for name in SCORES if name in row}
 
 
 def cell(row, name):

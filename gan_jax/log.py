@@ -33,7 +33,7 @@ class Log:
         if tensorboard:
             from tensorboardX import SummaryWriter  # an extra; common.py refuses the flag without it
 
-            self._board = SummaryWriter(str(pathlib.Path(workdir) / "tensorboard"), purge_step=step)
+            self._board = SummaryWriter(str(pathlib.Path(workdir) / "tensorboard"), purge_step=step + 1)
 
     def write(self, record):
         """One line, flushed. Raises ValueError for a value that JSON cannot hold (NaN, infinity)."""

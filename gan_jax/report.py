@@ -283,7 +283,7 @@ def timings(rows):
     wall = rows[-1].get("wall", {}) if rows else {}
     if not wall.get("time"):
         return ""
-    spent = {k[:-2]: wall[k] for k in ("compile_s", "train_s", "evaluate_s", "checkpoint_s") if k in wall}
+    spent = {k[:-2]: wall[k] for k in ("compile_s", "train_s", "sample_s", "evaluate_s", "checkpoint_s") if k in wall}
     spent["other"] = max(wall["time"] - sum(spent.values()), 0)
     share = {k: min(100 * v / wall["time"], 100) for k, v in spent.items()}
     bar = '<td class="wide"><div class="bar" style="width:{:.1f}%"></div></td>'

@@ -1,5 +1,6 @@
 """Opening a run folder for reading: config.json says all that sampling and evaluating need."""
 
+import os
 from typing import NamedTuple
 
 from gan_jax import checkpoint
@@ -27,6 +28,7 @@ def load(workdir, which="newest"):
     """
     if not workdir:
         raise InputError("--workdir is missing; name a run folder, such as --workdir=runs/morpho_quick.")
+    workdir = os.path.expanduser(workdir)
     config = configs.load(workdir)
     method = config.build()
     best = config.run.keep_best if config.run.keep_best != "none" else None
@@ -46,4 +48,4 @@ def data(config):
             f"--data={run.data} is not what this run was trained on ({config.source['n']} images then, "
             f"{len(source.images)} now); restore the data or train again."
         )
-    return source, sources.load(run.data, run.size, run.crop, split="test")
+    return source, sources.load_heldout(source, run.size, run.crop)

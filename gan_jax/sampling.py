@@ -21,6 +21,7 @@ def build_sampler(method):
         return images.to_uint8(method.sample(env, vs, key, CHUNK), method.hp.pixels)
 
     def sampler(vs, key, n):
+        vs = jax.device_put(vs)  # once, not with every chunk
         parts = [chunk(vs, jax.random.fold_in(key, i)) for i in range(-(-n // CHUNK))]
         return np.concatenate(jax.device_get(parts))[:n]
 

@@ -5,6 +5,8 @@ import math
 
 from gan_jax.errors import InputError
 
+MAX_STEPS = 2**31 - 1
+
 
 def setting(default, text, *, choices=None, low=None, above=None, high=None, free=False):
     """A dataclass field for one setting.
@@ -50,12 +52,12 @@ class Run:
     size: int = setting(64, "side of the square images, in pixels", low=8, high=1024)
     crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the largest square", low=0)
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
-    steps: int = setting(10000, "total length of the run, in steps", low=1)
+    steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)
     seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)
-    log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1)
-    sample_every: int = setting(500, "steps between sample grids; 0: only the last", low=0)
-    save_every: int = setting(500, "steps between checkpoints; 0: only the last", low=0)
-    eval_every: int = setting(0, "steps between evaluations during training; 0: none", low=0)
+    log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1, high=MAX_STEPS)
+    sample_every: int = setting(500, "steps between sample grids; 0: only the last", low=0, high=MAX_STEPS)
+    save_every: int = setting(500, "steps between checkpoints; 0: only the last", low=0, high=MAX_STEPS)
+    eval_every: int = setting(0, "steps between evaluations during training; 0: none", low=0, high=MAX_STEPS)
     eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
     keep_best: str = setting(
         "none",
@@ -63,7 +65,9 @@ class Run:
         choices=("none", "frechet", "total_variation", "kl"),
     )
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
-    steps_per_dispatch: int = setting(0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, free=True)
+    steps_per_dispatch: int = setting(
+        0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, high=MAX_STEPS, free=True
+    )
     resident_gib: float = setting(
         -1.0, "data up to this size is kept on the device; -1: 40 % of its memory", low=-1.0, free=True
     )

@@ -6,6 +6,7 @@ stores, and fetched once per log interval. That is also why an interrupted run e
 
 import collections
 import contextlib
+import os
 import pathlib
 import signal
 import time
@@ -17,17 +18,13 @@ from jax import lax
 
 from gan_jax import cache, checkpoint, evaluate, images, log, parallel, report, sampling
 from gan_jax.data import feed
-from gan_jax.errors import NonFiniteError
+from gan_jax.errors import NonFiniteError, Stopped
 from gan_jax.metrics import features
 from gan_jax.state import fresh, init, shapes
 from gan_jax.step import build_step, n_draws
 
 GRID = 64  # images in a sample grid
 IN_FLIGHT = 2  # dispatches the host may run ahead
-
-
-class Stopped(Exception):
-    """The run was asked to stop; all it computed is saved."""
 
 
 class Timer(dict):
@@ -56,6 +53,7 @@ class Signals:
 
     def _note(self, number, _):
         self.name = signal.Signals(number).name
+        os.write(2, b"\nstopping after this step; Ctrl-C again to stop at once\n")
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def __exit__(self, *_):
@@ -127,7 +125,8 @@ class Loop:
         self.source, self.heldout, self.signals = source, heldout, signals
         self.devices = jax.devices()[: self.run.devices or None]
         self.method = config.build()
-        self.per_dispatch = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
+        wanted = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
+        self.per_dispatch = min(wanted, self.run.steps, *self._everies())
         self.extractor, self.scores, self.saved = None, {}, -1
         self.sampler = sampling.build_sampler(self.method)
 
@@ -145,6 +144,7 @@ class Loop:
             finally:
                 self.log.close()
                 self.progress.close()
+                print("time: " + ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items()), flush=True)
         host = checkpoint.to_host(self.carry[0])
         return checkpoint.digest(host)
 
@@ -167,8 +167,8 @@ class Loop:
         self.log = log.Log(self.workdir, self.t, self.run.tensorboard)
         self.timer, self.wall0, self.began = Timer(self._past_seconds()), self.log.wall.get("time", 0.0), time.perf_counter()
         self.last = (self.t, self.timer.get("train", 0.0))
-        for path in (self.workdir / "samples").glob("*.png"):
-            if int(path.stem) > self.t:
+        for path in [*self.workdir.glob(".tmp-*"), *(self.workdir / "samples").iterdir()]:
+            if path.name.startswith(".tmp-") or (path.stem.isdigit() and int(path.stem) > self.t):
                 path.unlink()
         self.progress = log.Progress(self.t, self.run.steps)
         self.progress.say(
@@ -199,11 +199,15 @@ class Loop:
         return {"image": image, **label}
 
     def _compile(self):
-        """{n_steps: compiled program}, for a single step and for a full dispatch."""
-        program, out = build_program(self.method, self.feed, self.devices), {}
-        for n in {1, self.per_dispatch} if self.run.steps > 1 else {1}:
-            out[n] = program.lower(self.carry, self.feed.data, self.feed.at(0, n)).compile()
-        return out
+        """{n_steps: compiled program} for the lengths that this run dispatches."""
+        n, program = self.per_dispatch, build_program(self.method, self.feed, self.devices)
+        aligned = all(step % n == 0 for step in (self.t, self.run.steps, *self._everies()))
+        lengths = ({n} if aligned else {1, n}) if self.t < self.run.steps else ()
+        return {n: program.lower(self.carry, self.feed.data, self.feed.at(self.t, n)).compile() for n in lengths}
+
+    def _everies(self):
+        run = self.run
+        return [every for every in (run.log_every, run.sample_every, run.save_every, run.eval_every) if every]
 
     def _due(self, every, t):
         return t == self.run.steps or (every > 0 and t % every == 0)
@@ -211,8 +215,7 @@ class Loop:
     def _n_steps(self):
         """Length of the next dispatch: a function of the step alone, so that a resumed run dispatches the same programs."""
         n, t = self.per_dispatch, self.t
-        everies = (self.run.log_every, self.run.sample_every, self.run.save_every, self.run.eval_every)
-        crosses = any(every and t // every != (t + n - 1) // every for every in everies)
+        crosses = any(t // every != (t + n - 1) // every for every in self._everies())
         return n if t % n == 0 and t + n <= self.run.steps and not crosses else 1
 
     def _dispatch(self):
@@ -232,11 +235,12 @@ class Loop:
     def _cadences(self):
         run, t = self.run, self.t
         evaluate_now = run.eval_every > 0 and t % run.eval_every == 0
+        keep = evaluate_now and run.keep_best != "none"
         due = [
             (evaluate_now, self._evaluate),
             (evaluate_now or self._due(run.log_every, t), self._log),
             (self._due(run.sample_every, t), self._sample),
-            (self._due(run.save_every, t), self._save),
+            (self._due(run.save_every, t) or keep, self._save),
         ]
         if any(now for now, _ in due):
             with self.timer("train"):
@@ -288,17 +292,13 @@ class Loop:
 
     def _evaluate(self):
         with self.timer("evaluate"):
-            self.extractor = self.extractor or features.load(self.source, self.heldout)
-            record = evaluate.evaluate(
-                self.extractor,
-                self.source,
-                self.heldout,
-                {"model": lambda seed, n: self.sampler(self._vars(), jax.random.key(seed), n)},
-                self.run.eval_images,
-                1,
-                0,
-            )
-            self.scores = {f"eval/{k}": v for k, v in evaluate.summary(record).items()}
+            if self.extractor is None:
+                self.extractor = features.load(self.source, self.heldout)
+                self.reference, _ = evaluate.reference(self.extractor, self.source, 0)
+            fakes = self.sampler(self._vars(), jax.random.key(0), self.run.eval_images)
+            sample = evaluate.Embedding(*self.extractor.apply(fakes))
+            row = evaluate.row([(self.reference, sample)], self.extractor.confusion)
+            self.scores = {f"eval/{name}": value for name, value in evaluate.summary(row).items()}
 
     def _save(self):
         with self.timer("checkpoint"):

@@ -13,7 +13,7 @@ SMALL = {"width": 4, "z_dim": 5, "ema": 0.9}
 CASES = {
     "gan": ("gan", {}),
     "gan_hinge_r1": ("gan", {"loss": "hinge", "penalty": "r1"}),
-    "wgan_gp": ("gan", {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 3}),
+    "wgan_gp": ("gan", {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 3, "disc_norm": "none"}),
     "dragan": ("gan", {"penalty": "dragan"}),
     "distgan": ("distgan", {}),
     "distgan_enc_gen": ("distgan", {"recon_trains": "enc_gen", "hinge": "corrected", "recon_space": "pixels"}),

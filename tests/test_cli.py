@@ -157,6 +157,27 @@ def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
     assert "Another process" in capsys.readouterr().err
 
 
+def test_restart_discards_runs_and_nothing_else(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert command(dcgan, *TINY, f"--workdir={folder}") == 0
+    (folder / "notes.txt").write_text("mine")
+    assert command(dcgan, *TINY, f"--workdir={folder}", "--seed=5", "--restart") == 0
+    assert config.load(folder).run.seed == 5 and (folder / "notes.txt").exists() and (folder / "DONE").exists()
+    (folder / "config.json").unlink()
+    for words in ([], ["--restart"]):
+        assert command(dcgan, *TINY, f"--workdir={folder}", *words) == 2
+        assert "no config.json" in capsys.readouterr().err
+    assert (folder / "checkpoints").is_dir()
+
+
+def test_splits_that_differ_are_refused(tmp_path, capsys, no_compile):
+    gray, colour = np.zeros((200, 8, 8), np.uint8), np.zeros((200, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", images=colour, test_images=gray)
+    words = [f"--data=npz:{tmp_path}/a.npz", "--size=8", "--batch=4", f"--workdir={tmp_path}/run", "--eval_every=1"]
+    assert command(dcgan, *words) == 2
+    assert "channels 3" in capsys.readouterr().err
+
+
 def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     from gan_jax import methods
 
@@ -167,5 +188,4 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
         groups = common.settings_groups(module.METHOD, module.DEFAULTS)
         (_, run, hp), _ = common.parse("", path.stem, groups, [f"--flagfile={path}"])
         assert isinstance(hp, methods.TABLE[module.METHOD].Settings)
-        source = {"classes": ["a"], "size": run.size, "colors": 3}
-        config.validate(config.Config(path.stem, module.METHOD, run, hp, source), len(jax.devices()))
+        config.validate_settings(run, hp, len(jax.devices()))

@@ -163,7 +163,7 @@ def test_without_classes_only_the_distance_is_scored():
     assert record["protocol"]["collapsed"] == "8 training images, repeated"
     assert set(record["rows"]["collapsed"]) == {"n_real", "n_fake", "repeats", "frechet"}
     assert record["rows"]["collapsed"]["frechet"] > record["rows"]["real"]["frechet"]
-    assert evaluate.summary(record) == {"frechet": record["rows"]["model"]["frechet"]}
+    assert evaluate.summary(record["rows"]["model"]) == {"frechet": record["rows"]["model"]["frechet"]}
     assert "classes" not in evaluate.table(record).splitlines()[0]
 
 
@@ -175,12 +175,12 @@ def test_same_seed_same_record_other_seed_other_draws(record):
 
 def test_counts_that_cannot_be_scored_are_refused():
     extractor = make_extractor()
-    with pytest.raises(errors.InputError, match="--n_images=5 .* 5 features of linear5; use at least 6"):
+    with pytest.raises(errors.InputError, match="--n_images=5 .* 5 features; use at least 6"):
         evaluate.evaluate(extractor, make_source(1, 100), None, SAMPLERS, 5, 1, seed=0)
     with pytest.raises(errors.InputError, match="--data=blocks has 11 images.*at least 12"):
         evaluate.evaluate(extractor, make_source(1, 11), None, SAMPLERS, 50, 1, seed=0)
     with pytest.raises(errors.InputError, match="--eval_images=4 .* use at least 6"):
-        evaluate.check(extractor, make_source(1, 100), 4, flag="eval_images")
+        evaluate.check(make_source(1, 100), 4, "eval_images", 5)
     evaluate.evaluate(extractor, make_source(1, 12), None, SAMPLERS, 6, 1, seed=0)
 
 
@@ -193,7 +193,7 @@ def test_cell_shows_as_many_digits_as_the_spread_allows():
 
 def test_summary_and_table(record):
     model = record["rows"]["model"]
-    assert evaluate.summary(record) == {k: model[k] for k in ("frechet", "total_variation", "kl", "classes_5pct")}
+    assert evaluate.summary(model) == {k: model[k] for k in ("frechet", "total_variation", "kl", "classes_5pct")}
     text = evaluate.table(record)
     assert max(map(len, text.splitlines())) <= 100
     for expected in (

@@ -31,6 +31,14 @@ def source():
     )
 
 
+@pytest.fixture(scope="module")
+def big_source(source):
+    """Enough images to be scored."""
+    r = np.random.default_rng(1)
+    images = r.integers(0, 256, (140, 8, 8, 1), dtype=np.uint8)
+    return source._replace(images=images, labels=None, classes=())
+
+
 def run(workdir, source, hp=HP, **changes):
     config = configs.Config("dcgan", "gan", dataclasses.replace(RUN, **changes), hp, configs.describe(source))
     workdir.mkdir(exist_ok=True)
@@ -108,6 +116,40 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(whole, source, tmp_path,
     assert records(tmp_path) == records(whole[0])
     for path in (whole[0] / "samples").iterdir():
         assert (tmp_path / "samples" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps_per_dispatch": 3, "log_every": 7, "sample_every": 5, "save_every": 4},
+        {"resident_gib": 0.0, "steps_per_dispatch": 2},
+        {"eval_every": 5, "eval_images": 100, "keep_best": "frechet", "save_every": 4},
+    ],
+)
+def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch, changes):
+    digest = run(tmp_path / "whole", big_source, **changes)
+    advance = train.Loop._dispatch
+
+    def dispatch(loop):
+        advance(loop)
+        if loop.t == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(train.Loop, "_dispatch", dispatch)
+    with pytest.raises(train.Stopped):
+        run(tmp_path / "stopped", big_source, **changes)
+    monkeypatch.undo()
+    (tmp_path / "stopped" / "samples" / ".tmp-left").write_text("by a kill")
+    (tmp_path / "stopped" / "samples" / "mine.png").write_text("a user's own file")
+    assert run(tmp_path / "stopped", big_source, **changes) == digest
+    assert records(tmp_path / "stopped") == records(tmp_path / "whole")
+    names = {p.name for p in (tmp_path / "stopped" / "samples").iterdir()}
+    assert names == {p.name for p in (tmp_path / "whole" / "samples").iterdir()} | {"mine.png"}
+    if "keep_best" in changes:
+        scored = {r["step"]: r["eval/frechet"] for r in records(tmp_path / "whole") if "eval/frechet" in r}
+        assert set(scored) == {5, 10}
+        with checkpoint.Store(tmp_path / "stopped", best="frechet") as store:
+            assert store.best_step() == min(scored, key=scored.get)
 
 
 def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(source, tmp_path, monkeypatch):

@@ -1,11 +1,12 @@
 """Speed of the training step: every workload in one process, turn by turn, so that their ratios hold on a noisy machine.
 
-Prints for each workload the median time of a step over the rounds with its range, steps/s, images/s, and the time to the
-first step: building, compiling without any cache, and running it once.
+Prints for each workload the median time of a step over the rounds with its range, steps/s, images/s (real images drawn, by
+all minibatches of a step), and the time to the first step: building, compiling without any cache, and running it once.
 """
 
 import dataclasses
 import json
+import pathlib
 import sys
 import time
 
@@ -43,10 +44,10 @@ class Workload:
         from gan_jax.state import fresh
         from gan_jax.step import n_draws
 
-        experiment, size, width, self.batch = WORKLOADS[name]
+        experiment, size, self.width, self.batch = WORKLOADS[name]
         module = EXPERIMENTS[experiment]
         method = methods.TABLE[module.METHOD]
-        hp = dataclasses.replace(method.Settings(**module.DEFAULTS), width=width)
+        hp = dataclasses.replace(method.Settings(**module.DEFAULTS), width=self.width)
         began, devices = time.perf_counter(), jax.devices()[:1]
         self.method = method.build(hp, base.Shape(size, 3), 1000)
         images = np.random.default_rng(0).integers(0, 256, (1024, size, size, 3), dtype=np.uint8)
@@ -61,7 +62,7 @@ class Workload:
         self.program = program.lower(self.carry, self.feed.data, self.feed.at(0, 1)).compile()
         self.run(1)
         self.first_step = time.perf_counter() - began
-        self.times = []
+        self.times, self.images = [], self.batch * n_draws(self.method)
 
     def run(self, n_steps):
         """Seconds per step over n_steps."""
@@ -72,6 +73,22 @@ class Workload:
             self.carry, _ = self.program(self.carry, self.feed.data, self.feed.at(step, 1))
         jax.block_until_ready(self.carry)
         return (time.perf_counter() - began) / n_steps
+
+    def row(self, name):
+        """The workload's line of the table."""
+        ms = 1000 * np.array(self.times)
+        median = float(np.median(ms))
+        return {
+            "workload": name,
+            "width": self.width,
+            "batch": self.batch,
+            "ms": median,
+            "ms_min": float(ms.min()),
+            "ms_max": float(ms.max()),
+            "steps_per_s": 1000 / median,
+            "images_per_s": 1000 / median * self.images,
+            "first_step_s": self.first_step,
+        }
 
 
 def run(argv):
@@ -87,29 +104,15 @@ def run(argv):
     for _ in range(flags.rounds):
         for workload in workloads.values():
             workload.times.append(workload.run(flags.steps))
-    table = []
-    print(f"{jax.devices()[0].device_kind}, batch x width as named, {flags.rounds} rounds of {flags.steps} steps, interleaved")
-    print(f"{'workload':12} {'ms/step':>9} {'range':>15} {'steps/s':>8} {'images/s':>9} {'first step s':>13}")
-    for name, workload in workloads.items():
-        ms = 1000 * np.array(workload.times)
-        row = {
-            "workload": name,
-            "ms": float(np.median(ms)),
-            "ms_min": float(ms.min()),
-            "ms_max": float(ms.max()),
-            "first_step_s": workload.first_step,
-            "batch": workload.batch,
-        }
-        table.append(row)
-        print(
-            f"{name:12} {row['ms']:9.1f} {row['ms_min']:7.1f}-{row['ms_max']:<7.1f} {1000 / row['ms']:8.2f} "
-            f"{1000 / row['ms'] * workload.batch:9.0f} {row['first_step_s']:13.1f}"
-        )
+    table = [workload.row(name) for name, workload in workloads.items()]
+    print(f"{jax.devices()[0].device_kind}, {flags.rounds} rounds of {flags.steps} steps, interleaved")
+    columns = ("workload", "width", "batch", "ms", "ms_min", "ms_max", "steps_per_s", "images_per_s", "first_step_s")
+    print(" ".join(f"{c:>12}" for c in columns))
+    for row in table:
+        print(" ".join(f"{row[c]:12.1f}" if isinstance(row[c], float) else f"{row[c]:>12}" for c in columns))
     if flags.json:
-        with open(flags.json, "w") as f:
-            json.dump(table, f, indent=1)
+        pathlib.Path(flags.json).write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    common.prepare_jax()
     sys.exit(common.guarded(run, sys.argv[1:]))

@@ -45,7 +45,7 @@ def load(arg, size, crop=0, split="train"):
       InputError: no images, an unreadable, animated or too small image (by name), gray and colour files mixed, or a
         folder structure with two readings.
     """
-    root = pathlib.Path(arg).expanduser().resolve()
+    root = pathlib.Path(arg).resolve()
     if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
         raise errors.InputError(f"--data=folder:{arg} is not a folder that can be read; give the one with the images.")
     if crop and crop < size:
@@ -158,12 +158,7 @@ def _cached(top, paths, size, crop, split):
             raise errors.InputError(f"{path} cannot be read ({error.strerror}); repair or remove it.") from error
         files.append((path.relative_to(top).as_posix(), stat.st_size, stat.st_mtime_ns))
     settings = {"path": str(top), "files": cache.digest(files), "size": size, "crop": crop, "split": split, "version": _VERSION}
-    try:
-        entry = cache.entry("images", settings, lambda folder: _decode_all(paths, size, crop, folder / "images.npy"))
-    except OSError as error:
-        raise errors.InputError(
-            f"The cache {cache.root()} cannot be written ({error.strerror}); free space, or set GAN_JAX_CACHE."
-        ) from error
+    entry = cache.entry("images", settings, lambda folder: _decode_all(paths, size, crop, folder / "images.npy"))
     try:
         return np.load(entry / "images.npy", mmap_mode="r")
     except (OSError, ValueError) as error:

@@ -254,15 +254,12 @@ def render(seed, indices, size):
 def _build(folder, seed, n, size):
     """Renders images 0 to n - 1 on all cores into images.npy and labels.npy."""
     print(f"galaxies: rendering {n} images of {size} pixels, once", file=sys.stderr, flush=True)
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (n, size, size, 3))
-
-    def block(start):
-        stop = min(start + 512, n)
-        images[start:stop], _ = render(seed, np.arange(start, stop), size)
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(block, range(0, n, 512)))
-    images.flush()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (n, size, size, 3)}
+    # Not through a memmap: a full disk would kill the process instead of raising.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, open(folder / "images.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in pool.map(lambda i: render(seed, np.arange(i, min(i + 512, n)), size)[0], range(0, n, 512)):
+            file.write(block.data)
     np.save(folder / "labels.npy", labels(seed, np.arange(n)))
 
 

@@ -33,7 +33,7 @@ def load(arg, size, crop=0, split="train"):
     Raises:
       InputError: a file is missing, damaged, or does not fit the other one.
     """
-    folder = pathlib.Path(arg).expanduser()
+    folder = pathlib.Path(arg)
     if not folder.is_dir():
         raise errors.InputError(f"--data=idx:{arg} is not a folder; give the one with train-images-idx3-ubyte[.gz].")
     if split == "test" and not _candidates(folder, f"{_PREFIX['test']}-images-idx3-ubyte"):

@@ -27,7 +27,7 @@ def load(arg, size, crop=0, split="train"):
     Raises:
       InputError: the file is unreadable or holds pickled objects, or an array is not what its key promises.
     """
-    path = pathlib.Path(arg).expanduser()
+    path = pathlib.Path(arg)
     with _open(path) as arrays:
         if split == "test" and "test_images" not in arrays:
             return None

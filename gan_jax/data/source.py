@@ -57,6 +57,7 @@ def load(spec, size, crop=0, split="train"):
       InputError: the spec, the size or the crop makes no sense, or the data are not what a source must be.
     """
     name, _, arg = spec.partition(":")
+    arg = os.path.expanduser(arg)  # shells leave the ~ in --data=folder:~/pictures alone
     forms = ", ".join(form for form, _ in LOADERS.values())
     if name not in LOADERS:
         raise errors.InputError(f"--data={spec} names no known source; use one of {forms}.")
@@ -77,6 +78,24 @@ def load(spec, size, crop=0, split="train"):
     if labels is not None:
         labels = _checked_labels(labels, len(images), tuple(classes), spec)
     return Source(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
+
+
+def load_heldout(source, size, crop=0):
+    """The test split that belongs to a training Source, or None if there is none.
+
+    Raises:
+      InputError: as `load`, or the two splits differ in channels or classes.
+    """
+    test = load(source.name, size, crop, split="test")
+    if test is None:
+        return None
+    for what, a, b in (
+        ("channels", source.images.shape[3], test.images.shape[3]),
+        ("classes", ", ".join(source.classes), ", ".join(test.classes)),
+    ):
+        if a != b and not (what == "classes" and test.labels is None):
+            raise errors.InputError(f"--data={source.name}: training images have {what} {a}, test images {b}; make them equal.")
+    return test
 
 
 def numbered_classes(labels, name):

@@ -28,6 +28,7 @@ class Settings:
 
     net: str = setting("dcgan", "net family: dcgan, or hdcgan (SELU and one layer more at 128 px)", choices=tuple(STYLES))
     width: int = setting(64, "channels next to the image; deeper layers have multiples of it", low=1)
+    disc_norm: str = setting("batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none"))
     init: str = setting(
         "xavier", "weight initialiser: xavier (uniform), lecun, normal (sd 0.02)", choices=("xavier", "lecun", "normal")
     )
@@ -61,7 +62,7 @@ def gen(hp, shape):
 
 def disc(hp, shape):
     """The discriminator that the settings name."""
-    return dcgan.Disc(shape.size, hp.width, STYLES[hp.net], hp.init)
+    return dcgan.Disc(shape.size, hp.width, STYLES[hp.net], hp.disc_norm, hp.init)
 
 
 def dummies(hp, shape, *image_nets):

@@ -63,12 +63,14 @@ class Gen(nn.Module):
 class Trunk(nn.Module):
     """Images [B, size, size, colors] -> features [B, F]: strided convolutions, no norm on the first.
 
+    norm: "batch", or "none" for a critic whose penalty must not couple samples (Gulrajani et al. 2017, section 4).
     last: channels of the last block where they differ from the style's; 0 otherwise.
     """
 
     size: int
     width: int
     style: Style = STYLE
+    norm: str = "batch"
     last: int = 0
     weight_init: str = "xavier"
     axis: str | None = None
@@ -77,23 +79,26 @@ class Trunk(nn.Module):
     def __call__(self, x, train):
         widths = channels(self.size, self.width, self.style)
         for i, features in enumerate([*widths[:-1], self.last or widths[-1]]):
-            x = layers.Conv(features, use_bias=i == 0, weight_init=self.weight_init)(x)
-            x = self.style.rest(layers.norm(self, train)(x)) if i else self.style.first(x)
+            normed = i > 0 and self.norm == "batch"
+            x = layers.Conv(features, use_bias=not normed, weight_init=self.weight_init)(x)
+            x = layers.norm(self, train)(x) if normed else x
+            x = self.style.rest(x) if i else self.style.first(x)
         return layers.flatten(x)
 
 
 class Disc(nn.Module):
-    """Images [B, size, size, colors] -> DiscOut."""
+    """Images [B, size, size, colors] -> DiscOut. norm: see Trunk."""
 
     size: int
     width: int
     style: Style = STYLE
+    norm: str = "batch"
     weight_init: str = "xavier"
     axis: str | None = None
 
     @nn.compact
     def __call__(self, x, train):
-        features = Trunk(self.size, self.width, self.style, 0, self.weight_init, self.axis)(x, train)
+        features = Trunk(self.size, self.width, self.style, self.norm, 0, self.weight_init, self.axis)(x, train)
         return DiscOut(nn.Dense(1, kernel_init=layers.initializer(self.weight_init))(features)[:, 0], features)
 
 
@@ -111,5 +116,5 @@ class Enc(nn.Module):
     @nn.compact
     def __call__(self, x, train):
         last = 2 * channels(self.size, self.width, self.style)[-1] if self.wide else 0
-        x = Trunk(self.size, self.width, self.style, last, self.weight_init, self.axis)(x, train)
+        x = Trunk(self.size, self.width, self.style, "batch", last, self.weight_init, self.axis)(x, train)
         return nn.Dense(self.z_dim, kernel_init=layers.initializer(self.weight_init))(x)
