@@ -56,20 +56,15 @@ def define(groups):
     values = flags.FlagValues()
     for group in groups:
         for field in dataclasses.fields(group):
-            default, choices = getattr(group, field.name), field.metadata["choices"]
-            text = field.metadata["text"] + (
-                f" (one of: {', '.join(map(str, choices))})" if choices and len(choices) < 8 else ""
-            )
-            _DEFINE[type(default)](field.name, default, text, flag_values=values)
-    flags.DEFINE_multi_string(
-        "flagfile", None, "file with one --flag=value per line; flags on the command line win", flag_values=values
-    )
+            default = getattr(group, field.name)
+            _DEFINE[type(default)](field.name, default, field.metadata["text"], flag_values=values)
+    flags.DEFINE_multi_string("flagfile", None, "file with one --flag=value per line", flag_values=values)
     return values
 
 
 def usage(doc, module, groups):
     """The text of --help: what the command is, then every flag with its default, a group per paragraph."""
-    lines = [doc.strip(), "", f"Usage: python -m {module} [--flag=value ...] [--flagfile=FILE]", ""]
+    lines = [doc.strip(), "", f"Usage: python -m {module} [--flagfile=FILE] [--flag=value ...]; flags win over the file.", ""]
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
