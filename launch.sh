@@ -75,13 +75,17 @@ case "${1:-}" in
     ;;
   run)
     setup
-    [ -n "${2:-}" ] || { usage >&2; exit 2; }
+    if [ ! -e "experiments/${2:-}.py" ] && [ "${2:-}" != benchmarks ]; then
+      echo "launch.sh: there is no experiment '${2:-}'; use morpho, distgan, dcgan, evaluate, sample, inspect or benchmarks" >&2
+      exit 2
+    fi
     cd "$here"
     exec "$PYTHON" -m "experiments.$2" "${@:3}"
     ;;
   setup) setup ;;
   --help | -h | help) usage ;;
   *)
+    echo "launch.sh: unknown command '${1:-}'" >&2
     usage >&2
     exit 2
     ;;

@@ -76,21 +76,22 @@ def usage(doc, module, groups):
 
 
 def _flagfiles_first(argv):
-    """absl lets the last word win; a flagfile is where a setting starts from, so it goes first. Its path may be relative to
-    the project."""
+    """absl lets the last word win; a flagfile is where a setting starts from, so it goes first. It may be named as those of
+    the project are, by a path relative to the project, or by any path."""
     files, rest = [], []
     for word in argv:
         if not word.startswith("--flagfile"):
             rest.append(word)
             continue
-        path = pathlib.Path(word.partition("=")[2])
+        path = pathlib.Path(word.partition("=")[2]).expanduser()
         if "=" not in word:
             raise InputError("Write --flagfile=FILE, with an equals sign.")
         if not path.is_file():
-            if not (ROOT / path).is_file():
+            named = ROOT / "experiments" / "flagfiles" / f"{path}.flags"
+            path = named if named.is_file() else ROOT / path
+            if not path.is_file():
                 known = ", ".join(sorted(p.stem for p in (ROOT / "experiments" / "flagfiles").glob("*.flags")))
                 raise InputError(f"{word} is not a file; those of the project lie in experiments/flagfiles: {known}.")
-            path = ROOT / path
         files.append(f"--flagfile={path}")
     return files, rest
 
@@ -170,8 +171,8 @@ def run(experiment, method, defaults, doc, argv):
     """Flags to finished run folder. Raises what `guarded` handles."""
     import jax
 
+    from gan_jax import cache, train
     from gan_jax import config as configs
-    from gan_jax import train
     from gan_jax.data import source as sources
 
     (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
@@ -180,23 +181,41 @@ def run(experiment, method, defaults, doc, argv):
     stem = pathlib.Path(values["flagfile"].value[-1]).stem if values["flagfile"].value else experiment
     workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem).expanduser()
     configs.validate_settings(settings, hp, len(jax.devices()))
+    settings = dataclasses.replace(settings, data=sources.absolute(settings.data))
+    unopened = configs.Config(experiment, method, settings, hp, None)
+    stands = _stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
     source = sources.load(settings.data, settings.size, settings.crop)
     configs.validate_data(settings, source)
     heldout = sources.load_heldout(source, settings.size, settings.crop) if settings.eval_every else None
-    config = configs.Config(experiment, method, settings, hp, configs.describe(source))
+    config = dataclasses.replace(unopened, source=configs.describe(source))
+    _say_data(source, settings.batch)
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
-        print(f"Dry run: nothing was written. The run folder would be {workdir}.")
+        print(f"Dry run: nothing was written. The run folder {workdir} {stands}.")
         return
     with _claimed(workdir):
-        if _open_run(config, workdir, command.restart):
+        stands = _stand(workdir, config, command.restart)
+        if command.restart:
+            _discard(workdir)
+        cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
+        if stands == FINISHED:
             print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
             return
-        print(json.dumps(config.to_dict(), indent=1))
         (workdir / "flags.txt").write_text(_flags_text(values))
         train.train(config, workdir, source, heldout)
         print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
-        print(f"Scores: python -m experiments.evaluate --workdir={workdir}")
+        print(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
+
+
+def _say_data(source, batch):
+    """One line on what was found; one more where it is little."""
+    n, size, _, channels = source.images.shape
+    counts = [int((source.labels == i).sum()) for i in range(len(source.classes))] if source.classes else []
+    classes = ", ".join(f"{name} {count:,}" for name, count in list(zip(source.classes, counts, strict=True))[:12])
+    kind = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
+    print(f"{source.name}: {n:,} images of {size} px, {kind}; {'classes: ' + classes if classes else 'no classes'}", flush=True)
+    if n < batch:
+        print(f"Only {n} images for --batch={batch}: images repeat within a minibatch; use a smaller --batch.", file=sys.stderr)
 
 
 def _flags_text(values):
@@ -245,21 +264,34 @@ RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval
              "flags.txt", "config.json")  # fmt: skip
 
 
-def _open_run(config, workdir, restart):
-    """Makes the folder hold this configuration, or refuses. Returns whether the run is finished already."""
-    from gan_jax import cache
+FINISHED = "is finished"
+
+
+def _stand(workdir, config, restart):
+    """Where a run folder stands for a configuration, in words; refuses a folder that is not its own.
+
+    config: its source may be None, then the data is not compared.
+    """
     from gan_jax import config as configs
 
-    if (workdir / "config.json").exists():
-        old = configs.load(workdir)
-        if restart:
-            for path in (workdir / name for name in RUN_FILES):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        elif changed := configs.differences(old, config):
+    if not (workdir / "config.json").exists():
+        found = [name for name in RUN_FILES if (workdir / name).exists()]
+        if found:
             raise InputError(
-                f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, or --restart to discard it."
+                f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; use another folder."
             )
-    elif found := [name for name in RUN_FILES if (workdir / name).exists()]:
-        raise InputError(f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; use another folder.")
-    cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
-    return (workdir / "DONE").exists()
+        return "would be new"
+    old = configs.load(workdir)
+    if restart:
+        return "would be discarded and begun again"
+    if changed := configs.differences(old, config):
+        raise InputError(
+            f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, --restart to discard it, or "
+            f"--flagfile={workdir / 'flags.txt'} --workdir={workdir} to continue it as it was."
+        )
+    return FINISHED if (workdir / "DONE").exists() else "would be resumed"
+
+
+def _discard(workdir):
+    for path in (workdir / name for name in RUN_FILES):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

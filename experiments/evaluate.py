@@ -18,6 +18,7 @@ class Settings(common.Command):
     """Flags of this command."""
 
     workdir: str = setting("", "the run folder to evaluate")
+    data: str = setting("", "where the training data is now, if it has moved")
     n_images: int = setting(10000, "generated images per repeat", low=100)
     repeats: int = setting(5, "repeats of sampling, each with fresh noise", low=1)
     seed: int = setting(0, "seed of the sampling", low=0, high=2**31 - 1)
@@ -35,7 +36,7 @@ def run(argv):
 
     (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
     trained = runs.load(flags.workdir, flags.checkpoint)
-    source, heldout = runs.data(trained.config)
+    source, heldout = runs.data(trained.config, flags.data)
     evaluate.check(source, flags.n_images, "n_images")
     sampler = sampling.build_sampler(trained.method)
     untrained = fresh(trained.method, trained.config.run.seed)

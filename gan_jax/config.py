@@ -107,6 +107,10 @@ def differences(old, new):
                 for f in dataclasses.fields(a)
                 if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)
             ]
-    if old.source["digest"] != new.source["digest"] and not any(d.startswith(("--data", "--size", "--crop")) for d in out):
+    if (
+        new.source
+        and old.source["digest"] != new.source["digest"]
+        and not any(d.startswith(("--data", "--size", "--crop")) for d in out)
+    ):
         out.append(f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})")
     return out

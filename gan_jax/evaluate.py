@@ -20,6 +20,7 @@ from gan_jax.metrics import frechet, modes
 from gan_jax.nets import classifier
 
 N_REFERENCE = 10_000  # real training images that everything is compared with, at most
+TRUSTED = 0.9  # balanced accuracy below which class shares come with a warning
 N_REPEATED = 8  # different images in the collapsed control where there are no classes
 
 LABELS = {"real": "real (floor)", "model": "model", "untrained": "untrained", "collapsed": "collapsed"}
@@ -154,6 +155,13 @@ def row(pairs, confusion):
     return out
 
 
+def true_fractions(real, rows, n_classes):
+    """Class fractions of the given rows by their labels: the net has seen them, so its confusions do not apply to them."""
+    labels = real.labels[rows]
+    counts = np.bincount(labels[labels >= 0], minlength=n_classes)
+    return counts / counts.sum()
+
+
 def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
     """Scores samples against real training images, beside the floor and the controls.
 
@@ -168,8 +176,8 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
       seed: int, of every draw.
 
     Returns:
-      JSON-able finite dict: "protocol"; "classes" (names); with classes, "real_fractions" of the reference as reported
-      "real_fractions_corrected" and "confusion"; "rows": one dict per row with n_real, n_fake, repeats, frechet,
+      JSON-able finite dict: "protocol"; "classes" (names); with classes, "real_fractions" of the reference as reported,
+      "real_fractions_corrected" by its labels, and "confusion"; "rows": one dict per row with n_real, n_fake, repeats, frechet,
       total_variation, kl, fractions, fractions_corrected (each with NAME_std if repeated) and classes_5pct, the number
       of classes that hold at least 5 % of the images.
 
@@ -210,7 +218,9 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
         record |= {"classes": list(extractor.classes), "real_fractions": modes.fractions(ref.probs).tolist()}
         if extractor.confusion is not None:
             record["confusion"] = np.asarray(extractor.confusion).tolist()
-            record["real_fractions_corrected"] = modes.corrected(record["real_fractions"], extractor.confusion).tolist()
+            known = real.labels is not None and (real.labels[drawn] >= 0).any()
+            undone = modes.corrected(record["real_fractions"], extractor.confusion)
+            record["real_fractions_corrected"] = (true_fractions(real, drawn, len(undone)) if known else undone).tolist()
     return record
 
 
@@ -231,7 +241,10 @@ def cell(row, name):
 def protocol_line(record):
     """Everything the scores depend on: two records compare only if this agrees (rows with other counts say so)."""
     p = record["protocol"]
-    accuracy = "" if p["net_accuracy"] is None else f" (balanced accuracy {100 * p['net_accuracy']:.1f} %)"
+    accuracy = " (untrained: without labels there is nothing better; compare only runs on the same data)"
+    if p["net_accuracy"] is not None:
+        weak = "; too low to trust class shares" if p["net_accuracy"] < TRUSTED else ""
+        accuracy = f" (balanced accuracy {100 * p['net_accuracy']:.1f} %{weak})"
     odd = [
         f" Counts of row {LABELS.get(name, name)}: {row['n_fake']} against {row['n_real']}."
         for name, row in record["rows"].items()

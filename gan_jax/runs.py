@@ -35,17 +35,25 @@ def load(workdir, which="newest"):
     return Trained(config, method, *checkpoint.load_state(workdir, shapes(method), which, best))
 
 
-def data(config):
+def data(config, moved=""):
     """(training Source, held-out Source or None) of a run.
+
+    Args:
+      moved: --data of the same content at another place; "" for where it was.
 
     Raises:
       InputError: the data is gone, or is not what the run was trained on.
     """
     run = config.run
-    source = sources.load(run.data, run.size, run.crop)
+    try:
+        source = sources.load(moved or run.data, run.size, run.crop)
+    except InputError as error:
+        raise InputError(
+            f"{error} (If the data of this run has moved, say where with --data; its content is checked.)"
+        ) from error
     if source.digest != config.source["digest"]:
         raise InputError(
-            f"--data={run.data} is not what this run was trained on ({config.source['n']} images then, "
+            f"--data={source.name} is not what this run was trained on ({config.source['n']} images then, "
             f"{len(source.images)} now); restore the data or train again."
         )
     return source, sources.load_heldout(source, run.size, run.crop)

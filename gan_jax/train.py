@@ -144,7 +144,9 @@ class Loop:
             finally:
                 self.log.close()
                 self.progress.close()
-                print("time: " + ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items()), flush=True)
+                print(
+                    "time over all starts: " + ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items()), flush=True
+                )
         host = checkpoint.to_host(self.carry[0])
         return checkpoint.digest(host)
 
@@ -174,6 +176,7 @@ class Loop:
         self.progress.say(
             f"resumed at step {self.t} of {self.run.steps}" if found else f"started at step 0 of {self.run.steps}"
         )
+        self.progress.say("compiling ...")
         with self.timer("compile"):
             if state is None:
                 state = fresh(self.method, self.run.seed)

@@ -95,7 +95,7 @@ def test_bad_data_is_refused_in_one_line(tmp_path, capsys, no_compile):
 def test_dry_run_writes_nothing_and_shows_the_configuration(tmp_path, capsys, no_compile):
     assert command(morpho, *TINY, f"--workdir={tmp_path}/run", "--dry_run") == 0
     out = capsys.readouterr().out
-    assert json.loads(out[: out.rindex("}") + 1])["hp"]["penalty"] == "dragan"
+    assert json.loads(out[out.index("{") : out.rindex("}") + 1])["hp"]["penalty"] == "dragan"
     assert not (tmp_path / "run").exists()
 
 

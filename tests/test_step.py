@@ -73,7 +73,9 @@ def test_turns_repeats_and_minibatches():
     m = method(player("one", "a", repeats=3), player("two", "b"))
     assert draws(m) == {"one": (0, 3), "two": (3, 1)} and n_draws(m) == 4
     state, metrics = run(m, [[1, 1], [2, 2], [4, 4], [10, 10]])
-    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and weight(state, "b") == pytest.approx(1 - 0.1 * 10, abs=1e-6)
+    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and weight(state, "b") == pytest.approx(
+        1 - 0.1 * 10, abs=1e-6
+    )
     losses = [1.0 * 1, 0.9 * 2, 0.7 * 4]
     assert float(metrics["one/loss"]) == pytest.approx(np.mean(losses))
     # Statistics: three calls of a, each halving the past.

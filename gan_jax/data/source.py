@@ -80,6 +80,13 @@ def load(spec, size, crop=0, split="train"):
     return Source(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
 
 
+def absolute(spec):
+    """The spec with its path, if it has one, made absolute: what a run records, so that it can be opened from anywhere."""
+    name, _, arg = spec.partition(":")
+    has_path = ":" in LOADERS.get(name, ("",))[0]
+    return f"{name}:{os.path.abspath(os.path.expanduser(arg))}" if has_path and arg else spec
+
+
 def load_heldout(source, size, crop=0):
     """The test split that belongs to a training Source, or None if there is none.
 

@@ -39,7 +39,10 @@ class Settings:
     beta1: float = setting(0.5, "Adam's decay of the gradient mean", low=0.0, high=0.9999)
     beta2: float = setting(0.999, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
     ema: float = setting(
-        0.999, "decay of the averaged generator (weights and statistics) that is sampled; 0: none", low=0.0, high=0.999999
+        0.999,
+        "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; 0: none",
+        low=0.0,
+        high=0.999999,
     )
     sample_stats: str = setting(
         "running", "BatchNorm statistics when sampling: running averages, or of the batch", choices=("running", "batch")
