@@ -201,6 +201,7 @@ def run(experiment, method, defaults, doc, argv):
         if stands == FINISHED:
             print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
             return
+        values["data"].value = settings.data
         (workdir / "flags.txt").write_text(_flags_text(values))
         train.train(config, workdir, source, heldout)
         print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
