@@ -1,11 +1,9 @@
-"""What every command shares: flags from settings, refusals in one line, exit codes, the run folder."""
+"""What every command shares: flags from settings, refusals in one line, exit codes, and the way of a training command."""
 
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
-import shutil
 import signal
 import sys
 import traceback
@@ -171,7 +169,7 @@ def run(experiment, method, defaults, doc, argv):
     """Flags to finished run folder. Raises what `guarded` handles."""
     import jax
 
-    from gan_jax import cache, train
+    from gan_jax import cache, runs, train
     from gan_jax import config as configs
     from gan_jax.data import source as sources
 
@@ -183,7 +181,7 @@ def run(experiment, method, defaults, doc, argv):
     configs.validate_settings(settings, hp, len(jax.devices()))
     settings = dataclasses.replace(settings, data=sources.absolute(settings.data))
     unopened = configs.Config(experiment, method, settings, hp, None)
-    stands = _stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
+    stands = runs.stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
     source = sources.load(settings.data, settings.size, settings.crop)
     configs.validate_data(settings, source)
     heldout = sources.load_heldout(source, settings.size, settings.crop) if settings.eval_every else None
@@ -193,12 +191,12 @@ def run(experiment, method, defaults, doc, argv):
         print(json.dumps(config.to_dict(), indent=1))
         print(f"Dry run: nothing was written. The run folder {workdir} {stands}.")
         return
-    with _claimed(workdir):
-        stands = _stand(workdir, config, command.restart)
+    with runs.claim(workdir):
+        stands = runs.stand(workdir, config, command.restart)
         if command.restart:
-            _discard(workdir)
+            runs.discard(workdir)
         cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
-        if stands == FINISHED:
+        if stands == runs.FINISHED:
             print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
             return
         values["data"].value = settings.data
@@ -233,66 +231,3 @@ def _need(module, flag, extra):
 
     if importlib.util.find_spec(module) is None:
         raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")
-
-
-class _claimed:
-    """The run folder, locked for this process: created if absent; a second process is refused."""
-
-    def __init__(self, workdir):
-        self._workdir = workdir
-
-    def __enter__(self):
-        try:
-            self._workdir.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._workdir / ".lock", "w")
-        except OSError as error:
-            raise InputError(f"--workdir={self._workdir} cannot be used ({error.strerror}); choose another folder.") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"Another process is training in {self._workdir}; wait for it, or use another --workdir."
-            ) from error
-        except OSError as error:
-            print(f"{self._workdir} cannot be locked ({error.strerror}); start no second run in it.", file=sys.stderr)
-
-    def __exit__(self, *_):
-        self._file.close()
-
-
-# In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
-RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "report.html", "tensorboard",
-             "flags.txt", "config.json")  # fmt: skip
-
-
-FINISHED = "is finished"
-
-
-def _stand(workdir, config, restart):
-    """Where a run folder stands for a configuration, in words; refuses a folder that is not its own.
-
-    config: its source may be None, then the data is not compared.
-    """
-    from gan_jax import config as configs
-
-    if not (workdir / "config.json").exists():
-        found = [name for name in RUN_FILES if (workdir / name).exists()]
-        if found:
-            raise InputError(
-                f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; use another folder."
-            )
-        return "would be new"
-    old = configs.load(workdir)
-    if restart:
-        return "would be discarded and begun again"
-    if changed := configs.differences(old, config):
-        raise InputError(
-            f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, --restart to discard it, or "
-            f"--flagfile={workdir / 'flags.txt'} --workdir={workdir} to continue it as it was."
-        )
-    return FINISHED if (workdir / "DONE").exists() else "would be resumed"
-
-
-def _discard(workdir):
-    for path in (workdir / name for name in RUN_FILES):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,6 +1,10 @@
-"""Opening a run folder for reading: config.json says all that sampling and evaluating need."""
+"""The run folder: opened for reading, where config.json says all that is needed; claimed, judged and cleared for training."""
 
+import contextlib
+import fcntl
 import os
+import shutil
+import sys
 from typing import NamedTuple
 
 from gan_jax import checkpoint
@@ -57,3 +61,58 @@ def data(config, moved=""):
             f"{len(source.images)} now); restore the data or train again."
         )
     return source, sources.load_heldout(source, run.size, run.crop)
+
+
+@contextlib.contextmanager
+def claim(workdir):
+    """The run folder, created if absent and locked for this process; another process is refused until the lock is gone."""
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock = open(workdir / ".lock", "w")
+    except OSError as error:
+        raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"Another process is training in {workdir}; wait for it, or use another --workdir.") from error
+        except OSError as error:
+            print(f"{workdir} cannot be locked ({error.strerror}); start no second run in it.", file=sys.stderr)
+        yield
+
+
+# In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
+RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "report.html", "tensorboard",
+             "flags.txt", "config.json")  # fmt: skip
+FINISHED = "is finished"
+
+
+def stand(workdir, config, restart):
+    """Where a run folder stands for a configuration, in words; refuses a folder that is not its own.
+
+    config: its source may be None, then the data is not compared.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise InputError(f"--workdir={workdir} is a file; choose another place for the run folder.")
+    if not (workdir / "config.json").exists():
+        found = [name for name in RUN_FILES if (workdir / name).exists()]
+        if found:
+            raise InputError(
+                f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; use another folder."
+            )
+        return "would be new"
+    old = configs.load(workdir)
+    if restart:
+        return "would be discarded and begun again"
+    if changed := configs.differences(old, config):
+        raise InputError(
+            f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, --restart to discard it, or "
+            f"--flagfile={workdir / 'flags.txt'} --workdir={workdir} to continue it as it was."
+        )
+    return FINISHED if (workdir / "DONE").exists() else "would be resumed"
+
+
+def discard(workdir):
+    """Removes what a run put into its folder, and nothing else."""
+    for path in (workdir / name for name in RUN_FILES):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments import common, dcgan, evaluate, inspect, morpho, sample
-from gan_jax import config, train
+from gan_jax import config, runs, train
 
 SMOKE = "--flagfile=experiments/flagfiles/morpho_smoke.flags"
 TINY = ["--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=4", "--steps=2", "--save_every=0", "--devices=1"]
@@ -152,7 +152,7 @@ def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
     assert command(dcgan, *TINY, f"--workdir={tmp_path}/damaged") == 2
     assert common.guarded(sample.run, [f"--workdir={tmp_path}/nowhere"]) == 2
     assert common.guarded(evaluate.run, []) == 2
-    with common._claimed(tmp_path / "busy"):
+    with runs.claim(tmp_path / "busy"):
         assert command(dcgan, *TINY, f"--workdir={tmp_path}/busy") == 2
     assert "Another process" in capsys.readouterr().err
 
