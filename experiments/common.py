@@ -182,9 +182,9 @@ def run(experiment, method, defaults, doc, argv):
     settings = dataclasses.replace(settings, data=sources.absolute(settings.data))
     unopened = configs.Config(experiment, method, settings, hp, None)
     stands = runs.stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
-    source = sources.load(settings.data, settings.size, settings.crop)
+    source = sources.load(settings.data, sources.view(settings))
     configs.validate_data(settings, source)
-    heldout = sources.load_heldout(source, settings.size, settings.crop) if settings.eval_every else None
+    heldout = sources.load_heldout(source, sources.view(settings)) if settings.eval_every else None
     config = dataclasses.replace(unopened, source=configs.describe(source))
     _say_data(source, settings.batch)
     if command.dry_run:

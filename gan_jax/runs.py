@@ -50,7 +50,7 @@ def data(config, moved=""):
     """
     run = config.run
     try:
-        source = sources.load(moved or run.data, run.size, run.crop)
+        source = sources.load(moved or run.data, sources.view(run))
     except InputError as error:
         raise InputError(
             f"{error} (If the data of this run has moved, say where with --data; its content is checked.)"
@@ -60,7 +60,7 @@ def data(config, moved=""):
             f"--data={source.name} is not what this run was trained on ({config.source['n']} images then, "
             f"{len(source.images)} now); restore the data or train again."
         )
-    return source, sources.load_heldout(source, run.size, run.crop)
+    return source, sources.load_heldout(source, sources.view(run))
 
 
 @contextlib.contextmanager

@@ -50,7 +50,11 @@ class Run:
 
     data: str = setting("galaxies", "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE")
     size: int = setting(64, "side of the square images, in pixels", low=8, high=1024)
-    crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the largest square", low=0)
+    crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest", low=0)
+    labels: str = setting(
+        "", "what the classes are, where a source has several kinds of labels; empty: the source's own choice"
+    )
+    skip_bad_images: bool = setting(False, "leave out image files that cannot be read or are too small, and name them")
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
     steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)
     seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)

@@ -263,13 +263,12 @@ def _build(folder, seed, n, size):
     np.save(folder / "labels.npy", labels(seed, np.arange(n)))
 
 
-def load(arg, size, crop=0, split="train"):
+def load(arg, view, split="train"):
     """The embedded galaxies, rendered once and cached.
 
     Args:
       arg: "" for 28,790 training images, or their number ("2000").
-      size: side in pixels.
-      crop: must be 0; the galaxies are rendered at their size.
+      view: as in `source.load`; its crop must be 0, since the galaxies are rendered at their size.
       split: "train", or "test" (other galaxies: 5,000, or as many as the training set has if those are fewer).
 
     Returns:
@@ -280,10 +279,10 @@ def load(arg, size, crop=0, split="train"):
     """
     if arg and not (arg.isascii() and arg.isdigit() and int(arg) > 0):
         raise InputError(f"--data=galaxies:{arg}: {arg} is not a number of images; use galaxies or galaxies:2000.")
-    if crop:
-        raise InputError(f"--crop={crop} does nothing for galaxies, which are rendered at --size; use --crop=0.")
+    if view.crop:
+        raise InputError(f"--crop={view.crop} does nothing for galaxies, which are rendered at --size; use --crop=0.")
     n = int(arg or N_TRAIN)
     n = min(n, N_TEST) if split == "test" else n
-    settings = {"version": VERSION, "seed": SEEDS[split], "n": n, "size": size}
-    folder = cache.entry("galaxies", settings, lambda folder: _build(folder, SEEDS[split], n, size))
+    settings = {"version": VERSION, "seed": SEEDS[split], "n": n, "size": view.size}
+    folder = cache.entry("galaxies", settings, lambda folder: _build(folder, SEEDS[split], n, view.size))
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy"), CLASSES

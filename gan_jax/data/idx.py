@@ -16,7 +16,7 @@ _PREFIX = {"train": "train", "test": "t10k"}
 _IMAGES, _COLOUR_IMAGES, _LABELS = 0x803, 0x804, 0x801
 
 
-def load(arg, size, crop=0, split="train"):
+def load(arg, view, split="train"):
     """Opens `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, or their `t10k-` pair, with or without `.gz`.
 
     Images of another side than `size` are resized; at their own size they are the file's bytes, untouched. Files with
@@ -24,7 +24,7 @@ def load(arg, size, crop=0, split="train"):
 
     Args:
       arg: the folder.
-      size, crop, split: as in `source.load`.
+      view, split: as in `source.load`.
 
     Returns:
       (images uint8 [N, size, size, C], labels int32 [N], class names "0" to the training set's largest label);
@@ -51,7 +51,7 @@ def load(arg, size, crop=0, split="train"):
     # The test split is numbered by the training labels, so that a class it happens to lack keeps its place.
     train_labels = labels if split == "train" else _read(_find(folder, "train-labels-idx1-ubyte"), (_LABELS,))
     classes = source.numbered_classes(train_labels, labels_path)
-    return resize.fit_all(images, size, crop, images_path), labels.astype(np.int32), classes
+    return resize.fit_all(images, view.size, view.crop, images_path), labels.astype(np.int32), classes
 
 
 def _candidates(folder, name):

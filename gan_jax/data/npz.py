@@ -10,7 +10,7 @@ from gan_jax import errors
 from gan_jax.data import resize, source
 
 
-def load(arg, size, crop=0, split="train"):
+def load(arg, view, split="train"):
     """Opens an .npz file made by `np.savez` or `np.savez_compressed`.
 
     Keys: "images" (or "x", or the only array with 3 or 4 axes) uint8 [N, H, W] or [N, H, W, C]; optional "labels" (or
@@ -19,7 +19,7 @@ def load(arg, size, crop=0, split="train"):
 
     Args:
       arg: the file.
-      size, crop, split: as in `source.load`.
+      view, split: as in `source.load`.
 
     Returns:
       (images uint8 [N, size, size, C], labels integers [N] or None, class names); None if there are no test images.
@@ -38,7 +38,7 @@ def load(arg, size, crop=0, split="train"):
         labels = train_labels if split == "train" else _first(arrays, ("test_labels",), path)
     if (labels is None) != (train_labels is None):
         raise errors.InputError(f"{path} has labels for one split only; save labels and test_labels, or neither.")
-    return resize.fit_all(images, size, crop, path), labels, classes
+    return resize.fit_all(images, view.size, view.crop, path), labels, classes
 
 
 def _open(path):

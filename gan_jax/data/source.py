@@ -10,15 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import errors
+from gan_jax.data import pictures
 
-# --data=NAME or --data=NAME:ARG -> the form shown to the user, and the module whose load(arg, size, crop, split) opens
-# it. Modules are imported when asked for, so that nobody pays for a source that is not used.
+# --data=NAME or --data=NAME:ARG -> the form shown to the user, and the module whose load(arg, view, split) opens it: a
+# pictures.Listing of files, or (images, labels, classes), or None. Modules are imported when asked for, so that nobody pays
+# for a source that is not used.
 LOADERS = {
     "galaxies": ("galaxies", "gan_jax.data.galaxies"),
     "folder": ("folder:DIR", "gan_jax.data.folder"),
     "idx": ("idx:DIR", "gan_jax.data.idx"),
     "npz": ("npz:FILE", "gan_jax.data.npz"),
 }
+_ON_DISK = ("DIR", "FILE")  # what a form's argument is called where it is a path
 MIN_SIZE, MAX_SIZE = 8, 1024
 MAX_CLASSES = 65536
 _CHUNK_BYTES = 2**24
@@ -41,13 +44,31 @@ class Source(NamedTuple):
     digest: str
 
 
-def load(spec, size, crop=0, split="train"):
+class View(NamedTuple):
+    """How a data set is looked at.
+
+    size: side of the images in pixels, 8 to 1024. crop: side in source pixels of a centre crop made before resizing; 0 for
+    the source's own, mostly the largest centre square. labels: what makes the classes, in the words of the source; "" for its
+    own choice. skip_bad: leave out image files that cannot be used.
+    """
+
+    size: int
+    crop: int = 0
+    labels: str = ""
+    skip_bad: bool = False
+
+
+def view(run):
+    """The View that a settings.Run asks for."""
+    return View(run.size, run.crop, run.labels, run.skip_bad_images)
+
+
+def load(spec, view, split="train"):
     """Opens one split of the data set that `--data` names.
 
     Args:
       spec: "NAME" or "NAME:ARG", see `LOADERS`.
-      size: side of the images in pixels, 8 to 1024.
-      crop: side in source pixels of a centre crop made before resizing; 0 for the largest centre square.
+      view: View.
       split: "train" or "test".
 
     Returns:
@@ -56,6 +77,22 @@ def load(spec, size, crop=0, split="train"):
     Raises:
       InputError: the spec, the size or the crop makes no sense, or the data are not what a source must be.
     """
+    found = find(spec, view, split)
+    if isinstance(found, pictures.Listing):
+        for note in found.notes:
+            print(note, flush=True)
+        found = pictures.load(found, view, split)
+    if found is None:
+        return None
+    images, labels, classes = found
+    _check_images(images, view.size, spec)
+    if labels is not None:
+        labels = _checked_labels(labels, len(images), tuple(classes), spec)
+    return Source(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
+
+
+def find(spec, view, split="train"):
+    """What the loader of a spec gives, see `LOADERS`; arguments and errors as in `load`."""
     name, _, arg = spec.partition(":")
     arg = os.path.expanduser(arg)  # shells leave the ~ in --data=folder:~/pictures alone
     forms = ", ".join(form for form, _ in LOADERS.values())
@@ -64,36 +101,29 @@ def load(spec, size, crop=0, split="train"):
     form, module = LOADERS[name]
     if ":" in form and not arg:
         raise errors.InputError(f"--data={spec} says nothing after the name; write it as --data={form}.")
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise errors.InputError(f"--size={size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
-    if crop < 0:
-        raise errors.InputError(f"--crop={crop} is negative; give a side in pixels, or 0 for the largest square.")
+    if not MIN_SIZE <= view.size <= MAX_SIZE:
+        raise errors.InputError(f"--size={view.size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
+    if view.crop < 0:
+        raise errors.InputError(f"--crop={view.crop} is negative; give a side in pixels, or 0 for the source's own.")
     if split not in ("train", "test"):
         raise errors.InputError(f"split {split!r} is unknown; use train or test.")
-    loaded = importlib.import_module(module).load(arg, size, crop, split)
-    if loaded is None:
-        return None
-    images, labels, classes = loaded
-    _check_images(images, size, spec)
-    if labels is not None:
-        labels = _checked_labels(labels, len(images), tuple(classes), spec)
-    return Source(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
+    return importlib.import_module(module).load(arg, view, split)
 
 
 def absolute(spec):
     """The spec with its path, if it has one, made absolute: what a run records, so that it can be opened from anywhere."""
     name, _, arg = spec.partition(":")
-    has_path = ":" in LOADERS.get(name, ("",))[0]
+    has_path = LOADERS.get(name, ("",))[0].endswith(_ON_DISK)
     return f"{name}:{os.path.abspath(os.path.expanduser(arg))}" if has_path and arg else spec
 
 
-def load_heldout(source, size, crop=0):
+def load_heldout(source, view):
     """The test split that belongs to a training Source, or None if there is none.
 
     Raises:
       InputError: as `load`, or the two splits differ in channels or classes.
     """
-    test = load(source.name, size, crop, split="test")
+    test = load(source.name, view, split="test")
     if test is None:
         return None
     for what, a, b in (

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import errors
-from gan_jax.data import folder, resize, source
+from gan_jax.data import pictures, resize, source
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +19,14 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
 
 
+def load(spec, size, crop=0, split="train", **view):
+    return source.load(spec, source.View(size, crop, **view), split)
+
+
 def refused(*words, spec, size=16, crop=0, split="train"):
     """Asserts that loading fails with one line that has all the words, each in its own right."""
     with pytest.raises(errors.InputError) as caught:
-        source.load(spec, size, crop, split)
+        load(spec, size, crop, split)
     message = str(caught.value)
     assert "\n" not in message
     for word in words:
@@ -137,21 +141,21 @@ def test_class_folders(tmp_path):
     write_image(root / ".thumbnails" / "0.png", pixels(16, 16, 3))
     (root / "notes").mkdir()
     (root / "notes" / "readme.txt").write_text("no images here")
-    loaded = source.load(f"folder:{root}", 16)
+    loaded = load(f"folder:{root}", 16)
     assert loaded.classes == ("cigar", "class9", "class10", "spiral")
     assert loaded.labels.dtype == np.int32 and loaded.labels.tolist() == [0, 1, 2, 3, 3]
     order = ["cigar/deep/0", "class9/deep/0", "class10/deep/0", "spiral/deep/0", "spiral/deep/1"]
     assert np.array_equal(loaded.images, [arrays[name] for name in order])
     assert isinstance(loaded.images, np.memmap) and not loaded.images.flags.writeable
     assert loaded.name == f"folder:{root}"
-    assert source.load(f"folder:{root}", 16, split="test") is None
+    assert load(f"folder:{root}", 16, split="test") is None
 
 
 def test_flat_folder_in_natural_order(tmp_path):
     arrays = [pixels(20, 16, seed=i) for i in range(3)]
     for name, array in zip(("2.bmp", "9.png", "10.png"), arrays, strict=True):
         write_image(tmp_path / "set" / name, array)
-    loaded = source.load(f"folder:{tmp_path / 'set'}", 16)
+    loaded = load(f"folder:{tmp_path / 'set'}", 16)
     assert loaded.labels is None and loaded.classes == ()
     assert loaded.images.shape == (3, 16, 16, 1)
     assert np.array_equal(loaded.images[..., 0], [array[2:18] for array in arrays])
@@ -159,7 +163,7 @@ def test_flat_folder_in_natural_order(tmp_path):
 
 def test_one_subfolder_is_not_a_class(tmp_path):
     write_image(tmp_path / "set" / "images" / "a.png", pixels(16, 16, 3))
-    loaded = source.load(f"folder:{tmp_path / 'set'}", 16)
+    loaded = load(f"folder:{tmp_path / 'set'}", 16)
     assert loaded.labels is None and loaded.classes == () and len(loaded.images) == 1
 
 
@@ -167,7 +171,7 @@ def test_train_and_test_folders(tmp_path):
     root = tmp_path / "set"
     for name in ("train/cat/1", "train/dog/1", "train/emu/1", "test/emu/1", "test/cat/1", "val/cat/1"):
         write_image(root / f"{name}.png", pixels(16, 16, 3, seed=len(name)))
-    train, test = (source.load(f"folder:{root}", 16, split=split) for split in ("train", "test"))
+    train, test = (load(f"folder:{root}", 16, split=split) for split in ("train", "test"))
     assert train.classes == test.classes == ("cat", "dog", "emu")
     assert train.labels.tolist() == [0, 1, 2] and test.labels.tolist() == [0, 2]
     write_image(root / "test" / "fox" / "1.png", pixels(16, 16, 3))
@@ -178,12 +182,12 @@ def test_train_and_test_folders(tmp_path):
 
 def test_train_folder_without_test(tmp_path):
     write_image(tmp_path / "set" / "train" / "a.png", pixels(16, 16))
-    assert source.load(f"folder:{tmp_path / 'set'}", 16, split="test") is None
-    assert len(source.load(f"folder:{tmp_path / 'set'}", 16).images) == 1
+    assert load(f"folder:{tmp_path / 'set'}", 16, split="test") is None
+    assert len(load(f"folder:{tmp_path / 'set'}", 16).images) == 1
 
 
 def decoded(path, size=8, crop=0):
-    array = folder.decode(path, size, crop)
+    array = pictures.decode(path, size, crop)
     assert array.dtype == np.uint8 and array.shape[:2] == (size, size)
     return array
 
@@ -252,8 +256,8 @@ def test_small_images_are_not_enlarged(tmp_path):
     spec = f"folder:{tmp_path / 'set'}"
     refused("c.png", "24x20", "--size=20 or less", "2 of 4", spec=spec, size=32)
     refused("c.png", "24x20", "--crop=20 or less", spec=spec, size=16, crop=21)
-    refused("--crop=16", "--size=20", spec=spec, size=20, crop=16)
-    assert source.load(spec, 20).images.shape == (4, 20, 20, 3)
+    refused("cropped to 16 pixels", "--size=20", spec=spec, size=20, crop=16)
+    assert load(spec, 20).images.shape == (4, 20, 20, 3)
 
 
 def test_folder_without_images(tmp_path):
@@ -265,17 +269,17 @@ def test_folder_without_images(tmp_path):
 def test_decoded_images_are_cached(tmp_path, monkeypatch):
     root = tmp_path / "set"
     path = write_image(root / "a.png", pixels(16, 16, 3))
-    first = source.load(f"folder:{root}", 16)
+    first = load(f"folder:{root}", 16)
 
     def forbidden(*_):
         raise AssertionError("decoded although cached")
 
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "decode", forbidden)
-        assert source.load(f"folder:{root}", 16).digest == first.digest
+        patch.setattr(pictures, "decode", forbidden)
+        assert load(f"folder:{root}", 16).digest == first.digest
     write_image(path, pixels(16, 16, 3, seed=1))
     os.utime(path, ns=(1, 1))  # a changed file, even within the clock's resolution
-    assert source.load(f"folder:{root}", 16).digest != first.digest
+    assert load(f"folder:{root}", 16).digest != first.digest
     entries = list((tmp_path / "cache" / "images").iterdir())
     for entry in entries:
         (entry / "images.npy").unlink()
@@ -288,9 +292,9 @@ def test_interrupt_leaves_no_entry(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder, "decode", interrupted)
+    monkeypatch.setattr(pictures, "decode", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        source.load(f"folder:{tmp_path / 'set'}", 16)
+        load(f"folder:{tmp_path / 'set'}", 16)
     assert not list((tmp_path / "cache" / "images").iterdir())
 
 
@@ -305,9 +309,9 @@ def test_progress_is_shown_when_it_takes_long(tmp_path, monkeypatch, capsys):
     for i in range(4):
         write_image(tmp_path / "set" / f"{i}.png", pixels(8, 8))
     clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr(folder, "_BLOCK", 2)
-    monkeypatch.setattr(folder.time, "monotonic", lambda: next(clock))
-    source.load(f"folder:{tmp_path / 'set'}", 8)
+    monkeypatch.setattr(pictures, "_BLOCK", 2)
+    monkeypatch.setattr(pictures.time, "monotonic", lambda: next(clock))
+    load(f"folder:{tmp_path / 'set'}", 8)
     assert "2 of 4 images decoded, 3 s left" in capsys.readouterr().err
 
 
@@ -318,19 +322,19 @@ def test_progress_is_shown_when_it_takes_long(tmp_path, monkeypatch, capsys):
 def test_idx_is_read_bit_for_bit(tmp_path, suffix):
     images, test_images = pixels(6, 28, 28), pixels(2, 28, 28, seed=1)
     write_mnist(tmp_path, images, [0, 2, 1, 0, 1, 2], suffix=suffix)
-    assert source.load(f"idx:{tmp_path}", 28, split="test") is None
+    assert load(f"idx:{tmp_path}", 28, split="test") is None
     write_mnist(tmp_path, test_images, [1, 0], "t10k", suffix)
-    train, test = (source.load(f"idx:{tmp_path}", 28, split=split) for split in ("train", "test"))
+    train, test = (load(f"idx:{tmp_path}", 28, split=split) for split in ("train", "test"))
     assert np.array_equal(train.images[..., 0], images) and np.array_equal(test.images[..., 0], test_images)
     assert train.labels.dtype == np.int32 and train.labels.tolist() == [0, 2, 1, 0, 1, 2]
     assert train.classes == test.classes == ("0", "1", "2")
-    assert source.load(f"idx:{tmp_path}", 32).images.shape == (6, 32, 32, 1)
-    assert source.load(f"idx:{tmp_path}", 8, crop=20).images.shape == (6, 8, 8, 1)
+    assert load(f"idx:{tmp_path}", 32).images.shape == (6, 32, 32, 1)
+    assert load(f"idx:{tmp_path}", 8, crop=20).images.shape == (6, 8, 8, 1)
 
 
 def test_idx_in_colour(tmp_path):
     write_mnist(tmp_path, pixels(3, 16, 16, 3), [0, 1, 0])
-    assert np.array_equal(source.load(f"idx:{tmp_path}", 16).images, pixels(3, 16, 16, 3))
+    assert np.array_equal(load(f"idx:{tmp_path}", 16).images, pixels(3, 16, 16, 3))
 
 
 def test_bad_idx_is_refused(tmp_path):
@@ -351,7 +355,7 @@ def test_bad_idx_is_refused(tmp_path):
     refused(images, "no magic number", spec=spec)
     write_idx(images, pixels(4, 16, 12))
     refused(images, "height 16", "width 12", "--crop", spec=spec)
-    assert source.load(spec, 8, crop=12).images.shape == (4, 8, 8, 1)
+    assert load(spec, 8, crop=12).images.shape == (4, 8, 8, 1)
     refused("--crop=13", "--crop=12 or less", spec=spec, size=8, crop=13)
     images.unlink()
     zipped = images.with_suffix(".gz")
@@ -379,7 +383,7 @@ def _real(name):
     ("name", "md5"), [("mnist", "6bbc9ace898e44ae57da46a324031adb"), ("fashion_mnist", "f4a8712d7a061bf5bd6d2ca38dc4d50a")]
 )
 def test_real_mnist(name, md5):
-    train, test = (source.load(f"idx:{_real(name)}", 28, split=split) for split in ("train", "test"))
+    train, test = (load(f"idx:{_real(name)}", 28, split=split) for split in ("train", "test"))
     assert train.images.shape == (60_000, 28, 28, 1) and test.images.shape == (10_000, 28, 28, 1)
     header = struct.pack(">4I", 0x803, 60_000, 28, 28)
     assert hashlib.md5(header + train.images.tobytes()).hexdigest() == md5  # of the unzipped file
@@ -406,24 +410,24 @@ def test_npz(tmp_path):
         test_images=test_images,
         test_labels=np.array([1, 1], np.uint8),
     )
-    train, test = (source.load(spec, 16, split=split) for split in ("train", "test"))
+    train, test = (load(spec, 16, split=split) for split in ("train", "test"))
     assert np.array_equal(train.images, images) and np.array_equal(test.images, test_images)
     assert train.labels.dtype == np.int32 and train.labels.tolist() == [1, -1, 0] and test.labels.tolist() == [1, 1]
     assert train.classes == test.classes == ("cat", "dog")
-    assert source.load(spec, 24).images.shape == (3, 24, 24, 4)
+    assert load(spec, 24).images.shape == (3, 24, 24, 4)
 
 
 @pytest.mark.parametrize("keys", [("x", "y"), ("pictures", "labels")])
 def test_npz_other_keys(tmp_path, keys):
     spec = write_npz(tmp_path / "a.npz", **{keys[0]: pixels(3, 16, 16), keys[1]: np.array([0, 2, 1])})
-    loaded = source.load(spec, 16)
+    loaded = load(spec, 16)
     assert loaded.images.shape == (3, 16, 16, 1)
     assert loaded.labels.tolist() == [0, 2, 1] and loaded.classes == ("0", "1", "2")
-    assert source.load(spec, 16, split="test") is None
+    assert load(spec, 16, split="test") is None
 
 
 def test_npz_without_labels(tmp_path):
-    loaded = source.load(write_npz(tmp_path / "a.npz", images=pixels(3, 16, 16)), 16)
+    loaded = load(write_npz(tmp_path / "a.npz", images=pixels(3, 16, 16)), 16)
     assert loaded.labels is None and loaded.classes == ()
 
 

@@ -183,7 +183,7 @@ def _linear_recall(train, test, decay=1e-2):
 def test_galaxies_are_neither_hard_nor_trivial(cache_folder, size, least):
     jax.config.update("jax_disable_most_optimizations", False)
     try:
-        train, test = (sources.load("galaxies", size, split=split) for split in ("train", "test"))
+        train, test = (sources.load("galaxies", sources.View(size), split=split) for split in ("train", "test"))
         extractor = features.load(train, test)
     finally:
         jax.config.update("jax_disable_most_optimizations", True)
