@@ -32,6 +32,7 @@ class Training(Command):
 
     workdir: str = setting("", "the run folder; default: runs/ and the name of the flagfile or of the experiment")
     dry_run: bool = setting(False, "check everything, print the configuration and stop")
+    check_data: bool = setting(False, "describe the data, name all that is wrong with it, and stop; looks at every image")
     restart: bool = setting(False, "discard what the run folder holds and start again")
 
 
@@ -169,8 +170,8 @@ def run(experiment, method, defaults, doc, argv):
     """Flags to finished run folder. Raises what `guarded` handles."""
     import jax
 
-    from gan_jax import cache, runs, train
     from gan_jax import config as configs
+    from gan_jax import runs, train
     from gan_jax.data import source as sources
 
     (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
@@ -180,6 +181,9 @@ def run(experiment, method, defaults, doc, argv):
     workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem).expanduser()
     configs.validate_settings(settings, hp, len(jax.devices()))
     settings = dataclasses.replace(settings, data=sources.absolute(settings.data))
+    if command.check_data:
+        _check_data(settings)
+        return
     unopened = configs.Config(experiment, method, settings, hp, None)
     stands = runs.stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
     source = sources.load(settings.data, sources.view(settings))
@@ -192,11 +196,7 @@ def run(experiment, method, defaults, doc, argv):
         print(f"Dry run: nothing was written. The run folder {workdir} {stands}.")
         return
     with runs.claim(workdir):
-        stands = runs.stand(workdir, config, command.restart)
-        if command.restart:
-            runs.discard(workdir)
-        cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
-        if stands == runs.FINISHED:
+        if runs.begin(workdir, config, command.restart) == runs.FINISHED:
             print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
             return
         values["data"].value = settings.data
@@ -204,6 +204,24 @@ def run(experiment, method, defaults, doc, argv):
         train.train(config, workdir, source, heldout)
         print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
         print(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
+
+
+def _check_data(settings):
+    """Prints what the data are like; raises what training would raise."""
+    from gan_jax import config as configs
+    from gan_jax.data import pictures, survey
+    from gan_jax.data import source as sources
+
+    view = sources.view(settings)
+    train = survey.look(settings.data, view)
+    test = pictures.attempt(survey.look, settings.data, view, "test")
+    print(survey.report(settings.data, train, test) + "\n", flush=True)
+    refusal = train.refusal or pictures.attempt(configs.validate_data, settings, survey.as_source(train, settings.data))
+    unscored = survey.heldout_refusal(settings.data, train, test)
+    if refusal or (unscored and settings.eval_every):
+        print("Verdict: training would refuse these data, in these words:", flush=True)
+        raise refusal or unscored
+    print("Verdict: training would accept these data." + (f" Scoring would not: {unscored}" if unscored else ""))
 
 
 def _say_data(source, batch):
@@ -218,7 +236,7 @@ def _say_data(source, batch):
 
 
 def _flags_text(values):
-    skip = ("flagfile", "help", "debug", "dry_run", "restart", "workdir")
+    skip = ("flagfile", "help", "debug", "dry_run", "check_data", "restart", "workdir")
     return "".join(
         f"{line}\n"
         for line in sorted(values.flags_into_string().splitlines())

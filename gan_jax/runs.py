@@ -2,12 +2,13 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import sys
 from typing import NamedTuple
 
-from gan_jax import checkpoint
+from gan_jax import cache, checkpoint
 from gan_jax import config as configs
 from gan_jax.data import source as sources
 from gan_jax.errors import InputError
@@ -82,8 +83,8 @@ def claim(workdir):
 
 
 # In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
-RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "report.html", "tensorboard",
-             "flags.txt", "config.json")  # fmt: skip
+RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "neighbours.png",
+             "neighbours_real.png", "report.html", "tensorboard", "flags.txt", "config.json")  # fmt: skip
 FINISHED = "is finished"
 
 
@@ -110,6 +111,19 @@ def stand(workdir, config, restart):
             f"--flagfile={workdir / 'flags.txt'} --workdir={workdir} to continue it as it was."
         )
     return FINISHED if (workdir / "DONE").exists() else "would be resumed"
+
+
+def begin(workdir, config, restart=False):
+    """Makes a claimed folder that of a configuration and writes config.json; with `restart` what it held is discarded.
+
+    Returns:
+      where the folder stood, see `stand`.
+    """
+    stands = stand(workdir, config, restart)
+    if restart:
+        discard(workdir)
+    cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
+    return stands
 
 
 def discard(workdir):

@@ -48,7 +48,9 @@ def check(settings):
 class Run:
     """What every run has, whatever its method."""
 
-    data: str = setting("galaxies", "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE")
+    data: str = setting(
+        "galaxies", "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR"
+    )
     size: int = setting(64, "side of the square images, in pixels", low=8, high=1024)
     crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest", low=0)
     labels: str = setting(

@@ -1,7 +1,10 @@
 """What commands refuse: one line on stderr, exit code 2, before anything compiles. And --help, --dry_run, flag order."""
 
+import dataclasses
 import gzip
+import importlib
 import json
+import shutil
 import struct
 
 import jax
@@ -99,6 +102,58 @@ def test_dry_run_writes_nothing_and_shows_the_configuration(tmp_path, capsys, no
     assert not (tmp_path / "run").exists()
 
 
+def folder_with_a_bad_file(folder):
+    """--data and what makes a run of it quick: seven good images and one that is none."""
+    (folder / "set").mkdir()
+    for i in range(7):
+        Image.effect_noise((8, 8), 50).convert("RGB").save(folder / "set" / f"{i}.png")
+    (folder / "set" / "bad.png").write_bytes(b"nothing")
+    return [*TINY, f"--data=folder:{folder}/set", f"--workdir={folder}/run"]
+
+
+def test_check_data_ends_as_training_would(tmp_path, capsys, no_compile):
+    words = folder_with_a_bad_file(tmp_path)
+    assert command(dcgan, *words) == 2
+    refusal = capsys.readouterr().err
+    assert command(dcgan, *words, "--check_data") == 2
+    out, error = capsys.readouterr()
+    assert error == refusal and "bad.png" in error and "bad files     1" in out and "Verdict: training would refuse" in out
+    assert command(dcgan, *words, "--check_data", "--skip_bad_images") == 0
+    assert capsys.readouterr().out.endswith("Verdict: training would accept these data.\n")
+    assert command(dcgan, *words, "--check_data", "--skip_bad_images", "--eval_every=1") == 2
+    assert "has 7 images, too few" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_check_data_tells_a_test_split_that_cannot_be_scored(tmp_path, capsys, no_compile):
+    np.savez(tmp_path / "a.npz", images=np.zeros((600, 8, 8, 3), np.uint8), test_images=np.zeros((9, 8, 8), np.uint8))
+    words = [*TINY, f"--data=npz:{tmp_path}/a.npz", "--check_data"]
+    assert command(dcgan, *words) == 0
+    assert "Scoring would not: " in capsys.readouterr().out
+    assert command(dcgan, *words, "--eval_every=1") == 2
+    out, error = capsys.readouterr()
+    assert "channels 3, test images 1" in error and "duplicates    599" in out
+    for spec in ("nowhere", f"folder:{tmp_path}/absent"):
+        assert command(dcgan, *TINY, f"--data={spec}", "--check_data") == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_run_remembers_that_it_skipped_files(tmp_path, capsys):
+    words = folder_with_a_bad_file(tmp_path)
+    assert command(dcgan, *words, "--skip_bad_images") == 0
+    assert "bad.png" in capsys.readouterr().err
+    trained = config.load(tmp_path / "run")
+    assert trained.run.skip_bad_images and trained.source["n"] == 7
+    assert "--skip_bad_images" in (tmp_path / "run" / "flags.txt").read_text().split()
+    assert command(dcgan, *words, "--skip_bad_images") == 0
+    out, error = capsys.readouterr()
+    assert "is finished" in out and "bad.png" in error
+    assert runs.data(trained)[0].digest == trained.source["digest"]
+    shutil.copy(tmp_path / "set" / "0.png", tmp_path / "set" / "bad.png")
+    assert command(dcgan, *words, "--skip_bad_images") == 2
+    assert "7 images, now 8" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("module", [morpho, dcgan, evaluate, sample, inspect])
 def test_help_names_every_flag(module, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -182,10 +237,8 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     from gan_jax import methods
 
     for path in sorted((common.ROOT / "experiments" / "flagfiles").glob("*.flags")):
-        module = {"morpho": morpho, "dcgan": dcgan}.get(path.stem.partition("_")[0])
-        if module is None:
-            from experiments import distgan as module
-        groups = common.settings_groups(module.METHOD, module.DEFAULTS)
+        module = importlib.import_module(f"experiments.{path.stem.rpartition('_')[0]}")
+        groups = module.GROUPS if hasattr(module, "GROUPS") else common.settings_groups(module.METHOD, module.DEFAULTS)
         (_, run, hp), _ = common.parse("", path.stem, groups, [f"--flagfile={path}"])
-        assert isinstance(hp, methods.TABLE[module.METHOD].Settings)
-        config.validate_settings(run, hp, len(jax.devices()))
+        method = getattr(module, "METHOD", "gan")
+        config.validate_settings(run, methods.TABLE[method].Settings(**dataclasses.asdict(hp)), len(jax.devices()))

@@ -20,6 +20,9 @@ LOADERS = {
     "folder": ("folder:DIR", "gan_jax.data.folder"),
     "idx": ("idx:DIR", "gan_jax.data.idx"),
     "npz": ("npz:FILE", "gan_jax.data.npz"),
+    "tfds": ("tfds:NAME", "gan_jax.data.tfds"),
+    "galaxyzoo": ("galaxyzoo:DIR", "gan_jax.data.galaxyzoo"),
+    "celeba": ("celeba:DIR", "gan_jax.data.celeba"),
 }
 _ON_DISK = ("DIR", "FILE")  # what a form's argument is called where it is a path
 MIN_SIZE, MAX_SIZE = 8, 1024
@@ -126,13 +129,18 @@ def load_heldout(source, view):
     test = load(source.name, view, split="test")
     if test is None:
         return None
+    check_heldout(source, test)
+    return test
+
+
+def check_heldout(train, test):
+    """Refuses two splits that differ in channels or classes."""
     for what, a, b in (
-        ("channels", source.images.shape[3], test.images.shape[3]),
-        ("classes", ", ".join(source.classes), ", ".join(test.classes)),
+        ("channels", train.images.shape[3], test.images.shape[3]),
+        ("classes", ", ".join(train.classes), ", ".join(test.classes)),
     ):
         if a != b and not (what == "classes" and test.labels is None):
-            raise errors.InputError(f"--data={source.name}: training images have {what} {a}, test images {b}; make them equal.")
-    return test
+            raise errors.InputError(f"--data={train.name}: training images have {what} {a}, test images {b}; make them equal.")
 
 
 def numbered_classes(labels, name):

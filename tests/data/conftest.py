@@ -1,0 +1,8 @@
+"""Every test of a source has a cache of its own."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))

@@ -1,0 +1,88 @@
+"""Arrays saved with numpy."""
+
+import numpy as np
+import pytest
+
+from tests.data import making
+
+
+def write_npz(path, **arrays):
+    np.savez(path, **arrays)
+    return f"npz:{path}"
+
+
+def test_npz(tmp_path):
+    images, test_images = making.pixels(3, 16, 16, 4), making.pixels(2, 16, 16, 4, seed=1)
+    spec = write_npz(
+        tmp_path / "a.npz",
+        images=images,
+        labels=np.array([1, -1, 0]),
+        classes=["cat", "dog"],
+        test_images=test_images,
+        test_labels=np.array([1, 1], np.uint8),
+    )
+    train, test = (making.load(spec, 16, split=split) for split in ("train", "test"))
+    assert np.array_equal(train.images, images) and np.array_equal(test.images, test_images)
+    assert train.labels.dtype == np.int32 and train.labels.tolist() == [1, -1, 0] and test.labels.tolist() == [1, 1]
+    assert train.classes == test.classes == ("cat", "dog")
+    assert making.load(spec, 24).images.shape == (3, 24, 24, 4)
+
+
+@pytest.mark.parametrize("keys", [("x", "y"), ("pictures", "labels")])
+def test_npz_other_keys(tmp_path, keys):
+    spec = write_npz(tmp_path / "a.npz", **{keys[0]: making.pixels(3, 16, 16), keys[1]: np.array([0, 2, 1])})
+    loaded = making.load(spec, 16)
+    assert loaded.images.shape == (3, 16, 16, 1)
+    assert loaded.labels.tolist() == [0, 2, 1] and loaded.classes == ("0", "1", "2")
+    assert making.load(spec, 16, split="test") is None
+
+
+def test_npz_without_labels(tmp_path):
+    loaded = making.load(write_npz(tmp_path / "a.npz", images=making.pixels(3, 16, 16)), 16)
+    assert loaded.labels is None and loaded.classes == ()
+
+
+def test_bad_npz_is_refused(tmp_path):
+    path, good, two = tmp_path / "a.npz", making.pixels(3, 16, 16), np.array([0, 1, 0])
+    cases = [
+        ({"images": good / np.float32(255)}, "float32", "astype(np.uint8)"),
+        ({"images": good.astype(np.int64)}, "int64", "uint8 [N, H, W]"),
+        ({"images": good[0]}, "[16, 16]"),
+        ({"images": making.pixels(3, 3, 16, 16)}, "height 3", "width 16"),
+        ({"images": making.pixels(0, 16, 16)}, "no images"),
+        ({"images": good, "labels": two[:2]}, "3 images", "2 labels"),
+        ({"images": good, "labels": two - 2}, "-2"),
+        ({"images": good, "labels": two * 10**12}, "1000000000000", "class numbers"),
+        ({"images": good, "labels": two * 2**32, "classes": ["a", "b"]}, "4294967296", "0 to 1"),
+        ({"images": good, "labels": two, "classes": ["a"]}, "from 0 to 1", "1 classes"),
+        ({"images": good, "labels": two, "classes": [1, 2]}, "classes", "names"),
+        ({"images": good, "labels": two / 2}, "labels", "integers"),
+        ({"images": good, "labels": two[:, None]}, "[3, 1]"),
+        ({"images": good, "classes": ["a"]}, "classes but no labels"),
+        ({"images": good, "labels": np.array([None, 1, 2])}, "labels", "pickled"),
+        ({"a": good, "b": good}, "a, b", "images"),
+        ({"a": two}, "images"),
+    ]
+    for arrays, *words in cases:
+        making.refused(*words, spec=write_npz(path, **arrays))
+    spec = write_npz(path, images=good, labels=two, test_images=good)
+    making.refused("one split only", spec=spec, split="test")
+    path.write_bytes(path.read_bytes()[:300])
+    making.refused(path, "np.savez", spec=spec)
+    path.write_bytes(b"")
+    making.refused(path, "np.savez", spec=spec)
+    with path.open("wb") as f:
+        np.save(f, good)
+    making.refused(".npy", spec=spec)
+    with path.open("wb") as f:
+        np.save(f, np.array([{}], object), allow_pickle=True)
+    making.refused(path, "np.savez", spec=spec)
+
+
+def test_damaged_npz_member_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=np.zeros((3, 16, 16), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[60:70] = b"\xff" * 10
+    path.write_bytes(data)
+    making.refused("images of", "damaged", spec=f"npz:{path}")
