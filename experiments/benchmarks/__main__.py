@@ -8,11 +8,11 @@ import dataclasses
 import json
 import pathlib
 import sys
-import time
 
 import numpy as np
 
 from experiments import common, dcgan, distgan, morpho
+from experiments.benchmarks import workload
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -31,64 +31,28 @@ class Settings(common.Command):
     json: str = setting("", "also write the table to this file")
 
 
-class Workload:
-    """One training program on random images, ready to run."""
+def build(name):
+    """The Workload of that name."""
+    experiment, size, width, batch = WORKLOADS[name]
+    module = EXPERIMENTS[experiment]
+    return workload.Workload(module.METHOD, {**module.DEFAULTS, "width": width}, size, batch)
 
-    def __init__(self, name):
-        import jax
 
-        from gan_jax import methods, train
-        from gan_jax.data import feed
-        from gan_jax.data.source import Source
-        from gan_jax.methods import base
-        from gan_jax.state import fresh
-        from gan_jax.step import n_draws
-
-        experiment, size, self.width, self.batch = WORKLOADS[name]
-        module = EXPERIMENTS[experiment]
-        method = methods.TABLE[module.METHOD]
-        hp = dataclasses.replace(method.Settings(**module.DEFAULTS), width=self.width)
-        began, devices = time.perf_counter(), jax.devices()[:1]
-        self.method = method.build(hp, base.Shape(size, 3), 1000)
-        images = np.random.default_rng(0).integers(0, 256, (1024, size, size, 3), dtype=np.uint8)
-        self.feed = feed.build(
-            Source(images, None, (), name, ""), hp.pixels, 0, n_draws(self.method), self.batch, devices, True
-        )
-        tally = train.empty_tally(
-            self.method, {"image": jax.ShapeDtypeStruct((n_draws(self.method), self.batch, size, size, 3), np.float32)}
-        )
-        self.carry = jax.device_put((fresh(self.method, 0), tally), devices[0])
-        program = train.build_program(self.method, self.feed, devices)
-        self.program = program.lower(self.carry, self.feed.data, self.feed.at(0, 1)).compile()
-        self.run(1)
-        self.first_step = time.perf_counter() - began
-        self.times, self.images = [], self.batch * n_draws(self.method)
-
-    def run(self, n_steps):
-        """Seconds per step over n_steps."""
-        import jax
-
-        began = time.perf_counter()
-        for step in range(n_steps):
-            self.carry, _ = self.program(self.carry, self.feed.data, self.feed.at(step, 1))
-        jax.block_until_ready(self.carry)
-        return (time.perf_counter() - began) / n_steps
-
-    def row(self, name):
-        """The workload's line of the table."""
-        ms = 1000 * np.array(self.times)
-        median = float(np.median(ms))
-        return {
-            "workload": name,
-            "width": self.width,
-            "batch": self.batch,
-            "ms": median,
-            "ms_min": float(ms.min()),
-            "ms_max": float(ms.max()),
-            "steps_per_s": 1000 / median,
-            "images_per_s": 1000 / median * self.images,
-            "first_step_s": self.first_step,
-        }
+def row(name, work):
+    """The line of the table for a Workload whose times are taken."""
+    ms = 1000 * np.array(work.times)
+    median = float(np.median(ms))
+    return {
+        "workload": name,
+        "width": work.hp.width,
+        "batch": work.batch,
+        "ms": median,
+        "ms_min": float(ms.min()),
+        "ms_max": float(ms.max()),
+        "steps_per_s": 1000 / median,
+        "images_per_s": 1000 / median * work.images,
+        "first_step_s": work.first_step,
+    }
 
 
 def run(argv):
@@ -100,16 +64,16 @@ def run(argv):
     if unknown := [n for n in names if n not in WORKLOADS]:
         raise InputError(f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}.")
     jax.config.update("jax_enable_compilation_cache", False)
-    workloads = {name: Workload(name) for name in names}
+    workloads = {name: build(name) for name in names}
     for _ in range(flags.rounds):
-        for workload in workloads.values():
-            workload.times.append(workload.run(flags.steps))
-    table = [workload.row(name) for name, workload in workloads.items()]
+        for work in workloads.values():
+            work.times.append(work.run(flags.steps))
+    table = [row(name, work) for name, work in workloads.items()]
     print(f"{jax.devices()[0].device_kind}, {flags.rounds} rounds of {flags.steps} steps, interleaved")
     columns = ("workload", "width", "batch", "ms", "ms_min", "ms_max", "steps_per_s", "images_per_s", "first_step_s")
     print(" ".join(f"{c:>12}" for c in columns))
-    for row in table:
-        print(" ".join(f"{row[c]:12.1f}" if isinstance(row[c], float) else f"{row[c]:>12}" for c in columns))
+    for line in table:
+        print(" ".join(f"{line[c]:12.1f}" if isinstance(line[c], float) else f"{line[c]:>12}" for c in columns))
     if flags.json:
         pathlib.Path(flags.json).write_text(json.dumps(table, indent=1) + "\n")
 

@@ -1,0 +1,62 @@
+"""A training program on random images, to be timed: the step, the feed and the compiler options that a run has."""
+
+import time
+
+import numpy as np
+
+
+class Workload:
+    """One training program on random images, ready to run."""
+
+    def __init__(self, method, options, size, batch):
+        """Builds, compiles and runs it once.
+
+        Args:
+          method: key of gan_jax.methods.TABLE. options: {setting: value} where its settings differ from their defaults.
+          size: side of the images, in pixels. batch: images per minibatch.
+        """
+        import jax
+
+        from gan_jax import methods, train
+        from gan_jax.data import feed
+        from gan_jax.data.source import Source
+        from gan_jax.methods import base
+        from gan_jax.state import fresh
+        from gan_jax.step import n_draws
+
+        module = methods.TABLE[method]
+        self.hp, self.batch, self.times = module.Settings(**options), batch, []
+        began, devices = time.perf_counter(), jax.devices()[:1]
+        self.method = module.build(self.hp, base.Shape(size, 3), 1000)
+        draws = n_draws(self.method)
+        images = np.random.default_rng(0).integers(0, 256, (1024, size, size, 3), dtype=np.uint8)
+        self.feed = feed.build(Source(images, None, (), "random", ""), self.hp.pixels, 0, draws, batch, devices, True)
+        tally = train.empty_tally(self.method, {"image": jax.ShapeDtypeStruct((draws, batch, size, size, 3), np.float32)})
+        self.carry = jax.device_put((fresh(self.method, 0), tally), devices[0])
+        self.lowered = train.build_program(self.method, self.feed, devices).lower(
+            self.carry, self.feed.data, self.feed.at(0, 1)
+        )
+        self.program = self.lowered.compile()
+        self.run(1)
+        self.first_step = time.perf_counter() - began
+        self.images = batch * draws
+
+    def run(self, n_steps):
+        """Seconds per step over n_steps."""
+        import jax
+
+        began = time.perf_counter()
+        for step in range(n_steps):
+            self.carry, _ = self.program(self.carry, self.feed.data, self.feed.at(step, 1))
+        jax.block_until_ready(self.carry)
+        return (time.perf_counter() - began) / n_steps
+
+    def memory_mib(self):
+        """Peak memory of a step in MiB, as compiled: training state, resident images and scratch."""
+        m = self.program.memory_analysis()
+        peak = m.argument_size_in_bytes + m.output_size_in_bytes - m.alias_size_in_bytes + m.temp_size_in_bytes
+        return peak / 2**20
+
+    def gflop(self):
+        """Billions of floating point operations of a step, as XLA counts them before it optimises: the body of a loop once."""
+        return self.lowered.cost_analysis()["flops"] / 1e9
