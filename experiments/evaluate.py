@@ -1,7 +1,7 @@
-"""Scores of a trained run: class balance and Frechet distance, with their floor and controls beside them.
+"""Scores of a trained run: class balance and Frechet distance, with their floor and controls; nearest training images.
 
-Reads a run folder, samples the averaged generator, writes eval.json and report.html there and prints a table. The classifier
-that counts and compares is trained once per data set and cached.
+Reads a run folder, samples the averaged generator, writes eval.json, neighbours.png, neighbours_real.png and report.html there
+and prints a table. The classifier that counts and compares is trained once per data set and cached.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ class Settings(common.Command):
     data: str = setting("", "where the training data is now, if it has moved")
     n_images: int = setting(10000, "generated images per repeat", low=100)
     repeats: int = setting(5, "repeats of sampling, each with fresh noise", low=1)
+    neighbours: int = setting(256, "images whose nearest training images are searched; 0: none", low=0, high=2000)
     seed: int = setting(0, "seed of the sampling", low=0, high=2**31 - 1)
     checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
@@ -30,11 +31,12 @@ def run(argv):
     """Command line to eval.json."""
     import jax
 
-    from gan_jax import cache, evaluate, report, runs, sampling
-    from gan_jax.metrics import features
+    from gan_jax import cache, evaluate, images, report, runs, sampling
+    from gan_jax.metrics import features, neighbours
     from gan_jax.state import fresh
 
     (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
+    neighbours.check(flags.neighbours, "neighbours")
     trained = runs.load(flags.workdir, flags.checkpoint)
     source, heldout = runs.data(trained.config, flags.data)
     evaluate.check(source, flags.n_images, "n_images")
@@ -44,12 +46,18 @@ def run(argv):
         name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
         for name, vs in (("model", trained.state.vars(flags.ema)), ("untrained", untrained.vars()))
     }
-    record = evaluate.evaluate(
-        features.load(source, heldout), source, heldout, samplers, flags.n_images, flags.repeats, flags.seed
-    )
+    extractor = features.load(source, heldout)
+    record = evaluate.evaluate(extractor, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed)
     record["step"] = trained.step
     record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
-    workdir = pathlib.Path(flags.workdir).expanduser()
+    workdir, pictures = pathlib.Path(flags.workdir).expanduser(), {}
+    if flags.neighbours:
+        generated = samplers["model"](flags.seed, flags.neighbours)
+        record["neighbours"], pictures = neighbours.study(extractor, source, heldout, generated, flags.seed)
+    for name in neighbours.PICTURES:  # none of an evaluation before this one stays
+        (workdir / name).unlink(missing_ok=True)
+        if name in pictures:
+            images.save_png(workdir / name, pictures[name])
     cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     print(evaluate.table(record))
     print(f"Report: {report.write(workdir)}")

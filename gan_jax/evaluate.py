@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.metrics import frechet, modes
+from gan_jax.metrics import frechet, modes, neighbours
 from gan_jax.nets import classifier
 
 N_REFERENCE = 10_000  # real training images that everything is compared with, at most
@@ -277,4 +277,17 @@ def table(record):
             f"{name[:19]:20}" + "".join(f"{100 * f[i]:16.1f}" for f in shares.values())
             for i, name in enumerate(record["classes"] if shares else [])
         ]
-    return "\n".join([*lines, "", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)])
+    lines += ["", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)]
+    return "\n".join(lines + (neighbour_lines(record["neighbours"]) if "neighbours" in record else []))
+
+
+def neighbour_lines(record):
+    """What `neighbours.study` found, as lines for a terminal."""
+    head = "".join(f"{f'{100 * q:.0f} %':>7}" for q in neighbours.QUANTILES)
+    body = [
+        f"{text:30}" + "".join(f"{value:7.3g}" for values in measures.values() for value in values)
+        for text, measures in neighbours.lines(record)
+    ]
+    names = "".join(f"{'by ' + word:>35}" for word in neighbours.MEASURES.values())
+    text = [line for part in (record["verdict"], neighbours.protocol_line(record)) for line in textwrap.wrap(part, 100)]
+    return ["", f"{'distance to the nearest':30}{names}", f"{'quantile':30}{head * len(neighbours.MEASURES)}", *body, "", *text]

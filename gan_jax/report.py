@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_jax import cache, errors, evaluate, images, log
+from gan_jax.metrics import neighbours
 
 N_SNAPSHOTS = 8
 N_TILES = 4  # a snapshot shows this many rows and columns of its grid
@@ -39,12 +40,14 @@ p { margin: 8px 0; max-width: 75ch } .soft, figcaption { color: var(--soft); fon
 figure { margin: 0; min-width: 0 } figcaption { margin-top: 6px } img { display: block; width: 100%; height: auto }
 .pixel { image-rendering: pixelated } .sheet { max-width: 720px } .plot { max-width: 460px }
 .row { display: grid; gap: 18px; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)) }
+.pairs { display: grid; gap: 18px; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)) }
 .snaps { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(max(150px, 22%), 1fr)) }
 .card, .scroll { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem }
 th, td { padding: 5px 14px 5px 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
 td:last-child { white-space: normal } tr:last-child > * { border-bottom: 0 }
+td.n { white-space: nowrap }
 .model { color: var(--mark); font-weight: 600 } .wide { width: 50% }
 .bar { height: 10px; min-width: 1px; border-radius: 3px; background: var(--mark) }
 summary { cursor: pointer; font-weight: 600; margin: 40px 0 10px }
@@ -233,6 +236,44 @@ def scores(record, workdir):
     )
 
 
+def nearest(record, workdir):
+    """Does the generator copy? A verdict, pictures of neighbours and their distances, where they were searched."""
+    found = (record or {}).get("neighbours")
+    if found is None:
+        return ""
+    shown = "".join(
+        halves(workdir / name, whose)
+        for name, whose in zip(neighbours.PICTURES, ("Generated", "Real"), strict=True)
+        if (workdir / name).exists()
+    )
+    words, quantiles = neighbours.MEASURES, neighbours.QUANTILES
+    head = ["", *(Markup(f'<th colspan="{len(quantiles)}">by {word}</th>') for word in words.values())]
+    below = ["quantile", *(Markup(f"<th>{100 * q:.0f} %</th>") for q in quantiles * len(words))]
+    body = [
+        [text, *(Markup(f'<td class="n">{value:.3g}</td>') for name in words for value in measures[name])]
+        for text, measures in neighbours.lines(found)
+    ]
+    return (
+        f"<h2>Nearest training images</h2><p><b>{html.escape(found['verdict'])}</b></p>"
+        f'<div class="pairs">{shown}</div><h2>Distances to the nearest image</h2>{table([head, below, *body], body[0][0])}'
+        f'<p class="soft">{html.escape(neighbours.protocol_line(found))}</p>'
+    )
+
+
+def halves(path, whose):
+    """A picture of neighbours, cut between the two distances: side by side, or one above the other on a phone."""
+    how = {
+        "Generated": "Generated images and the training images nearest by {}, with distances; four at random, then the four "
+        "that match a single image most. A copy has a first neighbour that is the same picture, far nearer than the others.",
+        "Real": "The same for real images, which are not found themselves: what near means by {} where nothing is copied.",
+    }[whose]
+    parts = np.split(np.asarray(Image.open(path)), 2, 1)
+    return "".join(
+        figure(embed(images.png(part), "png", f"{whose} images and the nearest by {word}"), how.format(word))
+        for part, word in zip(parts, neighbours.MEASURES.values(), strict=True)
+    )
+
+
 def equilibrium(hp):
     """{loss: its value when D answers 1/2 to everything, in units of ln 2}, where the settings name a log loss.
 
@@ -325,7 +366,7 @@ def write(workdir):
     )
     body = (
         f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
-        f"{scores(record, workdir)}{curves(config, rows)}{timings(rows)}"
+        f"{scores(record, workdir)}{nearest(record, workdir)}{curves(config, rows)}{timings(rows)}"
         f"<details><summary>Configuration</summary>{table(flat(config))}</details>"
     )
     cache.write_atomic(

@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax import errors, evaluate
 from gan_jax.data import source
-from gan_jax.metrics import features, modes
+from gan_jax.metrics import features, modes, neighbours
 
 CLASSES = ("dark", "grey", "bright")
 LEVELS = np.array([40, 120, 210])
@@ -209,3 +209,40 @@ def test_summary_and_table(record):
         evaluate.cell(model, "frechet"),
     ):
         assert expected in text
+
+
+@pytest.mark.parametrize("heldout", [make_source(2, 150), None])
+def test_table_with_neighbours(record, heldout):
+    """Real images have their nearest ones at some distance; a sampler that returns them does not."""
+    copies = make_source(1, 900).images[100:200]
+    found, _ = neighbours.study(make_extractor(), make_source(1, 900), heldout, copies, 0)
+    text = evaluate.table(record | {"neighbours": found})
+    assert text.startswith(evaluate.table(record)) and max(map(len, text.splitlines())) <= 100
+    for expected in ("Signs of copying: 100.0 %", "by pixels", "by features", "generated to 900 training", "100 generated"):
+        assert expected in text
+    assert ("held-out" in text[len(evaluate.table(record)) :]) == (heldout is not None)
+
+
+@pytest.mark.parametrize("labels", ["none", "some unknown, one of a class", "one class", "all unknown"])
+def test_small_data_with_any_labels(labels):
+    """200 images and the nets that users get, from features.load; more generated images than real ones."""
+    images, known = draw(1, 200)
+    images = np.tile(images, (1, 2, 2, 1))
+    marks = {
+        "none": None,
+        "some unknown, one of a class": np.select([np.arange(200) < 80, np.arange(200) == 90], [-1, 2], np.minimum(known, 1)),
+        "one class": np.zeros(200, np.int32),
+        "all unknown": np.full(200, -1, np.int32),
+    }[labels]
+    real = source.Source(images, marks, () if marks is None else CLASSES, "small", labels)
+    extractor = features.load(real, None, features.Settings(steps=10, batch=8, widths=(4, 8)))
+    samplers = {"model": lambda seed, n: np.tile(draw(seed, n)[0], (1, 2, 2, 1))}
+    record = evaluate.evaluate(extractor, real, None, samplers, 300, 2, 0)
+    record["neighbours"], _ = neighbours.study(extractor, real, None, samplers["model"](0, 20), 0)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert (record["protocol"]["n_real"], record["protocol"]["n_fake"]) == (200, 300)
+    assert (record["rows"]["real"]["n_real"], record["rows"]["real"]["n_fake"]) == (100, 100)
+    scored = labels == "some unknown, one of a class"
+    assert ("total_variation" in record["rows"]["model"]) == scored == (record["protocol"]["net_accuracy"] is not None)
+    assert "Counts of row real (floor): 100 against 100." in evaluate.protocol_line(record)
+    assert max(map(len, evaluate.table(record).splitlines())) <= 100

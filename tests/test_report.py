@@ -1,14 +1,16 @@
 import base64
+import io
 import json
 import math
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_jax import errors, evaluate, images, report
 from gan_jax.data import source
-from gan_jax.metrics import features
+from gan_jax.metrics import features, neighbours
 
 CLASSES = ("dark", "bright & <odd>")
 
@@ -227,3 +229,30 @@ def test_record_without_classes(tmp_path):
     (run / "eval.json").write_text(json.dumps(record | {"classes": []}))
     page = report.write(run).read_text()
     assert "Frechet distance" in page and "Classes of the samples" not in page and "total variation" not in page
+
+
+@pytest.mark.parametrize("heldout", [True, False])
+def test_neighbours_follow_the_scores(tmp_path, heldout):
+    run, record = make_run(tmp_path / "run"), make_record()
+    (run / "eval.json").write_text(json.dumps(record))
+    assert "Nearest training images" not in report.write(run).read_text()
+
+    def make_source(seed, n):
+        images = np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 3), np.uint8)
+        return source.Source(images, None, (), "noise", f"digest-{seed}")
+
+    extractor = features.Extractor("net7", None, None, (), lambda x: (x[:, 0, :, 0].astype(np.float32), None))
+    real, held = make_source(0, 200), make_source(1, 50) if heldout else None
+    record["neighbours"], pictures = neighbours.study(extractor, real, held, real.images[:30], 0)
+    (run / "eval.json").write_text(json.dumps(record))
+    page = report.write(run).read_text()  # the pictures are not there
+    assert page.index("Scores") < page.index("Nearest training images") < page.index("<h2>Training</h2>")
+    assert "Signs of copying: 100.0 % of the generated images" in page and "generated to 200 training" in page
+    assert ("generated to 50 held-out" in page) == heldout and "data:image/png" not in page
+    for name, picture in pictures.items():
+        images.save_png(run / name, picture)
+    page = report.write(run).read_text()
+    shown = [Image.open(io.BytesIO(base64.b64decode(c))) for c in re.findall(r"image/png;base64,([^\"]+)", page)]
+    np.testing.assert_array_equal(np.concatenate(shown[:2], 1), pictures["neighbours.png"])
+    np.testing.assert_array_equal(np.concatenate(shown[2:], 1), pictures["neighbours_real.png"])
+    assert page.count("four at random") == 2 and page.count("The same for real images") == 2
