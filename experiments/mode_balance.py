@@ -1,0 +1,346 @@
+"""S3's figure 3, re-measured: which GAN covers the classes of the data, and at what cost?
+
+Trains Morpho-GAN, Dist-GAN, DCGAN, and DCGAN with Morpho-GAN's nets on one data set with the same size, width, batch, learning
+rate and averaging, from several seeds. All runs of a seed train in turns in one process, so that what disturbs the machine
+disturbs them alike. Two tables: after an equal number of generator updates, and after equal wall time, for which the faster
+systems get as many updates as fit into the time of the slowest (measured first, in turns too, and kept in pace.json). Beside
+them real images (the floor) and real images of one class only (the collapsed control).
+
+S3 (Abduazimov and Jo) shows bars without numbers, seeds or spread, and claims that DCGAN collapses where Morpho-GAN and
+Dist-GAN do not, and that Morpho-GAN is the lighter of the two. Writes results.json, tables.md, shares.png and samples.png into
+the study folder, in which every run has a folder; the same command continues a study that was stopped. Flagfiles:
+mode_balance_smoke (seconds), mode_balance_galaxyzoo128 (S3's setting, a GPU). Without one: an hour and a half on 2 cores.
+"""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+
+from experiments import common, dcgan, distgan, morpho
+from gan_jax.errors import InputError, NonFiniteError, Stopped
+from gan_jax.settings import Run, setting
+
+# name: (in words, experiment, settings beyond the experiment's own)
+SYSTEMS = {
+    "morpho": ("Morpho-GAN", morpho, {}),
+    "distgan": ("Dist-GAN", distgan, {}),
+    "dcgan": ("DCGAN", dcgan, {}),
+    "dcgan_hdcgan": ("DCGAN, HDCGAN-like nets", dcgan, {"net": "hdcgan"}),
+}
+TABLES = {"updates": "Equal generator updates", "time": "Equal wall time"}
+SCORES = {
+    "frechet": "Frechet distance",
+    "total_variation": "total variation",
+    "kl": "KL (nats)",
+    "classes_5pct": "classes >= 5 %",
+}
+TOLERANCE = 0.05  # a system this close to the slowest is not trained once more for equal time
+PACE_TURNS = 5  # turns in which the time of a step is measured; the first does not count
+
+
+@dataclasses.dataclass(frozen=True)
+class Study(common.Command):
+    """Flags of this study."""
+
+    workdir: str = setting("runs/mode_balance", "the study folder")
+    seeds: int = setting(3, "training seeds, from --seed on", low=1)
+    turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
+    n_images: int = setting(5000, "generated images that are scored, per run", low=100)
+    pace_steps: int = setting(20, "steps per turn while the time of a step is measured", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """What all systems have in common besides the data and the batch."""
+
+    width: int = setting(16, "channels next to the image; deeper layers have multiples of it", low=1)
+    lr: float = setting(1e-3, "Adam's learning rate", above=0.0)
+    ema: float = setting(0.995, "decay of the averaged generator that is scored; 0: none", low=0.0, high=0.999999)
+
+
+RUN = Run(size=32, batch=32, steps=2000)
+GROUPS = (Study(), RUN, Shared())  # all flags
+
+
+def hyperparameters(system, shared):
+    """The Settings of a system's method: the experiment's own defaults, with what all share."""
+    from gan_jax import methods
+
+    _, experiment, own = SYSTEMS[system]
+    return methods.TABLE[experiment.METHOD].Settings(**{**experiment.DEFAULTS, **own, **dataclasses.asdict(shared)})
+
+
+def build_config(system, run, shared, source):
+    """config.Config of one run of a system."""
+    from gan_jax import config
+
+    experiment = SYSTEMS[system][1]
+    name = experiment.__name__.rpartition(".")[2]
+    return config.Config(name, experiment.METHOD, run, hyperparameters(system, shared), config.describe(source))
+
+
+@contextlib.contextmanager
+def side_by_side(configs, folders, source):
+    """{job: train.Loop} of several runs in one process, each in its own folder; finished runs are left out.
+
+    A signal saves all of them.
+    """
+    from gan_jax import runs, train
+
+    with train.Signals() as signals, contextlib.ExitStack() as stack:
+        loops = {}
+        for job, config in configs.items():
+            stack.enter_context(runs.claim(folders[job]))
+            if runs.begin(folders[job], config) != runs.FINISHED:
+                loop = train.Loop(config, folders[job], source, None, signals, f"{folders[job].name}: ")
+                loops[job] = stack.enter_context(loop)
+        try:
+            yield loops
+        except Stopped:
+            for loop in loops.values():
+                with contextlib.suppress(Stopped, NonFiniteError):
+                    loop.stop()
+            raise
+
+
+def measure_pace(configs, root, source, n_steps):
+    """{system: seconds per step}: the median over turns, every system once per turn."""
+    folder = root / "pace"
+    shutil.rmtree(folder, ignore_errors=True)
+    times = {system: [] for system in configs}
+    with side_by_side(configs, {system: folder / system for system in configs}, source) as loops:
+        for turn in range(1, PACE_TURNS + 1):
+            for system, loop in loops.items():
+                before = loop.timer.get("train", 0.0)
+                loop.advance(turn * n_steps)
+                times[system].append((loop.timer["train"] - before) / n_steps)
+    shutil.rmtree(folder)
+    return {system: float(np.median(seconds[1:])) for system, seconds in times.items()}
+
+
+def load_pace(root, run, shared, source, n_steps):
+    """The pace that the study goes by: measured once, then kept, so that a continued study is the same study."""
+    from gan_jax import cache
+
+    path = root / "pace.json"
+    if not path.exists():
+        short = dataclasses.replace(run, steps=PACE_TURNS * n_steps, save_every=0, sample_every=0)
+        pace = measure_pace({s: build_config(s, short, shared, source) for s in SYSTEMS}, root, source, n_steps)
+        cache.write_atomic(path, json.dumps(pace, indent=1) + "\n")
+    return json.loads(path.read_text())
+
+
+def plan(pace, steps):
+    """{(table, system): steps} of the runs to make; a system without an entry for "time" is as slow as the slowest."""
+    slowest = max(pace.values())
+    faster = {system: seconds for system, seconds in pace.items() if seconds < (1 - TOLERANCE) * slowest}
+    return {("updates", s): steps for s in pace} | {("time", s): round(steps * slowest / pace[s]) for s in faster}
+
+
+def train_seed(configs, folders, source, turns):
+    """Trains the runs of one seed in turns. Returns {folder name: message} of those that diverged."""
+    diverged = {}
+    with side_by_side(configs, folders, source) as loops:
+        for turn in range(1, turns + 1):
+            for job, loop in loops.items():
+                if folders[job].name not in diverged:
+                    try:
+                        loop.advance(-(-loop.run.steps * turn // turns))
+                    except NonFiniteError as error:
+                        print(f"{folders[job].name}: {error}", file=sys.stderr)
+                        diverged[folders[job].name] = str(error)
+        for job, loop in loops.items():
+            if folders[job].name not in diverged:
+                loop.finish()
+    return diverged
+
+
+def score(folder, extractor, ref, n):
+    """(row of one run: its scores, steps and seconds of training; 8 of its images)."""
+    import jax
+
+    from gan_jax import evaluate, log, runs, sampling
+
+    trained = runs.load(folder)
+    pictures = sampling.build_sampler(trained.method)(trained.state.vars(ema=True), jax.random.key(0), n)
+    row = evaluate.row([(ref, evaluate.Embedding(*extractor.apply(pictures)))], extractor.confusion)
+    spent = log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
+    return row | {"steps": trained.step, "train_s": spent}, pictures[:8]
+
+
+def collect(jobs, folders, diverged, source, heldout, n):
+    """(results as JSON-able dict, {(table, system): 8 images of the first seed}).
+
+    folders: {(table, system): one folder per seed}.
+    """
+    from gan_jax import evaluate
+    from gan_jax.metrics import features
+
+    extractor = features.load(source, heldout)
+    ref, drawn = evaluate.reference(extractor, source, 0)
+    kind, floors = evaluate.floor(extractor, source, heldout, ref, drawn, n, 3, 0)
+    what, control = evaluate.collapsed(ref, n, 0)
+    rows, pictures = {}, {}
+    for job in jobs:
+        scored = [score(folder, extractor, ref, n) for folder in folders[job] if folder.name not in diverged]
+        rows[job] = [row for row, _ in scored]
+        pictures[job] = scored[0][1] if scored else None
+    return {
+        "classes": list(extractor.classes),
+        "protocol": f"{n} images against {len(drawn)} real ones of {source.name} at {source.images.shape[1]} px in "
+        f"{ref.features.shape[1]} features of {extractor.name} (balanced accuracy {100 * extractor.accuracy:.1f} %). "
+        f"Floor: {kind}. Collapsed: {what}.",
+        "real (floor)": evaluate.row(floors, extractor.confusion),
+        "collapsed": evaluate.row([(ref, control)], extractor.confusion),
+        "training data": {"fractions": evaluate.modes.fractions(ref.probs).tolist()},
+        # A system as slow as the slowest has one run for both tables.
+        "tables": {t: {s: rows.get((t, s), rows["updates", s]) for s in SYSTEMS} for t in TABLES},
+        "diverged": diverged,
+    }, {t: {s: pictures.get((t, s), pictures["updates", s]) for s in SYSTEMS} for t in TABLES}
+
+
+def table(results, which):
+    """One of TABLES as Markdown: mean +- standard deviation over seeds."""
+    from gan_jax import seeds
+
+    head = ["system", "updates", "minutes", *SCORES.values(), *results["classes"]]
+    lines = [f"**{TABLES[which]}**", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+
+    def cells(name, rows, updates="", minutes=""):
+        scores = [seeds.text([row[score] for row in rows], 1 if score == "classes_5pct" else 3) for score in SCORES]
+        shares = [seeds.text([100 * row["fractions"][i] for row in rows], 1) for i in range(len(results["classes"]))]
+        return f"| {' | '.join([name, updates, minutes, *scores, *shares])} |"
+
+    for system, rows in results["tables"][which].items():
+        if rows:
+            minutes = seeds.text([row["train_s"] / 60 for row in rows], 1)
+            lines.append(cells(SYSTEMS[system][0], rows, f"{rows[0]['steps']:,}", minutes))
+        else:
+            lines.append(f"| {SYSTEMS[system][0]} | diverged from every seed |")
+    lines += [cells(name, [results[name]]) for name in ("real (floor)", "collapsed")]
+    return "\n".join(lines)
+
+
+def verdicts(results):
+    """Sentences on S3's claims, from the measured intervals."""
+    from gan_jax import seeds
+
+    lines = []
+    for which, words in TABLES.items():
+        rows = {s: r for s, r in results["tables"][which].items() if r}
+        for other in [s for s in rows if s != "morpho" and "morpho" in rows]:
+            for score in ("total_variation", "frechet"):
+                pair = [[row[score] for row in rows[s]] for s in ("morpho", other)]
+                sentence = seeds.verdict("Morpho-GAN", pair[0], SYSTEMS[other][0], pair[1], SCORES[score], 3)
+                lines.append(f"{words}: {sentence}")
+        for system, seeds_ in rows.items():
+            lost = [max(row["fractions"]) for row in seeds_ if row["classes_5pct"] <= 1]
+            if lost:
+                lines.append(f"{words}: {SYSTEMS[system][0]} collapsed to one class in {len(lost)} of {len(seeds_)} seeds.")
+    return lines + [f"Diverged: {name}: {why}" for name, why in results["diverged"].items()]
+
+
+def draw_shares(results, path):
+    """Figure 3: the share of every class, for the data and each system, a panel per table."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    panels = figure.subplots(1, len(TABLES), sharey=True)
+    for axes, which in zip(panels, TABLES, strict=True):
+        tables = results["tables"][which]
+        bars = {"training data": [results["training data"]], **{SYSTEMS[s][0]: rows for s, rows in tables.items() if rows}}
+        place, width = np.arange(len(results["classes"])), 0.84 / len(bars)
+        for i, (name, rows) in enumerate(bars.items()):
+            shares = 100 * np.array([row["fractions"] for row in rows])
+            spread = shares.std(0, ddof=1) if len(rows) > 1 else None
+            color = "#80858d" if i == 0 else None
+            axes.bar(place + (i - len(bars) / 2 + 0.5) * width, shares.mean(0), width, yerr=spread, label=name, color=color)
+        axes.set_xticks(place, results["classes"])
+        axes.set_title(TABLES[which], loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylabel("% of the images, by one classifier")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def draw_samples(pictures, source, path):
+    """Eight images of every system (first seed), a panel per table, real ones on top."""
+    from matplotlib.figure import Figure
+
+    from gan_jax import images
+
+    figure = Figure(figsize=(14, 5), layout="constrained")
+    for panel, which in zip(figure.subplots(1, len(TABLES)), TABLES, strict=True):
+        rows = {"real": source.images[:8], **{SYSTEMS[s][0]: p for s, p in pictures[which].items() if p is not None}}
+        grid = images.grid(np.concatenate(list(rows.values())), 8, 4)
+        panel.imshow(grid.squeeze(), cmap="gray", interpolation="nearest")
+        step = grid.shape[0] / len(rows)
+        panel.set_yticks([(i + 0.5) * step for i in range(len(rows))], list(rows))
+        panel.set_xticks([])
+        panel.tick_params(length=0)
+        panel.set_title(TABLES[which], loc="left")
+        panel.spines[:].set_visible(False)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def run(argv):
+    """Command line to tables."""
+    from gan_jax import cache
+    from gan_jax.data import source as sources
+
+    (study, base, shared), _ = common.parse(__doc__, "experiments.mode_balance", GROUPS, argv)
+    source, heldout = open_data(study, base, shared)
+    base = dataclasses.replace(base, data=sources.absolute(base.data))
+    root = pathlib.Path(study.workdir).expanduser()
+    root.mkdir(parents=True, exist_ok=True)
+    jobs = plan(load_pace(root, base, shared, source, study.pace_steps), base.steps)
+    numbers = range(base.seed, base.seed + study.seeds)
+    folders = {job: [root / f"{'_'.join(job)}_{seed}" for seed in numbers] for job in jobs}
+    diverged = {}
+    for i, seed in enumerate(numbers):
+        configs = {
+            job: build_config(job[1], dataclasses.replace(base, seed=seed, steps=steps), shared, source)
+            for job, steps in jobs.items()
+        }
+        diverged |= train_seed(configs, {job: paths[i] for job, paths in folders.items()}, source, study.turns)
+    results, pictures = collect(jobs, folders, diverged, source, heldout, study.n_images)
+    cache.write_atomic(root / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
+    parts = [
+        table(results, "updates"),
+        table(results, "time"),
+        "\n".join(f"- {v}" for v in verdicts(results)),
+        results["protocol"],
+    ]
+    cache.write_atomic(root / "tables.md", "\n\n".join(parts) + "\n")
+    draw_shares(results, root / "shares.png")
+    draw_samples(pictures, source, root / "samples.png")
+    print("\n\n".join(parts))
+    print(f"Written: tables.md, results.json, shares.png, samples.png in {root}")
+
+
+def open_data(study, base, shared):
+    """(training Source, held-out Source or None), after everything that can be refused was looked at."""
+    import jax
+
+    from gan_jax import config, evaluate
+    from gan_jax.data import source as sources
+
+    for system in SYSTEMS:
+        config.validate_settings(base, hyperparameters(system, shared), len(jax.devices()))
+    source = sources.load(base.data, sources.view(base))
+    if len(source.classes) < 2:
+        raise InputError(
+            f"--data={source.name} has no classes, so no balance to measure; use galaxies, or one folder per class."
+        )
+    evaluate.check(source, study.n_images, "n_images")
+    return source, sources.load_heldout(source, sources.view(base))
+
+
+if __name__ == "__main__":
+    sys.exit(common.guarded(run, sys.argv[1:]))

@@ -1,0 +1,32 @@
+"""Several seeds: means, spreads, Welch's interval against scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_jax import seeds
+
+
+def test_text():
+    assert seeds.text([1.0, 2.0, 4.0], 2) == "2.33 +- 1.53"
+    assert seeds.text([0.5], 3) == "0.500"
+
+
+@pytest.mark.parametrize("b", [[3.0, 3.5, 5.0, 9.0], [2.0, 2.5]])
+def test_difference_is_welchs(b):
+    a = [1.0, 2.0, 4.0]
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    np.testing.assert_allclose(seeds.difference(a, b), (np.mean(a) - np.mean(b), interval.low, interval.high))
+
+
+def test_one_seed_and_equal_seeds():
+    assert seeds.difference([1.0], [2.0, 3.0]) == (-1.5, None, None)
+    assert seeds.difference([1.0, 1.0], [2.0, 2.0]) == (-1.0, -1.0, -1.0)
+
+
+def test_verdict():
+    low, high = [1.0, 1.1, 0.9], [5.0, 5.2, 4.9]
+    assert "A is better" in seeds.verdict("A", low, "B", high, "distance")
+    assert "A is better" in seeds.verdict("B", high, "A", low, "distance")
+    assert "no difference" in seeds.verdict("A", [1.0, 5.0], "B", [2.0, 5.0], "distance")
+    assert "nothing follows" in seeds.verdict("A", [1.0], "B", [2.0], "distance")
