@@ -24,6 +24,7 @@ LOADERS = {
     "galaxyzoo": ("galaxyzoo:DIR", "gan_jax.data.galaxyzoo"),
     "celeba": ("celeba:DIR", "gan_jax.data.celeba"),
 }
+_WITH_LABELS = ("galaxyzoo", "celeba", "tfds")  # sources that have a choice of labels
 _ON_DISK = ("DIR", "FILE")  # what a form's argument is called where it is a path
 MIN_SIZE, MAX_SIZE = 8, 1024
 MAX_CLASSES = 65536
@@ -104,6 +105,10 @@ def find(spec, view, split="train"):
     form, module = LOADERS[name]
     if ":" in form and not arg:
         raise errors.InputError(f"--data={spec} says nothing after the name; write it as --data={form}.")
+    if view.labels and name not in _WITH_LABELS:
+        raise errors.InputError(
+            f"--labels={view.labels} means nothing to {name}; leave it empty (it is for {', '.join(_WITH_LABELS)})."
+        )
     if not MIN_SIZE <= view.size <= MAX_SIZE:
         raise errors.InputError(f"--size={view.size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
     if view.crop < 0:

@@ -12,10 +12,10 @@ def load(spec, size, crop=0, split="train", **view):
     return source.load(spec, source.View(size, crop, **view), split)
 
 
-def refused(*words, spec, size=16, crop=0, split="train"):
+def refused(*words, spec, size=16, crop=0, split="train", **view):
     """Asserts that loading fails with one line that has all the words, each in its own right."""
     with pytest.raises(errors.InputError) as caught:
-        load(spec, size, crop, split)
+        load(spec, size, crop, split, **view)
     message = str(caught.value)
     assert "\n" not in message
     for word in words:

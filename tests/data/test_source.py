@@ -10,6 +10,7 @@ def test_bad_specs_are_refused(tmp_path):
     making.refused("cifar", "folder:DIR", "idx:DIR", "npz:FILE", "galaxies", spec="cifar:x")
     making.refused("folder:DIR", "after the name", spec="folder")
     making.refused("npz:FILE", spec="npz:")
+    making.refused("--labels=x", "leave it empty", "celeba", spec="galaxies", labels="x")
     making.refused("--size=7", "8 to 1024", spec="galaxies", size=7)
     making.refused("--size=1025", spec="galaxies", size=1025)
     making.refused("--crop=-1", spec="galaxies", crop=-1)
