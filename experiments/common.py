@@ -171,7 +171,7 @@ def run(experiment, method, defaults, doc, argv):
     import jax
 
     from gan_jax import config as configs
-    from gan_jax import runs, train
+    from gan_jax import log, runs, train
     from gan_jax.data import source as sources
 
     (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
@@ -196,14 +196,15 @@ def run(experiment, method, defaults, doc, argv):
         print(f"Dry run: nothing was written. The run folder {workdir} {stands}.")
         return
     with runs.claim(workdir):
-        if runs.begin(workdir, config, command.restart) == runs.FINISHED:
-            print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
-            return
-        values["data"].value = settings.data
-        (workdir / "flags.txt").write_text(_flags_text(values))
+        with log.stopping_if_full(workdir):
+            if runs.begin(workdir, config, command.restart) == runs.FINISHED:
+                print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
+                return
+            values["data"].value = settings.data
+            (workdir / "flags.txt").write_text(_flags_text(values))
         train.train(config, workdir, source, heldout)
-        print(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
-        print(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
+        log.say(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
+        log.say(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
 
 
 def _check_data(settings):

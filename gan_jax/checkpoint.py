@@ -1,23 +1,28 @@
 """Checkpoints of a run: orbax on disk, a checksum over every value, damage reported and stepped over.
 
-A checkpoint holds host copies, so it does not know which devices wrote it, and reads back as numpy arrays.
+A checkpoint holds host copies, so it does not know which devices wrote it, and reads back as numpy arrays. It is a folder
+named by its step, which appears whole, by rename, or not at all.
 """
 
+import contextlib
 import hashlib
+import json
 import logging
 import pathlib
 import shutil
 import sys
+import time
+from concurrent import futures
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
+from gan_jax import log
 from gan_jax.errors import InputError
 
-logging.getLogger("absl").setLevel(logging.ERROR)  # orbax narrates every save
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax narrates every save, and its errors are raised, too
 
 
 def to_host(tree):
@@ -65,40 +70,120 @@ class Store:
         """best: name of a score that is smaller when better, or None. read_only: touch nothing, another process may train."""
         self._best = best
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
-        keep, score = [policy.LatestN(2)], None
-        if best:
-            score = lambda scores: scores[best]  # noqa: E731
-            keep.append(policy.BestN(get_metric_fn=score, reverse=True, n=1, keep_checkpoints_without_metrics=False))
-        writing = {"preservation_policy": policy.AnyPreservationPolicy(keep), "cleanup_tmp_directories": True}
-        options = ocp.CheckpointManagerOptions(
-            read_only=read_only,
-            best_fn=score,  # without it the scores are not stored
-            best_mode="min",
-            **({} if read_only else writing),
-        )
-        self._manager = ocp.CheckpointManager(self._root, options=options)
+        self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+        self._writer, self._saving = futures.ThreadPoolExecutor(1), None
+        if not read_only:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._manager.close()
+        try:
+            self.wait()
+        finally:
+            self._writer.shutdown()
+            self._checkpointer.close()
 
     def steps(self):
-        """Steps that have a finished checkpoint, in order."""
-        return sorted(self._manager.all_steps())
+        """Steps that have a finished checkpoint, in order; a save in progress is waited for."""
+        self.wait()
+        return self._steps()
 
     def best_step(self):
-        """The step whose best score is smallest; None if none was scored."""
-        return self._manager.best_step() if self._best else None
+        """The step whose best score is smallest, the newest of equals; None if none was scored.
+
+        Raises:
+          InputError: the scores of a checkpoint are damaged, so that the best is not known.
+        """
+        scores = {}
+        for step in self.steps() if self._best else ():
+            try:
+                scores[step] = self._score(step)
+            except Exception as error:
+                raise InputError(
+                    f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so the best is not known; "
+                    "choose one by its step."
+                ) from error
+        return _smallest(scores)
 
     def save(self, step, state, tally, scores=None):
-        """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any."""
-        state, tally = to_host(state), to_host(tally)
-        meta = {"step": step, "state": digest(state), "tally": digest(tally), "leaves": describe(state)}
+        """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any.
+
+        A full disk is survived: it is said on stderr, and the checkpoints saved before stay.
+
+        Raises:
+          whatever else the save before this one met.
+        """
+        self.wait()
+        self._saving = self._writer.submit(self._save, step, to_host(state), to_host(tally), scores)
+
+    def wait(self):
+        """Waits for the save in progress. Raises what it met, unless the disk was full."""
+        saving, self._saving = self._saving, None
+        if saving:
+            saving.result()
+
+    def _save(self, step, state, tally, scores):
+        content = {"step": step, "state": digest(state), "tally": digest(tally), "leaves": describe(state), "scores": scores}
+        meta = {"content": content, "sha256": _sha256(content)}
         args = {"state": ocp.args.StandardSave(state), "tally": ocp.args.StandardSave(tally), "meta": ocp.args.JsonSave(meta)}
-        if not self._manager.save(step, metrics=scores, args=ocp.args.Composite(**args)):
-            raise RuntimeError(f"Checkpoint {step} in {self._root} was not saved; the newest there is {self.steps()[-1:]}.")
+        self._sweep()
+        try:
+            with _deaf_to_stragglers():
+                self._checkpointer.save(self._root / str(step), ocp.args.Composite(**args))
+        except Exception as error:  # tensorstore has no type of its own for a full disk
+            if not log.disk_full(error):
+                raise
+            self._sweep()
+            n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves((state, tally)))
+            then = f"Training goes on and tries again at the next save; the newest on disk is {self._newest()}."
+            log.say_full(f"checkpoint {step} ({n_bytes / 1e6:.1f} MB)", self._root, error, then)
+        else:
+            self._prune()
+
+    def newest(self):
+        """The newest finished checkpoint, in words; a save in progress is waited for."""
+        self.wait()
+        return self._newest()
+
+    def _newest(self):
+        return f"checkpoint {self._steps()[-1]}" if self._steps() else "none"
+
+    def _steps(self):
+        return sorted(int(path.name) for path in self._root.glob("*") if path.name.isdigit())
+
+    def _sweep(self):
+        """Removes what saves and removals that were cut short have left."""
+        for path in self._root.glob("[0-9]*.*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _prune(self):
+        """Keeps the newest two, the best, and those whose score is damaged and might be the best."""
+        scores, unknown = {}, set()
+        for step in self._steps() if self._best else ():
+            try:
+                scores[step] = self._score(step)
+            except Exception:
+                unknown.add(step)
+        for step in set(self._steps()[:-2]) - unknown - {_smallest(scores)}:
+            (self._root / str(step)).rename(self._root / f"{step}.removed")  # it must not look whole when half removed
+        self._sweep()
+
+    def _score(self, step):
+        return (self._meta(step)["scores"] or {}).get(self._best)
+
+    def _meta(self, step):
+        """What a checkpoint says of itself, verified. Raises ValueError or what orbax raises if it is damaged."""
+        meta = self._checkpointer.restore(self._root / str(step), ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
+        if "leaves" in meta:
+            return meta  # written before there was a checksum here, and scores
+        if _sha256(meta["content"]) != meta["sha256"]:
+            raise ValueError("its description does not match its checksum")
+        if meta["content"]["step"] != step:
+            raise ValueError(f"it holds step {meta['content']['step']}")
+        return meta["content"]
 
     def load(self, step, state, tally=None):
         """One checkpoint as host trees, its checksums verified.
@@ -116,11 +201,11 @@ class Store:
         """
         expected = {"state": state} | ({} if tally is None else {"tally": tally})
         shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), expected)
-        meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
+        meta = self._meta(step)
         _same_leaves(meta["leaves"], describe(shapes["state"]), self._root / str(step))
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
         args = {name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
-        out = self._manager.restore(step, args=ocp.args.Composite(**args))
+        out = self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**args))
         for name in args:
             if digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
@@ -149,10 +234,33 @@ class Store:
                     shutil.rmtree(place, ignore_errors=True)
                     place.parent.mkdir(exist_ok=True)
                     shutil.move(damaged, place)
-                    self._manager.reload()
         if steps:
             raise InputError(f"None of the checkpoints in {self._root} is intact; --restart begins again from nothing.")
         return None
+
+
+@contextlib.contextmanager
+def _deaf_to_stragglers():
+    """Gives arrays that are still being written when another one fails a moment to end: each makes its folder again if need
+    be, and then reports to an event loop that orbax has closed, which Python tells on stderr for every one of them."""
+    told = sys.unraisablehook
+    sys.unraisablehook = lambda what: None if "Event loop is closed" in str(what.exc_value) else told(what)
+    try:
+        yield
+    except Exception:
+        time.sleep(0.5)
+        raise
+    finally:
+        sys.unraisablehook = told
+
+
+def _smallest(scores):
+    """The key of the smallest value that is not None, the largest key among equals; None if there is none."""
+    return min((s for s in scores if scores[s] is not None), key=lambda s: (scores[s], -s), default=None)
+
+
+def _sha256(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def describe(tree):

@@ -14,4 +14,5 @@ class NonFiniteError(RuntimeError):
 
 
 class Stopped(Exception):
-    """The run was asked to stop by a signal; all it computed is saved. Commands exit with code 4."""
+    """The run ended before it was done: asked to by a signal, or because the disk is full. The message says which step is
+    saved; the same command resumes there. Commands exit with code 4."""

@@ -118,9 +118,14 @@ def is_resident(run, source):
 
 
 class Loop:
-    """One invocation of a run: builds, restores, trains, keeps the run folder."""
+    """One invocation of a run: builds, restores, trains, keeps the run folder.
 
-    def __init__(self, config, workdir, source, heldout, signals):
+    Use as a context manager; entering restores or initialises and compiles, leaving waits for the last save.
+    """
+
+    def __init__(self, config, workdir, source, heldout, signals, name=""):
+        """name: what its lines on the terminal begin with, where several runs share it."""
+        self.name = name
         self.config, self.run, self.workdir = config, config.run, pathlib.Path(workdir)
         self.source, self.heldout, self.signals = source, heldout, signals
         self.devices = jax.devices()[: self.run.devices or None]
@@ -130,25 +135,41 @@ class Loop:
         self.extractor, self.scores, self.saved = None, {}, -1
         self.sampler = sampling.build_sampler(self.method)
 
-    def __call__(self):
-        """Trains to the end. Returns the digest of the final state. Raises Stopped or NonFiniteError."""
-        keep_best = self.run.keep_best if self.run.keep_best != "none" else None
-        with checkpoint.Store(self.workdir, keep_best) as self.store:
+    def __enter__(self):
+        with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
+            (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
+            keep_best = self.run.keep_best if self.run.keep_best != "none" else None
+            self.store = stack.enter_context(checkpoint.Store(self.workdir, keep_best))
             self._start()
-            try:
-                while self.t < self.run.steps:
-                    self._dispatch()
-                    self._cadences()
-                    if self.signals.name and self.t < self.run.steps:
-                        self._stop()
-            finally:
-                self.log.close()
-                self.progress.close()
-                print(
-                    "time over all starts: " + ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items()), flush=True
-                )
-        host = checkpoint.to_host(self.carry[0])
-        return checkpoint.digest(host)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc):
+        with self._open:
+            self.log.close()
+            self.progress.close()
+            spent = ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items())
+            log.say(f"{self.name}time over all starts: {spent}")
+
+    def advance(self, until):
+        """Trains to step `until`, or to the run's end if that is earlier. Raises Stopped or NonFiniteError."""
+        until = min(until, self.run.steps)
+        while self.t < until:
+            self._dispatch()
+            self._cadences()
+            if self.signals.name and self.t < self.run.steps:
+                self.stop()
+        with self.timer("train"):
+            jax.block_until_ready(self.carry)
+
+    def finish(self):
+        """After the last step: the report, and DONE with the digest of the final state, which is returned."""
+        self._require_saved("trained to its end")
+        digest = checkpoint.digest(checkpoint.to_host(self.carry[0]))
+        with log.stopping_if_full(self.workdir):
+            report.write(self.workdir)
+            cache.write_atomic(self.workdir / "DONE", f"step {self.run.steps}\nstate sha256: {digest}\n")
+        return digest
 
     def _start(self):
         """Restores or initialises, cuts the log back, compiles."""
@@ -172,7 +193,7 @@ class Loop:
         for path in [*self.workdir.glob(".tmp-*"), *(self.workdir / "samples").iterdir()]:
             if path.name.startswith(".tmp-") or (path.stem.isdigit() and int(path.stem) > self.t):
                 path.unlink()
-        self.progress = log.Progress(self.t, self.run.steps)
+        self.progress = log.Progress(self.t, self.run.steps, self.name)
         self.progress.say(
             f"resumed at step {self.t} of {self.run.steps}" if found else f"started at step 0 of {self.run.steps}"
         )
@@ -291,7 +312,13 @@ class Loop:
         with self.timer("sample"):
             key = jax.random.fold_in(jax.random.key(self.run.seed), GRID)
             path = self.workdir / "samples" / f"{self.t:06d}.png"
-            images.save_png(path, images.grid(self.sampler(self._vars(), key, GRID), 8))
+            grid = images.grid(self.sampler(self._vars(), key, GRID), 8)
+            try:
+                images.save_png(path, grid)
+            except OSError as error:
+                if not log.disk_full(error):
+                    raise
+                log.say_full(path.name, path.parent, error, "Training goes on without it.")
 
     def _evaluate(self):
         with self.timer("evaluate"):
@@ -306,16 +333,29 @@ class Loop:
     def _save(self):
         with self.timer("checkpoint"):
             scores = {k.removeprefix("eval/"): v for k, v in self.scores.items()} or None
-            self.store.save(self.t, *self.carry, scores)
+            # Resuming from a checkpoint that is ahead of metrics.jsonl would lose the records between.
+            if self.log.flush(f"Checkpoint {self.t} is not saved without it; the newest on disk is {self.store.newest()}."):
+                self.store.save(self.t, *self.carry, scores)
         self.saved = self.t
 
-    def _stop(self):
+    def stop(self):
+        """Saves, then raises Stopped."""
         with self.timer("train"):
             jax.block_until_ready(self.carry)
         self._refuse_bad()
         if self.saved != self.t:
             self._save()
-        raise Stopped(f"stopped by {self.signals.name} at step {self.t}; saved. The same command resumes.")
+        stopped = f"stopped by {self.signals.name} at step {self.t}"
+        self._require_saved(stopped)
+        raise Stopped(f"{self.name}{stopped}; saved. The same command resumes.")
+
+    def _require_saved(self, done):
+        """Raises Stopped if the checkpoint of this step is not on disk. done: what the run did, in words."""
+        if self.t not in self.store.steps():
+            raise Stopped(
+                f"{self.name}{done}, but step {self.t} was NOT saved, because the disk of {self.workdir} is full. The newest "
+                f"on disk is {self.store.newest()}; make room, and the same command goes on from there."
+            )
 
 
 def train(config, workdir, source, heldout=None):
@@ -330,11 +370,8 @@ def train(config, workdir, source, heldout=None):
       sha256 hex of the final state.
 
     Raises:
-      Stopped: SIGTERM or Ctrl-C; everything is saved. NonFiniteError: names player and step; the last checkpoint is good.
+      Stopped: SIGTERM, Ctrl-C or a full disk; says what is saved. NonFiniteError: names player, step and the last checkpoint.
     """
-    (pathlib.Path(workdir) / "samples").mkdir(parents=True, exist_ok=True)
-    with Signals() as signals:
-        digest = Loop(config, workdir, source, heldout, signals)()
-    report.write(workdir)
-    cache.write_atomic(pathlib.Path(workdir) / "DONE", f"step {config.run.steps}\nstate sha256: {digest}\n")
-    return digest
+    with Signals() as signals, Loop(config, workdir, source, heldout, signals) as loop:
+        loop.advance(config.run.steps)
+        return loop.finish()

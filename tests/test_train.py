@@ -50,6 +50,18 @@ def records(workdir):
     return [{k: v for k, v in json.loads(line).items() if k != "wall"} for line in (workdir / "metrics.jsonl").open()]
 
 
+def stop_at(monkeypatch, step, name="SIGTERM"):
+    """The run gets a signal after that step, until monkeypatch.undo()."""
+    advance = train.Loop._dispatch
+
+    def dispatch(loop):
+        advance(loop)
+        if loop.t == step:
+            os.kill(os.getpid(), getattr(signal, name))
+
+    monkeypatch.setattr(train.Loop, "_dispatch", dispatch)
+
+
 @pytest.fixture(scope="module")
 def whole(source, tmp_path_factory):
     """(folder, digest) of an uninterrupted run."""
@@ -99,14 +111,7 @@ def test_streaming_and_resident_feeds_give_identical_batches(source):
 @pytest.mark.parametrize("at", [2, 5, 8])
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_saves_and_the_resumed_run_is_the_same(whole, source, tmp_path, monkeypatch, at, name):
-    advance = train.Loop._dispatch
-
-    def dispatch(loop):
-        advance(loop)
-        if loop.t == at:
-            os.kill(os.getpid(), getattr(signal, name))
-
-    monkeypatch.setattr(train.Loop, "_dispatch", dispatch)
+    stop_at(monkeypatch, at, name)
     with pytest.raises(train.Stopped, match=f"{name} at step {at}"):
         run(tmp_path, source)
     monkeypatch.undo()
@@ -128,14 +133,7 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(whole, source, tmp_path,
 )
 def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch, changes):
     digest = run(tmp_path / "whole", big_source, **changes)
-    advance = train.Loop._dispatch
-
-    def dispatch(loop):
-        advance(loop)
-        if loop.t == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(train.Loop, "_dispatch", dispatch)
+    stop_at(monkeypatch, 6)
     with pytest.raises(train.Stopped):
         run(tmp_path / "stopped", big_source, **changes)
     monkeypatch.undo()
@@ -150,6 +148,45 @@ def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch,
         assert set(scored) == {5, 10}
         with checkpoint.Store(tmp_path / "stopped", best="frechet") as store:
             assert store.best_step() == min(scored, key=scored.get)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"devices": 4}, {"devices": 1}),
+        ({"devices": 1}, {"devices": 4}),
+        ({"resident_gib": 0.0}, {"resident_gib": -1.0}),
+        ({"resident_gib": -1.0}, {"resident_gib": 0.0}),
+        ({"devices": 4, "resident_gib": 0.0}, {"devices": 2}),
+    ],
+)
+def test_a_run_may_be_resumed_on_other_devices_or_with_data_elsewhere(whole, source, tmp_path, monkeypatch, before, after):
+    """The checkpoint comes back bit for bit wherever it was written; what follows differs by rounding alone."""
+    stop_at(monkeypatch, 6)
+    with pytest.raises(train.Stopped, match="step 6"):
+        run(tmp_path, source, **before)
+    monkeypatch.undo()
+    stored = stored_state(tmp_path)
+    started = []
+    place = jax.device_put
+
+    def seen(tree, *args):
+        if isinstance(tree, tuple) and hasattr(tree[0], "bad_step"):
+            started.append(checkpoint.digest(checkpoint.to_host(tree[0])))
+        return place(tree, *args)
+
+    monkeypatch.setattr(jax, "device_put", seen)
+    run(tmp_path, source, **after)
+    assert started == [checkpoint.digest(checkpoint.to_host(stored))]
+    for a, b in zip(records(tmp_path), records(whole[0]), strict=True):
+        assert a.keys() == b.keys()
+        np.testing.assert_allclose([a[k] for k in a], [b[k] for k in a], rtol=2e-3)
+    ours, theirs = (jax.tree.leaves(stored_state(folder).params) for folder in (tmp_path, whole[0]))
+    assert max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)) < 1e-4
+
+
+def stored_state(folder):
+    return checkpoint.load_state(folder, shapes(configs.load(folder).build()))[1]
 
 
 def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(source, tmp_path, monkeypatch):
