@@ -52,6 +52,7 @@ def run(argv):
     record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
     workdir, pictures = pathlib.Path(flags.workdir).expanduser(), {}
     if flags.neighbours:
+        print(f"searching {len(source.images):,} training images for the nearest ...", file=sys.stderr, flush=True)
         generated = samplers["model"](flags.seed, flags.neighbours)
         record["neighbours"], pictures = neighbours.study(extractor, source, heldout, generated, flags.seed)
     for name in neighbours.PICTURES:  # none of an evaluation before this one stays

@@ -1,10 +1,11 @@
 """S3's figure 3, re-measured: which GAN covers the classes of the data, and at what cost?
 
-Trains Morpho-GAN, Dist-GAN, DCGAN, and DCGAN with Morpho-GAN's nets on one data set with the same size, width, batch, learning
-rate and averaging, from several seeds. All runs of a seed train in turns in one process, so that what disturbs the machine
-disturbs them alike. Two tables: after an equal number of generator updates, and after equal wall time, for which the faster
-systems get as many updates as fit into the time of the slowest (measured first, in turns too, and kept in pace.json). Beside
-them real images (the floor) and real images of one class only (the collapsed control).
+Trains Morpho-GAN, Dist-GAN, DCGAN, and DCGAN's plain loss on Morpho-GAN's nets on one data set, with the same size, width,
+batch, optimizer, averaging and way of sampling, from several seeds. All runs of a seed train in turns in one process, so that
+what disturbs the machine disturbs them alike. Two tables: after an equal number of generator updates, and after equal wall
+time, for which the faster systems get as many updates as fit into the time of the slowest (measured first, in turns too, and
+kept in study.json; the time really taken stands in the table, exact if the study was not interrupted). Beside them real images
+(the floor) and real images of one class only (the collapsed control).
 
 S3 (Abduazimov and Jo) shows bars without numbers, seeds or spread, and claims that DCGAN collapses where Morpho-GAN and
 Dist-GAN do not, and that Morpho-GAN is the lighter of the two. Writes results.json, tables.md, shares.png and samples.png into
@@ -30,8 +31,9 @@ SYSTEMS = {
     "morpho": ("Morpho-GAN", morpho, {}),
     "distgan": ("Dist-GAN", distgan, {}),
     "dcgan": ("DCGAN", dcgan, {}),
-    "dcgan_hdcgan": ("DCGAN, HDCGAN-like nets", dcgan, {"net": "hdcgan"}),
-}
+    "dcgan_hdcgan": ("DCGAN's loss, Morpho-GAN's nets", dcgan, {k: morpho.DEFAULTS[k] for k in ("net", "input_noise")}
+                     | {"init": "xavier", "pixels": "sigmoid"}),
+}  # fmt: skip
 TABLES = {"updates": "Equal generator updates", "time": "Equal wall time"}
 SCORES = {
     "frechet": "Frechet distance",
@@ -39,8 +41,9 @@ SCORES = {
     "kl": "KL (nats)",
     "classes_5pct": "classes >= 5 %",
 }
+COMPARED = ("total_variation", "frechet")  # scores that systems are compared by
 TOLERANCE = 0.05  # a system this close to the slowest is not trained once more for equal time
-PACE_TURNS = 5  # turns in which the time of a step is measured; the first does not count
+PACE_TURNS = 13  # in which the time of a step is measured; the first does not count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Study(common.Command):
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
     turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
     n_images: int = setting(5000, "generated images that are scored, per run", low=100)
-    pace_steps: int = setting(20, "steps per turn while the time of a step is measured", low=1)
+    pace_steps: int = setting(10, "steps per turn while the time of a step is measured", low=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +63,10 @@ class Shared:
 
     width: int = setting(16, "channels next to the image; deeper layers have multiples of it", low=1)
     lr: float = setting(1e-3, "Adam's learning rate", above=0.0)
+    beta1: float = setting(0.5, "Adam's decay of the gradient mean", low=0.0, high=0.9999)
+    beta2: float = setting(0.9, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
     ema: float = setting(0.995, "decay of the averaged generator that is scored; 0: none", low=0.0, high=0.999999)
+    sample_stats: str = setting("batch", "BatchNorm statistics when sampling", choices=("batch", "running"))
 
 
 RUN = Run(size=32, batch=32, steps=2000)
@@ -88,7 +94,7 @@ def build_config(system, run, shared, source):
 def side_by_side(configs, folders, source):
     """{job: train.Loop} of several runs in one process, each in its own folder; finished runs are left out.
 
-    A signal saves all of them.
+    A signal saves all of them, whenever it comes.
     """
     from gan_jax import runs, train
 
@@ -106,40 +112,65 @@ def side_by_side(configs, folders, source):
                 with contextlib.suppress(Stopped, NonFiniteError):
                     loop.stop()
             raise
+        if signals.name:  # at the very end of a run, which then goes on
+            raise Stopped(f"stopped by {signals.name}; all is saved. The same command goes on.")
 
 
 def measure_pace(configs, root, source, n_steps):
-    """{system: seconds per step}: the median over turns, every system once per turn."""
+    """{system: time of a step, that of the slowest being 1}: medians of ratios within turns, every system once per turn."""
     folder = root / "pace"
     shutil.rmtree(folder, ignore_errors=True)
-    times = {system: [] for system in configs}
+    times = []
     with side_by_side(configs, {system: folder / system for system in configs}, source) as loops:
         for turn in range(1, PACE_TURNS + 1):
-            for system, loop in loops.items():
-                before = loop.timer.get("train", 0.0)
+            times.append([])
+            for loop in loops.values():
+                began, before = loop.t, loop.timer.get("train", 0.0)
                 loop.advance(turn * n_steps)
-                times[system].append((loop.timer["train"] - before) / n_steps)
+                times[-1].append((loop.timer["train"] - before) / (loop.t - began))
     shutil.rmtree(folder)
-    return {system: float(np.median(seconds[1:])) for system, seconds in times.items()}
+    times = np.array(times[1:])
+    slowest = np.median(times, 0).argmax()
+    return dict(zip(configs, np.median(times / times[:, [slowest]], 0).tolist(), strict=True))
 
 
 def load_pace(root, run, shared, source, n_steps):
-    """The pace that the study goes by: measured once, then kept, so that a continued study is the same study."""
+    """The pace that the study goes by: measured once, then kept with its settings, so that a continued study is the same one.
+
+    Raises:
+      InputError: the folder holds a study with other settings.
+    """
     from gan_jax import cache
 
-    path = root / "pace.json"
-    if not path.exists():
-        short = dataclasses.replace(run, steps=PACE_TURNS * n_steps, save_every=0, sample_every=0)
-        pace = measure_pace({s: build_config(s, short, shared, source) for s in SYSTEMS}, root, source, n_steps)
-        cache.write_atomic(path, json.dumps(pace, indent=1) + "\n")
-    return json.loads(path.read_text())
+    configs = {s: build_config(s, run, shared, source) for s in SYSTEMS}
+    path, settings = root / "study.json", {s: describe(c) for s, c in configs.items()}
+    if path.exists():
+        stored = json.loads(path.read_text())
+        if stored["settings"] != settings:
+            changed = [k for s in SYSTEMS for k in settings[s] if stored["settings"].get(s, {}).get(k) != settings[s][k]]
+            raise InputError(
+                f"--workdir={root} holds a study with another {changed[0] if changed else 'set of systems'}; "
+                "use another --workdir, or delete that folder."
+            )
+        return stored["pace"]
+    length = max(run.steps, PACE_TURNS * n_steps)
+    short = dataclasses.replace(run, steps=length, log_every=length + 1, save_every=0, sample_every=0)  # time and nothing else
+    pace = measure_pace({s: build_config(s, short, shared, source) for s in SYSTEMS}, root, source, n_steps)
+    cache.write_atomic(path, json.dumps({"settings": settings, "pace": pace}, indent=1) + "\n")
+    return pace
+
+
+def describe(config):
+    """{setting: value} of all that the numbers of a run depend on, its seed aside."""
+    fields = [f for part in (config.run, config.hp) for f in dataclasses.fields(part) if not f.metadata["free"]]
+    values = {**dataclasses.asdict(config.run), **dataclasses.asdict(config.hp)}
+    return {f"--{f.name}": values[f.name] for f in fields if f.name != "seed"} | {"data": config.source["digest"]}
 
 
 def plan(pace, steps):
     """{(table, system): steps} of the runs to make; a system without an entry for "time" is as slow as the slowest."""
-    slowest = max(pace.values())
-    faster = {system: seconds for system, seconds in pace.items() if seconds < (1 - TOLERANCE) * slowest}
-    return {("updates", s): steps for s in pace} | {("time", s): round(steps * slowest / pace[s]) for s in faster}
+    faster = {system: share for system, share in pace.items() if share < 1 - TOLERANCE}
+    return {("updates", s): steps for s in pace} | {("time", s): round(steps / pace[s]) for s in faster}
 
 
 def train_seed(configs, folders, source, turns):
@@ -152,7 +183,7 @@ def train_seed(configs, folders, source, turns):
                     try:
                         loop.advance(-(-loop.run.steps * turn // turns))
                     except NonFiniteError as error:
-                        print(f"{folders[job].name}: {error}", file=sys.stderr)
+                        print(error, file=sys.stderr)
                         diverged[folders[job].name] = str(error)
         for job, loop in loops.items():
             if folders[job].name not in diverged:
@@ -173,15 +204,13 @@ def score(folder, extractor, ref, n):
     return row | {"steps": trained.step, "train_s": spent}, pictures[:8]
 
 
-def collect(jobs, folders, diverged, source, heldout, n):
+def collect(jobs, folders, diverged, source, heldout, extractor, n):
     """(results as JSON-able dict, {(table, system): 8 images of the first seed}).
 
     folders: {(table, system): one folder per seed}.
     """
     from gan_jax import evaluate
-    from gan_jax.metrics import features
 
-    extractor = features.load(source, heldout)
     ref, drawn = evaluate.reference(extractor, source, 0)
     kind, floors = evaluate.floor(extractor, source, heldout, ref, drawn, n, 3, 0)
     what, control = evaluate.collapsed(ref, n, 0)
@@ -192,6 +221,7 @@ def collect(jobs, folders, diverged, source, heldout, n):
         pictures[job] = scored[0][1] if scored else None
     return {
         "classes": list(extractor.classes),
+        "seeds": len(folders["updates", "morpho"]),
         "protocol": f"{n} images against {len(drawn)} real ones of {source.name} at {source.images.shape[1]} px in "
         f"{ref.features.shape[1]} features of {extractor.name} (balanced accuracy {100 * extractor.accuracy:.1f} %). "
         f"Floor: {kind}. Collapsed: {what}.",
@@ -217,31 +247,38 @@ def table(results, which):
         return f"| {' | '.join([name, updates, minutes, *scores, *shares])} |"
 
     for system, rows in results["tables"][which].items():
+        name, n = SYSTEMS[system][0], results["seeds"]
+        name += f" ({len(rows)} of {n} seeds, the others diverged)" if len(rows) < n else ""
         if rows:
             minutes = seeds.text([row["train_s"] / 60 for row in rows], 1)
-            lines.append(cells(SYSTEMS[system][0], rows, f"{rows[0]['steps']:,}", minutes))
+            lines.append(cells(name, rows, f"{rows[0]['steps']:,}", minutes))
         else:
-            lines.append(f"| {SYSTEMS[system][0]} | diverged from every seed |")
+            lines.append(f"| {name} |")
     lines += [cells(name, [results[name]]) for name in ("real (floor)", "collapsed")]
     return "\n".join(lines)
 
 
 def verdicts(results):
-    """Sentences on S3's claims, from the measured intervals."""
+    """Sentences on S3's claims, from the measured intervals, which hold for all comparisons together."""
     from gan_jax import seeds
 
-    lines = []
+    found, pairs = results["tables"], {}
     for which, words in TABLES.items():
-        rows = {s: r for s, r in results["tables"][which].items() if r}
-        for other in [s for s in rows if s != "morpho" and "morpho" in rows]:
-            for score in ("total_variation", "frechet"):
-                pair = [[row[score] for row in rows[s]] for s in ("morpho", other)]
-                sentence = seeds.verdict("Morpho-GAN", pair[0], SYSTEMS[other][0], pair[1], SCORES[score], 3)
-                lines.append(f"{words}: {sentence}")
-        for system, seeds_ in rows.items():
-            lost = [max(row["fractions"]) for row in seeds_ if row["classes_5pct"] <= 1]
-            if lost:
-                lines.append(f"{words}: {SYSTEMS[system][0]} collapsed to one class in {len(lost)} of {len(seeds_)} seeds.")
+        for other in [s for s in found[which] if s != "morpho" and found[which][s] and found[which]["morpho"]]:
+            if which == "updates" or found[which][other] != found["updates"][other]:  # else it is the same comparison
+                pairs |= {(words, other, score): (found[which]["morpho"], found[which][other]) for score in COMPARED}
+    lines = []
+    for (words, other, score), rows in pairs.items():
+        a, b = ([row[score] for row in part] for part in rows)
+        said = seeds.verdict("Morpho-GAN", a, SYSTEMS[other][0], b, SCORES[score], 3, len(pairs))
+        lines.append(f"{words}: {said}")
+    for which, words in TABLES.items():
+        for system, rows in found[which].items():
+            if n := sum(row["classes_5pct"] <= 1 for row in rows):
+                lines.append(f"{words}: {SYSTEMS[system][0]} collapsed to one class in {n} of {len(rows)} seeds.")
+    times = {s: np.mean([row["train_s"] for row in rows]) for s, rows in found["time"].items() if rows}
+    ratios = ", ".join(f"{SYSTEMS[s][0]} {t / max(times.values()):.2f}" for s, t in times.items())
+    lines.append(f"{TABLES['time']}, as it turned out (the longest is 1): {ratios}.")
     return lines + [f"Diverged: {name}: {why}" for name, why in results["diverged"].items()]
 
 
@@ -291,25 +328,32 @@ def draw_samples(pictures, source, path):
 
 def run(argv):
     """Command line to tables."""
-    from gan_jax import cache
+    from gan_jax import runs
     from gan_jax.data import source as sources
 
     (study, base, shared), _ = common.parse(__doc__, "experiments.mode_balance", GROUPS, argv)
-    source, heldout = open_data(study, base, shared)
-    base = dataclasses.replace(base, data=sources.absolute(base.data))
+    source, heldout, extractor = open_data(study, base, shared)
+    base = dataclasses.replace(base, data=sources.absolute(base.data), resident_gib=_share_of_memory(base))
     root = pathlib.Path(study.workdir).expanduser()
-    root.mkdir(parents=True, exist_ok=True)
-    jobs = plan(load_pace(root, base, shared, source, study.pace_steps), base.steps)
-    numbers = range(base.seed, base.seed + study.seeds)
-    folders = {job: [root / f"{'_'.join(job)}_{seed}" for seed in numbers] for job in jobs}
-    diverged = {}
-    for i, seed in enumerate(numbers):
-        configs = {
-            job: build_config(job[1], dataclasses.replace(base, seed=seed, steps=steps), shared, source)
-            for job, steps in jobs.items()
-        }
-        diverged |= train_seed(configs, {job: paths[i] for job, paths in folders.items()}, source, study.turns)
-    results, pictures = collect(jobs, folders, diverged, source, heldout, study.n_images)
+    with runs.claim(root):
+        jobs = plan(load_pace(root, base, shared, source, study.pace_steps), base.steps)
+        numbers = range(base.seed, base.seed + study.seeds)
+        folders = {job: [root / f"{'_'.join(job)}_{seed}" for seed in numbers] for job in jobs}
+        diverged = {}
+        for i, seed in enumerate(numbers):
+            configs = {
+                job: build_config(job[1], dataclasses.replace(base, seed=seed, steps=steps), shared, source)
+                for job, steps in jobs.items()
+            }
+            diverged |= train_seed(configs, {job: paths[i] for job, paths in folders.items()}, source, study.turns)
+        results, pictures = collect(jobs, folders, diverged, source, heldout, extractor, study.n_images)
+        write(root, results, pictures, source)
+
+
+def write(root, results, pictures, source):
+    """Prints the tables and writes all that the study leaves."""
+    from gan_jax import cache
+
     cache.write_atomic(root / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
     parts = [
         table(results, "updates"),
@@ -325,21 +369,32 @@ def run(argv):
 
 
 def open_data(study, base, shared):
-    """(training Source, held-out Source or None), after everything that can be refused was looked at."""
+    """(training Source, held-out Source or None, Extractor), after everything that can be refused was looked at."""
     import jax
 
     from gan_jax import config, evaluate
     from gan_jax.data import source as sources
+    from gan_jax.metrics import features
 
     for system in SYSTEMS:
         config.validate_settings(base, hyperparameters(system, shared), len(jax.devices()))
-    source = sources.load(base.data, sources.view(base))
-    if len(source.classes) < 2:
+    if base.eval_every or base.tensorboard:
         raise InputError(
-            f"--data={source.name} has no classes, so no balance to measure; use galaxies, or one folder per class."
+            "--eval_every and --tensorboard are not for a study, which scores its runs at the end; leave them out."
         )
+    source = sources.load(base.data, sources.view(base))
+    if source.labels is None or len(np.unique(source.labels[source.labels >= 0])) < 2:
+        raise InputError(f"--data={source.name} has no two classes, so no balance to measure; use one folder per class.")
     evaluate.check(source, study.n_images, "n_images")
-    return source, sources.load_heldout(source, sources.view(base))
+    heldout = sources.load_heldout(source, sources.view(base))
+    return source, heldout, features.load(source, heldout)
+
+
+def _share_of_memory(base):
+    """--resident_gib of one run, where all runs of a seed are in memory together."""
+    from gan_jax import parallel
+
+    return base.resident_gib if base.resident_gib >= 0 else 0.4 * parallel.memory_gib() / (len(SYSTEMS) * len(TABLES))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ COMPARISONS = {
     "control": ("control, the same work: WGAN-GP's two norms", ("gan_1", "wgan_gp_rms"), ("gan_1", "wgan_gp")),
 }
 CONFIDENCE = 0.95
+NEGLIGIBLE = 0.02  # a ratio surely this close to 1 is level, whether or not its interval holds 1
 TOLERANCE = 0.1  # how far from 1 the interval of a level ratio may reach
 
 
@@ -99,6 +100,8 @@ def ratio(times, one, other):
 
 def word(r):
     """lighter, level or heavier: where a ratio's interval lies; unclear if it holds 1 and reaches beyond TOLERANCE."""
+    if max(r.high - 1, 1 - r.low) <= NEGLIGIBLE:
+        return "level"
     if r.high < 1:
         return "lighter"
     if r.low > 1:
@@ -139,7 +142,7 @@ def verdict(r):
             "heavier": "is the wrong way round",
             "unclear": "cannot be judged from these rounds; use more rounds or a quieter machine",
         }[word(r["morpho"])]
-        lines.append(f"S3's claim, that its penalty makes Morpho-GAN lighter than Dist-GAN's would, {claim}.")
+        lines.append(f"S3's claim, that its penalty makes Morpho-GAN lighter than Dist-GAN's would, {claim}: {r['morpho']}.")
     if "control" in r and word(r["control"]) != "level":
         lines.append(
             f"But the control, which must be level, is {word(r['control'])}: small ratios mean nothing in these rounds."

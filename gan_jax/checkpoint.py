@@ -11,6 +11,7 @@ import logging
 import pathlib
 import shutil
 import sys
+import threading
 import time
 from concurrent import futures
 
@@ -21,6 +22,8 @@ import orbax.checkpoint as ocp
 
 from gan_jax import log
 from gan_jax.errors import InputError
+
+_ORBAX = threading.Lock()  # it mixes up saves that several threads of a process make at the same time
 
 logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax narrates every save, and its errors are raised, too
 
@@ -131,7 +134,7 @@ class Store:
         args = {"state": ocp.args.StandardSave(state), "tally": ocp.args.StandardSave(tally), "meta": ocp.args.JsonSave(meta)}
         self._sweep()
         try:
-            with _deaf_to_stragglers():
+            with _ORBAX, _deaf_to_stragglers():
                 self._checkpointer.save(self._root / str(step), ocp.args.Composite(**args))
         except Exception as error:  # tensorstore has no type of its own for a full disk
             if not log.disk_full(error):
@@ -176,7 +179,7 @@ class Store:
 
     def _meta(self, step):
         """What a checkpoint says of itself, verified. Raises ValueError or what orbax raises if it is damaged."""
-        meta = self._checkpointer.restore(self._root / str(step), ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
+        meta = self._restore(step, meta=ocp.args.JsonRestore())["meta"]
         if "leaves" in meta:
             return meta  # written before there was a checksum here, and scores
         if _sha256(meta["content"]) != meta["sha256"]:
@@ -184,6 +187,10 @@ class Store:
         if meta["content"]["step"] != step:
             raise ValueError(f"it holds step {meta['content']['step']}")
         return meta["content"]
+
+    def _restore(self, step, **items):
+        with _ORBAX:
+            return self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**items))
 
     def load(self, step, state, tally=None):
         """One checkpoint as host trees, its checksums verified.
@@ -204,9 +211,8 @@ class Store:
         meta = self._meta(step)
         _same_leaves(meta["leaves"], describe(shapes["state"]), self._root / str(step))
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
-        args = {name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
-        out = self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**args))
-        for name in args:
+        out = self._restore(step, **{name: ocp.args.StandardRestore(tree) for name, tree in empty.items()})
+        for name in empty:
             if digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
         return from_host(out["state"], state), out["tally"] if tally is not None else None

@@ -110,7 +110,7 @@ def differences(old, new):
     if (
         new.source
         and old.source["digest"] != new.source["digest"]
-        and not any(d.startswith(("--data", "--size", "--crop")) for d in out)
+        and not any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in out)
     ):
         out.append(f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})")
     return out

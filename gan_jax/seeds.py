@@ -11,33 +11,33 @@ def text(values, decimals=2):
     return f"{values.mean():.{decimals}f}{spread}"
 
 
-def difference(a, b):
-    """Mean of a minus mean of b, with its 95 % interval by Welch's t (unequal variances).
+def difference(a, b, n_comparisons=1):
+    """Mean of a minus mean of b, with its interval by Welch's t (unequal variances).
 
     Args:
       a, b: scores of independent seeds, floats [n] and [m].
+      n_comparisons: how many such intervals are read together; all of them hold with 95 % (Bonferroni).
 
     Returns:
-      (difference, low, high); low and high are None with fewer than two seeds on a side.
+      (difference, low, high); low and high are None where a side has fewer than two seeds, or no spread at all.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
     gap = float(a.mean() - b.mean())
-    if min(len(a), len(b)) < 2:
+    if min(len(a), len(b)) < 2 or min(np.ptp(a), np.ptp(b)) == 0:
         return gap, None, None
     part_a, part_b = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    if part_a + part_b == 0:
-        return gap, gap, gap
     freedom = (part_a + part_b) ** 2 / (part_a**2 / (len(a) - 1) + part_b**2 / (len(b) - 1))
-    half = float(stats.t.ppf(0.975, freedom) * np.sqrt(part_a + part_b))
+    half = float(stats.t.ppf(1 - 0.025 / n_comparisons, freedom) * np.sqrt(part_a + part_b))
     return gap, gap - half, gap + half
 
 
-def verdict(name_a, a, name_b, b, score, decimals=2):
-    """One sentence on a score of which less is better: which system is better, or that these seeds do not tell."""
-    gap, low, high = difference(a, b)
+def verdict(name_a, a, name_b, b, score, decimals=2, n_comparisons=1):
+    """One sentence on a score of which less is better: which system is better, or that these seeds cannot tell."""
+    gap, low, high = difference(a, b, n_comparisons)
     if low is None:
-        return f"{name_a} against {name_b}, {score}: {gap:+.{decimals}f} (one seed: no interval, so nothing follows)."
-    interval = f"{gap:+.{decimals}f} (95 % interval {low:+.{decimals}f} to {high:+.{decimals}f})"
+        return f"{name_a} against {name_b}, {score}: {gap:+.{decimals}f} (no interval without spread: nothing follows)."
+    together = f", one of {n_comparisons} that hold together" if n_comparisons > 1 else ""
+    interval = f"{gap:+.{decimals}f} (95 % interval {low:+.{decimals}f} to {high:+.{decimals}f}{together})"
     if low <= 0 <= high:
-        return f"{name_a} against {name_b}, {score}: {interval}: these seeds show no difference."
+        return f"{name_a} against {name_b}, {score}: {interval}: these seeds cannot tell."
     return f"{name_a} against {name_b}, {score}: {interval}: {name_a if gap < 0 else name_b} is better."

@@ -56,7 +56,9 @@ class Run:
     labels: str = setting(
         "", "what the classes are, where a source has several kinds of labels; empty: the source's own choice"
     )
-    skip_bad_images: bool = setting(False, "leave out image files that cannot be read or are too small, and name them")
+    skip_bad_images: bool = setting(
+        False, "leave out image files that cannot be read or are too small, and name them", free=True
+    )
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
     steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)
     seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)

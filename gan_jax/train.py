@@ -152,7 +152,7 @@ class Loop:
             log.say(f"{self.name}time over all starts: {spent}")
 
     def advance(self, until):
-        """Trains to step `until`, or to the run's end if that is earlier. Raises Stopped or NonFiniteError."""
+        """Trains to step `until`, on to the end of a dispatch, not beyond the run's end. Raises Stopped or NonFiniteError."""
         until = min(until, self.run.steps)
         while self.t < until:
             self._dispatch()
@@ -284,7 +284,8 @@ class Loop:
                 else "no checkpoint was saved yet"
             )
             raise NonFiniteError(
-                f"Player {self.method.players[player].name!r} had a non-finite loss or gradient at step {bad}; {kept}."
+                f"{self.name}Player {self.method.players[player].name!r} had a non-finite loss or gradient at step {bad}; "
+                f"{kept}."
             )
 
     def _log(self):

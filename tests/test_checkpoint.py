@@ -1,5 +1,7 @@
 """Checkpoints: damage is named and stepped over, other trees are refused, readers disturb nobody."""
 
+import contextlib
+
 import jax
 import numpy as np
 import pytest
@@ -87,6 +89,18 @@ def test_a_reader_leaves_a_save_in_progress_alone(folder):
             seen, found = checkpoint.load_state(folder, state())
             assert found["w"][0, 0] == seen
     assert newest(folder)[0] == 8
+
+
+def test_several_stores_of_one_process_save_at_the_same_time(tmp_path):
+    """As the runs of a study do; each save overlaps with the others'."""
+    with contextlib.ExitStack() as stack:
+        stores = [stack.enter_context(checkpoint.Store(tmp_path / str(i))) for i in range(6)]
+        for step in range(1, 8):
+            for i, store in enumerate(stores):
+                store.save(step, state(100 * i + step), TALLY)
+    for i in range(6):
+        step, found, _ = newest(tmp_path / str(i))
+        assert step == 7 and found["w"][0, 0] == 100 * i + 7
 
 
 def test_keys_and_values_come_back_exactly(folder):

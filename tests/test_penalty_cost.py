@@ -51,10 +51,11 @@ def test_interval_is_the_narrowest_that_is_sure():
     ("dragan", "five", "morpho_gan", "word", "saving", "claim"),
     [
         (EVEN, 4.0, EVEN, "level", "from the number of critic steps, not from the penalty", "is not borne out"),
-        (1.1 * EVEN, 4.0, 1.0 + 0.01 * EVEN, "heavier", "not from the penalty", "is the wrong way round"),
+        (1.1 * EVEN, 4.0, 1.0 + 0.05 * EVEN, "heavier", "not from the penalty", "is the wrong way round"),
         (0.5, 4.0, 0.9, "lighter", "from both the critic steps (4.000) and the penalty (2.000)", "holds here"),
         (0.5, EVEN, 0.9 * EVEN, "lighter", "from the penalty, not from the number of critic steps", "holds here"),
         (EVEN[::-1] * EVEN, EVEN, EVEN, "level", "not seen to be lighter", "is not borne out"),
+        (1.01, 4.0, 0.985, "level", "not from the penalty", "is not borne out"),
         (EVEN**9, 4.0, EVEN**9, "unclear", "these rounds cannot tell", "cannot be judged"),
     ],
 )

@@ -21,12 +21,18 @@ def test_difference_is_welchs(b):
 
 def test_one_seed_and_equal_seeds():
     assert seeds.difference([1.0], [2.0, 3.0]) == (-1.5, None, None)
-    assert seeds.difference([1.0, 1.0], [2.0, 2.0]) == (-1.0, -1.0, -1.0)
+    assert seeds.difference([1.0, 1.0], [2.0, 2.5]) == (-1.25, None, None)
+
+
+def test_many_intervals_are_wider():
+    a, b = [1.0, 2.0, 4.0], [3.0, 3.5, 5.0, 9.0]
+    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(1 - 0.05 / 12)
+    np.testing.assert_allclose(seeds.difference(a, b, 12)[1:], (expected.low, expected.high))
 
 
 def test_verdict():
     low, high = [1.0, 1.1, 0.9], [5.0, 5.2, 4.9]
     assert "A is better" in seeds.verdict("A", low, "B", high, "distance")
     assert "A is better" in seeds.verdict("B", high, "A", low, "distance")
-    assert "no difference" in seeds.verdict("A", [1.0, 5.0], "B", [2.0, 5.0], "distance")
+    assert "cannot tell" in seeds.verdict("A", [1.0, 5.0], "B", [2.0, 5.0], "distance")
     assert "nothing follows" in seeds.verdict("A", [1.0], "B", [2.0], "distance")

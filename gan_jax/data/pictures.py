@@ -23,6 +23,9 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # the content must be one of these to
 _GRAY = ("1", "L", "I")  # how the modes of gray images begin
 _BLOCK = 256  # images that wait in memory at most
 _QUIET = 2  # seconds before progress is shown
+# What Pillow raises about damaged files.
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error,
+                   Image.DecompressionBombError)  # fmt: skip
 _VERSION = 3  # part of the cache key: raise it when decoding changes
 
 
@@ -343,7 +346,7 @@ def _named(path):
         yield
     except BadFile:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except _DECODER_ERRORS as error:
         why, detail = _fault(error)
         verb = "read" if why == "unreadable" else "decoded"
         raise BadFile(f"{shown(path)} cannot be {verb} ({detail}); repair or remove the file.", why, detail) from error

@@ -13,6 +13,9 @@ is made from training images (each left out by itself) and from held-out ones, a
            and no other. Smooth pictures are near several. This finds the few copies among many images.
   heldout  the nearest of all real images is a held-out one less often than it is for training images; a generator that
            copies nothing knows no difference between the two. This finds a slight pull that all images have.
+
+The tests count every real image once, however many images are nearest to it: a collapsed generator repeats itself, which is
+another fault than copying.
 """
 
 import math
@@ -156,6 +159,11 @@ def _search(generated, pool, held, own, chosen, some):
     return out
 
 
+def _once(found):
+    """The first query of each real image that is nearest to any: int64 rows of the queries."""
+    return np.unique(found.rows[:, 0], return_index=True)[1]
+
+
 def _union(found, name):
     """Of the real images nearest to the queries, each taken once, which are held-out (bool); and for what share of queries."""
     train, held = found[f"{name}_training"], found[f"{name}_heldout"]
@@ -184,13 +192,14 @@ def compare(found):
     limit = np.sort(real.distances[:, 0])[math.ceil(SHARE * len(real.distances)) - 1]
     closer, closer_real = (f.distances[:, 0] <= limit for f in (model, real))
     single, single_real = (near & (loneliness(f) < SINGLE) for near, f in ((closer, model), (closer_real, real)))
+    once, once_real = _once(model), _once(real)
     out = {
         "distances": {pair: np.quantile(f.distances[:, 0], QUANTILES).tolist() for pair, f in found.items()},
         "closer": float(closer.mean()),
-        "closer_p": excess(closer, closer_real),
+        "closer_p": excess(closer[once], closer_real[once_real]),
         "single": float(single.mean()),
         "single_real": float(single_real.mean()),
-        "single_p": excess(single, single_real),
+        "single_p": excess(single[once], single_real[once_real]),
     }
     if "generated_heldout" in found:
         (held, share), (held_real, share_real) = _union(found, "generated"), _union(found, "training")
