@@ -11,7 +11,8 @@ Usage: ./launch.sh COMMAND
   demo                  train a small Morpho-GAN on the embedded galaxies, evaluate it, say where the report is
                         (minutes on 2 cores, the first set-up aside)
   test [--slow] [...]   run the tests (further words go to pytest)
-  run NAME [--flag=...] run an experiment: morpho, distgan, dcgan, evaluate, sample, inspect, benchmarks
+  run NAME [--flag=...] run an experiment: morpho, distgan, dcgan, evaluate, sample, inspect, mode_balance, penalty_cost,
+                        benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
   setup                 only make the environment
   --help                this text
@@ -76,7 +77,7 @@ case "${1:-}" in
   run)
     setup
     if [ ! -e "experiments/${2:-}.py" ] && [ "${2:-}" != benchmarks ]; then
-      echo "launch.sh: there is no experiment '${2:-}'; use morpho, distgan, dcgan, evaluate, sample, inspect or benchmarks" >&2
+      echo "launch.sh: there is no experiment '${2:-}'; ./launch.sh --help names them" >&2
       exit 2
     fi
     cd "$here"
