@@ -10,7 +10,7 @@ kept in study.json; the time really taken stands in the table, exact if the stud
 S3 (Abduazimov and Jo) shows bars without numbers, seeds or spread, and claims that DCGAN collapses where Morpho-GAN and
 Dist-GAN do not, and that Morpho-GAN is the lighter of the two. Writes results.json, tables.md, shares.png and samples.png into
 the study folder, in which every run has a folder; the same command continues a study that was stopped. Flagfiles:
-mode_balance_smoke (seconds), mode_balance_galaxyzoo128 (S3's setting, a GPU). Without one: three quarters of an hour on 2 cores.
+mode_balance_smoke (seconds), mode_balance_galaxyzoo128 (S3's setting, a GPU). Without one: 45 minutes on 2 cores.
 """
 
 import contextlib
@@ -153,8 +153,8 @@ def load_pace(root, run, shared, source, n_steps):
                 "use another --workdir, or delete that folder."
             )
         return stored["pace"]
-    length = max(run.steps, PACE_TURNS * n_steps)
-    short = dataclasses.replace(run, steps=length, log_every=length + 1, save_every=0, sample_every=0)  # time and nothing else
+    length = max(run.steps, PACE_TURNS * n_steps + 1)  # its end, with what is done there, is not reached
+    short = dataclasses.replace(run, steps=length, log_every=length + 1, save_every=0, sample_every=0)
     pace = measure_pace({s: build_config(s, short, shared, source) for s in SYSTEMS}, root, source, n_steps)
     cache.write_atomic(path, json.dumps({"settings": settings, "pace": pace}, indent=1) + "\n")
     return pace
