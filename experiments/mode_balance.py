@@ -140,31 +140,25 @@ def load_pace(root, run, shared, source, n_steps):
     Raises:
       InputError: the folder holds a study with other settings.
     """
-    from gan_jax import cache
+    from gan_jax import cache, config
 
-    configs = {s: build_config(s, run, shared, source) for s in SYSTEMS}
-    path, settings = root / "study.json", {s: describe(c) for s, c in configs.items()}
+    path = root / "study.json"
+    configs = {s: build_config(s, dataclasses.replace(run, seed=0), shared, source) for s in SYSTEMS}  # for any seeds
     if path.exists():
-        stored = json.loads(path.read_text())
-        if stored["settings"] != settings:
-            changed = [k for s in SYSTEMS for k in settings[s] if stored["settings"].get(s, {}).get(k) != settings[s][k]]
-            raise InputError(
-                f"--workdir={root} holds a study with another {changed[0] if changed else 'set of systems'}; "
-                "use another --workdir, or delete that folder."
-            )
+        try:
+            stored = json.loads(path.read_text())
+            changed = [d for s in SYSTEMS for d in config.differences(config.from_dict(stored["configs"][s]), configs[s])]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
+        if changed:
+            raise InputError(f"The study in {root} was made with {changed[0]}; use another --workdir, or delete that folder.")
         return stored["pace"]
     length = max(run.steps, PACE_TURNS * n_steps + 1)  # its end, with what is done there, is not reached
     short = dataclasses.replace(run, steps=length, log_every=length + 1, save_every=0, sample_every=0)
     pace = measure_pace({s: build_config(s, short, shared, source) for s in SYSTEMS}, root, source, n_steps)
-    cache.write_atomic(path, json.dumps({"settings": settings, "pace": pace}, indent=1) + "\n")
+    settings = {s: c.to_dict() for s, c in configs.items()}
+    cache.write_atomic(path, json.dumps({"configs": settings, "pace": pace}, indent=1) + "\n")
     return pace
-
-
-def describe(config):
-    """{setting: value} of all that the numbers of a run depend on, its seed aside."""
-    fields = [f for part in (config.run, config.hp) for f in dataclasses.fields(part) if not f.metadata["free"]]
-    values = {**dataclasses.asdict(config.run), **dataclasses.asdict(config.hp)}
-    return {f"--{f.name}": values[f.name] for f in fields if f.name != "seed"} | {"data": config.source["digest"]}
 
 
 def plan(pace, steps):
@@ -332,8 +326,8 @@ def run(argv):
     from gan_jax.data import source as sources
 
     (study, base, shared), _ = common.parse(__doc__, "experiments.mode_balance", GROUPS, argv)
-    source, heldout, extractor = open_data(study, base, shared)
     base = dataclasses.replace(base, data=sources.absolute(base.data), resident_gib=_share_of_memory(base))
+    source, heldout, extractor = open_data(study, base, shared)
     root = pathlib.Path(study.workdir).expanduser()
     with runs.claim(root):
         jobs = plan(load_pace(root, base, shared, source, study.pace_steps), base.steps)

@@ -76,6 +76,12 @@ def validate_data(run, source):
         evaluate.check(source, run.eval_images, "eval_images")
 
 
+def from_dict(raw):
+    """The inverse of Config.to_dict. Raises KeyError or TypeError for what another version wrote."""
+    hp = methods.TABLE[raw["method"]].Settings(**raw["hp"])
+    return Config(raw["experiment"], raw["method"], Run(**raw["run"]), hp, raw["source"])
+
+
 def load(workdir):
     """The Config of a run folder.
 
@@ -86,9 +92,7 @@ def load(workdir):
     if not path.is_file():
         raise InputError(f"--workdir={workdir} is not a run folder (no config.json); train into it first.")
     try:
-        raw = json.loads(path.read_text())
-        hp = methods.TABLE[raw["method"]].Settings(**raw["hp"])
-        return Config(raw["experiment"], raw["method"], Run(**raw["run"]), hp, raw["source"])
+        return from_dict(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
 

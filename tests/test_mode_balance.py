@@ -100,7 +100,10 @@ def test_a_study_with_other_settings_is_refused(tmp_path, capsys, monkeypatch):
     )
     capsys.readouterr()
     assert common.guarded(mode_balance.run, [*words, "--width=5"]) == 2
-    assert "another --width" in capsys.readouterr().err
+    assert "made with --width=4, now 5" in capsys.readouterr().err
+    (tmp_path / "study" / "study.json").write_text("{")
+    assert common.guarded(mode_balance.run, words) == 2
+    assert "study.json cannot be read" in capsys.readouterr().err
 
 
 def test_a_signal_at_the_end_of_a_run_is_not_forgotten():

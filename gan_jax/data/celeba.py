@@ -103,17 +103,7 @@ def _images(root):
             f"{pictures.shown(root)} has no folder {_IMAGES} (nor one celeb_a prepared by tfds); celeba:DIR needs it and "
             f"{_ATTRIBUTES}.txt or .csv there (for images without attributes, folder:DIR)."
         )
-    images = {}
-    for path in pictures.below(folder):
-        if path.name in images:
-            other = images[path.name]
-            raise errors.InputError(
-                f"{pictures.shown(other)} and {pictures.shown(path)} have the same name; remove one of them."
-            )
-        images[path.name] = path
-    if not images:
-        raise errors.InputError(f"{pictures.shown(folder)} has no images; unzip {_IMAGES}.zip there.")
-    return images
+    return pictures.index(folder, lambda path: path.name)
 
 
 def _table(root, stem):

@@ -116,17 +116,7 @@ def _images(folder, others):
             f"{pictures.shown(folder.parent)} has no folder {folder.name}; galaxyzoo:DIR needs {_IMAGES} and {_SOLUTIONS} "
             "there (for images without votes, folder:DIR)."
         )
-    found = {}
-    for path in pictures.below(folder):
-        other = found.get(path.stem) or others.get(path.stem)
-        if other:
-            raise errors.InputError(
-                f"{pictures.shown(other)} and {pictures.shown(path)} are images of the same galaxy; remove one of them."
-            )
-        found[path.stem] = path
-    if not found:
-        raise errors.InputError(f"{pictures.shown(folder)} has no images; unzip {folder.name}.zip there.")
-    return found
+    return pictures.index(folder, lambda path: path.stem, others)
 
 
 def _solutions(root):

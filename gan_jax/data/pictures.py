@@ -87,6 +87,24 @@ def below(folder):
     return sorted(found, key=lambda path: natural(path.as_posix()))
 
 
+def index(folder, key, others=None):
+    """{key(path): path} of the image files below a folder, in natural order.
+
+    Raises:
+      InputError: there are none, or two have one key; others: {key: path} that may not occur either.
+    """
+    found, others = {}, others or {}
+    for path in below(folder):
+        name = key(path)
+        other = found.get(name) or others.get(name)
+        if other:
+            raise errors.InputError(f"{shown(other)} and {shown(path)} are both image {shown(name)}; remove one of them.")
+        found[name] = path
+    if not found:
+        raise errors.InputError(f"{shown(folder)} has no images; unzip {folder.name}.zip there.")
+    return found
+
+
 def is_image(name):
     """Whether a file's name is that of an image."""
     return not name.startswith(".") and name.lower().endswith(EXTENSIONS)

@@ -207,7 +207,7 @@ def test_bad_folders_are_refused(tmp_path):
     making.refused("no image", "train split", spec=spec)
     (tmp_path / "third" / "img_align_celeba" / "a").mkdir()
     Image.new("RGB", (178, 218)).save(tmp_path / "third" / "img_align_celeba" / "a" / "000001.jpg")
-    making.refused("same name", "000001.jpg", spec=spec)
+    making.refused("both image 000001.jpg", spec=spec)
 
 
 @pytest.mark.parametrize(

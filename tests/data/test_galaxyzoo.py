@@ -224,7 +224,7 @@ def test_bad_folders_are_refused(tmp_path):
     making.refused(f"no {CSV}", "folder:DIR", spec=f"galaxyzoo:{root}")
     write_csv(root / CSV, {101: ROUND})
     write_image(root / "images_training_rev1" / "deeper", 101)
-    making.refused("same galaxy", "101.jpg", spec=f"galaxyzoo:{root}")
+    making.refused("both image 101", spec=f"galaxyzoo:{root}")
 
 
 @pytest.mark.parametrize(
