@@ -188,8 +188,10 @@ def run(experiment, method, defaults, doc, argv):
     stands = runs.stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
     source = sources.load(settings.data, sources.view(settings))
     configs.validate_data(settings, source)
-    heldout = sources.load_heldout(source, sources.view(settings)) if settings.eval_every else None
     config = dataclasses.replace(unopened, source=configs.describe(source))
+    configs.validate_method(config)
+    from_images = config.build().by == "image"  # whose grids show images that it has not been trained on
+    heldout = sources.load_heldout(source, sources.view(settings)) if settings.eval_every or from_images else None
     _say_data(source, settings.batch)
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
@@ -231,7 +233,8 @@ def _say_data(source, batch):
     counts = [int((source.labels == i).sum()) for i in range(len(source.classes))] if source.classes else []
     classes = ", ".join(f"{name} {count:,}" for name, count in list(zip(source.classes, counts, strict=True))[:12])
     kind = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
-    print(f"{source.name}: {n:,} images of {size} px, {kind}; {'classes: ' + classes if classes else 'no classes'}", flush=True)
+    what = f"points of {channels} coordinate(s)" if source.points else f"images of {size} px, {kind}"
+    print(f"{source.name}: {n:,} {what}; {'classes: ' + classes if classes else 'no classes'}", flush=True)
     if n < batch:
         print(f"Only {n} images for --batch={batch}: images repeat within a minibatch; use a smaller --batch.", file=sys.stderr)
 

@@ -1,4 +1,5 @@
-"""Scores of a trained run: class balance and Frechet distance, with their floor and controls; nearest training images.
+"""Scores of a trained run: class balance and Frechet distance, with their floor and controls; nearest training images; and of
+a generator that is asked for classes, whether it makes them.
 
 Reads a run folder, samples the averaged generator, writes eval.json, neighbours.png, neighbours_real.png and report.html there
 and prints a table. The classifier that counts and compares is trained once per data set and cached.
@@ -40,7 +41,8 @@ def run(argv):
     trained = runs.load(flags.workdir, flags.checkpoint)
     source, heldout = runs.data(trained.config, flags.data)
     evaluate.check(source, flags.n_images, "n_images")
-    sampler = sampling.build_sampler(trained.method)
+    pool = (heldout or source).images if trained.method.by == "image" else None
+    sampler = sampling.build_sampler(trained.method, pool)
     untrained = fresh(trained.method, trained.config.run.seed)
     samplers = {
         name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
@@ -48,6 +50,10 @@ def run(argv):
     }
     extractor = features.load(source, heldout)
     record = evaluate.evaluate(extractor, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed)
+    if trained.method.by == "class" and record["classes"]:
+        model = trained.state.vars(flags.ema)
+        ask = lambda seed, given: sampler(model, jax.random.key(seed), len(given), given)  # noqa: E731
+        record["intended"] = evaluate.conditional(extractor, source, heldout, ask, flags.n_images, flags.seed)
     record["step"] = trained.step
     record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
     workdir, pictures = pathlib.Path(flags.workdir).expanduser(), {}

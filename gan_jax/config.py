@@ -14,7 +14,7 @@ from gan_jax.settings import Run, check
 @dataclasses.dataclass(frozen=True)
 class Config:
     """experiment: the command's name. method: key of methods.TABLE. run: settings.Run. hp: the method's Settings.
-    source: {"name", "digest", "n", "size", "colors", "classes"} of the training data."""
+    source: {"name", "digest", "n", "size", "colors", "classes", "counts"} of the training data."""
 
     experiment: str
     method: str
@@ -22,10 +22,14 @@ class Config:
     hp: Any
     source: dict
 
+    def shape(self):
+        """The base.Shape of the training data."""
+        found = self.source
+        return base.Shape(found["size"], found["colors"], tuple(found["classes"]), tuple(found.get("counts", ())))
+
     def build(self):
         """The step.Method of this run."""
-        shape = base.Shape(self.source["size"], self.source["colors"])
-        return methods.TABLE[self.method].build(self.hp, shape, self.run.steps)
+        return methods.TABLE[self.method].build(self.hp, self.shape(), self.run.steps)
 
     def to_dict(self):
         """Nested dict of JSON values."""
@@ -42,6 +46,7 @@ def describe(source):
         "size": size,
         "colors": colors,
         "classes": list(source.classes),
+        "counts": [int((source.labels == i).sum()) for i in range(len(source.classes))] if source.classes else [],
     }
 
 
@@ -74,6 +79,15 @@ def validate_data(run, source):
         raise InputError(f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet.")
     if run.eval_every:
         evaluate.check(source, run.eval_images, "eval_images")
+
+
+def validate_method(config):
+    """Refuses settings of the method that contradict each other, the data or the number of devices.
+
+    Raises:
+      InputError
+    """
+    methods.TABLE[config.method].check(config.hp, config.shape())
 
 
 def from_dict(raw):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.metrics import frechet, modes, neighbours
+from gan_jax.metrics import coverage, frechet, intended, modes, neighbours
 from gan_jax.nets import classifier
 
 N_REFERENCE = 10_000  # real training images that everything is compared with, at most
@@ -224,6 +224,42 @@ def evaluate(extractor, real, heldout, samplers, n, repeats, seed):
     return record
 
 
+def conditional(extractor, real, heldout, sampler, n, seed):
+    """Do images show the classes they were asked for, and all of each class? See metrics.intended.
+
+    Args:
+      extractor: features.Extractor with classes, those that the generator is asked for, in their order.
+      real: Source, the training images, with labels. heldout: Source of the test split, or None.
+      sampler: (seed, int [n] classes) -> uint8 [n, H, W, C].
+      n: images in all, of which metrics.intended.N_PER_CLASS per class are enough.
+      seed: int, of every draw.
+
+    Returns:
+      What intended.study does, and "n_per_class", "k", "control" in words, and the classifier on real held-out images:
+      "intended_real" (balanced accuracy) and "intended_real_per_class" (recalls).
+    """
+    rng, classes = np.random.default_rng(seed), range(len(extractor.classes))
+    n = max(1, min(n // len(classes), intended.N_PER_CLASS))
+
+    def some(source, n):
+        """Up to n images of each class: (Embedding, labels), in random order."""
+        rows = np.concatenate([rng.permutation(np.flatnonzero(source.labels == c))[:n] for c in classes])
+        return embed(extractor, source, rows), source.labels[rows]
+
+    asked = np.tile(classes, n)  # mixed, for generators that normalise over the batch
+    made = Embedding(*extractor.apply(sampler(seed, asked)))
+    apart = heldout is not None and heldout.labels is not None and (heldout.labels >= 0).any()
+    control = some(heldout, n) if apart else None
+    return {
+        **intended.study(made, asked, *some(real, n if apart else 2 * n), control),
+        "intended_real": extractor.accuracy,
+        "intended_real_per_class": np.diag(extractor.confusion).tolist(),
+        "n_per_class": n,
+        "k": coverage.K,
+        "control": "as many held-out images" if apart else "as many other training images",
+    }
+
+
 def summary(row):
     """A row's scalars, for the training log: frechet and, with classes, total_variation, kl, classes_5pct."""
     return {name: row[name] for name in SCORES if name in row}
@@ -278,7 +314,16 @@ def table(record):
             for i, name in enumerate(record["classes"] if shares else [])
         ]
     lines += ["", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)]
-    return "\n".join(lines + (neighbour_lines(record["neighbours"]) if "neighbours" in record else []))
+    lines += intended_lines(record["intended"], record["classes"]) if "intended" in record else []
+    lines += neighbour_lines(record["neighbours"]) if "neighbours" in record else []
+    return "\n".join(lines)
+
+
+def intended_lines(record, classes):
+    """What `conditional` found, as lines for a terminal."""
+    body = [f"{row[0][:19]:20}" + "".join(f"{cell:>13}" for cell in row[1:]) for row in intended.lines(record, classes)]
+    text = [line for part in (intended.verdict(record), intended.protocol_line(record)) for line in textwrap.wrap(part, 100)]
+    return ["", *body, "", *text]
 
 
 def neighbour_lines(record):

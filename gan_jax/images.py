@@ -1,4 +1,4 @@
-"""Pixels: between uint8 and the range a net works in, and from arrays to pictures."""
+"""Pixels and points: between the stored form and the range a net works in, and from arrays to pictures."""
 
 import io
 
@@ -11,12 +11,54 @@ GAP = 1  # pixels between the tiles of a grid, before scaling
 GREY = 128  # of gaps and empty tiles: visible beside black and white images
 
 _RANGES = {"tanh": (127.5, 1.0), "sigmoid": (255.0, 0.0)}  # uint8 = (x + shift) * scale
+_POINT_RANGES = {"tanh": (1.0, 0.0), "sigmoid": (2.0, 0.5), "linear": (1.0, 0.0)}  # point = (x - shift) * scale
 
 
-def _range(pixels):
-    if pixels not in _RANGES:
-        raise errors.InputError(f"pixels={pixels} is unknown; use one of {', '.join(_RANGES)}.")
-    return _RANGES[pixels]
+def _range(pixels, ranges=_RANGES):
+    if pixels not in ranges:
+        what = "is for points only" if pixels in _POINT_RANGES else "is unknown"
+        raise errors.InputError(f"pixels={pixels} {what}; use one of {', '.join(ranges)}.")
+    return ranges[pixels]
+
+
+def to_net(x, pixels):
+    """Stored images or points in the range of a net; works on numpy arrays and inside jit.
+
+    Args:
+      x: images uint8 [...], or points float32 [...] in [-1, 1].
+      pixels: "tanh" ([-1, 1]) or "sigmoid" ([0, 1]); for points also "linear", which leaves them as they are.
+
+    Returns:
+      float32 [...], an array of the same library.
+
+    Raises:
+      InputError: pixels is unknown, or "linear" for images.
+    """
+    if x.dtype == np.uint8:
+        return to_float(x, pixels)
+    scale, shift = _range(pixels, _POINT_RANGES)
+    return x / scale + shift
+
+
+def from_net(x, pixels, points):
+    """The inverse of `to_net`: what a generator gives, in the form that data are stored in.
+
+    Args:
+      x: float [...], numpy or jax.
+      pixels: as in `to_net`.
+      points: whether x are points, not images.
+
+    Returns:
+      Images uint8 [...]; or points float32 [...], in [-1, 1] except where a "linear" generator left it: nothing is clipped,
+      for a stray point must stay one. An array of the same library.
+
+    Raises:
+      InputError: as `to_net`.
+    """
+    if not points:
+        return to_uint8(x, pixels)
+    scale, shift = _range(pixels, _POINT_RANGES)
+    return (x.astype("float32") - shift) * scale
 
 
 def to_float(images, pixels):

@@ -12,6 +12,11 @@ def bce(logit, target):
     return target * jax.nn.softplus(-logit) + (1 - target) * jax.nn.softplus(logit)
 
 
+def cross_entropy(logits, label):
+    """-log softmax(logits)[label], in nats: [B, K], int [B] -> [B]; 0 where the label is -1, unknown."""
+    return -(jax.nn.one_hot(label, logits.shape[-1]) * jax.nn.log_softmax(logits)).sum(-1)
+
+
 class Adversarial(NamedTuple):
     """Three functions of logits [B], each to be minimised: D's value for reals, D's for fakes, G's for fakes."""
 

@@ -40,6 +40,11 @@ def draw(env, sampler, key, shape):
     return lax.dynamic_slice_in_dim(rows, lax.axis_index(env.axis) * shape[0], shape[0])
 
 
+def share(env, n):
+    """This device's part of n rows."""
+    return n // lax.axis_size(env.axis) if env.axis else n
+
+
 def mesh(devices):
     """The one-axis Mesh over a list of devices."""
     return Mesh(np.asarray(devices), (AXIS,))

@@ -9,17 +9,22 @@ import jax.numpy as jnp
 
 from gan_jax import parallel
 
+NORMS = ("l2", "rms", "batch")
+
 
 def slope(score, x, norm="l2"):
     """Norm of D's input gradient per sample: [B].
 
     Args:
       norm: "l2", or "rms" as in Dist-GAN's released code, which is l2 / sqrt(H W C): its target 1 means an l2 slope of 110.9
-        at 64 px and 221.7 at 128 px (D03).
+        at 64 px and 221.7 at 128 px (D03); or "batch", one norm over the batch's axis instead of each sample's, as Dist-GAN's
+        1-D toy has it (D04): [1], of one device's batch.
     """
-    if norm not in ("l2", "rms"):
-        raise ValueError(f"norm {norm!r} is not known; use l2 or rms.")
+    if norm not in NORMS:
+        raise ValueError(f"norm {norm!r} is not known; use one of {', '.join(NORMS)}.")
     g = jax.grad(lambda x: score(x).sum())(x)
+    if norm == "batch":
+        return jnp.sqrt((g**2).sum() + 1e-12)[None]
     reduce = jnp.sum if norm == "l2" else jnp.mean
     # The epsilon keeps the second derivative finite where the gradient vanishes.
     return jnp.sqrt(reduce(g**2, axis=tuple(range(1, g.ndim))) + 1e-12)

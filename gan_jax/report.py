@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_jax import cache, errors, evaluate, images, log
-from gan_jax.metrics import neighbours
+from gan_jax.metrics import intended, neighbours
 
 N_SNAPSHOTS = 8
 N_TILES = 4  # a snapshot shows this many rows and columns of its grid
@@ -236,6 +236,19 @@ def scores(record, workdir):
     )
 
 
+def asked(record):
+    """Whether images show the classes they were asked for, where that was measured."""
+    found = (record or {}).get("intended")
+    if found is None:
+        return ""
+    head, *body = intended.lines(found, record["classes"])
+    head = [Markup(f"<th>{html.escape(name)}</th>") for name in head]
+    return (
+        f"<h2>Images asked for by class</h2><p><b>{html.escape(intended.verdict(found))}</b></p>{table([head, *body])}"
+        f'<p class="soft">{html.escape(intended.protocol_line(found))}</p>'
+    )
+
+
 def nearest(record, workdir):
     """Does the generator copy? A verdict, pictures of neighbours and their distances, where they were searched."""
     found = (record or {}).get("neighbours")
@@ -366,7 +379,7 @@ def write(workdir):
     )
     body = (
         f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
-        f"{scores(record, workdir)}{nearest(record, workdir)}{curves(config, rows)}{timings(rows)}"
+        f"{scores(record, workdir)}{asked(record)}{nearest(record, workdir)}{curves(config, rows)}{timings(rows)}"
         f"<details><summary>Configuration</summary>{table(flat(config))}</details>"
     )
     cache.write_atomic(

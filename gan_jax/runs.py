@@ -84,7 +84,7 @@ def claim(workdir):
 
 # In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
 RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "neighbours.png",
-             "neighbours_real.png", "report.html", "tensorboard", "flags.txt", "config.json")  # fmt: skip
+             "neighbours_real.png", "density.webp", "report.html", "tensorboard", "flags.txt", "config.json")  # fmt: skip
 FINISHED = "is finished"
 
 

@@ -49,9 +49,10 @@ class Run:
     """What every run has, whatever its method."""
 
     data: str = setting(
-        "galaxies", "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR"
+        "galaxies",
+        "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR, toys:NAME",
     )
-    size: int = setting(64, "side of the square images, in pixels", low=8, high=1024)
+    size: int = setting(64, "side of the square images, in pixels (points have none)", low=8, high=1024)
     crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest", low=0)
     labels: str = setting(
         "", "what the classes are, where a source has several kinds of labels; empty: the source's own choice"

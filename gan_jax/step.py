@@ -24,7 +24,7 @@ class Env(NamedTuple):
     """All that a loss may read besides variables, batch and key.
 
     nets: {name: flax module}. hp: the method's settings. ctl: {name: scalar}. progress: float32 [], step / total steps in
-    [0, 1). axis: name of the device axis, or None.
+    [0, 1). axis: name of the device axis, or None. step: int32 []. dtype: what nets compute in; everything else is float32.
     """
 
     nets: dict
@@ -32,6 +32,8 @@ class Env(NamedTuple):
     ctl: dict
     progress: jax.Array | float = 0.0
     axis: str | None = None
+    step: jax.Array | int = 0
+    dtype: Any = None
 
 
 class Player(NamedTuple):
@@ -39,7 +41,8 @@ class Player(NamedTuple):
 
     name: key of its metrics and optimizer state. nets: names of the nets it trains. loss: see the module. tx: optax
     transformation. repeats: updates per step, each with a minibatch of its own. gate: (env, vs, batch, key) -> bool [], asked
-    before the turn; a closed gate skips it. draw: players that name the same draw see the same minibatches and noise.
+    of the state in which the step begins, with the turn's first minibatch; a closed gate skips the turn. draw: players that
+    name the same draw see the same minibatches and noise.
     """
 
     name: str
@@ -55,14 +58,19 @@ class Method(NamedTuple):
     """A whole adversarial method.
 
     nets: {name: flax module}. dummies: {name: tuple of example inputs}. players: in the order of their turns.
-    sample: (env, vs, key, n) -> images [n, H, W, C] in the method's pixel range. hp: its settings. steps: length of the run.
-    ema: {net: decay}. ctl: initial {name: scalar}; control: (ctl, metrics, step) -> ctl after every step.
-    simultaneous: all players move from the same state (Goodfellow et al. 2014) instead of in turns.
+    latent: (env, key, n) -> (z, given), what n images are made from: noise [n, z_dim] and, where the generator takes one, a
+    condition. sample: (env, vs, z, given, key) -> images [n, H, W, C] in the method's pixel range.
+    hp: its settings. steps: length of the run. ema: {net: decay}. ctl: initial {name: scalar}; control: (ctl, metrics, step)
+    -> ctl after every step. simultaneous: all players move from the same state (Goodfellow et al. 2014) instead of in turns.
+    by: what `given` chooses: "class", "generator", "code" (int32 [n], an index into `kinds`, their names), "image" (float32
+    images [n, H, W, C] of the data, from which the condition is taken by `condition`), or "" for nothing.
+    dtype: see Env.
     """
 
     nets: dict
     dummies: dict
     players: tuple
+    latent: Callable
     sample: Callable
     hp: Any
     steps: int
@@ -70,16 +78,45 @@ class Method(NamedTuple):
     ctl: dict = {}  # noqa: RUF012, never mutated
     control: Callable | None = None
     simultaneous: bool = False
+    by: str = ""
+    kinds: tuple = ()
+    condition: Callable | None = None
+    dtype: Any = None
 
 
-def call(env, vs, net, *inputs, train=True):
-    """Runs one net. Returns (output, vs with that net's statistics advanced if train)."""
-    module = env.nets[net].clone(axis=env.axis)
-    variables = {"params": vs.params[net], "batch_stats": vs.stats[net]}
+def env_of(method, axis=None, **state):
+    """Env of a method; state: ctl, progress, step."""
+    return Env(method.nets, method.hp, **{"ctl": method.ctl, **state}, axis=axis, dtype=method.dtype)
+
+
+def _cast(tree, dtype):
+    return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(jnp.result_type(a), jnp.floating) else a, tree)
+
+
+def call(env, vs, net, *inputs, train=True, key=None, **options):
+    """Runs one net.
+
+    Args:
+      inputs: arrays; None for a condition that is not there.
+      train: batch statistics and dropout; else running statistics and none.
+      key: for nets with dropout.
+      options: of the net's call.
+
+    Returns:
+      (output, vs with that net's statistics advanced if train). With env.dtype parameters and inputs are rounded to it, and
+      outputs are float32 again; statistics stay float32.
+    """
+    module, params = env.nets[net].clone(axis=env.axis), vs.params[net]
+    if env.dtype:
+        params, inputs = _cast((params, inputs), env.dtype)
+    variables = {"params": params, "batch_stats": vs.stats[net]}
     if not train:
-        return module.apply(variables, *inputs, train=False), vs
-    out, new = module.apply(variables, *inputs, train=True, mutable=["batch_stats"])
-    return out, vs._replace(stats={**vs.stats, net: new.get("batch_stats", {})})
+        out, new = module.apply(variables, *inputs, train=False, **options), None
+    else:
+        rngs = None if key is None else {"dropout": key}
+        out, new = module.apply(variables, *inputs, train=True, rngs=rngs, mutable=["batch_stats"], **options)
+    out = _cast(out, jnp.float32) if env.dtype else out
+    return out, vs if new is None else vs._replace(stats={**vs.stats, net: new.get("batch_stats", {})})
 
 
 def draws(method):
@@ -133,8 +170,15 @@ def update_player(method, index, env, state, batch, key):
     ), metrics
 
 
-def take_turn(method, index, env, state, batch, key):
-    """All updates of one player in one step. batch: leaves [draws, B, ...]. Metrics are means over its repeats, and `ran`."""
+def take_turn(method, index, env, start, state, batch, key):
+    """All updates of one player in one step.
+
+    Args:
+      start: Vars in which the step began, for the gate. state: what the turn begins from. batch: leaves [draws, B, ...].
+
+    Returns:
+      (state, metrics): means over the repeats, and `ran`.
+    """
     player = method.players[index]
     first, _ = draws(method)[player.draw or player.name]
 
@@ -153,7 +197,7 @@ def take_turn(method, index, env, state, batch, key):
     if player.gate is None:
         state, metrics = turn(state)
         return state, {**metrics, "ran": jnp.float32(1)}
-    ran = player.gate(env, state.vars(), *minibatch(0))
+    ran = player.gate(env, start, *minibatch(0))
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), jax.eval_shape(turn, state)[1])
     state, metrics = lax.cond(ran, turn, lambda state: (state, zeros), state)
     return state, {**metrics, "ran": ran.astype(jnp.float32)}
@@ -185,10 +229,10 @@ def build_step(method, axis=None):
             if leaf.shape[0] != n_draws(method):
                 raise ValueError(f"batch[{name!r}] holds {leaf.shape[0]} minibatches; the method draws {n_draws(method)}.")
         key, start, out = jax.random.fold_in(state.key, state.step), state, {}
-        env = Env(method.nets, method.hp, state.ctl, state.step / method.steps, axis)
+        env = env_of(method, axis, ctl=state.ctl, progress=state.step / method.steps, step=state.step)
         for index, player in enumerate(method.players):
             base = start if method.simultaneous else state
-            moved, metrics = take_turn(method, index, env, base, batch, key)
+            moved, metrics = take_turn(method, index, env, start.vars(), base, batch, key)
             state = _merge(state, moved, player) if method.simultaneous else moved
             out |= {f"{player.name}/{term}": value for term, value in metrics.items()}
         ema = {

@@ -16,14 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax import cache, checkpoint, evaluate, images, log, parallel, report, sampling
+from gan_jax import cache, checkpoint, evaluate, images, log, parallel, points, report, sampling
 from gan_jax.data import feed
 from gan_jax.errors import NonFiniteError, Stopped
 from gan_jax.metrics import features
+from gan_jax.metrics import points as point_scores
 from gan_jax.state import fresh, init, shapes
 from gan_jax.step import build_step, n_draws
 
-GRID = 64  # images in a sample grid
+GRID = 64  # what the key of the sample grids is folded with
 IN_FLIGHT = 2  # dispatches the host may run ahead
 
 
@@ -133,7 +134,8 @@ class Loop:
         wanted = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
         self.per_dispatch = min(wanted, self.run.steps, *self._everies())
         self.extractor, self.scores, self.saved = None, {}, -1
-        self.sampler = sampling.build_sampler(self.method)
+        self.pool = (heldout or source).images if self.method.by == "image" else None
+        self.sampler = sampling.build_sampler(self.method, self.pool)
 
     def __enter__(self):
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
@@ -167,6 +169,9 @@ class Loop:
         self._require_saved("trained to its end")
         digest = checkpoint.digest(checkpoint.to_host(self.carry[0]))
         with log.stopping_if_full(self.workdir):
+            if self.source.points:
+                frames = [p for p in (self.workdir / "samples").glob("*.png") if p.stem.isdigit()]
+                points.animate(sorted(frames, key=lambda p: int(p.stem)), self.workdir / "density.webp")
             report.write(self.workdir)
             cache.write_atomic(self.workdir / "DONE", f"step {self.run.steps}\nstate sha256: {digest}\n")
         return digest
@@ -313,9 +318,9 @@ class Loop:
         with self.timer("sample"):
             key = jax.random.fold_in(jax.random.key(self.run.seed), GRID)
             path = self.workdir / "samples" / f"{self.t:06d}.png"
-            grid = images.grid(self.sampler(self._vars(), key, GRID), 8)
+            picture = sampling.picture(self.method, self.sampler, self._vars(), key, self.source, self.pool)
             try:
-                images.save_png(path, grid)
+                images.save_png(path, picture)
             except OSError as error:
                 if not log.disk_full(error):
                     raise
@@ -323,6 +328,10 @@ class Loop:
 
     def _evaluate(self):
         with self.timer("evaluate"):
+            if self.source.points:
+                made = self.sampler(self._vars(), jax.random.key(0), self.run.eval_images)
+                self.scores = {f"eval/{k}": v for k, v in point_scores.score(made, self.source.name).items()}
+                return
             if self.extractor is None:
                 self.extractor = features.load(self.source, self.heldout)
                 self.reference, _ = evaluate.reference(self.extractor, self.source, 0)

@@ -8,17 +8,33 @@ import optax
 from gan_jax import methods
 from gan_jax.methods import base
 
-SHAPE = base.Shape(16, 2)
+SHAPE = base.Shape(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
 SMALL = {"width": 4, "z_dim": 5, "ema": 0.9}
 CASES = {
     "gan": ("gan", {}),
-    "gan_hinge_r1": ("gan", {"loss": "hinge", "penalty": "r1"}),
-    "wgan_gp": ("gan", {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 3, "disc_norm": "none"}),
+    "gan_hinge_r1": ("gan", {"loss": "hinge", "penalty": "r1", "penalty_every": 2}),
+    "gan_simultaneous": ("gan", {"net": "maxout", "simultaneous": True, "pixels": "sigmoid"}),
+    "gan_balance": ("gan", {"net": "s1_section4", "balance": True}),
+    "gan_spectral": ("gan", {"net": "resnet", "spectral": "both", "augment": "color,translation,cutout,flip,rotation"}),
+    "wgan_gp": ("gan", {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 3, "disc_norm": "none", "gen_norm": "none"}),
     "dragan": ("gan", {"penalty": "dragan"}),
+    "cgan": ("gan", {"condition": "labels"}),
+    "cgan_batchnorm_projection": ("gan", {"condition": "attributes", "cond_gen": "batchnorm", "cond_disc": "projection"}),
+    "cgan_maxout": ("gan", {"condition": "labels", "net": "maxout_cgan", "width": 8}),
+    "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
+    "acgan_fake_class": ("acgan", {"fake_class": True, "penalty": "dragan"}),
+    "mgan": ("mgan", {"n_gens": 3, "gen_batch": 4, "n_disc": 2}),
+    "infogan": ("infogan", {"n_codes": 3}),
+    "colorize": ("colorize", {"net": "unet"}),
     "distgan": ("distgan", {}),
-    "distgan_enc_gen": ("distgan", {"recon_trains": "enc_gen", "hinge": "corrected", "recon_space": "pixels"}),
+    "distgan_enc_gen": ("distgan", {"recon_trains": "enc_gen", "hinge": "corrected", "recon_space": "pixels", "n_disc": 2}),
+    "distgan_toy": (
+        "distgan",
+        {"recon_trains": "enc_gen", "recon_space": "bce", "gap_space": "data", "rec_label": "fake", "disc_weights": "half"},
+    ),
     "morpho": ("distgan", {"net": "hdcgan", "penalty": "dragan", "penalty_norm": "l2", "lambda_p": 10.0, "input_noise": 0.05}),
 }
+SHAPES = {"colorize": base.Shape(16, 3)}
 
 
 def build(case, steps=10):
@@ -26,15 +42,20 @@ def build(case, steps=10):
     where gradients vanish; of fixed length, because players' gradients differ a thousandfold; with a state to lose."""
     name, options = CASES[case]
     module = methods.TABLE[name]
-    method = module.build(dataclasses.replace(module.Settings(), **{**SMALL, **options}), SHAPE, steps)
+    method = module.build(dataclasses.replace(module.Settings(), **{**SMALL, **options}), shape(case), steps)
     tx = optax.chain(optax.normalize_by_update_norm(), optax.sgd(0.1, momentum=0.5))
     return method._replace(players=tuple(p._replace(tx=tx) for p in method.players))
 
 
-def batch(draws, n, seed=0):
-    """{"image": float32 [draws, n, 16, 16, 2] in [0, 1], "label": int32 [draws, n]}."""
+def shape(case):
+    """The base.Shape of a case's data."""
+    return SHAPES.get(case, SHAPE)
+
+
+def batch(draws, n, seed=0, colors=SHAPE.colors):
+    """{"image": float32 [draws, n, 16, 16, colors] in [0, 1], "label": int32 [draws, n]}."""
     r = np.random.default_rng(seed)
     return {
-        "image": r.random((draws, n, SHAPE.size, SHAPE.size, SHAPE.colors), np.float32),
+        "image": r.random((draws, n, SHAPE.size, SHAPE.size, colors), np.float32),
         "label": r.integers(0, 3, (draws, n)).astype(np.int32),
     }

@@ -30,7 +30,8 @@ def solo(case):
 
 
 def batch(method, t, member=0):
-    return methods_small.batch(n_draws(method), BATCH, seed=100 * member + t)
+    colors = method.dummies["disc"][0].shape[-1]
+    return methods_small.batch(n_draws(method), BATCH, seed=100 * member + t, colors=colors)
 
 
 def worst(a, b):

@@ -231,6 +231,38 @@ def test_record_without_classes(tmp_path):
     assert "Frechet distance" in page and "Classes of the samples" not in page and "total variation" not in page
 
 
+FOUND = {
+    "intended": 0.75,
+    "intended_per_class": [1.0, 0.5],
+    "coverage_per_class": [0.48, None],
+    "coverage_real_per_class": [0.96, None],
+    "diversity_per_class": [1.25, None],
+    "compared_per_class": [90, 3],
+    "intended_real": 0.99,
+    "intended_real_per_class": [1.0, 0.98],
+    "n_per_class": 100,
+    "k": 5,
+    "control": "as many held-out images",
+}
+
+
+def test_images_asked_for_by_class(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "eval.json").write_text(json.dumps(make_record()))
+    assert "asked for" not in report.write(run).read_text()
+    (run / "eval.json").write_text(json.dumps(make_record() | {"intended": FOUND}))
+    page = report.write(run).read_text()
+    for expected in (
+        "75.0 % of the images show the class they were asked for",
+        "they cover 50 % of what as many real images",
+        "<td>dark</td><td>100.0</td><td>100.0</td><td>0.480</td><td>0.960</td><td>1.250</td><td>90</td>",
+        "<td>bright &amp; &lt;odd&gt;</td><td>50.0</td><td>98.0</td><td>-</td><td>-</td><td>-</td><td>3</td>",
+        "neighbour number 5, beside that by as many held-out images of the class",
+    ):
+        assert expected in page
+    assert page.index("Scores") < page.index("asked for") < page.index("<summary>Configuration")
+
+
 @pytest.mark.parametrize("heldout", [True, False])
 def test_neighbours_follow_the_scores(tmp_path, heldout):
     run, record = make_run(tmp_path / "run"), make_record()

@@ -40,6 +40,7 @@ def method(*players, nets=("a", "b"), **options):
         nets={n: Weight() for n in nets},
         dummies={n: (jnp.zeros((1,)),) for n in nets},
         players=players,
+        latent=None,
         sample=None,
         hp=None,
         steps=10,

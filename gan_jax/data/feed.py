@@ -1,6 +1,7 @@
 """From rows to batches: data that fits stays on the device and only row numbers travel; larger data streams.
 
-Both ways give the same batches. Images cross to the device as uint8 and become floats inside the compiled step.
+Both ways give the same batches. Images cross to the device as uint8 and become floats inside the compiled step; points are
+floats all along.
 """
 
 import concurrent.futures
@@ -33,7 +34,7 @@ def build(source, pixels, seed, draws, batch, devices, resident):
 
     Args:
       source: data.source.Source.
-      pixels: "tanh" or "sigmoid", the range of the images in the batch.
+      pixels: the range of the images or points in the batch, as in images.to_net.
       seed, draws, batch: see order.indices.
       devices: list of devices that share each minibatch.
       resident: whether the data lives on the device.
@@ -45,7 +46,7 @@ def build(source, pixels, seed, draws, batch, devices, resident):
         return np.stack([order.indices(seed, s, draws, batch, n) for s in range(step, step + n_steps)])
 
     def floats(leaves):
-        return {**leaves, "image": images.to_float(leaves["image"], pixels)}
+        return {**leaves, "image": images.to_net(leaves["image"], pixels)}
 
     if resident:
         data = jax.device_put({k: np.asarray(v) for k, v in arrays.items()}, parallel.replicated(devices))

@@ -1,4 +1,4 @@
-"""What a data set is, once opened: a uint8 array, labels if there are any, and a fingerprint."""
+"""What a data set is, once opened: an array of images or points, labels if there are any, and a fingerprint."""
 
 import concurrent.futures
 import hashlib
@@ -23,7 +23,9 @@ LOADERS = {
     "tfds": ("tfds:NAME", "gan_jax.data.tfds"),
     "galaxyzoo": ("galaxyzoo:DIR", "gan_jax.data.galaxyzoo"),
     "celeba": ("celeba:DIR", "gan_jax.data.celeba"),
+    "toys": ("toys:NAME", "gan_jax.data.toys"),
 }
+_OF_POINTS = ("toys",)  # sources that have no image size
 _WITH_LABELS = ("galaxyzoo", "celeba", "tfds")  # sources that have a choice of labels
 _ON_DISK = ("DIR", "FILE")  # what a form's argument is called where it is a path
 MIN_SIZE, MAX_SIZE = 8, 1024
@@ -34,7 +36,7 @@ _CHUNK_BYTES = 2**24
 class Source(NamedTuple):
     """One split of a data set.
 
-    images: uint8 [N, H, W, C], an array or a read-only memmap.
+    images: uint8 [N, H, W, C], an array or a read-only memmap; or points, float32 [N, 1, 1, D] in [-1, 1].
     labels: int32 [N], -1 where unknown; None if the source has no classes.
     classes: names of the classes, in label order; () if none.
     name: the --data spec it came from.
@@ -47,13 +49,18 @@ class Source(NamedTuple):
     name: str
     digest: str
 
+    @property
+    def points(self):
+        """Whether these are points, not images."""
+        return self.images.dtype == np.float32
+
 
 class View(NamedTuple):
     """How a data set is looked at.
 
-    size: side of the images in pixels, 8 to 1024. crop: side in source pixels of a centre crop made before resizing; 0 for
-    the source's own, mostly the largest centre square. labels: what makes the classes, in the words of the source; "" for its
-    own choice. skip_bad: leave out image files that cannot be used.
+    size: side of the images in pixels, 8 to 1024; points have none and ignore it. crop: side in source pixels of a centre
+    crop made before resizing; 0 for the source's own, mostly the largest centre square. labels: what makes the
+    classes, in the words of the source; "" for its own choice. skip_bad: leave out image files that cannot be used.
     """
 
     size: int
@@ -76,7 +83,7 @@ def load(spec, view, split="train"):
       split: "train" or "test".
 
     Returns:
-      Source with images [N, size, size, C]; None if the data set has no such split.
+      Source with images [N, size, size, C], or points [N, 1, 1, D]; None if the data set has no such split.
 
     Raises:
       InputError: the spec, the size or the crop makes no sense, or the data are not what a source must be.
@@ -109,7 +116,7 @@ def find(spec, view, split="train"):
         raise errors.InputError(
             f"--labels={view.labels} means nothing to {name}; leave it empty (it is for {', '.join(_WITH_LABELS)})."
         )
-    if not MIN_SIZE <= view.size <= MAX_SIZE:
+    if name not in _OF_POINTS and not MIN_SIZE <= view.size <= MAX_SIZE:
         raise errors.InputError(f"--size={view.size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
     if view.crop < 0:
         raise errors.InputError(f"--crop={view.crop} is negative; give a side in pixels, or 0 for the source's own.")
@@ -185,9 +192,12 @@ def fingerprint(images, labels, classes):
 
 
 def _check_images(images, size, spec):
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1:3] != (size, size) or images.shape[3] < 1:
+    points = spec.partition(":")[0] in _OF_POINTS
+    kind, side = (np.float32, 1) if points else (np.uint8, size)
+    if images.ndim != 4 or images.dtype != kind or images.shape[1:3] != (side, side) or images.shape[3] < 1:
         raise errors.InputError(
-            f"--data={spec} gives {images.dtype} {list(images.shape)}; images must be uint8 [N, {size}, {size}, C]."
+            f"--data={spec} gives {images.dtype} {list(images.shape)}; "
+            f"{'points' if points else 'images'} must be {kind.__name__} [N, {side}, {side}, C]."
         )
     if not len(images):
         raise errors.InputError(f"--data={spec} has no images; a data set needs at least one.")

@@ -27,10 +27,10 @@ _KINDS = {
 
 
 class Pixels(NamedTuple):
-    """The good images as training sees them.
+    """The good images, or points, as training sees them.
 
     digests: {row: bytes}, equal for images with equal pixels. n_channels: of most of the images; 0 if there are none.
-    mean, std: of the pixels of these, 0 to 255: float64 [C].
+    mean, std: of the pixels of these, 0 to 255, or of the points, -1 to 1: float64 [C].
     """
 
     digests: dict
@@ -45,7 +45,7 @@ class Split(NamedTuple):
     names: what the images are called [N]. place: where they are. view: the source.View in effect.
     pixels: Pixels. labels: int32 [N] or None. classes: their names. notes: what the source says of itself.
     headers: {row: pictures.Header} of the files that have one; empty for arrays. bad: {row: pictures.BadFile}.
-    refusal: the InputError that training ends with, or None.
+    refusal: the InputError that training ends with, or None. points: whether these are points, not images.
     """
 
     names: list
@@ -58,6 +58,7 @@ class Split(NamedTuple):
     headers: dict
     bad: dict
     refusal: errors.InputError | None
+    points: bool = False
 
 
 def look(spec, view, split="train"):
@@ -80,8 +81,9 @@ def look(spec, view, split="train"):
     loaded = source.load(spec, view, split)
     rows = range(len(loaded.images))
     pixels, _ = _measure(rows, pictures.over(lambda i: _facts(loaded.images[i]), rows, "images examined"))
-    names = [f"image {i}" for i in rows]
-    return Split(names, spec, view, pixels, loaded.labels, loaded.classes, (), {}, {}, None)
+    names = [f"{'point' if loaded.points else 'image'} {i}" for i in rows]
+    view = view._replace(size=loaded.images.shape[1])
+    return Split(names, spec, view, pixels, loaded.labels, loaded.classes, (), {}, {}, None, loaded.points)
 
 
 def as_source(split, name):
@@ -89,7 +91,8 @@ def as_source(split, name):
     good = [i for i in range(len(split.names)) if i not in split.bad]
     shape = len(good), split.view.size, split.view.size, split.pixels.n_channels
     labels = None if split.labels is None else split.labels[good]
-    return source.Source(np.broadcast_to(np.uint8(0), shape), labels, split.classes, name, "")
+    blank = np.float32(0) if split.points else np.uint8(0)
+    return source.Source(np.broadcast_to(blank, shape), labels, split.classes, name, "")
 
 
 def heldout_refusal(spec, train, test):
@@ -112,7 +115,7 @@ def report(spec, train, test):
             lines += ["", f"{name}: {split.place}", *_describe(split)]
         else:
             lines += ["", f"{name}: {split or 'none'}"]
-    if isinstance(test, Split):
+    if isinstance(test, Split) and not test.points:
         known = {digest: i for i, digest in reversed(train.pixels.digests.items())}
         both = [(i, known[digest]) for i, digest in test.pixels.digests.items() if digest in known]
         named = f", such as {test.names[both[0][0]]} as {train.names[both[0][1]]}; they flatter scores" if both else ""
@@ -145,8 +148,8 @@ def _look_at_files(listing, view):
 
 
 def _facts(image):
-    """(digest, sum over the pixels [C], sum of their squares [C], pixels) of an image uint8 [H, W, C]."""
-    values = image.reshape(-1, image.shape[-1]).astype(np.int64)
+    """(digest, sum over the pixels [C], sum of their squares [C], pixels) of an image uint8 or a point float32 [H, W, C]."""
+    values = image.reshape(-1, image.shape[-1]).astype(np.int64 if image.dtype == np.uint8 else np.float64)
     return hashlib.sha256(np.ascontiguousarray(image)).digest()[:16], values.sum(0), (values * values).sum(0), len(values)
 
 
@@ -169,13 +172,16 @@ def _measure(rows, results):
 def _describe(split):
     for note in split.notes:
         yield from _fact("note", note)
-    yield from _fact("images", f"{len(split.names):,}")
+    yield from _fact("points" if split.points else "images", f"{len(split.names):,}")
     if split.headers:
         yield from _fact("sizes", _sizes(split.headers.values()))
         kinds = collections.Counter(map(_kind, (header.mode for header in split.headers.values())))
         yield from _fact("kinds", ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
     yield from _fact("classes", _classes(split))
-    if split.pixels.digests:
+    if split.points:  # no duplicates: that two draws of a number agree says nothing
+        yield from _fact("coordinates", _coordinates(split.pixels))
+        yield from _fact("usable", _usable(split))
+    elif split.pixels.digests:
         yield from _fact("duplicates", _duplicates(split))
         yield from _fact("pixels", _pixels(split.pixels))
         yield from _fact("usable", _usable(split))
@@ -243,6 +249,11 @@ def _pixels(pixels):
     return f"mean {mean}, standard deviation {std} (" + ("red, green, blue; " if pixels.n_channels == 3 else "") + "0 to 255)"
 
 
+def _coordinates(points):
+    mean, std = (" ".join(f"{x:.3f}" for x in values + 0.0) for values in (points.mean.round(3), points.std))
+    return f"mean {mean}, standard deviation {std} (-1 to 1)"
+
+
 def _faults(split):
     """Lines that count and name bad files, fault by fault, and the rarer of gray and colour files."""
     faults = collections.defaultdict(list)
@@ -272,6 +283,8 @@ def _by_channels(split):
 
 
 def _usable(split):
+    if split.points:
+        return f"{len(split.names):,} in {split.pixels.n_channels} dimension" + "s" * (split.pixels.n_channels > 1)
     if all(_by_channels(split)):
         return "none before all files are gray or all in colour"
     n_good, size, crop = len(split.names) - len(split.bad), split.view.size, split.view.crop

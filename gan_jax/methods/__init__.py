@@ -1,5 +1,6 @@
-"""The methods. Each module has Settings, a dataclass, and build(settings, shape, steps) -> step.Method."""
+"""The methods. Each module has Settings, a dataclass, check(settings, shape) and build(settings, shape, steps) ->
+step.Method."""
 
-from gan_jax.methods import distgan, gan
+from gan_jax.methods import acgan, colorize, distgan, gan, infogan, mgan
 
-TABLE = {"gan": gan, "distgan": distgan}
+TABLE = {"gan": gan, "acgan": acgan, "mgan": mgan, "infogan": infogan, "colorize": colorize, "distgan": distgan}

@@ -1,43 +1,53 @@
-"""What every image method shares: nets and optimizers from settings, noise, sampling."""
+"""What every method shares: nets and optimizers from settings, noise, what D sees, sampling, and what it refuses."""
 
 import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
-from gan_jax import parallel, priors
-from gan_jax.nets import dcgan, hdcgan
+from gan_jax import augment, optimizers, parallel, penalties, priors
+from gan_jax.errors import InputError
+from gan_jax.nets import conditional, families
+from gan_jax.nets.layers import INITIALIZERS, Weights
 from gan_jax.settings import setting
 from gan_jax.step import call
 
-STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
-
 
 class Shape(NamedTuple):
-    """What nets need to know of the data. size: side in pixels. colors: channels."""
+    """What nets need to know of the data. size: side in pixels, 1 for points. colors: channels, or coordinates of a point.
+    classes: their names. counts: training images of each class."""
 
     size: int
     colors: int
+    classes: tuple = ()
+    counts: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Settings of every image method."""
+class Settings(optimizers.Settings):
+    """Settings of every method."""
 
-    net: str = setting("dcgan", "net family: dcgan, or hdcgan (SELU and one layer more at 128 px)", choices=tuple(STYLES))
-    width: int = setting(64, "channels next to the image; deeper layers have multiples of it", low=1)
+    net: str = setting("dcgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE))
+    width: int = setting(64, "channels next to the image, deeper layers have multiples of it; hidden units of mlp nets", low=1)
+    depth: int = setting(3, "hidden layers of --net=mlp", low=1, high=16)
+    gen_norm: str = setting("batch", "normalisation in G: batch, or none", choices=("batch", "none"))
     disc_norm: str = setting("batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none"))
+    spectral: str = setting("none", "spectral normalisation: none, of D, or of both nets", choices=("none", "disc", "both"))
     init: str = setting(
-        "xavier", "weight initialiser: xavier (uniform), lecun, normal (sd 0.02)", choices=("xavier", "lecun", "normal")
+        "xavier", "weight initialiser: xavier (uniform), lecun, he, normal (sd 0.02)", choices=tuple(INITIALIZERS)
+    )
+    precision: str = setting(
+        "float32", "what nets compute in; parameters, losses, statistics stay float32", choices=("float32", "bfloat16")
     )
     z_dim: int = setting(100, "dimensions of the noise", low=1)
     prior: str = setting("uniform", "noise: uniform (-1, 1), normal, uniform_unit (unit variance)", choices=tuple(priors.NOISE))
-    pixels: str = setting("tanh", "pixel range of the nets: tanh [-1, 1], sigmoid [0, 1]", choices=("tanh", "sigmoid"))
-    lr: float = setting(2e-4, "Adam's learning rate", above=0.0)
-    beta1: float = setting(0.5, "Adam's decay of the gradient mean", low=0.0, high=0.9999)
-    beta2: float = setting(0.999, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
+    pixels: str = setting(
+        "tanh", "range of the nets: tanh [-1, 1], sigmoid [0, 1], linear (points)", choices=("tanh", "sigmoid", "linear")
+    )
+    n_disc: int = setting(1, "discriminator updates per generator update, each with a fresh minibatch", low=1)
+    balance: bool = setting(False, "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)")
+    simultaneous: bool = setting(False, "all players move from the same state, as in Goodfellow et al. 2014, not in turns")
     ema: float = setting(
         0.999,
         "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; 0: none",
@@ -49,39 +59,84 @@ class Settings:
     )
     penalty: str = setting("none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
-    penalty_norm: str = setting("l2", "norm of the slope: l2, or rms as in Dist-GAN's code (D03)", choices=("l2", "rms"))
+    penalty_every: int = setting(1, "steps between penalties, whose weight is multiplied by as many", low=1)
+    penalty_norm: str = setting(
+        "l2", "norm of the slope: l2, rms as in Dist-GAN's code (D03), batch as in its 1-D toy (D04)", choices=penalties.NORMS
+    )
     penalty_sign: str = setting(
         "plus", "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)", choices=("plus", "minus")
     )
     perturbation: str = setting("code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered"))
     perturbation_sd: float = setting(0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0)
     input_noise: float = setting(0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0)
+    augment: str = setting("", f"DiffAugment of all that D sees: any of {', '.join(augment.TABLE)}, with commas")
 
 
-def gen(hp, shape):
-    """The generator that the settings name."""
-    return dcgan.Gen(shape.size, shape.colors, hp.width, hp.pixels, STYLES[hp.net], hp.init)
+def family(hp):
+    """The net family that the settings name."""
+    return (families.TABLE | families.FROM_IMAGES)[hp.net]
 
 
-def disc(hp, shape):
-    """The discriminator that the settings name."""
-    return dcgan.Disc(shape.size, hp.width, STYLES[hp.net], hp.disc_norm, hp.init)
+def weights(hp, net):
+    """How a net's weights begin, and whether they are spectrally normalised."""
+    return Weights(hp.init, hp.spectral == "both" or (hp.spectral == "disc" and net == "disc"))
 
 
-def dummies(hp, shape, *image_nets):
-    """Example inputs: noise for the generator, an image for every other net."""
+def gen(hp, shape, how="", **options):
+    """The generator that the settings name; how: see nets.conditional, "" for one without a condition."""
+    inner = family(hp).gen(hp, shape, weights(hp, "gen"), **options)
+    return conditional.Gen(inner, how, len(shape.classes), table(hp, shape), weights(hp, "gen")) if how else inner
+
+
+def disc(hp, shape, how="", n_classes=0):
+    """The discriminator that the settings name; how: see `gen`. n_classes: of its class head; 0: none."""
+    inner = family(hp).disc(hp, shape, weights(hp, "disc"), n_classes)
+    return conditional.Disc(inner, how, len(shape.classes), table(hp, shape), weights(hp, "disc")) if how else inner
+
+
+def table(hp, shape):
+    """Attributes of the classes where the settings condition on them, else ()."""
+    return conditional.attributes(shape.classes) if getattr(hp, "condition", "") == "attributes" else ()
+
+
+def dummies(hp, shape, *image_nets, gen_y=None, disc_y=None):
+    """Example inputs: noise for the generator, an image for every other net; and conditions where nets take them."""
     image = jnp.zeros((2, shape.size, shape.size, shape.colors))
-    return {"gen": (jnp.zeros((2, hp.z_dim)),)} | {net: (image,) for net in image_nets}
+    with_y = lambda x, y: (x,) if y is None else (x, y)  # noqa: E731
+    out = {net: with_y(image, disc_y if net == "disc" else None) for net in image_nets}
+    return {"gen": with_y(jnp.zeros((2, hp.z_dim)), gen_y)} | out
 
 
-def adam(hp):
-    """Adam with the settings' rates."""
-    return optax.adam(hp.lr, hp.beta1, hp.beta2)
+def method_options(hp):
+    """What the settings say about a step.Method whatever its players."""
+    return {
+        "hp": hp,
+        "ema": {"gen": hp.ema} if hp.ema else {},
+        "simultaneous": hp.simultaneous,
+        "dtype": jnp.bfloat16 if hp.precision == "bfloat16" else None,
+    }
 
 
-def ema(hp):
-    """{net: decay} of the averaged nets."""
-    return {"gen": hp.ema} if hp.ema else {}
+def balanced(hp, players):
+    """Players with S1's rule between "disc" and "gen", if the settings ask for it: of the two, the one with the larger loss.
+
+    Both losses are those of the state in which the step begins and of one minibatch and noise, which the two then share.
+
+    Source: S1, section IV (D19).
+    """
+    if not hp.balance:
+        return players
+    losses = {p.name: p.loss for p in players}
+
+    def gate(sign):
+        def is_open(env, vs, batch, key):
+            disc, gen = (losses[name](env, vs, batch, key)[0] for name in ("disc", "gen"))
+            return sign * (disc - gen) >= 0
+
+        return is_open
+
+    gates = {"disc": gate(1), "gen": gate(-1)}
+    return tuple(p._replace(gate=gates[p.name], draw="both") if p.name in gates else p for p in players)
 
 
 def noise(env, key, n):
@@ -89,19 +144,93 @@ def noise(env, key, n):
     return parallel.draw(env, priors.NOISE[env.hp.prior], key, (n, env.hp.z_dim))
 
 
-def noisy(env, key, x):
-    """x with D's input noise: S3's Gaussian layer "at the beginning of D", fresh at every call (D16)."""
-    if not env.hp.input_noise:
-        return x
-    return x + env.hp.input_noise * parallel.draw(env, jax.random.normal, key, x.shape)
+def generate(env, vs, key, n, y=None, **options):
+    """Images from fresh noise, and vs: [n, H, W, C]. y: condition, if the generator takes one. options: of its call."""
+    # Dropout gets a key of its own; noise keeps the key, so that nets without dropout draw what they always drew.
+    inputs = (noise(env, key, n),) if y is None else (noise(env, key, n), y)
+    return call(env, vs, "gen", *inputs, key=jax.random.fold_in(key, 1), **options)
 
 
-def signed_penalty(hp, value):
-    """The penalty's term in a loss to minimise."""
-    return (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p * value
+def judge(env, vs, key, x, y=None):
+    """D's output for images as it sees them, and vs: augmented, then with input noise, fresh at every call (D16)."""
+    hp = env.hp
+    if hp.augment:
+        x = augment.augment(env, jax.random.fold_in(key, 2), x, hp.augment, hp.pixels)
+    if hp.input_noise:
+        x = x + hp.input_noise * parallel.draw(env, jax.random.normal, key, x.shape)
+    return call(env, vs, "disc", *((x,) if y is None else (x, y)), key=jax.random.fold_in(key, 1))
 
 
-def sample(env, vs, key, n):
-    """n images [n, H, W, C] in the pixel range of the settings."""
-    z = noise(env, key, n)
-    return call(env, vs, "gen", z, train=env.hp.sample_stats == "batch")[0]
+def penalty(env, vs, key, real, fake, y=None):
+    """(the penalty's term in D's loss, the penalty without its weight); at reals without noise or augmentation."""
+    hp = env.hp
+    if hp.penalty == "none":
+        return 0.0, jnp.float32(0)
+    inputs = () if y is None else (y,)
+    score = lambda x: call(env, vs, "disc", x, *inputs, key=jax.random.fold_in(key, 1))[0].logit  # noqa: E731
+    measure = lambda: penalties.penalty(env, score, real, fake, key)  # noqa: E731
+    weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
+    if hp.penalty_every == 1:
+        value = measure()
+        return weight * value, value
+    # Karras et al. 2020, section 3.1: every k-th step with k times the weight.
+    due = env.step % hp.penalty_every == 0
+    value = jax.lax.cond(due, measure, lambda: jnp.float32(0))
+    return weight * hp.penalty_every * value, value
+
+
+def latent(env, key, n):
+    """(noise [n, z_dim], None)."""
+    return noise(env, key, n), None
+
+
+def sample(env, vs, z, given, key):
+    """Images [n, H, W, C] of noise z [n, z_dim] and, where the generator takes one, a condition."""
+    inputs = (z,) if given is None else (z, given)
+    return call(env, vs, "gen", *inputs, train=env.hp.sample_stats == "batch", key=key)[0]
+
+
+def refusals(hp, shape):
+    """[(whether it applies, what is wrong and what to do)] for settings that contradict each other or the data."""
+    points, mlp = shape.size == 1, family(hp).points
+    smooth = hp.penalty != "none" or hp.spectral != "none" or hp.clip
+    return [
+        (points and not mlp, f"--net={hp.net} is for images, and the data are points; use --net=mlp."),
+        (points and bool(hp.augment), "--augment is for images, and the data are points; leave it empty."),
+        (not points and hp.pixels == "linear", "--pixels=linear is for points; images need tanh or sigmoid."),
+        (hp.net in families.TABLE and family(hp).conditions and getattr(hp, "condition", "none") == "none",
+         f"--net={hp.net} reads a condition; add --condition=labels, or use another net."),
+        (hp.penalty_every > 1 and hp.penalty == "none", f"--penalty_every={hp.penalty_every} needs a --penalty."),
+        (hp.penalty_norm == "batch" and not (points and shape.colors == 1),
+         "--penalty_norm=batch is what Dist-GAN's 1-D toy has (D04), for points of one coordinate; use l2."),
+        (getattr(hp, "loss", "") == "wasserstein" and not smooth,
+         "--loss=wasserstein needs a Lipschitz D; add --penalty=wgan_gp --disc_norm=none, --clip=0.01, or --spectral=disc."),
+    ]  # fmt: skip
+
+
+def check_condition(hp, shape):
+    """Refuses a condition that the data or the nets do not have. Raises InputError."""
+    if hp.condition == "none":
+        return
+    if len(shape.classes) < 2:
+        raise InputError(f"--condition={hp.condition} needs classes, and the data have none; use data with labels.")
+    if hp.condition == "attributes" and table(hp, shape) is None:
+        raise InputError(
+            f"--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; these are "
+            f"{', '.join(shape.classes[:4])}. Use --condition=labels."
+        )
+    if hp.cond_gen == "batchnorm" and (hp.gen_norm == "none" or family(hp).points):
+        raise InputError("--cond_gen=batchnorm needs a generator with BatchNorm; use concat or product.")
+
+
+def check(hp, shape):
+    """Refuses settings that contradict each other or the data.
+
+    Raises:
+      InputError
+    """
+    if hp.augment:
+        augment.check(hp.augment)
+    for applies, text in refusals(hp, shape):
+        if applies:
+            raise InputError(text)

@@ -10,9 +10,10 @@ import math
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, penalties
+from gan_jax import losses, optimizers, penalties
+from gan_jax.errors import InputError
 from gan_jax.methods import base
-from gan_jax.nets import dcgan
+from gan_jax.nets import layers
 from gan_jax.parallel import mean
 from gan_jax.settings import setting
 from gan_jax.step import Method, Player, call
@@ -23,14 +24,18 @@ class Settings(base.Settings):
     """Defaults are those of Dist-GAN's released code for CelebA, with its slips corrected."""
 
     width: int = setting(128, "channels next to the image; deeper layers have multiples of it", low=1)
-    pixels: str = setting("sigmoid", "pixel range of the nets: sigmoid [0, 1], tanh [-1, 1]", choices=("sigmoid", "tanh"))
+    pixels: str = setting(
+        "sigmoid", "range of the nets: sigmoid [0, 1], tanh [-1, 1], linear (points)", choices=("sigmoid", "tanh", "linear")
+    )
     beta2: float = setting(0.9, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
     sample_stats: str = setting(
         "batch", "BatchNorm statistics when sampling: of the batch, or running averages", choices=("batch", "running")
     )
     penalty: str = setting("wgan_gp", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
     lambda_p: float = setting(1.0, "weight of the penalty", low=0.0)
-    penalty_norm: str = setting("rms", "norm of the slope: l2, or rms as in Dist-GAN's code (D03)", choices=("l2", "rms"))
+    penalty_norm: str = setting(
+        "rms", "norm of the slope: rms as in Dist-GAN's code (D03), l2, batch as in its 1-D toy (D04)", choices=penalties.NORMS
+    )
     hinge: str = setting(
         "off",
         "D's hinge loss in place of the log loss: off; corrected (on logits); code_logit and "
@@ -39,8 +44,14 @@ class Settings(base.Settings):
     )
     disc_weights: str = setting(
         "schedule",
-        "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), or equal as in S3's eq. 2 (D08)",
-        choices=("schedule", "equal"),
+        "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), equal as in S3's eq. 2 (D08), "
+        "or half (0.5, 0.5) as in the toys",
+        choices=("schedule", "equal", "half"),
+    )
+    rec_label: str = setting(
+        "real",
+        "what D is told of reconstructions: real as in the paper, fake as in the 2-D toy (D10)",
+        choices=("real", "fake"),
     )
     gen_loss: str = setting("score", "G's loss: score (difference of mean probabilities), or ns (D24)", choices=("score", "ns"))
     recon_trains: str = setting(
@@ -50,8 +61,16 @@ class Settings(base.Settings):
     )
     recon_space: str = setting(
         "features",
-        "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed) (D06)",
-        choices=("features", "pixels"),
+        "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed), mean_pixels or bce (the toys) (D06)",
+        choices=("features", "pixels", "mean_pixels", "bce"),
+    )
+    gap_space: str = setting(
+        "features", "latent-data distance between codes and D's features, or data as in the toys", choices=("features", "data")
+    )
+    gap_from: str = setting(
+        "rec",
+        "what the latent-data distance compares with fakes: rec, or real data as in the 1-D toy (D12)",
+        choices=("rec", "real"),
     )
     lambda_r: float = setting(1.0, "weight of the latent-data distance", low=0.0)
     lambda_w: float = setting(0.0, "scale of latent distances; 0: sqrt(z_dim / feature size) (D09)", low=0.0)
@@ -61,6 +80,19 @@ class Settings(base.Settings):
 def latent_weight(hp, n_features):
     """lambda_w: hp's, or sqrt(z_dim / n_features): 0.078125 for 100 dimensions and 16384 features (D09)."""
     return hp.lambda_w or math.sqrt(hp.z_dim / n_features)
+
+
+def _bce(env, x, rec):
+    """Cross-entropy of pixels in [0, 1]; the margin keeps its slope finite where a sigmoid has rounded to 0 or 1."""
+    p = jnp.clip(rec, 1e-6, 1 - 1e-6)
+    return mean(env, -x * jnp.log(p) - (1 - x) * jnp.log(1 - p))
+
+
+RECON = {  # reconstruction errors in data space: (env, x, rec) -> []
+    "pixels": lambda env, x, rec: mean(env, jnp.sum((x - rec) ** 2, axis=(1, 2, 3))),
+    "mean_pixels": lambda env, x, rec: mean(env, (x - rec) ** 2),
+    "bce": _bce,
+}
 
 
 def recon_loss(env, vs, batch, key):
@@ -74,79 +106,86 @@ def recon_loss(env, vs, batch, key):
     rec, vs = call(env, vs, "gen", ze)
     fake, vs = call(env, vs, "gen", z)
     real_f, rec_f, fake_f = (call(env, vs, "disc", image)[0].features for image in (x, rec, fake))
-    if hp.recon_space == "features":
-        error = mean(env, (real_f - rec_f) ** 2)
-    else:
-        error = mean(env, jnp.sum((x - rec) ** 2, axis=(1, 2, 3)))
-    gap = mean(env, rec_f - fake_f) - latent_weight(hp, real_f.shape[-1]) * mean(env, ze - z)
+    error = mean(env, (real_f - rec_f) ** 2) if hp.recon_space == "features" else RECON[hp.recon_space](env, x, rec)
+    if hp.gap_space == "data":
+        real_f, rec_f, fake_f = (layers.flatten(image) for image in (x, rec, fake))
+    near = rec_f if hp.gap_from == "rec" else real_f
+    gap = mean(env, near - fake_f) - latent_weight(hp, real_f.shape[-1]) * mean(env, ze - z)
     return error + hp.lambda_r * gap**2, (vs, {"error": error, "gap": jnp.abs(gap)})
 
 
 def weights(hp, progress):
     """(real, reconstruction) weights of D's loss: 0.95 and 0.05 until half-way, 1 and 0 from three quarters on (D08)."""
-    if hp.disc_weights == "equal":
-        return 1.0, 1.0
+    if hp.disc_weights != "schedule":
+        return {"equal": (1.0, 1.0), "half": (0.5, 0.5)}[hp.disc_weights]
     mu = jnp.clip(2 * (0.1 * progress - 0.05), 0.0, 0.05)
     return 0.95 + mu, 0.05 - mu
 
 
 def adversarial_terms(hp, real, rec, fake):
-    """Per-example losses of D for logits of reals, reconstructions (labelled real) and fakes."""
-    if hp.hinge == "off":
-        return losses.bce(real, 1.0), losses.bce(rec, 1.0), losses.bce(fake, 0.0)
+    """Per-example losses of D for logits of reals, reconstructions (real or fake to D: rec_label) and fakes."""
+    form = losses.ADVERSARIAL["ns" if hp.hinge == "off" else "hinge"]
     score = jax.nn.sigmoid if hp.hinge == "code_prob" else lambda logit: logit
-    hinge = losses.ADVERSARIAL["hinge"]
-    return hinge.real(score(real)), hinge.real(score(rec)), hinge.fake(score(fake))
+    on_rec = form.real if hp.rec_label == "real" else form.fake
+    return form.real(score(real)), on_rec(score(rec)), form.fake(score(fake))
 
 
 def disc_loss(env, vs, batch, key):
     """D's loss with reconstructions as further reals; S3 eqs. 2 and 4 with the penalty's sign corrected (D01, D05)."""
     kz, kx, kr, kf, kp = jax.random.split(key, 5)
     hp, x = env.hp, batch["image"]
-    fake, _ = call(env, vs, "gen", base.noise(env, kz, x.shape[0]))
+    fake, _ = base.generate(env, vs, kz, x.shape[0])
     rec, _ = call(env, vs, "gen", call(env, vs, "enc", x)[0])
-    real_out, vs = call(env, vs, "disc", base.noisy(env, kx, x))
-    rec_out, vs = call(env, vs, "disc", base.noisy(env, kr, rec))
-    fake_out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
+    real_out, vs = base.judge(env, vs, kx, x)
+    rec_out, vs = base.judge(env, vs, kr, rec)
+    fake_out, vs = base.judge(env, vs, kf, fake)
     terms = adversarial_terms(hp, real_out.logit, rec_out.logit, fake_out.logit)
     (w_real, w_rec), (on_real, on_rec, on_fake) = weights(hp, env.progress), (mean(env, t) for t in terms)
-    penalty = penalties.penalty(env, lambda x: call(env, vs, "disc", x)[0].logit, x, fake, kp)
+    penalty, value = base.penalty(env, vs, kp, x, fake)
     sign = -1 if hp.hinge.startswith("code") else 1
     prob = {
         name: mean(env, jax.nn.sigmoid(out.logit))
         for name, out in [("real_prob", real_out), ("rec_prob", rec_out), ("fake_prob", fake_out)]
     }
-    loss = w_real * on_real + w_rec * on_rec + on_fake + sign * base.signed_penalty(hp, penalty)
-    return loss, (vs, {**prob, "penalty": penalty})
+    loss = w_real * on_real + w_rec * on_rec + on_fake + sign * penalty
+    return loss, (vs, {**prob, "penalty": value})
 
 
 def gen_loss(env, vs, batch, key):
     """|mean sigmoid D(x) - mean sigmoid D(G(z))|, S3 eq. 1; saturating and of one sign for the whole batch (D24)."""
     kz, kx, kf = jax.random.split(key, 3)
     x = batch["image"]
-    fake, vs = call(env, vs, "gen", base.noise(env, kz, x.shape[0]))
-    fake_out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
+    fake, vs = base.generate(env, vs, kz, x.shape[0])
+    fake_out, vs = base.judge(env, vs, kf, fake)
     if env.hp.gen_loss == "ns":
         return mean(env, losses.bce(fake_out.logit, 1.0)), (vs, {})
-    real_out, vs = call(env, vs, "disc", base.noisy(env, kx, x))
+    real_out, vs = base.judge(env, vs, kx, x)
     gap = mean(env, jax.nn.sigmoid(real_out.logit)) - mean(env, jax.nn.sigmoid(fake_out.logit))
     return jnp.abs(gap), (vs, {})
 
 
+def check(hp, shape):
+    """Refuses settings that contradict each other or the data. Raises InputError."""
+    base.check(hp, shape)
+    if hp.recon_space == "bce" and hp.pixels != "sigmoid":
+        raise InputError(f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; use --pixels=sigmoid.")
+
+
 def build(hp, shape, steps):
     """Method for images of a base.Shape, trained for a number of steps."""
-    enc = dcgan.Enc(shape.size, hp.width, hp.z_dim, base.STYLES[hp.net], hp.wide_enc, hp.init)
+    enc = base.family(hp).enc(hp, shape, base.weights(hp, "enc"))
     recon_nets = ("enc", "gen") if hp.recon_trains == "enc_gen" else ("enc",)
+    players = (
+        Player("recon", recon_nets, recon_loss, optimizers.build(hp, "recon", steps)),
+        Player("disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc),
+        Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps)),
+    )
     return Method(
         nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape), "enc": enc},
         dummies=base.dummies(hp, shape, "disc", "enc"),
-        players=(
-            Player("recon", recon_nets, recon_loss, base.adam(hp)),
-            Player("disc", ("disc",), disc_loss, base.adam(hp)),
-            Player("gen", ("gen",), gen_loss, base.adam(hp)),
-        ),
+        players=base.balanced(hp, players),
+        latent=base.latent,
         sample=base.sample,
-        hp=hp,
         steps=steps,
-        ema=base.ema(hp),
+        **base.method_options(hp),
     )

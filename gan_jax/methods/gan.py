@@ -1,14 +1,19 @@
-"""GAN with any adversarial loss and any penalty: DCGAN, LSGAN, hinge GAN, WGAN-GP, DRAGAN are settings of it."""
+"""GAN with any adversarial loss, any penalty, and conditions: GAN, DCGAN, CGAN, LSGAN, hinge GAN, WGAN, WGAN-GP, DRAGAN are
+settings of it. Methods that add a head to D (AC-GAN, MGAN, InfoGAN) reuse its two losses through a Scheme."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from gan_jax import losses, penalties
+from gan_jax import losses, optimizers, parallel
 from gan_jax.methods import base
 from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method, Player, call
+from gan_jax.step import Method, Player
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,45 +23,128 @@ class Settings(base.Settings):
     loss: str = setting(
         "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
     )
-    n_disc: int = setting(1, "discriminator updates per generator update, each with a fresh minibatch", low=1)
+    condition: str = setting(
+        "none",
+        "what both nets are told: none, labels (the class), attributes (of classes named like 'Male not-Smiling')",
+        choices=("none", "labels", "attributes"),
+    )
+    cond_gen: str = setting(
+        "concat",
+        "how G is told: concat (embedding beside the noise), product (noise times embedding), batchnorm (conditional)",
+        choices=("concat", "product", "batchnorm"),
+    )
+    cond_disc: str = setting(
+        "concat", "how D is told: concat (a further image plane), projection", choices=("concat", "projection")
+    )
 
 
-def disc_loss(env, vs, batch, key):
+class Scheme(NamedTuple):
+    """What a method adds to a GAN's losses.
+
+    fake: (env, vs, key, batch) -> ((images, given), vs): generated images and what G was given for them, or None.
+    tells_disc: whether D sees the labels and what G was given. disc_term, gen_term: (env, batch, real, fake, given) -> (loss,
+    metrics), a further term for D and for G from D's outputs; in gen_term `real` is None.
+    """
+
+    fake: Callable
+    tells_disc: bool = False
+    disc_term: Callable = lambda *_: (0.0, {})
+    gen_term: Callable = lambda *_: (0.0, {})
+
+
+def _fake(env, vs, key, batch):
+    images, vs = base.generate(env, vs, key, batch["image"].shape[0])
+    return (images, None), vs
+
+
+def _fake_of_label(env, vs, key, batch):
+    """Images of the labels of this minibatch: labels as frequent as in the data."""
+    images, vs = base.generate(env, vs, key, batch["image"].shape[0], batch["label"])
+    return (images, batch["label"]), vs
+
+
+PLAIN = Scheme(_fake)
+CONDITIONAL = Scheme(_fake_of_label, tells_disc=True)
+
+
+def disc_loss(env, vs, batch, key, scheme=PLAIN):
     """mean loss(D(x)) + mean loss(D(G(z))) + lambda_p penalty; reals and fakes pass D in batches of their own."""
     kz, kx, kf, kp = jax.random.split(key, 4)
     adversarial, x = losses.ADVERSARIAL[env.hp.loss], batch["image"]
-    fake, _ = call(env, vs, "gen", base.noise(env, kz, x.shape[0]))
-    real_out, vs = call(env, vs, "disc", base.noisy(env, kx, x))
-    fake_out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
-    penalty = penalties.penalty(env, lambda x: call(env, vs, "disc", x)[0].logit, x, fake, kp)
-    loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit))
-    metrics = {
+    (fake, given), _ = scheme.fake(env, vs, kz, batch)
+    y, fake_y = (batch["label"], given) if scheme.tells_disc else (None, None)
+    real_out, vs = base.judge(env, vs, kx, x, y)
+    fake_out, vs = base.judge(env, vs, kf, fake, fake_y)
+    penalty, value = base.penalty(env, vs, kp, x, fake, y)
+    term, metrics = scheme.disc_term(env, batch, real_out, fake_out, given)
+    loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit)) + penalty + term
+    probs = {
         "real_prob": mean(env, jax.nn.sigmoid(real_out.logit)),
         "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit)),
-        "penalty": penalty,
+        "penalty": value,
     }
-    return loss + base.signed_penalty(env.hp, penalty), (vs, metrics)
+    return loss, (vs, probs | metrics)
 
 
-def gen_loss(env, vs, batch, key):
-    """mean loss(D(G(z))) with fresh noise."""
+def gen_loss(env, vs, batch, key, scheme=PLAIN):
+    """mean loss(D(G(z))) with noise of its own."""
+    # Keys in the same place of a split are equal whatever its length: players that share a draw share their noise.
     kz, kf = jax.random.split(key)
-    fake, vs = call(env, vs, "gen", base.noise(env, kz, batch["image"].shape[0]))
-    out, vs = call(env, vs, "disc", base.noisy(env, kf, fake))
-    return mean(env, losses.ADVERSARIAL[env.hp.loss].gen(out.logit)), (vs, {})
+    (fake, given), vs = scheme.fake(env, vs, kz, batch)
+    out, vs = base.judge(env, vs, kf, fake, given if scheme.tells_disc else None)
+    term, metrics = scheme.gen_term(env, batch, None, out, given)
+    return mean(env, losses.ADVERSARIAL[env.hp.loss].gen(out.logit)) + term, (vs, metrics)
+
+
+def players(hp, steps, scheme=PLAIN, draw=None):
+    """D, updated hp.n_disc times per step, then G."""
+    bind = (lambda f: f) if scheme is PLAIN else (lambda f: functools.partial(f, scheme=scheme))
+    return base.balanced(
+        hp,
+        (
+            Player("disc", ("disc",), bind(disc_loss), optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc, draw=draw),
+            Player("gen", ("gen",), bind(gen_loss), optimizers.build(hp, "gen", steps), draw=draw),
+        ),
+    )
+
+
+def how(hp, net):
+    """How a net of hp is told the condition, see nets.conditional; "" if it is not."""
+    if hp.condition == "none":
+        return ""
+    return "own" if base.family(hp).conditions else getattr(hp, f"cond_{net}")
+
+
+def draw_classes(shape):
+    """latent of a class-conditional method: classes as frequent as in the training data."""
+    logits = jnp.log(jnp.asarray(shape.counts or [1] * len(shape.classes), jnp.float32))
+
+    def latent(env, key, n):
+        draw = lambda key, shape: jax.random.categorical(key, logits, shape=shape)  # noqa: E731
+        return base.noise(env, key, n), parallel.draw(env, draw, jax.random.fold_in(key, 1), (n,))
+
+    return latent
+
+
+def check(hp, shape):
+    """Refuses settings that contradict each other or the data. Raises InputError."""
+    base.check(hp, shape)
+    base.check_condition(hp, shape)
 
 
 def build(hp, shape, steps):
     """Method for images of a base.Shape, trained for a number of steps."""
+    conditional = hp.condition != "none"
+    y = jnp.zeros((2,), jnp.int32) if conditional else None
+    by_class = (
+        {"by": "class", "kinds": shape.classes, "latent": draw_classes(shape)} if conditional else {"latent": base.latent}
+    )
     return Method(
-        nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape)},
-        dummies=base.dummies(hp, shape, "disc"),
-        players=(
-            Player("disc", ("disc",), disc_loss, base.adam(hp), repeats=hp.n_disc),
-            Player("gen", ("gen",), gen_loss, base.adam(hp)),
-        ),
+        nets={"gen": base.gen(hp, shape, how(hp, "gen")), "disc": base.disc(hp, shape, how(hp, "disc"))},
+        dummies=base.dummies(hp, shape, "disc", gen_y=y, disc_y=y),
+        players=players(hp, steps, CONDITIONAL if conditional else PLAIN),
         sample=base.sample,
-        hp=hp,
         steps=steps,
-        ema=base.ema(hp),
+        **by_class,
+        **base.method_options(hp),
     )

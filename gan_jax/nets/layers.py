@@ -1,25 +1,84 @@
-"""Layers shared by all nets: convolutions through the algebra of `conv`, normalisation, activations, initialisers."""
+"""Layers shared by all nets: convolutions through the algebra of `conv`, normalisation, dropout, initialisers."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
+from gan_jax import parallel
 from gan_jax.nets import conv
+
+
+class Weights(NamedTuple):
+    """How the weights of a net begin, and whether they are divided by their spectral norm.
+
+    init: see `initializer`. spectral: Miyato et al. 2018; one power iteration per call in training, the vector kept with the
+    net's statistics.
+    """
+
+    init: str | Callable = "xavier"
+    spectral: bool = False
+
+
+_NORMAL = nn.initializers.normal(0.02)
+INITIALIZERS = {  # name: (in_axis, out_axis) -> flax initializer
+    "xavier": lambda **axes: nn.initializers.xavier_uniform(**axes),
+    "lecun": lambda **axes: nn.initializers.lecun_normal(**axes),
+    "he": lambda **axes: nn.initializers.he_normal(**axes),
+    "normal": lambda **_: _NORMAL,
+}
 
 
 def initializer(name, transposed=False):
     """Weight initialiser by name.
 
     Args:
-      name: "xavier" (uniform, Glorot and Bengio 2010), "lecun" (normal, the SELU init) or "normal" (sd 0.02, DCGAN).
+      name: "xavier" (uniform, Glorot and Bengio 2010), "lecun" (normal, the SELU init), "he" (normal, sd sqrt(2 / inputs)) or
+        "normal" (sd 0.02, DCGAN); or a flax initialiser, returned as it is.
       transposed: the weight's last axis is the layer's input, as in ConvT.
     """
-    axes = {"in_axis": -1, "out_axis": -2} if transposed else {}
-    table = {
-        "xavier": nn.initializers.xavier_uniform(**axes),
-        "lecun": nn.initializers.lecun_normal(**axes),
-        "normal": nn.initializers.normal(0.02),
-    }
-    return table[name]
+    if callable(name):
+        return name
+    return INITIALIZERS[name](**({"in_axis": -1, "out_axis": -2} if transposed else {}))
+
+
+def _unit(v):
+    return v / jnp.sqrt((v**2).sum() + 1e-12)
+
+
+def _weight(layer, shape, train, transposed=False):
+    """The kernel of a layer, divided by its spectral norm where `layer.weights` asks for it.
+
+    The norm is that of the matrix [everything else, outputs]; the derivative passes through it, not through the vectors.
+    """
+    w = layer.param("kernel", initializer(layer.weights.init, transposed), shape)
+    if not layer.weights.spectral:
+        return w
+    matrix = (jnp.moveaxis(w, -2, -1) if transposed else w).reshape(-1, shape[-2 if transposed else -1])
+    u = layer.variable(
+        "batch_stats", "u", lambda: _unit(jax.random.normal(layer.make_rng("params"), (matrix.shape[1],), jnp.float32))
+    )
+    fixed = jax.lax.stop_gradient(matrix)
+    v = _unit(fixed @ u.value.astype(w.dtype))
+    new = _unit(v @ fixed) if train else u.value.astype(w.dtype)
+    if train and not layer.is_initializing():
+        u.value = new.astype(jnp.float32)
+    return w / (v @ matrix @ new)
+
+
+class Dense(nn.Module):
+    """Affine map of the last axis: [..., F] -> [..., features]."""
+
+    features: int
+    use_bias: bool = True
+    weights: Weights = Weights()
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        y = x @ _weight(self, (x.shape[-1], self.features), train).astype(x.dtype)
+        return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
 
 
 class Conv(nn.Module):
@@ -29,12 +88,12 @@ class Conv(nn.Module):
     kernel: int = 5
     stride: int = 2
     use_bias: bool = True
-    weight_init: str = "xavier"
+    weights: Weights = Weights()
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-        y = conv.conv(x, self.param("kernel", initializer(self.weight_init), shape), self.stride)
+        y = conv.conv(x, _weight(self, shape, train), self.stride)
         return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
 
 
@@ -46,28 +105,82 @@ class ConvT(nn.Module):
     kernel: int = 5
     stride: int = 2
     use_bias: bool = True
-    weight_init: str = "xavier"
+    weights: Weights = Weights()
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         shape = (self.kernel, self.kernel, self.features, x.shape[-1])
-        w = self.param("kernel", initializer(self.weight_init, transposed=True), shape)
-        y = conv.conv_t(x, w, self.stride, self.hw)
+        y = conv.conv_t(x, _weight(self, shape, train, transposed=True), self.stride, self.hw)
         return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
 
 
-def norm(net, train, **options):
+def norm(net, train, cond=None, momentum=0.9, **options):
     """BatchNorm for a net: the one reader of `net.axis`, over which statistics are averaged (None: this device alone).
 
-    Decay 0.9 and epsilon 1e-5, as every source of these methods has; the variance is the biased one.
+    Args:
+      cond: float [N, A] or None. With it scale and offset are 1 and 0 plus linear functions of it (de Vries et al. 2017).
+      momentum: of the running averages; 0.9 and epsilon 1e-5 are what most sources of these methods have.
+      options: of flax's BatchNorm, such as use_bias. The variance is the biased one.
     """
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, axis_name=net.axis, **options)
+    options = {**options, "use_scale": False, "use_bias": False} if cond is not None else options
+
+    def normed(x):
+        y = nn.BatchNorm(use_running_average=not train, momentum=momentum, epsilon=1e-5, axis_name=net.axis, **options)(x)
+        if cond is None:
+            return y
+        shape = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
+        delta = [nn.Dense(x.shape[-1], use_bias=False, kernel_init=nn.initializers.zeros)(cond) for _ in range(2)]
+        return y * (1 + delta[0].reshape(shape)) + delta[1].reshape(shape)
+
+    return normed
 
 
-def sides(size):
-    """Side lengths from `size` down to 4 or less by halving, rounding up: 28 -> [28, 14, 7, 4], 128 -> [128, ..., 4]."""
+def dropout(net, x, rate, train):
+    """Zeroes a share `rate` of x in training and scales the rest up; the mask is that of one device, however many there are."""
+    if not train or not rate:
+        return x
+    keep = parallel.draw(net, lambda key, shape: jax.random.bernoulli(key, 1 - rate, shape), net.make_rng("dropout"), x.shape)
+    return jnp.where(keep, x / (1 - rate), 0)
+
+
+def upsample(x):
+    """Every pixel twice along both axes: [N, H, W, C] -> [N, 2 H, 2 W, C]."""
+    return x.repeat(2, 1).repeat(2, 2)
+
+
+class _Stem(nn.Module):
+    stem: Callable
+    axis: str | None
+
+    @nn.compact
+    def __call__(self, z):
+        return self.stem(self, z)
+
+
+def mixture(stem, net, n, z, which=None):
+    """The first layers of n generators, each with weights and statistics of its own (MGAN).
+
+    Args:
+      stem: function (net, z) -> h [B, ...] that makes its layers inside the net it is given.
+      z: [B, Z], the same for all generators.
+      which: int [B], the generator of each row; None: every row through every generator.
+
+    Returns:
+      [n * B, ...], the first generator's rows first; [B, ...] with `which`.
+    """
+    lifted = nn.vmap(
+        _Stem, in_axes=None, axis_size=n, variable_axes={"params": 0, "batch_stats": 0}, split_rngs={"params": True}
+    )
+    h = lifted(stem, net.axis, name="private")(z)
+    if which is None:
+        return h.reshape(-1, *h.shape[2:])
+    return h[which, jnp.arange(len(which))]
+
+
+def sides(size, stop=4):
+    """Side lengths from `size` down to `stop` or less by halving, rounding up: 28 -> [28, 14, 7, 4], 128 -> [128, ..., 4]."""
     out = [size]
-    while out[-1] > 4:
+    while out[-1] > stop:
         out.append(-(-out[-1] // 2))
     return out
 

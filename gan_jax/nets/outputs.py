@@ -1,7 +1,8 @@
-"""What every discriminator returns."""
+"""What every discriminator returns, and how every generator ends."""
 
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 
 
@@ -12,3 +13,11 @@ class DiscOut(NamedTuple):
     logit: jax.Array
     features: jax.Array
     classes: jax.Array | None = None
+
+
+_SQUASH = {"tanh": nn.tanh, "sigmoid": nn.sigmoid, "linear": lambda x: x}
+
+
+def squash(x, pixels):
+    """A generator's last activation for a range of pixels: "tanh" [-1, 1], "sigmoid" [0, 1], "linear" (unbounded points)."""
+    return _SQUASH[pixels](x)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from gan_jax import losses
 from gan_jax.methods import base, gan
+from gan_jax.nets.outputs import DiscOut
 from gan_jax.state import Vars, init
 from gan_jax.step import Env, build_step, n_draws
 from tests import methods_small
@@ -113,13 +115,22 @@ def test_n_disc():
     np.testing.assert_allclose(metrics["gen/loss"], last, rtol=1e-5)
 
 
+class Looks(nn.Module):
+    """A discriminator whose features are the images that it is shown."""
+
+    axis: str | None = None
+
+    def __call__(self, x, train):
+        return DiscOut(x.mean((1, 2, 3)), x)
+
+
 @pytest.mark.parametrize("sd", [0.05, 0.5])
 def test_input_noise_has_its_sd(sd):
-    env = Env({}, dataclasses.replace(gan.Settings(), input_noise=sd), {})
-    x = jnp.full((20, 16, 16, 3), 0.3)
-    noise = np.asarray(base.noisy(env, KEY, x)) - 0.3
+    vs, x = Vars({"disc": {}}, {"disc": {}}), jnp.full((20, 16, 16, 3), 0.3)
+    see = lambda sd: base.judge(Env({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x)[0].features  # noqa: E731
+    noise = np.asarray(see(sd)) - 0.3
     assert abs(noise.std() / sd - 1) < 0.03 and abs(noise.mean() / sd) < 0.03
-    assert base.noisy(Env({}, gan.Settings(), {}), KEY, x) is x
+    assert np.array_equal(see(0.0), x)
 
 
 def test_input_noise_is_fresh_at_every_call(float64):

@@ -177,7 +177,7 @@ def test_running_statistics_elsewhere(tiny):
 )
 def test_initialisers(layer, name, sd):
     """Fans count the kernel's area; the fan in of a transposed convolution is its input's, too."""
-    layer = layer.clone(weight_init=name)
+    layer = layer.clone(weights=layers.Weights(name))
     variables = jax.jit(lambda: layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 8))))()
     kernel = np.asarray(variables["params"]["kernel"])
     assert abs(kernel.std() / sd - 1) < 0.03 and abs(kernel.mean() / sd) < 0.05

@@ -23,7 +23,7 @@ def move(method, index):
 def kept(method, index):
     """A GanState of bools: whether a leaf comes out as the very variable that went in: bit for bit, for any state."""
     state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
-    batch = jax.tree.map(lambda a: a[0], methods_small.batch(1, 4))
+    batch = jax.tree.map(lambda a: a[0], methods_small.batch(1, 4, colors=method.dummies["disc"][0].shape[-1]))
     closed, out = jax.make_jaxpr(move(method, index), return_shape=True)(state, batch)
     treedef = jax.tree.structure(out)
     assert treedef == jax.tree.structure(state)

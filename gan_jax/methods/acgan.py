@@ -1,0 +1,72 @@
+"""AC-GAN: G is given a class, and D tells the class as well as real from generated (Odena et al. 2017; S1, section VII).
+
+S1 never writes the class term down (D19): here both players minimise the cross-entropy of the class head, D on real and
+generated images, G on its own.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import losses, parallel
+from gan_jax.methods import base, gan
+from gan_jax.parallel import mean
+from gan_jax.settings import setting
+from gan_jax.step import Method
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(gan.Settings):
+    """Defaults: GAN's, conditioned on labels."""
+
+    condition: str = setting("labels", "what G is told: labels, attributes", choices=("labels", "attributes"))
+    lambda_c: float = setting(1.0, "weight of the class term of G and D", low=0.0)
+    fake_class: bool = setting(
+        False, "D's class head has one class more, for generated images, as in the code nearest to S1; not Odena's loss (D19)"
+    )
+
+
+def scheme(n_classes):
+    """Fakes of uniform classes, and the class terms of both players."""
+
+    def fake(env, vs, key, batch):
+        n = batch["image"].shape[0]
+        draw = lambda key, shape: jax.random.randint(key, shape, 0, n_classes)  # noqa: E731
+        c = parallel.draw(env, draw, jax.random.fold_in(key, 3), (n,))
+        images, vs = base.generate(env, vs, key, n, c)
+        return (images, c), vs
+
+    def disc_term(env, batch, real, fake, c):
+        target = jnp.full_like(c, n_classes) if env.hp.fake_class else c
+        on_real, on_fake = losses.cross_entropy(real.classes, batch["label"]), losses.cross_entropy(fake.classes, target)
+        hits = {
+            "real_class": mean(env, real.classes.argmax(-1) == batch["label"]),
+            "fake_class": mean(env, fake.classes.argmax(-1) == target),
+        }
+        return env.hp.lambda_c * (mean(env, on_real) + mean(env, on_fake)), hits
+
+    def gen_term(env, batch, real, fake, c):
+        term = mean(env, losses.cross_entropy(fake.classes, c))
+        return env.hp.lambda_c * term, {"class_term": term}
+
+    return gan.Scheme(fake, disc_term=disc_term, gen_term=gen_term)
+
+
+check = gan.check
+
+
+def build(hp, shape, steps):
+    """Method for images of a base.Shape with classes."""
+    n = len(shape.classes)
+    return Method(
+        nets={"gen": base.gen(hp, shape, gan.how(hp, "gen")), "disc": base.disc(hp, shape, n_classes=n + hp.fake_class)},
+        dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
+        players=gan.players(hp, steps, scheme(n)),
+        latent=gan.draw_classes(shape),
+        sample=base.sample,
+        steps=steps,
+        by="class",
+        kinds=shape.classes,
+        **base.method_options(hp),
+    )

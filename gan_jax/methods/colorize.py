@@ -1,0 +1,113 @@
+"""Colorization: a U-Net turns a gray image into a coloured one, a patch discriminator sees both (S4; Isola et al. 2017).
+
+S4 gives the idea without a layer, a loss or a number; what it leaves open is pix2pix's.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import losses, optimizers
+from gan_jax.errors import InputError
+from gan_jax.methods import base
+from gan_jax.nets import layers
+from gan_jax.parallel import mean
+from gan_jax.settings import setting
+from gan_jax.step import Method, Player, call
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(base.Settings):
+    """Defaults are those of pix2pix."""
+
+    net: str = setting("unet", "the generator is a U-Net, the discriminator one of patches", choices=("unet",))
+    init: str = setting(
+        "normal", "weight initialiser: normal (sd 0.02), xavier (uniform), lecun, he", choices=tuple(layers.INITIALIZERS)
+    )
+    loss: str = setting(
+        "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
+    )
+    disc_scale: float = setting(0.5, "factor on D's loss: pix2pix halves it", above=0.0)
+    lambda_gan: float = setting(
+        1.0, "weight of the adversarial term in G's loss; 0: a plain regression with the same net", low=0.0
+    )
+    lambda_l1: float = setting(100.0, "weight of the mean absolute error in G's loss", low=0.0)
+    n_down: int = setting(2, "strided layers of D: 2 sees patches of 34 px, 3 of 70", low=1, high=4)
+    sample_stats: str = setting(
+        "batch", "BatchNorm statistics and dropout when sampling: batch, as in training; or running averages and none",
+        choices=("batch", "running"),
+    )  # fmt: skip
+
+
+def gray(images):
+    """Luma of colour images: [N, H, W, 3] -> [N, H, W, 1] in the same range."""
+    return (images * jnp.asarray(LUMA)).sum(-1, keepdims=True)
+
+
+def disc_loss(env, vs, batch, key):
+    """disc_scale (mean loss(D(x, gray)) + mean loss(D(G(gray), gray))) + lambda_p penalty, the means over patches too."""
+    kg, kx, kf, kp = jax.random.split(key, 4)
+    adversarial, x = losses.ADVERSARIAL[env.hp.loss], batch["image"]
+    given = gray(x)
+    fake, _ = call(env, vs, "gen", given, key=kg)
+    real_out, vs = base.judge(env, vs, kx, x, given)
+    fake_out, vs = base.judge(env, vs, kf, fake, given)
+    penalty, value = base.penalty(env, vs, kp, x, fake, given)
+    loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit))
+    probs = {"real_prob": mean(env, jax.nn.sigmoid(real_out.logit)), "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit))}
+    return env.hp.disc_scale * loss + penalty, (vs, probs | {"penalty": value})
+
+
+def gen_loss(env, vs, batch, key):
+    """lambda_gan mean loss(D(G(gray), gray)) + lambda_l1 mean |x - G(gray)| (Isola et al. 2017, eq. 4)."""
+    kg, kf = jax.random.split(key)
+    given = gray(batch["image"])
+    fake, vs = call(env, vs, "gen", given, key=kg)
+    out, vs = base.judge(env, vs, kf, fake, given)
+    error = mean(env, jnp.abs(batch["image"] - fake))
+    adversarial = mean(env, losses.ADVERSARIAL[env.hp.loss].gen(out.logit))
+    return env.hp.lambda_gan * adversarial + env.hp.lambda_l1 * error, (vs, {"l1": error})
+
+
+def latent(env, key, n):
+    """No noise beside dropout: ([n, 0], None); `given` is always the caller's."""
+    return jnp.zeros((n, 0)), None
+
+
+def sample(env, vs, z, given, key):
+    """Coloured images [n, H, W, 3] of the gray ones that `given`, colour images [n, H, W, 3], become."""
+    return call(env, vs, "gen", gray(given), train=env.hp.sample_stats == "batch", key=key)[0]
+
+
+def check(hp, shape):
+    """Refuses settings that contradict each other or the data. Raises InputError."""
+    base.check(hp, shape)
+    if shape.colors != 3:
+        raise InputError(f"colorize needs colour images, and these have {shape.colors} channel(s); use other --data.")
+    if shape.size & (shape.size - 1) or shape.size < 16:
+        raise InputError(f"--size={shape.size}: the U-Net halves the image down to one pixel; use 16, 32, 64, 128, ...")
+    if hp.augment:
+        raise InputError("--augment would part the image from its gray version; leave it empty.")
+
+
+def build(hp, shape, steps):
+    """Method for colour images of a base.Shape."""
+    image, one = jnp.zeros((2, shape.size, shape.size, 3)), jnp.zeros((2, shape.size, shape.size, 1))
+    players = (
+        Player("disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc, draw="both"),
+        Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), draw="both"),
+    )
+    return Method(
+        nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape)},
+        dummies={"gen": (one,), "disc": (image, one)},
+        players=base.balanced(hp, players),
+        latent=latent,
+        sample=sample,
+        steps=steps,
+        by="image",
+        condition=gray,
+        **base.method_options(hp),
+    )

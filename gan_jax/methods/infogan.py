@@ -1,0 +1,86 @@
+"""InfoGAN: part of the noise is a code that D's second head has to find again in the images (Chen et al. 2016; cited by S3).
+
+The head gives the logits of a categorical code and the means of continuous ones, uniform in (-1, 1) and taken as normal with
+variance 1. Both players minimise lambda_info times the code's negative log-likelihood, a bound on its mutual information with
+the images (eq. 5 and 6), less its constants.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax import losses, parallel
+from gan_jax.methods import base, gan
+from gan_jax.parallel import mean
+from gan_jax.settings import setting
+from gan_jax.step import Method
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(gan.Settings):
+    """Defaults are those of the paper for MNIST."""
+
+    z_dim: int = setting(62, "dimensions of the noise, the code aside", low=1)
+    condition: str = setting("none", "InfoGAN finds its own code", choices=("none",))
+    n_codes: int = setting(10, "values of the categorical code", low=2)
+    n_factors: int = setting(2, "continuous codes, uniform in (-1, 1)", low=0)
+    lambda_info: float = setting(1.0, "weight of the code's term in the losses of G and D", low=0.0)
+
+
+def encode(hp, category, factors):
+    """What G is given: float32 [n, n_codes + n_factors] from int [n] and float [n, n_factors]."""
+    return jnp.concatenate([jax.nn.one_hot(category, hp.n_codes), factors], -1)
+
+
+def codes(env, key, n):
+    """Random codes for n images of this device, as `encode` has them."""
+    key_c, key_f = jax.random.split(key)
+    uniform = lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)  # noqa: E731
+    category = parallel.draw(env, lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes), key_c, (n,))
+    return encode(env.hp, category, parallel.draw(env, uniform, key_f, (n, env.hp.n_factors)))
+
+
+def _fake(env, vs, key, batch):
+    n = batch["image"].shape[0]
+    code = codes(env, jax.random.fold_in(key, 3), n)
+    images, vs = base.generate(env, vs, key, n, code)
+    return (images, code), vs
+
+
+def information(env, batch, real, fake, code):
+    """The head's negative log-likelihood of the code, and its parts."""
+    k = env.hp.n_codes
+    category = mean(env, losses.cross_entropy(fake.classes[:, :k], code[:, :k].argmax(-1)))
+    error = mean(env, 0.5 * ((fake.classes[:, k:] - code[:, k:]) ** 2).sum(-1))
+    return env.hp.lambda_info * (category + error), {"category_term": category, "factor_term": error}
+
+
+def latent(env, key, n):
+    """Noise and the categorical code's values, each as often as another; continuous codes are 0 when sampling."""
+    draw = lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes)  # noqa: E731
+    return base.noise(env, key, n), parallel.draw(env, draw, jax.random.fold_in(key, 1), (n,))
+
+
+def sample(env, vs, z, given, key):
+    """Images [n, H, W, C] with categorical codes int [n]."""
+    return base.sample(env, vs, z, encode(env.hp, given, jnp.zeros((len(given), env.hp.n_factors))), key)
+
+
+check = base.check
+
+
+def build(hp, shape, steps):
+    """Method for images of a base.Shape."""
+    n = hp.n_codes + hp.n_factors
+    return Method(
+        nets={"gen": base.gen(hp, shape, "plain"), "disc": base.disc(hp, shape, n_classes=n)},
+        dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2, n))),
+        players=gan.players(hp, steps, gan.Scheme(_fake, disc_term=information, gen_term=information)),
+        latent=latent,
+        sample=sample,
+        steps=steps,
+        by="code",
+        kinds=tuple(f"code {k}" for k in range(hp.n_codes)),
+        **base.method_options(hp),
+    )

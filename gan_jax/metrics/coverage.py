@@ -1,0 +1,101 @@
+"""Fidelity and variety apart: precision and density, recall and coverage, in the features of one net.
+
+All four ask which points lie in balls around the points of one set, each ball reaching to its centre's k-th nearest neighbour
+in that set. They depend on k and on both counts, so they compare only at equal ones.
+"""
+
+import numpy as np
+from scipy.spatial import distance
+
+from gan_jax import errors
+from gan_jax.metrics import neighbours
+
+K = 5  # neighbours
+
+_FLOATS = 2**23  # of a block of distances: bounds the memory
+
+
+def radii(x, k=K):
+    """Distance from each point float [N, F] to its k-th nearest among the others: float64 [N].
+
+    Raises:
+      InputError: N <= k, or values that are not finite.
+    """
+    x = _checked(x, k)
+    return neighbours.nearest(x, x, k, own=np.arange(len(x))).distances[:, -1]
+
+
+def hits(points, centers, radii):
+    """Counts over pairs of a point and a ball that holds it (its edge belongs to it).
+
+    Args:
+      points: float [M, F]. centers: float [N, F]. radii: float [N].
+
+    Returns:
+      (int64 [M], balls that hold each point; int64 [N], points in each ball).
+    """
+    points, centers = (np.asarray(x, np.float64) for x in (points, centers))
+    in_ball, of_point = np.zeros(len(centers), np.int64), []
+    step = max(1, _FLOATS // len(centers))
+    for start in range(0, len(points), step):
+        # As in `neighbours`, so that a point at the distance of the radius is found in spite of rounding.
+        inside = np.sqrt(distance.cdist(points[start : start + step], centers, "sqeuclidean")) <= radii
+        in_ball += inside.sum(0)
+        of_point.append(inside.sum(1))
+    return np.concatenate(of_point), in_ball
+
+
+def covered(real, fake, k=K):
+    """Coverage alone: the share of real points with a generated one in their ball, float in [0, 1]; M may be 1 or more."""
+    return float((hits(_checked(fake, k=0), real, radii(real, k))[1] > 0).mean())
+
+
+def scores(real, fake, k=K):
+    """Precision, recall, density and coverage.
+
+    precision: share of generated points in some real point's ball. recall: share of real points in some generated point's ball.
+    density: real balls that hold a generated point, on average, over k; it counts how deep generated points lie among the real
+    ones, 1 for a perfect generator on average, and may exceed 1. coverage: share of real balls that hold a generated point.
+
+    Args:
+      real: float [N, F] features, N > k. fake: float [M, F], M > k.
+
+    Returns:
+      {"precision", "recall", "density", "coverage"}: floats; in [0, 1], except for density, which is >= 0.
+
+    Raises:
+      InputError: too few points, or values that are not finite.
+
+    Source: precision and recall: Kynkaanniemi et al. 2019, eqs. 1 and 2. Density and coverage: Naeem et al. 2020, eqs. 4 and 5.
+    """
+    of_fake, in_real = hits(fake, real, radii(real, k))
+    of_real, _ = hits(real, fake, radii(fake, k))
+    return {
+        "precision": float((of_fake > 0).mean()),
+        "recall": float((of_real > 0).mean()),
+        "density": float(of_fake.mean() / k),
+        "coverage": float((in_real > 0).mean()),
+    }
+
+
+def expected(n_real, n_fake, k=K):
+    """Coverage expected of a perfect generator, whatever the distribution: below 1, as balls are finite.
+
+    For N balls and M points drawn alike, a ball stays empty if the k nearest of the N + M - 1 other points are all real:
+    1 - prod_{i=1..k} (N - i) / (N + M - i), about 1 - 2^-k at equal counts.
+
+    Source: Naeem et al. 2020, proposition 2.
+    """
+    i = np.arange(1, k + 1)
+    return float(1 - np.prod((n_real - i) / (n_real + n_fake - i)))
+
+
+def _checked(x, k):
+    x = np.asarray(x, np.float64)
+    if len(x) <= k:
+        raise errors.InputError(
+            f"Balls that reach to the nearest image number {k} were asked of {len(x)} images; use {k + 1} or more."
+        )
+    if not np.isfinite(x).all():
+        raise errors.InputError("Features contain infinite or undefined values; check the images and the feature net.")
+    return x

@@ -1,0 +1,16 @@
+"""The last layers of a discriminator."""
+
+from gan_jax.nets import layers
+from gan_jax.nets.outputs import DiscOut
+
+
+def heads(net, features, train, pooled=None):
+    """DiscOut of the last hidden layer: its logit, and `net.n_classes` class logits where that is not 0.
+
+    Args:
+      features: [B, F]. pooled: what the logits are computed from where that is not the features themselves.
+    """
+    x = features if pooled is None else pooled
+    logit = layers.Dense(1, weights=net.weights)(x, train)[:, 0]
+    classes = layers.Dense(net.n_classes, weights=net.weights)(x, train) if net.n_classes else None
+    return DiscOut(logit, features, classes)

@@ -1,0 +1,292 @@
+"""The methods that give D a second head or a condition: AC-GAN, MGAN, InfoGAN, CGAN, colorization; and what all methods
+share."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import methods, parallel
+from gan_jax.errors import InputError
+from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
+from gan_jax.nets.outputs import DiscOut
+from gan_jax.state import fresh
+from gan_jax.step import Env, build_step, call, env_of, n_draws
+from tests import methods_small
+from tests.reference import ownership
+
+KEY = jax.random.key(3)
+R = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize("case", [c for c, (m, _) in methods_small.CASES.items() if m not in ("gan", "distgan")])
+def test_players_change_only_their_nets(case):
+    ownership.check(case)
+
+
+def blind(case):
+    """(method, Vars whose D answers 0 to everything)."""
+    method = methods_small.build(case)
+    vs = fresh(method, 0).vars()
+    return method, vs._replace(params={**vs.params, "disc": jax.tree.map(jnp.zeros_like, vs.params["disc"])})
+
+
+def one_batch(method, seed=0):
+    colors = method.dummies["disc"][0].shape[-1]
+    return jax.tree.map(lambda a: a[0], methods_small.batch(1, 8, seed, colors))
+
+
+LN2 = math.log(2)
+AT_START = {  # case: what D's and G's losses are where D knows nothing
+    "gan": (2 * LN2, LN2),
+    "cgan": (2 * LN2, LN2),
+    "cgan_maxout": (2 * LN2, LN2),
+    "acgan": (2 * LN2 + 2 * math.log(3), LN2 + math.log(3)),
+    "mgan": (2 * LN2 + math.log(3), LN2 + 0.01 * math.log(3)),
+    "colorize": (LN2, LN2),  # D's is halved; G's without its L1 term
+}
+
+
+@pytest.mark.parametrize("case", AT_START)
+def test_losses_where_d_knows_nothing(case):
+    """2 ln 2 for D, ln 2 for G, ln K for each class term."""
+    method, vs = blind(case)
+    env = env_of(method)
+    (on_disc, _), (on_gen, (_, metrics)) = (
+        jax.jit(functools.partial(p.loss, env))(vs, one_batch(method), KEY) for p in method.players
+    )
+    l1 = method.hp.lambda_l1 * metrics["l1"] if case == "colorize" else 0.0
+    np.testing.assert_allclose([on_disc, on_gen - l1], AT_START[case], rtol=1e-5)
+
+
+def log_softmax(a):
+    return a - np.log(np.exp(a).sum(-1, keepdims=True))
+
+
+def nll(out, y):
+    """Cross-entropy per row, 0 where y is -1."""
+    return -np.array([log_softmax(np.asarray(row))[i] if i >= 0 else 0.0 for row, i in zip(out.classes, y, strict=True)])
+
+
+def outputs(n, k):
+    return DiscOut(jnp.zeros(n), jnp.zeros((n, 2)), jnp.asarray(R.normal(size=(n, k))))
+
+
+def test_acgan_class_terms_equal_numpy():
+    """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they were meant to be."""
+    real, fake, c = outputs(6, 4), outputs(6, 4), jnp.asarray(R.integers(0, 3, 6))
+    label = jnp.asarray([0, 2, -1, 1, 1, 2])
+    env, terms = Env({}, acgan.Settings(lambda_c=2.0), {}), acgan.scheme(3)
+    value, metrics = terms.disc_term(env, {"label": label}, real, fake, c)
+    np.testing.assert_allclose(value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5)
+    np.testing.assert_allclose(metrics["fake_class"], (fake.classes.argmax(-1) == c).mean())
+    np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], 2 * nll(fake, c).mean(), rtol=1e-5)
+    env = Env({}, acgan.Settings(fake_class=True), {})  # D: generated images are a class of their own; G: as before (D19)
+    value, _ = terms.disc_term(env, {"label": label}, real, fake, c)
+    np.testing.assert_allclose(value, nll(real, label).mean() + nll(fake, [3] * 6).mean(), rtol=1e-5)
+    np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean(), rtol=1e-5)
+
+
+def test_acgan_draws_classes_uniformly_whatever_the_labels():
+    method = methods_small.build("acgan")
+    fake = acgan.scheme(3).fake
+    vs, env = fresh(method, 0).vars(), env_of(method)
+    batch = {"image": jnp.zeros((600, 16, 16, 2)), "label": jnp.zeros(600, jnp.int32)}
+    (_, c), _ = jax.jit(lambda: fake(env, vs, KEY, batch))()
+    assert np.abs(np.bincount(c, minlength=3) - 200).max() < 60  # 5 standard deviations
+
+
+def test_infogan_term_equals_numpy():
+    hp = infogan.Settings(n_codes=3, n_factors=2, lambda_info=0.5)
+    code = np.concatenate([np.eye(3)[[0, 2, 1, 1]], R.uniform(-1, 1, (4, 2))], 1)
+    out = outputs(4, 5)
+    value, metrics = infogan.information(Env({}, hp, {}), {}, None, out, jnp.asarray(code))
+    logits = np.asarray(out.classes)
+    category = -(log_softmax(logits[:, :3]) * code[:, :3]).sum(1).mean()
+    error = 0.5 * ((logits[:, 3:] - code[:, 3:]) ** 2).sum(1).mean()
+    np.testing.assert_allclose([value, metrics["category_term"], metrics["factor_term"]],
+                               [0.5 * (category + error), category, error], rtol=1e-5)  # fmt: skip
+
+
+def mgan_method(**options):
+    hp = mgan.Settings(net="mgan_mnist", width=4, z_dim=5, n_gens=3, gen_batch=4, **options)
+    return mgan.build(hp, methods_small.SHAPE, 10)
+
+
+def test_mgan_classes_are_blocks_with_the_same_noise():
+    method = mgan_method()
+    vs, env = fresh(method, 0).vars(), env_of(method)
+    (images, k), _ = mgan._fake(env, vs, KEY, {})
+    assert k.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    z = base.noise(env, KEY, 4)
+    for g in range(3):  # by running statistics, so that the other generators' images do not matter
+        alone, _ = call(env, vs, "gen", z, train=False, which=jnp.full(4, g))
+        block, _ = call(env, vs, "gen", z, train=False)
+        np.testing.assert_allclose(alone, block[4 * g : 4 * g + 4], atol=1e-6)
+    assert not np.allclose(images[:4], images[4:8])
+
+
+def test_mgan_players_see_the_same_noise():
+    """The classifier's term on fakes is the same number in D's loss and in G's, where D does not move between."""
+    method = mgan_method()
+    (disc, gen), env, vs = method.players, env_of(method), fresh(method, 0).vars()
+    batch = one_batch(method)
+    with_term, _ = disc.loss(env, vs, batch, KEY)
+    without, _ = disc.loss(env._replace(hp=dataclasses.replace(method.hp, lambda_c=0.0)), vs, batch, KEY)
+    _, (_, metrics) = gen.loss(env, vs, batch, KEY)
+    np.testing.assert_allclose(with_term - without, metrics["diversity"], rtol=1e-5)
+
+
+def test_mgan_with_one_generator_is_dcgan():
+    method = mgan_method(beta=5.0)._replace()
+    hp = dataclasses.replace(method.hp, n_gens=1)
+    method = mgan.build(hp, methods_small.SHAPE, 10)
+    vs, env = fresh(method, 0).vars(), env_of(method)
+    loss, (_, metrics) = method.players[1].loss(env, vs, one_batch(method), KEY)
+    assert metrics["diversity"] == 0
+    fake, _ = call(env, vs, "gen", base.noise(env, jax.random.split(KEY)[0], hp.gen_batch))
+    logit = np.asarray(call(env, vs, "disc", fake)[0].logit)
+    np.testing.assert_allclose(loss, np.log1p(np.exp(-logit)).mean(), rtol=1e-5)
+
+
+def test_mgan_five_to_one_sees_five_minibatches():
+    """D moves five times, each time on a minibatch of its own; G once, on the first of them."""
+    method = mgan_method(n_disc=5, lr=1e-30)  # nothing moves, so each turn's loss can be computed alone
+    assert n_draws(method) == 5
+    state, batch = fresh(method, 0), methods_small.batch(5, 8)
+    _, metrics = jax.jit(build_step(method))(state, batch)
+    env, key = env_of(method), jax.random.fold_in(state.key, 0)
+    at = lambda r: (jax.tree.map(lambda a: a[r], batch), jax.random.fold_in(key, r))  # noqa: E731
+    probs = [float(method.players[0].loss(env, state.vars(), *at(r))[1][1]["real_prob"]) for r in range(5)]
+    assert len({round(p, 6) for p in probs}) == 5
+    np.testing.assert_allclose(metrics["disc/real_prob"], np.mean(probs), rtol=1e-4)
+    np.testing.assert_allclose(metrics["gen/loss"], method.players[1].loss(env, state.vars(), *at(0))[0], rtol=1e-4)
+
+
+def test_colorize_losses():
+    method = methods_small.build("colorize")
+    env, vs, batch = env_of(method), fresh(method, 0).vars(), one_batch(method)
+    x = np.asarray(batch["image"])
+    gray = np.asarray(colorize.gray(batch["image"]))
+    np.testing.assert_allclose(gray[..., 0], x @ [0.299, 0.587, 0.114], rtol=1e-5)
+    loss, (_, metrics) = method.players[1].loss(env, vs, batch, KEY)
+    fake, _ = call(env, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY)[0])
+    patches = np.asarray(call(env, vs, "disc", fake, jnp.asarray(gray))[0].logit)
+    np.testing.assert_allclose(metrics["l1"], np.abs(x - np.asarray(fake)).mean(), rtol=1e-5)
+    np.testing.assert_allclose(loss, np.log1p(np.exp(-patches)).mean() + 100 * metrics["l1"], rtol=1e-5)
+    real = np.asarray(call(env, vs, "disc", batch["image"], jnp.asarray(gray))[0].logit)
+    fake, _ = call(env, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY, 4)[0])
+    patches = np.asarray(call(env, vs, "disc", fake, jnp.asarray(gray))[0].logit)
+    on_disc, _ = method.players[0].loss(env, vs, batch, KEY)
+    np.testing.assert_allclose(on_disc, 0.5 * (np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(patches)).mean()), rtol=1e-4)
+
+
+def points_gan(**options):
+    hp = gan.Settings(net="mlp", width=8, depth=1, z_dim=2, pixels="linear", lr=3e-2, ema=0.0, **options)
+    return gan.build(hp, base.Shape(1, 2), 500)
+
+
+def test_balance_over_500_steps():
+    """S1's rule: in every step just the player with the larger loss moves, by the losses of that step (D19)."""
+    method = points_gan(balance=True)
+    step, env = build_step(method), env_of(method)
+    data = R.normal(size=(500, n_draws(method), 16, 1, 1, 2)).astype(np.float32)
+    losses = {p.name: p.loss for p in method.players}
+
+    def one(state, image):
+        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
+        before = [losses[p](env, state.vars(), {"image": image[0]}, key)[0] for p in ("disc", "gen")]
+        after, metrics = step(state, {"image": image})
+        moved = [jnp.any(a != b) for n in ("disc", "gen")
+                 for a, b in [[jax.flatten_util.ravel_pytree(s.params[n])[0] for s in (state, after)]]]  # fmt: skip
+        return after, (jnp.stack(before), jnp.stack([metrics["disc/ran"], metrics["gen/ran"]]), jnp.stack(moved))
+
+    _, (before, ran, moved) = jax.jit(lambda s, d: jax.lax.scan(one, s, d))(fresh(method, 0), data)
+    before, ran = np.asarray(before), np.asarray(ran)
+    clear = np.abs(before[:, 0] - before[:, 1]) > 1e-5
+    assert clear.sum() > 490
+    np.testing.assert_array_equal(ran[clear, 0], before[clear, 0] > before[clear, 1])
+    np.testing.assert_array_equal(ran[clear].sum(1), 1)
+    np.testing.assert_array_equal(ran == 1, moved)
+    assert 0 < ran[:, 0].sum() < 500 and 0 < ran[:, 1].sum() < 500
+
+
+def test_lazy_penalty():
+    """Every third step, with three times the weight; none between."""
+    method = points_gan(penalty="r1", penalty_every=3, lambda_p=2.0)
+    vs, batch = fresh(method, 0).vars(), {"image": jnp.asarray(R.normal(size=(8, 1, 1, 2)), jnp.float32)}
+
+    def value(step, **options):
+        env = env_of(method, step=jnp.int32(step))
+        return gan.disc_loss(env._replace(hp=dataclasses.replace(method.hp, **options)), vs, batch, KEY)
+
+    (plain, _), (every, (_, each)) = value(0, penalty="none"), value(0, penalty_every=1)
+    np.testing.assert_allclose(every - plain, 2 * each["penalty"], rtol=1e-4)
+    np.testing.assert_allclose(value(0)[0] - plain, 6 * each["penalty"], rtol=1e-4)
+    np.testing.assert_allclose([value(1)[0], value(2)[0]], [plain, plain], rtol=1e-6)
+    assert value(1)[1][1]["penalty"] == 0 and each["penalty"] > 0
+
+
+@pytest.mark.parametrize("case", ["gan", "acgan", "mgan", "infogan", "colorize", "morpho", "gan_spectral"])
+def test_bfloat16_nets(case):
+    """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32; numbers stay near."""
+    name, options = methods_small.CASES[case]
+    hp = dataclasses.replace(methods.TABLE[name].Settings(), **{**methods_small.SMALL, **options})
+    shape = methods_small.shape(case)
+    full, half = (methods.TABLE[name].build(dataclasses.replace(hp, precision=p), shape, 10) for p in ("float32", "bfloat16"))
+    state, batch = fresh(full, 0), one_batch(full)
+    out, _ = call(env_of(half), state.vars(), "disc", *half.dummies["disc"], key=KEY)
+    assert out.logit.dtype == out.features.dtype == jnp.float32
+    assert np.array_equal(out.features, out.features.astype(jnp.bfloat16).astype(jnp.float32))
+    steps = [
+        jax.jit(build_step(m))(state, jax.tree.map(lambda a, m=m: jnp.stack([a] * n_draws(m)), batch)) for m in (full, half)
+    ]
+    (end, exact), (rounded, near) = steps
+    assert jax.tree.map(jnp.result_type, end) == jax.tree.map(jnp.result_type, rounded)
+    for key in exact:
+        if key.endswith("/loss"):
+            np.testing.assert_allclose(near[key], exact[key], rtol=0.1, atol=0.05, err_msg=key)
+
+
+REFUSED = [  # settings, shape, words of the refusal
+    ("gan", {}, base.Shape(1, 2), "--net=mlp"),
+    ("gan", {"net": "mlp", "augment": "flip"}, base.Shape(1, 2), "--augment"),
+    ("gan", {"pixels": "linear"}, base.Shape(16, 1), "--pixels=linear"),
+    ("gan", {"penalty_every": 4}, base.Shape(16, 1), "needs a --penalty"),
+    ("gan", {"penalty": "r1", "penalty_norm": "batch"}, base.Shape(16, 1), "D04"),
+    ("gan", {"loss": "wasserstein"}, base.Shape(16, 1), "Lipschitz"),
+    ("gan", {"net": "maxout_cgan"}, base.Shape(16, 1), "--condition=labels"),
+    ("gan", {"condition": "labels"}, base.Shape(16, 1), "classes"),
+    ("gan", {"condition": "attributes"}, base.Shape(16, 1, ("cat", "dog")), "cat, dog"),
+    ("gan", {"condition": "labels", "cond_gen": "batchnorm", "gen_norm": "none"}, methods_small.SHAPE, "BatchNorm"),
+    ("gan", {"augment": "shear"}, base.Shape(16, 1), "shear"),
+    ("acgan", {}, base.Shape(16, 1), "classes"),
+    ("mgan", {"net": "s1"}, base.Shape(16, 1), "mixture"),
+    ("mgan", {"penalty": "wgan_gp"}, base.Shape(16, 1), "wgan_gp"),
+    ("colorize", {}, base.Shape(16, 1), "colour"),
+    ("colorize", {}, base.Shape(24, 3), "--size=24"),
+    ("colorize", {"augment": "flip"}, base.Shape(16, 3), "--augment"),
+    ("distgan", {"recon_space": "bce", "pixels": "tanh"}, base.Shape(16, 3), "sigmoid"),
+]
+
+
+@pytest.mark.parametrize(("method", "options", "shape", "words"), REFUSED)
+def test_refused_combinations(method, options, shape, words):
+    module = methods.TABLE[method]
+    with pytest.raises(InputError, match=words) as refusal:
+        module.check(dataclasses.replace(module.Settings(), **options), shape)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("method", methods.TABLE)
+def test_defaults_are_accepted(method):
+    module, shape = methods.TABLE[method], base.Shape(32, 3, ("a", "b"), (5, 5))
+    module.check(module.Settings(), shape)
+
+
+def test_share_of_rows():
+    assert parallel.share(Env({}, None, {}), 12) == 12

@@ -1,0 +1,77 @@
+"""Conditions: how classes and attributes become vectors, and how vectors enter nets."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.nets import conditional, dcgan
+
+CELEBA = ("not-Male not-Smiling", "not-Male Smiling", "Male not-Smiling", "Male Smiling")
+KEY = jax.random.key(0)
+
+
+def test_vectors():
+    y = jnp.array([2, 0, -1])
+    np.testing.assert_array_equal(conditional.vector(y, 3), [[0, 0, 1], [1, 0, 0], [0, 0, 0]])
+    table = conditional.attributes(CELEBA)
+    assert table == ((0, 0), (0, 1), (1, 0), (1, 1))
+    np.testing.assert_array_equal(conditional.vector(jnp.array([3, 1, -1]), 4, table), [[1, 1], [0, 1], [0, 0]])
+    code = jnp.array([[0.5, -1.0]])
+    assert conditional.vector(code, 4) is code
+
+
+@pytest.mark.parametrize("classes", [("cat", "not-dog"), ("red car", "car red"), ("a b", "a"), ()])
+def test_names_that_are_no_attributes(classes):
+    assert conditional.attributes(classes) is None
+
+
+def gen(how):
+    net = conditional.Gen(dcgan.Gen(16, 1, 2, "tanh"), how, 3)
+    z, y = jax.random.normal(KEY, (4, 5)), jnp.array([0, 1, 2, 1])
+    return net, net.init(KEY, z, y, train=False), z, y
+
+
+@pytest.mark.parametrize("how", ["concat", "product", "batchnorm"])
+def test_generator_heeds_its_condition(how):
+    net, variables, z, y = gen(how)
+    if how == "batchnorm":  # its slopes begin at 0
+        variables["params"] = jax.tree.map(lambda a: a + 0.1 * jax.random.normal(KEY, a.shape), variables["params"])
+    out = net.apply(variables, z, y, train=False)
+    assert out.shape == (4, 16, 16, 1)
+    other = net.apply(variables, z, y.at[0].set(2), train=False)
+    assert not np.allclose(out[0], other[0]) and np.array_equal(out[1:], other[1:])
+
+
+def test_product_multiplies_noise_by_a_row_of_the_embedding():
+    net, variables, z, y = gen("product")
+    table = variables["params"]["embed"]["kernel"]
+    inner = {"params": variables["params"]["net"], "batch_stats": variables["batch_stats"]["net"]}
+    expected = dcgan.Gen(16, 1, 2, "tanh").apply(inner, z * table[y], train=False)
+    np.testing.assert_allclose(net.apply(variables, z, y, train=False), expected, atol=1e-6)
+
+
+def disc(how):
+    net = conditional.Disc(dcgan.Disc(16, 2), how, 3)
+    x, y = jax.random.normal(KEY, (4, 16, 16, 1)), jnp.array([0, 1, 2, -1])
+    return net, net.init(KEY, x, y, train=False), x, y
+
+
+def test_projection_adds_the_class_row_times_the_features():
+    """Miyato and Koyama 2018, eq. 3; nothing where the class is unknown."""
+    net, variables, x, y = disc("projection")
+    table = np.asarray(variables["params"]["embed"]["kernel"])
+    inner = {"params": variables["params"]["net"], "batch_stats": variables["batch_stats"]["net"]}
+    plain = dcgan.Disc(16, 2).apply(inner, x, train=False)
+    rows = np.vstack([table[[0, 1, 2]], np.zeros((1, table.shape[1]))])
+    expected = plain.logit + (rows * plain.features).sum(1)
+    np.testing.assert_allclose(net.apply(variables, x, y, train=False).logit, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_concat_gives_the_discriminator_a_plane():
+    net, variables, x, y = disc("concat")
+    plane = np.asarray(variables["params"]["embed"]["kernel"])[[0, 1, 2]].reshape(3, 16, 16, 1)
+    inner = {"params": variables["params"]["net"], "batch_stats": variables["batch_stats"]["net"]}
+    seen = jnp.concatenate([x, np.concatenate([plane, np.zeros((1, 16, 16, 1))])], -1)
+    expected = dcgan.Disc(16, 2).apply(inner, seen, train=False).logit
+    np.testing.assert_allclose(net.apply(variables, x, y, train=False).logit, expected, rtol=1e-5)

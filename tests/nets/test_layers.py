@@ -1,0 +1,96 @@
+"""Spectral norm against numpy's singular values, and dropout."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.nets import layers
+from tests.nets import probe
+
+LAYERS = {
+    "Dense": (layers.Dense(6, use_bias=False), (2, 9), -1),
+    "Conv": (layers.Conv(6, 3, 1, use_bias=False), (2, 5, 5, 4), -1),
+    "ConvT": (layers.ConvT(6, (10, 10), use_bias=False), (2, 5, 5, 4), -2),
+}
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def spectral(request):
+    """(layer with spectral norm, the same without, its output axis, an input, its variables after 200 calls in training)."""
+    plain, shape, axis = LAYERS[request.param]
+    layer, x = plain.clone(weights=layers.Weights("lecun", spectral=True)), probe.noise(*shape)
+
+    @jax.jit
+    def run():
+        variables = layer.init(jax.random.key(0), x, train=False)
+        first = variables
+
+        def once(stats, _):
+            return layer.apply({**variables, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])[1]["batch_stats"], 0
+
+        stats, _ = jax.lax.scan(once, first["batch_stats"], None, 200)
+        return {**variables, "batch_stats": stats}
+
+    return layer, plain, axis, x, run()
+
+
+def matrix(kernel, axis):
+    """[everything else, outputs]."""
+    return np.moveaxis(np.asarray(kernel, np.float64), axis, -1).reshape(-1, kernel.shape[axis])
+
+
+def test_spectral_norm_is_one(spectral):
+    """The output is that of the kernel over its largest singular value."""
+    layer, plain, axis, x, variables = spectral
+    kernel = variables["params"]["kernel"]
+    factor = jax.jit(lambda: layer.apply(variables, x, train=False) / plain.apply({"params": variables["params"]}, x))()
+    np.testing.assert_allclose(factor, factor.ravel()[0], rtol=2e-3)
+    effective = matrix(kernel, axis) * float(np.median(factor))
+    assert abs(np.linalg.svd(effective, compute_uv=False)[0] - 1) < 1e-3
+    assert abs(np.linalg.svd(matrix(kernel, axis), compute_uv=False)[0] - 1) > 0.05
+
+
+def test_spectral_norm_ignores_scale(spectral):
+    """Its derivative passes through the norm: a longer kernel gives the same output, so the slope along it vanishes."""
+    layer, _, _, x, variables = spectral
+
+    @jax.jit
+    def slope(kernel):
+        def total(kernel):
+            return jnp.sin(layer.apply({**variables, "params": {"kernel": kernel}}, x, train=False)).sum()
+
+        grad = jax.grad(total)(kernel)
+        return (grad * kernel).sum(), jnp.sqrt((grad**2).sum() * (kernel**2).sum())
+
+    along, length = slope(variables["params"]["kernel"])
+    assert abs(along) < 1e-3 * length and length > 0.1
+
+
+def test_spectral_vector_moves_in_training_only(spectral):
+    layer, _, _, x, _ = spectral
+    fresh = probe.variables(layer, x)
+    moved = probe.train(layer, fresh, x)[1]["u"]
+    assert np.abs(moved - fresh["batch_stats"]["u"]).max() > 0.01
+    assert abs((moved**2).sum() - 1) < 1e-5
+    _, new = jax.jit(lambda: layer.apply(fresh, x, train=False, mutable=["batch_stats"]))()
+    np.testing.assert_array_equal(new["batch_stats"]["u"], fresh["batch_stats"]["u"])
+
+
+class Dropped(nn.Module):
+    axis: str | None = None
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return layers.dropout(self, x, 0.25, train)
+
+
+def test_dropout():
+    """A quarter is zero and the rest a third larger, in training only; a new mask for every key."""
+    x, net = np.ones((100, 100), np.float32), Dropped()
+    one, other = (probe.train(net, {}, x, key=k)[0] for k in (0, 1))
+    np.testing.assert_allclose(np.unique(one), [0, 4 / 3], rtol=1e-6)
+    assert abs((one == 0).mean() - 0.25) < 0.02
+    assert 0.3 < (one != other).mean() < 0.45  # 2 * 0.25 * 0.75
+    np.testing.assert_array_equal(probe.run(net, {}, x), x)
