@@ -1,8 +1,8 @@
 """WGAN-GP: the critic estimates a distance between data and samples, kept honest by a penalty on its slope; five critic
 updates per generator update.
 
-Paper: Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017. --penalty=none --clip=0.01 --optimizer=rmsprop is
-the WGAN it improves (Arjovsky et al. 2017; flagfile wgan_gp_clip). Defaults are those of its MNIST script. Flagfiles in
+Paper: Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017. --penalty=none --clip=0.01 --optimizer=rmsprop
+is the WGAN it improves (Arjovsky et al. 2017; flagfile wgan_gp_clip). Defaults are those of its MNIST script. Flagfiles in
 experiments/flagfiles: wgan_gp_quick (MNIST, minutes on 2 cores), wgan_gp_mnist, wgan_gp_cifar10, wgan_gp_resnet (the published
 settings; a GPU), wgan_gp_smoke (seconds).
 """
