@@ -28,35 +28,24 @@ class Settings(common.Command):
     ema: bool = setting(True, "use the averaged generator")
 
 
-def run(argv):
-    """Command line to eval.json."""
+def of_images(flags, trained, source, heldout, samplers, model, pool, workdir):
+    """The record of a run that makes images; writes the pictures of nearest neighbours. model: (key, n, given) -> images."""
     import jax
 
-    from gan_jax import cache, evaluate, images, report, runs, sampling
-    from gan_jax.metrics import features, neighbours
-    from gan_jax.state import fresh
+    from gan_jax import evaluate, images, sampling
+    from gan_jax.metrics import features, neighbours, pairs
 
-    (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
-    neighbours.check(flags.neighbours, "neighbours")
-    trained = runs.load(flags.workdir, flags.checkpoint)
-    source, heldout = runs.data(trained.config, flags.data)
-    evaluate.check(source, flags.n_images, "n_images")
-    pool = (heldout or source).images if trained.method.by == "image" else None
-    sampler = sampling.build_sampler(trained.method, pool)
-    untrained = fresh(trained.method, trained.config.run.seed)
-    samplers = {
-        name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
-        for name, vs in (("model", trained.state.vars(flags.ema)), ("untrained", untrained.vars()))
-    }
+    method, key = trained.method, jax.random.key(flags.seed)
     extractor = features.load(source, heldout)
     record = evaluate.evaluate(extractor, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed)
-    if trained.method.by == "class" and record["classes"]:
-        model = trained.state.vars(flags.ema)
-        ask = lambda seed, given: sampler(model, jax.random.key(seed), len(given), given)  # noqa: E731
+    if method.by == "class" and record["classes"]:
+        ask = lambda seed, given: model(jax.random.key(seed), len(given), given)  # noqa: E731
         record["intended"] = evaluate.conditional(extractor, source, heldout, ask, flags.n_images, flags.seed)
-    record["step"] = trained.step
-    record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
-    workdir, pictures = pathlib.Path(flags.workdir).expanduser(), {}
+    if method.by == "image":
+        given = sampling.drawn_from(pool, key, min(flags.n_images, len(pool)))
+        gray, made, original = sampling.triplets(method, model(key, len(given), given), given)
+        record["pairs"] = pairs.study(made, gray, original)
+    pictures = {}
     if flags.neighbours:
         print(f"searching {len(source.images):,} training images for the nearest ...", file=sys.stderr, flush=True)
         generated = samplers["model"](flags.seed, flags.neighbours)
@@ -65,6 +54,36 @@ def run(argv):
         (workdir / name).unlink(missing_ok=True)
         if name in pictures:
             images.save_png(workdir / name, pictures[name])
+    return record
+
+
+def run(argv):
+    """Command line to eval.json."""
+    import jax
+
+    from gan_jax import cache, evaluate, report, runs, sampling
+    from gan_jax.metrics import neighbours
+    from gan_jax.state import fresh
+
+    (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
+    neighbours.check(flags.neighbours, "neighbours")
+    trained = runs.load(flags.workdir, flags.checkpoint)
+    source, heldout = runs.data(trained.config, flags.data)
+    pool = (heldout or source).images if trained.method.by == "image" else None
+    sampler = sampling.build_sampler(trained.method, pool)
+    model, untrained = trained.state.vars(flags.ema), fresh(trained.method, trained.config.run.seed).vars()
+    samplers = {
+        name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
+        for name, vs in (("model", model), ("untrained", untrained))
+    }
+    workdir = pathlib.Path(flags.workdir).expanduser()
+    if source.points:
+        record = evaluate.points(source, samplers, flags.n_images, flags.repeats, flags.seed)
+    else:
+        evaluate.check(source, flags.n_images, "n_images")
+        record = of_images(flags, trained, source, heldout, samplers, lambda *words: sampler(model, *words), pool, workdir)
+    record["step"] = trained.step
+    record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
     cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     print(evaluate.table(record))
     print(f"Report: {report.write(workdir)}")

@@ -95,7 +95,11 @@ def make(flags, trained):
     if method.by == "image":
         given = sampling.drawn_from(pool, key, n)
         made = sampler(vs, key, n, given)
-        return (sampling.triplets(method, made, given), None, 9) if flags.form == "grid" else (made, None, columns)
+        return (
+            (sampling.beside(sampling.triplets(method, made, given)), None, 9)
+            if flags.form == "grid"
+            else (made, None, columns)
+        )
     if flags.kind:
         given = np.resize(chosen(method, flags.kind), n)
     elif method.kinds:

@@ -100,7 +100,7 @@ def build_config(study, system, toy, source):
     from gan_jax import config, methods
 
     method, hp, batch = SYSTEMS[system]
-    cadence = max(study.steps // 40, 1)
+    cadence = min(max(study.steps // 40, 10), study.steps)
     run = Run(
         data=f"toys:{toy}",
         batch=study.batch or batch,

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.metrics import coverage, frechet, intended, modes, neighbours
+from gan_jax.data import toys
+from gan_jax.metrics import coverage, frechet, intended, modes, neighbours, pairs
+from gan_jax.metrics import points as point_scores
 from gan_jax.nets import classifier
 
 N_REFERENCE = 10_000  # real training images that everything is compared with, at most
@@ -29,6 +31,12 @@ SCORES = {
     "total_variation": "total variation",
     "kl": "KL (nats)",
     "classes_5pct": "classes >= 5 %",
+    "modes_covered": "modes covered",
+    "registered": "registered",
+    "kl_modes": "KL of modes (nats)",
+    "wasserstein": "Wasserstein",
+    "mean_error": "error of the mean",
+    "sd_error": "error of the sd",
 }
 KINDS = {"as classified": "", "corrected": "_corrected"}  # class fractions, and with the classifier's confusions undone
 HOW_TO_READ = (
@@ -141,15 +149,20 @@ def collapsed(ref, n, seed):
     return what, ref.take(rng.choice(pool, n, replace=len(pool) < n))
 
 
-def row(pairs, confusion):
-    """One row of the record: mean scores of (reference, sample) pairs, and standard deviations if there are several."""
-    scores = [score(*pair, confusion) for pair in pairs]
-    out = {"n_real": len(pairs[0][0].features), "n_fake": len(pairs[0][1].features), "repeats": len(pairs)}
+def averaged(scores, n_real, n_fake):
+    """{name: mean, and NAME_std where there are several} of equal dicts of scores; with the counts they come from."""
+    out = {"n_real": n_real, "n_fake": n_fake, "repeats": len(scores)}
     for name in scores[0]:
         values = np.array([s[name] for s in scores], np.float64)
         out[name] = values.mean(0).tolist()
-        if len(pairs) > 1:
+        if len(scores) > 1:
             out[f"{name}_std"] = values.std(0, ddof=1).tolist()
+    return out
+
+
+def row(pairs, confusion):
+    """One row of the record: mean scores of (reference, sample) pairs, and standard deviations if there are several."""
+    out = averaged([score(*pair, confusion) for pair in pairs], len(pairs[0][0].features), len(pairs[0][1].features))
     if "fractions" in out:
         out["classes_5pct"] = modes.n_holding(out["fractions"])
     return out
@@ -260,6 +273,23 @@ def conditional(extractor, real, heldout, sampler, n, seed):
     }
 
 
+def points(real, samplers, n, repeats, seed):
+    """Scores of points against the toy's held-out points: modes covered, registered points, distances (metrics.points).
+
+    Args, errors: as in `evaluate`. Returns: its "protocol", "classes" (none) and "rows", of which "real" are training points.
+    """
+
+    def of_real(seed):
+        return real.images[np.random.default_rng(seed).permutation(len(real.images))[:n]]
+
+    rows = {}
+    for name, sampler in ({"real": lambda seed, n: of_real(seed)} | samplers).items():
+        times = repeats if name in ("model", "real") else 1
+        rows[name] = averaged([point_scores.score(sampler(seed + i, n), real.name) for i in range(times)], toys.N_TEST, n)
+    kept = {"n_real": toys.N_TEST, "n_fake": n, "repeats": repeats, "seed": seed, "split": "test", "data": real.name}
+    return {"protocol": {**kept, "digest": real.digest, "net": None}, "classes": [], "rows": rows}
+
+
 def summary(row):
     """A row's scalars, for the training log: frechet and, with classes, total_variation, kl, classes_5pct."""
     return {name: row[name] for name in SCORES if name in row}
@@ -277,6 +307,12 @@ def cell(row, name):
 def protocol_line(record):
     """Everything the scores depend on: two records compare only if this agrees (rows with other counts say so)."""
     p = record["protocol"]
+    if p["net"] is None:
+        return (
+            f"{p['n_fake']} points against {p['n_real']} held-out ones of {p['data']} (digest {p['digest'][:12]}), "
+            f"{p['repeats']} repeats from seed {p['seed']}. A point is registered within 2.83 standard deviations of a mode; "
+            "a mode is covered by 1 % of the points. Row real: training points."
+        )
     accuracy = " (untrained: without labels there is nothing better; compare only runs on the same data)"
     if p["net_accuracy"] is not None:
         weak = "; too low to trust class shares" if p["net_accuracy"] < TRUSTED else ""
@@ -315,6 +351,7 @@ def table(record):
         ]
     lines += ["", *textwrap.wrap(HOW_TO_READ, 100), *textwrap.wrap(protocol_line(record), 100)]
     lines += intended_lines(record["intended"], record["classes"]) if "intended" in record else []
+    lines += pair_lines(record["pairs"]) if "pairs" in record else []
     lines += neighbour_lines(record["neighbours"]) if "neighbours" in record else []
     return "\n".join(lines)
 
@@ -324,6 +361,11 @@ def intended_lines(record, classes):
     body = [f"{row[0][:19]:20}" + "".join(f"{cell:>13}" for cell in row[1:]) for row in intended.lines(record, classes)]
     text = [line for part in (intended.verdict(record), intended.protocol_line(record)) for line in textwrap.wrap(part, 100)]
     return ["", *body, "", *text]
+
+
+def pair_lines(record):
+    """What `pairs.study` found, as lines for a terminal."""
+    return ["", *("".join(f"{cell:>26}" if i else f"{cell:20}" for i, cell in enumerate(row)) for row in pairs.lines(record))]
 
 
 def neighbour_lines(record):

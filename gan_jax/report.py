@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_jax import cache, errors, evaluate, images, log
-from gan_jax.metrics import intended, neighbours
+from gan_jax.metrics import intended, neighbours, pairs
 
 N_SNAPSHOTS = 8
 N_TILES = 4  # a snapshot shows this many rows and columns of its grid
@@ -249,6 +249,17 @@ def asked(record):
     )
 
 
+def paired(record):
+    """Errors and colourfulness of images made from images, where there are any."""
+    found = (record or {}).get("pairs")
+    if found is None:
+        return ""
+    head, *body = pairs.lines(found)
+    head = [Markup(f"<th>{html.escape(name)}</th>") for name in head]
+    note = f"{found['n']} images. Errors alone reward gray, the mean of all guesses; so colourfulness (33: moderate) is beside."
+    return f'<h2>Made against original</h2>{table([head, *body], "made")}<p class="soft">{note}</p>'
+
+
 def nearest(record, workdir):
     """Does the generator copy? A verdict, pictures of neighbours and their distances, where they were searched."""
     found = (record or {}).get("neighbours")
@@ -379,7 +390,8 @@ def write(workdir):
     )
     body = (
         f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
-        f"{scores(record, workdir)}{asked(record)}{nearest(record, workdir)}{curves(config, rows)}{timings(rows)}"
+        f"{scores(record, workdir)}{asked(record)}{paired(record)}{nearest(record, workdir)}"
+        f"{curves(config, rows)}{timings(rows)}"
         f"<details><summary>Configuration</summary>{table(flat(config))}</details>"
     )
     cache.write_atomic(

@@ -99,14 +99,19 @@ def picture(method, sampler, vs, key, source, pool):
         return points.picture(sampler(vs, key, N_POINTS), source.images, source.name)
     if method.by == "image":
         given = drawn_from(pool, key, ROWS * 3)
-        return images.grid(triplets(method, sampler(vs, key, len(given), given), given), 9)
+        return images.grid(beside(triplets(method, sampler(vs, key, len(given), given), given)), 9)
     k = min(len(method.kinds), 10) or ROWS
     given = np.tile(np.arange(k), ROWS) if method.kinds else None
     return images.grid(sampler(vs, key, ROWS * k, given), k)
 
 
 def triplets(method, made, given):
-    """Images uint8 [n, H, W, C] with what they were made from: [3 n, H, W, C], gray, made, original, and so on."""
+    """Images uint8 [n, H, W, C] with what they were made from: [3, n, H, W, C], gray, made, original."""
     pixels = method.hp.pixels
     gray = images.to_uint8(method.condition(jnp.asarray(images.to_float(given, pixels))), pixels)
-    return np.stack([np.broadcast_to(gray, made.shape), made, given], 1).reshape(-1, *made.shape[1:])
+    return np.stack([np.broadcast_to(gray, made.shape), made, given])
+
+
+def beside(three):
+    """[3, n, H, W, C] -> [3 n, H, W, C], image after image."""
+    return three.swapaxes(0, 1).reshape(-1, *three.shape[2:])

@@ -23,7 +23,7 @@ class Style(NamedTuple):
     first_norm: BatchNorm on the discriminator's first block too. last_norm: BatchNorm on the generator's image and on the
     logit. offset: the generator's convolutions have a BatchNorm with offset. bias: layers in front of a BatchNorm have one,
     which it cancels: only where a source's parameter count needs it. disc_init, head_init: initialisers of D's convolutions
-    and of its heads where they differ from the others.
+    and of its heads where they differ from the others. stem: activation of the generator's first, dense layer.
     """
 
     gen: Callable
@@ -37,6 +37,7 @@ class Style(NamedTuple):
     bias: bool = False
     disc_init: Callable | None = None
     head_init: Callable | None = None
+    stem: Callable = nn.relu
 
 
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
@@ -44,6 +45,7 @@ STYLE = Style(gen=nn.relu, first=leaky_relu, rest=leaky_relu)
 # S2's tables: 28 -> 14 -> 7, ReLU in G and ELU in D, no BatchNorm next to pixels and logit, as its prose has it (D20).
 S2 = Style(gen=nn.relu, first=nn.elu, rest=nn.elu, stop=7)
 S2_LITERAL = S2._replace(first_norm=True, last_norm=True)
+S2_PROSE = Style(gen=leaky_relu, first=leaky_relu, rest=leaky_relu, stop=7, stem=leaky_relu)
 # MGAN's released CIFAR-10 nets, and the same for 28 px (D14, D15).
 MGAN = Style(
     gen=nn.relu,
@@ -92,8 +94,8 @@ class Gen(nn.Module):
 
         def stem(net, z):
             h = layers.Dense(sides[0] ** 2 * widths[0], bias, weights)(z, train)
-            # Per unit, not per channel, and ReLU in every style: so the sources have it.
-            return nn.relu(layers.norm(net, train, cond)(h) if normed else h)
+            # Normalised per unit, not per channel: so the sources have it.
+            return style.stem(layers.norm(net, train, cond)(h) if normed else h)
 
         x = layers.mixture(stem, self, self.n_gens, z, which) if self.n_gens else stem(self, z)
         x = x.reshape(-1, sides[0], sides[0], widths[0])

@@ -12,6 +12,7 @@ TABLE = {
     "hdcgan": dcgan.Family(hdcgan.STYLE),
     "s2": dcgan.Family(dcgan.S2),
     "s2_literal": dcgan.Family(dcgan.S2_LITERAL),
+    "s2_prose": dcgan.Family(dcgan.S2_PROSE),
     "mgan": dcgan.Family(dcgan.MGAN),
     "mgan_mnist": dcgan.Family(dcgan.MGAN_MNIST),
     "distgan_mnist": distgan_mnist.FAMILY,

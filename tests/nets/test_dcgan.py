@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.methods import base, gan
 from gan_jax.nets import dcgan, hdcgan, layers
 
 STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
@@ -183,3 +184,33 @@ def test_initialisers(layer, name, sd):
     assert abs(kernel.std() / sd - 1) < 0.03 and abs(kernel.mean() / sd) < 0.05
     if name == "xavier":
         assert 0.99 * math.sqrt(3) * sd < np.abs(kernel).max() <= math.sqrt(3) * sd * (1 + 1e-6)
+
+
+# (net, size, colors, width): parameters of G and D
+COUNTS = {
+    # S2's tables. G: dense 100 * 6272 + BN 2 * 6272; 25 * 128 * 64 + 2 * 64; 25 * 64 + 1. D: 25 * 64 + 64; 25 * 64 * 128 +
+    # 2 * 128; 6272 + 1.
+    ("s2", 28, 1, 64): (627200 + 12544 + 204800 + 128 + 1601, 1664 + 204800 + 256 + 6273),
+    # and a scale and an offset for the pixel, for D's first 64 maps (in place of nothing: the bias goes) and for the logit
+    ("s2_literal", 28, 1, 64): (627200 + 12544 + 204800 + 128 + 1601 + 2, 1600 + 128 + 204800 + 256 + 6273 + 2),
+    ("s2_prose", 28, 1, 64): (846273, 212993),
+    ("mgan", 32, 3, 128): (12_544_131, 4_198_411),  # ten generators; D with its classifier: the released code's
+    ("dcgan", 32, 3, 128): (5_171_331, 4_115_457),  # Dist-GAN's code for CIFAR-10
+}
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_parameter_counts_of_families(case):
+    net, size, colors, width = case
+    hp, shape = gan.Settings(net=net, width=width, z_dim=128 if net == "dcgan" else 100), base.Shape(size, colors)
+    mixture = net == "mgan"
+    method_nets = {
+        "gen": base.gen(hp, shape, **({"n_gens": 10} if mixture else {})),
+        "disc": base.disc(hp, shape, n_classes=10 if mixture else 0),
+    }
+    dummies = base.dummies(hp, shape, "disc")
+    counts = []
+    for name, module in method_nets.items():
+        tree = jax.eval_shape(lambda m=module, d=dummies[name]: m.init(jax.random.key(0), *d, train=False))
+        counts.append(sum(leaf.size for leaf in jax.tree.leaves(tree["params"])))
+    assert tuple(counts) == COUNTS[case]
