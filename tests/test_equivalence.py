@@ -14,8 +14,15 @@ from gan_jax.step import build_step, n_draws
 from tests import methods_small
 
 STEPS, BATCH = 3, 8
-QUICK = ("gan", "wgan_gp", "distgan_enc_gen", "morpho")
-CASES = [pytest.param(c, marks=() if c in QUICK else pytest.mark.slow) for c in methods_small.CASES]
+QUICK = ("gan", "wgan_gp", "acgan", "mgan", "infogan", "colorize", "distgan_enc_gen", "morpho")
+MEMBERS_QUICK = ("gan", "mgan", "distgan_enc_gen")
+
+
+def cases(quick):
+    return [pytest.param(c, marks=() if c in quick else pytest.mark.slow) for c in methods_small.CASES]
+
+
+CASES = cases(QUICK)
 
 
 @functools.cache
@@ -66,7 +73,7 @@ def test_four_devices_equal_one(case):
 
 
 @pytest.mark.parametrize("how", ["vmapped", "unrolled"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", cases(MEMBERS_QUICK))
 def test_member_equals_solo_run(case, how):
     method, alone, _ = solo(case)
     members = (0, 1)

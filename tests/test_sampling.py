@@ -1,16 +1,15 @@
-"""Sampling: what is given, which images come first, paths, truncation, triplets; and the command that writes them."""
+"""Sampling: what is given, which images come first, paths, truncation, triplets."""
 
 import functools
-import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
 
-from experiments import acgan, cgan, common, gan, sample
+from experiments import sample
 from gan_jax import priors, sampling
+from gan_jax.errors import InputError
 from gan_jax.state import fresh
 from tests import methods_small
 
@@ -104,36 +103,16 @@ def test_pool_is_dealt_out_before_it_repeats():
     assert list(drawn[:6]) != list(drawn[6:12])
 
 
-def command(module, folder, *words):
-    name = module.__name__.rpartition(".")[2]
-    flags = [f"--flagfile={name}_smoke", f"--workdir={folder}", "--devices=1", *words]
-    assert common.guarded(lambda w: common.run(name, module.METHOD, module.DEFAULTS, "", w), flags) == 0
-
-
-def test_sample_command_of_a_conditional_run(tmp_path, capsys):
-    command(cgan, tmp_path / "run", "--steps=2", "--width=2")
-    at = f"--workdir={tmp_path}/run"
-    assert common.guarded(sample.run, [at, "--form=kinds", "--n=3", "--kind=spiral,0"]) == 0
-    assert Image.open(tmp_path / "run" / "sampled.png").size == (2 * 17 - 1, 3 * 17 - 1)
-    assert common.guarded(sample.run, [at, "--form=paths", "--n=2", "--truncation=0.5"]) == 0
-    assert Image.open(tmp_path / "run" / "sampled.png").size == (10 * 17 - 1, 2 * 17 - 1)
-    assert common.guarded(sample.run, [at, "--form=npz", "--n=7", "--kind=cigar"]) == 0
-    with np.load(tmp_path / "run" / "sampled.npz") as file:
-        classes = json.loads((tmp_path / "run" / "config.json").read_text())["source"]["classes"]
-        assert file["images"].shape == (7, 16, 16, 3) and set(file["labels"]) == {classes.index("cigar")}
-    capsys.readouterr()
-    assert common.guarded(sample.run, [at, "--kind=barred"]) == 2
-    error = capsys.readouterr().err
-    assert "barred" in error and "cigar" in error and error.count("\n") == 1
-
-
-def test_sample_command_where_there_are_no_kinds(tmp_path, capsys):
-    command(gan, tmp_path / "run", "--steps=2", "--width=2")
-    capsys.readouterr()
-    assert common.guarded(sample.run, [f"--workdir={tmp_path}/run", "--form=kinds"]) == 2
-    assert "no kind" in capsys.readouterr().err
-
-
-def test_grids_have_a_column_per_class(tmp_path, capsys):
-    command(acgan, tmp_path / "run", "--steps=2", "--width=4", "--sample_every=0")
-    assert Image.open(tmp_path / "run" / "samples" / "000002.png").size == (5 * 17 - 1, 8 * 17 - 1)
+def test_kinds_by_name_number_and_not_at_all():
+    method, _, _ = trained("cgan")
+    assert sample.chosen(method, "2, a not-b,not-a not-b").tolist() == [2, 2, 0] and sample.chosen(method, "").tolist() == [
+        0,
+        1,
+        2,
+    ]
+    with pytest.raises(InputError, match="'c' is none"):
+        sample.chosen(method, "c")
+    with pytest.raises(InputError, match="no kind"):
+        sample.chosen(trained("gan")[0], "")
+    with pytest.raises(InputError, match="no noise"):
+        sampling.paths(trained("colorize")[0], KEY, 2, 5)

@@ -231,7 +231,10 @@ def test_lazy_penalty():
     assert value(1)[1][1]["penalty"] == 0 and each["penalty"] > 0
 
 
-@pytest.mark.parametrize("case", ["gan", "acgan", "mgan", "infogan", "colorize", "morpho", "gan_spectral"])
+LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
+
+
+@pytest.mark.parametrize("case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)])
 def test_bfloat16_nets(case):
     """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32; numbers stay near."""
     name, options = methods_small.CASES[case]
