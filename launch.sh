@@ -11,8 +11,9 @@ Usage: ./launch.sh COMMAND
   demo                  train a small Morpho-GAN on the embedded galaxies, evaluate it, say where the report is
                         (minutes on 2 cores, the first set-up aside)
   test [--slow] [...]   run the tests (further words go to pytest)
-  run NAME [--flag=...] run an experiment: morpho, distgan, dcgan, evaluate, sample, inspect, mode_balance, penalty_cost,
-                        benchmarks
+  run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
+                        colorize, distgan, morpho. Looking: evaluate, sample, inspect. Studies: toys, mode_balance,
+                        penalty_cost, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
   setup                 only make the environment
   --help                this text

@@ -64,8 +64,8 @@ def chosen(method, words):
     """Indices into method.kinds from --kind. Raises InputError: the method has none, or none of that name."""
     if not method.kinds:
         raise InputError(f"--kind={words}: this run's images are of no kind; leave --kind empty, and use --form=grid.")
-    known = {name: i for i, name in enumerate(method.kinds)} | {str(i): i for i in range(len(method.kinds))}
-    names = [word.strip() for word in words.split(",")] if words else list(method.kinds)
+    known = {str(i): i for i in range(len(method.kinds))} | {name: i for i, name in enumerate(method.kinds)}
+    names = [words] if words in known else [word.strip() for word in words.split(",")] if words else list(method.kinds)
     for name in names:
         if name not in known:
             raise InputError(f"--kind={words}: {name!r} is none of this run's; use {', '.join(method.kinds[:12])}.")
@@ -115,10 +115,14 @@ def run(argv):
 
     (flags,), _ = common.parse(__doc__, "experiments.sample", [Settings()], argv)
     trained = runs.load(flags.workdir, flags.checkpoint)
-    pictures, labels, columns = make(flags, trained)
     form = flags.form
+    if flags.kind and (form == "paths" or trained.method.by == "image"):
+        raise InputError(
+            f"--kind={flags.kind} says nothing here; leave it empty, or use --form=kinds with a run that has kinds."
+        )
     if trained.config.source["size"] == 1 and form != "npz":
         raise InputError(f"--form={form} is for images, and this run makes points; use --form=npz, or see samples/ in the run.")
+    pictures, labels, columns = make(flags, trained)
     name = {"folder": "sampled", "npz": "sampled.npz"}.get(form, "sampled.png")
     out = pathlib.Path(flags.out or pathlib.Path(flags.workdir) / name).expanduser()
     save(pictures, labels, form, columns, out)

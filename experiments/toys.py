@@ -1,11 +1,12 @@
 """GANs on points in the plane, where every mode can be counted: which methods cover them, and what collapse looks like.
 
-Trains each system on each distribution, one after another, each in a run folder of its own (--workdir/DISTRIBUTION/SYSTEM, with
-density.webp, an animated picture of the generated density), and ends with a table and a figure. Systems: gan, distgan, dragan,
-wgan_gp, mgan. Nets and rates are those of the papers' own toys: Tran et al. 2018 (Dist-GAN, and the nets of gan and dragan),
-Gulrajani et al. 2017 (WGAN-GP), Hoang et al. 2018 (MGAN). Stopped, the same command goes on; finished runs are not repeated.
-Flagfiles in experiments/flagfiles: toys_smoke (seconds). A single run is an ordinary one: python -m experiments.gan
---data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
+Trains each system on each distribution, one after another, each in a run folder of its own (--workdir/DISTRIBUTION/SYSTEM,
+with density.webp, an animated picture of the generated density), and ends with a table and a figure. Systems: gan, distgan,
+dragan, wgan_gp, mgan. Nets and rates follow the papers' own toys: Tran et al. 2018 (Dist-GAN, and the nets of gan and dragan),
+Gulrajani et al. 2017 (WGAN-GP), Hoang et al. 2018 (MGAN). Not to the letter: learning rates of distgan and dragan fall to 0 in
+a straight line (D11), reconstructions are real to D (D10), and MGAN's D has two hidden layers as its G has. Stopped, the same
+command goes on; finished runs are not repeated. Flagfiles in experiments/flagfiles: toys_smoke (seconds). A single run is an
+ordinary one: python -m experiments.gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
 """
 
 import dataclasses
@@ -97,6 +98,8 @@ GROUPS = (Study(),)
 
 def build_config(study, system, toy, source):
     """config.Config of one run."""
+    import jax
+
     from gan_jax import config, methods
 
     method, hp, batch = SYSTEMS[system]
@@ -112,12 +115,13 @@ def build_config(study, system, toy, source):
         steps_per_dispatch=min(cadence, 50),
     )
     found = config.Config(method, method, run, methods.TABLE[method].Settings(**hp, ema=study.ema), config.describe(source))
+    config.validate_settings(run, found.hp, len(jax.devices()))
     config.validate_method(found)
     return found
 
 
 def train(config, folder, source):
-    """Trains a run unless it is finished; returns where it stood."""
+    """Trains a run unless it is finished."""
     from gan_jax import runs, train
 
     with runs.claim(folder):
@@ -144,6 +148,8 @@ def names(text, known, flag):
     for name in out:
         if name not in known:
             raise InputError(f"--{flag}={text}: {name!r} is not known; use {', '.join(known)}.")
+    if not out:
+        raise InputError(f"--{flag} is empty; use some of {', '.join(known)}.")
     return out
 
 

@@ -2,9 +2,9 @@
 updates per generator update.
 
 Paper: Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017. --penalty=none --clip=0.01 --optimizer=rmsprop
-is the WGAN it improves (Arjovsky et al. 2017; flagfile wgan_gp_clip). Defaults are those of its MNIST script. Flagfiles in
-experiments/flagfiles: wgan_gp_quick (MNIST, minutes on 2 cores), wgan_gp_mnist, wgan_gp_cifar10, wgan_gp_resnet (the published
-settings; a GPU), wgan_gp_smoke (seconds).
+is the WGAN it improves (Arjovsky et al. 2017; flagfile wgan_gp_clip). Defaults are those of its MNIST script, but for the
+weights, which begin He-normal here. Flagfiles in experiments/flagfiles: wgan_gp_quick (MNIST, minutes on 2 cores),
+wgan_gp_mnist, wgan_gp_cifar10, wgan_gp_resnet (the published settings; a GPU), wgan_gp_smoke (seconds).
 """
 
 from experiments import common

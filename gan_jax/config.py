@@ -65,6 +65,11 @@ def validate_settings(run, hp, n_devices):
         low = run.batch - run.batch % used
         allowed = f"{low} or {low + used}" if low else f"{used}"
         raise InputError(f"--batch={run.batch} is not a multiple of {used} devices; use {allowed}, or --devices=1.")
+    if getattr(hp, "gen_batch", used) % used:
+        raise InputError(
+            f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each generator's images; "
+            "use --devices=1 or another --gen_batch."
+        )
     if run.keep_best != "none" and not run.eval_every:
         raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
 
@@ -75,6 +80,8 @@ def validate_data(run, source):
     Raises:
       InputError
     """
+    if run.keep_best != "none" and source.points:
+        raise InputError(f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; leave it out.")
     if run.keep_best in ("total_variation", "kl") and not source.classes:
         raise InputError(f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet.")
     if run.eval_every:
@@ -82,7 +89,7 @@ def validate_data(run, source):
 
 
 def validate_method(config):
-    """Refuses settings of the method that contradict each other, the data or the number of devices.
+    """Refuses settings of the method that contradict each other or the data.
 
     Raises:
       InputError

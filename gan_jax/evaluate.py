@@ -282,11 +282,12 @@ def points(real, samplers, n, repeats, seed):
     def of_real(seed):
         return real.images[np.random.default_rng(seed).permutation(len(real.images))[:n]]
 
-    rows = {}
+    rows, n_test = {}, len(toys.draw(toys.geometry(real.name), "test")[0])
     for name, sampler in ({"real": lambda seed, n: of_real(seed)} | samplers).items():
         times = repeats if name in ("model", "real") else 1
-        rows[name] = averaged([point_scores.score(sampler(seed + i, n), real.name) for i in range(times)], toys.N_TEST, n)
-    kept = {"n_real": toys.N_TEST, "n_fake": n, "repeats": repeats, "seed": seed, "split": "test", "data": real.name}
+        drawn = [sampler(seed + i, n) for i in range(times)]
+        rows[name] = averaged([point_scores.score(made, real.name) for made in drawn], n_test, len(drawn[0]))
+    kept = {"n_real": n_test, "n_fake": n, "repeats": repeats, "seed": seed, "split": "test", "data": real.name}
     return {"protocol": {**kept, "digest": real.digest, "net": None}, "classes": [], "rows": rows}
 
 

@@ -18,9 +18,9 @@ CHUNK = 64  # one size for all uses: with batch statistics an image depends on t
 def build_sampler(method, pool=None, truncation=0.0):
     """sampler(vs, key, n, given=None, z=None) -> uint8 [n, H, W, C] on the host, or float32 points in [-1, 1].
 
-    The same arguments give the same images, and the first of them whatever n. vs: state.Vars, averaged or not. given: what
-    the method's generator is given, int [n] out of method.kinds or images [n, H, W, C] of the data; drawn if None. z: noise
-    float [n, z_dim]; drawn if None. Images are made in full chunks of 64, since batch statistics need a full batch.
+    The same arguments give the same images; of drawn noise the first of them whatever n. vs: state.Vars, averaged or not.
+    given: what the method's generator is given, int [n] out of method.kinds or images [n, H, W, C] of the data; drawn if None.
+    z: noise float [n, z_dim]; drawn if None. Images are made in full chunks of 64, since batch statistics need a full batch.
 
     Args:
       method: step.Method.
@@ -42,8 +42,8 @@ def build_sampler(method, pool=None, truncation=0.0):
         return images.from_net(made, method.hp.pixels, points=made.shape[1] == 1)
 
     def part(array, i):
-        """Chunk i of an array, its last row repeated to the full length."""
-        rows = np.minimum(np.arange(i * CHUNK, (i + 1) * CHUNK), len(array) - 1)
+        """Chunk i of an array, filled up from its beginning: batch statistics shall not be those of one row repeated."""
+        rows = np.arange(i * CHUNK, (i + 1) * CHUNK) % len(array)
         return np.asarray(array)[rows]
 
     def sampler(vs, key, n, given=None, z=None):

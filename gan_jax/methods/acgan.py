@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import losses, parallel
+from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.parallel import mean
 from gan_jax.settings import setting
@@ -53,7 +54,11 @@ def scheme(n_classes):
     return gan.Scheme(fake, disc_term=disc_term, gen_term=gen_term)
 
 
-check = gan.check
+def check(hp, shape):
+    """Refuses settings that contradict each other or the data. Raises InputError."""
+    gan.check(hp, shape)
+    if base.family(hp).conditions:
+        raise InputError(f"--net={hp.net} shows D the class that it shall tell; use another net.")
 
 
 def build(hp, shape, steps):

@@ -59,7 +59,9 @@ class Settings(optimizers.Settings):
     )
     penalty: str = setting("none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
-    penalty_every: int = setting(1, "steps between penalties, whose weight is multiplied by as many", low=1)
+    penalty_every: int = setting(
+        1, "steps between penalties, whose weight is multiplied by as many; the logged mean has zeros between", low=1
+    )
     penalty_norm: str = setting(
         "l2", "norm of the slope: l2, rms as in Dist-GAN's code (D03), batch as in its 1-D toy (D04)", choices=penalties.NORMS
     )
@@ -167,7 +169,11 @@ def penalty(env, vs, key, real, fake, y=None):
     if hp.penalty == "none":
         return 0.0, jnp.float32(0)
     inputs = () if y is None else (y,)
-    score = lambda x: call(env, vs, "disc", x, *inputs, key=jax.random.fold_in(key, 1))[0].logit  # noqa: E731
+
+    def score(x):
+        logit = call(env, vs, "disc", x, *inputs, key=jax.random.fold_in(key, 1))[0].logit
+        return logit if logit.ndim == 1 else logit.mean(-1)  # of the patches
+
     measure = lambda: penalties.penalty(env, score, real, fake, key)  # noqa: E731
     weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
     if hp.penalty_every == 1:
@@ -199,7 +205,7 @@ def refusals(hp, shape):
         (points and bool(hp.augment), "--augment is for images, and the data are points; leave it empty."),
         (not points and hp.pixels == "linear", "--pixels=linear is for points; images need tanh or sigmoid."),
         (hp.net in families.TABLE and family(hp).conditions and getattr(hp, "condition", "none") == "none",
-         f"--net={hp.net} reads a condition; add --condition=labels, or use another net."),
+         f"--net={hp.net} reads a condition, and has none here; use another net, or cgan or dcgan with --condition=labels."),
         (hp.penalty_every > 1 and hp.penalty == "none", f"--penalty_every={hp.penalty_every} needs a --penalty."),
         (hp.penalty_norm == "batch" and not (points and shape.colors == 1),
          "--penalty_norm=batch is what Dist-GAN's 1-D toy has (D04), for points of one coordinate; use l2."),

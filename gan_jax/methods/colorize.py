@@ -84,11 +84,11 @@ def sample(env, vs, z, given, key):
 
 def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
-    base.check(hp, shape)
     if shape.colors != 3:
         raise InputError(f"colorize needs colour images, and these have {shape.colors} channel(s); use other --data.")
     if shape.size & (shape.size - 1) or shape.size < 16:
         raise InputError(f"--size={shape.size}: the U-Net halves the image down to one pixel; use 16, 32, 64, 128, ...")
+    base.check(hp, shape)
     if hp.augment:
         raise InputError("--augment would part the image from its gray version; leave it empty.")
 

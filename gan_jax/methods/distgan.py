@@ -102,10 +102,13 @@ def recon_loss(env, vs, batch, key):
     """
     hp, x = env.hp, batch["image"]
     z = base.noise(env, key, x.shape[0])
-    ze, vs = call(env, vs, "enc", x)
-    rec, vs = call(env, vs, "gen", ze)
-    fake, vs = call(env, vs, "gen", z)
-    real_f, rec_f, fake_f = (call(env, vs, "disc", image)[0].features for image in (x, rec, fake))
+    keys = [jax.random.fold_in(key, i) for i in range(1, 7)]  # for nets with dropout
+    ze, vs = call(env, vs, "enc", x, key=keys[0])
+    rec, vs = call(env, vs, "gen", ze, key=keys[1])
+    fake, vs = call(env, vs, "gen", z, key=keys[2])
+    real_f, rec_f, fake_f = (
+        call(env, vs, "disc", image, key=key)[0].features for image, key in zip((x, rec, fake), keys[3:], strict=True)
+    )
     error = mean(env, (real_f - rec_f) ** 2) if hp.recon_space == "features" else RECON[hp.recon_space](env, x, rec)
     if hp.gap_space == "data":
         real_f, rec_f, fake_f = (layers.flatten(image) for image in (x, rec, fake))
@@ -135,7 +138,8 @@ def disc_loss(env, vs, batch, key):
     kz, kx, kr, kf, kp = jax.random.split(key, 5)
     hp, x = env.hp, batch["image"]
     fake, _ = base.generate(env, vs, kz, x.shape[0])
-    rec, _ = call(env, vs, "gen", call(env, vs, "enc", x)[0])
+    code, _ = call(env, vs, "enc", x, key=jax.random.fold_in(kr, 3))
+    rec, _ = call(env, vs, "gen", code, key=jax.random.fold_in(kr, 4))
     real_out, vs = base.judge(env, vs, kx, x)
     rec_out, vs = base.judge(env, vs, kr, rec)
     fake_out, vs = base.judge(env, vs, kf, fake)
@@ -167,6 +171,8 @@ def gen_loss(env, vs, batch, key):
 def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
     base.check(hp, shape)
+    if hp.simultaneous and hp.recon_trains == "enc_gen":
+        raise InputError("--simultaneous needs players with nets of their own; use --recon_trains=enc.")
     if hp.recon_space == "bce" and hp.pixels != "sigmoid":
         raise InputError(f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; use --pixels=sigmoid.")
 

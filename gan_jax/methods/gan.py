@@ -97,7 +97,8 @@ def gen_loss(env, vs, batch, key, scheme=PLAIN):
 
 
 def players(hp, steps, scheme=PLAIN, draw=None):
-    """D, updated hp.n_disc times per step, then G."""
+    """D, updated hp.n_disc times per step, then G; from the same minibatch and noise where they move simultaneously."""
+    draw = "both" if hp.simultaneous else draw  # one forward pass through both nets, as in Goodfellow's code
     bind = (lambda f: f) if scheme is PLAIN else (lambda f: functools.partial(f, scheme=scheme))
     return base.balanced(
         hp,

@@ -20,7 +20,7 @@ from gan_jax.step import Method, call
 
 @dataclasses.dataclass(frozen=True)
 class Settings(gan.Settings):
-    """Defaults are those of the released code for CIFAR-10."""
+    """Defaults are those of the released code for CIFAR-10, whose weights begin normal (--init=normal)."""
 
     net: str = setting("mgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE))
     width: int = setting(128, "channels next to the image; deeper layers have multiples of it; hidden units of mlp nets", low=1)
@@ -34,11 +34,11 @@ class Settings(gan.Settings):
 
 
 def _fake(env, vs, key, batch):
-    """The same noise through every generator: [n_gens * n, H, W, C], the first generator's images first."""
+    """The same noise through every generator: [n * n_gens, H, W, C], all images of the first noise vector first."""
     hp = env.hp
     n = parallel.share(env, hp.gen_batch)
     images, vs = base.generate(env, vs, key, n)
-    return (images, jnp.repeat(jnp.arange(hp.n_gens), n)), vs
+    return (images, jnp.tile(jnp.arange(hp.n_gens), n)), vs
 
 
 def _disc_term(env, batch, real, fake, k):

@@ -31,7 +31,7 @@ def vector(y, n, table=()):
 
 
 def attributes(classes):
-    """Table of attributes [K, A] from class names such as "not-Male Smiling": 1 where a word stands without "not-".
+    """Table of attributes [K, A] from class names such as "not-Male Smiling": 1 for a word, -1 for one with "not-".
 
     Classes whose names are no such combinations give a table of None.
     """
@@ -39,7 +39,7 @@ def attributes(classes):
     names = [word.removeprefix("not-") for word in words[0]] if words else []
     if not names or any([w.removeprefix("not-") for w in row] != names for row in words):
         return None
-    return tuple(tuple(float(not w.startswith("not-")) for w in row) for row in words)
+    return tuple(tuple(-1.0 if w.startswith("not-") else 1.0 for w in row) for row in words)
 
 
 class Gen(nn.Module):

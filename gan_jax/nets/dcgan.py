@@ -71,7 +71,7 @@ class Gen(nn.Module):
     """Noise [B, z_dim] -> images [B, size, size, colors] in the range that `pixels` names, see outputs.squash.
 
     norm: "batch" or "none". cond: see layers.norm. n_gens: 0, or a mixture of so many generators with private first layers
-    that share all others (Hoang et al. 2018): -> [n_gens * B, ...], or [B, ...] where `which` int [B] names the generators.
+    that share all others (Hoang et al. 2018): -> [B * n_gens, ...], or [B, ...] where `which` int [B] names the generators.
     """
 
     size: int
@@ -103,7 +103,7 @@ class Gen(nn.Module):
             x = layers.ConvT(features, (side, side), use_bias=bias, weights=weights)(x, train)
             x = style.gen(layers.norm(self, train, cond, use_bias=style.offset)(x) if normed else x)
         x = layers.ConvT(self.colors, (self.size, self.size), weights=weights)(x, train)
-        return squash(layers.norm(self, train)(x) if style.last_norm else x, self.pixels)
+        return squash(layers.norm(self, train)(x) if style.last_norm and normed else x, self.pixels)
 
 
 class Trunk(nn.Module):

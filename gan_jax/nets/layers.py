@@ -62,7 +62,7 @@ def _weight(layer, shape, train, transposed=False):
     )
     fixed = jax.lax.stop_gradient(matrix)
     v = _unit(fixed @ u.value.astype(w.dtype))
-    new = _unit(v @ fixed) if train else u.value.astype(w.dtype)
+    new = _unit(v @ fixed) if train else _unit(u.value).astype(w.dtype)  # an averaged vector is shorter than 1
     if train and not layer.is_initializing():
         u.value = new.astype(jnp.float32)
     return w / (v @ matrix @ new)
@@ -166,14 +166,14 @@ def mixture(stem, net, n, z, which=None):
       which: int [B], the generator of each row; None: every row through every generator.
 
     Returns:
-      [n * B, ...], the first generator's rows first; [B, ...] with `which`.
+      [B * n, ...], the first row through all generators, then the second: so devices can share rows; [B, ...] with `which`.
     """
     lifted = nn.vmap(
         _Stem, in_axes=None, axis_size=n, variable_axes={"params": 0, "batch_stats": 0}, split_rngs={"params": True}
     )
     h = lifted(stem, net.axis, name="private")(z)
     if which is None:
-        return h.reshape(-1, *h.shape[2:])
+        return h.swapaxes(0, 1).reshape(-1, *h.shape[2:])
     return h[which, jnp.arange(len(which))]
 
 

@@ -15,8 +15,8 @@ def test_vectors():
     y = jnp.array([2, 0, -1])
     np.testing.assert_array_equal(conditional.vector(y, 3), [[0, 0, 1], [1, 0, 0], [0, 0, 0]])
     table = conditional.attributes(CELEBA)
-    assert table == ((0, 0), (0, 1), (1, 0), (1, 1))
-    np.testing.assert_array_equal(conditional.vector(jnp.array([3, 1, -1]), 4, table), [[1, 1], [0, 1], [0, 0]])
+    assert table == ((-1, -1), (-1, 1), (1, -1), (1, 1))
+    np.testing.assert_array_equal(conditional.vector(jnp.array([3, 1, -1]), 4, table), [[1, 1], [-1, 1], [0, 0]])
     code = jnp.array([[0.5, -1.0]])
     assert conditional.vector(code, 4) is code
 
@@ -75,3 +75,11 @@ def test_concat_gives_the_discriminator_a_plane():
     seen = jnp.concatenate([x, np.concatenate([plane, np.zeros((1, 16, 16, 1))])], -1)
     expected = dcgan.Disc(16, 2).apply(inner, seen, train=False).logit
     np.testing.assert_allclose(net.apply(variables, x, y, train=False).logit, expected, rtol=1e-5)
+
+
+def test_every_combination_of_attributes_leaves_noise_to_a_product():
+    """Also the one with none of them: only an unknown class is the zero vector."""
+    net = conditional.Gen(dcgan.Gen(16, 1, 2, "tanh"), "product", 4, conditional.attributes(CELEBA))
+    z, y = jax.random.normal(KEY, (8, 5)), jnp.arange(8) % 4
+    out = np.asarray(net.apply(net.init(KEY, z, y, train=False), z, y, train=False))
+    assert all(not np.allclose(out[k], out[k + 4]) for k in range(4))
