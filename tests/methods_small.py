@@ -13,7 +13,7 @@ SMALL = {"width": 4, "z_dim": 5, "ema": 0.9}
 CASES = {
     "gan": ("gan", {}),
     "gan_hinge_r1": ("gan", {"loss": "hinge", "penalty": "r1", "penalty_every": 2}),
-    "gan_simultaneous": ("gan", {"net": "maxout", "simultaneous": True, "pixels": "sigmoid"}),
+    "gan_simultaneous": ("gan", {"net": "keras", "simultaneous": True}),
     "gan_balance": ("gan", {"net": "s1_section4", "balance": True}),
     "gan_spectral": ("gan", {"net": "resnet", "spectral": "both", "augment": "color,translation,cutout,flip,rotation"}),
     "wgan_gp": ("gan", {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 3, "disc_norm": "none", "gen_norm": "none"}),
