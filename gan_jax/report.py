@@ -97,6 +97,11 @@ def table(rows, mark=None):
     return f'<div class="scroll"><table>{out}</table></div>'
 
 
+def heads(names):
+    """Head cells of a table."""
+    return [Markup(f"<th>{html.escape(name)}</th>") for name in names]
+
+
 def chart(draw, width=3.6, height=2.2):
     """An SVG plot without background, in a grey that suits dark and light; draw(axes) does the rest."""
     with matplotlib.rc_context(
@@ -209,7 +214,7 @@ def fractions(record):
     tables = ""
     for kind, suffix in evaluate.KINDS.items():
         if shares := evaluate.fractions(record, suffix):
-            head = [f"% of images, {kind}", *(Markup(f"<th>{html.escape(name)}</th>") for name in shares)]
+            head = [f"% of images, {kind}", *heads(shares)]
             body = [[name, *(f"{100 * f[i]:.1f}" for f in shares.values())] for i, name in enumerate(record["classes"])]
             tables += table([head, *body])
     note = "Corrected: with the classifier's confusions, measured on held-out images, undone."
@@ -223,7 +228,7 @@ def scores(record, workdir):
         command = f"<code>python -m experiments.evaluate --workdir={html.escape(str(workdir))}</code>"
         return f"<h2>Scores</h2><p>Not evaluated yet; this adds scores, a floor and two controls: {command}</p>"
     names = [name for name in evaluate.SCORES if name in record["rows"]["model"]]
-    rows = [["", *(Markup(f"<th>{html.escape(evaluate.SCORES[n])}</th>") for n in names), Markup("<th>images</th>")]]
+    rows = [["", *heads(evaluate.SCORES[n] for n in names), *heads(["images"])]]
     rows += [
         [evaluate.LABELS.get(r, r), *(evaluate.cell(row, n).replace("+-", "±") for n in names), row["n_fake"]]
         for r, row in record["rows"].items()
@@ -242,9 +247,8 @@ def asked(record):
     if found is None:
         return ""
     head, *body = intended.lines(found, record["classes"])
-    head = [Markup(f"<th>{html.escape(name)}</th>") for name in head]
     return (
-        f"<h2>Images asked for by class</h2><p><b>{html.escape(intended.verdict(found))}</b></p>{table([head, *body])}"
+        f"<h2>Images asked for by class</h2><p><b>{html.escape(intended.verdict(found))}</b></p>{table([heads(head), *body])}"
         f'<p class="soft">{html.escape(intended.protocol_line(found))}</p>'
     )
 
@@ -255,9 +259,8 @@ def paired(record):
     if found is None:
         return ""
     head, *body = pairs.lines(found)
-    head = [Markup(f"<th>{html.escape(name)}</th>") for name in head]
     note = f"{found['n']} images. Errors alone reward gray, the mean of all guesses; so colourfulness (33: moderate) is beside."
-    return f'<h2>Made against original</h2>{table([head, *body], "made")}<p class="soft">{note}</p>'
+    return f'<h2>Made against original</h2>{table([heads(head), *body], "made")}<p class="soft">{note}</p>'
 
 
 def nearest(record, workdir):
@@ -272,7 +275,7 @@ def nearest(record, workdir):
     )
     words, quantiles = neighbours.MEASURES, neighbours.QUANTILES
     head = ["", *(Markup(f'<th colspan="{len(quantiles)}">by {word}</th>') for word in words.values())]
-    below = ["quantile", *(Markup(f"<th>{100 * q:.0f} %</th>") for q in quantiles * len(words))]
+    below = ["quantile", *heads(f"{100 * q:.0f} %" for q in quantiles * len(words))]
     body = [
         [text, *(Markup(f'<td class="n">{value:.3g}</td>') for name in words for value in measures[name])]
         for text, measures in neighbours.lines(found)

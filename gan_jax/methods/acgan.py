@@ -18,10 +18,11 @@ from gan_jax.step import Method
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(gan.Settings):
+class Settings(base.Adversarial):
     """Defaults: GAN's, conditioned on labels."""
 
     condition: str = setting("labels", "what G is told: labels, attributes", choices=("labels", "attributes"))
+    cond_gen: str = gan.COND_GEN
     lambda_c: float = setting(1.0, "weight of the class term of G and D", low=0.0)
     fake_class: bool = setting(
         False, "D's class head has one class more, for generated images, as in the code nearest to S1; not Odena's loss (D19)"

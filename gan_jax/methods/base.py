@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax import augment, optimizers, parallel, penalties, priors
+from gan_jax import augment, losses, optimizers, parallel, penalties, priors
 from gan_jax.errors import InputError
 from gan_jax.nets import conditional, families
 from gan_jax.nets.layers import INITIALIZERS, Weights
@@ -74,6 +74,15 @@ class Settings(optimizers.Settings):
     augment: str = setting("", f"DiffAugment of all that D sees: any of {', '.join(augment.TABLE)}, with commas")
 
 
+@dataclasses.dataclass(frozen=True)
+class Adversarial(Settings):
+    """Settings of the methods whose players minimise an adversarial loss by name."""
+
+    loss: str = setting(
+        "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
+    )
+
+
 def family(hp):
     """The net family that the settings name."""
     return (families.TABLE | families.FROM_IMAGES)[hp.net]
@@ -128,11 +137,11 @@ def balanced(hp, players):
     """
     if not hp.balance:
         return players
-    losses = {p.name: p.loss for p in players}
+    loss_of = {p.name: p.loss for p in players}
 
     def gate(sign):
         def is_open(env, vs, batch, key):
-            disc, gen = (losses[name](env, vs, batch, key)[0] for name in ("disc", "gen"))
+            disc, gen = (loss_of[name](env, vs, batch, key)[0] for name in ("disc", "gen"))
             return sign * (disc - gen) >= 0
 
         return is_open
@@ -166,8 +175,6 @@ def judge(env, vs, key, x, y=None):
 def penalty(env, vs, key, real, fake, y=None):
     """(the penalty's term in D's loss, the penalty without its weight); at reals without noise or augmentation."""
     hp = env.hp
-    if hp.penalty == "none":
-        return 0.0, jnp.float32(0)
     inputs = () if y is None else (y,)
 
     def score(x):
@@ -204,7 +211,7 @@ def refusals(hp, shape):
         (points and not mlp, f"--net={hp.net} is for images, and the data are points; use --net=mlp."),
         (points and bool(hp.augment), "--augment is for images, and the data are points; leave it empty."),
         (not points and hp.pixels == "linear", "--pixels=linear is for points; images need tanh or sigmoid."),
-        (hp.net in families.TABLE and family(hp).conditions and getattr(hp, "condition", "none") == "none",
+        (family(hp).conditions and getattr(hp, "condition", "none") == "none",
          f"--net={hp.net} reads a condition, and has none here; use another net, or cgan or dcgan with --condition=labels."),
         (hp.penalty_every > 1 and hp.penalty == "none", f"--penalty_every={hp.penalty_every} needs a --penalty."),
         (hp.penalty_norm == "batch" and not (points and shape.colors == 1),
@@ -235,8 +242,8 @@ def check(hp, shape):
     Raises:
       InputError
     """
-    if hp.augment:
-        augment.check(hp.augment)
+    augment.check(hp.augment)
     for applies, text in refusals(hp, shape):
         if applies:
             raise InputError(text)
+    family(hp).check(shape)

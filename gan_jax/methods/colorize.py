@@ -20,15 +20,12 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Settings):
+class Settings(base.Adversarial):
     """Defaults are those of pix2pix."""
 
     net: str = setting("unet", "the generator is a U-Net, the discriminator one of patches", choices=("unet",))
     init: str = setting(
         "normal", "weight initialiser: normal (sd 0.02), xavier (uniform), lecun, he", choices=tuple(layers.INITIALIZERS)
-    )
-    loss: str = setting(
-        "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
     )
     disc_scale: float = setting(0.5, "factor on D's loss: pix2pix halves it", above=0.0)
     lambda_gan: float = setting(
@@ -86,8 +83,6 @@ def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
     if shape.colors != 3:
         raise InputError(f"colorize needs colour images, and these have {shape.colors} channel(s); use other --data.")
-    if shape.size & (shape.size - 1) or shape.size < 16:
-        raise InputError(f"--size={shape.size}: the U-Net halves the image down to one pixel; use 16, 32, 64, 128, ...")
     base.check(hp, shape)
     if hp.augment:
         raise InputError("--augment would part the image from its gray version; leave it empty.")

@@ -15,24 +15,23 @@ from gan_jax.parallel import mean
 from gan_jax.settings import setting
 from gan_jax.step import Method, Player
 
+COND_GEN = setting(
+    "concat",
+    "how G is told: concat (embedding beside the noise), product (noise times embedding), batchnorm (conditional)",
+    choices=("concat", "product", "batchnorm"),
+)
+
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Settings):
+class Settings(base.Adversarial):
     """Defaults are those of DCGAN (Radford et al. 2016)."""
 
-    loss: str = setting(
-        "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
-    )
     condition: str = setting(
         "none",
         "what both nets are told: none, labels (the class), attributes (of classes named like 'Male not-Smiling')",
         choices=("none", "labels", "attributes"),
     )
-    cond_gen: str = setting(
-        "concat",
-        "how G is told: concat (embedding beside the noise), product (noise times embedding), batchnorm (conditional)",
-        choices=("concat", "product", "batchnorm"),
-    )
+    cond_gen: str = COND_GEN
     cond_disc: str = setting(
         "concat", "how D is told: concat (a further image plane), projection", choices=("concat", "projection")
     )

@@ -18,11 +18,10 @@ from gan_jax.step import Method
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(gan.Settings):
+class Settings(base.Adversarial):
     """Defaults are those of the paper for MNIST."""
 
     z_dim: int = setting(62, "dimensions of the noise, the code aside", low=1)
-    condition: str = setting("none", "InfoGAN finds its own code", choices=("none",))
     n_codes: int = setting(10, "values of the categorical code", low=2)
     n_factors: int = setting(2, "continuous codes, uniform in (-1, 1)", low=0)
     lambda_info: float = setting(1.0, "weight of the code's term in the losses of G and D", low=0.0)

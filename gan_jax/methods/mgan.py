@@ -19,12 +19,11 @@ from gan_jax.step import Method, call
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(gan.Settings):
+class Settings(base.Adversarial):
     """Defaults are those of the released code for CIFAR-10, whose weights begin normal (--init=normal)."""
 
     net: str = setting("mgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE))
     width: int = setting(128, "channels next to the image; deeper layers have multiples of it; hidden units of mlp nets", low=1)
-    condition: str = setting("none", "MGAN is told nothing", choices=("none",))
     n_gens: int = setting(10, "generators", low=1)
     gen_batch: int = setting(12, "images per generator and step", low=1)
     beta: float = setting(0.01, "weight of the diversity term in G's loss", low=0.0)

@@ -42,6 +42,16 @@ def attributes(classes):
     return tuple(tuple(-1.0 if w.startswith("not-") else 1.0 for w in row) for row in words)
 
 
+def _parts(net, y, dtype, train):
+    """(the net inside, the condition's vectors, function width -> their embedding [B, width]) of a conditioned net."""
+    cond = vector(y, net.n, net.table).astype(dtype)
+
+    def embed(width):
+        return layers.Dense(width, use_bias=False, weights=net.weights, name="embed")(cond, train)
+
+    return net.inner.copy(axis=net.axis, name="net"), cond, embed
+
+
 class Gen(nn.Module):
     """inner(z or what becomes of it): (z [B, Z], y [B] or [B, A]) -> images."""
 
@@ -54,8 +64,7 @@ class Gen(nn.Module):
 
     @nn.compact
     def __call__(self, z, y, *, train):
-        inner, cond = self.inner.copy(axis=self.axis, name="net"), vector(y, self.n, self.table).astype(z.dtype)
-        embed = lambda width: layers.Dense(width, use_bias=False, weights=self.weights, name="embed")(cond, train)  # noqa: E731
+        inner, cond, embed = _parts(self, y, z.dtype, train)
         if self.how == "product":
             return inner(z * embed(z.shape[-1]), train=train)
         if self.how in ("concat", "plain"):
@@ -75,8 +84,7 @@ class Disc(nn.Module):
 
     @nn.compact
     def __call__(self, x, y, *, train):
-        inner, cond = self.inner.copy(axis=self.axis, name="net"), vector(y, self.n, self.table).astype(x.dtype)
-        embed = lambda width: layers.Dense(width, use_bias=False, weights=self.weights, name="embed")(cond, train)  # noqa: E731
+        inner, cond, embed = _parts(self, y, x.dtype, train)
         if self.how == "concat":
             plane = embed(x.shape[1] * x.shape[2]).reshape(*x.shape[:3], 1)
             return inner(jnp.concatenate([x, plane], -1), train=train)

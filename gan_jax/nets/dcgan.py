@@ -12,7 +12,9 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from gan_jax.nets import layers
-from gan_jax.nets.outputs import DiscOut, squash
+from gan_jax.nets.family import Family
+from gan_jax.nets.heads import heads
+from gan_jax.nets.outputs import squash
 
 
 class Style(NamedTuple):
@@ -144,15 +146,14 @@ class Disc(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, x, cond=None, *, train):
+    def __call__(self, x, *, train):
         style = self.style
         weights = self.weights._replace(init=style.disc_init or self.weights.init)
         features = Trunk(self.size, self.width, style, self.norm, 0, weights, self.axis)(x, train=train)
-        weights = self.weights._replace(init=style.head_init or self.weights.init)
-        logit = layers.Dense(1, weights=weights)(features, train)
-        classes = layers.Dense(self.n_classes, weights=weights)(features, train) if self.n_classes else None
-        logit = layers.norm(self, train)(logit) if style.last_norm and self.norm == "batch" else logit
-        return DiscOut(logit[:, 0], features, classes)
+        out = heads(self, features, train, weights=self.weights._replace(init=style.head_init or self.weights.init))
+        if style.last_norm and self.norm == "batch":
+            out = out._replace(logit=layers.norm(self, train)(out.logit[:, None])[:, 0])
+        return out
 
 
 class Enc(nn.Module):
@@ -173,17 +174,13 @@ class Enc(nn.Module):
         return layers.Dense(self.z_dim, weights=self.weights)(x, train)
 
 
-class Family(NamedTuple):
-    """The nets of one style, from settings.
+class Styled(Family):
+    """The nets of one style."""
 
-    conditions: whether the nets read a condition by themselves. mixes: whether the generator can be a mixture. points: whether
-    the nets take points instead of images.
-    """
+    mixes = True
 
-    style: Style
-    conditions: bool = False
-    mixes: bool = True
-    points: bool = False
+    def __init__(self, style):
+        self.style = style
 
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images of a base.Shape."""

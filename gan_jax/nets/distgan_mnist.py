@@ -7,6 +7,7 @@ import flax.linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
+from gan_jax.nets.family import Family
 from gan_jax.nets.outputs import squash
 
 SIZE = 28
@@ -37,13 +38,14 @@ class Gen(nn.Module):
         return squash(layers.ConvT(self.colors, (28, 28), weights=weights)(x, train), self.pixels)
 
 
-class _Family:
-    conditions, mixes, points = False, False, False
-
-    def gen(self, hp, shape, weights):
-        """The generator. Raises InputError where the base.Shape is not of 28 x 28 pixels."""
+class _Mnist(Family):
+    def check(self, shape):
+        """Refuses other sides than 28. Raises InputError."""
         if shape.size != SIZE:
             raise InputError(f"--size={shape.size}: Dist-GAN's MNIST nets are for 28; use --size=28, or --net=dcgan.")
+
+    def gen(self, hp, shape, weights):
+        """The generator."""
         return Gen(shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
 
     def disc(self, hp, shape, weights, n_classes=0):
@@ -55,4 +57,4 @@ class _Family:
         return dcgan.Enc(shape.size, hp.width, hp.z_dim, ENC_STYLE, weights=weights)
 
 
-FAMILY = _Family()
+FAMILY = _Mnist()

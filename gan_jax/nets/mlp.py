@@ -9,14 +9,15 @@ None has a norm in D, so that `disc_norm` says nothing here. MAXOUT and CGAN hav
 nothing there.
 """
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.nets import dcgan, layers
+from gan_jax.nets.family import Family
 from gan_jax.nets.heads import heads
 from gan_jax.nets.outputs import squash
 
@@ -71,7 +72,7 @@ class Disc(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, x, cond=None, *, train):
+    def __call__(self, x, *, train):
         return heads(self, _trunk(self, x, train), train)
 
 
@@ -89,20 +90,20 @@ class Enc(nn.Module):
         return layers.Dense(self.z_dim, weights=self.weights)(_trunk(self, x, train), train)
 
 
-class Family(NamedTuple):
-    """Nets of plain hidden layers, from settings.
+@dataclasses.dataclass(frozen=True)
+class Plain(Family):
+    """Nets of plain hidden layers.
 
     gen_widths, disc_widths: functions hp -> widths of the hidden layers; the encoder has those of the discriminator.
-    act, normed: see Gen. conditions, mixes, points: see dcgan.Family.
+    act, normed: see Gen. points: see Family.
     """
 
     gen_widths: Callable
     disc_widths: Callable
     act: Callable
     normed: bool = False
-    conditions: bool = False
-    mixes: bool = True
     points: bool = False
+    mixes = True
 
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images or points of a base.Shape."""
@@ -122,8 +123,8 @@ def _equal(hp):
     return (hp.width,) * hp.depth
 
 
-PLAIN = Family(_equal, _equal, nn.relu, points=True)
-KERAS = Family(
+PLAIN = Plain(_equal, _equal, nn.relu, points=True)
+KERAS = Plain(
     lambda hp: (hp.width, 2 * hp.width, 4 * hp.width), lambda hp: (2 * hp.width, hp.width), dcgan.leaky_relu, normed=True
 )
 
@@ -158,7 +159,7 @@ class MaxoutDisc(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, x, cond=None, *, train):
+    def __call__(self, x, *, train):
         x = layers.dropout(self, layers.flatten(x), 0.2, train)
         for _ in range(2):
             x = layers.dropout(self, _maxout(self, x, self.width, 5, train), 0.5, train)
@@ -209,10 +210,10 @@ class CondDisc(nn.Module):
         return heads(self, hidden(x, 240, 4), train)
 
 
-class _Maxout:
+class _Maxout(Family):
     """Goodfellow et al. 2014 (width 240); their output bias, the pixels' marginals, is left at 0."""
 
-    conditions, mixes, points = False, True, True
+    mixes = points = True
 
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images of a base.Shape."""
@@ -231,7 +232,7 @@ class _Maxout:
 class _Cgan(_Maxout):
     """Mirza and Osindero 2014, section 4.1 (width 240)."""
 
-    conditions, mixes, points = True, False, True
+    conditions, mixes = True, False
 
     def gen(self, hp, shape, weights):
         """The generator for images of a base.Shape."""

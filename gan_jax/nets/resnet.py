@@ -13,6 +13,7 @@ import flax.linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
+from gan_jax.nets.family import Family
 from gan_jax.nets.heads import heads
 from gan_jax.nets.outputs import squash
 
@@ -75,7 +76,7 @@ class SnganDisc(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, x, cond=None, *, train):
+    def __call__(self, x, *, train):
         *widths, last = [self.width * min(2**i, 8) for i in range(start(self.size)[1] + 1)]
         for features in widths:
             x = _leaky_relu(layers.Conv(features, 3, 1, weights=self.weights)(x, train))
@@ -148,7 +149,7 @@ class ResnetDisc(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, x, cond=None, *, train):
+    def __call__(self, x, *, train):
         n = start(self.size)[1] + 1
         for i in range(n):
             x = _block(self, x, self.width, train, nn.relu, down=downsample if i < n - 2 else _same, first=i == 0)
@@ -176,42 +177,28 @@ class ResnetEnc(nn.Module):
         return layers.Dense(self.z_dim, weights=self.weights)(layers.flatten(active(x)), train)
 
 
-class _Sngan:
-    conditions, mixes, points = False, False, False
+class _Halving(Family):
+    """Nets of one kind; enc: (hp, size, weights) -> encoder."""
+
+    def __init__(self, gen, disc, enc):
+        self._gen, self._disc, self._enc = gen, disc, enc
+
+    def check(self, shape):
+        """Refuses sides that no generator of these reaches. Raises InputError."""
+        start(shape.size)
 
     def gen(self, hp, shape, weights):
         """The generator for images of a base.Shape."""
-        start(shape.size)
-        return SnganGen(shape.size, shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
+        return self._gen(shape.size, shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
 
     def disc(self, hp, shape, weights, n_classes=0):
-        """The discriminator; n_classes: see SnganDisc."""
-        start(shape.size)
-        return SnganDisc(shape.size, hp.width, n_classes, weights)
-
-    def enc(self, hp, shape, weights):
-        """The encoder: dcgan's, of twice the width."""
-        return dcgan.Enc(shape.size, 2 * hp.width, hp.z_dim, weights=weights)
-
-
-class _Resnet:
-    conditions, mixes, points = False, False, False
-
-    def gen(self, hp, shape, weights):
-        """The generator for images of a base.Shape."""
-        start(shape.size)
-        return ResnetGen(shape.size, shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
-
-    def disc(self, hp, shape, weights, n_classes=0):
-        """The discriminator; n_classes: see ResnetDisc."""
-        start(shape.size)
-        return ResnetDisc(shape.size, hp.width, n_classes, weights)
+        """The discriminator; n_classes: of its second head."""
+        return self._disc(shape.size, hp.width, n_classes, weights)
 
     def enc(self, hp, shape, weights):
         """The encoder."""
-        start(shape.size)
-        return ResnetEnc(shape.size, hp.width, hp.z_dim, weights)
+        return self._enc(hp, shape.size, weights)
 
 
-SNGAN = _Sngan()
-RESNET = _Resnet()
+SNGAN = _Halving(SnganGen, SnganDisc, lambda hp, size, weights: dcgan.Enc(size, 2 * hp.width, hp.z_dim, weights=weights))
+RESNET = _Halving(ResnetGen, ResnetDisc, lambda hp, size, weights: ResnetEnc(size, hp.width, hp.z_dim, weights))

@@ -10,6 +10,7 @@ import flax.linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
+from gan_jax.nets.family import Family
 from gan_jax.nets.heads import heads
 from gan_jax.nets.outputs import squash
 
@@ -87,7 +88,7 @@ class Disc(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, x, cond=None, *, train):
+    def __call__(self, x, *, train):
         return heads(self, _trunk(self, x, train), train)
 
 
@@ -107,18 +108,14 @@ class Enc(nn.Module):
         return layers.Dense(self.z_dim, weights=self.weights)(_trunk(self, x, train), train)
 
 
-def _checked(size):
-    if size % 4:
-        low = size // 4 * 4
-        raise InputError(
-            f"--size={size} is not a multiple of 4, as S1's nets need; use {f'{low} or ' if low else ''}{low + 4}."
-        )
-    return size
-
-
-class _Section7:
-    conditions, mixes, points = False, False, False
+class _Section7(Family):
     gen_class, kernel, rate, normed = Gen7, 3, 0.25, (1, 2)
+
+    def check(self, shape):
+        """Refuses sides that do not double twice. Raises InputError."""
+        if shape.size % 4:
+            low = shape.size // 4 * 4
+            raise InputError(f"--size={shape.size} is not a multiple of 4, as S1's nets need; use {low} or {low + 4}.")
 
     def widths(self, width):
         """Channels of D's convolutions."""
@@ -126,11 +123,10 @@ class _Section7:
 
     def gen(self, hp, shape, weights):
         """The generator for images of a base.Shape."""
-        return self.gen_class(_checked(shape.size), shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
+        return self.gen_class(shape.size, shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
 
     def disc(self, hp, shape, weights, n_classes=0):
         """The discriminator; n_classes: of a second head; 0: none."""
-        _checked(shape.size)
         normed = self.normed if hp.disc_norm == "batch" else ()
         return Disc(self.widths(hp.width), self.kernel, self.rate, normed, n_classes, weights)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
+from gan_jax.nets.family import Family
 from gan_jax.nets.outputs import DiscOut, squash
 
 
@@ -44,7 +45,7 @@ class UNet(nn.Module):
     axis: str | None = None
 
     @nn.compact
-    def __call__(self, gray, cond=None, *, train):
+    def __call__(self, gray, *, train):
         n = levels(gray.shape[1])
         widths = _channels(self.width, n)
         x, skips = gray, []
@@ -63,17 +64,12 @@ class UNet(nn.Module):
         return squash(x, self.pixels)
 
 
-def receptive_field(n_down):
-    """Side, in pixels, of the patch that one logit of a PatchDisc sees: 16, 34, 70 for n_down = 1, 2, 3."""
-    return 9 * 2**n_down - 2
-
-
 class PatchDisc(nn.Module):
     """Images [B, S, S, C] and gray images cond [B, S, S, 1] -> DiscOut with a logit of every patch.
 
-    Its logit is [B, P], a row per image of P = (S / 2^n_down)^2 overlapping patches of receptive_field(n_down) pixels, not [B]:
+    Its logit is [B, P], a row per image of P = (S / 2^n_down)^2 overlapping patches, not [B]:
     losses are elementwise and their means run over everything, so over patches too. n_down: convolutions that halve the side;
-    one more of stride 1 follows, then the logits.
+    one more of stride 1 follows, then the logits. A patch is 9 * 2^n_down - 2 px wide: 16, 34, 70.
     """
 
     width: int = 64
@@ -93,14 +89,15 @@ class PatchDisc(nn.Module):
         return DiscOut(layers.flatten(logits), layers.flatten(x))
 
 
-class _Family:
-    """Generator and discriminator from settings; both read the gray image."""
+class _Unet(Family):
+    """Generator and discriminator; both read the gray image."""
 
-    conditions, mixes, points = True, False, False
+    def check(self, shape):
+        """Refuses sides that do not halve down to one pixel. Raises InputError."""
+        levels(shape.size)
 
     def gen(self, hp, shape, weights):
         """The generator, from gray images."""
-        levels(shape.size)
         return UNet(hp.width, shape.colors, hp.pixels, hp.gen_norm, weights)
 
     def disc(self, hp, shape, weights, n_classes=0):
@@ -108,4 +105,4 @@ class _Family:
         return PatchDisc(hp.width, hp.n_down, hp.disc_norm, weights)
 
 
-FAMILY = _Family()
+FAMILY = _Unet()

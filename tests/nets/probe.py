@@ -19,6 +19,12 @@ def settings(**options):
     return dataclasses.replace(base.Settings(), **{"width": 8, "z_dim": 5, **options})
 
 
+def nets(family, shape, n_classes=0, **options):
+    """Generator, discriminator and encoder of a family, with small settings but for the options."""
+    hp = settings(**options)
+    return family.gen(hp, shape, WEIGHTS), family.disc(hp, shape, WEIGHTS, n_classes), family.enc(hp, shape, WEIGHTS)
+
+
 def noise(*shape, seed=1):
     """Normal numbers."""
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)

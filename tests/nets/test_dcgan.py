@@ -9,29 +9,9 @@ import pytest
 
 from gan_jax.methods import base, gan
 from gan_jax.nets import dcgan, hdcgan, layers
+from tests.nets import probe
 
 STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
-
-
-def shapes(module, *inputs):
-    """Variables of a net as ShapeDtypeStructs."""
-    return jax.eval_shape(lambda: module.init(jax.random.key(0), *map(jnp.zeros, inputs), train=False))
-
-
-def count(module, *inputs):
-    """Trained numbers: weights, biases, BatchNorm's scale and offset; no running statistics."""
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes(module, *inputs)["params"]))
-
-
-def out(module, *inputs):
-    """Shapes of a net's outputs in train mode, without computing them."""
-
-    def run():
-        arrays = [jnp.zeros(shape) for shape in inputs]
-        variables = module.init(jax.random.key(0), *arrays, train=False)
-        return module.apply(variables, *arrays, train=True, mutable=["batch_stats"])[0]
-
-    return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(run))
 
 
 @pytest.mark.parametrize(
@@ -46,18 +26,18 @@ def out(module, *inputs):
 )
 def test_parameter_counts(style, size, width, z_dim, wide, gen, disc, enc):
     image, style = (2, size, size, 3), STYLES[style]
-    assert count(dcgan.Gen(size, 3, width, "sigmoid", style), (2, z_dim)) == gen
-    assert count(dcgan.Disc(size, width, style), image) == disc
-    assert count(dcgan.Enc(size, width, z_dim, style, wide), image) == enc
+    assert probe.count(dcgan.Gen(size, 3, width, "sigmoid", style), (2, z_dim)) == gen
+    assert probe.count(dcgan.Disc(size, width, style), image) == disc
+    assert probe.count(dcgan.Enc(size, width, z_dim, style, wide), image) == enc
 
 
 def test_released_morpho_generator():
     """It stops at 64 pixels (D16)."""
-    assert count(dcgan.Gen(64, 3, 128, "sigmoid", hdcgan.STYLE), (2, 100)) == 18_885_763
+    assert probe.count(dcgan.Gen(64, 3, 128, "sigmoid", hdcgan.STYLE), (2, 100)) == 18_885_763
 
 
 def test_wide_enc_doubles_its_last_block_alone():
-    plain, wide = (shapes(dcgan.Enc(32, 4, 5, wide=w), (2, 32, 32, 3))["params"] for w in (False, True))
+    plain, wide = (probe.spec(dcgan.Enc(32, 4, 5, wide=w), (2, 32, 32, 3))["params"] for w in (False, True))
     assert wide["Dense_0"]["kernel"].shape == (2 * plain["Dense_0"]["kernel"].shape[0], 5)
     kernels = [[p["Trunk_0"][f"Conv_{i}"]["kernel"].shape for i in range(3)] for p in (plain, wide)]
     assert kernels[1] == [*kernels[0][:2], (5, 5, 8, 32)]
@@ -66,7 +46,7 @@ def test_wide_enc_doubles_its_last_block_alone():
 @pytest.mark.parametrize("style, size, n_features", [("dcgan", 32, 8192), ("dcgan", 64, 16384), ("hdcgan", 128, 16384)])
 def test_feature_sizes(style, size, n_features):
     """What the weight of latent distances is computed from (D09)."""
-    assert out(dcgan.Disc(size, 128, STYLES[style]), (2, size, size, 3)).features == (2, n_features)
+    assert probe.shapes(dcgan.Disc(size, 128, STYLES[style]), (2, size, size, 3)).features == (2, n_features)
 
 
 @pytest.mark.parametrize("style, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])])
@@ -82,15 +62,15 @@ def test_shapes(size, first, style):
     style, image = STYLES[style], (2, size, size, 3)
     top = first**2 * dcgan.channels(size, 2, style)[-1]
     assert layers.sides(size)[-1] == first
-    assert out(dcgan.Gen(size, 3, 2, "tanh", style), (2, 5)) == image
-    assert out(dcgan.Enc(size, 2, 7, style), image) == (2, 7)
-    logits = out(dcgan.Disc(size, 2, style), image)
+    assert probe.shapes(dcgan.Gen(size, 3, 2, "tanh", style), (2, 5)) == image
+    assert probe.shapes(dcgan.Enc(size, 2, 7, style), image) == (2, 7)
+    logits = probe.shapes(dcgan.Disc(size, 2, style), image)
     assert (logits.logit, logits.features, logits.classes) == ((2,), (2, top), None)
 
 
 def test_where_norms_and_biases_are():
     """The generator's first norm is per unit, not per channel; D's first convolution has a bias and no norm."""
-    gen = shapes(dcgan.Gen(16, 1, 3, "tanh"), (2, 5))["params"]
+    gen = probe.spec(dcgan.Gen(16, 1, 3, "tanh"), (2, 5))["params"]
     assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
     assert gen["BatchNorm_1"]["scale"].shape == (3,)
     assert {name: set(p) for name, p in gen.items()} == {
@@ -100,7 +80,7 @@ def test_where_norms_and_biases_are():
         "BatchNorm_1": {"scale", "bias"},
         "ConvT_1": {"kernel", "bias"},
     }
-    disc = shapes(dcgan.Disc(16, 3), (2, 16, 16, 1))["params"]
+    disc = probe.spec(dcgan.Disc(16, 3), (2, 16, 16, 1))["params"]
     assert {name: set(p) for name, p in disc["Trunk_0"].items()} == {
         "Conv_0": {"kernel", "bias"},
         "Conv_1": {"kernel"},
@@ -204,13 +184,6 @@ def test_parameter_counts_of_families(case):
     net, size, colors, width = case
     hp, shape = gan.Settings(net=net, width=width, z_dim=128 if net == "dcgan" else 100), base.Shape(size, colors)
     mixture = net == "mgan"
-    method_nets = {
-        "gen": base.gen(hp, shape, **({"n_gens": 10} if mixture else {})),
-        "disc": base.disc(hp, shape, n_classes=10 if mixture else 0),
-    }
-    dummies = base.dummies(hp, shape, "disc")
-    counts = []
-    for name, module in method_nets.items():
-        tree = jax.eval_shape(lambda m=module, d=dummies[name]: m.init(jax.random.key(0), *d, train=False))
-        counts.append(sum(leaf.size for leaf in jax.tree.leaves(tree["params"])))
-    assert tuple(counts) == COUNTS[case]
+    gen = base.gen(hp, shape, **({"n_gens": 10} if mixture else {}))
+    disc = base.disc(hp, shape, n_classes=10 if mixture else 0)
+    assert (probe.count(gen, (2, hp.z_dim)), probe.count(disc, (2, size, size, colors))) == COUNTS[case]

@@ -12,13 +12,8 @@ from tests.nets import probe
 FAMILIES = {"sngan": resnet.SNGAN, "resnet": resnet.RESNET}
 
 
-def nets(name, shape, n_classes=0, **options):
-    family, hp = FAMILIES[name], probe.settings(**options)
-    return (
-        family.gen(hp, shape, probe.WEIGHTS),
-        family.disc(hp, shape, probe.WEIGHTS, n_classes),
-        family.enc(hp, shape, probe.WEIGHTS),
-    )
+def nets(name, *args, **options):
+    return probe.nets(FAMILIES[name], *args, **options)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +63,8 @@ def test_shapes(name, size, side, n):
 )
 @pytest.mark.parametrize("name", FAMILIES)
 def test_other_sizes_are_refused(name, size, message):
-    for build in FAMILIES[name].gen, FAMILIES[name].disc:
-        with pytest.raises(InputError, match=f"--size={size} .*{message}"):
-            build(probe.settings(), base.Shape(size, 3), probe.WEIGHTS)
+    with pytest.raises(InputError, match=f"--size={size} .*{message}"):
+        FAMILIES[name].check(base.Shape(size, 3))
 
 
 def test_nearest_sizes():

@@ -11,13 +11,8 @@ from tests.nets import probe
 FAMILIES = {"section7": s1.SECTION7, "section4": s1.SECTION4}
 
 
-def nets(name, shape, n_classes=0, **options):
-    family, hp = FAMILIES[name], probe.settings(**options)
-    return (
-        family.gen(hp, shape, probe.WEIGHTS),
-        family.disc(hp, shape, probe.WEIGHTS, n_classes),
-        family.enc(hp, shape, probe.WEIGHTS),
-    )
+def nets(name, *args, **options):
+    return probe.nets(FAMILIES[name], *args, **options)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +48,9 @@ def test_shapes(name, size, last):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_other_sizes_are_refused(name):
+    FAMILIES[name].check(base.Shape(28, 1))
     with pytest.raises(InputError, match="--size=30 is not a multiple of 4, .* use 28 or 32"):
-        nets(name, base.Shape(30, 1))
-    with pytest.raises(InputError, match="--size=30"):
-        FAMILIES[name].disc(probe.settings(), base.Shape(30, 1), probe.WEIGHTS)
+        FAMILIES[name].check(base.Shape(30, 1))
 
 
 def test_norms():
