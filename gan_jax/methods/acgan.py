@@ -23,7 +23,10 @@ class Settings(base.Adversarial):
 
     condition: str = setting("labels", "what G is told: labels, attributes", choices=("labels", "attributes"))
     cond_gen: str = gan.COND_GEN
-    lambda_c: float = setting(1.0, "weight of the class term of G and D", low=0.0)
+    lambda_c: float = setting(1.0, "weight of the class term of D", low=0.0)
+    lambda_c_gen: float = setting(
+        1.0, "weight of the class term of G; Gulrajani et al. 2017 use 0.1; a large one makes G drop hard images", low=0.0
+    )
     fake_class: bool = setting(
         False, "D's class head has one class more, for generated images, as in the code nearest to S1; not Odena's loss (D19)"
     )
@@ -50,7 +53,7 @@ def scheme(n_classes):
 
     def gen_term(env, batch, real, fake, c):
         term = mean(env, losses.cross_entropy(fake.classes, c))
-        return env.hp.lambda_c * term, {"class_term": term}
+        return env.hp.lambda_c_gen * term, {"class_term": term}
 
     return gan.Scheme(fake, disc_term=disc_term, gen_term=gen_term)
 

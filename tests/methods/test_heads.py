@@ -80,11 +80,11 @@ def test_acgan_class_terms_equal_numpy():
     """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they were meant to be."""
     real, fake, c = outputs(6, 4), outputs(6, 4), jnp.asarray(R.integers(0, 3, 6))
     label = jnp.asarray([0, 2, -1, 1, 1, 2])
-    env, terms = Env({}, acgan.Settings(lambda_c=2.0), {}), acgan.scheme(3)
+    env, terms = Env({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.scheme(3)
     value, metrics = terms.disc_term(env, {"label": label}, real, fake, c)
     np.testing.assert_allclose(value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5)
     np.testing.assert_allclose(metrics["fake_class"], (fake.classes.argmax(-1) == c).mean())
-    np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], 2 * nll(fake, c).mean(), rtol=1e-5)
+    np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean() / 2, rtol=1e-5)
     env = Env({}, acgan.Settings(fake_class=True), {})  # D: generated images are a class of their own; G: as before (D19)
     value, _ = terms.disc_term(env, {"label": label}, real, fake, c)
     np.testing.assert_allclose(value, nll(real, label).mean() + nll(fake, [3] * 6).mean(), rtol=1e-5)
