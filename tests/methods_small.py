@@ -22,7 +22,7 @@ CASES = {
     "cgan_batchnorm_projection": ("gan", {"condition": "attributes", "cond_gen": "batchnorm", "cond_disc": "projection"}),
     "cgan_maxout": ("gan", {"condition": "labels", "net": "maxout_cgan", "width": 8}),
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
-    "acgan_fake_class": ("acgan", {"fake_class": True, "penalty": "dragan"}),
+    "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),
     "mgan": ("mgan", {"n_gens": 3, "gen_batch": 8, "n_disc": 2, "input_noise": 0.1, "augment": "translation"}),
     "infogan": ("infogan", {"n_codes": 3}),
     "colorize": ("colorize", {"net": "unet"}),

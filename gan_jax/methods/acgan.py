@@ -1,7 +1,7 @@
 """AC-GAN: G is given a class, and D tells the class as well as real from generated (Odena et al. 2017; S1, section VII).
 
 S1 never writes the class term down (D19): here both players minimise the cross-entropy of the class head, D on real and
-generated images, G on its own.
+generated images (see `fake_class`), G on its own.
 """
 
 import dataclasses
@@ -27,8 +27,11 @@ class Settings(base.Adversarial):
     lambda_c_gen: float = setting(
         1.0, "weight of the class term of G; Gulrajani et al. 2017 use 0.1; a large one makes G drop hard images", low=0.0
     )
-    fake_class: bool = setting(
-        False, "D's class head has one class more, for generated images, as in the code nearest to S1; not Odena's loss (D19)"
+    fake_class: str = setting(
+        "asked",
+        "what D's class head learns from generated images: asked (their class: Odena), extra (a class more, for them: the code "
+        "nearest to S1, D19), none (only real ones teach it, so that D and G cannot agree on signs of their own: Gulrajani et al.)",
+        choices=("asked", "extra", "none"),
     )
 
 
@@ -43,13 +46,15 @@ def scheme(n_classes):
         return (images, c), vs
 
     def disc_term(env, batch, real, fake, c):
-        target = jnp.full_like(c, n_classes) if env.hp.fake_class else c
-        on_real, on_fake = losses.cross_entropy(real.classes, batch["label"]), losses.cross_entropy(fake.classes, target)
+        target = jnp.full_like(c, n_classes) if env.hp.fake_class == "extra" else c
+        term = mean(env, losses.cross_entropy(real.classes, batch["label"]))
+        if env.hp.fake_class != "none":
+            term += mean(env, losses.cross_entropy(fake.classes, target))
         hits = {
             "real_class": mean(env, real.classes.argmax(-1) == batch["label"]),
             "fake_class": mean(env, fake.classes.argmax(-1) == target),
         }
-        return env.hp.lambda_c * (mean(env, on_real) + mean(env, on_fake)), hits
+        return env.hp.lambda_c * term, hits
 
     def gen_term(env, batch, real, fake, c):
         term = mean(env, losses.cross_entropy(fake.classes, c))
@@ -68,8 +73,9 @@ def check(hp, shape):
 def build(hp, shape, steps):
     """Method for images of a base.Shape with classes."""
     n = len(shape.classes)
+    heads = n + (hp.fake_class == "extra")
     return Method(
-        nets={"gen": base.gen(hp, shape, gan.how(hp, "gen")), "disc": base.disc(hp, shape, n_classes=n + hp.fake_class)},
+        nets={"gen": base.gen(hp, shape, gan.how(hp, "gen")), "disc": base.disc(hp, shape, n_classes=heads)},
         dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
         players=gan.players(hp, steps, scheme(n)),
         latent=gan.draw_classes(shape),

@@ -85,10 +85,12 @@ def test_acgan_class_terms_equal_numpy():
     np.testing.assert_allclose(value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5)
     np.testing.assert_allclose(metrics["fake_class"], (fake.classes.argmax(-1) == c).mean())
     np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean() / 2, rtol=1e-5)
-    env = Env({}, acgan.Settings(fake_class=True), {})  # D: generated images are a class of their own; G: as before (D19)
+    env = Env({}, acgan.Settings(fake_class="extra"), {})  # D: generated images are a class of their own; G: as before (D19)
     value, _ = terms.disc_term(env, {"label": label}, real, fake, c)
     np.testing.assert_allclose(value, nll(real, label).mean() + nll(fake, [3] * 6).mean(), rtol=1e-5)
     np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean(), rtol=1e-5)
+    env = Env({}, acgan.Settings(fake_class="none"), {})  # D: generated images say nothing about classes
+    np.testing.assert_allclose(terms.disc_term(env, {"label": label}, real, fake, c)[0], nll(real, label).mean(), rtol=1e-5)
 
 
 def test_acgan_draws_classes_uniformly_whatever_the_labels():
