@@ -30,7 +30,7 @@ class Settings(base.Adversarial):
     fake_class: str = setting(
         "asked",
         "what D's class head learns from generated images: asked (their class: Odena), extra (a class more, for them: the code "
-        "nearest to S1, D19), none (only real ones teach it, so that D and G cannot agree on signs of their own: Gulrajani et al.)",
+        "nearest to S1, D19), none (D and G then cannot agree on signs of their own: Gulrajani et al.)",
         choices=("asked", "extra", "none"),
     )
 
