@@ -73,9 +73,9 @@ def check(hp, shape):
 def build(hp, shape, steps):
     """Method for images of a base.Shape with classes."""
     n = len(shape.classes)
-    heads = n + (hp.fake_class == "extra")
+    n_told = n + (hp.fake_class == "extra")
     return Method(
-        nets={"gen": base.gen(hp, shape, gan.how(hp, "gen")), "disc": base.disc(hp, shape, n_classes=heads)},
+        nets={"gen": base.gen(hp, shape, gan.how(hp, "gen")), "disc": base.disc(hp, shape, n_classes=n_told)},
         dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
         players=gan.players(hp, steps, scheme(n)),
         latent=gan.draw_classes(shape),
