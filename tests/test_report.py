@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import errors, evaluate, images, report
+from gan_jax import errors, evaluate, images, page, report
 from gan_jax.data import source
 from gan_jax.metrics import features, neighbours
 
@@ -201,10 +201,10 @@ def test_equilibrium_is_named_only_for_log_losses(tmp_path, hp, disc, gen):
 
 def test_long_curves_are_averaged_not_dropped(tmp_path):
     points = np.stack([np.arange(6000), np.random.default_rng(0).random(6000)], 1)  # 15 to each of 400
-    few = report.thin(points)
-    assert few.shape == (report.N_POINTS, 2)
+    few = page.thin(points)
+    assert few.shape == (page.N_POINTS, 2)
     np.testing.assert_allclose(few[1], points[15:30].mean(0))
-    np.testing.assert_array_equal(report.thin(points[:7]), points[:7])
+    np.testing.assert_array_equal(page.thin(points[:7]), points[:7])
     run = make_run(tmp_path / "run")
     log(run, range(1, 5001))
     assert report.write(run).stat().st_size < 100_000
