@@ -1,8 +1,10 @@
-"""Scores of a trained run: class balance and Frechet distance, with their floor and controls; nearest training images; and of
-a generator that is asked for classes, whether it makes them.
+"""Scores of a trained run, or of any folder of images: how far from the data, how varied, which classes, how like galaxies;
+with floor, controls and intervals; nearest training images; of a generator asked for classes, whether it makes them.
 
-Reads a run folder, samples the averaged generator, writes eval.json, neighbours.png, neighbours_real.png and report.html there
-and prints a table. The classifier that counts and compares is trained once per data set and cached.
+Of a run (--workdir) it samples the averaged generator, writes eval.json, neighbours.png, neighbours_real.png and report.html
+into its folder and prints a table. Of other images (--images=folder:DIR, npz:FILE or any source, against --data at --size) it
+writes the same into --workdir, a folder that it makes. Everything that the numbers depend on is part of the record. The
+classifier that counts and compares is trained once per data set and cached; --features chooses another net.
 """
 
 import dataclasses
@@ -11,6 +13,8 @@ import pathlib
 import sys
 
 from experiments import common
+from gan_jax import metrics
+from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
 
@@ -18,9 +22,18 @@ from gan_jax.settings import setting
 class Settings(common.Command):
     """Flags of this command."""
 
-    workdir: str = setting("", "the run folder to evaluate")
-    data: str = setting("", "where the training data is now, if it has moved")
-    n_images: int = setting(10000, "generated images per repeat", low=100)
+    workdir: str = setting("", "the run folder to evaluate; with --images the folder for the results")
+    images: str = setting("", "images to score instead of a run's, a source as in --data: folder:DIR, npz:FILE, ...")
+    data: str = setting("", "with --images: the real images; of a run: where its training data is now, if it has moved")
+    size: int = setting(64, "with --images: side of all images in pixels", low=8, high=1024)
+    crop: int = setting(0, "with --images: side of a centre crop of the real images, as in training", low=0)
+    scores: str = setting("", f"which, with commas; empty: all that suit the data, of {', '.join(metrics.TABLE)}")
+    features: str = setting(
+        "auto",
+        "feature net: auto (a classifier trained on the labels, or a random net), classifier, random, pixels, onnx:FILE, "
+        "python:MODULE:FUNCTION, inception:FILE",
+    )
+    n_images: int = setting(10000, "generated images per repeat", low=2)
     repeats: int = setting(5, "repeats of sampling, each with fresh noise", low=1)
     neighbours: int = setting(256, "images whose nearest training images are searched; 0: none", low=0, high=2000)
     seed: int = setting(0, "seed of the sampling", low=0, high=2**31 - 1)
@@ -28,28 +41,29 @@ class Settings(common.Command):
     ema: bool = setting(True, "use the averaged generator")
 
 
-def of_images(flags, trained, source, heldout, samplers, model, pool, workdir):
-    """The record of a run that makes images; writes the pictures of nearest neighbours. model: (key, n, given) -> images."""
-    import jax
+def look(flags, source, heldout, n):
+    """evaluate.Look that the flags ask for, once the number of images n was found to be enough."""
+    from gan_jax import evaluate
+    from gan_jax.metrics import features
 
-    from gan_jax import evaluate, images, sampling
-    from gan_jax.metrics import features, neighbours, pairs
+    features.check(flags.features, source)
+    dim = features.known_dim(flags.features)
+    if dim:
+        evaluate.check(source, n, "n_images", flags.scores, dim)
+    else:
+        metrics.named(flags.scores)
+    return evaluate.look(features.load(source, heldout, flags.features), source, flags.scores, strict=True)
 
-    method, key = trained.method, jax.random.key(flags.seed)
-    extractor = features.load(source, heldout)
-    record = evaluate.evaluate(extractor, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed)
-    if method.by == "class" and record["classes"]:
-        ask = lambda seed, given: model(jax.random.key(seed), len(given), given)  # noqa: E731
-        record["intended"] = evaluate.conditional(extractor, source, heldout, ask, flags.n_images, flags.seed)
-    if method.by == "image":
-        given = sampling.drawn_from(pool, key, min(flags.n_images, len(pool)))
-        gray, made, original = sampling.triplets(method, model(key, len(given), given), given)
-        record["pairs"] = pairs.study(made, gray, original)
-    pictures = {}
+
+def copies(flags, see, source, heldout, generated, workdir):
+    """The record of the search for nearest training images, whose pictures are written; None if it is not asked for."""
+    from gan_jax import images
+    from gan_jax.metrics import neighbours
+
+    record, pictures = None, {}
     if flags.neighbours:
         print(f"searching {len(source.images):,} training images for the nearest ...", file=sys.stderr, flush=True)
-        generated = samplers["model"](flags.seed, flags.neighbours)
-        record["neighbours"], pictures = neighbours.study(extractor, source, heldout, generated, flags.seed)
+        record, pictures = neighbours.study(see.extractor, source, heldout, generated, flags.seed)
     for name in neighbours.PICTURES:  # none of an evaluation before this one stays
         (workdir / name).unlink(missing_ok=True)
         if name in pictures:
@@ -57,36 +71,96 @@ def of_images(flags, trained, source, heldout, samplers, model, pool, workdir):
     return record
 
 
-def run(argv):
-    """Command line to eval.json."""
+def of_run(flags, workdir):
+    """The record of a run."""
     import jax
 
-    from gan_jax import cache, evaluate, report, runs, sampling
-    from gan_jax.metrics import neighbours
+    from gan_jax import evaluate, runs, sampling
+    from gan_jax.metrics import pairs
     from gan_jax.state import fresh
 
-    (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
-    neighbours.check(flags.neighbours, "neighbours")
+    if flags.crop:
+        raise InputError(f"--crop={flags.crop} is for --images; a run knows its own.")
     trained = runs.load(flags.workdir, flags.checkpoint)
     source, heldout = runs.data(trained.config, flags.data)
-    pool = (heldout or source).images if trained.method.by == "image" else None
-    sampler = sampling.build_sampler(trained.method, pool)
-    model, untrained = trained.state.vars(flags.ema), fresh(trained.method, trained.config.run.seed).vars()
+    method, key = trained.method, jax.random.key(flags.seed)
+    pool = (heldout or source).images if method.by == "image" else None
+    sampler = sampling.build_sampler(method, pool)
+    model, untrained = trained.state.vars(flags.ema), fresh(method, trained.config.run.seed).vars()
     samplers = {
         name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
         for name, vs in (("model", model), ("untrained", untrained))
     }
-    workdir = pathlib.Path(flags.workdir).expanduser()
     if source.points:
         record = evaluate.points(source, samplers, flags.n_images, flags.repeats, flags.seed)
     else:
-        evaluate.check(source, flags.n_images, "n_images")
-        record = of_images(flags, trained, source, heldout, samplers, lambda *words: sampler(model, *words), pool, workdir)
+        see = look(flags, source, heldout, flags.n_images)
+        record = evaluate.evaluate(see, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed)
+        if method.by == "class" and record["classes"]:
+            ask = lambda seed, given: sampler(model, jax.random.key(seed), len(given), given)  # noqa: E731
+            record["intended"] = evaluate.conditional(see, source, heldout, ask, flags.n_images, flags.seed)
+        if method.by == "image":
+            given = sampling.drawn_from(pool, key, min(flags.n_images, len(pool)))
+            gray, made, original = sampling.triplets(method, sampler(model, key, len(given), given), given)
+            record["pairs"] = pairs.study(made, gray, original)
+        generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
+        if found := copies(flags, see, source, heldout, generated, workdir):
+            record["neighbours"] = found
     record["step"] = trained.step
     record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
+    return record
+
+
+def of_images(flags, workdir):
+    """The record of images that lie somewhere."""
+    import numpy as np
+
+    from gan_jax import evaluate, images
+    from gan_jax.data import source as sources
+
+    if not flags.data:
+        raise InputError("--images needs real images to be compared with; name them with --data.")
+    view = sources.View(flags.size, flags.crop)
+    made, source = sources.load(flags.images, sources.View(flags.size)), sources.load(flags.data, view)
+    for given in (made, source):
+        if given.points:
+            raise InputError(f"{given.name} holds points; --images and --data are for images.")
+    if made.images.shape[3] != source.images.shape[3]:
+        kinds = {1: "gray", 3: "colour"}
+        a, b = (kinds.get(s.images.shape[3], f"of {s.images.shape[3]} channels") for s in (made, source))
+        raise InputError(f"--images={flags.images} are {a}, --data={flags.data} are {b}; compare images of one kind.")
+    n = min(flags.n_images, len(made.images))
+    heldout = sources.load_heldout(source, view)
+    see = look(flags, source, heldout, n)
+
+    def some(seed, n):
+        rows = np.random.default_rng(seed).permutation(len(made.images))[:n]
+        return np.asarray(made.images[np.sort(rows)])[np.argsort(np.argsort(rows))]
+
+    repeats = flags.repeats if len(made.images) > n else 1  # all of them again would say nothing
+    record = evaluate.evaluate(see, source, heldout, {"images": some}, n, repeats, flags.seed)
+    workdir.mkdir(parents=True, exist_ok=True)
+    if found := copies(flags, see, source, heldout, some(flags.seed, max(flags.neighbours, 1)), workdir):
+        record["neighbours"] = found
+    record["protocol"] |= {"images": made.name, "images_digest": made.digest}
+    images.save_png(workdir / "images.png", images.grid(some(flags.seed, 64), 8))
+    return record
+
+
+def run(argv):
+    """Command line to eval.json."""
+    from gan_jax import cache, report, tables
+    from gan_jax.metrics import neighbours
+
+    (flags,), _ = common.parse(__doc__, "experiments.evaluate", [Settings()], argv)
+    neighbours.check(flags.neighbours, "neighbours")
+    workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
+    if flags.images and (workdir / "config.json").exists():
+        raise InputError(f"--workdir={workdir} is the folder of a run; name another for the scores of --images.")
+    record = of_images(flags, workdir) if flags.images else of_run(flags, workdir)
     cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
-    print(evaluate.table(record))
-    print(f"Report: {report.write(workdir)}")
+    print(tables.table(record))
+    print(f"Report: {report.write_images(workdir) if flags.images else report.write(workdir)}")
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ def train_seed(configs, folders, source, turns):
     return diverged
 
 
-def score(folder, extractor, ref, n):
+def score(folder, see, ref, n):
     """(row of one run: its scores, steps and seconds of training; 8 of its images)."""
     import jax
 
@@ -193,7 +193,7 @@ def score(folder, extractor, ref, n):
 
     trained = runs.load(folder)
     pictures = sampling.build_sampler(trained.method)(trained.state.vars(ema=True), jax.random.key(0), n)
-    row = evaluate.row([(ref, evaluate.Embedding(*extractor.apply(pictures)))], extractor.confusion)
+    row = evaluate.row(see, [(ref, see(pictures))])
     spent = log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
     return row | {"steps": trained.step, "train_s": spent}, pictures[:8]
 
@@ -203,25 +203,26 @@ def collect(jobs, folders, diverged, source, heldout, extractor, n):
 
     folders: {(table, system): one folder per seed}.
     """
-    from gan_jax import evaluate
+    from gan_jax import evaluate, metrics
 
-    ref, drawn = evaluate.reference(extractor, source, 0)
-    kind, floors = evaluate.floor(extractor, source, heldout, ref, drawn, n, 3, 0)
+    see = evaluate.look(extractor, source, metrics.TRAINING)
+    ref, drawn = evaluate.reference(see, source, 0)
+    kind, floors = evaluate.floor(see, source, heldout, ref, drawn, n, 3, 0)
     what, control = evaluate.collapsed(ref, n, 0)
-    rows, pictures = {}, {}
+    rows, pictures, n_features = {}, {}, ref["features"].shape[1]
     for job in jobs:
-        scored = [score(folder, extractor, ref, n) for folder in folders[job] if folder.name not in diverged]
+        scored = [score(folder, see, ref, n) for folder in folders[job] if folder.name not in diverged]
         rows[job] = [row for row, _ in scored]
         pictures[job] = scored[0][1] if scored else None
     return {
         "classes": list(extractor.classes),
         "seeds": len(folders["updates", "morpho"]),
         "protocol": f"{n} images against {len(drawn)} real ones of {source.name} at {source.images.shape[1]} px in "
-        f"{ref.features.shape[1]} features of {extractor.name} (balanced accuracy {100 * extractor.accuracy:.1f} %). "
+        f"{n_features} features of {extractor.name} (balanced accuracy {100 * extractor.accuracy:.1f} %). "
         f"Floor: {kind}. Collapsed: {what}.",
-        "real (floor)": evaluate.row(floors, extractor.confusion),
-        "collapsed": evaluate.row([(ref, control)], extractor.confusion),
-        "training data": {"fractions": evaluate.modes.fractions(ref.probs).tolist()},
+        "real (floor)": evaluate.row(see, floors),
+        "collapsed": evaluate.row(see, [(ref, control)]),
+        "training data": {"fractions": evaluate.modes.fractions(ref["probs"]).tolist()},
         # A system as slow as the slowest has one run for both tables.
         "tables": {t: {s: rows.get((t, s), rows["updates", s]) for s in SYSTEMS} for t in TABLES},
         "diverged": diverged,
@@ -366,7 +367,7 @@ def open_data(study, base, shared):
     """(training Source, held-out Source or None, Extractor), after everything that can be refused was looked at."""
     import jax
 
-    from gan_jax import config, evaluate
+    from gan_jax import config, evaluate, metrics
     from gan_jax.data import source as sources
     from gan_jax.metrics import features
 
@@ -379,7 +380,7 @@ def open_data(study, base, shared):
     source = sources.load(base.data, sources.view(base))
     if source.labels is None or len(np.unique(source.labels[source.labels >= 0])) < 2:
         raise InputError(f"--data={source.name} has no two classes, so no balance to measure; use one folder per class.")
-    evaluate.check(source, study.n_images, "n_images")
+    evaluate.check(source, study.n_images, "n_images", metrics.TRAINING)
     heldout = sources.load_heldout(source, sources.view(base))
     return source, heldout, features.load(source, heldout)
 

@@ -70,8 +70,9 @@ class Store:
     """
 
     def __init__(self, workdir, best=None, read_only=False):
-        """best: name of a score that is smaller when better, or None. read_only: touch nothing, another process may train."""
-        self._best = best
+        """best: name of a score that is smaller when better, "-NAME" of one that is larger, or None. read_only: touch nothing,
+        another process may train."""
+        self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
         self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
         self._writer, self._saving = futures.ThreadPoolExecutor(1), None
@@ -95,7 +96,7 @@ class Store:
         return self._steps()
 
     def best_step(self):
-        """The step whose best score is smallest, the newest of equals; None if none was scored.
+        """The step whose score is best, the newest of equals; None if none was scored.
 
         Raises:
           InputError: the scores of a checkpoint are damaged, so that the best is not known.
@@ -175,7 +176,8 @@ class Store:
         self._sweep()
 
     def _score(self, step):
-        return (self._meta(step)["scores"] or {}).get(self._best)
+        value = (self._meta(step)["scores"] or {}).get(self._best)
+        return None if value is None else self._sign * value
 
     def _meta(self, step):
         """What a checkpoint says of itself, verified. Raises ValueError or what orbax raises if it is damaged."""
@@ -294,7 +296,7 @@ def load_state(workdir, state, which="newest", best=None):
     Args:
       state: tree of shapes, as gan_jax.state.shapes gives.
       which: "newest" (intact one), "best", or a step with a checkpoint.
-      best: the score that "best" goes by.
+      best: the score that "best" goes by, see `Store`.
 
     Raises:
       InputError: there is no such checkpoint, or it is damaged.

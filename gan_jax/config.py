@@ -5,7 +5,7 @@ import json
 import pathlib
 from typing import Any
 
-from gan_jax import evaluate, methods
+from gan_jax import evaluate, methods, metrics
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.settings import Run, check
@@ -70,6 +70,14 @@ def validate_settings(run, hp, n_devices):
             f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each generator's images; "
             "use --devices=1 or another --gen_batch."
         )
+    asked = metrics.named(run.eval_scores)
+    if run.keep_best not in ("none", *metrics.RANKED):
+        raise InputError(f"--keep_best={run.keep_best} is no score to go by; use none or one of: {', '.join(metrics.RANKED)}.")
+    if run.keep_best != "none" and metrics.owner(run.keep_best) not in asked:
+        raise InputError(
+            f"--keep_best={run.keep_best} is not among what is scored in training; add {metrics.owner(run.keep_best)} to "
+            f"--eval_scores={run.eval_scores}."
+        )
     if run.keep_best != "none" and not run.eval_every:
         raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
 
@@ -82,10 +90,10 @@ def validate_data(run, source):
     """
     if run.keep_best != "none" and source.points:
         raise InputError(f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; leave it out.")
-    if run.keep_best in ("total_variation", "kl") and not source.classes:
+    if run.keep_best != "none" and not source.classes and "probs" in metrics.TABLE[metrics.owner(run.keep_best)].needs:
         raise InputError(f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet.")
-    if run.eval_every:
-        evaluate.check(source, run.eval_images, "eval_images")
+    if run.eval_every and not source.points:
+        evaluate.check(source, run.eval_images, "eval_images", run.eval_scores)
 
 
 def validate_method(config):

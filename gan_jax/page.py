@@ -34,6 +34,12 @@ td:last-child { white-space: normal } tr:last-child > * { border-bottom: 0 }
 td.n { white-space: nowrap }
 .model { color: var(--mark); font-weight: 600 } .wide { width: 50% }
 .bar { height: 10px; min-width: 1px; border-radius: 3px; background: var(--mark) }
+.score h3 { font-size: 1rem; margin: 0 } .score strong { font-size: 1.15rem } .score p { margin: 4px 0 }
+.scale { position: relative; height: 14px; margin: 8px 6px; border-bottom: 1px solid var(--line) }
+.scale i { position: absolute; bottom: 0; width: 3px; height: 12px; margin-left: -1px }
+.scale span { position: absolute; bottom: 4px; height: 5px; min-width: 2px; background: var(--mark); opacity: .45 }
+.scale b { position: absolute; bottom: 1px; width: 11px; height: 11px; margin-left: -5px; border-radius: 50%;
+  background: var(--mark) }
 summary { cursor: pointer; font-weight: 600; margin: 40px 0 10px }
 """
 

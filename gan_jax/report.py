@@ -8,12 +8,11 @@ import numpy as np
 from matplotlib import ticker
 from PIL import Image
 
-from gan_jax import cache, errors, evaluate, images, log, page
+from gan_jax import cache, errors, images, log, page, scoreboard
 from gan_jax.metrics import intended, neighbours, pairs
 
 N_SNAPSHOTS = 8
 N_TILES = 4  # a snapshot shows this many rows and columns of its grid
-N_CLASSES = 12  # most frequent classes in the chart
 
 CAPTIONS = {
     "loss": "Depends on the opponent too: it should stay bounded; lower does not mean better pictures.",
@@ -94,55 +93,12 @@ def pictures(config, samples):
     )
 
 
-def fractions(record):
-    """Bars of class fractions: training data, floor, model and controls."""
-    groups = evaluate.fractions(record)
-    colors = {"training data": page.INK, "model": page.COLORS[0], "real (floor)": page.COLORS[2], "untrained": page.COLORS[3]}
-    shown = np.argsort(-np.array(record["real_fractions"]), kind="stable")[:N_CLASSES]
-
-    def draw(axes):
-        for i, (name, values) in enumerate(groups.items()):
-            place = np.arange(len(shown)) + (i - (len(groups) - 1) / 2) * 0.8 / len(groups)
-            axes.barh(
-                place, 100 * np.array(values)[shown], 0.75 / len(groups), label=name, color=colors.get(name, page.COLORS[4])
-            )
-        axes.set_yticks(range(len(shown)), [record["classes"][i] for i in shown])
-        axes.invert_yaxis()
-        axes.set_xlabel("% of the images, by one classifier")
-
-    caption = (
-        "A generator that covers all modes has bars as long as the training data's: a class without a bar is a "
-        "lost mode, a far too long bar is where it collapsed to."
-    )
-    plot = page.embed(page.chart(draw, 4.2, 1 + 0.55 * len(shown)), "svg+xml", "class fractions")
-    tables = ""
-    for kind, suffix in evaluate.KINDS.items():
-        if shares := evaluate.fractions(record, suffix):
-            head = [f"% of images, {kind}", *page.heads(shares)]
-            body = [[name, *(f"{100 * f[i]:.1f}" for f in shares.values())] for i, name in enumerate(record["classes"])]
-            tables += page.table([head, *body])
-    note = "Corrected: with the classifier's confusions, measured on held-out images, undone."
-    numbers = f'<details><summary>The same in numbers</summary>{tables}<p class="soft">{note}</p></details>'
-    return f"<h2>Classes of the samples</h2>{page.figure(plot, caption, 'card plot')}{numbers}"
-
-
-def scores(record, workdir):
-    """Class fractions, score table and protocol; or the command that makes them."""
+def scored(record, workdir):
+    """Class fractions and scores; or the command that makes them."""
     if record is None:
         command = f"<code>python -m experiments.evaluate --workdir={html.escape(str(workdir))}</code>"
         return f"<h2>Scores</h2><p>Not evaluated yet; this adds scores, a floor and two controls: {command}</p>"
-    names = [name for name in evaluate.SCORES if name in record["rows"]["model"]]
-    rows = [["", *page.heads(evaluate.SCORES[n] for n in names), *page.heads(["images"])]]
-    rows += [
-        [evaluate.LABELS.get(r, r), *(evaluate.cell(row, n).replace("+-", "±") for n in names), row["n_fake"]]
-        for r, row in record["rows"].items()
-    ]
-    at = f" at step {record['step']:,}" if "step" in record else ""
-    how, protocol = html.escape(evaluate.HOW_TO_READ), html.escape(evaluate.protocol_line(record))
-    return (
-        f"{fractions(record) if record['classes'] else ''}<h2>Scores{at}</h2>{page.table(rows, 'model')}"
-        f'<p>{how}</p><p class="soft">{protocol}</p>'
-    )
+    return f"{scoreboard.fractions(record) if record['classes'] else ''}{scoreboard.scores(record)}"
 
 
 def asked(record):
@@ -298,9 +254,21 @@ def write(workdir):
     )
     body = (
         f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
-        f"{scores(record, workdir)}{asked(record)}{paired(record)}{nearest(record, workdir)}"
+        f"{scored(record, workdir)}{asked(record)}{paired(record)}{nearest(record, workdir)}"
         f"{curves(config, rows)}{timings(rows)}"
         f"<details><summary>Configuration</summary>{page.table(flat(config))}</details>"
     )
     cache.write_atomic(workdir / "report.html", page.document(title, body))
     return workdir / "report.html"
+
+
+def write_images(folder):
+    """Writes report.html about scored images of no run, from eval.json and the pictures beside it; returns its path."""
+    folder = pathlib.Path(folder)
+    record = json.loads((folder / "eval.json").read_text())
+    p = record["protocol"]
+    title = f"{p['images']} beside {p['data']}"
+    shown = page.figure(sheet(folder / "images.png", "images", 720), "Some of the images that were scored.", "card sheet")
+    body = f"<h1>{html.escape(title)}</h1><h2>Images</h2>{shown}{scored(record, folder)}{nearest(record, folder)}"
+    cache.write_atomic(folder / "report.html", page.document(title, body))
+    return folder / "report.html"

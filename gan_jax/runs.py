@@ -8,7 +8,7 @@ import shutil
 import sys
 from typing import NamedTuple
 
-from gan_jax import cache, checkpoint
+from gan_jax import cache, checkpoint, metrics
 from gan_jax import config as configs
 from gan_jax.data import source as sources
 from gan_jax.errors import InputError
@@ -36,7 +36,7 @@ def load(workdir, which="newest"):
     workdir = os.path.expanduser(workdir)
     config = configs.load(workdir)
     method = config.build()
-    best = config.run.keep_best if config.run.keep_best != "none" else None
+    best = metrics.ranking(config.run.keep_best)
     return Trained(config, method, *checkpoint.load_state(workdir, shapes(method), which, best))
 
 

@@ -31,13 +31,28 @@ def difference(a, b, n_comparisons=1):
     return gap, gap - half, gap + half
 
 
-def verdict(name_a, a, name_b, b, score, decimals=2, n_comparisons=1):
-    """One sentence on a score of which less is better: which system is better, or that these seeds cannot tell."""
+def verdict(name_a, a, name_b, b, score, decimals=2, n_comparisons=1, better="low"):
+    """One sentence on a score: which system is better, or that these seeds cannot tell. better: "low", "high", or anything else
+    where neither end of the scale is good."""
     gap, low, high = difference(a, b, n_comparisons)
+    head = f"{name_a} against {name_b}, {score}:"
     if low is None:
-        return f"{name_a} against {name_b}, {score}: {gap:+.{decimals}f} (no interval without spread: nothing follows)."
+        return f"{head} {gap:+.{decimals}f} (no interval without spread: nothing follows)."
     together = f", one of {n_comparisons} that hold together" if n_comparisons > 1 else ""
     interval = f"{gap:+.{decimals}f} (95 % interval {low:+.{decimals}f} to {high:+.{decimals}f}{together})"
     if low <= 0 <= high:
-        return f"{name_a} against {name_b}, {score}: {interval}: these seeds cannot tell."
-    return f"{name_a} against {name_b}, {score}: {interval}: {name_a if gap < 0 else name_b} is better."
+        return f"{head} {interval}: these seeds cannot tell."
+    if better not in ("low", "high"):
+        return f"{head} {interval}: they differ."
+    return f"{head} {interval}: {name_a if (gap < 0) == (better == 'low') else name_b} is better."
+
+
+def of_two_runs(name_a, a, se_a, name_b, b, se_b, score, decimals=3):
+    """One sentence on a score of two single runs, from its standard errors by sampling; it says nothing of other trainings."""
+    gap, half = a - b, 1.96 * np.hypot(se_a, se_b)
+    head = f"{name_a} against {name_b}, {score}: {gap:+.{decimals}f}"
+    if not np.isfinite(half):
+        return f"{head} (one run each, no interval: nothing follows)."
+    interval = f"{head} (95 % interval from sampling {gap - half:+.{decimals}f} to {gap + half:+.{decimals}f})"
+    found = "these samples cannot tell" if abs(gap) <= half else "these two runs differ"
+    return f"{interval}: {found}; one run each says nothing of other seeds."

@@ -68,10 +68,11 @@ class Run:
     save_every: int = setting(500, "steps between checkpoints; 0: only the last", low=0, high=MAX_STEPS)
     eval_every: int = setting(0, "steps between evaluations during training; 0: none", low=0, high=MAX_STEPS)
     eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
+    eval_scores: str = setting(
+        "frechet,classes", "what is scored in training: metrics of experiments.evaluate --scores, with commas; empty: all"
+    )
     keep_best: str = setting(
-        "none",
-        "also keep the best checkpoint by this score (needs --eval_every)",
-        choices=("none", "frechet", "total_variation", "kl"),
+        "none", "also keep the best checkpoint by this score, such as frechet, kernel or coverage (needs --eval_every)"
     )
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
     steps_per_dispatch: int = setting(

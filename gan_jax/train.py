@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax import cache, checkpoint, evaluate, images, log, parallel, points, report, sampling
+from gan_jax import cache, checkpoint, evaluate, images, log, metrics, parallel, points, report, sampling
 from gan_jax.data import feed
 from gan_jax.errors import NonFiniteError, Stopped
 from gan_jax.metrics import features
@@ -133,15 +133,14 @@ class Loop:
         self.method = config.build()
         wanted = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
         self.per_dispatch = min(wanted, self.run.steps, *self._everies())
-        self.extractor, self.scores, self.saved = None, {}, -1
+        self.see, self.scores, self.saved = None, {}, -1
         self.pool = (heldout or source).images if self.method.by == "image" else None
         self.sampler = sampling.build_sampler(self.method, self.pool)
 
     def __enter__(self):
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
             (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
-            keep_best = self.run.keep_best if self.run.keep_best != "none" else None
-            self.store = stack.enter_context(checkpoint.Store(self.workdir, keep_best))
+            self.store = stack.enter_context(checkpoint.Store(self.workdir, metrics.ranking(self.run.keep_best)))
             self._start()
             self._open = stack.pop_all()
         return self
@@ -332,12 +331,12 @@ class Loop:
                 made = self.sampler(self._vars(), jax.random.key(0), self.run.eval_images)
                 self.scores = {f"eval/{k}": v for k, v in point_scores.score(made, self.source.name).items()}
                 return
-            if self.extractor is None:
-                self.extractor = features.load(self.source, self.heldout)
-                self.reference, _ = evaluate.reference(self.extractor, self.source, 0)
+            if self.see is None:
+                extractor = features.load(self.source, self.heldout)
+                self.see = evaluate.look(extractor, self.source, self.run.eval_scores)
+                self.reference, _ = evaluate.reference(self.see, self.source, 0)
             fakes = self.sampler(self._vars(), jax.random.key(0), self.run.eval_images)
-            sample = evaluate.Embedding(*self.extractor.apply(fakes))
-            row = evaluate.row([(self.reference, sample)], self.extractor.confusion)
+            row = evaluate.row(self.see, [(self.reference, self.see(fakes))])
             self.scores = {f"eval/{name}": value for name, value in evaluate.summary(row).items()}
 
     def _save(self):

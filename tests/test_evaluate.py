@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from gan_jax import errors, evaluate
+from gan_jax import errors, evaluate, protocol, tables
 from gan_jax.data import source
 from gan_jax.metrics import features, modes, neighbours
 
@@ -40,6 +40,13 @@ def make_extractor(classes=True):
     return features.Extractor("linear5", 0.99, np.eye(3), CLASSES, apply)
 
 
+NAMES = "frechet,coverage,classes"  # the scores of these tests
+
+
+def look(extractor=None, real=None, names=NAMES):
+    return evaluate.look(extractor or make_extractor(), real or make_source(1, 900), names)
+
+
 def noise_sampler(seed, n):
     return np.random.default_rng(seed).integers(0, 256, (n, 4, 4, 3), np.uint8)
 
@@ -47,9 +54,13 @@ def noise_sampler(seed, n):
 SAMPLERS = {"model": lambda seed, n: draw(1000 + seed, n)[0], "untrained": noise_sampler}
 
 
+def evaluated_rows():
+    return np.random.default_rng(7).permutation(900)
+
+
 @pytest.fixture(scope="module")
 def record():
-    return evaluate.evaluate(make_extractor(), make_source(1, 900), make_source(2, 400), SAMPLERS, 300, 3, seed=7)
+    return evaluate.evaluate(look(), make_source(1, 900), make_source(2, 400), SAMPLERS, 300, 3, seed=7)
 
 
 def test_record_is_finite_json_with_all_rows_and_the_protocol(record):
@@ -69,6 +80,8 @@ def test_record_is_finite_json_with_all_rows_and_the_protocol(record):
         "size": 4,
         "data": "blocks",
         "digest": "digest-of-1-900",
+        "resize": "none",
+        "reference": protocol.fingerprint(make_extractor().apply(make_source(1, 900).images)[0][evaluated_rows()]),
     }
     for name, row in record["rows"].items():
         assert (row["n_real"], row["n_fake"]) == (900, 300)
@@ -100,10 +113,9 @@ def test_class_scores_by_hand(record):
 
 
 def test_model_is_the_mean_over_sampling_seeds(record):
-    extractor, real = make_extractor(), make_source(1, 900)
-    ref, _ = evaluate.reference(extractor, real, 7)
-    samples = [evaluate.Embedding(*extractor.apply(SAMPLERS["model"](7 + i, 300))) for i in range(3)]
-    values = [evaluate.score(ref, sample)["frechet"] for sample in samples]
+    see, real = look(), make_source(1, 900)
+    ref, _ = evaluate.reference(see, real, 7)
+    values = [evaluate.score(see, ref, see(SAMPLERS["model"](7 + i, 300)))["frechet"] for i in range(3)]
     assert record["rows"]["model"]["frechet"] == pytest.approx(np.mean(values))
     assert record["rows"]["model"]["frechet_std"] == pytest.approx(np.std(values, ddof=1))
 
@@ -118,7 +130,7 @@ def test_confusion_is_undone():
         return feats, np.where(flip[:, None], np.eye(3)[1], probs)
 
     confused = clean._replace(apply=apply, confusion=np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1.0]]))
-    record = evaluate.evaluate(confused, make_source(1, 4000), None, SAMPLERS, 3000, 1, seed=0)
+    record = evaluate.evaluate(look(confused), make_source(1, 4000), None, SAMPLERS, 3000, 1, seed=0)
     model = record["rows"]["model"]
     assert model["fractions"][0] == pytest.approx(0.3, abs=0.03)
     np.testing.assert_allclose(model["fractions_corrected"], SHARES, atol=0.06)
@@ -132,81 +144,86 @@ def test_floor_without_heldout_images_uses_disjoint_training_images(monkeypatch)
     real = source.Source(images, None, (), "levels", "d")
     plain = features.Extractor("grey", None, None, (), lambda x: (x[:, :1, 0, 0].astype(np.float32), None))
 
-    ref, rows = evaluate.reference(plain, real, 0)
-    np.testing.assert_array_equal(ref.features[:, 0], rows)
-    kind, pairs = evaluate.floor(plain, real, None, ref, rows, 70, 2, 0)
+    see = look(plain, real, "frechet")
+    ref, rows = evaluate.reference(see, real, 0)
+    np.testing.assert_array_equal(ref["features"][:, 0], rows)
+    kind, pairs = evaluate.floor(see, real, None, ref, rows, 70, 2, 0)
     assert kind == "disjoint parts of the training images"
-    for a, b in pairs:
-        assert len(a.features) == len(b.features) == 50
-        assert len(np.union1d(a.features, b.features)) == 100
-    assert not np.array_equal(pairs[0][1].features, pairs[1][1].features)
+    for a, b in ((a["features"], b["features"]) for a, b in pairs):
+        assert len(a) == len(b) == 50
+        assert len(np.union1d(a, b)) == 100
+    assert not np.array_equal(pairs[0][1]["features"], pairs[1][1]["features"])
 
     monkeypatch.setattr(evaluate, "N_REFERENCE", 60)
-    ref, rows = evaluate.reference(plain, real, 0)
-    kind, pairs = evaluate.floor(plain, real, None, ref, rows, 30, 2, 0)
+    ref, rows = evaluate.reference(see, real, 0)
+    kind, pairs = evaluate.floor(see, real, None, ref, rows, 30, 2, 0)
     assert kind == "other training images"
-    for a, b in pairs:
-        assert (len(a.features), len(b.features), len(np.union1d(a.features, b.features))) == (60, 30, 90)
+    for a, b in ((a["features"], b["features"]) for a, b in pairs):
+        assert (len(a), len(b), len(np.union1d(a, b))) == (60, 30, 90)
 
 
 def test_too_small_heldout_split_is_not_used():
-    record = evaluate.evaluate(make_extractor(), make_source(1, 200), make_source(2, 50), SAMPLERS, 60, 1, seed=0)
+    record = evaluate.evaluate(look(), make_source(1, 200), make_source(2, 50), SAMPLERS, 60, 1, seed=0)
     assert record["protocol"]["floor"] == "disjoint parts of the training images"
     assert (record["rows"]["real"]["n_real"], record["rows"]["real"]["n_fake"]) == (140, 60)
-    assert "Counts of row real (floor): 60 against 140." in evaluate.protocol_line(record)
+    assert "Counts of row real (floor): 60 against 140." in protocol.line(record, tables.LABELS)
 
 
 def test_without_classes_only_the_distance_is_scored():
-    record = evaluate.evaluate(make_extractor(classes=False), make_source(1, 300), None, SAMPLERS, 100, 2, seed=0)
+    record = evaluate.evaluate(
+        look(make_extractor(classes=False), names="frechet,classes"), make_source(1, 300), None, SAMPLERS, 100, 2, seed=0
+    )
     json.dumps(record, allow_nan=False)
     assert record["classes"] == [] and "real_fractions" not in record
     assert record["protocol"]["collapsed"] == "8 training images, repeated"
     assert set(record["rows"]["collapsed"]) == {"n_real", "n_fake", "repeats", "frechet"}
+    assert set(record["rows"]["model"]) - set(record["rows"]["collapsed"]) == {"frechet_std", "frechet_se"}
     assert record["rows"]["collapsed"]["frechet"] > record["rows"]["real"]["frechet"]
     assert evaluate.summary(record["rows"]["model"]) == {"frechet": record["rows"]["model"]["frechet"]}
-    assert "classes" not in evaluate.table(record).splitlines()[0]
+    assert "classes" not in tables.table(record).splitlines()[0]
 
 
 def test_same_seed_same_record_other_seed_other_draws(record):
-    args = make_extractor(), make_source(1, 900), make_source(2, 400), SAMPLERS, 300, 3
+    args = look(), make_source(1, 900), make_source(2, 400), SAMPLERS, 300, 3
     assert evaluate.evaluate(*args, seed=7) == record
     assert evaluate.evaluate(*args, seed=8)["rows"]["real"]["frechet"] != record["rows"]["real"]["frechet"]
 
 
 def test_counts_that_cannot_be_scored_are_refused():
-    extractor = make_extractor()
-    with pytest.raises(errors.InputError, match="--n_images=5 .* 5 features; use at least 6"):
-        evaluate.evaluate(extractor, make_source(1, 100), None, SAMPLERS, 5, 1, seed=0)
-    with pytest.raises(errors.InputError, match="--data=blocks has 11 images.*at least 12"):
-        evaluate.evaluate(extractor, make_source(1, 11), None, SAMPLERS, 50, 1, seed=0)
+    with pytest.raises(errors.InputError, match="--n_images=5 .* frechet in 5 features; use at least 6, .*--scores=.*classes"):
+        evaluate.evaluate(look(), make_source(1, 100), None, SAMPLERS, 5, 1, seed=0)
+    with pytest.raises(errors.InputError, match="--data=blocks has 11 images.*needs 12"):
+        evaluate.evaluate(look(), make_source(1, 11), None, SAMPLERS, 50, 1, seed=0)
     with pytest.raises(errors.InputError, match="--eval_images=4 .* use at least 6"):
-        evaluate.check(make_source(1, 100), 4, "eval_images", 5)
-    evaluate.evaluate(extractor, make_source(1, 12), None, SAMPLERS, 6, 1, seed=0)
+        evaluate.check(make_source(1, 100), 4, "eval_images", NAMES, 5)
+    evaluate.evaluate(look(), make_source(1, 12), None, SAMPLERS, 6, 1, seed=0)
 
 
 def test_cell_shows_as_many_digits_as_the_spread_allows():
-    assert evaluate.cell({"kl": 0.0033021, "kl_std": 0.00089}, "kl") == "0.00330 +- 0.00089"
-    assert evaluate.cell({"frechet": 1234.5, "frechet_std": 56.7}, "frechet") == "1234 +- 57"
-    assert evaluate.cell({"frechet": 1234.56}, "frechet") == "1235"
-    assert evaluate.cell({}, "kl") == "-"
+    assert tables.cell({"kl": 0.0033021, "kl_std": 0.00089}, "kl") == "0.00330 +- 0.00089"
+    assert tables.cell({"frechet": 1234.5, "frechet_std": 56.7}, "frechet") == "1234 +- 57"
+    assert tables.cell({"frechet": 1234.56}, "frechet") == "1235"
+    assert tables.cell({}, "kl") == "-"
 
 
 def test_summary_and_table(record):
     model = record["rows"]["model"]
-    assert evaluate.summary(model) == {k: model[k] for k in ("frechet", "total_variation", "kl", "classes_5pct")}
-    text = evaluate.table(record)
+    keys = ("frechet", "precision", "recall", "density", "coverage", "total_variation", "kl", "classes_5pct")
+    assert evaluate.summary(model) == {k: model[k] for k in keys}
+    text = tables.table(record)
     assert max(map(len, text.splitlines())) <= 100
     for expected in (
         "real (floor)",
         "untrained",
         "collapsed",
         "bright",
-        "lower is better",
+        "(low)",
+        tables.interval_text(model, "frechet"),
         "300 images against 900",
         "digest-of-1-",
         "linear5",
         "balanced accuracy 99.0 %",
-        evaluate.cell(model, "frechet"),
+        tables.cell(model, "frechet"),
     ):
         assert expected in text
 
@@ -216,11 +233,11 @@ def test_table_with_neighbours(record, heldout):
     """Real images have their nearest ones at some distance; a sampler that returns them does not."""
     copies = make_source(1, 900).images[100:200]
     found, _ = neighbours.study(make_extractor(), make_source(1, 900), heldout, copies, 0)
-    text = evaluate.table(record | {"neighbours": found})
-    assert text.startswith(evaluate.table(record)) and max(map(len, text.splitlines())) <= 100
+    text = tables.table(record | {"neighbours": found})
+    assert text.startswith(tables.table(record)) and max(map(len, text.splitlines())) <= 100
     for expected in ("Signs of copying: 100.0 %", "by pixels", "by features", "generated to 900 training", "100 generated"):
         assert expected in text
-    assert ("held-out" in text[len(evaluate.table(record)) :]) == (heldout is not None)
+    assert ("held-out" in text[len(tables.table(record)) :]) == (heldout is not None)
 
 
 @pytest.mark.parametrize("labels", ["none", "some unknown, one of a class", "one class", "all unknown"])
@@ -237,12 +254,12 @@ def test_small_data_with_any_labels(labels):
     real = source.Source(images, marks, () if marks is None else CLASSES, "small", labels)
     extractor = features.load(real, None, features.Settings(steps=10, batch=8, widths=(4, 8)))
     samplers = {"model": lambda seed, n: np.tile(draw(seed, n)[0], (1, 2, 2, 1))}
-    record = evaluate.evaluate(extractor, real, None, samplers, 300, 2, 0)
+    record = evaluate.evaluate(evaluate.look(extractor, real, NAMES), real, None, samplers, 300, 2, 0)
     record["neighbours"], _ = neighbours.study(extractor, real, None, samplers["model"](0, 20), 0)
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert (record["protocol"]["n_real"], record["protocol"]["n_fake"]) == (200, 300)
     assert (record["rows"]["real"]["n_real"], record["rows"]["real"]["n_fake"]) == (100, 100)
     scored = labels == "some unknown, one of a class"
     assert ("total_variation" in record["rows"]["model"]) == scored == (record["protocol"]["net_accuracy"] is not None)
-    assert "Counts of row real (floor): 100 against 100." in evaluate.protocol_line(record)
-    assert max(map(len, evaluate.table(record).splitlines())) <= 100
+    assert "Counts of row real (floor): 100 against 100." in protocol.line(record, tables.LABELS)
+    assert max(map(len, tables.table(record).splitlines())) <= 100

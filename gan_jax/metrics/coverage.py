@@ -9,6 +9,7 @@ from scipy.spatial import distance
 
 from gan_jax import errors
 from gan_jax.metrics import neighbours
+from gan_jax.metrics.metric import Metric, Score
 
 K = 5  # neighbours
 
@@ -99,3 +100,11 @@ def _checked(x, k):
     if not np.isfinite(x).all():
         raise errors.InputError("Features contain infinite or undefined values; check the images and the feature net.")
     return x
+
+
+METRIC = Metric(
+    scores={k: Score(k, "high", k) for k in ("precision", "recall", "density", "coverage")},
+    needs=("features",),
+    measure=lambda real, fake: scores(real["features"], fake["features"]),
+    least=lambda dim: K + 1,
+)

@@ -51,6 +51,7 @@ class Extractor(NamedTuple):
     confusion: np.ndarray | None
     classes: tuple
     apply: Callable
+    resize: str = "none"
 
 
 def load(source, heldout=None, settings=None):

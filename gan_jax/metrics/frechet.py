@@ -3,6 +3,7 @@
 import numpy as np
 
 from gan_jax import errors
+from gan_jax.metrics.metric import Metric, Score
 
 
 def _fit(features):
@@ -45,3 +46,11 @@ def frechet(a, b):
     cross = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
     distance = ((mean_a - mean_b) ** 2).sum() + (root_a**2).sum() + (root_b**2).sum() - 2 * cross
     return max(float(distance), 0.0)
+
+
+METRIC = Metric(
+    scores={"frechet": Score("Frechet distance", "low", "Distance between real and generated images as clouds of features.")},
+    needs=("features",),
+    measure=lambda real, fake: {"frechet": frechet(real["features"], fake["features"])},
+    least=lambda dim: dim + 1,
+)

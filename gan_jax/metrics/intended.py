@@ -29,9 +29,9 @@ def study(generated, asked, real, labels, control=None, k=coverage.K):
     """Scores by class. Every class is compared at equal counts, the first n of each set, so the rows must come in random order.
 
     Args:
-      generated: evaluate.Embedding with probs [N, K]. asked: int [N], the class each image was asked for.
-      real: Embedding of real images. labels: int [M], their classes; -1 for unknown, such images are not used.
-      control: (Embedding, labels) of other real images; None: every second image of `real` is taken out for it.
+      generated: views with features and probs [N, K], see metrics.metric. asked: int [N], the class each image was asked for.
+      real: views of real images. labels: int [M], their classes; -1 for unknown, such images are not used.
+      control: (views, labels) of other real images; None: every second image of `real` is taken out for it.
       k: neighbours, see metrics.coverage.
 
     Returns:
@@ -39,16 +39,16 @@ def study(generated, asked, real, labels, control=None, k=coverage.K):
       too few images: "intended_per_class", "coverage_per_class" and "coverage_real_per_class" (by the control) in [0, 1],
       "diversity_per_class" >= 0, "compared_per_class", the number of images n that coverage and diversity are of.
     """
-    right = generated.probs.argmax(1) == asked
+    right = generated["probs"].argmax(1) == asked
     rows = []
-    for c in range(generated.probs.shape[1]):
-        pool = real.features[labels == c]
-        pool, other = (pool[::2], pool[1::2]) if control is None else (pool, control[0].features[control[1] == c])
+    for c in range(generated["probs"].shape[1]):
+        pool = real["features"][labels == c]
+        pool, other = (pool[::2], pool[1::2]) if control is None else (pool, control[0]["features"][control[1] == c])
         own = asked == c
         rows.append(
             {
                 "intended_per_class": float(right[own].mean()) if own.any() else None,
-                **_compare(generated.features[own], pool, other, k),
+                **_compare(generated["features"][own], pool, other, k),
             }
         )
     return {"intended": float(right.mean())} | {name: [row[name] for row in rows] for name in rows[0]}

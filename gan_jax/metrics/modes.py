@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import optimize
 
+from gan_jax.metrics.metric import Metric, Score
+
 
 def counts(probs):
     """Images per class, each image counted for its most probable class.
@@ -70,3 +72,22 @@ def kl(observed, reference, smoothing=1e-3):
 def n_holding(p, share=0.05):
     """Number of classes that hold at least `share` of a distribution [K]."""
     return int((np.asarray(p) >= share).sum())
+
+
+def _measure(real, fake):
+    p, q = fractions(fake["probs"]), fractions(real["probs"])
+    return {"total_variation": total_variation(p, q), "kl": kl(p, q), "classes_5pct": float(n_holding(p))}
+
+
+METRIC = Metric(
+    scores={
+        "total_variation": Score(
+            "total variation", "low", "Share of the images that would have to change class for the classes to be as in data."
+        ),
+        "kl": Score("KL (nats)", "low", "Divergence of the class shares from the data's; a class that is lost weighs most."),
+        "classes_5pct": Score("classes >= 5 %", "real", "Number of classes that hold at least 5 % of the images."),
+    },
+    needs=("probs",),
+    measure=_measure,
+    least=lambda dim: 1,
+)

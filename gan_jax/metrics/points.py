@@ -7,10 +7,19 @@ from scipy import special, stats
 
 from gan_jax import errors
 from gan_jax.data import toys
+from gan_jax.metrics.metric import Score
 
 RADIUS = 2 * np.sqrt(2)  # of a mode, in its sd: 0.1414 for the sd 0.05 of Dist-GAN's toys; 98.2 % of a 2-D Gaussian lie inside
 SHARE = 0.01  # of all points: a mode with fewer is missed (Dist-GAN: 20 of 2,000)
 N_DIRECTIONS = 64
+SCORES = {
+    "modes_covered": Score("modes covered", "high", "Modes that hold at least 1 % of the points."),
+    "registered": Score("registered", "high", "Share of the points that lie within 2.83 standard deviations of a mode."),
+    "kl_modes": Score("KL of modes (nats)", "low", "Divergence of the shares of the modes from equal shares."),
+    "wasserstein": Score("Wasserstein", "low", "How far points would have to be moved, on average, to lie like held-out ones."),
+    "mean_error": Score("error of the mean", "low", "Distance of the mean of the points from that of the distribution."),
+    "sd_error": Score("error of the sd", "low", "Difference between the standard deviations of points and distribution."),
+}
 
 
 class Coverage(NamedTuple):
