@@ -120,6 +120,7 @@ def parse(doc, module, groups, argv):
         raise InputError(" ".join(str(error).split()) + f"; see python -m {module} --help.") from error
     if words[1:]:
         raise InputError(f"{words[1]!r} is not a flag; flags have the form --name=value.")
+    values["flagfile"].value = [word.partition("=")[2] for word in files]  # absl reads them in and forgets their names
     out = [dataclasses.replace(group, **{f.name: values[f.name].value for f in dataclasses.fields(group)}) for group in groups]
     for group in out:
         check(group)

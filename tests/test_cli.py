@@ -94,6 +94,14 @@ def test_bad_data_is_refused_in_one_line(tmp_path, capsys, no_compile):
         assert error.count("\n") == 1 and all(w in error for w in words), (spec, error)
 
 
+@pytest.mark.parametrize("flagfile", [SMOKE, "--flagfile=morpho_smoke"])
+def test_a_run_is_named_after_its_flagfile(capsys, no_compile, flagfile):
+    assert command(morpho, flagfile, *TINY, "--dry_run") == 0
+    assert "The run folder runs/morpho_smoke would be new." in capsys.readouterr().out
+    assert command(morpho, *TINY, "--dry_run") == 0
+    assert "The run folder runs/morpho would be new." in capsys.readouterr().out
+
+
 def test_dry_run_writes_nothing_and_shows_the_configuration(tmp_path, capsys, no_compile):
     assert command(morpho, *TINY, f"--workdir={tmp_path}/run", "--dry_run") == 0
     out = capsys.readouterr().out
