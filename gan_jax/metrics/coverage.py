@@ -5,11 +5,9 @@ in that set. They depend on k and on both counts, so they compare only at equal 
 """
 
 import numpy as np
-from scipy.spatial import distance
 
 from gan_jax import errors
-from gan_jax.metrics import neighbours
-from gan_jax.metrics.metric import Metric, Score
+from gan_jax.metrics import metric, neighbours
 
 K = 5  # neighbours
 
@@ -27,7 +25,10 @@ def radii(x, k=K):
 
 
 def hits(points, centers, radii):
-    """Counts over pairs of a point and a ball that holds it (its edge belongs to it).
+    """Counts over pairs of a point and a ball that holds it.
+
+    The edge of a ball belongs to it, in spite of rounding: squared radii count as larger by 2 (F + 4) times machine epsilon
+    times the squared distances of point and centre from the mean centre. So a ball of no width holds copies of its centre.
 
     Args:
       points: float [M, F]. centers: float [N, F]. radii: float [N].
@@ -35,14 +36,19 @@ def hits(points, centers, radii):
     Returns:
       (int64 [M], balls that hold each point; int64 [N], points in each ball).
     """
-    points, centers = (np.asarray(x, np.float64) for x in (points, centers))
+    middle = np.mean(centers, 0, np.float64)
+    points, centers = np.asarray(points, np.float64) - middle, np.asarray(centers, np.float64) - middle
+    slack = 2 * (points.shape[1] + 4) * np.finfo(np.float64).eps
+    reach = radii**2 + slack * np.einsum("nf,nf->n", centers, centers)
     in_ball, of_point = np.zeros(len(centers), np.int64), []
     step = max(1, _FLOATS // len(centers))
     for start in range(0, len(points), step):
-        # As in `neighbours`, so that a point at the distance of the radius is found in spite of rounding.
-        inside = np.sqrt(distance.cdist(points[start : start + step], centers, "sqeuclidean")) <= radii
-        in_ball += inside.sum(0)
-        of_point.append(inside.sum(1))
+        block = points[start : start + step]
+        squares = neighbours.squares(block, centers)
+        squares -= slack * np.einsum("nf,nf->n", block, block)[:, None]
+        inside = squares <= reach
+        in_ball += np.count_nonzero(inside, 0)
+        of_point.append(np.count_nonzero(inside, 1))
     return np.concatenate(of_point), in_ball
 
 
@@ -102,8 +108,23 @@ def _checked(x, k):
     return x
 
 
-METRIC = Metric(
-    scores={k: Score(k, "high", k) for k in ("precision", "recall", "density", "coverage")},
+METRIC = metric.Metric(
+    scores={
+        "precision": metric.Score(
+            "precision", "high", "Share of the generated images that look real: some real image has them among its neighbours."
+        ),
+        "recall": metric.Score(
+            "recall", "high", "Share of the real images that the generator could have made: they lie among generated ones."
+        ),
+        "density": metric.Score(
+            "density",
+            "high",
+            "How deep the generated images lie among the real ones, 1 for perfect images; outliers count little.",
+        ),
+        "coverage": metric.Score(
+            "coverage", "high", "Share of the real images that have a generated one among their neighbours: variety."
+        ),
+    },
     needs=("features",),
     measure=lambda real, fake: scores(real["features"], fake["features"]),
     least=lambda dim: K + 1,

@@ -1,9 +1,10 @@
 """The Frechet distance between two sets of features."""
 
 import numpy as np
+from scipy.linalg import lapack
 
 from gan_jax import errors
-from gan_jax.metrics.metric import Metric, Score
+from gan_jax.metrics import metric
 
 
 def _fit(features):
@@ -11,21 +12,38 @@ def _fit(features):
     features = np.asarray(features, np.float64)
     n, dim = features.shape
     if n <= dim:
-        raise errors.InputError(f"A Frechet distance in {dim} features was asked of {n} images; use at least {dim + 1} images.")
+        raise errors.InputError(
+            f"A Frechet distance in {dim} features was asked of {n} images; use at least {dim + 1} images, or --scores=kernel."
+        )
     if not np.isfinite(features).all():
         raise errors.InputError(
             "Features contain infinite or undefined values; no Gaussian fits them: check the images and the feature net."
         )
     mean = features.mean(0)
-    return mean, np.linalg.qr((features - mean) / np.sqrt(n - 1), mode="r")
+    features = features - mean
+    sd = np.sqrt(np.einsum("nf,nf->f", features, features) / (n - 1))
+    sd[sd == 0] = 1
+    features /= sd
+    return mean, _root(features.T @ features / (n - 1)) * sd
+
+
+def _root(correlation):
+    """R [F, F] with R^T R = a correlation matrix, which may be singular: rows past its rank are zero."""
+    factor, order, rank, _ = lapack.dpstrf(correlation)  # Cholesky with pivots: factor^T factor = correlation[order, order]
+    factor = np.triu(factor)
+    factor[rank:] = 0
+    root = np.empty_like(factor)
+    root[:, order - 1] = factor
+    return root
 
 
 def frechet(a, b):
     """Frechet (2-Wasserstein) distance, squared, between Gaussians fitted to two sets of features.
 
-    d^2 = |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), in float64. With S = R^T R (R by QR of the centred
-    features, so that nothing is squared), S_a S_b has the eigenvalues of the symmetric product R_a S_b R_a^T, whose
-    square roots are the singular values of R_a R_b^T: no matrix root, no complex residue, exact for singular S.
+    d^2 = |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), in float64. With S = R^T R (R by a pivoted Cholesky
+    factorisation of the correlations, so that features of any scale and singular S are right), S_a S_b has the eigenvalues
+    of the symmetric product R_a S_b R_a^T, whose square roots are the singular values of R_a R_b^T: no matrix root, no
+    complex residue.
 
     The estimate is biased upwards, by about 1/n: distances compare only at equal numbers of images, in the same
     features. Two samples of one distribution do not give 0; their distance is the floor.
@@ -48,8 +66,14 @@ def frechet(a, b):
     return max(float(distance), 0.0)
 
 
-METRIC = Metric(
-    scores={"frechet": Score("Frechet distance", "low", "Distance between real and generated images as clouds of features.")},
+METRIC = metric.Metric(
+    scores={
+        "frechet": metric.Score(
+            "Frechet distance",
+            "low",
+            "How far the generated images are from the real ones in what a neural net sees, compared by averages and spreads.",
+        )
+    },
     needs=("features",),
     measure=lambda real, fake: {"frechet": frechet(real["features"], fake["features"])},
     least=lambda dim: dim + 1,

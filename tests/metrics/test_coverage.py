@@ -100,6 +100,30 @@ def test_points_that_occur_several_times():
     assert coverage.covered(real, real[:6]) == 0.2
 
 
+@pytest.mark.parametrize("dim, offset", [(3, 0.0), (128, 1e3), (700, -50.0)])
+def test_edges_and_copies_in_spite_of_rounding(dim, offset):
+    """Each ball holds exactly its centre and its k nearest, the last of them on its edge; balls of copies hold the copies."""
+    x = points(300, dim=dim, shift=offset) * np.geomspace(0.1, 1, dim, dtype=np.float32)
+    of_point, in_ball = coverage.hits(x, x, coverage.radii(x))
+    np.testing.assert_array_equal(in_ball, 6)
+    assert of_point.sum() == 6 * 300
+    twice = np.concatenate([x, x])
+    np.testing.assert_array_equal(coverage.radii(twice, 1), 0)
+    np.testing.assert_array_equal(coverage.hits(x, twice, coverage.radii(twice, 1))[1], 1)
+    beside = x + 1e-5 * x.std(0, dtype=np.float64)
+    np.testing.assert_array_equal(coverage.hits(beside, x, np.zeros(300))[1], 0)
+
+
+@pytest.mark.parametrize("n, m, k", [(400, 300, 5), (200, 500, 3)])
+def test_against_prdc(n, m, k):
+    prdc = pytest.importorskip("prdc")
+    real, fake = points(n, dim=64), points(m, 1, dim=64, shift=0.15)
+    theirs = prdc.compute_prdc(real.astype(np.float64), fake.astype(np.float64), k)
+    assert coverage.scores(real, fake, k) == pytest.approx(theirs, rel=1e-12)
+    views = [{"features": x} for x in (real, fake)]
+    assert coverage.METRIC.measure(*views) == coverage.scores(real, fake) and coverage.METRIC.least(64) == coverage.K + 1
+
+
 def test_what_cannot_be_measured_is_refused():
     x = points(6)
     for pair in ((x[:5], x), (x, x[:5])):

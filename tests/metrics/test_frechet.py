@@ -35,6 +35,8 @@ def test_equals_the_general_matrix_root_and_is_symmetric():
     a = rng.standard_normal((200, 12)) @ rng.standard_normal((12, 12))
     b = rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) + 1
     assert frechet.frechet(a, b) == pytest.approx(brute_force(a, b), rel=1e-9)
+    assert frechet.METRIC.measure({"features": a}, {"features": b}) == {"frechet": frechet.frechet(a, b)}
+    assert frechet.METRIC.least(12) == 13
     assert frechet.frechet(a, b) == pytest.approx(frechet.frechet(b, a), rel=1e-12)
 
 
@@ -50,6 +52,24 @@ def test_collapsed_set_has_no_spread():
     assert frechet.frechet(x, np.tile([3.0, 0.0, 0.0, 0.0], (40, 1))) == pytest.approx(9 + 10, rel=1e-12)
 
 
+def test_singular_covariances():
+    """Features that say everything twice, and one that says nothing: the distance doubles."""
+    rng = np.random.default_rng(8)
+    a, b = rng.standard_normal((90, 6)), rng.standard_normal((80, 6)) @ rng.standard_normal((6, 6))
+    twice = [np.hstack([x, np.full((len(x), 1), 7.0), x]) for x in (a, b)]
+    assert frechet.frechet(*twice) == pytest.approx(2 * frechet.frechet(a, b), rel=1e-12)
+    assert frechet.frechet(twice[0], twice[0][::-1]) == pytest.approx(0, abs=1e-12)
+
+
+def test_features_of_very_different_scales():
+    """Closed form for features that are independent: each adds (difference of the means)^2 + (difference of the sds)^2."""
+    rng, sds = np.random.default_rng(9), 10.0 ** np.arange(-5, 3)
+    a = with_moments(rng, 60, np.zeros(8), np.eye(8)) * sds
+    b = with_moments(rng, 60, np.full(8, 2.0), 9 * np.eye(8)) * sds
+    assert frechet.frechet(a, b) == pytest.approx(8 * (sds**2).sum(), rel=1e-12)
+    assert frechet.frechet(a[:, :3], b[:, :3]) == pytest.approx(8 * (sds[:3] ** 2).sum(), rel=1e-12)
+
+
 def test_small_samples_of_one_distribution_are_apart():
     """The bias the docstring warns of: more images, smaller distance."""
     rng = np.random.default_rng(4)
@@ -60,7 +80,7 @@ def test_small_samples_of_one_distribution_are_apart():
 @pytest.mark.parametrize("n", [3, 4])
 def test_too_few_images_are_refused(n):
     good = np.random.default_rng(5).standard_normal((20, 4))
-    with pytest.raises(errors.InputError, match=rf"{n} images.*at least 5"):
+    with pytest.raises(errors.InputError, match=rf"{n} images; use at least 5 images, or --scores=kernel"):
         frechet.frechet(good, good[:n])
 
 
@@ -71,3 +91,12 @@ def test_features_that_are_not_finite_are_refused(value):
     bad[3, 1] = value
     with pytest.raises(errors.InputError, match="infinite or undefined"):
         frechet.frechet(bad, good)
+
+
+def test_against_torch_fidelity():
+    fid = pytest.importorskip("torch_fidelity.metric_fid")
+    rng = np.random.default_rng(7)
+    a, b = (rng.standard_normal((400, 24)) @ rng.standard_normal((24, 24)) + i for i in range(2))
+    moments = [{"mu": x.mean(0), "sigma": np.cov(x.T)} for x in (a, b)]
+    theirs = fid.fid_statistics_to_metric(*moments, verbose=False)["frechet_inception_distance"]
+    assert frechet.frechet(a, b) == pytest.approx(theirs, rel=1e-9)
