@@ -30,8 +30,8 @@ class Settings(common.Command):
     scores: str = setting("", f"which, with commas; empty: all that suit the data, of {', '.join(metrics.TABLE)}")
     features: str = setting(
         "auto",
-        "feature net: auto (a classifier trained on the labels, or a random net), classifier, random, pixels, onnx:FILE, "
-        "python:MODULE:FUNCTION, inception:FILE",
+        "what images are seen by: auto (a classifier trained on the labels, or a random net), classifier, random, pixels, "
+        "onnx:FILE, python:MODULE:NAME, inception:FILE or inception-clean:FILE (weights of pytorch-fid)",
     )
     n_images: int = setting(10000, "generated images per repeat", low=2)
     repeats: int = setting(5, "repeats of sampling, each with fresh noise", low=1)
@@ -46,12 +46,7 @@ def look(flags, source, heldout, n):
     from gan_jax import evaluate
     from gan_jax.metrics import features
 
-    features.check(flags.features, source)
-    dim = features.known_dim(flags.features)
-    if dim:
-        evaluate.check(source, n, "n_images", flags.scores, dim)
-    else:
-        metrics.named(flags.scores)
+    evaluate.check(source, n, "n_images", flags.scores, features.check(flags.features, source))
     return evaluate.look(features.load(source, heldout, flags.features), source, flags.scores, strict=True)
 
 
@@ -96,7 +91,7 @@ def of_run(flags, workdir):
     else:
         see = look(flags, source, heldout, flags.n_images)
         record = evaluate.evaluate(see, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed)
-        if method.by == "class" and record["classes"]:
+        if method.by == "class" and see.extractor.confusion is not None:
             ask = lambda seed, given: sampler(model, jax.random.key(seed), len(given), given)  # noqa: E731
             record["intended"] = evaluate.conditional(see, source, heldout, ask, flags.n_images, flags.seed)
         if method.by == "image":

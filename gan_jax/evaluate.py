@@ -58,7 +58,8 @@ def look(extractor, source, names="", strict=False):
       InputError: no such metric; strict, and one needs classes that there are not.
     """
     asked = metrics.named(names)
-    classless = [name for name in asked if "probs" in metrics.TABLE[name].needs and extractor.accuracy is None]
+    blind = extractor.apply(np.asarray(source.images[:1]))[1] is None
+    classless = [name for name in asked if blind and "probs" in metrics.TABLE[name].needs]
     if strict and names and classless:
         raise errors.InputError(
             f"--scores={names}: {classless[0]} needs a classifier, and {extractor.name} has no classes; leave it out."
@@ -249,7 +250,8 @@ def evaluate(see, real, heldout, samplers, n, repeats, seed):
     settings = {"n_fake": n, "repeats": repeats, "seed": seed, "floor": kind, "collapsed": what}
     record = {"protocol": protocol.build(see.extractor, real, ref, settings), "classes": [], "rows": rows}
     if "probs" in ref:
-        record |= {"classes": list(see.extractor.classes), "real_fractions": modes.fractions(ref["probs"]).tolist()}
+        names = see.extractor.classes or [f"class {i}" for i in range(ref["probs"].shape[1])]
+        record |= {"classes": list(names), "real_fractions": modes.fractions(ref["probs"]).tolist()}
         if see.extractor.confusion is not None:
             record["confusion"] = np.asarray(see.extractor.confusion).tolist()
             known = real.labels is not None and (real.labels[drawn] >= 0).any()

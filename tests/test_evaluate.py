@@ -252,7 +252,7 @@ def test_small_data_with_any_labels(labels):
         "all unknown": np.full(200, -1, np.int32),
     }[labels]
     real = source.Source(images, marks, () if marks is None else CLASSES, "small", labels)
-    extractor = features.load(real, None, features.Settings(steps=10, batch=8, widths=(4, 8)))
+    extractor = features.load(real, settings=features.Settings(steps=10, batch=8, widths=(4, 8)))
     samplers = {"model": lambda seed, n: np.tile(draw(seed, n)[0], (1, 2, 2, 1))}
     record = evaluate.evaluate(evaluate.look(extractor, real, NAMES), real, None, samplers, 300, 2, 0)
     record["neighbours"], _ = neighbours.study(extractor, real, None, samplers["model"](0, 20), 0)

@@ -10,6 +10,7 @@ from scipy import optimize
 from gan_jax import cache
 from gan_jax.data import source as sources
 from gan_jax.metrics import features
+from gan_jax.metrics.features import classifier as recipe
 from gan_jax.nets import classifier
 
 TINY = features.Settings(steps=2, batch=8, widths=(4,))
@@ -43,7 +44,7 @@ def trained(tmp_path_factory):
     """(data, its extractor, the folder it is cached in)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAN_JAX_CACHE", str(tmp_path_factory.mktemp("trained")))
-        patch.setattr(features, "_APPLY_BATCH", 16)
+        patch.setattr(recipe, "_APPLY_BATCH", 16)
         data = _stripes(400, seed=0)
         extractor = features.load(data, settings=QUICK)
         (entry,) = (cache.root() / "classifier").iterdir()
@@ -67,7 +68,7 @@ def test_it_learns_an_easy_set(trained):
 
 def test_second_load_reads_the_cache(trained, monkeypatch):
     data, first, _ = trained
-    monkeypatch.setattr(features, "_train", None)  # a second training would fail
+    monkeypatch.setattr(recipe, "_train", None)  # a second training would fail
     second = features.load(data, settings=QUICK)
     for a, b in zip(first.apply(data.images), second.apply(data.images), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -93,8 +94,8 @@ def test_apply_does_not_depend_on_the_batch(trained):
 
 
 def test_given_heldout_images_measure_the_accuracy(cache_folder, monkeypatch):
-    monkeypatch.setattr(features, "_train", lambda net, x, labels, settings, turned: features._init(net, x, settings))
-    features.load(_stripes(60, seed=0), _stripes(50, seed=1), TINY)
+    monkeypatch.setattr(recipe, "_train", lambda net, x, labels, settings, turned: recipe._init(net, x, settings))
+    features.load(_stripes(60, seed=0), _stripes(50, seed=1), settings=TINY)
     (entry,) = (cache.root() / "classifier").iterdir()
     report = json.loads((entry / "report.json").read_text())
     assert report["n_train"] == 54 and report["n_heldout"] == 45
@@ -103,10 +104,10 @@ def test_given_heldout_images_measure_the_accuracy(cache_folder, monkeypatch):
 def test_training_from_one_seed_gives_one_net():
     data = _stripes(30, seed=0)
     net = classifier.Classifier(3, TINY.widths)
-    once, again = (features._train(net, data.images, abs(data.labels), TINY, True) for _ in range(2))
+    once, again = (recipe._train(net, data.images, abs(data.labels), TINY, True) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, once, again)
     assert not np.array_equal(
-        once["params"]["Dense_0"]["kernel"], features._init(net, data.images, TINY)["params"]["Dense_0"]["kernel"]
+        once["params"]["Dense_0"]["kernel"], recipe._init(net, data.images, TINY)["params"]["Dense_0"]["kernel"]
     )
 
 
@@ -133,7 +134,7 @@ def test_any_size_and_channels(size, colors):
 
 def test_classes_are_drawn_equally_often():
     labels = np.array([4] * 90 + [0] * 9 + [2], np.int32)
-    rows = features._balanced(labels, 30_000)(jax.random.key(1))
+    rows = recipe._balanced(labels, 30_000)(jax.random.key(1))
     share = np.bincount(labels[rows], minlength=5) / 30_000
     np.testing.assert_allclose(share, [1 / 3, 0, 1 / 3, 0, 1 / 3], atol=0.02)
     assert len(np.unique(rows)) == 100
@@ -141,17 +142,17 @@ def test_classes_are_drawn_equally_often():
 
 def test_turning_gives_the_eight_orientations():
     x = np.arange(9.0, dtype=np.float32).reshape(1, 3, 3, 1)
-    turned = {bytes(np.asarray(features._turn(x, jax.random.key(i)))) for i in range(100)}
+    turned = {bytes(np.asarray(recipe._turn(x, jax.random.key(i)))) for i in range(100)}
     expected = [np.rot90(y, k) for y in (x[0, :, :, 0], x[0, :, :, 0].T) for k in range(4)]
     assert turned == {np.ascontiguousarray(y).tobytes() for y in expected}
 
 
 def test_report_by_hand():
-    report = features._report(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1]), ("a", "b", "c"))
+    report = recipe._report(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1]), ("a", "b", "c"))
     assert report["confusion"] == [[2, 1, 0], [0, 2, 0], [0, 0, 0]]
     assert report["recall"] == [pytest.approx(2 / 3), 1.0, None]
     assert report["accuracy"] == pytest.approx(0.8) and report["balanced_accuracy"] == pytest.approx(5 / 6)
-    np.testing.assert_allclose(features._normalised(report["confusion"]), [[2 / 3, 1 / 3, 0], [0, 1, 0], [0, 0, 1]])
+    np.testing.assert_allclose(recipe._normalised(report["confusion"]), [[2 / 3, 1 / 3, 0], [0, 1, 0], [0, 0, 1]])
 
 
 def _recall(labels, predicted):

@@ -1,11 +1,10 @@
-"""Features and class probabilities of images, from a small classifier trained once on the data set's own labels.
+"""`--features=classifier`: a small classifier, trained once on the data set's own labels.
 
-Without labels the net of the same shape keeps its random weights: features that compare sets, no probabilities.
+`--features=random`: the same net, untrained; it gives features that compare sets, and no probabilities.
 """
 
 import json
 import sys
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -14,7 +13,8 @@ import numpy as np
 import optax
 from flax import traverse_util
 
-from gan_jax import cache, images
+from gan_jax import cache, errors, images
+from gan_jax.metrics.features.extractor import Extractor, batched
 from gan_jax.nets import classifier
 
 VERSION = 1  # of the recipe below; raise it when the same settings would give another net
@@ -34,28 +34,8 @@ class Settings(NamedTuple):
     seed: int = 0
 
 
-class Extractor(NamedTuple):
-    """What sees images for the metrics.
-
-    name: of the net; numbers of two nets must not be compared.
-    accuracy: balanced accuracy on held-out images, in [0, 1]; None for a random net.
-    confusion: float64 [K, K] on held-out images, rows are true classes and sum to 1 (a class with no held-out image has
-      a row of the identity); None for a random net.
-    classes: names of the classes.
-    apply: images uint8 [N, H, W, C] -> (features float32 [N, F], probs float32 [N, K], or None for a random net).
-      The probabilities are those of equally frequent classes.
-    """
-
-    name: str
-    accuracy: float | None
-    confusion: np.ndarray | None
-    classes: tuple
-    apply: Callable
-    resize: str = "none"
-
-
-def load(source, heldout=None, settings=None):
-    """The extractor for a data set: a classifier trained once and cached, or a random net.
+def load(arg, source, heldout=None, settings=None):
+    """The classifier of a data set, trained once and cached.
 
     Args:
       source: data.source.Source; its labelled images (label >= 0) train the classifier, each class equally often.
@@ -64,11 +44,13 @@ def load(source, heldout=None, settings=None):
       settings: Settings of the training; None for `default_settings`.
 
     Returns:
-      Extractor; a random net if fewer than two classes have labelled images.
+      Extractor.
+
+    Raises:
+      InputError: fewer than two classes have labelled images.
     """
+    check(arg, source)
     settings = settings or default_settings(source)
-    if source.labels is None or len(np.unique(source.labels[source.labels >= 0])) < 2:
-        return _random(source, settings)
     if heldout is not None and (heldout.labels is None or (heldout.labels < 0).all()):
         heldout = None
     what = {
@@ -92,17 +74,34 @@ def load(source, heldout=None, settings=None):
     )
 
 
+def check(arg, source):
+    """Number of features; refuses data without two labelled classes."""
+    n = n_labelled(source)
+    if n < 2:
+        raise errors.InputError(
+            f"--features=classifier needs two classes with labelled images, and --data={source.name} has {n}; use "
+            "--features=auto, random, pixels, onnx:FILE, python:MODULE:NAME or inception:FILE."
+        )
+    return default_settings(source).widths[-1]
+
+
+def n_labelled(source):
+    """Classes that have labelled images."""
+    return 0 if source.labels is None else len(np.unique(source.labels[source.labels >= 0]))
+
+
+def load_random(arg, source, heldout=None, settings=None):
+    """Extractor of the net with the weights that training would begin from."""
+    settings = settings or default_settings(source)
+    net = classifier.Classifier(max(1, len(source.classes)), settings.widths)
+    embed = _applier(net, _init(net, source.images, settings))
+    return Extractor("random", None, None, source.classes, lambda x: (embed(x)[0], None))
+
+
 def default_settings(source):
     """Longer training for large sets of other things than galaxies: 98.7 % of MNIST's digits after 600 steps, 99.1 % after
     2,000."""
     return Settings() if _turned(source) or len(source.images) < 20_000 else Settings(steps=2000)
-
-
-def _random(source, settings):
-    net = classifier.Classifier(max(1, len(source.classes)), settings.widths)
-    variables = _init(net, source.images, settings)
-    embed = _applier(net, variables)
-    return Extractor("random", None, None, source.classes, lambda x: (embed(x)[0], None))
 
 
 def _init(net, x, settings):
@@ -121,16 +120,10 @@ def _applier(net, variables):
         features, logits = net.apply(variables, images.to_float(x, "tanh"))
         return features, jax.nn.softmax(logits)
 
-    def apply(x):
-        out = []
-        for start in range(0, len(x), _APPLY_BATCH):
-            batch = np.asarray(x[start : start + _APPLY_BATCH])
-            short = _APPLY_BATCH - len(batch)
-            out.append(jax.device_get(embed(variables, np.pad(batch, ((0, short), (0, 0), (0, 0), (0, 0))))))
-        features, probs = (np.concatenate(parts)[: len(x)] for parts in zip(*out, strict=True))
-        return features, probs
+    def on_host(x):
+        return jax.device_get(embed(variables, x))
 
-    return apply
+    return batched(on_host, "The classifier", _APPLY_BATCH, fill=True)
 
 
 def _build(folder, source, heldout, settings):

@@ -1,0 +1,191 @@
+"""The Inception-v3 network in which Frechet Inception distances are measured (Szegedy et al. 2015, arXiv 1512.00567).
+
+As the network of Heusel et al. 2017, it differs from the published one in its pools: the 3 x 3 averages leave out what lies
+beyond the border, the last block takes the maximum in place of the average, and 1,008 classes come out. Submodules bear the
+names of PyTorch's Inception v3, so that `from_state_dict` finds the weights of pytorch-fid.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from gan_jax.errors import InputError
+
+SIDE = 299  # pixels that the weights were trained for
+N_FEATURES, N_CLASSES = 2048, 1008
+
+_LEAVES = {  # last two names of a variable -> those of PyTorch
+    ("conv", "kernel"): "conv.weight",
+    ("bn", "scale"): "bn.weight",
+    ("bn", "bias"): "bn.bias",
+    ("bn", "mean"): "bn.running_mean",
+    ("bn", "var"): "bn.running_var",
+    ("fc", "kernel"): "fc.weight",
+    ("fc", "bias"): "fc.bias",
+}
+
+
+class Conv(nn.Module):
+    """Convolution without bias, BatchNorm by its running statistics, ReLU: [N, H, W, Ci] -> [N, h, w, features].
+
+    In full float32 on every device: a GPU would else round the factors to 10 bits.
+    """
+
+    features: int
+    kernel: tuple = (1, 1)
+    stride: int = 1
+    padding: str = "SAME"
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(self.features, self.kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv")(x)
+        return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
+
+
+_Reduce = functools.partial(Conv, kernel=(3, 3), stride=2, padding="VALID")
+
+
+def _chain(x, name, *layers):
+    """Layers name_1, name_2, ... one after the other; each is (features, kernel)."""
+    for i, (features, kernel) in enumerate(layers, 1):
+        x = Conv(features, kernel, name=f"{name}_{i}")(x)
+    return x
+
+
+def _average(x):
+    return nn.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+
+
+def _maximum(x):
+    return nn.max_pool(x, (3, 3), padding="SAME")
+
+
+def _halved(x):
+    return nn.max_pool(x, (3, 3), (2, 2))
+
+
+class BlockA(nn.Module):
+    """[N, H, W, Ci] -> [N, H, W, 224 + pooled]."""
+
+    pooled: int
+
+    @nn.compact
+    def __call__(self, x):
+        one = Conv(64, name="branch1x1")(x)
+        five = _chain(x, "branch5x5", (48, (1, 1)), (64, (5, 5)))
+        three = _chain(x, "branch3x3dbl", (64, (1, 1)), (96, (3, 3)), (96, (3, 3)))
+        pool = Conv(self.pooled, name="branch_pool")(_average(x))
+        return jnp.concatenate([one, five, three, pool], -1)
+
+
+class BlockB(nn.Module):
+    """Halves the side: [N, H, W, Ci] -> [N, h, w, 480 + Ci], h = (H - 1) // 2."""
+
+    @nn.compact
+    def __call__(self, x):
+        single = _Reduce(384, name="branch3x3")(x)
+        double = _Reduce(96, name="branch3x3dbl_3")(_chain(x, "branch3x3dbl", (64, (1, 1)), (96, (3, 3))))
+        return jnp.concatenate([single, double, _halved(x)], -1)
+
+
+class BlockC(nn.Module):
+    """[N, H, W, Ci] -> [N, H, W, 768]. width: channels of the inner layers."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, x):
+        across, down, w = (1, 7), (7, 1), self.width
+        one = Conv(192, name="branch1x1")(x)
+        single = _chain(x, "branch7x7", (w, (1, 1)), (w, across), (192, down))
+        double = _chain(x, "branch7x7dbl", (w, (1, 1)), (w, down), (w, across), (w, down), (192, across))
+        pool = Conv(192, name="branch_pool")(_average(x))
+        return jnp.concatenate([one, single, double, pool], -1)
+
+
+class BlockD(nn.Module):
+    """Halves the side: [N, H, W, Ci] -> [N, h, w, 512 + Ci], h = (H - 1) // 2."""
+
+    @nn.compact
+    def __call__(self, x):
+        three = _Reduce(320, name="branch3x3_2")(_chain(x, "branch3x3", (192, (1, 1))))
+        seven = _chain(x, "branch7x7x3", (192, (1, 1)), (192, (1, 7)), (192, (7, 1)))
+        return jnp.concatenate([three, _Reduce(192, name="branch7x7x3_4")(seven), _halved(x)], -1)
+
+
+class BlockE(nn.Module):
+    """[N, H, W, Ci] -> [N, H, W, 2048]. pool: what the last branch begins with."""
+
+    pool: object
+
+    @nn.compact
+    def __call__(self, x):
+        def split(x, name):
+            return [Conv(384, kernel, name=f"{name}{part}")(x) for part, kernel in (("a", (1, 3)), ("b", (3, 1)))]
+
+        one = Conv(320, name="branch1x1")(x)
+        single = split(_chain(x, "branch3x3", (384, (1, 1))), "branch3x3_2")
+        double = split(_chain(x, "branch3x3dbl", (448, (1, 1)), (384, (3, 3))), "branch3x3dbl_3")
+        pool = Conv(192, name="branch_pool")(self.pool(x))
+        return jnp.concatenate([one, *single, *double, pool], -1)
+
+
+class Inception(nn.Module):
+    """[N, H, W, 3] float32 in [-1, 1], sides >= 75 (299 in use) -> (features [N, 2048], >= 0; logits [N, 1008]), float32."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = _Reduce(32, name="Conv2d_1a_3x3")(x)
+        x = Conv(32, (3, 3), padding="VALID", name="Conv2d_2a_3x3")(x)
+        x = _halved(Conv(64, (3, 3), name="Conv2d_2b_3x3")(x))
+        x = Conv(80, name="Conv2d_3b_1x1")(x)
+        x = _halved(Conv(192, (3, 3), padding="VALID", name="Conv2d_4a_3x3")(x))
+        for letter, pooled in zip("bcd", (32, 64, 64), strict=True):
+            x = BlockA(pooled, name=f"Mixed_5{letter}")(x)
+        x = BlockB(name="Mixed_6a")(x)
+        for letter, width in zip("bcde", (128, 160, 160, 192), strict=True):
+            x = BlockC(width, name=f"Mixed_6{letter}")(x)
+        x = BlockD(name="Mixed_7a")(x)
+        for letter, pool in zip("bc", (_average, _maximum), strict=True):
+            x = BlockE(pool, name=f"Mixed_7{letter}")(x)
+        features = x.mean((1, 2))
+        return features, nn.Dense(N_CLASSES, precision="highest", name="fc")(features)
+
+
+def from_state_dict(arrays, name):
+    """The variables of `Inception` from a PyTorch state dict.
+
+    Args:
+      arrays: {key: array}, the keys of torchvision's Inception v3 without its auxiliary head; counters of batches are ignored.
+      name: what errors call the weights, usually the file.
+
+    Returns:
+      {"params", "batch_stats"}: nested dicts of float32 arrays.
+
+    Raises:
+      InputError: a weight is missing, too many, of another shape, or not finite.
+    """
+    spec = jax.eval_shape(Inception().init, jax.random.key(0), jax.ShapeDtypeStruct((1, 75, 75, 3), np.float32))
+    variables, left = {}, {key for key in arrays if not key.endswith("num_batches_tracked")}
+    for path, leaf in traverse_util.flatten_dict(spec).items():
+        key = ".".join([*path[1:-2], _LEAVES[path[-2:]]])
+        if key not in arrays:
+            raise InputError(f"{name} has no {key}; give the state dict of pytorch-fid's Inception v3.")
+        value = np.asarray(arrays[key], np.float32)
+        value = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T  # [Co, Ci, h, w], [F, K]
+        if value.shape != leaf.shape:
+            raise InputError(
+                f"{key} of {name} is {list(arrays[key].shape)}, not as in pytorch-fid's Inception v3 (other weights "
+                "measure other distances); give pytorch-fid's."
+            )
+        if not np.isfinite(value).all():
+            raise InputError(f"{key} of {name} has values that are not finite; the file is damaged.")
+        variables[path] = value
+        left.discard(key)
+    if left:
+        raise InputError(f"{name} has {min(left)}, which pytorch-fid's Inception v3 has not; give the weights of that net.")
+    return traverse_util.unflatten_dict(variables)
