@@ -70,6 +70,8 @@ def validate_settings(run, hp, n_devices):
             f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each generator's images; "
             "use --devices=1 or another --gen_batch."
         )
+    if run.stop_on_collapse and not run.watch:
+        raise InputError("--stop_on_collapse needs the watch that finds it; leave out --nowatch.")
     if run.keep_best != "none" and not run.eval_every:
         raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
 

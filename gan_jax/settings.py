@@ -73,6 +73,8 @@ class Run:
         "also keep the best checkpoint by this score (needs --eval_every)",
         choices=("none", "frechet", "total_variation", "kl"),
     )
+    watch: bool = setting(True, "judge the run at every log interval, and warn of collapse, saturation, runaway gradients")
+    stop_on_collapse: bool = setting(False, "end the run, with code 3, when the watch finds that G has collapsed", free=True)
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
     steps_per_dispatch: int = setting(
         0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, high=MAX_STEPS, free=True
