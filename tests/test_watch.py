@@ -160,7 +160,7 @@ def records(workdir):
     return [{k: v for k, v in r.items() if k != "wall"} for r in log.read(workdir / "metrics.jsonl")]
 
 
-WGAN_GP = {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 2}
+WGAN_GP = {"loss": "wasserstein", "penalty": "wgan_gp", "lambda_p": 0.1, "n_disc": 5, "beta1": 0.0, "beta2": 0.9}
 
 
 @pytest.mark.parametrize("hp", [{}, WGAN_GP])
@@ -237,6 +237,19 @@ def test_a_collapsed_command_exits_with_3(capsys):
 
     assert common.guarded(body, []) == 3
     assert capsys.readouterr().err == "collapsed at step 750\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "hp, expected", [({}, set()), ({"lr": 3e-3, "lr_disc": 1e-5}, {"watch/diversity low", "watch/gap low"})]
+)
+def test_galaxies(tmp_path, hp, expected):
+    """DCGAN at its quick settings learns; with a D that hardly moves it makes one picture of noise."""
+    source = sources.load("galaxies:2000", sources.View(32))
+    changes = {"data": "galaxies:2000", "size": 32, "batch": 32, "steps": 600, "log_every": 20, "steps_per_dispatch": 1}
+    own = {"net": "dcgan", "width": 16, "z_dim": 100, "init": "normal", "ema": 0.98}
+    run(tmp_path, source, {**own, **hp}, **changes)
+    assert {w for r in records(tmp_path) for w in r.get("warnings", [])} == expected
 
 
 def test_bands_of_the_report():
