@@ -10,10 +10,10 @@ import traceback
 
 from absl import flags
 
-from gan_jax.errors import InputError, NonFiniteError, Stopped
+from gan_jax.errors import Collapsed, InputError, NonFiniteError, Stopped
 from gan_jax.settings import Run, check, setting
 
-EXIT_DONE, EXIT_REFUSED, EXIT_NON_FINITE, EXIT_STOPPED = 0, 2, 3, 4
+EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED = 0, 2, 3, 4
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
@@ -134,10 +134,10 @@ def guarded(body, argv):
         prepare_jax()
         body(argv)
         return EXIT_DONE
-    except (InputError, NonFiniteError, Stopped, KeyboardInterrupt) as error:
+    except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:
             traceback.print_exc()
-        kinds = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_NON_FINITE}
+        kinds = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
         print(str(error) or "interrupted; what was saved before is kept.", file=sys.stderr)
         return kinds.get(type(error), EXIT_STOPPED)
     except RuntimeError as error:

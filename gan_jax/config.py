@@ -78,6 +78,8 @@ def validate_settings(run, hp, n_devices):
             f"--keep_best={run.keep_best} is not among what is scored in training; add {metrics.owner(run.keep_best)} to "
             f"--eval_scores={run.eval_scores}."
         )
+    if run.stop_on_collapse and not run.watch:
+        raise InputError("--stop_on_collapse needs the watch that finds it; leave out --nowatch.")
     if run.keep_best != "none" and not run.eval_every:
         raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
 

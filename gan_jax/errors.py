@@ -13,6 +13,11 @@ class NonFiniteError(RuntimeError):
     """A loss or a gradient became infinite or NaN. Names the player and the step; commands exit with code 3."""
 
 
+class Collapsed(RuntimeError):
+    """The generator makes one picture, or one class, and the run was to stop at that (--stop_on_collapse). Says since when and
+    what is saved. Commands exit with code 3, not 4: started again, the same command ends at once with the same words."""
+
+
 class Stopped(Exception):
     """The run ended before it was done: asked to by a signal, or because the disk is full. The message says which step is
     saved; the same command resumes there. Commands exit with code 4."""

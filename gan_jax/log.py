@@ -67,7 +67,7 @@ class Log:
     def __init__(self, workdir, step, tensorboard=False):
         self._path = pathlib.Path(workdir) / "metrics.jsonl"
         kept = [r for r in read(self._path) if r["step"] <= step]
-        self.wall = kept[-1]["wall"] if kept else {}
+        self.kept, self.wall = kept, kept[-1]["wall"] if kept else {}
         cache.write_atomic(self._path, "".join(json.dumps(r) + "\n" for r in kept))
         self._file = open(self._path, "ab", buffering=0)
         self._pending, self._full = [], False
@@ -133,9 +133,9 @@ class Board:
         self._writer.write_event(self._event(wall_time=time.time(), step=step, session_log=start))
 
     def write(self, record):
-        """A scalar for every value of a metrics record but its wall times."""
+        """A scalar for every number of a metrics record but its step."""
         for name, value in record.items():
-            if name not in ("step", "wall"):
+            if name != "step" and isinstance(value, (int, float)):
                 scalar = self._scalar(name, value)
                 self._writer.write_event(self._event(wall_time=time.time(), step=record["step"], summary=scalar))
         self._writer.flush()

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import ticker
 from PIL import Image
 
-from gan_jax import cache, errors, images, log, page, scoreboard
+from gan_jax import cache, errors, images, log, page, scoreboard, watch
 from gan_jax.metrics import intended, neighbours, pairs
 
 N_SNAPSHOTS = 8
@@ -18,6 +18,10 @@ CAPTIONS = {
     "loss": "Depends on the opponent too: it should stay bounded; lower does not mean better pictures.",
     "prob": "The discriminator's mean output, 1 = surely real. At equilibrium all meet at 0.5 (dashed).",
     "penalty": "Penalty on the discriminator's slope, before its weight: it should settle, not grow.",
+    "diversity": "How much generated images differ from one another; 1 = as much as the data do. Falling far is mode collapse.",
+    "gap": "D's mean output for real images less that for generated ones: 1 = it has won, 0 = it cannot tell.",
+    "modes": "Classes that hold 1 % of the generated images or more.",
+    "largest_class": "Share of the most frequent class among the generated images.",
     "eval": "Scored while training: compare along this curve, never with scores from other numbers of images.",
 }
 
@@ -41,8 +45,8 @@ def read(workdir):
     return config, [rows[step] for step in sorted(rows)], samples, record
 
 
-def curve(rows, names, level=None):
-    """Logged values over steps, as <img>; level: a dashed line at a known value."""
+def curve(rows, names, level=None, band=None):
+    """Logged values over steps, as <img>; level: a dashed line at a known value; band: (low, high), shaded."""
 
     def draw(axes):
         for i, name in enumerate(names):
@@ -58,6 +62,11 @@ def curve(rows, names, level=None):
         if level is not None:
             axes.axhline(level, color=page.INK, lw=1, ls="--")
         cut = page.frame(axes, [row[name] for row in rows for name in names if name in row])
+        if band is not None:
+            bottom, top = axes.get_ylim()
+            bottom, top = min(bottom, band[1]), max(top, band[0])
+            axes.axhspan(max(bottom, band[0]), min(top, band[1]), color=page.COLORS[2], alpha=0.14, lw=0)
+            axes.set_ylim(bottom, top)
         if len(names) == 1:
             axes.set_title(names[0] + (" (extremes cut off)" if cut else ""), fontsize=10, loc="left")
         axes.set_xlabel("step")
@@ -174,7 +183,16 @@ def equilibrium(hp):
     return {}
 
 
-def plot(rows, name, levels):
+def healthy(band):
+    """A healthy range in words."""
+    if band is None:
+        return ""
+    low, high = (f"{bound:.2g}" for bound in band)
+    both = np.isfinite(band).all() and band[0] != 0
+    return f" Shaded: healthy, {f'{low} to {high}' if both else f'up to {high}' if np.isfinite(band[1]) else f'{low} or more'}."
+
+
+def plot(rows, name, levels, band):
     """The curve of one logged value, with a sentence on how to read it."""
     if name in levels:
         level = levels[name] * np.log(2)
@@ -182,23 +200,39 @@ def plot(rows, name, levels):
         text = f"Dashed: {value}, its value (without penalty) when the discriminator cannot tell real from fake."
         return page.figure(curve(rows, [name], level), text + (" Near 0 it has won." if name == "disc/loss" else ""))
     kind = "eval" if name.startswith("eval/") else name.split("/")[-1]
-    return page.figure(curve(rows, [name]), CAPTIONS.get(kind, f"{name}, mean over each log interval."))
+    text = CAPTIONS.get(kind, f"{name}, mean over each log interval.") + healthy(band)
+    return page.figure(curve(rows, [name], band=band), text)
+
+
+def warned(rows):
+    """What the watch warned of, and when; nothing where it did not."""
+    found = watch.episodes(rows)
+    if not found:
+        return ""
+    spans = [f"step {first:,} to {last:,}" if last else f"since step {first:,}" for _, first, last in found]
+    body = [[span, name, watch.meaning(name)] for span, (name, _, _) in zip(spans, found, strict=True)]
+    return f"<h2>Warnings</h2>{page.table([page.heads(['when', 'what', 'meaning']), *body])}"
 
 
 def curves(config, rows):
-    """Small plots: every player's loss, D's outputs together, penalties; scores over training; the rest folded away."""
+    """Small plots: every player's loss, D's outputs together, penalties, the watch, scores; the rest folded away."""
     names = sorted({n for row in rows for n, value in row.items() if "/" in n and isinstance(value, (int, float))})
     if not names:
         return "<h2>Training</h2><p>Nothing logged yet: the first values come after --log_every steps.</p>"
-    levels, parts = equilibrium(config["hp"]), {"loss": [], "prob": [], "penalty": [], "eval": [], "rest": []}
+    levels, parts = equilibrium(config["hp"]), {"loss": [], "prob": [], "penalty": [], "watch": [], "eval": [], "rest": []}
+    health = watch.Health(config)
+    for row in rows:
+        health.add(row)
     probs = [n for n in names if n.endswith("_prob")]
     if probs:
         parts["prob"].append(page.figure(curve(rows, probs, 0.5), CAPTIONS["prob"]))
     for name in names:
-        kind = "eval" if name.startswith("eval/") else name.split("/")[-1]
+        player, _, kind = name.rpartition("/")
+        kind = player if player in ("eval", "watch") else kind
         if name not in probs and kind != "ran":
-            parts[kind if kind in parts else "rest"].append(plot(rows, name, levels))
-    out = f'<h2>Training</h2><div class="row">{"".join(parts["loss"] + parts["prob"] + parts["penalty"])}</div>'
+            parts[kind if kind in parts else "rest"].append(plot(rows, name, levels, health.bounds(name)))
+    first = "".join(parts["loss"] + parts["prob"] + parts["penalty"] + parts["watch"])
+    out = f'<h2>Training</h2><div class="row">{first}</div>'
     if parts["eval"]:
         out += f'<h2>Scores over training</h2><div class="row">{"".join(parts["eval"])}</div>'
     if parts["rest"]:
@@ -212,7 +246,8 @@ def timings(rows):
     wall = rows[-1].get("wall", {}) if rows else {}
     if not wall.get("time"):
         return ""
-    spent = {k[:-2]: wall[k] for k in ("compile_s", "train_s", "sample_s", "evaluate_s", "checkpoint_s") if k in wall}
+    known = ("compile_s", "train_s", "watch_s", "sample_s", "evaluate_s", "checkpoint_s")
+    spent = {k[:-2]: wall[k] for k in known if k in wall}
     spent["other"] = max(wall["time"] - sum(spent.values()), 0)
     share = {k: min(100 * v / wall["time"], 100) for k, v in spent.items()}
     bar = '<td class="wide"><div class="bar" style="width:{:.1f}%"></div></td>'
@@ -253,7 +288,7 @@ def write(workdir):
         f"of {config['run']['steps']:,} · {'' if (workdir / 'DONE').exists() else 'not '}finished"
     )
     body = (
-        f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{pictures(config, samples)}'
+        f'<h1>{html.escape(title)}</h1><p class="soft">{facts}</p>{warned(rows)}{pictures(config, samples)}'
         f"{scored(record, workdir)}{asked(record)}{paired(record)}{nearest(record, workdir)}"
         f"{curves(config, rows)}{timings(rows)}"
         f"<details><summary>Configuration</summary>{page.table(flat(config))}</details>"

@@ -74,6 +74,8 @@ class Run:
     keep_best: str = setting(
         "none", "also keep the best checkpoint by this score, such as frechet, kernel or coverage (needs --eval_every)"
     )
+    watch: bool = setting(True, "judge the run at every log interval, and warn of collapse, saturation, runaway gradients")
+    stop_on_collapse: bool = setting(False, "end the run, with code 3, when the watch finds that G has collapsed", free=True)
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
     steps_per_dispatch: int = setting(
         0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, high=MAX_STEPS, free=True

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax import cache, checkpoint, evaluate, images, log, metrics, parallel, points, report, sampling
+from gan_jax import cache, checkpoint, evaluate, images, log, metrics, parallel, points, report, sampling, watch
 from gan_jax.data import feed
-from gan_jax.errors import NonFiniteError, Stopped
+from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.metrics import features
 from gan_jax.metrics import points as point_scores
 from gan_jax.state import fresh, init, shapes
@@ -133,7 +133,7 @@ class Loop:
         self.method = config.build()
         wanted = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
         self.per_dispatch = min(wanted, self.run.steps, *self._everies())
-        self.see, self.scores, self.saved = None, {}, -1
+        self.see, self.scores, self.shares, self.saved = None, {}, None, -1
         self.pool = (heldout or source).images if self.method.by == "image" else None
         self.sampler = sampling.build_sampler(self.method, self.pool)
 
@@ -153,9 +153,14 @@ class Loop:
             log.say(f"{self.name}time over all starts: {spent}")
 
     def advance(self, until):
-        """Trains to step `until`, on to the end of a dispatch, not beyond the run's end. Raises Stopped or NonFiniteError."""
+        """Trains to step `until`, on to the end of a dispatch, not beyond the run's end.
+
+        Raises:
+          Stopped, NonFiniteError, Collapsed
+        """
         until = min(until, self.run.steps)
         while self.t < until:
+            self._refuse_collapse()
             self._dispatch()
             self._cadences()
             if self.signals.name and self.t < self.run.steps:
@@ -201,6 +206,11 @@ class Loop:
         self.progress.say(
             f"resumed at step {self.t} of {self.run.steps}" if found else f"started at step 0 of {self.run.steps}"
         )
+        self.watch = None
+        if self.run.watch:
+            self.watch = watch.Watch(
+                self.config, self.method, self.sampler, self.source, self.pool, self.log.kept, self.progress.say
+            )
         self.progress.say("compiling ...")
         with self.timer("compile"):
             if state is None:
@@ -277,7 +287,7 @@ class Loop:
         for now, action in due:
             if now:
                 action()
-        self.scores = {}
+        self.scores, self.shares = {}, None
 
     def _refuse_bad(self):
         bad, player = int(self.carry[0].bad_step), int(self.carry[0].bad_player)
@@ -296,6 +306,10 @@ class Loop:
         state, tally = self.carry
         means = averages(self.method, jax.device_get(tally))
         self.carry = (state, jax.device_put(self.empty, parallel.replicated(self.devices)))
+        record = {"step": self.t, **means, **self.scores}
+        if self.watch:
+            with self.timer("watch"):
+                record |= self.watch.look(self._vars(), record, self.shares)
         (t0, s0), now = self.last, self.timer["train"]
         self.last = (self.t, now)
         speed = (self.t - t0) / max(now - s0, 1e-9)
@@ -306,7 +320,7 @@ class Loop:
             "images_per_s": speed * per_step,
             **{f"{k}_s": v for k, v in self.timer.items()},
         }
-        record = {"step": self.t, **means, **self.scores, "wall": {k: round(v, 3) for k, v in wall.items()}}
+        record["wall"] = {k: round(v, 3) for k, v in wall.items()}
         self.log.write(record)
         self.progress.record(record)
 
@@ -338,6 +352,7 @@ class Loop:
             fakes = self.sampler(self._vars(), jax.random.key(0), self.run.eval_images)
             row = evaluate.row(self.see, [(self.reference, self.see(fakes))])
             self.scores = {f"eval/{name}": value for name, value in evaluate.summary(row).items()}
+            self.shares = row.get("fractions")
 
     def _save(self):
         with self.timer("checkpoint"):
@@ -357,6 +372,21 @@ class Loop:
         stopped = f"stopped by {self.signals.name} at step {self.t}"
         self._require_saved(stopped)
         raise Stopped(f"{self.name}{stopped}; saved. The same command resumes.")
+
+    def _refuse_collapse(self):
+        """Raises Collapsed where the watch has found one, and the run is to stop at it; what is saved then is this step."""
+        why = self.watch.collapse() if self.watch and self.run.stop_on_collapse else ""
+        if not why:
+            return
+        if self.t not in self.store.steps():
+            self._save()
+        self._require_saved(why)
+        with log.stopping_if_full(self.workdir):
+            report.write(self.workdir)
+        raise Collapsed(
+            f"{self.name}{why} Stopped at step {self.t} of {self.run.steps}; saved. The same command would end here again; "
+            "with --nostop_on_collapse it goes on, and with --restart it begins anew."
+        )
 
     def _require_saved(self, done):
         """Raises Stopped if the checkpoint of this step is not on disk. done: what the run did, in words."""
@@ -380,6 +410,7 @@ def train(config, workdir, source, heldout=None):
 
     Raises:
       Stopped: SIGTERM, Ctrl-C or a full disk; says what is saved. NonFiniteError: names player, step and the last checkpoint.
+      Collapsed: with --stop_on_collapse; says why and where.
     """
     with Signals() as signals, Loop(config, workdir, source, heldout, signals) as loop:
         loop.advance(config.run.steps)

@@ -226,7 +226,7 @@ def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, m
     monkeypatch.setattr(jax, "device_get", lambda tree: fetched.append(1) or get(tree))
     run(tmp_path, source, steps=8, sample_every=0, save_every=0)
     assert calls == [("int32", (1, 2, 4))] * 8
-    assert len(fetched) == 2 + 1  # two log intervals, one sample grid
+    assert len(fetched) == 2 * 2 + 1  # at two log intervals the sums and the watched images; one sample grid
 
 
 def test_best_checkpoint_is_kept(source, tmp_path):

@@ -1,9 +1,15 @@
 """The metrics: scores of a set of images beside another. A new one is one file and one entry of TABLE."""
 
 from gan_jax import errors
-from gan_jax.metrics import coverage, frechet, modes
+from gan_jax.metrics import coverage, frechet, inception, kernel, modes
 
-TABLE = {"frechet": frechet.METRIC, "coverage": coverage.METRIC, "classes": modes.METRIC}
+TABLE = {
+    "frechet": frechet.METRIC,
+    "kernel": kernel.METRIC,
+    "coverage": coverage.METRIC,
+    "inception": inception.METRIC,
+    "classes": modes.METRIC,
+}
 SCORES = {key: score for found in TABLE.values() for key, score in found.scores.items()}
 TRAINING = "frechet,classes"  # what is scored while training by default
 RANKED = tuple(key for key, score in SCORES.items() if score.better != "real")  # scores that can say which checkpoint is best
