@@ -29,6 +29,7 @@ class Study(common.Command):
     seed: int = setting(0, "seed of every draw", low=0, high=2**31 - 1)
 
 
+GROUPS = (Study(),)
 LEVELS = {  # of damage, in the unit that the title names
     "noise": (0, 4, 8, 16, 32, 64),
     "blur": (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -169,7 +170,7 @@ def run(argv):
     from gan_jax.errors import InputError
     from gan_jax.metrics import features
 
-    (study,), _ = common.parse(__doc__, "experiments.damage", [Study()], argv)
+    (study,), _ = common.parse(__doc__, "experiments.damage", list(GROUPS), argv)
     view = sources.View(study.size)
     source = sources.load(study.data, view)
     heldout = sources.load_heldout(source, view)

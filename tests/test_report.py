@@ -74,7 +74,7 @@ def make_record():
     real = source.Source(draw(0, 200), None, CLASSES, "blocks", "0123456789abcdef")
     extractor = features.Extractor("net7", 0.875, np.eye(2), CLASSES, apply)
     samplers = {"model": lambda seed, n: draw(seed + 9, n), "untrained": lambda seed, n: np.zeros((n, 4, 4, 1), np.uint8)}
-    return evaluate.evaluate(extractor, real, None, samplers, 50, 2, 0)
+    return evaluate.evaluate(evaluate.look(extractor, real, "frechet,classes"), real, None, samplers, 50, 2, 0)
 
 
 def charts(page):
