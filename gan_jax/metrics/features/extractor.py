@@ -66,7 +66,7 @@ def _rows(x, n, what):
         x = np.asarray(x, np.float32)
     except Exception as error:  # an array type of any library
         raise errors.InputError(
-            f"{what} gives {type(x).__name__}, which is no array of numbers ({error}); it must give [N, F]."
+            f"{what} gives {type(x).__name__}, which is no array of numbers ({said(error)}); it must give [N, F]."
         ) from error
     if x.ndim != 2 or len(x) != n or not x.shape[1]:
         raise errors.InputError(f"{what} gives {list(x.shape)} for {n} images; it must give [{n}, F].")
@@ -101,3 +101,8 @@ def read(path, what):
     except OSError as error:
         raise errors.InputError(f"{what}: {path} cannot be read ({error.strerror}); name an existing file.") from error
     return data, hashlib.sha256(data).hexdigest()[:8]
+
+
+def said(error):
+    """An exception of other people's code, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

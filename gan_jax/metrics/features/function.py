@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.metrics.features.extractor import Extractor, batched, read
+from gan_jax.metrics.features.extractor import Extractor, batched, read, said
 
 _BATCH = 250
 
@@ -27,7 +27,7 @@ def load(arg, source, *_):
         found = importlib.import_module(module)
     except Exception as error:  # whatever a module does when imported
         raise errors.InputError(
-            f"{what}: {module} cannot be imported ({type(error).__name__}: {error}); it must be installed, or in this folder."
+            f"{what}: {module} cannot be imported ({said(error)}); it must be installed, or in this folder."
         ) from error
     function = getattr(found, name, None)
     if not callable(function) or not getattr(found, "__file__", None):
@@ -38,7 +38,7 @@ def load(arg, source, *_):
             return function(np.array(images)), None
         except Exception as error:  # whatever the function does
             raise errors.InputError(
-                f"{what} fails on uint8 {list(images.shape)} ({type(error).__name__}: {error}); it must give features [N, F]."
+                f"{what} fails on uint8 {list(images.shape)} ({said(error)}); it must give features [N, F]."
             ) from error
 
     digest = read(found.__file__, what)[1]

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import special
 
 from gan_jax import errors, images
-from gan_jax.metrics.features.extractor import Extractor, batched, read
+from gan_jax.metrics.features.extractor import Extractor, batched, read, said
 
 _BATCH = 32
 
@@ -31,7 +31,7 @@ def load(arg, source, *_):
         try:
             features, *logits = session.run(names, {entry.name: x})
         except Exception as error:  # ONNX Runtime's have no class in common
-            raise errors.InputError(f"{what} fails on float32 {list(x.shape)}: {_line(error)}") from error
+            raise errors.InputError(f"{what} fails on float32 {list(x.shape)}: {said(error)}") from error
         return features, _probs(logits[0], what) if logits else None
 
     return Extractor(f"onnx-{digest}", None, None, (), batched(embed, what, fixed or _BATCH, fill=bool(fixed)))
@@ -47,7 +47,7 @@ def _open(data, what):
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's have no class in common
-        raise errors.InputError(f"{what} is no ONNX file that can be run, weights included: {_line(error)}") from error
+        raise errors.InputError(f"{what} is no ONNX file that can be run, weights included: {said(error)}") from error
 
 
 def _input(session, shape, what):
@@ -74,8 +74,3 @@ def _probs(logits, what):
 
 def _text(shape):
     return f"[{', '.join(str(side) for side in shape)}]"
-
-
-def _line(error):
-    """What ONNX Runtime says, on one line."""
-    return " ".join(str(error).split())

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.errors import InputError
+from gan_jax.metrics.features.extractor import said
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # first two pickles of files from before PyTorch 1.6
 _STORAGES = {
@@ -91,8 +92,7 @@ def parse(data, suffix, what):
         return readers[suffix](data)
     except Exception as error:  # damaged bytes raise anything
         raise InputError(
-            f"{what} is not a readable {suffix} file of weights ({error or type(error).__name__}); for .pth, save "
-            "net.state_dict()."
+            f"{what} is not a readable {suffix} file of weights ({said(error)}); for .pth, save net.state_dict()."
         ) from error
 
 
