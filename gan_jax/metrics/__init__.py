@@ -1,7 +1,7 @@
 """The metrics: scores of a set of images beside another. A new one is one file and one entry of TABLE."""
 
 from gan_jax import errors
-from gan_jax.metrics import coverage, frechet, inception, kernel, modes
+from gan_jax.metrics import coverage, frechet, galaxy, inception, kernel, modes, ms_ssim, ndb
 
 TABLE = {
     "frechet": frechet.METRIC,
@@ -9,6 +9,9 @@ TABLE = {
     "coverage": coverage.METRIC,
     "inception": inception.METRIC,
     "classes": modes.METRIC,
+    "ndb": ndb.METRIC,
+    "ms_ssim": ms_ssim.METRIC,
+    "morphology": galaxy.METRIC,
 }
 SCORES = {key: score for found in TABLE.values() for key, score in found.scores.items()}
 TRAINING = "frechet,classes"  # what is scored while training by default
