@@ -2,8 +2,8 @@
 with floor, controls and intervals; nearest training images; of a generator asked for classes, whether it makes them.
 
 Of a run (--workdir) it samples the averaged generator, writes eval.json, neighbours.png, neighbours_real.png and report.html
-into its folder and prints a table. Of other images (--images=folder:DIR, npz:FILE or any source, against --data at --size) it
-writes the same into --workdir, a folder that it makes. Everything that the numbers depend on is part of the record. The
+into its folder and prints a table. Of other images (--images=DIR, FILE.npz or any source, against --data at --size) it writes
+the same into --workdir, a folder that it makes. Everything that the numbers depend on is part of the record. The
 classifier that counts and compares is trained once per data set and cached; --features chooses another net.
 """
 
@@ -23,7 +23,7 @@ class Settings(common.Command):
     """Flags of this command."""
 
     workdir: str = setting("", "the run folder to evaluate; with --images the folder for the results")
-    images: str = setting("", "images to score instead of a run's, a source as in --data: folder:DIR, npz:FILE, ...")
+    images: str = setting("", "images to score instead of a run's: a folder, an npz file, or any source as in --data")
     data: str = setting("", "with --images: the real images; of a run: where its training data is now, if it has moved")
     size: int = setting(64, "with --images: side of all images in pixels", low=8, high=1024)
     crop: int = setting(0, "with --images: side of a centre crop of the real images, as in training", low=0)
@@ -106,6 +106,12 @@ def of_run(flags, workdir):
     return record
 
 
+def spec(images):
+    """--images as a --data spec: a path is a folder, or an npz file."""
+    kind = "npz" if images.endswith(".npz") else "folder"
+    return f"{kind}:{images}" if pathlib.Path(images).expanduser().exists() else images
+
+
 def of_images(flags, workdir):
     """The record of images that lie somewhere."""
     import numpy as np
@@ -116,7 +122,7 @@ def of_images(flags, workdir):
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
     view = sources.View(flags.size, flags.crop)
-    made, source = sources.load(flags.images, sources.View(flags.size)), sources.load(flags.data, view)
+    made, source = sources.load(spec(flags.images), sources.View(flags.size)), sources.load(flags.data, view)
     for given in (made, source):
         if given.points:
             raise InputError(f"{given.name} holds points; --images and --data are for images.")
