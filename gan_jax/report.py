@@ -64,7 +64,8 @@ def curve(rows, names, level=None, band=None):
         cut = page.frame(axes, [row[name] for row in rows for name in names if name in row])
         if band is not None:
             bottom, top = axes.get_ylim()
-            bottom, top = min(bottom, band[1]), max(top, band[0])
+            room = 0.15 * (top - bottom)  # the range's edge shows where all values lie outside
+            bottom, top = min(bottom, band[1] - room), max(top, band[0] + room)
             axes.axhspan(max(bottom, band[0]), min(top, band[1]), color=page.COLORS[2], alpha=0.14, lw=0)
             axes.set_ylim(bottom, top)
         if len(names) == 1:
@@ -187,7 +188,7 @@ def healthy(band):
     """A healthy range in words."""
     if band is None:
         return ""
-    low, high = (f"{bound:.2g}" for bound in band)
+    low, high = (np.format_float_positional(bound, precision=2, fractional=False, trim="-") for bound in band)
     both = np.isfinite(band).all() and band[0] != 0
     return f" Shaded: healthy, {f'{low} to {high}' if both else f'up to {high}' if np.isfinite(band[1]) else f'{low} or more'}."
 
