@@ -5,7 +5,7 @@ import html
 import numpy as np
 from matplotlib import ticker
 
-from gan_jax import compare, page, protocol, report, tables
+from gan_jax import compare, evaluate, page, protocol, report, tables
 
 SHOWN = ("disc/loss", "gen/loss", "recon/loss", "disc/penalty", "disc/grad_norm", "gen/grad_norm")  # and eval/*, watch/*
 
@@ -28,7 +28,7 @@ def dots(systems, key):
             bars = None if np.isnan(se).any() else tables.Z * se
             axes.errorbar(found, np.full(len(found), i), xerr=bars, fmt="o", ms=4, lw=1, color=color(i), alpha=0.8)
             axes.plot([found.mean()] * 2, [i - 0.3, i + 0.3], color=color(i), lw=2)
-        lines = {name: row[key] for name, row in first["rows"].items() if name not in tables.MODELS and key in row}
+        lines = {name: row[key] for name, row in first["rows"].items() if name not in evaluate.JUDGED and key in row}
         left, right = axes.get_xlim()
         for (name, value), style in zip(lines.items(), ("-", ":", "--"), strict=False):
             if name == "real" or left - (right - left) < value < right + (right - left):  # a far control flattens the rest
@@ -94,7 +94,7 @@ def scores(systems, keys):
     lines += [
         [tables.LABELS.get(name, name), *(tables.cell(row, key).replace("+-", "±") for key in keys)]
         for name, row in first["rows"].items()
-        if name not in (*tables.MODELS, "untrained")  # which is another for every system
+        if name not in (*evaluate.JUDGED, "untrained")  # which is another for every system
     ]
     parts = ""
     for key in keys:

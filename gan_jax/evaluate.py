@@ -23,6 +23,7 @@ from gan_jax.nets import classifier
 
 N_REFERENCE = 10_000  # real training images that everything is compared with, at most
 N_REPEATED = 8  # different images in the collapsed control where there are no classes
+JUDGED = ("model", "images")  # rows that a record is about, one of them; the others are there for comparison
 N_HALVES = 20  # random halves that an interval is made of
 
 
@@ -222,7 +223,7 @@ def evaluate(see, real, heldout, samplers, n, repeats, seed):
       see: Look.
       real: Source, the training images.
       heldout: Source of the test split, or None.
-      samplers: {"model": f} or more rows, such as "untrained"; f(seed, n) -> uint8 [n, H, W, C].
+      samplers: {"model": f}, or "images", and more rows, such as "untrained"; f(seed, n) -> uint8 [n, H, W, C].
       n: images per sample.
       repeats: how often "model" and "real" are drawn (model with seeds seed, seed + 1, ...); the controls once.
         Repeated floors share reference and pool, so their spread is somewhat too small.
@@ -243,9 +244,9 @@ def evaluate(see, real, heldout, samplers, n, repeats, seed):
     what, control = collapsed(ref, n, seed)
     rows = {"real": row(see, floors, seed)}
     for name, sampler in samplers.items():
-        model = name == "model"
-        made = [sampler(seed + i, n) for i in range(repeats if model else 1)]
-        rows[name] = row(see, [(ref, see(images)) for images in made], seed if model else None)
+        judged = name in JUDGED
+        made = [sampler(seed + i, n) for i in range(repeats if judged else 1)]
+        rows[name] = row(see, [(ref, see(images)) for images in made], seed if judged else None)
     rows["collapsed"] = row(see, [(ref, control)])
     settings = {"n_fake": n, "repeats": repeats, "seed": seed, "floor": kind, "collapsed": what}
     record = {"protocol": protocol.build(see.extractor, real, ref, settings), "classes": [], "rows": rows}

@@ -3,11 +3,10 @@
 import math
 import textwrap
 
-from gan_jax import metrics, protocol
+from gan_jax import evaluate, metrics, protocol
 from gan_jax.metrics import intended, neighbours, pairs, points
 
 LABELS = {"real": "real (floor)", "model": "model", "images": "images", "untrained": "untrained", "collapsed": "collapsed"}
-MODELS = ("model", "images")  # rows that are judged; the others are there for comparison
 KINDS = {"as classified": "", "corrected": "_corrected"}  # class fractions, and with the classifier's confusions undone
 BETTER = {"low": "lower is better", "high": "higher is better", "real": "as for real images is best"}
 HOW_TO_READ = (
@@ -25,7 +24,7 @@ def known():
 
 def judged(record):
     """The key of the row that the record is about."""
-    return next(name for name in MODELS if name in record["rows"])
+    return next(name for name in evaluate.JUDGED if name in record["rows"])
 
 
 def listed(record):
@@ -72,7 +71,7 @@ def fractions(record, suffix=""):
 def table(record):
     """The record as plain text for a terminal, at most 100 columns wide."""
     rows, scores = record["rows"], known()
-    main, others = judged(record), [name for name in rows if name not in ("real", *MODELS)]
+    main, others = judged(record), [name for name in rows if name not in ("real", *evaluate.JUDGED)]
     head = f"{'':25}{LABELS['real']:>19}{LABELS[main]:>19}{'95 % interval':>17}"
     lines = [head + "".join(f"{LABELS.get(name, name):>10}" for name in others)]
     for key in listed(record):

@@ -80,7 +80,7 @@ def test_refusals(data, tmp_path, capsys, words, message):
 
 
 def test_damage_smoke_flagfile_gets_worse_by_every_score(tmp_path, capsys):
-    """Distances rise with noise and blur, coverage falls with every class left out; only the search for neighbours sees copies."""
+    """Distances rise with noise and blur, coverage falls with every class left out; only the neighbours show copies."""
     assert common.guarded(damage.run, ["--flagfile=damage_smoke", f"--workdir={tmp_path}"]) == 0
     capsys.readouterr()
     found = json.loads((tmp_path / "damage.json").read_text())
