@@ -13,8 +13,10 @@ Usage: ./launch.sh COMMAND
   test [--slow] [...]   run the tests (further words go to pytest)
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
                         colorize, distgan, morpho. Looking: evaluate, sample, inspect. Studies: toys, mode_balance,
-                        penalty_cost, benchmarks
+                        penalty_cost, ablate, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
+  ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
+                        e.g. ./launch.sh ablate --flagfile=ablate_quick --dry_run
   setup                 only make the environment
   --help                this text
 
@@ -65,6 +67,7 @@ setup() {
   export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 }
 
+if [ "${1:-}" = ablate ]; then set -- run "$@"; fi
 case "${1:-}" in
   demo)
     setup

@@ -15,7 +15,8 @@ from gan_jax.settings import Run, check, setting
 
 EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED = 0, 2, 3, 4
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
+           tuple: flags.DEFINE_multi_string}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,14 +68,15 @@ def usage(doc, module, groups):
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
-            lines.append(f"  --{field.name}={default!r}".replace("'", ""))
+            shown = "... (may be repeated)" if isinstance(default, tuple) else repr(default).replace("'", "")
+            lines.append(f"  --{field.name}={shown}")
             allowed = f" [{' | '.join(map(str, choices))}]" if choices else ""
             lines.append(f"      {field.metadata['text']}{allowed}")
         lines.append("")
     return "\n".join(lines)
 
 
-def _flagfiles_first(argv):
+def flagfiles_first(argv):
     """absl lets the last word win; a flagfile is where a setting starts from, so it goes first. It may be named as those of
     the project are, by a path relative to the project, or by any path."""
     files, rest = [], []
@@ -109,7 +111,7 @@ def parse(doc, module, groups, argv):
     Raises:
       InputError: unknown flag, unreadable value, value out of bounds. SystemExit(0) after --help.
     """
-    files, rest = _flagfiles_first(argv)
+    files, rest = flagfiles_first(argv)
     if any(word in ("--help", "-h", "-help", "--helpfull") for word in rest):
         print(usage(doc, module, groups))
         raise SystemExit(EXIT_DONE)
@@ -167,32 +169,69 @@ def settings_groups(method, defaults):
     return [Training(), run, hp]
 
 
-def run(experiment, method, defaults, doc, argv):
-    """Flags to finished run folder. Raises what `guarded` handles."""
+def configure(experiment, method, defaults, doc, argv):
+    """What a training command line asks for, after all checks that need no data.
+
+    Args: see `main`; argv: words after the command's name.
+
+    Returns:
+      (Training, the run folder's Path, config.Config without a source, FlagValues)
+
+    Raises:
+      InputError
+    """
     import jax
 
     from gan_jax import config as configs
-    from gan_jax import log, runs, train
     from gan_jax.data import source as sources
 
     (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
     if settings.tensorboard:
-        _need("tensorboardX", "--tensorboard", "log")
+        need("tensorboardX", "--tensorboard", "log")
     stem = pathlib.Path(values["flagfile"].value[-1]).stem if values["flagfile"].value else experiment
     workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem).expanduser()
     configs.validate_settings(settings, hp, len(jax.devices()))
     settings = dataclasses.replace(settings, data=sources.absolute(settings.data))
-    if command.check_data:
-        _check_data(settings)
-        return
-    unopened = configs.Config(experiment, method, settings, hp, None)
-    stands = runs.stand(workdir, unopened, command.restart)  # before data is opened, which can take minutes
+    return command, workdir, configs.Config(experiment, method, settings, hp, None), values
+
+
+def open_data(workdir, unopened, restart):
+    """Where the run folder stands, and the data, after all checks that need them.
+
+    Args:
+      workdir, unopened: see `configure`. restart: whether what the folder holds is to be discarded.
+
+    Returns:
+      (where the folder stands, in words; the whole config.Config; Source; held-out Source, or None where none is needed)
+
+    Raises:
+      InputError
+    """
+    from gan_jax import config as configs
+    from gan_jax import runs
+    from gan_jax.data import source as sources
+
+    settings = unopened.run
+    stands = runs.stand(workdir, unopened, restart)  # before data is opened, which can take minutes
     source = sources.load(settings.data, sources.view(settings))
     configs.validate_data(settings, source)
     config = dataclasses.replace(unopened, source=configs.describe(source))
     configs.validate_method(config)
     from_images = config.build().by == "image"  # whose grids show images that it has not been trained on
     heldout = sources.load_heldout(source, sources.view(settings)) if settings.eval_every or from_images else None
+    return stands, config, source, heldout
+
+
+def run(experiment, method, defaults, doc, argv):
+    """Flags to finished run folder. Raises what `guarded` handles."""
+    from gan_jax import log, runs, train
+
+    command, workdir, unopened, values = configure(experiment, method, defaults, doc, argv)
+    settings = unopened.run
+    if command.check_data:
+        _check_data(settings)
+        return
+    stands, config, source, heldout = open_data(workdir, unopened, command.restart)
     _say_data(source, settings.batch)
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
@@ -249,7 +288,8 @@ def _flags_text(values):
     )
 
 
-def _need(module, flag, extra):
+def need(module, flag, extra):
+    """Refuses a flag whose module is not installed, naming the extra that brings it. Raises InputError."""
     import importlib.util
 
     if importlib.util.find_spec(module) is None:

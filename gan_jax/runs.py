@@ -82,6 +82,18 @@ def claim(workdir):
         yield
 
 
+def is_claimed(workdir):
+    """Whether another process has claimed a run folder."""
+    try:
+        with open(workdir / ".lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such folder, or one that cannot be locked
+        return False
+    return False
+
+
 # In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
 RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "neighbours.png",
              "neighbours_real.png", "density.webp", "report.html", "tensorboard", "flags.txt", "config.json")  # fmt: skip

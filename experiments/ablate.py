@@ -1,0 +1,344 @@
+"""Scripted ablations: a grid of flags times seeds, each run a process of its own, scored and compared at the end.
+
+  python -m experiments.ablate --experiment=dcgan --flagfile=dcgan_quick --vary="penalty=none,dragan;net=dcgan,hdcgan"
+
+trains dcgan with both penalties on both nets, from --seeds seeds each. Every flag of the experiment may be given too, on the
+command line or in a flagfile, and holds for all runs. --vary is a grid: axes with semicolons between them, FLAG=VALUE,VALUE
+each. A value may bring further flags along: penalty=none,wgan_gp+penalty_norm=rms+lambda_p=1. A comma that belongs to a value
+is written behind a backslash. With several --vary the grids come one after another, and runs that turn out to be the same are
+made once: a grid and then one change at a time. A flagfile with these lines is a sweep that is kept.
+
+All runs are checked by the experiment's own flags before any starts; those that are refused, diverge or crash are named with
+their reason, and the others go on. Each run is an ordinary run folder, --workdir/NAME_SEED. Stopped (Ctrl-C, SIGTERM: code 4),
+all that ran has saved, and the same command goes on; finished and diverged runs are not repeated (delete the folder of one to
+make it again). Ends with summary.csv (a row per run), summary.md (every configuration, and whether it differs from the first
+one) and compare.html in --workdir, where logs/ has what the runs said; with code 0, whatever became of single runs. --dry_run
+prints every command and how long all will take, from steps that it measures.
+
+Seeds are runs of their own, not members of one program. S3's contribution taken apart, {none, DRAGAN, WGAN-GP, WGAN-GP in
+Dist-GAN's norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in flagfiles: ablate_quick (half an hour on 2
+cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks), ablate_smoke (a minute).
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+import multiprocessing
+import pathlib
+import shlex
+import signal
+import sys
+import tempfile
+
+from absl import flags as absl_flags
+
+from experiments import common
+from gan_jax.errors import InputError
+from gan_jax.settings import setting
+
+FIXED = ("workdir", "seed", "flagfile", "dry_run", "check_data", "restart", "help", "debug")  # flags that no axis may set
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep(common.Command):
+    """Flags of this command."""
+
+    experiment: str = setting("morpho", "the training command that is varied")
+    vary: tuple = setting((), "a grid, FLAG=VALUE,VALUE;FLAG=VALUE,VALUE; see above")
+    seeds: int = setting(3, "training seeds, from --seed on", low=1)
+    workdir: str = setting("runs/ablate", "folder of the sweep; every run has a folder in it")
+    jobs: int = setting(1, "runs at a time; they share the cores, and the GPUs, equally", low=1)
+    slurm: str = setting("", "run as SLURM jobs, --jobs at a time: parameters of submitit with commas, timeout_min=600,... "
+                             "(extra: sweep)")  # fmt: skip
+    evaluate: bool = setting(True, "score finished runs with experiments.evaluate and compare them")
+    dry_run: bool = setting(False, "check everything, print the commands and an estimate of the time, and stop")
+    estimate: bool = setting(True, "with --dry_run: measure what every configuration takes, in short runs of its own")
+    estimate_steps: int = setting(20, "steps of such a run that are measured, after as many that are not", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scoring:
+    """Flags that experiments.evaluate is called with."""
+
+    n_images: int = setting(2000, "generated images that a run is scored by", low=2)
+    repeats: int = setting(1, "repeats of sampling, each with fresh noise", low=1)
+    scores: str = setting("", "which scores, with commas; empty: all that suit the data; see experiments.evaluate")
+    features: str = setting("auto", "what images are seen by, see experiments.evaluate")
+    neighbours: int = setting(256, "images whose nearest training images are searched; 0: none", low=0, high=2000)
+
+
+def experiments():
+    """Names of the training commands."""
+    return sorted(p.stem for p in (common.ROOT / "experiments").glob("*.py") if "\nMETHOD = " in p.read_text())
+
+
+def named(argv):
+    """The module of the experiment that a command line names, in words or in a flagfile."""
+    files, rest = common.flagfiles_first(argv)
+    try:
+        values = common.define([Sweep()])
+        values(["ablate", *files, *rest], known_only=True)
+    except (absl_flags.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{' '.join(str(error).split())}; see python -m experiments.ablate --help.") from error
+    if values["experiment"].value not in experiments():
+        raise InputError(
+            f"--experiment={values['experiment'].value} is not a training command; use one of: {', '.join(experiments())}."
+        )
+    return importlib.import_module(f"experiments.{values['experiment'].value}")
+
+
+def read(argv):
+    """(Sweep, Scoring, {flag: value} where the experiment's flags differ from its defaults) of a command line."""
+    module = named(argv)
+    defaults = common.settings_groups(module.METHOD, module.DEFAULTS)[1:]
+    (flags, scoring, *groups), _ = common.parse(__doc__, "experiments.ablate", [Sweep(), Scoring(), *defaults], argv)
+    base = {}
+    for group, default in zip(groups, defaults, strict=True):
+        pairs = {f.name: (getattr(group, f.name), getattr(default, f.name)) for f in dataclasses.fields(group)}
+        base |= {name: new for name, (new, old) in pairs.items() if new != old}
+    return flags, scoring, base
+
+
+def trials(flags, base):
+    """[book.Trial] of the whole sweep, all configurations of a seed before those of the next."""
+    from gan_jax import sweep
+    from gan_jax.book import Trial
+
+    points = sweep.expand(flags.vary)
+    for name in [name for point in points for name in point.overrides if name in FIXED]:
+        instead = "say how many with --seeds" if name == "seed" else "leave it out"
+        raise InputError(f"--vary sets --{name}, which every run has its own way; {instead}.")
+    first = base.get("seed", 0)
+    out = []
+    for seed in range(first, first + flags.seeds):
+        for point in points:
+            name = f"{point.name}_{seed}"
+            given = {**base, **point.overrides, "seed": seed}
+            words = [f"--{flag}={value}" for flag, value in given.items()]
+            out.append(Trial(name, point, seed, [*words, f"--workdir={folder_of(flags, name)}"]))
+    return out
+
+
+def folder_of(flags, name):
+    """The run folder of a trial."""
+    return pathlib.Path(flags.workdir).expanduser() / name
+
+
+def command(experiment, words):
+    """A command line of the project."""
+    return [sys.executable, "-m", f"experiments.{experiment}", *words]
+
+
+def examine(experiment, words, scoring):
+    """({flag: value} of all settings, "") of a run that can be made, and scored where scoring is not None; (None, why not)."""
+    from gan_jax import evaluate
+    from gan_jax.metrics import features, neighbours
+
+    module = importlib.import_module(f"experiments.{experiment}")
+    try:
+        training, workdir, unopened, _ = common.configure(experiment, module.METHOD, module.DEFAULTS, module.__doc__, words)
+        _, config, source, _ = common.open_data(workdir, unopened, training.restart)
+        if scoring:
+            neighbours.check(scoring.neighbours, "neighbours")
+        if scoring and not source.points:
+            evaluate.check(source, scoring.n_images, "n_images", scoring.scores, features.check(scoring.features, source))
+    except InputError as error:
+        return None, str(error)
+    return {**dataclasses.asdict(config.run), **dataclasses.asdict(config.hp)}, ""
+
+
+def check(flags, scoring, every):
+    """The book.Plan of these trials. They are looked at in another process: this one never holds a GPU, which the runs need.
+
+    Raises:
+      InputError: all of them are refused.
+    """
+    from gan_jax.book import Plan
+
+    context = multiprocessing.get_context("spawn")
+    asked = [(flags.experiment, trial.words, scoring if flags.evaluate else None) for trial in every]
+    with concurrent.futures.ProcessPoolExecutor(1, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        found = list(pool.map(examine, *zip(*asked, strict=True)))
+    plan = Plan([], {}, {}, {})
+    seen = {}
+    for trial, (settings, why) in zip(every, found, strict=True):
+        first = seen.setdefault(json.dumps(settings, sort_keys=True), trial.name) if settings else trial.name
+        if first != trial.name:
+            plan.same[trial.name] = first
+            continue
+        plan.trials.append(trial)
+        plan.settings[trial.name] = settings
+        if why:
+            plan.refused[trial.name] = why
+    if len(plan.refused) == len(plan.trials):
+        raise InputError(f"All {len(plan.trials)} runs are refused; the first ({plan.trials[0].name}): {found[0][1]}")
+    return plan
+
+
+def train(flags, book, launch, signals):
+    """Trains what is left."""
+    from gan_jax import jobs, log
+
+    left, total = book.left(), len(book.plan.trials)
+
+    def ended(job, end):
+        book.note(job.name, code=end.code, reason=end.reason)
+        n = sum(known["code"] is not None for known in book.known.values())
+        log.say(f"{job.name}: {jobs.status(end.code)} after {log.clock(end.seconds)} ({n} of {total}). {end.reason}".rstrip())
+
+    work = [jobs.Job(t.name, command(flags.experiment, t.words), book.root / t.name) for t in left]
+    jobs.run(work, flags.jobs, launch, book.root / "logs", signals, lambda job: log.say(f"{job.name}: starts"), ended)
+
+
+def score(flags, scoring, book, launch, signals):
+    """Scores finished runs that are not scored in this way yet: the first alone, as it trains the classifier for all."""
+    from gan_jax import jobs, log
+    from gan_jax.book import NOT_SCORED
+
+    asked = [f"--{f.name}={getattr(scoring, f.name)}" for f in dataclasses.fields(scoring)]
+
+    def ended(job, end):
+        name = job.name.removesuffix(".eval")
+        known = {"scored": asked, "reason": ""} if end.code == jobs.DONE else {"reason": NOT_SCORED + end.reason}
+        book.note(name, **known)
+        log.say(f"{name}: {NOT_SCORED + end.reason if end.reason else 'scored'}")
+
+    work = [
+        jobs.Job(f"{trial.name}.eval", command("evaluate", [f"--workdir={book.root / trial.name}", *asked]))
+        for trial in book.finished()
+        if book.known[trial.name]["scored"] != asked or not (book.root / trial.name / "eval.json").exists()
+    ]
+    for part in (work[:1], work[1:]):
+        jobs.run(part, flags.jobs, launch, book.root / "logs", signals, lambda job: None, ended)
+
+
+def measure(flags, plan, signals):
+    """{name of a point: (seconds beside the steps, seconds per step), or why there are none}, measured as the runs will be:
+    in processes, as many at a time."""
+    from gan_jax import jobs, log
+
+    left = {t.point.name: t for t in plan.trials if t.name not in plan.refused}
+    n, found = flags.estimate_steps, {}
+    short = [f"--{name}=0" for name in ("sample_every", "save_every", "eval_every")]
+    short += [f"--steps={2 * n}", f"--log_every={n}", "--keep_best=none"]
+    with tempfile.TemporaryDirectory() as scratch:
+        root = pathlib.Path(scratch)
+
+        def ended(job, end):
+            logged = log.read(root / job.name / "metrics.jsonl")
+            spent = [record["wall"]["train_s"] for record in logged]
+            found[job.name] = end.reason if end.code else (end.seconds - spent[-1], (spent[1] - spent[0]) / n)
+
+        work = [
+            jobs.Job(name, command(flags.experiment, [*t.words, *short, f"--workdir={root / name}"]))
+            for name, t in left.items()
+        ]
+        (root / "logs").mkdir()
+        jobs.run(work, flags.jobs, jobs.local(flags.jobs), root / "logs", signals, lambda job: None, ended)
+    return found
+
+
+def together(seconds, n):
+    """Seconds until all of several runs are done, n at a time, in their order."""
+    slots = [0.0] * n
+    for each in seconds:
+        slots[slots.index(min(slots))] += each
+    return max(slots)
+
+
+def foretell(flags, plan, book, found):
+    """Lines: what every configuration takes, and all that is left. found: see `measure`."""
+    from gan_jax import log
+
+    lines, seconds = [], []
+    for trial in book.left():
+        took = found[trial.point.name]
+        if not isinstance(took, str):
+            seconds.append(took[0] + took[1] * (plan.settings[trial.name]["steps"] - book.pace(trial)[0]))
+    for name, took in found.items():
+        lines.append(f"  {name}: " + (f"no estimate. {took}" if isinstance(took, str) else
+                     f"start and compiling {took[0]:.0f} s, {1000 * took[1]:.1f} ms per step"))  # fmt: skip
+    all_of_them = log.clock(together(seconds, flags.jobs)) if seconds else "0:00"
+    return [*lines, f"Estimate: {all_of_them} for the training of {len(seconds)} runs, {flags.jobs} at a time; scoring not "
+                    "included."]  # fmt: skip
+
+
+def preview(flags, plan, book):
+    """Prints what would be done."""
+    from gan_jax import train as training
+
+    for trial in plan.trials:
+        print(f"# {trial.name}: {book.status(trial.name)}. {book.known[trial.name]['reason']}".rstrip())
+        if book.known[trial.name]["code"] is None:
+            print(shlex.join(command(flags.experiment, trial.words)), flush=True)
+    if flags.estimate and flags.slurm:
+        print("No estimate: measure on a machine of the cluster, by this command without --slurm.")
+    elif flags.estimate and book.left():
+        with training.Signals() as signals:
+            found = measure(flags, plan, signals)
+        print("\n".join(foretell(flags, plan, book, found)))
+    print(f"Dry run: nothing was written. {len(book.left())} of {len(plan.trials)} runs are left.")
+
+
+def compare(book):
+    """Writes the page of all scored runs, and its sentences on every pair to compare.txt. Returns why there is none, or ""."""
+    from experiments import compare as page
+    from gan_jax import cache
+
+    folders = [str(book.root / trial.name) for trial in book.finished() if book.known[trial.name]["scored"]]
+    if len(folders) < 2:
+        return "fewer than two runs are scored."
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            page.run([*folders, f"--out={book.root}"])
+    except InputError as error:
+        return str(error)
+    cache.write_atomic(book.root / "compare.txt", said.getvalue())
+    return ""
+
+
+def carry_out(flags, scoring, plan, root):
+    """Trains, scores and compares what is left of a plan."""
+    from gan_jax import book as books
+    from gan_jax import cache, jobs
+    from gan_jax import train as training
+
+    launch = jobs.cluster(flags.slurm, root / "slurm") if flags.slurm else jobs.local(flags.jobs)
+    book = books.Book(root, plan)
+    (root / "logs").mkdir(exist_ok=True)
+    book.write()
+    for name, why in plan.refused.items():
+        print(f"{name}: refused. {why}", file=sys.stderr, flush=True)
+    with training.Signals() as signals:
+        train(flags, book, launch, signals)
+        if flags.evaluate:
+            score(flags, scoring, book, launch, signals)
+    why_not = compare(book) if flags.evaluate else "runs are not scored (--noevaluate)."
+    text = books.text(book, why_not)
+    cache.write_atomic(root / "summary.md", text)
+    print(text)
+    print(f"Written: summary.csv, summary.md{'' if why_not else ', compare.html'} in {root}")
+
+
+def run(argv):
+    """Command line to summary and page."""
+    from gan_jax import book, runs
+
+    flags, scoring, base = read(argv)
+    if flags.slurm:
+        common.need("submitit", "--slurm", "sweep")
+    root = pathlib.Path(flags.workdir).expanduser()
+    plan = check(flags, scoring, trials(flags, base))
+    if flags.dry_run:
+        preview(flags, plan, book.Book(root, plan))
+        return
+    with runs.claim(root):
+        carry_out(flags, scoring, plan, root)
+
+
+if __name__ == "__main__":
+    sys.exit(common.guarded(run, sys.argv[1:]))
