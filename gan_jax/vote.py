@@ -29,8 +29,8 @@ def plurality(probs):
 class Paired(NamedTuple):
     """What a paired t-test found.
 
-    n: pairs. mean: of the differences. low, high: its 95 % interval. t: the statistic, of n - 1 degrees of freedom. p: two-sided.
-    note: why low to p are None, "" where they are not.
+    n: pairs. mean: of the differences. low, high: its 95 % interval. t: the statistic, of n - 1 degrees of freedom. p:
+    two-sided. note: why low to p are None, "" where they are not.
     """
 
     n: int

@@ -1,7 +1,7 @@
 """One of V disjoint parts of another data set: `--data=shard:I/V/SEED:DATA`.
 
-What a node of a cluster sees when the data are dealt out (S0). Since a shard is a source like any other, a run that was trained on
-one is an ordinary run.
+What a node of a cluster sees when the data are dealt out (S0). Since a shard is a source like any other, a run that was trained
+on one is an ordinary run.
 """
 
 import numpy as np
