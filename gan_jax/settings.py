@@ -50,7 +50,8 @@ class Run:
 
     data: str = setting(
         "galaxies",
-        "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR, toys:NAME",
+        "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR, toys:NAME; "
+        "shard:I/V/SEED:DATA for one part of V of any of them",
     )
     size: int = setting(64, "side of the square images, in pixels (points have none)", low=8, high=1024)
     crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest", low=0)

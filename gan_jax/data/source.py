@@ -24,10 +24,12 @@ LOADERS = {
     "galaxyzoo": ("galaxyzoo:DIR", "gan_jax.data.galaxyzoo"),
     "celeba": ("celeba:DIR", "gan_jax.data.celeba"),
     "toys": ("toys:NAME", "gan_jax.data.toys"),
+    "shard": ("shard:I/V/SEED:DATA", "gan_jax.data.shards"),
 }
 _OF_POINTS = ("toys",)  # sources that have no image size
-_WITH_LABELS = ("galaxyzoo", "celeba", "tfds")  # sources that have a choice of labels
+_WITH_LABELS = ("galaxyzoo", "celeba", "tfds", "shard")  # sources that have a choice of labels
 _ON_DISK = ("DIR", "FILE")  # what a form's argument is called where it is a path
+_OF_OTHER_DATA = "DATA"  # the same, where it is another spec with words in front
 MIN_SIZE, MAX_SIZE = 8, 1024
 MAX_CLASSES = 65536
 _CHUNK_BYTES = 2**24
@@ -128,7 +130,11 @@ def find(spec, view, split="train"):
 def absolute(spec):
     """The spec with its path, if it has one, made absolute: what a run records, so that it can be opened from anywhere."""
     name, _, arg = spec.partition(":")
-    has_path = LOADERS.get(name, ("",))[0].endswith(_ON_DISK)
+    form = LOADERS.get(name, ("",))[0]
+    if form.endswith(_OF_OTHER_DATA):
+        words, colon, inner = arg.partition(":")
+        return f"{name}:{words}{colon}{absolute(inner)}"
+    has_path = form.endswith(_ON_DISK)
     return f"{name}:{os.path.abspath(os.path.expanduser(arg))}" if has_path and arg else spec
 
 

@@ -3,6 +3,7 @@
 `--features=random`: the same net, untrained; it gives features that compare sets, and no probabilities.
 """
 
+import functools
 import json
 import sys
 from typing import NamedTuple
@@ -74,6 +75,21 @@ def load(arg, source, heldout=None, settings=None):
     )
 
 
+def fit(source, settings):
+    """Trains a classifier on a source's labelled images, each class equally often; it is neither measured nor kept.
+
+    Programs are compiled once for all sources of as many images with the same classes among their labels.
+
+    Args:
+      source: data.source.Source with labels int32 [N], of which one at least is >= 0. settings: Settings.
+
+    Returns:
+      images uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K]), as an Extractor's.
+    """
+    net = classifier.Classifier(len(source.classes), settings.widths)
+    return _applier(net, _train(net, source.images, source.labels, settings, _turned(source), quiet=True))
+
+
 def check(arg, source):
     """Number of features; refuses data without two labelled classes."""
     n = n_labelled(source)
@@ -105,7 +121,12 @@ def default_settings(source):
 
 
 def _init(net, x, settings):
-    return jax.jit(net.init)(jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
+    return _initial(net, jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _initial(net, key, x):
+    return net.init(key, x)
 
 
 def _turned(source):
@@ -114,16 +135,13 @@ def _turned(source):
 
 def _applier(net, variables):
     """images uint8 [N, H, W, C] -> (features [N, F], probs [N, K]), in batches of one shape, for one compilation."""
+    return batched(lambda x: jax.device_get(_embed(net, variables, x)), "The classifier", _APPLY_BATCH, fill=True)
 
-    @jax.jit
-    def embed(variables, x):
-        features, logits = net.apply(variables, images.to_float(x, "tanh"))
-        return features, jax.nn.softmax(logits)
 
-    def on_host(x):
-        return jax.device_get(embed(variables, x))
-
-    return batched(on_host, "The classifier", _APPLY_BATCH, fill=True)
+@functools.partial(jax.jit, static_argnums=0)
+def _embed(net, variables, x):
+    features, logits = net.apply(variables, images.to_float(x, "tanh"))
+    return features, jax.nn.softmax(logits)
 
 
 def _build(folder, source, heldout, settings):
@@ -170,55 +188,57 @@ def _normalised(confusion):
     return np.where(n > 0, confusion / np.maximum(n, 1), np.eye(len(confusion)))
 
 
-def _train(net, x, labels, settings, turned):
-    """Trains net on images uint8 [N, S, S, C] and labels int32 [N], all >= 0; returns its variables."""
+def _train(net, x, labels, settings, turned, quiet=False):
+    """Trains net on images uint8 [N, S, S, C] and labels int32 [N], leaving out those below 0; returns its variables."""
     tenth = settings.steps // 10
-    schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, tenth, settings.steps)
-    optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
     key = jax.random.key(settings.seed)
     variables = _init(net, x, settings)
+    optimizer, step = _build_step(net, settings._replace(seed=0), turned)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
-    step = jax.jit(_build_step(net, optimizer, _balanced(labels, settings.batch), turned), donate_argnums=0)
-    x, labels = jnp.asarray(x), jnp.asarray(labels)
+    data = jnp.asarray(x), jnp.asarray(labels), _by_class(labels)
     for t in range(settings.steps):
-        state, loss = step(state, x, labels, jax.random.fold_in(key, t))
-        if (t + 1) % max(1, tenth) == 0:
+        state, loss = step(state, data, jax.random.fold_in(key, t))
+        if not quiet and (t + 1) % max(1, tenth) == 0:
             print(f"classifier: step {t + 1} of {settings.steps}, loss {float(loss):.3f}", file=sys.stderr, flush=True)
     return {"params": state[0], "batch_stats": state[1]}
 
 
-def _balanced(labels, batch):
-    """Function of a key: row numbers int32 [batch], every class that occurs equally likely."""
-    order = jnp.asarray(np.argsort(labels, kind="stable"), jnp.int32)
-    count = np.unique(labels, return_counts=True)[1]
-    start, count = jnp.asarray(np.cumsum(count) - count, jnp.int32), jnp.asarray(count, jnp.int32)
-
-    def rows_of(key):
-        class_key, row_key = jax.random.split(key)
-        c = jax.random.randint(class_key, (batch,), 0, len(count))
-        return order[start[c] + jax.random.randint(row_key, (batch,), 0, count[c])]
-
-    return rows_of
+def _by_class(labels):
+    """int32: row numbers by class [N], unlabelled ones first; where each class that occurs begins in them [K]; its rows [K]."""
+    order = np.argsort(labels, kind="stable")
+    classes, start, count = np.unique(labels[order], return_index=True, return_counts=True)
+    return tuple(jnp.asarray(a, jnp.int32) for a in (order, start[classes >= 0], count[classes >= 0]))
 
 
-def _build_step(net, optimizer, rows_of, turned):
-    """One update: (state, images, labels, key) -> (state, loss)."""
+def _balanced(by_class, batch, key):
+    """Row numbers int32 [batch], every class that occurs equally likely."""
+    order, start, count = by_class
+    class_key, row_key = jax.random.split(key)
+    c = jax.random.randint(class_key, (batch,), 0, len(count))
+    return order[start[c] + jax.random.randint(row_key, (batch,), 0, count[c])]
+
+
+@functools.lru_cache(maxsize=8)
+def _build_step(net, settings, turned):
+    """(optimizer, one update: (state, (images, labels, rows by class), key) -> (state, loss), compiled)."""
+    schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, settings.steps // 10, settings.steps)
+    optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
 
     def loss_of(params, stats, x, y):
         (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
 
-    def step(state, x, labels, key):
-        params, stats, opt = state
+    def step(state, data, key):
+        (params, stats, opt), (x, labels, by_class) = state, data
         rows_key, turn_key = jax.random.split(key)
-        rows = rows_of(rows_key)
+        rows = _balanced(by_class, settings.batch, rows_key)
         batch = images.to_float(x[rows], "tanh")
         batch = _turn(batch, turn_key) if turned else batch
         (loss, stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params, stats, batch, labels[rows])
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), stats, opt), loss
 
-    return step
+    return optimizer, jax.jit(step, donate_argnums=0)
 
 
 def _turn(x, key):
