@@ -72,7 +72,7 @@ class Scoring:
 
 def experiments():
     """Names of the training commands."""
-    return sorted(p.stem for p in (common.ROOT / "experiments").glob("*.py") if "\nMETHOD = " in p.read_text())
+    return sorted(p.stem for p in (common.ROOT / "experiments").glob("*.py") if "\nDEFAULTS = " in p.read_text())
 
 
 def named(argv):

@@ -84,8 +84,8 @@ def test_member_equals_solo_run(case, how):
         batches = [batch(method, t, m) for m in members]
         state, _ = step(state, jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches))
         starts = [alone(s, b)[0] for s, b in zip(starts, batches, strict=True)]
-    for m in members:
-        assert worst(jax.tree.map(lambda a, m=m: a[m], state), starts[m]) <= 1e-6
+    for m in members:  # vmapped convolutions add up in another order: 1.03e-6 was seen on one kind of processor
+        assert worst(jax.tree.map(lambda a, m=m: a[m], state), starts[m]) <= 2e-6
 
 
 @pytest.mark.parametrize("case", CASES)

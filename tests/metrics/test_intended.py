@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import evaluate, parallel, sampling
+from gan_jax import evaluate, parallel, sampling, tables
 from gan_jax.data import source
-from gan_jax.metrics import coverage, features, intended
+from gan_jax.metrics import coverage, features, intended, metric
 from gan_jax.state import Vars
 from gan_jax.step import Method
 
@@ -26,7 +26,7 @@ def embedding(labels, seed):
 
 def classified(x):
     nearest = ((x[:, None] - CENTERS) ** 2).sum(-1).argmin(1)
-    return evaluate.Embedding(x.astype(np.float32), np.eye(3, dtype=np.float32)[nearest])
+    return {"features": x.astype(np.float32), "probs": np.eye(3, dtype=np.float32)[nearest]}
 
 
 REAL_LABELS, CONTROL_LABELS, ASKED = np.repeat([0, 1, 2], [400, 300, 350]), np.tile([0, 1, 2], 250), np.tile([0, 1, 2], 280)
@@ -50,22 +50,22 @@ def test_a_perfect_generator():
 
 
 def test_by_the_definitions():
-    generated = evaluate.Embedding(0.7 * PERFECT.features, PERFECT.probs[::-1])
+    generated = {"features": 0.7 * PERFECT["features"], "probs": PERFECT["probs"][::-1]}
     found = study(generated)
     for c in range(3):
         parts = ((generated, ASKED), (REAL, REAL_LABELS), CONTROL)
-        made, pool, other = (e.features[labels == c][:250].astype(float) for e, labels in parts)
+        made, pool, other = (e["features"][labels == c][:250].astype(float) for e, labels in parts)
         spread = [np.mean([np.linalg.norm(x[i] - x[j]) for i in range(250) for j in range(i)]) for x in (made, pool)]
         assert found["diversity_per_class"][c] == pytest.approx(spread[0] / spread[1], rel=1e-6)
         assert found["coverage_per_class"][c] == coverage.scores(pool, made)["coverage"]
         assert found["coverage_real_per_class"][c] == coverage.scores(pool, other)["coverage"]
-        assert found["intended_per_class"][c] == np.mean((generated.probs.argmax(1) == c)[c::3])
+        assert found["intended_per_class"][c] == np.mean((generated["probs"].argmax(1) == c)[c::3])
     assert found["intended"] == pytest.approx(np.mean(found["intended_per_class"]))
 
 
 def test_one_memorised_image_per_class_is_not_enough():
     first = np.searchsorted(REAL_LABELS, [0, 1, 2])
-    found = study(REAL.take(first[ASKED]))
+    found = study(metric.take(REAL, first[ASKED]))
     assert found["intended"] == 1
     assert max(found["coverage_per_class"]) < 0.1 and found["diversity_per_class"] == [0, 0, 0]
 
@@ -81,7 +81,7 @@ def test_a_generator_that_does_not_listen():
 
 
 def test_one_class_is_lost():
-    asked_twice = PERFECT.take(np.where(ASKED == 2, np.arange(len(ASKED)) - 1, np.arange(len(ASKED))))
+    asked_twice = metric.take(PERFECT, np.where(ASKED == 2, np.arange(len(ASKED)) - 1, np.arange(len(ASKED))))
     found = study(asked_twice)
     assert found["intended_per_class"] == [1, 1, 0] and found["intended"] == pytest.approx(2 / 3)
     assert found["coverage_per_class"][2] == 0 and found["coverage_per_class"][0] > 0.9
@@ -89,7 +89,7 @@ def test_one_class_is_lost():
 
 def test_half_of_each_class():
     """The same images on one side of the class only."""
-    x = PERFECT.features - CENTERS[ASKED]
+    x = PERFECT["features"] - CENTERS[ASKED]
     x[:, 1] = abs(x[:, 1])
     found = study(classified(x + CENTERS[ASKED]))
     assert found["intended"] == 1
@@ -98,7 +98,7 @@ def test_half_of_each_class():
 
 def test_unknown_labels_are_not_used():
     some = np.where(np.arange(len(REAL_LABELS)) % 2, REAL_LABELS, -1)
-    found, expected = study(PERFECT, labels=some), study(PERFECT, real=REAL.take(some >= 0), labels=some[some >= 0])
+    found, expected = study(PERFECT, labels=some), study(PERFECT, real=metric.take(REAL, some >= 0), labels=some[some >= 0])
     assert found == expected and found["compared_per_class"] == [200, 150, 175]
 
 
@@ -107,9 +107,9 @@ def test_without_a_control_the_real_images_are_divided():
     assert found["compared_per_class"] == [200, 150, 175]
     expected = study(
         PERFECT,
-        real=REAL.take(np.arange(0, 1050, 2)),
+        real=metric.take(REAL, np.arange(0, 1050, 2)),
         labels=REAL_LABELS[::2],
-        control=(REAL.take(np.arange(1, 1050, 2)), REAL_LABELS[1::2]),
+        control=(metric.take(REAL, np.arange(1, 1050, 2)), REAL_LABELS[1::2]),
     )
     assert found == expected  # all class sizes are even
 
@@ -117,7 +117,7 @@ def test_without_a_control_the_real_images_are_divided():
 @pytest.mark.parametrize("n", [0, 5, 6])
 def test_too_few_images_have_no_score(n):
     keep = np.concatenate([np.flatnonzero(ASKED != 1), np.flatnonzero(ASKED == 1)[:n]])
-    found = study(PERFECT.take(keep), ASKED[keep])
+    found = study(metric.take(PERFECT, keep), ASKED[keep])
     assert found["compared_per_class"] == [250, n, 250]
     assert found["intended_per_class"][1] == (1 if n else None)
     for name in ("coverage_per_class", "coverage_real_per_class", "diversity_per_class"):
@@ -126,7 +126,7 @@ def test_too_few_images_have_no_score(n):
 
 
 def test_equal_real_images_have_no_diversity():
-    same = evaluate.Embedding(np.ones_like(REAL.features), REAL.probs)
+    same = REAL | {"features": np.ones_like(REAL["features"])}
     assert study(PERFECT, real=same)["diversity_per_class"] == [None, None, None]
 
 
@@ -171,7 +171,7 @@ def make_sampler(spread, listens=True):
 def test_a_sampler_is_asked_for_every_class_equally_often():
     asked = []
     ask = lambda seed, given: (asked.append((seed, given)), make_sampler(12)(seed, given))[1]  # noqa: E731
-    found = evaluate.conditional(make_extractor(), make_source(1500, 0), make_source(900, 1), ask, 1000, 7)
+    found = evaluate.conditional(evaluate.Look(make_extractor(), {}), make_source(1500, 0), make_source(900, 1), ask, 1000, 7)
     ((seed, given),) = asked
     assert seed == 7 and np.bincount(given).tolist() == [333, 333, 333]
     assert min(np.bincount(given[:60])) == 20  # mixed within a chunk
@@ -186,14 +186,18 @@ def test_a_sampler_is_asked_for_every_class_equally_often():
 
 def test_a_sampler_with_one_image_per_class():
     """The very centre of each class, a neighbour to more real images than any other single image could be."""
-    found = evaluate.conditional(make_extractor(), make_source(1500, 0), make_source(900, 1), make_sampler(0), 900, 0)
+    found = evaluate.conditional(
+        evaluate.Look(make_extractor(), {}), make_source(1500, 0), make_source(900, 1), make_sampler(0), 900, 0
+    )
     assert found["intended"] == 1 and found["diversity_per_class"] == [0, 0, 0]
     assert max(found["coverage_per_class"]) < 0.4 and min(found["coverage_real_per_class"]) > 0.9
 
 
 def test_a_sampler_that_does_not_listen():
     sampler = make_sampler(12, listens=False)
-    found = evaluate.conditional(make_extractor(), make_source(1500, 0), make_source(900, 1), sampler, 900, 0)
+    found = evaluate.conditional(
+        evaluate.Look(make_extractor(), {}), make_source(1500, 0), make_source(900, 1), sampler, 900, 0
+    )
     assert found["intended_per_class"] == [1, 0, 0]
     assert found["coverage_per_class"][0] > 0.8 and found["coverage_per_class"][1:] == [0, 0]
 
@@ -201,14 +205,16 @@ def test_a_sampler_that_does_not_listen():
 @pytest.mark.parametrize("heldout", [None, make_source(50, 1, labels=False)])
 def test_without_labelled_heldout_images(heldout):
     """All training images are used at most once: 1,500 / 3 classes / 2."""
-    found = evaluate.conditional(make_extractor(), make_source(1500, 0), heldout, make_sampler(12), 10_000, 0)
+    found = evaluate.conditional(
+        evaluate.Look(make_extractor(), {}), make_source(1500, 0), heldout, make_sampler(12), 10_000, 0
+    )
     assert found["n_per_class"] == intended.N_PER_CLASS and found["control"] == "as many other training images"
     assert max(found["compared_per_class"]) < 300
     assert min(found["coverage_per_class"]) > 0.8
 
 
 def test_in_words():
-    found = evaluate.conditional(make_extractor(), make_source(1500, 0), None, make_sampler(12), 900, 0)
+    found = evaluate.conditional(evaluate.Look(make_extractor(), {}), make_source(1500, 0), None, make_sampler(12), 900, 0)
     head, *body = intended.lines(found, CLASSES)
     assert head == ["asked for", *intended.COLUMNS] and [row[0] for row in body] == list(CLASSES)
     assert body[1][1:3] == [f"{100 * found['intended_per_class'][1]:.1f}", "97.0"]
@@ -219,4 +225,4 @@ def test_in_words():
     assert "300 images per class" in intended.protocol_line(found) and "number 5" in intended.protocol_line(found)
     lost = {**found, "coverage_per_class": [None] * 3, "coverage_real_per_class": [None] * 3}
     assert intended.lines(lost, CLASSES)[1][3:5] == ["-", "-"] and intended.verdict(lost).endswith("(balanced, held-out).")
-    assert max(map(len, evaluate.intended_lines(found, CLASSES))) <= 100
+    assert max(map(len, tables.intended_lines(found, CLASSES))) <= 100
