@@ -13,7 +13,8 @@ their reason, and the others go on. Each run is an ordinary run folder, --workdi
 all that ran has saved, and the same command goes on; finished and diverged runs are not repeated (delete the folder of one to
 make it again). Ends with summary.csv (a row per run), summary.md (every configuration, and whether it differs from the first
 one) and compare.html in --workdir, where logs/ has what the runs said; with code 0, whatever became of single runs. --dry_run
-prints every command and how long all will take, from steps that it measures.
+prints every command and how long all will take, from steps that it measures (and from compiling, which takes longer the first
+time).
 
 Seeds are runs of their own, not members of one program. S3's contribution taken apart, {none, DRAGAN, WGAN-GP, WGAN-GP in
 Dist-GAN's norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in flagfiles: ablate_quick (half an hour on 2
@@ -215,12 +216,12 @@ def score(flags, scoring, book, launch, signals):
         jobs.run(part, flags.jobs, launch, book.root / "logs", signals, lambda job: None, ended)
 
 
-def measure(flags, plan, signals):
-    """{name of a point: (seconds beside the steps, seconds per step), or why there are none}, measured as the runs will be:
-    in processes, as many at a time."""
+def measure(flags, book, signals):
+    """{name of a point that is left: (seconds beside the steps, seconds per step), or why there are none}, measured as its runs
+    will be: in processes, as many at a time."""
     from gan_jax import jobs, log
 
-    left = {t.point.name: t for t in plan.trials if t.name not in plan.refused}
+    left = {t.point.name: t for t in book.left()}
     n, found = flags.estimate_steps, {}
     short = [f"--{name}=0" for name in ("sample_every", "save_every", "eval_every")]
     short += [f"--steps={2 * n}", f"--log_every={n}", "--keep_best=none"]
@@ -249,7 +250,7 @@ def together(seconds, n):
     return max(slots)
 
 
-def foretell(flags, plan, book, found):
+def foretell(flags, book, found):
     """Lines: what every configuration takes, and all that is left. found: see `measure`."""
     from gan_jax import log
 
@@ -257,7 +258,7 @@ def foretell(flags, plan, book, found):
     for trial in book.left():
         took = found[trial.point.name]
         if not isinstance(took, str):
-            seconds.append(took[0] + took[1] * (plan.settings[trial.name]["steps"] - book.pace(trial)[0]))
+            seconds.append(took[0] + took[1] * (book.plan.settings[trial.name]["steps"] - book.pace(trial)[0]))
     for name, took in found.items():
         lines.append(f"  {name}: " + (f"no estimate. {took}" if isinstance(took, str) else
                      f"start and compiling {took[0]:.0f} s, {1000 * took[1]:.1f} ms per step"))  # fmt: skip
@@ -266,11 +267,11 @@ def foretell(flags, plan, book, found):
                     "included."]  # fmt: skip
 
 
-def preview(flags, plan, book):
+def preview(flags, book):
     """Prints what would be done."""
     from gan_jax import train as training
 
-    for trial in plan.trials:
+    for trial in book.plan.trials:
         print(f"# {trial.name}: {book.status(trial.name)}. {book.known[trial.name]['reason']}".rstrip())
         if book.known[trial.name]["code"] is None:
             print(shlex.join(command(flags.experiment, trial.words)), flush=True)
@@ -278,9 +279,9 @@ def preview(flags, plan, book):
         print("No estimate: measure on a machine of the cluster, by this command without --slurm.")
     elif flags.estimate and book.left():
         with training.Signals() as signals:
-            found = measure(flags, plan, signals)
-        print("\n".join(foretell(flags, plan, book, found)))
-    print(f"Dry run: nothing was written. {len(book.left())} of {len(plan.trials)} runs are left.")
+            found = measure(flags, book, signals)
+        print("\n".join(foretell(flags, book, found)))
+    print(f"Dry run: nothing was written. {len(book.left())} of {len(book.plan.trials)} runs are left.")
 
 
 def compare(book):
@@ -334,7 +335,7 @@ def run(argv):
     root = pathlib.Path(flags.workdir).expanduser()
     plan = check(flags, scoring, trials(flags, base))
     if flags.dry_run:
-        preview(flags, plan, book.Book(root, plan))
+        preview(flags, book.Book(root, plan))
         return
     with runs.claim(root):
         carry_out(flags, scoring, plan, root)
