@@ -22,10 +22,8 @@ cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks), 
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import importlib
-import io
 import json
 import multiprocessing
 import pathlib
@@ -285,20 +283,22 @@ def preview(flags, book):
 
 
 def compare(book):
-    """Writes the page of all scored runs, and its sentences on every pair to compare.txt. Returns why there is none, or ""."""
-    from experiments import compare as page
+    """Writes the page of all scored runs, and the sentences on every pair to compare.txt. Returns why there is none, or ""."""
+    from experiments import compare as command
     from gan_jax import cache
+    from gan_jax import compare as comparing
 
-    folders = [str(book.root / trial.name) for trial in book.finished() if book.known[trial.name]["scored"]]
-    if len(folders) < 2:
+    for name in ("compare.html", "compare.json", "compare.txt"):  # of an earlier start, with fewer runs
+        (book.root / name).unlink(missing_ok=True)
+    scored = {t.name: t.point.name for t in book.finished() if book.known[t.name]["scored"]}
+    if len(scored) < 2:
         return "fewer than two runs are scored."
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said):
-            page.run([*folders, f"--out={book.root}"])
+        systems = comparing.group([comparing.read(book.root / name) for name in scored])
+        systems = [system._replace(name=scored[system.members[0].folder.name]) for system in systems]
+        cache.write_atomic(book.root / "compare.txt", command.write(systems, book.root) + "\n")
     except InputError as error:
         return str(error)
-    cache.write_atomic(book.root / "compare.txt", said.getvalue())
     return ""
 
 
