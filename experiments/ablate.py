@@ -13,7 +13,8 @@ their reason, and the others go on. Each run is an ordinary run folder, --workdi
 all that ran has saved, and the same command goes on; finished and diverged runs are not repeated (delete the folder of one to
 make it again). Ends with summary.csv (a row per run), summary.md (every configuration, and whether it differs from the first
 one) and compare.html in --workdir, where logs/ has what the runs said; with code 0, whatever became of single runs. --dry_run
-prints every command and how long all will take, from steps that it measures.
+prints every command and how long all will take, from steps that it measures (and from compiling, which takes longer the first
+time).
 
 Seeds are runs of their own, not members of one program. S3's contribution taken apart, {none, DRAGAN, WGAN-GP, WGAN-GP in
 Dist-GAN's norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in flagfiles: ablate_quick (half an hour on 2
@@ -21,10 +22,8 @@ cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks), 
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import importlib
-import io
 import json
 import multiprocessing
 import pathlib
@@ -215,12 +214,12 @@ def score(flags, scoring, book, launch, signals):
         jobs.run(part, flags.jobs, launch, book.root / "logs", signals, lambda job: None, ended)
 
 
-def measure(flags, plan, signals):
-    """{name of a point: (seconds beside the steps, seconds per step), or why there are none}, measured as the runs will be:
-    in processes, as many at a time."""
+def measure(flags, book, signals):
+    """{name of a point that is left: (seconds beside the steps, seconds per step), or why there are none}, measured as its runs
+    will be: in processes, as many at a time."""
     from gan_jax import jobs, log
 
-    left = {t.point.name: t for t in plan.trials if t.name not in plan.refused}
+    left = {t.point.name: t for t in book.left()}
     n, found = flags.estimate_steps, {}
     short = [f"--{name}=0" for name in ("sample_every", "save_every", "eval_every")]
     short += [f"--steps={2 * n}", f"--log_every={n}", "--keep_best=none"]
@@ -249,7 +248,7 @@ def together(seconds, n):
     return max(slots)
 
 
-def foretell(flags, plan, book, found):
+def foretell(flags, book, found):
     """Lines: what every configuration takes, and all that is left. found: see `measure`."""
     from gan_jax import log
 
@@ -257,7 +256,7 @@ def foretell(flags, plan, book, found):
     for trial in book.left():
         took = found[trial.point.name]
         if not isinstance(took, str):
-            seconds.append(took[0] + took[1] * (plan.settings[trial.name]["steps"] - book.pace(trial)[0]))
+            seconds.append(took[0] + took[1] * (book.plan.settings[trial.name]["steps"] - book.pace(trial)[0]))
     for name, took in found.items():
         lines.append(f"  {name}: " + (f"no estimate. {took}" if isinstance(took, str) else
                      f"start and compiling {took[0]:.0f} s, {1000 * took[1]:.1f} ms per step"))  # fmt: skip
@@ -266,11 +265,11 @@ def foretell(flags, plan, book, found):
                     "included."]  # fmt: skip
 
 
-def preview(flags, plan, book):
+def preview(flags, book):
     """Prints what would be done."""
     from gan_jax import train as training
 
-    for trial in plan.trials:
+    for trial in book.plan.trials:
         print(f"# {trial.name}: {book.status(trial.name)}. {book.known[trial.name]['reason']}".rstrip())
         if book.known[trial.name]["code"] is None:
             print(shlex.join(command(flags.experiment, trial.words)), flush=True)
@@ -278,26 +277,28 @@ def preview(flags, plan, book):
         print("No estimate: measure on a machine of the cluster, by this command without --slurm.")
     elif flags.estimate and book.left():
         with training.Signals() as signals:
-            found = measure(flags, plan, signals)
-        print("\n".join(foretell(flags, plan, book, found)))
-    print(f"Dry run: nothing was written. {len(book.left())} of {len(plan.trials)} runs are left.")
+            found = measure(flags, book, signals)
+        print("\n".join(foretell(flags, book, found)))
+    print(f"Dry run: nothing was written. {len(book.left())} of {len(book.plan.trials)} runs are left.")
 
 
 def compare(book):
-    """Writes the page of all scored runs, and its sentences on every pair to compare.txt. Returns why there is none, or ""."""
-    from experiments import compare as page
+    """Writes the page of all scored runs, and the sentences on every pair to compare.txt. Returns why there is none, or ""."""
+    from experiments import compare as command
     from gan_jax import cache
+    from gan_jax import compare as comparing
 
-    folders = [str(book.root / trial.name) for trial in book.finished() if book.known[trial.name]["scored"]]
-    if len(folders) < 2:
+    for name in ("compare.html", "compare.json", "compare.txt"):  # of an earlier start, with fewer runs
+        (book.root / name).unlink(missing_ok=True)
+    scored = {t.name: t.point.name for t in book.finished() if book.known[t.name]["scored"]}
+    if len(scored) < 2:
         return "fewer than two runs are scored."
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said):
-            page.run([*folders, f"--out={book.root}"])
+        systems = comparing.group([comparing.read(book.root / name) for name in scored])
+        systems = [system._replace(name=scored[system.members[0].folder.name]) for system in systems]
+        cache.write_atomic(book.root / "compare.txt", command.write(systems, book.root) + "\n")
     except InputError as error:
         return str(error)
-    cache.write_atomic(book.root / "compare.txt", said.getvalue())
     return ""
 
 
@@ -334,7 +335,7 @@ def run(argv):
     root = pathlib.Path(flags.workdir).expanduser()
     plan = check(flags, scoring, trials(flags, base))
     if flags.dry_run:
-        preview(flags, plan, book.Book(root, plan))
+        preview(flags, book.Book(root, plan))
         return
     with runs.claim(root):
         carry_out(flags, scoring, plan, root)

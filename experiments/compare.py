@@ -23,23 +23,20 @@ class Settings(common.Command):
     out: str = setting("runs/compare", "folder for compare.html and compare.json")
 
 
-def run(argv):
-    """Command line to compare.html."""
+def write(systems, out):
+    """Writes compare.html and compare.json of compare.System's into a folder, which is made.
+
+    Returns:
+      The table of scores for a terminal; "" where no run is scored.
+
+    Raises:
+      InputError: the runs were scored in different ways.
+    """
     from gan_jax import cache, compare, compare_page
 
-    folders = [word for word in argv if not word.startswith("-")]
-    (flags,), _ = common.parse(__doc__, "experiments.compare", [Settings()], [w for w in argv if w.startswith("-")])
-    if len(folders) < 2:
-        raise InputError("Name two or more run folders: python -m experiments.compare runs/a runs/b")
-    systems = compare.group([compare.read(folder) for folder in folders])
     compare.require_one_protocol(systems)
-    out = pathlib.Path(flags.out).expanduser()
-    unscored = [str(m.folder) for system in systems for m in system.members if not m.record]
-    for folder in unscored:
-        print(f"{folder} has no scores yet; python -m experiments.evaluate --workdir={folder} adds them.", file=sys.stderr)
-    keys = compare.common(systems) if len(unscored) < len(folders) else []
-    if keys:
-        print(compare.text(systems))
+    members = [m for system in systems for m in system.members]
+    keys = compare.common(systems) if any(m.record for m in members) else []
     found = {
         key: {s.name: compare.values(s, key).tolist() for s in systems} | {"verdicts": compare.verdicts(systems, key)}
         for key in keys
@@ -48,6 +45,24 @@ def run(argv):
     out.mkdir(parents=True, exist_ok=True)
     cache.write_atomic(out / "compare.json", json.dumps({"runs": runs, "scores": found}, indent=1, allow_nan=False) + "\n")
     cache.write_atomic(out / "compare.html", compare_page.document(systems, keys))
+    return compare.text(systems) if keys else ""
+
+
+def run(argv):
+    """Command line to compare.html."""
+    from gan_jax import compare
+
+    folders = [word for word in argv if not word.startswith("-")]
+    (flags,), _ = common.parse(__doc__, "experiments.compare", [Settings()], [w for w in argv if w.startswith("-")])
+    if len(folders) < 2:
+        raise InputError("Name two or more run folders: python -m experiments.compare runs/a runs/b")
+    systems = compare.group([compare.read(folder) for folder in folders])
+    for member in [m for system in systems for m in system.members if not m.record]:
+        hint = f"python -m experiments.evaluate --workdir={member.folder} adds them."
+        print(f"{member.folder} has no scores yet; {hint}", file=sys.stderr)
+    out = pathlib.Path(flags.out).expanduser()
+    if text := write(systems, out):
+        print(text)
     print(f"Page: {out / 'compare.html'}")
 
 

@@ -167,8 +167,10 @@ def document(systems, keys):
     unfinished = [str(m.folder) for system in systems for m in system.members if not m.finished]
     facts = f"{n} runs of {len(systems)} systems on {data}"
     facts += f". Not finished: {', '.join(unfinished)}" if unfinished else ""
+    names = [system.name for system in systems]
+    title = " against ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} others"
     body = (
-        f'<h1>{html.escape(" against ".join(system.name for system in systems))}</h1><p class="soft">{html.escape(facts)}</p>'
+        f'<h1>{html.escape(title)}</h1><p class="soft">{html.escape(facts)}</p>'
         f"{pictures(systems)}{scores(systems, keys)}{curves(systems)}{differing(systems)}"
     )
     return page.document("Comparison", body)

@@ -8,6 +8,7 @@ from gan_jax import cache
 from gan_jax.errors import InputError
 
 MAX_NAME = 80  # characters
+UNTELLING = ("none", "true", "false", "off")  # values that are named with their flag
 HOW = "write it as FLAG=VALUE,VALUE;FLAG=VALUE+FLAG=VALUE,VALUE"
 
 
@@ -80,6 +81,10 @@ def _axes(line):
 
 
 def _name(combo):
-    """penalty-wgan_gp-rms_net-dcgan: of every axis its flag and the values that go together."""
-    parts = ["-".join([next(iter(choice)), *choice.values()]) for choice in combo]
+    """dragan_net-none_lr-0.1: of every axis the values that go together, after the flag where the first says little itself."""
+    parts = []
+    for choice in combo:
+        flag, first = next(iter(choice.items()))
+        telling = first[:1].isalpha() and first not in UNTELLING
+        parts.append("-".join([*([] if telling else [flag]), *choice.values()]))
     return re.sub(r"[^\w.-]", "-", "_".join(parts)) or "base"
