@@ -13,7 +13,7 @@ Usage: ./launch.sh COMMAND
   test [--slow] [...]   run the tests (further words go to pytest)
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
                         colorize, distgan, morpho. Looking: evaluate, sample, inspect. Studies: toys, mode_balance,
-                        penalty_cost, benchmarks
+                        ensemble, penalty_cost, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
   setup                 only make the environment
   --help                this text

@@ -177,7 +177,7 @@ def run(experiment, method, defaults, doc, argv):
 
     (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
     if settings.tensorboard:
-        _need("tensorboardX", "--tensorboard", "log")
+        require("tensorboardX", "--tensorboard", "log")
     stem = pathlib.Path(values["flagfile"].value[-1]).stem if values["flagfile"].value else experiment
     workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem).expanduser()
     configs.validate_settings(settings, hp, len(jax.devices()))
@@ -249,7 +249,8 @@ def _flags_text(values):
     )
 
 
-def _need(module, flag, extra):
+def require(module, flag, extra):
+    """Refuses a flag whose package is not installed, naming the extra that brings it."""
     import importlib.util
 
     if importlib.util.find_spec(module) is None:
