@@ -290,10 +290,9 @@ def words_of(argv, node):
     return ["-m", "experiments.ensemble", *argv, "--jobs=1", "--noslurm", f"--node={node.repeat}/{node.of}/{node.number}"]
 
 
-def child_env():
-    """Environment of the processes: the project can be imported, and none takes a GPU's whole memory."""
-    path = os.pathsep.join(filter(None, [str(common.ROOT), os.environ.get("PYTHONPATH")]))
-    return {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ, "PYTHONPATH": path}
+def search_path():
+    """PYTHONPATH with which a process finds the project, wherever it starts."""
+    return os.pathsep.join(filter(None, [str(common.ROOT), os.environ.get("PYTHONPATH")]))
 
 
 def run_processes(commands, root, n):
@@ -303,6 +302,7 @@ def run_processes(commands, root, n):
       {node: exit code}. When interrupted, tells all of them to stop, waits until they have saved, and goes down too.
     """
     waiting, running, codes = list(commands), {}, {}
+    env = {**os.environ, "PYTHONPATH": search_path()}
     try:
         while waiting or running:
             while waiting and len(running) < n:
@@ -311,7 +311,7 @@ def run_processes(commands, root, n):
                 folder.mkdir(parents=True, exist_ok=True)
                 with open(folder / "node.log", "a") as log:
                     running[node] = subprocess.Popen(
-                        [sys.executable, *commands[node]], stdout=log, stderr=subprocess.STDOUT, env=child_env()
+                        [sys.executable, *commands[node]], stdout=log, stderr=subprocess.STDOUT, env=env
                     )
                 print(f"{node}: started", flush=True)
             time.sleep(0.1)
@@ -332,7 +332,7 @@ def run_slurm(commands, root, options):
     Raises:
       InputError: submitit is not installed, or refuses the options.
     """
-    common._need("submitit", "--slurm", "sweep")
+    common.need("submitit", "--slurm", "sweep")
     import submitit
 
     try:
@@ -343,8 +343,9 @@ def run_slurm(commands, root, options):
         raise InputError(f"--slurm_options={options} is refused by submitit: {error}") from error
     jobs = {}
     for node, words in commands.items():
-        command = submitit.helpers.CommandFunction([sys.executable, *words], env=child_env())
-        jobs[node] = executor.submit(command)
+        # `env` adds to the environment that a job is given, with its GPU in it.
+        whole = ["env", f"PYTHONPATH={search_path()}", sys.executable, *words]
+        jobs[node] = executor.submit(submitit.helpers.CommandFunction(whole, cwd=os.getcwd()))
         print(f"{node}: submitted as {jobs[node].job_id}", flush=True)
     return {node: 1 if job.exception() else 0 for node, job in jobs.items()}
 
@@ -376,7 +377,7 @@ def run(argv):
     base = dataclasses.replace(base, data=sources.absolute(base.data))
     setup = Setup(study, base, hp, pathlib.Path(study.workdir).expanduser())
     if study.jobs > 1:
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # this process shares the GPU with the nodes'
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # processes that share a GPU; the nodes inherit it
     nodes = plan(study)
     source, heldout = open_data(setup, nodes)
     if study.dry_run:

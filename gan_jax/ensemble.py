@@ -135,6 +135,8 @@ def verdicts(results):
     counts = results["counts"]
     several = {of: found for of, found in counts.items() if int(of) > 1}
     lines = [_gain(of, found) for of, found in several.items()]
+    if len(several) > 1:
+        lines[-1] += " Each of these intervals holds by itself with 95 %."
     if "1" in counts:
         lines += [line for of, found in several.items() for line in _against_one(of, found, counts["1"])]
     lines += [_mcnemar(of, found) for of, found in several.items()]
@@ -168,10 +170,11 @@ def _mcnemar(of, found):
     tested = [row["p"] for row in found["mcnemar"] if row["p"] is not None]
     if not tested:
         return f"{of} nodes: the vote and node 1 are right on the same images: no p-value (McNemar)."
-    small = sum(p < LEVEL for p in tested)
+    small, n = sum(p < LEVEL for p in tested), len(found["mcnemar"])
+    alike = f"; in {n - len(tested)} they are right on the same images, which has no p-value" if len(tested) < n else ""
     return (
-        f"{of} nodes: the vote and node 1 are right unequally often at p < {LEVEL:g} in {small} of {len(found['mcnemar'])} "
-        f"repeats (McNemar, exact; p from {p_text(min(tested))} to {p_text(max(tested))})."
+        f"{of} nodes: the vote and node 1 are right unequally often at p < {LEVEL:g} in {small} of {n} repeats (McNemar, "
+        f"exact; p from {p_text(min(tested))} to {p_text(max(tested))}){alike}."
     )
 
 

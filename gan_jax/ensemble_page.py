@@ -64,7 +64,7 @@ def document(results, root):
         f"<h2>Images and generators</h2>{_table(images)}"
         '<p class="soft">Labeller: test accuracy of the classifier that labels the images of a node. Purity: share of images '
         "that a central classifier sees in the most frequent class of their generator; beside it the share of the most "
-        f"frequent class of all, which is the purity of generators that are all alike.</p>{_samples(results, root)}",
+        f"frequent class of all, the purity of generators that are all alike.</p>{_samples(results, root)}",
     )
 
 

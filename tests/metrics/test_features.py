@@ -111,6 +111,22 @@ def test_training_from_one_seed_gives_one_net():
     )
 
 
+def test_a_fit_sees_labelled_images_alone():
+    """Images without a label change nothing, wherever they stand, and what is fitted is what training gives."""
+    data = _stripes(80, seed=0)
+    known = data.labels >= 0
+    alone = data._replace(images=data.images[known], labels=data.labels[known])
+    fresh = _stripes(30, seed=1).images
+    (feats, probs), (again, same) = recipe.fit(data, QUICK)(fresh), recipe.fit(alone, QUICK)(fresh)
+    np.testing.assert_array_equal(feats, again)
+    np.testing.assert_array_equal(probs, same)
+    net = classifier.Classifier(3, QUICK.widths)
+    trained = recipe._train(net, alone.images, alone.labels, QUICK, False)
+    np.testing.assert_array_equal(recipe._applier(net, trained)(fresh)[1], probs)
+    other = recipe.fit(data, QUICK._replace(seed=1))(fresh)[1]
+    assert not np.array_equal(other, probs), "one program serves all seeds, each with its own weights"
+
+
 @pytest.mark.parametrize(
     "labels, classes", [(None, ()), (np.full(10, -1, np.int32), CLASSES), (np.ones(10, np.int32), CLASSES)]
 )
