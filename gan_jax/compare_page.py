@@ -36,7 +36,8 @@ def dots(systems, key):
         axes.set_yticks(range(len(systems)), [system.name[:28] for system in systems])
         axes.set_ylim(len(systems) - 0.5, -0.5)
         axes.set_xlabel(tables.known()[key].title)
-        axes.legend(frameon=False, fontsize=7, loc="best")
+        if len(axes.get_legend_handles_labels()[0]) == 1:  # page.chart shows it where there are more
+            axes.legend(frameon=False, fontsize=7, loc="best")
 
     return page.embed(page.chart(draw, 4.6, 0.9 + 0.32 * len(systems)), "svg+xml", f"{key} of every run")
 
