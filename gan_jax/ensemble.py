@@ -135,7 +135,7 @@ def verdicts(results):
     counts = results["counts"]
     several = {of: found for of, found in counts.items() if int(of) > 1}
     lines = [_gain(of, found) for of, found in several.items()]
-    if len(several) > 1:
+    if sum(found["gain"]["p"] is not None for found in several.values()) > 1:
         lines[-1] += " Each of these intervals holds by itself with 95 %."
     if "1" in counts:
         lines += [line for of, found in several.items() for line in _against_one(of, found, counts["1"])]

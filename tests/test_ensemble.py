@@ -97,6 +97,7 @@ def test_gains_without_spread_are_said_to_be_so(tmp_path):
     said = "\n".join(found.verdicts(results))
     assert "+0.00 points; all 2 differences are 0: no spread, no interval, no p-value" in said
     assert "right on the same images: no p-value (McNemar)" in said and "2 nodes -." in said
+    assert "95 %" not in said, "no interval, no word of one"
     assert "| +0.00 | - | 0 of 2 | - |" in found.tables(results)[0]
 
 
