@@ -10,10 +10,9 @@ import traceback
 
 from absl import flags
 
-from gan_jax.errors import Collapsed, InputError, NonFiniteError, Stopped
+from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, Collapsed, InputError, NonFiniteError, Stopped
 from gan_jax.settings import Run, check, setting
 
-EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED = 0, 2, 3, 4
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
            tuple: flags.DEFINE_multi_string}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import log, protocol, seeds, tables
+from gan_jax import protocol, report, seeds, tables
 from gan_jax.errors import InputError
 from gan_jax.settings import Run
 
@@ -38,20 +38,16 @@ class System(NamedTuple):
 def read(folder):
     """The Member in a run folder. Raises InputError: it is none, or what is there cannot be read."""
     folder = pathlib.Path(folder).expanduser()
-    config = configs.load(folder)  # says what is wrong
-    rows = {row["step"]: row for row in log.read(folder / "metrics.jsonl")}
-    grids = sorted((p for p in (folder / "samples").glob("*.png") if p.stem.isdigit()), key=lambda p: int(p.stem))
-    scored = folder / "eval.json"
+    config = configs.load(folder).to_dict()  # says what is wrong
     try:
-        record = json.loads(scored.read_text()) if scored.exists() else None
+        _, rows, grids, record = report.read(folder)
         if record is not None:
             tables.judged(record)
     except (ValueError, KeyError, TypeError, StopIteration) as error:
-        raise InputError(f"{scored} cannot be read ({error}); run experiments.evaluate --workdir={folder} again.") from error
-    return Member(
-        folder, config.to_dict(), [rows[s] for s in sorted(rows)], record, grids[-1] if grids else None,
-        (folder / "DONE").exists(),
-    )  # fmt: skip
+        raise InputError(
+            f"{folder / 'eval.json'} cannot be read ({error}); run experiments.evaluate --workdir={folder} again."
+        ) from error
+    return Member(folder, config, rows, record, grids[-1][1] if grids else None, (folder / "DONE").exists())
 
 
 def settings(member):

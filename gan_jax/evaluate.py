@@ -139,11 +139,11 @@ def standard_errors(see, ref, sample, seed):
     """
     sizes, dim = [len(views["features"]) for views in (ref, sample)], ref["features"].shape[1]
     possible = {name: m for name, m in see.metrics.items() if m.least(dim) <= min(sizes) // 2}
+    needed = {name for found in possible.values() for name in found.needs}
+    pair = [{name: view for name, view in views.items() if name in needed} for views in (ref, sample)]
     rng, values = np.random.default_rng([seed, *sizes]), {}
     for _ in range(N_HALVES):
-        half = [
-            metric.take(views, np.sort(rng.permutation(n)[: n // 2])) for views, n in zip((ref, sample), sizes, strict=True)
-        ]
+        half = [metric.take(views, np.sort(rng.permutation(n)[: n // 2])) for views, n in zip(pair, sizes, strict=True)]
         for found in possible.values():
             for key, value in found.measure(*half).items():
                 values.setdefault(key, []).append(value)

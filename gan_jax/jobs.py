@@ -9,10 +9,10 @@ import time
 from typing import NamedTuple
 
 from gan_jax import log, runs
-from gan_jax.errors import InputError, Stopped
+from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError, Stopped
 
 PAUSE = 0.1  # seconds between looks at what runs
-DONE, REFUSED, FAILED, STOPPED = 0, 2, 3, 4  # exit codes of the project's commands
+DONE, REFUSED, FAILED, STOPPED = EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED
 NAMES = {DONE: "done", REFUSED: "refused", FAILED: "diverged or collapsed", STOPPED: "stopped"}
 CRASHED = "crashed"
 

@@ -49,7 +49,7 @@ def verdict(name_a, a, name_b, b, score, decimals=2, n_comparisons=1, better="lo
 
 def of_two_runs(name_a, a, se_a, name_b, b, se_b, score, decimals=3):
     """One sentence on a score of two single runs, from its standard errors by sampling; it says nothing of other trainings."""
-    gap, half = a - b, 1.96 * np.hypot(se_a, se_b)
+    gap, half = a - b, stats.norm.ppf(0.975) * np.hypot(se_a, se_b)
     head = f"{name_a} against {name_b}, {score}: {gap:+.{decimals}f}"
     if not np.isfinite(half):
         return f"{head} (one run each, no interval: nothing follows)."
