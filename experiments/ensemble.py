@@ -21,9 +21,7 @@ import contextlib
 import dataclasses
 import io
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -51,10 +49,8 @@ class Study(common.Command):
     classifier_steps: int = setting(600, "updates of every classifier, 64 images each", low=1)
     classifier_width: int = setting(16, "channels of a classifier's first block; the next two have twice and four times", low=1)
     jobs: int = setting(1, "nodes at a time, each a process of its own if more than 1", low=1)
-    slurm: bool = setting(
-        False, "submit the nodes with submitit: to SLURM, or where there is none to this machine (extra: sweep)"
-    )
-    slurm_options: str = setting("timeout_min=1440", "what submitit is told, as name=value with commas")
+    slurm: str = setting("", "run the nodes as SLURM jobs, --jobs at a time: parameters of submitit with commas, "
+                         "timeout_min=600,... (extra: sweep)")  # fmt: skip
     node: str = setting("", "only this node, as REPEAT/V/NODE (from 0, 1 and 1), and no tables")
     dry_run: bool = setting(False, "check everything, list the nodes and stop")
 
@@ -62,7 +58,7 @@ class Study(common.Command):
 _RUN = Run(data="idx:data/mnist", size=28, batch=32, sample_every=0)
 _HP = mgan.Settings(net="mgan_mnist", width=64, gen_batch=6, init="normal", lr=2e-4, beta=0.01, ema=0.0)  # S0's, see D18
 GROUPS = (Study(), _RUN, _HP)
-FREE = ("help", "debug", "workdir", "nodes", "repeats", "jobs", "slurm", "slurm_options", "node", "dry_run")  # change no number
+FREE = ("help", "debug", "workdir", "nodes", "repeats", "jobs", "slurm", "node", "dry_run")  # change no number
 MAX_NODES = 64
 
 
@@ -287,67 +283,28 @@ def central_classifier(setup, source, heldout):
 
 def words_of(argv, node):
     """The command line, after python, that makes one node."""
-    return ["-m", "experiments.ensemble", *argv, "--jobs=1", "--noslurm", f"--node={node.repeat}/{node.of}/{node.number}"]
+    return ["-m", "experiments.ensemble", *argv, "--jobs=1", "--slurm=", f"--node={node.repeat}/{node.of}/{node.number}"]
 
 
-def search_path():
-    """PYTHONPATH with which a process finds the project, wherever it starts."""
-    return os.pathsep.join(filter(None, [str(common.ROOT), os.environ.get("PYTHONPATH")]))
+def in_processes(setup, nodes, argv):
+    """Makes nodes as processes or jobs of a cluster, --jobs at a time; what each says is in logs. Raises Stopped."""
+    from gan_jax import jobs, train
 
+    study, logs = setup.study, setup.root / "logs"
+    # Not pinned: a node has the same numbers beside others, alone, and made by hand.
+    launch = jobs.cluster(study.slurm, setup.root / "slurm") if study.slurm else jobs.local(study.jobs, pinned=False)
+    logs.mkdir(exist_ok=True)
+    work = [
+        jobs.Job("_".join(map(str, node)), [sys.executable, *words_of(argv, node)], node.folder(setup.root)) for node in nodes
+    ]
+    names = {job.name: str(node) for job, node in zip(work, nodes, strict=True)}
 
-def run_processes(commands, root, n):
-    """Runs commands {node: words}, at most n at a time, each with what it says in node.log of its folder.
+    def ended(job, end):
+        print(f"{names[job.name]}: {jobs.status(end.code)}. {end.reason}".rstrip(), flush=True)
 
-    Returns:
-      {node: exit code}. When interrupted, tells all of them to stop, waits until they have saved, and goes down too.
-    """
-    waiting, running, codes = list(commands), {}, {}
-    env = {**os.environ, "PYTHONPATH": search_path()}
-    try:
-        while waiting or running:
-            while waiting and len(running) < n:
-                node = waiting.pop(0)
-                folder = node.folder(root)
-                folder.mkdir(parents=True, exist_ok=True)
-                with open(folder / "node.log", "a") as log:
-                    running[node] = subprocess.Popen(
-                        [sys.executable, *commands[node]], stdout=log, stderr=subprocess.STDOUT, env=env
-                    )
-                print(f"{node}: started", flush=True)
-            time.sleep(0.1)
-            for node in [node for node, process in running.items() if process.poll() is not None]:
-                codes[node] = running.pop(node).returncode
-                print(f"{node}: ended with code {codes[node]}", flush=True)
-    finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.wait()
-    return codes
-
-
-def run_slurm(commands, root, options):
-    """Submits commands {node: words} with submitit and waits for them. Returns {node: exit code}, 1 for whatever failed.
-
-    Raises:
-      InputError: submitit is not installed, or refuses the options.
-    """
-    common.need("submitit", "--slurm", "sweep")
-    import submitit
-
-    try:
-        pairs = [word.split("=") for word in options.split(",") if word]
-        executor = submitit.AutoExecutor(folder=root / "slurm")
-        executor.update_parameters(**{name: int(value) if value.isdigit() else value for name, value in pairs})
-    except (ValueError, TypeError, NameError) as error:
-        raise InputError(f"--slurm_options={options} is refused by submitit: {error}") from error
-    jobs = {}
-    for node, words in commands.items():
-        # `env` adds to the environment that a job is given, with its GPU in it.
-        whole = ["env", f"PYTHONPATH={search_path()}", sys.executable, *words]
-        jobs[node] = executor.submit(submitit.helpers.CommandFunction(whole, cwd=os.getcwd()))
-        print(f"{node}: submitted as {jobs[node].job_id}", flush=True)
-    return {node: 1 if job.exception() else 0 for node, job in jobs.items()}
+    with train.Signals() as signals:
+        began = lambda job: print(f"{names[job.name]}: started", flush=True)  # noqa: E731
+        jobs.run(work, study.jobs, launch, logs, signals, began, ended)
 
 
 def make_nodes(setup, nodes, argv, source, heldout):
@@ -358,13 +315,9 @@ def make_nodes(setup, nodes, argv, source, heldout):
         for node in missing:
             make_node(setup, node, heldout, central)
         return ""
-    commands = {node: words_of(argv, node) for node in missing}
-    if setup.study.slurm:
-        codes = run_slurm(commands, setup.root, setup.study.slurm_options)
-    else:
-        codes = run_processes(commands, setup.root, setup.study.jobs)
-    undone = [node for node in missing if codes[node] or not (node.folder(setup.root) / "node.json").exists()]
-    where = "slurm" if setup.study.slurm else "the node's node.log"
+    in_processes(setup, missing, argv)
+    undone = [node for node in missing if not (node.folder(setup.root) / "node.json").exists()]
+    where = setup.root / "logs"
     return f"not finished: {'; '.join(map(str, undone))} (why: {where}). The same command goes on." if undone else ""
 
 
@@ -376,8 +329,8 @@ def run(argv):
     (study, base, hp), _ = common.parse(__doc__, "experiments.ensemble", GROUPS, argv)
     base = dataclasses.replace(base, data=sources.absolute(base.data))
     setup = Setup(study, base, hp, pathlib.Path(study.workdir).expanduser())
-    if study.jobs > 1:
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # processes that share a GPU; the nodes inherit it
+    if study.slurm:
+        common.need("submitit", "--slurm", "sweep")
     nodes = plan(study)
     source, heldout = open_data(setup, nodes)
     if study.dry_run:

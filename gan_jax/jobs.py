@@ -68,8 +68,12 @@ def environment(slot, limit, found):
     return {"CUDA_VISIBLE_DEVICES": ",".join(share(found, slot, limit)), **memory}
 
 
-def local(limit):
-    """launch(words, out, err, slot) that starts a process on this machine, for `run`. limit: how many run at a time."""
+def local(limit, pinned=True):
+    """launch(words, out, err, slot) that starts a process on this machine, for `run`.
+
+    limit: how many run at a time. pinned: give each cores of its own, which is faster; but what a process computes depends, by
+    rounding, on how many cores it has.
+    """
     found = gpus()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
@@ -77,7 +81,7 @@ def local(limit):
         env = {**os.environ, **environment(slot, limit, found)}
         # In a session of its own: Ctrl-C reaches this process alone, which passes it on.
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True)
-        if cores and limit > 1:
+        if pinned and cores and limit > 1:
             os.sched_setaffinity(process.pid, share(cores, slot, limit))  # before it starts threads
         return process
 
