@@ -219,29 +219,12 @@ def classify(setup, node, source, heldout, central):
     return record | {"accuracy": accuracy, "classify_s": round(time.perf_counter() - began, 3)}
 
 
-def check_study(setup, source):
-    """Keeps the settings in study.json, so that a study that goes on is the same one. source: the whole training Source.
+def keep_settings(setup, source):
+    """Keeps the settings in study.json, so that a study that goes on is the same one. source: the whole training Source."""
+    from gan_jax import config, study
 
-    Raises:
-      InputError: the folder holds a study with other settings.
-    """
-    from gan_jax import cache, config
-
-    now = config.Config(METHOD, METHOD, setup.run, setup.hp, config.describe(source))
     flags = {name: value for name, value in dataclasses.asdict(setup.study).items() if name not in FREE}
-    path = setup.root / "study.json"
-    if not path.exists():
-        setup.root.mkdir(parents=True, exist_ok=True)
-        cache.write_atomic(path, json.dumps({"config": now.to_dict(), "study": flags}, indent=1) + "\n")
-        return
-    try:
-        stored = json.loads(path.read_text())
-        changed = config.differences(config.from_dict(stored["config"]), now)
-        changed += [f"--{k}={stored['study'][k]}, now {v}" for k, v in flags.items() if stored["study"][k] != v]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
-    if changed:
-        raise InputError(f"The study in {setup.root} was made with {changed[0]}; use another --workdir, or delete that folder.")
+    study.keep(setup.root, {METHOD: config.Config(METHOD, METHOD, setup.run, setup.hp, config.describe(source))}, flags)
 
 
 def open_data(setup, nodes):
@@ -338,7 +321,7 @@ def run(argv):
         return
     # A single node shares the folder with others that are made at the same time.
     with contextlib.nullcontext() if study.node else runs.claim(setup.root):
-        check_study(setup, source)
+        keep_settings(setup, source)
         undone = make_nodes(setup, nodes, argv, source, heldout)
         if not study.node:
             write(setup, heldout)

@@ -13,17 +13,16 @@ the study folder, in which every run has a folder; the same command continues a 
 mode_balance_smoke (seconds), mode_balance_galaxyzoo128 (S3's setting, a GPU). Without one: 45 minutes on 2 cores.
 """
 
-import contextlib
 import dataclasses
 import json
 import pathlib
-import shutil
 import sys
 
 import numpy as np
 
 from experiments import common, dcgan, distgan, morpho
-from gan_jax.errors import InputError, NonFiniteError, Stopped
+from gan_jax import turns
+from gan_jax.errors import InputError
 from gan_jax.settings import Run, setting
 
 # name: (in words, experiment, settings beyond the experiment's own)
@@ -34,7 +33,6 @@ SYSTEMS = {
     "dcgan_hdcgan": ("DCGAN's loss, Morpho-GAN's nets", dcgan, {k: morpho.DEFAULTS[k] for k in ("net", "input_noise")}
                      | {"init": "xavier", "pixels": "sigmoid"}),
 }  # fmt: skip
-TABLES = {"updates": "Equal generator updates", "time": "Equal wall time"}
 SCORES = {
     "frechet": "Frechet distance",
     "total_variation": "total variation",
@@ -42,8 +40,6 @@ SCORES = {
     "classes_5pct": "classes >= 5 %",
 }
 COMPARED = ("total_variation", "frechet")  # scores that systems are compared by
-TOLERANCE = 0.05  # a system this close to the slowest is not trained once more for equal time
-PACE_TURNS = 13  # in which the time of a step is measured; the first does not count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,99 +86,13 @@ def build_config(system, run, shared, source):
     return config.Config(name, experiment.METHOD, run, hyperparameters(system, shared), config.describe(source))
 
 
-@contextlib.contextmanager
-def side_by_side(configs, folders, source):
-    """{job: train.Loop} of several runs in one process, each in its own folder; finished runs are left out.
+def run_pace(root, run, shared, source, n_steps):
+    """{system: time of its step, the slowest's being 1}, once measured. Raises InputError: the study has other settings."""
+    from gan_jax import study
 
-    A signal saves all of them, whenever it comes.
-    """
-    from gan_jax import runs, train
-
-    with train.Signals() as signals, contextlib.ExitStack() as stack:
-        loops = {}
-        for job, config in configs.items():
-            stack.enter_context(runs.claim(folders[job]))
-            if runs.begin(folders[job], config) != runs.FINISHED:
-                loop = train.Loop(config, folders[job], source, None, signals, f"{folders[job].name}: ")
-                loops[job] = stack.enter_context(loop)
-        try:
-            yield loops
-        except Stopped:
-            for loop in loops.values():
-                with contextlib.suppress(Stopped, NonFiniteError):
-                    loop.stop()
-            raise
-        if signals.name:  # at the very end of a run, which then goes on
-            raise Stopped(f"stopped by {signals.name}; all is saved. The same command goes on.")
-
-
-def measure_pace(configs, root, source, n_steps):
-    """{system: time of a step, that of the slowest being 1}: medians of ratios within turns, every system once per turn."""
-    folder = root / "pace"
-    shutil.rmtree(folder, ignore_errors=True)
-    times = []
-    with side_by_side(configs, {system: folder / system for system in configs}, source) as loops:
-        for turn in range(1, PACE_TURNS + 1):
-            times.append([])
-            for loop in loops.values():
-                began, before = loop.t, loop.timer.get("train", 0.0)
-                loop.advance(turn * n_steps)
-                times[-1].append((loop.timer["train"] - before) / (loop.t - began))
-    shutil.rmtree(folder)
-    times = np.array(times[1:])
-    slowest = np.median(times, 0).argmax()
-    return dict(zip(configs, np.median(times / times[:, [slowest]], 0).tolist(), strict=True))
-
-
-def load_pace(root, run, shared, source, n_steps):
-    """The pace that the study goes by: measured once, then kept with its settings, so that a continued study is the same one.
-
-    Raises:
-      InputError: the folder holds a study with other settings.
-    """
-    from gan_jax import cache, config
-
-    path = root / "study.json"
     configs = {s: build_config(s, dataclasses.replace(run, seed=0), shared, source) for s in SYSTEMS}  # for any seeds
-    if path.exists():
-        try:
-            stored = json.loads(path.read_text())
-            changed = [d for s in SYSTEMS for d in config.differences(config.from_dict(stored["configs"][s]), configs[s])]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
-        if changed:
-            raise InputError(f"The study in {root} was made with {changed[0]}; use another --workdir, or delete that folder.")
-        return stored["pace"]
-    length = max(run.steps, PACE_TURNS * n_steps + 1)  # its end, with what is done there, is not reached
-    short = dataclasses.replace(run, steps=length, log_every=length + 1, save_every=0, sample_every=0)
-    pace = measure_pace({s: build_config(s, short, shared, source) for s in SYSTEMS}, root, source, n_steps)
-    settings = {s: c.to_dict() for s, c in configs.items()}
-    cache.write_atomic(path, json.dumps({"configs": settings, "pace": pace}, indent=1) + "\n")
-    return pace
-
-
-def plan(pace, steps):
-    """{(table, system): steps} of the runs to make; a system without an entry for "time" is as slow as the slowest."""
-    faster = {system: share for system, share in pace.items() if share < 1 - TOLERANCE}
-    return {("updates", s): steps for s in pace} | {("time", s): round(steps / pace[s]) for s in faster}
-
-
-def train_seed(configs, folders, source, turns):
-    """Trains the runs of one seed in turns. Returns {folder name: message} of those that diverged."""
-    diverged = {}
-    with side_by_side(configs, folders, source) as loops:
-        for turn in range(1, turns + 1):
-            for job, loop in loops.items():
-                if folders[job].name not in diverged:
-                    try:
-                        loop.advance(-(-loop.run.steps * turn // turns))
-                    except NonFiniteError as error:
-                        print(error, file=sys.stderr)
-                        diverged[folders[job].name] = str(error)
-        for job, loop in loops.items():
-            if folders[job].name not in diverged:
-                loop.finish()
-    return diverged
+    study.keep(root, configs)
+    return turns.pace(root, configs, source, n_steps)
 
 
 def score(folder, see, ref, n):
@@ -224,17 +134,17 @@ def collect(jobs, folders, diverged, source, heldout, extractor, n):
         "collapsed": evaluate.row(see, [(ref, control)]),
         "training data": {"fractions": evaluate.modes.fractions(ref["probs"]).tolist()},
         # A system as slow as the slowest has one run for both tables.
-        "tables": {t: {s: rows.get((t, s), rows["updates", s]) for s in SYSTEMS} for t in TABLES},
+        "tables": {t: {s: rows.get((t, s), rows["updates", s]) for s in SYSTEMS} for t in turns.TABLES},
         "diverged": diverged,
-    }, {t: {s: pictures.get((t, s), pictures["updates", s]) for s in SYSTEMS} for t in TABLES}
+    }, {t: {s: pictures.get((t, s), pictures["updates", s]) for s in SYSTEMS} for t in turns.TABLES}
 
 
 def table(results, which):
-    """One of TABLES as Markdown: mean +- standard deviation over seeds."""
+    """One of turns.TABLES as Markdown: mean +- standard deviation over seeds."""
     from gan_jax import seeds
 
     head = ["system", "updates", "minutes", *SCORES.values(), *results["classes"]]
-    lines = [f"**{TABLES[which]}**", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines = [f"**{turns.TABLES[which]}**", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
 
     def cells(name, rows, updates="", minutes=""):
         scores = [seeds.text([row[score] for row in rows], 1 if score == "classes_5pct" else 3) for score in SCORES]
@@ -258,7 +168,7 @@ def verdicts(results):
     from gan_jax import seeds
 
     found, pairs = results["tables"], {}
-    for which, words in TABLES.items():
+    for which, words in turns.TABLES.items():
         for other in [s for s in found[which] if s != "morpho" and found[which][s] and found[which]["morpho"]]:
             if which == "updates" or found[which][other] != found["updates"][other]:  # else it is the same comparison
                 pairs |= {(words, other, score): (found[which]["morpho"], found[which][other]) for score in COMPARED}
@@ -267,13 +177,13 @@ def verdicts(results):
         a, b = ([row[score] for row in part] for part in rows)
         said = seeds.verdict("Morpho-GAN", a, SYSTEMS[other][0], b, SCORES[score], 3, len(pairs))
         lines.append(f"{words}: {said}")
-    for which, words in TABLES.items():
+    for which, words in turns.TABLES.items():
         for system, rows in found[which].items():
             if n := sum(row["classes_5pct"] <= 1 for row in rows):
                 lines.append(f"{words}: {SYSTEMS[system][0]} collapsed to one class in {n} of {len(rows)} seeds.")
     times = {s: np.mean([row["train_s"] for row in rows]) for s, rows in found["time"].items() if rows}
     ratios = ", ".join(f"{SYSTEMS[s][0]} {t / max(times.values()):.2f}" for s, t in times.items())
-    lines.append(f"{TABLES['time']}, as it turned out (the longest is 1): {ratios}.")
+    lines.append(f"{turns.TABLES['time']}, as it turned out (the longest is 1): {ratios}.")
     return lines + [f"Diverged: {name}: {why}" for name, why in results["diverged"].items()]
 
 
@@ -282,8 +192,8 @@ def draw_shares(results, path):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4), layout="constrained")
-    panels = figure.subplots(1, len(TABLES), sharey=True)
-    for axes, which in zip(panels, TABLES, strict=True):
+    panels = figure.subplots(1, len(turns.TABLES), sharey=True)
+    for axes, which in zip(panels, turns.TABLES, strict=True):
         tables = results["tables"][which]
         bars = {"training data": [results["training data"]], **{SYSTEMS[s][0]: rows for s, rows in tables.items() if rows}}
         place, width = np.arange(len(results["classes"])), 0.84 / len(bars)
@@ -293,7 +203,7 @@ def draw_shares(results, path):
             color = "#80858d" if i == 0 else None
             axes.bar(place + (i - len(bars) / 2 + 0.5) * width, shares.mean(0), width, yerr=spread, label=name, color=color)
         axes.set_xticks(place, results["classes"])
-        axes.set_title(TABLES[which], loc="left")
+        axes.set_title(turns.TABLES[which], loc="left")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("% of the images, by one classifier")
@@ -308,7 +218,7 @@ def draw_samples(pictures, source, path):
     from gan_jax import images
 
     figure = Figure(figsize=(14, 5), layout="constrained")
-    for panel, which in zip(figure.subplots(1, len(TABLES)), TABLES, strict=True):
+    for panel, which in zip(figure.subplots(1, len(turns.TABLES)), turns.TABLES, strict=True):
         rows = {"real": source.images[:8], **{SYSTEMS[s][0]: p for s, p in pictures[which].items() if p is not None}}
         grid = images.grid(np.concatenate(list(rows.values())), 8, 4)
         panel.imshow(grid.squeeze(), cmap="gray", interpolation="nearest")
@@ -316,7 +226,7 @@ def draw_samples(pictures, source, path):
         panel.set_yticks([(i + 0.5) * step for i in range(len(rows))], list(rows))
         panel.set_xticks([])
         panel.tick_params(length=0)
-        panel.set_title(TABLES[which], loc="left")
+        panel.set_title(turns.TABLES[which], loc="left")
         panel.spines[:].set_visible(False)
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
@@ -331,7 +241,7 @@ def run(argv):
     source, heldout, extractor = open_data(study, base, shared)
     root = pathlib.Path(study.workdir).expanduser()
     with runs.claim(root):
-        jobs = plan(load_pace(root, base, shared, source, study.pace_steps), base.steps)
+        jobs = turns.plan(run_pace(root, base, shared, source, study.pace_steps), base.steps)
         numbers = range(base.seed, base.seed + study.seeds)
         folders = {job: [root / f"{'_'.join(job)}_{seed}" for seed in numbers] for job in jobs}
         diverged = {}
@@ -340,7 +250,7 @@ def run(argv):
                 job: build_config(job[1], dataclasses.replace(base, seed=seed, steps=steps), shared, source)
                 for job, steps in jobs.items()
             }
-            diverged |= train_seed(configs, {job: paths[i] for job, paths in folders.items()}, source, study.turns)
+            diverged |= turns.advance(configs, {job: paths[i] for job, paths in folders.items()}, source, study.turns)
         results, pictures = collect(jobs, folders, diverged, source, heldout, extractor, study.n_images)
         write(root, results, pictures, source)
 
@@ -389,7 +299,7 @@ def _share_of_memory(base):
     """--resident_gib of one run, where all runs of a seed are in memory together."""
     from gan_jax import parallel
 
-    return base.resident_gib if base.resident_gib >= 0 else 0.4 * parallel.memory_gib() / (len(SYSTEMS) * len(TABLES))
+    return base.resident_gib if base.resident_gib >= 0 else 0.4 * parallel.memory_gib() / (len(SYSTEMS) * len(turns.TABLES))
 
 
 if __name__ == "__main__":

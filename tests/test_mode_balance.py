@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from experiments import common, mode_balance
-from gan_jax import train
+from gan_jax import train, turns
 
 SMOKE = "--flagfile=mode_balance_smoke"
 
 
 def test_plan_gives_faster_systems_more_updates_and_spares_the_slowest_a_second_run():
-    jobs = mode_balance.plan({"morpho": 1.0, "distgan": 0.96, "dcgan": 0.25, "dcgan_hdcgan": 0.4}, 1000)
+    jobs = turns.plan({"morpho": 1.0, "distgan": 0.96, "dcgan": 0.25, "dcgan_hdcgan": 0.4}, 1000)
     assert jobs == {
         **{("updates", s): 1000 for s in mode_balance.SYSTEMS},
         ("time", "dcgan"): 4000,
@@ -76,7 +76,7 @@ def test_tables_and_verdicts_follow_the_numbers(results):
 def test_figures_can_be_drawn(results, tmp_path):
     mode_balance.draw_shares(results, tmp_path / "shares.png")
     source = np.zeros((8, 8, 8, 1), np.uint8)
-    pictures = {t: {s: None if s == "dcgan" else source for s in mode_balance.SYSTEMS} for t in mode_balance.TABLES}
+    pictures = {t: {s: None if s == "dcgan" else source for s in mode_balance.SYSTEMS} for t in turns.TABLES}
     mode_balance.draw_samples(pictures, type("Source", (), {"images": source}), tmp_path / "samples.png")
     assert min(p.stat().st_size for p in tmp_path.iterdir()) > 1000
 
@@ -90,9 +90,9 @@ def test_data_without_classes_is_refused(tmp_path, capsys):
 def test_a_study_with_other_settings_is_refused(tmp_path, capsys, monkeypatch):
     from gan_jax.metrics import features
 
-    monkeypatch.setattr(mode_balance, "measure_pace", lambda configs, *_: dict.fromkeys(configs, 1.0))
+    monkeypatch.setattr(turns, "measure_pace", lambda configs, *_: dict.fromkeys(configs, 1.0))
     monkeypatch.setattr(features, "load", lambda *_: None)
-    monkeypatch.setattr(mode_balance, "train_seed", lambda *_: (_ for _ in ()).throw(train.Stopped("here")))
+    monkeypatch.setattr(turns, "advance", lambda *_: (_ for _ in ()).throw(train.Stopped("here")))
     words = [SMOKE, f"--workdir={tmp_path}/study"]
     assert common.guarded(mode_balance.run, words) == 4
     assert common.guarded(mode_balance.run, [*words, "--seeds=5", "--seed=2", "--turns=9"]) == 4, (
@@ -107,7 +107,7 @@ def test_a_study_with_other_settings_is_refused(tmp_path, capsys, monkeypatch):
 
 
 def test_a_signal_at_the_end_of_a_run_is_not_forgotten():
-    with pytest.raises(train.Stopped), mode_balance.side_by_side({}, {}, None):
+    with pytest.raises(train.Stopped), turns.side_by_side({}, {}, None):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -115,7 +115,7 @@ def test_a_signal_at_the_end_of_a_run_is_not_forgotten():
 def test_a_stopped_study_goes_on_and_ends_as_if_it_never_stopped(tmp_path, capsys, monkeypatch):
     """With a pace made up, since the time of a step is the one thing that differs between two studies."""
     pace = {"morpho": 1.0, "distgan": 0.96, "dcgan": 0.5, "dcgan_hdcgan": 1.0}
-    monkeypatch.setattr(mode_balance, "measure_pace", lambda *_: pace)
+    monkeypatch.setattr(turns, "measure_pace", lambda *_: pace)
     words = [SMOKE, "--seeds=1", "--devices=1", "--save_every=4"]
     assert common.guarded(mode_balance.run, [*words, f"--workdir={tmp_path}/whole"]) == 0
     advance = train.Loop.advance
