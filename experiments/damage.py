@@ -43,6 +43,7 @@ TITLES = {
     "copies": "share of training images",
 }
 COPIED = "single"  # of metrics.neighbours: share of images unusually close to a single training image
+DRAWS = 20  # of each count
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)  # of n_images: sample counts at which the bias is measured
 
 
@@ -98,26 +99,28 @@ def score_all(see, source, heldout, n, seed):
 def bias(see, source, heldout, n, seed):
     """The Frechet distance of real images against other real ones at several counts, and its limit.
 
+    An unlimited count of either side would be at the line's end in 1 / count; distances scatter by about as much as they are
+    biased, so a count weighs as much as it is.
+
     Returns:
-      {"counts", "distances" (five draws each, [counts][5]), "limit": where a line in 1 / count through all of them ends}.
+      {"counts", "distances": [counts][DRAWS], "slope", "limit": where the line ends}.
     """
     from gan_jax import metrics
     from gan_jax.metrics import metric
 
     real = np.asarray(source.images)
-    sets = see(real[np.random.default_rng(seed).permutation(len(real))[:n]]), see(np.asarray(heldout.images)[:n])
+    rows = np.random.default_rng(seed).permutation(len(real))[: 4 * n]  # more than are drawn, so that draws differ
+    sets = see(real[rows]), see(np.asarray(heldout.images)[:n])
     most = min(len(views["features"]) for views in sets)
     least = metrics.TABLE["frechet"].least(sets[0]["features"].shape[1])
-    counts = [max(round(share * most), least) for share in SHARES]
+    counts = sorted({max(round(share * most), least) for share in SHARES})
     distances = []
     for count in counts:
-        drawn = []
-        for i in range(5):
-            rng = np.random.default_rng([seed, count, i])
-            some = [metric.take(views, rng.permutation(len(views["features"]))[:count]) for views in sets]
-            drawn.append(metrics.TABLE["frechet"].measure(*some)["frechet"])
-        distances.append(drawn)
-    slope, limit = np.polyfit(np.repeat(1 / np.array(counts), 5), np.ravel(distances), 1)
+        rngs = [np.random.default_rng([seed, count, i]) for i in range(DRAWS)]
+        drawn = [[metric.take(views, rng.permutation(len(views["features"]))[:count]) for views in sets] for rng in rngs]
+        distances.append([metrics.TABLE["frechet"].measure(*pair)["frechet"] for pair in drawn])
+    weights = np.repeat(np.array(counts, float), DRAWS)
+    slope, limit = np.polyfit(1 / weights, np.ravel(distances), 1, w=weights)
     return {"counts": counts, "distances": distances, "slope": float(slope), "limit": float(limit)}
 
 
@@ -148,17 +151,20 @@ def draw_bias(found, path):
     """Distances over 1 / count, the line through them and where it ends."""
     from matplotlib.figure import Figure
 
-    counts = np.array(found["counts"])
-    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    counts, distances = np.array(found["counts"]), np.array(found["distances"])
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
-    axes.plot(np.repeat(1 / counts, 5), np.ravel(found["distances"]), "o", ms=3, color="#3b82d6")
+    axes.plot(np.repeat(1 / counts, DRAWS), distances.ravel(), "o", ms=3, alpha=0.4, mew=0, color="#3b82d6", label="draws")
+    axes.plot(1 / counts, distances.mean(1), "_", ms=14, mew=2, color="#1f4e8c", label="their mean")
     ends = np.array([0, 1 / counts.min()])
-    axes.plot(ends, found["limit"] + found["slope"] * ends, color="#e8833a", lw=1.2)
-    axes.annotate(f"{found['limit']:.3g} at unlimited images", (0, found["limit"]), (0.12, 0.1), textcoords="axes fraction")
-    axes.set_xticks(1 / counts, [f"{count:,}" for count in counts], fontsize=7, rotation=60)
+    label = f"{found['limit']:.3g} + {found['slope']:.3g} / images"
+    axes.plot(ends, found["limit"] + found["slope"] * ends, color="#e8833a", lw=1.2, label=label)
+    axes.set_xticks([0, *1 / counts[:4]], ["unlimited", *(f"{count:,}" for count in counts[:4])])
+    axes.set_xticks(1 / counts, minor=True)
     axes.set_xlabel("images on each side (spaced as 1 / images)")
-    axes.set_ylabel("Frechet distance")
-    axes.set_ylim(bottom=min(0, found["limit"]))
+    axes.set_ylabel("Frechet distance of real images")
+    axes.set_ylim(min(0, found["limit"]), 1.1 * np.quantile(distances, 0.98))
+    axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
@@ -179,11 +185,12 @@ def run(argv):
             f"--data={study.data} has no {study.n_images} labelled test images to damage; use other data or a lower --n_images."
         )
     evaluate.check(source, study.n_images, "n_images", study.scores)
-    see = evaluate.look(features.load(source, heldout), source, study.scores)
+    extractor = features.load(source, heldout)
+    see, see_features = (evaluate.look(extractor, source, scores) for scores in (study.scores, "frechet"))
     root = pathlib.Path(study.workdir).expanduser()
     root.mkdir(parents=True, exist_ok=True)
     found = {"damage": score_all(see, source, heldout, study.n_images, study.seed)}
-    found["bias"] = bias(see, source, heldout, len(heldout.images), study.seed)
+    found["bias"] = bias(see_features, source, heldout, len(heldout.images), study.seed)
     draw(found["damage"], root / "damage.png")
     draw_bias(found["bias"], root / "bias.png")
     cache.write_atomic(root / "damage.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
