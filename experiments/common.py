@@ -13,6 +13,8 @@ from absl import flags
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, Collapsed, InputError, NonFiniteError, Stopped
 from gan_jax.settings import Run, check, setting
 
+WAYS = ("auto", "vmapped", "unrolled", "turns")  # of running members: in one program, or one after another
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
            tuple: flags.DEFINE_multi_string}  # fmt: skip
@@ -34,6 +36,8 @@ class Training(Command):
     dry_run: bool = setting(False, "check everything, print the configuration and stop")
     check_data: bool = setting(False, "describe the data, name all that is wrong with it, and stop; looks at every image")
     restart: bool = setting(False, "discard what the run folder holds and start again")
+    members: int = setting(1, "runs with seeds from --seed on, in folders that end in _SEED", low=1, high=64)
+    members_by: str = setting("auto", "how they are run", choices=WAYS)
 
 
 def prepare_jax():
@@ -222,30 +226,69 @@ def open_data(workdir, unopened, restart):
 
 
 def run(experiment, method, defaults, doc, argv):
-    """Flags to finished run folder. Raises what `guarded` handles."""
-    from gan_jax import log, runs, train
+    """Flags to finished run folders. Raises what `guarded` handles."""
+    from gan_jax import runs
 
     command, workdir, unopened, values = configure(experiment, method, defaults, doc, argv)
-    settings = unopened.run
     if command.check_data:
-        _check_data(settings)
+        _check_data(unopened.run)
         return
-    stands, config, source, heldout = open_data(workdir, unopened, command.restart)
-    _say_data(source, settings.batch)
+    seeds = range(unopened.run.seed, unopened.run.seed + command.members)
+    folders = [workdir if command.members == 1 else workdir.with_name(f"{workdir.name}_{seed}") for seed in seeds]
+    stands, config, source, heldout = open_data(folders[0], unopened, command.restart)
+    configs = [dataclasses.replace(config, run=dataclasses.replace(config.run, seed=seed)) for seed in seeds]
+    stands = [stands, *(runs.stand(*place, command.restart) for place in zip(folders[1:], configs[1:], strict=True))]
+    _say_data(source, config.run.batch)
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
-        print(f"Dry run: nothing was written. The run folder {workdir} {stands}.")
+        for folder, stand in zip(folders, stands, strict=True):
+            print(f"Dry run: nothing was written. The run folder {folder} {stand}.")
         return
+    values["data"].value = config.run.data
+    if command.members == 1:
+        _train(config, workdir, source, heldout, command.restart, values)
+    else:
+        _train_members(configs, folders, source, heldout, command, values)
+
+
+def _begin(workdir, config, restart, values):
+    """Makes a claimed folder that of a run. Returns whether there is anything to train."""
+    from gan_jax import log, runs
+
+    with log.stopping_if_full(workdir):
+        if runs.begin(workdir, config, restart) == runs.FINISHED:
+            steps = config.run.steps
+            print(f"{workdir} is finished: step {steps} of {steps}. Use --restart to train again.")
+            return False
+        values["seed"].value = config.run.seed
+        (workdir / "flags.txt").write_text(_flags_text(values))
+    return True
+
+
+def _train(config, workdir, source, heldout, restart, values):
+    """One run, to its end."""
+    from gan_jax import log, runs, train
+
     with runs.claim(workdir):
-        with log.stopping_if_full(workdir):
-            if runs.begin(workdir, config, command.restart) == runs.FINISHED:
-                print(f"{workdir} is finished: step {settings.steps} of {settings.steps}. Use --restart to train again.")
-                return
-            values["data"].value = settings.data
-            (workdir / "flags.txt").write_text(_flags_text(values))
-        train.train(config, workdir, source, heldout)
-        log.say(f"finished at step {settings.steps}. Report: {workdir / 'report.html'}")
-        log.say(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
+        if _begin(workdir, config, restart, values):
+            train.train(config, workdir, source, heldout)
+            log.say(f"finished at step {config.run.steps}. Report: {workdir / 'report.html'}")
+            log.say(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
+
+
+def _train_members(configs, folders, source, heldout, command, values):
+    """Runs that differ in their seed, to their ends. Raises NonFiniteError, after the others have ended, if some did not."""
+    from gan_jax import log, members, runs
+
+    for config, folder in zip(configs, folders, strict=True):
+        with runs.claim(folder):
+            _begin(folder, config, command.restart, values)
+    n = len(configs)
+    lost = members.train_all(configs, folders, [source] * n, [heldout] * n, command.members_by)
+    log.say(f"{n - len(lost)} of {n} finished at step {configs[0].run.steps}.")
+    log.say(f"Beside each other: ./launch.sh run compare {' '.join(map(str, folders))}")
+    if lost:
+        raise NonFiniteError("\n".join(lost.values()))
 
 
 def _check_data(settings):
@@ -279,7 +322,7 @@ def _say_data(source, batch):
 
 
 def _flags_text(values):
-    skip = ("flagfile", "help", "debug", "dry_run", "check_data", "restart", "workdir")
+    skip = ("flagfile", "help", "debug", "dry_run", "check_data", "restart", "workdir", "members", "members_by")
     return "".join(
         f"{line}\n"
         for line in sorted(values.flags_into_string().splitlines())

@@ -175,6 +175,12 @@ class Store:
             (self._root / str(step)).rename(self._root / f"{step}.removed")  # it must not look whole when half removed
         self._sweep()
 
+    def forget_after(self, step):
+        """Removes the checkpoints of later steps."""
+        for later in [s for s in self.steps() if s > step]:
+            (self._root / str(later)).rename(self._root / f"{later}.removed")
+        self._sweep()
+
     def _score(self, step):
         value = (self._meta(step)["scores"] or {}).get(self._best)
         return None if value is None else self._sign * value

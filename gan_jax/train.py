@@ -84,24 +84,33 @@ def averages(method, tally):
     return out
 
 
+def counted(step):
+    """(carry, batch) -> carry of a step: carry is (GanState, tally), and the tally sums every metric."""
+
+    def one(carry, batch):
+        state, metrics = step(carry[0], batch)
+        metrics = {**metrics, "steps": jnp.float32(1)}
+        return state, {name: carry[1][name] + metrics[name] for name in carry[1]}
+
+    return one
+
+
+def repeated(one, carry, leaves):
+    """The carry after one(carry, leaves of a step) for every step that the leaves' first axis holds."""
+    if jax.tree.leaves(leaves)[0].shape[0] == 1:
+        return one(carry, jax.tree.map(lambda a: a[0], leaves))
+    return lax.scan(lambda c, x: (one(c, x), None), carry, leaves)[0]
+
+
 def build_program(method, stream, devices):
     """program(carry, data, leaves) -> (carry, step): as many steps as leaves' first axis says, in one compiled call.
 
-    carry: (GanState, tally), donated. data, leaves: see data.feed.Feed.
+    carry: see `counted`; donated. data, leaves: see data.feed.Feed.
     """
-    step = build_step(method, parallel.AXIS if len(devices) > 1 else None)
-
-    def one(carry, leaves, data):
-        (state, tally), batch = carry, stream.batch(data, leaves)
-        state, metrics = step(state, batch)
-        metrics = {**metrics, "steps": jnp.float32(1)}
-        return (state, {name: tally[name] + metrics[name] for name in tally})
+    one = counted(build_step(method, parallel.AXIS if len(devices) > 1 else None))
 
     def program(carry, data, leaves):
-        if jax.tree.leaves(leaves)[0].shape[0] == 1:
-            carry = one(carry, jax.tree.map(lambda a: a[0], leaves), data)
-        else:
-            carry, _ = lax.scan(lambda c, x: (one(c, x, data), None), carry, leaves)
+        carry = repeated(lambda c, x: one(c, stream.batch(data, x)), carry, leaves)
         return carry, carry[0].step
 
     options = {"compiler_options": parallel.compiler_options()}
@@ -121,10 +130,11 @@ def is_resident(run, source):
 class Loop:
     """One invocation of a run: builds, restores, trains, keeps the run folder.
 
-    Use as a context manager; entering restores or initialises and compiles, leaving waits for the last save.
+    Use as a context manager; entering restores or initialises, and compiles unless the run is a member of several in one
+    program (see members.py); leaving waits for the last save.
     """
 
-    def __init__(self, config, workdir, source, heldout, signals, name=""):
+    def __init__(self, config, workdir, source, heldout, signals, name="", member=False):
         """name: what its lines on the terminal begin with, where several runs share it."""
         self.name = name
         self.config, self.run, self.workdir = config, config.run, pathlib.Path(workdir)
@@ -134,6 +144,7 @@ class Loop:
         wanted = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
         self.per_dispatch = min(wanted, self.run.steps, *self._everies())
         self.see, self.scores, self.shares, self.saved = None, {}, None, -1
+        self.programs, self.member = {}, member
         self.pool = (heldout or source).images if self.method.by == "image" else None
         self.sampler = sampling.build_sampler(self.method, self.pool)
 
@@ -141,7 +152,10 @@ class Loop:
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
             (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
             self.store = stack.enter_context(checkpoint.Store(self.workdir, metrics.ranking(self.run.keep_best)))
-            self._start()
+            self._open_feed()
+            self.restore()
+            if not self.member:
+                self.compile()
             self._open = stack.pop_all()
         return self
 
@@ -160,9 +174,9 @@ class Loop:
         """
         until = min(until, self.run.steps)
         while self.t < until:
-            self._refuse_collapse()
+            self.refuse_collapse()
             self._dispatch()
-            self._cadences()
+            self.cadences()
             if self.signals.name and self.t < self.run.steps:
                 self.stop()
         with self.timer("train"):
@@ -180,8 +194,7 @@ class Loop:
             cache.write_atomic(self.workdir / "DONE", f"step {self.run.steps}\nstate sha256: {digest}\n")
         return digest
 
-    def _start(self):
-        """Restores or initialises, cuts the log back, compiles."""
+    def _open_feed(self):
         draws = n_draws(self.method)
         self.feed = feed.build(
             self.source,
@@ -192,13 +205,23 @@ class Loop:
             self.devices,
             is_resident(self.run, self.source),
         )
-        tally = empty_tally(self.method, self._abstract_batch(draws))
-        self.empty = tally
-        found = self.store.load_newest(shapes(self.method), tally)
-        self.t, state, tally = found or (0, None, tally)
+        self.empty = empty_tally(self.method, self._abstract_batch(draws))
+
+    def restore(self, upto=None):
+        """Goes to the newest checkpoint, or to the newest that is not after a step, or to the beginning; cuts the log back."""
+        if upto is not None:
+            self.store.forget_after(upto)
+            self.log.close()
+            self.progress.close()
+        found = self.store.load_newest(shapes(self.method), self.empty)
+        self.t = found[0] if found else 0
         self.log = log.Log(self.workdir, self.t, self.run.tensorboard)
         self.timer, self.wall0, self.began = Timer(self._past_seconds()), self.log.wall.get("time", 0.0), time.perf_counter()
+        with self.timer("compile"):
+            carry = found[1:] if found else (fresh(self.method, self.run.seed), self.empty)
+            self.carry = jax.device_put(carry, parallel.replicated(self.devices))
         self.last = (self.t, self.timer.get("train", 0.0))
+        self.pending = collections.deque()
         for path in [*self.workdir.glob(".tmp-*"), *(self.workdir / "samples").iterdir()]:
             if path.name.startswith(".tmp-") or (path.stem.isdigit() and int(path.stem) > self.t):
                 path.unlink()
@@ -211,13 +234,15 @@ class Loop:
             self.watch = watch.Watch(
                 self.config, self.method, self.sampler, self.source, self.pool, self.log.kept, self.progress.say
             )
+
+    def compile(self):
+        """The program of this run alone."""
         self.progress.say("compiling ...")
         with self.timer("compile"):
-            if state is None:
-                state = fresh(self.method, self.run.seed)
-            self.carry = jax.device_put((state, tally), parallel.replicated(self.devices))
-            self.programs = self._compile()
-        self.pending = collections.deque()
+            program = build_program(self.method, self.feed, self.devices)
+            self.programs = {
+                n: program.lower(self.carry, self.feed.data, self.feed.at(self.t, n)).compile() for n in self.lengths()
+            }
         self.progress.say(
             f"compiled in {self.timer['compile'] - self._past_seconds().get('compile', 0.0):.1f} s for {self._where()}"
         )
@@ -236,12 +261,11 @@ class Loop:
         label = {} if self.source.labels is None else {"label": jax.ShapeDtypeStruct(leaves, np.int32)}
         return {"image": image, **label}
 
-    def _compile(self):
-        """{n_steps: compiled program} for the lengths that this run dispatches."""
-        n, program = self.per_dispatch, build_program(self.method, self.feed, self.devices)
+    def lengths(self):
+        """Numbers of steps that this run dispatches at a time from here on."""
+        n = self.per_dispatch
         aligned = all(step % n == 0 for step in (self.t, self.run.steps, *self._everies()))
-        lengths = ({n} if aligned else {1, n}) if self.t < self.run.steps else ()
-        return {n: program.lower(self.carry, self.feed.data, self.feed.at(self.t, n)).compile() for n in lengths}
+        return () if self.t >= self.run.steps else (n,) if aligned else (1, n) if n > 1 else (1,)
 
     def _everies(self):
         run = self.run
@@ -250,14 +274,14 @@ class Loop:
     def _due(self, every, t):
         return t == self.run.steps or (every > 0 and t % every == 0)
 
-    def _n_steps(self):
+    def n_steps(self):
         """Length of the next dispatch: a function of the step alone, so that a resumed run dispatches the same programs."""
         n, t = self.per_dispatch, self.t
         crosses = any(t // every != (t + n - 1) // every for every in self._everies())
         return n if t % n == 0 and t + n <= self.run.steps and not crosses else 1
 
     def _dispatch(self):
-        n = self._n_steps()
+        n = self.n_steps()
         with self.timer("train"):
             leaves = self.feed.at(self.t, n)
             with jax.transfer_guard("disallow"):
@@ -270,23 +294,28 @@ class Loop:
         self.t += n
         self.progress.advance(n)
 
-    def _cadences(self):
+    def due(self):
+        """What is to be done at this step, in order: methods without arguments."""
         run, t = self.run, self.t
         evaluate_now = run.eval_every > 0 and t % run.eval_every == 0
         keep = evaluate_now and run.keep_best != "none"
-        due = [
+        every = [
             (evaluate_now, self._evaluate),
             (evaluate_now or self._due(run.log_every, t), self._log),
             (self._due(run.sample_every, t), self._sample),
             (self._due(run.save_every, t) or keep, self._save),
         ]
-        if any(now for now, _ in due):
+        return [action for now, action in every if now]
+
+    def cadences(self):
+        """Does what is due. Raises NonFiniteError."""
+        due = self.due()
+        if due:
             with self.timer("train"):
                 jax.block_until_ready(self.carry)
             self._refuse_bad()
-        for now, action in due:
-            if now:
-                action()
+        for action in due:
+            action()
         self.scores, self.shares = {}, None
 
     def _refuse_bad(self):
@@ -373,7 +402,7 @@ class Loop:
         self._require_saved(stopped)
         raise Stopped(f"{self.name}{stopped}; saved. The same command resumes.")
 
-    def _refuse_collapse(self):
+    def refuse_collapse(self):
         """Raises Collapsed where the watch has found one, and the run is to stop at it; what is saved then is this step."""
         why = self.watch.collapse() if self.watch and self.run.stop_on_collapse else ""
         if not why:

@@ -29,7 +29,7 @@ def no_compile(monkeypatch):
     def compiled(*_):
         raise AssertionError("something was compiled before the input was refused")
 
-    monkeypatch.setattr(train.Loop, "_start", compiled)
+    monkeypatch.setattr(train.Loop, "restore", compiled)
 
 
 def bad_files(folder):

@@ -72,20 +72,21 @@ def test_four_devices_equal_one(case):
         assert all(np.array_equal(copies[0], c) for c in copies[1:])
 
 
-@pytest.mark.parametrize("how", ["vmapped", "unrolled"])
+@pytest.mark.parametrize("how", parallel.MEMBERS)
 @pytest.mark.parametrize("case", cases(MEMBERS_QUICK))
 def test_member_equals_solo_run(case, how):
     method, alone, _ = solo(case)
-    members = (0, 1)
-    step = jax.jit(getattr(parallel, how)(build_step(method)))
-    starts = [fresh(method, m) for m in members]
-    state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
+    members, one = (0, 1), build_step(method)
+    ways = parallel.MEMBERS[how]
+    step = jax.jit(ways.each(lambda state, batch: one(state, batch)[0]))
+    states = [fresh(method, m) for m in members]
+    packed = ways.pack(states)
     for t in range(STEPS):
-        batches = [batch(method, t, m) for m in members]
-        state, _ = step(state, jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches))
-        starts = [alone(s, b)[0] for s, b in zip(starts, batches, strict=True)]
-    for m in members:  # vmapped convolutions add up in another order: 1.03e-6 was seen on one kind of processor
-        assert worst(jax.tree.map(lambda a, m=m: a[m], state), starts[m]) <= 2e-6
+        batches = tuple(batch(method, t, m) for m in members)
+        packed = step(packed, batches)
+        states = [alone(s, b)[0] for s, b in zip(states, batches, strict=True)]
+    for got, state in zip(ways.unpack(packed), states, strict=True):
+        assert worst(got, state) <= 2e-6  # vmapped convolutions add up in another order: 1.03e-6 on one kind of processor
 
 
 @pytest.mark.parametrize("case", CASES)

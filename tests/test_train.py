@@ -219,8 +219,13 @@ def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, m
             assert all(isinstance(a, jax.Array) for a in jax.tree.leaves((carry, data, leaves)))
             return self._program(carry, data, leaves)
 
-    compiled = train.Loop._compile
-    monkeypatch.setattr(train.Loop, "_compile", lambda loop: {n: Spy(p) for n, p in compiled(loop).items()})
+    compiled = train.Loop.compile
+
+    def spied(loop):
+        compiled(loop)
+        loop.programs = {n: Spy(program) for n, program in loop.programs.items()}
+
+    monkeypatch.setattr(train.Loop, "compile", spied)
     fetched = []
     get = jax.device_get
     monkeypatch.setattr(jax, "device_get", lambda tree: fetched.append(1) or get(tree))
