@@ -10,8 +10,9 @@ images: then each generator stands for the class that most of its images get, an
 purity. S0: Mirabedini et al. 2020, "Image generation and classification via generative adversarial networks"; see D18.
 
 Each node is an ordinary run, WORKDIR/repeat_R/V/node_I, which experiments.sample and evaluate open. Nodes run one after
-another, or as processes that share the file system alone: --jobs=N on this machine, --slurm on a cluster, or by hand
---node=R/V/I on any machine, after which the command without --node makes the tables. The same command goes on where it was
+another, or those of an ensemble as members of one program (--members_by=vmapped, for a GPU), or as processes that share the
+file system alone: --jobs=N on this machine, --slurm on a cluster, or by hand --node=R/V/I on any machine, after which the
+command without --node makes the tables. The same command goes on where it was
 stopped; more nodes or repeats are added to what is there. Writes tables.md, results.json, ensemble.png and report.html.
 Flagfiles: ensemble_smoke (seconds), ensemble_mnist6000 (a tenth of MNIST, 5 epochs, narrow nets; half an hour on 2 cores),
 ensemble_mnist (S0's setting; a GPU). For a sweep over epochs or batch sizes give each value a --workdir of its own.
@@ -20,6 +21,7 @@ ensemble_mnist (S0's setting; a GPU). For a sweep over epochs or batch sizes giv
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import pathlib
 import sys
@@ -49,6 +51,9 @@ class Study(common.Command):
     classifier_steps: int = setting(600, "updates of every classifier, 64 images each", low=1)
     classifier_width: int = setting(16, "channels of a classifier's first block; the next two have twice and four times", low=1)
     jobs: int = setting(1, "nodes at a time, each a process of its own if more than 1", low=1)
+    members_by: str = setting(
+        "turns", "nodes of an ensemble one after another, or as members of one program", choices=common.WAYS
+    )
     slurm: str = setting("", "run the nodes as SLURM jobs, --jobs at a time: parameters of submitit with commas, "
                          "timeout_min=600,... (extra: sweep)")  # fmt: skip
     node: str = setting("", "only this node, as REPEAT/V/NODE (from 0, 1 and 1), and no tables")
@@ -58,7 +63,7 @@ class Study(common.Command):
 _RUN = Run(data="idx:data/mnist", size=28, batch=32, sample_every=0)
 _HP = mgan.Settings(net="mgan_mnist", width=64, gen_batch=6, init="normal", lr=2e-4, beta=0.01, ema=0.0)  # S0's, see D18
 GROUPS = (Study(), _RUN, _HP)
-FREE = ("help", "debug", "workdir", "nodes", "repeats", "jobs", "slurm", "node", "dry_run")  # change no number
+FREE = ("help", "debug", "workdir", "nodes", "repeats", "jobs", "members_by", "slurm", "node", "dry_run")  # change no number
 MAX_NODES = 64
 
 
@@ -157,6 +162,7 @@ def make_node(setup, node, heldout, central):
             train_gan(build_config(setup, node, source), folder, source, f"{node}: ")
             record |= classify(setup, node, source, heldout, central)
             record["train_s"] = log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
+            record["together"] = 1 if setup.study.members_by == "turns" else node.of  # whose seconds these are
         except NonFiniteError as error:
             record["failed"] = str(error)
         said = record["failed"] if "failed" in record else f"accuracy {record['accuracy']:.4f}"
@@ -176,6 +182,19 @@ def train_gan(config, folder, source, name):
             loop.finish()
         if signals.name:  # at the very end of the run
             raise Stopped(f"{name}stopped by {signals.name}; all is saved. The same command goes on.")
+
+
+def train_together(setup, nodes):
+    """Trains the GANs of one ensemble's nodes as members of one program; those that diverge are left to `make_node`."""
+    from gan_jax import members
+    from gan_jax.data import source as sources
+
+    shards = [sources.load(data_of(node, setup.run), sources.view(setup.run)) for node in nodes]
+    configs = [build_config(setup, node, source) for node, source in zip(nodes, shards, strict=True)]
+    for steps in sorted({config.run.steps for config in configs}):  # parts may differ by a few images
+        alike = [i for i, config in enumerate(configs) if config.run.steps == steps]
+        picked, folders = ([found[i] for i in alike] for found in (configs, [node.folder(setup.root) for node in nodes]))
+        members.train_all(picked, folders, [shards[i] for i in alike], [None] * len(alike), setup.study.members_by)
 
 
 def synthesise(folder, n, seed):
@@ -295,8 +314,12 @@ def make_nodes(setup, nodes, argv, source, heldout):
     central = central_classifier(setup, source, heldout)  # before the processes, so that it is trained once
     missing = [node for node in nodes if not (node.folder(setup.root) / "node.json").exists()]
     if setup.study.jobs == 1 and not setup.study.slurm:
-        for node in missing:
-            make_node(setup, node, heldout, central)
+        for _, nodes_of_one in itertools.groupby(missing, lambda node: (node.repeat, node.of)):
+            ensemble = list(nodes_of_one)
+            if setup.study.members_by != "turns":
+                train_together(setup, ensemble)
+            for node in ensemble:
+                make_node(setup, node, heldout, central)
         return ""
     in_processes(setup, missing, argv)
     undone = [node for node in missing if not (node.folder(setup.root) / "node.json").exists()]
@@ -306,12 +329,17 @@ def make_nodes(setup, nodes, argv, source, heldout):
 
 def run(argv):
     """Command line to tables and page."""
-    from gan_jax import runs
+    from gan_jax import members, runs
     from gan_jax.data import source as sources
 
     (study, base, hp), _ = common.parse(__doc__, "experiments.ensemble", GROUPS, argv)
+    study = dataclasses.replace(study, members_by=members.way(study.members_by, base))
     base = dataclasses.replace(base, data=sources.absolute(base.data))
     setup = Setup(study, base, hp, pathlib.Path(study.workdir).expanduser())
+    if study.members_by != "turns" and (study.jobs > 1 or study.slurm or study.node):
+        raise InputError(
+            f"--members_by={study.members_by} is one process for an ensemble; leave out --jobs, --slurm and --node."
+        )
     if study.slurm:
         common.need("submitit", "--slurm", "sweep")
     nodes = plan(study)
@@ -350,6 +378,7 @@ def protocol(setup, heldout):
 
     study, run, hp = setup.study, setup.run, setup.hp
     how = "by SLURM" if study.slurm else f"{study.jobs} node{'s' if study.jobs > 1 else ''} at a time"
+    how = how if study.members_by == "turns" else f"the nodes of an ensemble in one program ({study.members_by})"
     return (
         f"Data {run.data}, {run.size} px; epochs {study.epochs}, batch {run.batch}, --net={hp.net} of width {hp.width}, "
         f"{hp.n_gens} generators, Adam {hp.lr:g} (beta1 {hp.beta1:g}), beta {hp.beta:g}. Of each node's {study.n_synthetic:,} "

@@ -31,7 +31,7 @@ def write_node(root, repeat, of, number, right, **record):
     np.savez(folder / "votes.npz", probs=probs)
     generators = [[6, 2, 1, 1], [2, 8, 0, 0]]
     values = {"n_shard": 600 // of, "labeller_accuracy": 0.9, "kept": [4, 4, 4, 3], "generators": generators}
-    values |= {"train_s": 60.0 / of + number, "accuracy": float((named == LABELS).mean()), "classify_s": 1.0}
+    values |= {"train_s": 60.0 / of + number, "together": 1, "accuracy": float((named == LABELS).mean()), "classify_s": 1.0}
     (folder / "node.json").write_text(json.dumps(values | record))
     return named
 
@@ -134,6 +134,7 @@ def test_plan_is_repeat_by_repeat_and_seeds_differ():
         (["--node=0/3/4"], "--node=0/3/4 cannot be read"),
         (["--node=3"], "--node=0/3/1"),
         (["--steps=5"], "use --epochs"),
+        (["--members_by=unrolled", "--jobs=2"], "leave out --jobs"),
         (["--data=npz:{}/plain.npz"], "no two classes"),
         (["--data=npz:{}/train.npz"], "no labelled test images"),
         (["--nodes=60"], "too few for 60 nodes"),
@@ -192,6 +193,17 @@ def test_a_study_ends_in_a_page_and_its_nodes_are_ordinary_runs(whole, capsys):
 def test_a_node_can_be_scored(whole, capsys):
     node = whole / "repeat_0" / "2" / "node_2"
     assert common.guarded(evaluate.run, [f"--workdir={node}", "--n_images=60", "--repeats=2", "--scores=kernel,coverage"]) == 0
+
+
+def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
+    words = [*STUDY, "--nodes=2", "--devices=1", "--members_by=unrolled", f"--workdir={tmp_path}/study"]
+    assert common.guarded(ensemble.run, words) == 0
+    found, wanted = without_times(tmp_path / "study"), without_times(whole)
+    assert found[0]["counts"]["2"] == wanted[0]["counts"]["2"]
+    nodes = [json.loads((tmp_path / f"study/repeat_0/2/node_{i}/node.json").read_text()) for i in (1, 2)]
+    assert [node["together"] for node in nodes] == [2, 2]
+    results = json.loads((tmp_path / "study" / "results.json").read_text())["counts"]["2"]
+    assert results["sequential_s"][0] == pytest.approx(np.mean([node["train_s"] for node in nodes]), rel=1e-6)
 
 
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
