@@ -16,9 +16,10 @@ one) and compare.html in --workdir, where logs/ has what the runs said; with cod
 prints every command and how long all will take, from steps that it measures (and from compiling, which takes longer the first
 time).
 
-Seeds are runs of their own, not members of one program. S3's contribution taken apart, {none, DRAGAN, WGAN-GP, WGAN-GP in
-Dist-GAN's norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in flagfiles: ablate_quick (half an hour on 2
-cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks), ablate_smoke (a minute).
+Seeds are processes of their own; with --members_by they share one, and on a GPU one program (vmapped). S3's contribution taken
+apart, {none, DRAGAN, WGAN-GP, WGAN-GP in Dist-GAN's norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in
+flagfiles: ablate_quick (half an hour on 2 cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks),
+ablate_smoke (a minute).
 """
 
 import concurrent.futures
@@ -50,6 +51,8 @@ class Sweep(common.Command):
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
     workdir: str = setting("runs/ablate", "folder of the sweep; every run has a folder in it")
     jobs: int = setting(1, "runs at a time; they share the cores, and the GPUs, equally", low=1)
+    members_by: str = setting("", "the seeds of a configuration in one process, as members of one program or in turn; "
+                              "empty: a process each", choices=("", *common.WAYS))  # fmt: skip
     slurm: str = setting("", "run as SLURM jobs, --jobs at a time: parameters of submitit with commas, timeout_min=600,... "
                              "(extra: sweep)")  # fmt: skip
     evaluate: bool = setting(True, "score finished runs with experiments.evaluate and compare them")
@@ -181,15 +184,43 @@ def train(flags, book, launch, signals):
     """Trains what is left."""
     from gan_jax import jobs, log
 
-    left, total = book.left(), len(book.plan.trials)
+    total, groups = len(book.plan.trials), {}
+    for trial in book.left():
+        groups.setdefault(trial.point.name if flags.members_by else trial.name, []).append(trial)
 
     def ended(job, end):
-        book.note(job.name, code=end.code, reason=end.reason)
-        n = sum(known["code"] is not None for known in book.known.values())
-        log.say(f"{job.name}: {jobs.status(end.code)} after {log.clock(end.seconds)} ({n} of {total}). {end.reason}".rstrip())
+        for trial in groups[job.name]:
+            code, reason = end.code, end.reason
+            if len(groups[job.name]) > 1:
+                code, reason = fate(book, trial, job, end)
+            book.note(trial.name, code=code, reason=reason)
+            n = sum(known["code"] is not None for known in book.known.values())
+            log.say(f"{trial.name}: {jobs.status(code)} after {log.clock(end.seconds)} ({n} of {total}). {reason}".rstrip())
 
-    work = [jobs.Job(t.name, command(flags.experiment, t.words), book.root / t.name) for t in left]
+    work = [
+        jobs.Job(name, command(flags.experiment, words_of(flags, group)), book.root / group[0].name)
+        for name, group in groups.items()
+    ]
     jobs.run(work, flags.jobs, launch, book.root / "logs", signals, lambda job: log.say(f"{job.name}: starts"), ended)
+
+
+def words_of(flags, group):
+    """Flags of the process that makes the trials of a group, which differ in their seeds: all from the first to the last."""
+    first, last = group[0], group[-1]
+    if len(group) == 1:
+        return first.words
+    members = [f"--members={last.seed - first.seed + 1}", f"--members_by={flags.members_by}"]
+    return [*first.words, *members, f"--workdir={folder_of(flags, first.point.name)}"]
+
+
+def fate(book, trial, job, end):
+    """(exit code, reason) of one of several trials that a process made together."""
+    from gan_jax import jobs
+
+    if (book.root / trial.name / "DONE").exists():
+        return jobs.DONE, ""
+    lines = (book.root / "logs" / f"{job.name}.err").read_text().splitlines()
+    return end.code, next((line for line in lines if line.startswith(f"{trial.name}: ")), end.reason)
 
 
 def score(flags, scoring, book, launch, signals):

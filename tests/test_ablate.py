@@ -177,6 +177,20 @@ def test_smoke_flagfile_one_refused_one_diverges_and_the_others_go_on(tmp_path, 
 
 
 @pytest.mark.slow
+def test_seeds_as_members_have_a_row_and_a_reason_each(tmp_path, child_env):
+    root = tmp_path / "sweep"
+    process = start(root, child_env, "--flagfile=ablate_smoke", "--members_by=unrolled", "--noevaluate")
+    out = process.communicate()[0]
+    assert process.returncode == 0, out
+    found = rows(root)
+    codes = {"penalty-none": "0", "dragan": "0", "sgd-1e30": "3", "wasserstein": "2"}
+    assert {name: row["code"] for name, row in found.items()} == {f"{name}_{i}": codes[name] for i in (0, 1) for name in codes}
+    for i in (0, 1):
+        assert found[f"sgd-1e30_{i}"]["reason"].startswith(f"sgd-1e30_{i}: Player")
+        assert (root / f"dragan_{i}" / "DONE").exists()
+
+
+@pytest.mark.slow
 def test_kills_and_stops_leave_the_final_states_as_they_would_be(tmp_path, child_env):
     """A run is killed, then all are stopped, then the sweep itself is killed; the runs that it leaves behind are waited for."""
     words = [*MLP, "--vary=width=4,5", "--seeds=2", "--jobs=2", "--steps=6000", "--save_every=500", "--log_every=500"]
