@@ -11,15 +11,14 @@ first time, to compile 13 programs. For a GPU: --size=128 --width=128 --batch=64
 
 import dataclasses
 import json
-import math
 import pathlib
 import sys
-from typing import NamedTuple
 
 import numpy as np
 
 from experiments import common, morpho
 from experiments.benchmarks import workload
+from experiments.benchmarks.intervals import Estimate, coverage, estimate, rank, ratio
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -49,7 +48,6 @@ COMPARISONS = {
     "morpho": ("Morpho-GAN against itself with Dist-GAN's penalty", ("morpho", "dragan"), ("morpho", "wgan_gp_rms")),
     "control": ("control, the same work: WGAN-GP's two norms", ("gan_1", "wgan_gp_rms"), ("gan_1", "wgan_gp")),
 }
-CONFIDENCE = 0.95
 NEGLIGIBLE = 0.02  # a ratio surely this close to 1 is level, whether or not its interval holds 1
 TOLERANCE = 0.1  # how far from 1 the interval of a level ratio may reach
 
@@ -64,38 +62,6 @@ class Settings(common.Command):
     rounds: int = setting(9, "turns of each program; intervals at 95 % need 6", low=6)
     steps: int = setting(5, "steps per turn", low=1)
     json: str = setting("", "also write table, ratios, verdict and every time to this file")
-
-
-class Estimate(NamedTuple):
-    """A median over rounds and its interval."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self):
-        return f"{self.median:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-def coverage(n, k):
-    """Probability that the k-th smallest and the k-th largest of n independent draws enclose their distribution's median."""
-    return sum(math.comb(n, i) for i in range(k, n - k + 1)) / 2**n
-
-
-def rank(n):
-    """The k of the narrowest interval with CONFIDENCE, from n draws; n is 6 or more."""
-    return max(k for k in range(1, n // 2 + 1) if coverage(n, k) >= CONFIDENCE)
-
-
-def estimate(values):
-    """Estimate from one value per round, without assuming a distribution."""
-    ordered, k = sorted(values), rank(len(values))
-    return Estimate(float(np.median(ordered)), float(ordered[k - 1]), float(ordered[-k]))
-
-
-def ratio(times, one, other):
-    """Estimate of one program's time over another's, each pair from the same round. times: {program: seconds per round}."""
-    return estimate(np.divide(times[one], times[other]))
 
 
 def word(r):

@@ -1,5 +1,6 @@
 """A training program on random images, to be timed: the step, the feed and the compiler options that a run has."""
 
+import copy
 import time
 
 import numpy as np
@@ -40,6 +41,14 @@ class Workload:
         self.run(1)
         self.first_step = time.perf_counter() - began
         self.images = batch * draws
+
+    def twin(self):
+        """The same program with a state of its own."""
+        import jax
+
+        other = copy.copy(self)
+        other.carry, other.times = jax.tree.map(lambda a: a.copy(), self.carry), []
+        return other
 
     def run(self, n_steps):
         """Seconds per step over n_steps."""
