@@ -42,7 +42,6 @@ TITLES = {
     "classes": "classes left out",
     "copies": "share of training images",
 }
-COPIED = "single"  # of metrics.neighbours: share of images unusually close to a single training image
 DRAWS = 20  # of each count
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)  # of n_images: sample counts at which the bias is measured
 
@@ -92,7 +91,7 @@ def score_all(see, source, heldout, n, seed):
             made = damaged(kind, level, clean, labels, training, np.random.default_rng([seed, 1]))
             row = evaluate.summary(evaluate.row(see, [(ref, see(made))]))
             found, _ = neighbours.study(see.extractor, source, heldout, made[rng.permutation(n)[:256]], seed)
-            out[kind].append({"level": level, **row, COPIED: found["pixel"]["single"]})
+            out[kind].append({"level": level, **row, **neighbours.scores(found)[0]})
     return out
 
 
@@ -130,7 +129,7 @@ def draw(found, path):
 
     from gan_jax import tables
 
-    keys = [key for key in (*tables.known(), COPIED) if key in found["noise"][0]]
+    keys = [key for key in tables.known() if key in found["noise"][0]]
     figure = Figure(figsize=(10, 1.25 * len(keys)), layout="constrained")
     panels = figure.subplots(len(keys), len(LEVELS), sharey="row", squeeze=False)
     for key, line in zip(keys, panels, strict=True):
@@ -142,7 +141,7 @@ def draw(found, path):
             axes.spines[["top", "right"]].set_visible(False)
             if key == keys[-1]:
                 axes.set_xlabel(TITLES[kind], fontsize=8)
-        title = "copies found" if key == COPIED else f"{tables.known()[key].title}\n({tables.known()[key].better})"
+        title = f"{tables.known()[key].title}\n({tables.known()[key].better})"
         line[0].set_ylabel(title, fontsize=7.5, rotation=0, ha="right", va="center")
     figure.savefig(path, dpi=90)
 

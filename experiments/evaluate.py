@@ -50,20 +50,21 @@ def look(flags, source, heldout, n):
     return evaluate.look(features.load(source, heldout, flags.features), source, flags.scores, strict=True)
 
 
-def copies(flags, see, source, heldout, generated, workdir):
-    """The record of the search for nearest training images, whose pictures are written; None if it is not asked for."""
-    from gan_jax import images
+def add_copies(record, flags, see, source, heldout, generated, workdir):
+    """Adds the search for nearest training images, if it is asked for, and its score to a record; writes its pictures."""
+    from gan_jax import images, tables
     from gan_jax.metrics import neighbours
 
-    record, pictures = None, {}
+    pictures = {}
     if flags.neighbours:
         print(f"searching {len(source.images):,} training images for the nearest ...", file=sys.stderr, flush=True)
-        record, pictures = neighbours.study(see.extractor, source, heldout, generated, flags.seed)
+        record["neighbours"], pictures = neighbours.study(see.extractor, source, heldout, generated, flags.seed)
+        for name, row in zip((tables.judged(record), "real"), neighbours.scores(record["neighbours"]), strict=True):
+            record["rows"][name] |= row
     for name in neighbours.PICTURES:  # none of an evaluation before this one stays
         (workdir / name).unlink(missing_ok=True)
         if name in pictures:
             images.save_png(workdir / name, pictures[name])
-    return record
 
 
 def of_run(flags, workdir):
@@ -99,8 +100,7 @@ def of_run(flags, workdir):
             gray, made, original = sampling.triplets(method, sampler(model, key, len(given), given), given)
             record["pairs"] = pairs.study(made, gray, original)
         generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
-        if found := copies(flags, see, source, heldout, generated, workdir):
-            record["neighbours"] = found
+        add_copies(record, flags, see, source, heldout, generated, workdir)
     record["step"] = trained.step
     record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
     return record
@@ -141,8 +141,7 @@ def of_images(flags, workdir):
     repeats = flags.repeats if len(made.images) > n else 1  # all of them again would say nothing
     record = evaluate.evaluate(see, source, heldout, {"images": some}, n, repeats, flags.seed)
     workdir.mkdir(parents=True, exist_ok=True)
-    if found := copies(flags, see, source, heldout, some(flags.seed, max(flags.neighbours, 1)), workdir):
-        record["neighbours"] = found
+    add_copies(record, flags, see, source, heldout, some(flags.seed, max(flags.neighbours, 1)), workdir)
     record["protocol"] |= {"images": made.name, "images_digest": made.digest}
     images.save_png(workdir / "images.png", images.grid(some(flags.seed, 64), 8))
     return record

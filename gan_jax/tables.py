@@ -19,7 +19,7 @@ Z = 1.96  # standard errors on each side of a 95 % interval
 
 def known():
     """{key: metrics.metric.Score} of all scores, of images and of points, in the order of tables."""
-    return metrics.SCORES | points.SCORES
+    return metrics.SCORES | neighbours.SCORES | points.SCORES
 
 
 def judged(record):

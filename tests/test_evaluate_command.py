@@ -89,7 +89,7 @@ def test_damage_smoke_flagfile_gets_worse_by_every_score(tmp_path, capsys):
         assert values[-1] > 10 * max(values[0], 1e-4) and np.all(np.diff(values[1:]) > 0)
     coverage = [row["coverage"] for row in found["damage"]["classes"]]
     assert coverage[-1] < 0.6 * coverage[0] and np.all(np.diff(coverage) < 0.02)
-    copied = [row["single"] for row in found["damage"]["copies"]]
+    copied = [row["copied"] for row in found["damage"]["copies"]]
     np.testing.assert_allclose(copied, damage.LEVELS["copies"], atol=0.12)
     assert found["damage"]["copies"][-1]["coverage"] > 0.9 * coverage[0]
     bias = found["bias"]

@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax import errors
+from gan_jax.metrics.metric import Score
 
 K, ORDINAL = 5, "fifth"  # neighbours searched and shown
 N_HELDOUT = 10_000  # held-out images searched, at most
@@ -35,6 +36,14 @@ ALARM = 0.001  # probability below which a difference is not chance
 MEASURES = {"pixel": "pixels", "feature": "features"}
 LABELS = {"generated": "generated", "training": "training", "heldout": "held-out"}
 PICTURES = ("neighbours.png", "neighbours_real.png")  # files in the run folder: of generated images, of real ones
+SCORES = {
+    "copied": Score(
+        "copies",
+        "low",
+        "Share of the generated images that match one single training image, by pixels or by features, as copies do; at the "
+        "left the same share of real images.",
+    )
+}
 N_LEAST = 16  # queries below which chance explains almost anything
 N_SHOWN = 8  # queries in a picture
 
@@ -296,6 +305,11 @@ def study(extractor, real, heldout, generated, seed):
         for file, label, queries in zip(PICTURES, ("generated", name), (generated, others), strict=True)
     }
     return {"protocol": protocol, **measures, "copying": copying, "verdict": words}, pictures
+
+
+def scores(record):
+    """({"copied": share} of generated images, the same of real ones), by the distance that finds more. record: of `study`."""
+    return tuple({"copied": max(record[name][key] for name in MEASURES)} for key in ("single", "single_real"))
 
 
 def telling(found, n=N_SHOWN):
