@@ -97,6 +97,7 @@ def _short(configs, folder, n_steps):
     for system, config in configs.items():
         length = max(config.run.steps, PACE_TURNS * n_steps + 1)
         run = dataclasses.replace(config.run, steps=length, log_every=length + 1, save_every=0, sample_every=0, eval_every=0)
+        run = dataclasses.replace(run, steps_per_dispatch=min(train.per_dispatch(run), n_steps))  # so that all turns have some
         out[system] = dataclasses.replace(config, run=run)
     return out, {system: folder / system for system in configs}
 
