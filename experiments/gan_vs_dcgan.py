@@ -73,7 +73,7 @@ class Study(common.Command):
     lr: float = setting(2e-4, "Adam's learning rate in both systems; S2 gives none", above=0.0)
     turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
     pace_steps: int = setting(20, "steps in a turn when the pace is measured", low=1)
-    evals: int = setting(10, "scores over each run", low=1)
+    evals: int = setting(10, "scores over each run, evenly; divisors of 150 and 60 end with it", low=1)
     eval_images: int = setting(2000, "generated images for each of them", low=100)
     n_images: int = setting(10_000, "generated images for the scores at the end", low=100)
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0)

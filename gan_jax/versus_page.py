@@ -63,10 +63,13 @@ def _band(axes, x, values, i, label, marker=None):
 
 def plots(results, root):
     """[(function of axes, caption)] of the three plots."""
-    levels = "Dashed: 2 ln 2 = 1.386 for D and ln 2 = 0.693 for G, their values where D cannot tell."
+    level = "Dashed: 2 ln 2 = 1.386 for D and ln 2 = 0.693 for G, their values where D cannot tell."
     band = "Mean over seeds; the band reaches from the lowest to the highest."
     losses = [
-        (lambda axes, system=system: draw_losses(axes, results, root, system), f"Losses of the {known['title']}. {levels} {band}")
+        (
+            lambda axes, system=system: draw_losses(axes, results, root, system),
+            f"Losses of the {known['title']}. {level} {band}",
+        )
         for system, known in results["systems"].items()
     ]
     scores = f"Frechet distance while training, of fewer images than at the end, so somewhat higher. {band}"
@@ -80,7 +83,8 @@ def draw(results, root, path):
     for axes, (plot, _) in zip(figure.subplots(1, len(drawn)), drawn, strict=True):
         plot(axes)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
 
 
