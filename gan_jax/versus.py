@@ -18,6 +18,18 @@ def title(key):
     return tables.known()[key].title
 
 
+def distinct(results):
+    """{table: its title}, without that of equal time where the lengths are of equal time themselves, so that both are one."""
+    one = results["folders"]["time"] == results["folders"]["lengths"]
+    return {table: words for table, words in results["titles"].items() if table == "lengths" or not one}
+
+
+def different(results):
+    """[(table, system)] of the runs; those that stand in both tables, once."""
+    names = results["folders"]
+    return [(t, s) for t in names for s in names[t] if t == "lengths" or names[t][s] != names["lengths"][s]]
+
+
 def rows_of(results, table):
     """Cells of one table, with their head: length, time and scores, mean +- standard deviation over seeds."""
     head = ["system", "updates", "epochs", "ms per update", "training, s", *map(title, SCORES), "classes >= 5 %"]
@@ -40,15 +52,13 @@ def rows_of(results, table):
 
 
 def shares_of(results):
-    """Cells of the table of classes, in per cent of the images, with their head."""
-    lines = [["% of the images", *results["classes"]]]
+    """Cells of the table of classes, in per cent of the images, with their head; means over seeds."""
     groups = {"training data": [results["training data"]]}
-    for table, found in results["tables"].items():
-        groups |= {f"{_name(results, s, rows)}, {results['titles'][table]}": rows for s, rows in found.items() if rows}
-    for name, rows in groups.items():
-        shares = 100 * np.array([row["fractions"] for row in rows])
-        lines.append([name, *(seeds.text(values, 1) for values in shares.T)])
-    return lines
+    for table, system in different(results):
+        rows, words = results["tables"][table][system], results["titles"][table]
+        groups |= {f"{_name(results, system, rows)}, {words}": rows} if rows else {}
+    means = {name: 100 * np.mean([row["fractions"] for row in rows], 0) for name, rows in groups.items()}
+    return [["% of the images", *results["classes"]], *([name, *(f"{x:.1f}" for x in found)] for name, found in means.items())]
 
 
 def _name(results, system, rows):
@@ -64,12 +74,8 @@ def markdown(heading, rows):
 
 def compared(results):
     """[(words, rows of the DCGAN, rows of the GAN)] of the tables that differ and have both."""
-    found = []
-    for table, systems in results["tables"].items():
-        same = table == "time" and systems == results["tables"]["lengths"]
-        if systems["gan"] and systems["dcgan"] and not same:
-            found.append((results["titles"][table], systems["dcgan"], systems["gan"]))
-    return found
+    found = [(words, results["tables"][table]) for table, words in distinct(results).items()]
+    return [(words, rows["dcgan"], rows["gan"]) for words, rows in found if rows["dcgan"] and rows["gan"]]
 
 
 def verdicts(results, root):
@@ -112,10 +118,11 @@ def times(results):
     if len(spent) < 2:
         return
     each = {s: spent[s] / results["tables"]["lengths"][s][0]["steps"] for s in spent}
+    ratios = {table: f"{found[table]['dcgan'] / found[table]['gan']:.2f}" for table in found}
+    equal = f"; at equal wall time, as it turned out, {ratios['time']}" if "time" in distinct(results) else ", as good as equal"
     yield (
-        f"An update of the DCGAN takes {each['dcgan'] / each['gan']:.2f} of the time of one of the GAN; training at "
-        f"{results['titles']['lengths']} {spent['dcgan'] / spent['gan']:.2f}; at equal wall time, as it turned out, "
-        f"{found['time']['dcgan'] / found['time']['gan']:.2f}."
+        f"An update of the DCGAN takes {each['dcgan'] / each['gan']:.2f} times as long as one of the GAN; training at "
+        f"{results['titles']['lengths']} {ratios['lengths']} times as long{equal}."
     )
 
 
@@ -135,7 +142,7 @@ def losses(results, system, root):
 
 def blocks(results):
     """{heading: cells} of all tables."""
-    named = {f"At {words}": rows_of(results, table) for table, words in results["titles"].items()}
+    named = {f"At {words}": rows_of(results, table) for table, words in distinct(results).items()}
     return {**named, "Classes": shares_of(results)}
 
 

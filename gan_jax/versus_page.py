@@ -40,16 +40,11 @@ def draw_losses(axes, results, root, system):
 
 def draw_scores(axes, results, root):
     """Frechet distance against seconds of training, a curve for each different run."""
-    shown = {}
-    for table, systems in results["folders"].items():
-        for system, names in systems.items():
-            added = ", equal time" if table == "time" else ""
-            shown.setdefault(tuple(names), f"{results['systems'][system]['title']}{added}")
-    for i, (names, label) in enumerate(shown.items()):
-        found = series([root / name for name in names], "eval/frechet")
+    for i, (table, system) in enumerate(versus.different(results)):
+        found = series([root / name for name in results["folders"][table][system]], "eval/frechet")
         if found is not None:
-            _band(axes, found[1], found[2], i, label, "o")
-    axes.set_xscale("log")
+            added = ", equal time" if table == "time" else ""
+            _band(axes, found[1], found[2], i, f"{results['systems'][system]['title']}{added}", "o")
     axes.set_yscale("log")
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("Frechet distance")
@@ -94,28 +89,29 @@ def document(results, root):
         page.figure(page.embed(page.chart(plot, 4.6, 3), "svg+xml", caption), caption) for plot, caption in plots(results, root)
     )
     said = "".join(f"<li>{html.escape(line)}</li>" for line in versus.verdicts(results, root))
-    found = "".join(
-        f"<h2>{heading}</h2>{page.table([page.heads(rows[0]), *rows[1:]])}"
-        for heading, rows in ((html.escape(heading), rows) for heading, rows in versus.blocks(results).items())
-    )
+    found = "".join(f"<h2>{html.escape(heading)}</h2>{_table(rows)}" for heading, rows in versus.blocks(results).items())
     return page.document(
         TITLE,
         f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><ul>{said}</ul>'
         f'{samples(results, root)}<h2>Training</h2><div class="pairs">{drawn}</div>{found}'
-        '<p class="soft">Mean +- standard deviation over seeds. Precision: share of the generated images that look real; '
-        "recall: share of the real images that the generator could have made. Total variation: how far the shares of classes "
-        "are from those of the training data.</p>",
+        '<p class="soft">Mean +- standard deviation over seeds; of classes the mean. Precision: share of the generated images '
+        "that look real; recall: share of the real images that the generator could have made. Total variation: how far the "
+        "shares of classes are from those of the training data.</p>",
     )
+
+
+def _table(rows):
+    """Plain cells, of which the last does not break."""
+    lines = [[*row[:-1], page.Markup(f'<td class="n">{html.escape(row[-1])}</td>')] for row in rows[1:]]
+    return page.table([page.heads(rows[0]), *lines])
 
 
 def samples(results, root):
     """S2's figures 3 and 6, from the first seed: samples where S2 shows them, and at the end of the run of equal time."""
     shown = ""
-    for table, systems in results["folders"].items():
-        for system, names in systems.items():
-            known = results["systems"][system]
-            if not names or (table == "time" and names == results["folders"]["lengths"][system]):
-                continue
+    for table, system in versus.different(results):
+        known, names = results["systems"][system], results["folders"][table][system]
+        if names:
             grids = {int(path.stem): path for path in (root / names[0] / "samples").glob("*.png")}
             step = known["shown"] if table == "lengths" else max(grids)
             where = f"S2 shows {known['place']}" if table == "lengths" else f"the end at {results['titles'][table]}"

@@ -135,9 +135,9 @@ def test_verdicts_are_welchs_intervals_that_hold_together(results, root):
     low, high = stats.ttest_ind(np.divide(DCGAN, 100), np.divide(GAN, 100), equal_var=False).confidence_interval(1 - 0.05 / 6)
     assert f"{low:+.3f} to {high:+.3f}, one of 6" in precision
     assert any(line.startswith("At equal wall time: DCGAN against GAN, recall: +0.000 (no interval") for line in said)
-    assert "8.00 of the time of one of the GAN; training at S2's lengths 4.00; at equal wall time, as it turned out, 0.80." in (
-        next(line for line in said if line.startswith("An update"))
-    )
+    update = next(line for line in said if line.startswith("An update"))
+    assert "takes 8.00 times as long as one of the GAN; training at S2's lengths 4.00 times as long" in update
+    assert update.endswith("at equal wall time, as it turned out, 0.80.")
     assert "GAN, losses in the last 10 % of the updates: D 1.10 +- 0.10 (where D cannot tell: 2 ln 2 = 1.386), G 0.55" in (
         "\n".join(said)
     )
@@ -155,6 +155,8 @@ def test_runs_that_both_tables_share_are_compared_once(results, root):
     results["folders"]["time"] = results["folders"]["lengths"]
     said = versus.verdicts(results, root)
     assert sum("Frechet distance: -" in line for line in said) == 1 and "one of" not in said[1]
+    assert "training at S2's lengths 4.00 times as long, as good as equal." in "\n".join(said)
+    assert [block.partition("\n")[0] for block in versus.as_markdown(results)] == ["**At S2's lengths**", "**Classes**"]
     assert versus_page.samples(results, root).count("data:image/png") == 2
 
 
@@ -175,7 +177,11 @@ def test_tables_and_page_follow_the_numbers(results, root):
     assert lengths.startswith("**At S2's lengths**")
     assert "| DCGAN | 50 | 10.0 | 80.00 +- 0.00 | 4.0 +- 0.0 | 1.20 +- 0.10 |" in lengths
     assert "| GAN | 400 | 40.0 | 12.50 +- 0.00 | 5.0 +- 0.0 | 1.13 +- 0.15 |" in equal
-    assert "| training data | 40.0 | 60.0 |" in classes and "| GAN, equal wall time | 50.0 +- 0.0 |" in classes
+    assert (
+        "| training data | 40.0 | 60.0 |" in classes
+        and "| GAN, equal wall time | 50.0 | 50.0 |" in classes
+        and "DCGAN, equal" not in classes
+    )
     page = versus_page.document(results, root)
     assert "Protocol &amp; more." in page and "there &amp; then" in page and page.count("<h2>") == 6
     assert page.count("data:image/svg") == 3 and page.count("data:image/png") == 3
