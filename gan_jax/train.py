@@ -127,6 +127,11 @@ def is_resident(run, source):
     return source.images.nbytes <= gib * 2**30
 
 
+def per_dispatch(run):
+    """Steps in one compiled call that a settings.Run asks for, or that suit this machine."""
+    return run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
+
+
 class Loop:
     """One invocation of a run: builds, restores, trains, keeps the run folder.
 
@@ -141,8 +146,7 @@ class Loop:
         self.source, self.heldout, self.signals = source, heldout, signals
         self.devices = jax.devices()[: self.run.devices or None]
         self.method = config.build()
-        wanted = self.run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
-        self.per_dispatch = min(wanted, self.run.steps, *self._everies())
+        self.per_dispatch = min(per_dispatch(self.run), self.run.steps, *self._everies())
         self.see, self.scores, self.shares, self.saved = None, {}, None, -1
         self.programs, self.member = {}, member
         self.pool = (heldout or source).images if self.method.by == "image" else None
