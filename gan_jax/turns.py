@@ -21,17 +21,17 @@ PACE_TURNS = 13  # in which the time of a step is measured; the first does not c
 
 
 @contextlib.contextmanager
-def side_by_side(configs, folders, source):
+def side_by_side(configs, folders, source, heldout=None):
     """{job: train.Loop} of several runs in one process, each in its own folder; finished runs are left out.
 
-    A signal saves all of them, whenever it comes.
+    A signal saves all of them, whenever it comes. heldout: Source of held-out images, or None; see train.train.
     """
     with train.Signals() as signals, contextlib.ExitStack() as stack:
         loops = {}
         for job, config in configs.items():
             stack.enter_context(runs.claim(folders[job]))
             if runs.begin(folders[job], config) != runs.FINISHED:
-                loop = train.Loop(config, folders[job], source, None, signals, f"{folders[job].name}: ")
+                loop = train.Loop(config, folders[job], source, heldout, signals, f"{folders[job].name}: ")
                 loops[job] = stack.enter_context(loop)
         try:
             yield loops
@@ -44,17 +44,17 @@ def side_by_side(configs, folders, source):
             raise Stopped(f"stopped by {signals.name}; all is saved. The same command goes on.")
 
 
-def advance(configs, folders, source, turns):
+def advance(configs, folders, source, turns, heldout=None):
     """Trains runs to their ends in so many turns. Returns {folder name: message} of those that diverged.
 
     Args:
-      configs, folders: {job: config.Config}, {job: pathlib.Path of its run folder}. source: their training Source.
+      configs, folders: {job: config.Config}, {job: pathlib.Path of its run folder}. source, heldout: see `side_by_side`.
 
     Raises:
       Stopped: a signal came, or the disk is full.
     """
     diverged = {}
-    with side_by_side(configs, folders, source) as loops:
+    with side_by_side(configs, folders, source, heldout) as loops:
         for turn in range(1, turns + 1):
             for job, loop in loops.items():
                 if folders[job].name not in diverged:
