@@ -20,8 +20,8 @@ which is not counted as time, and tell how long to train: until 90 % of the way 
 S3 (Abduazimov and Jo) claims that DCGAN collapses where Morpho-GAN and Dist-GAN do not, and that Morpho-GAN is the lighter of
 the two; S4 (Salami 2018) that several GANs cover modes, and that five updates of D may be tried. Both without numbers. Writes
 results.json, tables.md, report.html and figures; the same command goes on where it was stopped. Flagfiles: collapse_smoke
-(seconds); collapse_gaussians25, collapse_mnist, collapse_galaxies (25 minutes each on 2 cores); collapse_mode_balance (S3's
-figure 3 reduced, 45 minutes); collapse_galaxyzoo128 (S3's setting, a GPU).
+(seconds); collapse_gaussians25, collapse_mnist, collapse_galaxies (20 minutes each on 2 cores); collapse_mode_balance (S3's
+figure 3 reduced, 40 minutes); collapse_galaxyzoo128 (S3's setting, a GPU).
 """
 
 import dataclasses
@@ -52,8 +52,8 @@ _HDCGAN = {k: morpho.DEFAULTS[k] for k in ("net", "input_noise")} | {"init": "xa
 _ALONE = {"beta": 0.0, "lambda_c": 0.0}  # generators that no classifier tells apart
 _TOYS = {name: hp for name, (_, hp, _) in toys.SYSTEMS.items()}
 _AS_MANY = {"n_gens": 1, "gen_batch": _TOYS["mgan"]["n_gens"] * _TOYS["mgan"]["gen_batch"]}
-# On points S3's noise at D's input, 0.05, would be eight times as wide as a mode: left out. The penalty's weight is dragan's.
-_MORPHO_POINTS = _TOYS["distgan"] | {k: _TOYS["dragan"][k] for k in ("penalty", "lambda_p")} | {"penalty_norm": "l2"}
+# Dist-GAN's with DRAGAN's penalty, of the same weight. S3's noise at D's input, 0.05, would be eight times as wide as a mode.
+_MORPHO_POINTS = _TOYS["distgan"] | {"penalty": "dragan", "penalty_norm": "l2"}
 SYSTEMS = {
     "gan": System("GAN", "gan", "gan", _NETS, _TOYS["gan"]),
     "gan_d5": System("GAN with 5 D updates", "gan", "gan", _NETS | {"n_disc": 5}, _TOYS["gan"] | {"n_disc": 5}),

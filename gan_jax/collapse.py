@@ -320,19 +320,26 @@ def verdicts(results):
 
 
 def _covered(results, which):
-    """What each system covers, by seed, and in how many seeds it loses modes or keeps one at most."""
+    """What each system covers, by seed, and what became of it."""
     kind, n_modes = KINDS[results["kind"]], results["n_modes"]
     said = []
     for system, rows in results["tables"][which].items():
-        counts = [int(row[kind.covered]) for row in rows]
-        lost, collapsed = sum(c < n_modes for c in counts), sum(c <= 1 for c in counts)
-        how = f"{lost} of {len(counts)} seeds lose some" if lost else "none lost"
-        how += f", {collapsed} collapsed to one or none" if collapsed else ""
-        if counts:
-            said.append(f"{results['systems'][system]} {', '.join(map(str, counts))} ({how})")
+        if rows:
+            counts = ", ".join(f"{row[kind.covered]:g}" for row in rows)
+            said.append(f"{results['systems'][system]} {counts} ({_fate(rows, kind, n_modes)})")
     return (
         f"{turns.TABLES[which]}, {kind.noun} covered by seed, of {n_modes} in real data: {'; '.join(said) or 'no run ended'}."
     )
+
+
+def _fate(rows, kind, n_modes):
+    """In how many seeds modes are lost, and whether to collapse: points that lie between modes have not collapsed."""
+    between = sum(row.get("registered", 1.0) < 0.5 for row in rows)
+    lost = sum(row[kind.covered] < n_modes for row in rows)
+    collapsed = sum(row[kind.covered] <= 1 and row.get("registered", 1.0) >= 0.5 for row in rows)
+    said = f"{lost} of {len(rows)} seeds lose some" if lost else "none lost"
+    said += f", {collapsed} collapsed to one or none" if collapsed else ""
+    return said + (f", {between} with most points between modes" if between else "")
 
 
 def _better(results):
