@@ -4,6 +4,7 @@ Data are of one of two kinds, images with classes and points with modes. A class
 that holds 1 % of the points.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -50,13 +51,16 @@ KINDS = {
 
 
 class Judge(NamedTuple):
-    """What generated data are scored by. kind: key of KINDS. row: images or points of n -> scores. controls: {name: row}.
-    n_modes: what real data cover. classes: names in tables, none for points. fractions: of the classes in real data, as
-    classified. protocol: all of this in words."""
+    """What generated data are scored by.
+
+    kind: key of KINDS. n: images or points that are scored. row: function of those -> {score: value}. controls: {name: scores}.
+    n_modes: what real data cover. classes: their names, none for points. fractions: of the classes in real data, as
+    classified. protocol: all of this in words.
+    """
 
     kind: str
     n: int
-    row: object
+    row: Callable
     controls: dict
     n_modes: int
     classes: list
