@@ -24,8 +24,9 @@ def keep(root, configs, flags=None):
         return
     try:
         stored = json.loads(path.read_text())
-        changed = [d for name, c in configs.items() for d in config.differences(config.from_dict(stored["configs"][name]), c)]
-        changed += [f"--{k}={stored['flags'][k]}, now {v}" for k, v in flags.items() if stored["flags"][k] != v]
+        changed = [f"--{k}={stored['flags'][k]}, now {v}" for k, v in flags.items() if stored["flags"][k] != v]
+        known = {} if changed else configs  # other flags may mean other kinds of runs
+        changed += [d for name, c in known.items() for d in config.differences(config.from_dict(stored["configs"][name]), c)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
     if changed:

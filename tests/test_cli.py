@@ -255,5 +255,5 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
         if len(parsed) == 1:  # a study without settings of a run
             continue
         _, run, hp = parsed
-        method = getattr(module, "METHOD", "gan")
+        method = getattr(module, "METHOD", "mgan")  # has all settings that the systems of a study share
         config.validate_settings(run, methods.TABLE[method].Settings(**dataclasses.asdict(hp)), 1)

@@ -142,7 +142,7 @@ def balanced(hp, players):
     def gate(sign):
         def is_open(env, vs, batch, key):
             disc, gen = (loss_of[name](env, vs, batch, key)[0] for name in ("disc", "gen"))
-            return sign * (disc - gen) >= 0
+            return ~(sign * (disc - gen) < 0)  # open if undefined: a player that never runs would hide a divergence
 
         return is_open
 

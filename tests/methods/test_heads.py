@@ -216,6 +216,14 @@ def test_balance_over_500_steps():
     assert 0 < ran[:, 0].sum() < 500 and 0 < ran[:, 1].sum() < 500
 
 
+def test_balance_hides_no_divergence():
+    """A loss that is not a number compares with nothing; the players run, so that the step is seen to be bad."""
+    method = points_gan(balance=True)
+    image = jnp.full((n_draws(method), 16, 1, 1, 2), jnp.nan)
+    state, metrics = jax.jit(build_step(method))(fresh(method, 0), {"image": image})
+    assert state.bad_step == 0 and metrics["disc/ran"] == 1
+
+
 def test_lazy_penalty():
     """Every third step, with three times the weight; none between."""
     method = points_gan(penalty="r1", penalty_every=3, lambda_p=2.0)
