@@ -13,7 +13,7 @@ Usage: ./launch.sh COMMAND
   test [--slow] [...]   run the tests (further words go to pytest)
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
                         colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect. Studies: toys, damage, mode_balance,
-                        ensemble, penalty_cost, ablate, benchmarks
+                        ensemble, augment, penalty_cost, ablate, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
   ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
                         e.g. ./launch.sh ablate --flagfile=ablate_quick --dry_run

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_jax import seeds, vote
 
+CONCLUSIONS = {"better": "better", "worse": "worse", "open": "these seeds cannot tell"}
 AGAINST = ("against real only", "against the alternative")  # heads of the columns of differences, in points
 ALTERNATIVE = (
     "The alternative to synthetic images: ordinary augmentation; to synthetic images of one class: copies of its real ones, "
@@ -118,7 +119,7 @@ def picked(results, **what):
 
 
 def conclusion(gain):
-    """ "better", "worse", or "open" where the interval holds 0 or there is none. gain: vote.Paired as a dict."""
+    """A key of CONCLUSIONS: "open" where the interval holds 0 or there is none. gain: vote.Paired as a dict."""
     if gain["p"] is None or gain["low"] <= 0 <= gain["high"]:
         return "open"
     return "better" if gain["mean"] > 0 else "worse"
@@ -188,10 +189,8 @@ def tables(results):
 def verdicts(results):
     """Sentences: which training sets are better and by how much, what that rests on, the three readings, what failed."""
     lines = []
-    for share, found in results["shares"].items():
-        for name, words in measures(results["rare"]).items():
-            for rival in _rivals(results):
-                lines += _against(results, share, found, name, words, rival)
+    for share in results["shares"]:
+        lines += _of_rare(results, share) if results["rare"] else _of_all(results, share)
     n = len(results["comparisons"])
     tested = [row for row in results["comparisons"] if row["p"] is not None]
     if tested:
@@ -203,18 +202,31 @@ def verdicts(results):
     return lines + [f"Failed, and left out: {name}: {why}." for name, why in results["failed"].items()]
 
 
-def _against(results, share, found, name, words, rival):
-    """At most one sentence: the arms that are compared with one rival, by how that turned out."""
-    rows = picked(results, share=share, rival=rival, measure=name)
-    if not rows:
-        return []
-    said = []
-    for how, text in (("better", "better"), ("worse", "worse"), ("open", "these seeds cannot tell")):
-        some = [f"{results['arms'][row['arm']]['text']} {seeds.gain_text(row)}" for row in rows if conclusion(row) == how]
-        said += [f"{text}: {', '.join(some)}"] if some else []
-    level = 100 * np.mean(found["arms"][rival][name])
-    against = f"{words} against {results['arms'][rival]['text']} ({level:.1f} %), in points"
-    return [f"{heading(share, found)}; {against}: {'; '.join(said)}."]
+def _of_all(results, share):
+    """A sentence for each rival: the training sets that are compared with it, by how that turned out."""
+    found = results["shares"][share]
+    for rival in _rivals(results):
+        rows, said = picked(results, share=share, rival=rival), []
+        for how, words in CONCLUSIONS.items():
+            some = [f"{results['arms'][row['arm']]['text']} {seeds.gain_text(row)}" for row in rows if conclusion(row) == how]
+            said += [f"{words}: {', '.join(some)}"] if some else []
+        if rows:
+            level = f"{results['arms'][rival]['text']} ({100 * np.mean(found['arms'][rival]['accuracy']):.1f} %)"
+            yield f"{heading(share, found)}; accuracy against {level}, in points: {'; '.join(said)}."
+
+
+def _of_rare(results, share):
+    """A sentence for each pair of training sets: what became of the rare class, and what of the others."""
+    found = results["shares"][share]
+    names = measures(results["rare"])
+    for key, rival in [(key, rival) for key, arm in results["arms"].items() for rival in arm["rivals"]]:
+        rows, said = picked(results, share=share, arm=key, rival=rival), []
+        for row in rows:
+            level = f"{100 * np.mean(found['arms'][rival][row['measure']]):.1f} %"
+            said.append(f"{names[row['measure']]} ({level}) {seeds.gain_text(row)}, {CONCLUSIONS[conclusion(row)]}")
+        if rows:
+            pair = f"{results['arms'][key]['text']} against {results['arms'][rival]['text']}"
+            yield f"{heading(share, found)}; {pair}, in points: {'; '.join(said)}."
 
 
 def _reading(share, found):
