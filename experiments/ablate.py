@@ -33,8 +33,6 @@ import signal
 import sys
 import tempfile
 
-from absl import flags as absl_flags
-
 from experiments import common
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
@@ -72,29 +70,9 @@ class Scoring:
     neighbours: int = setting(256, "images whose nearest training images are searched; 0: none", low=0, high=2000)
 
 
-def experiments():
-    """Names of the training commands."""
-    return sorted(p.stem for p in (common.ROOT / "experiments").glob("*.py") if "\nDEFAULTS = " in p.read_text())
-
-
-def named(argv):
-    """The module of the experiment that a command line names, in words or in a flagfile."""
-    files, rest = common.flagfiles_first(argv)
-    try:
-        values = common.define([Sweep()])
-        values(["ablate", *files, *rest], known_only=True)
-    except (absl_flags.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{' '.join(str(error).split())}; see python -m experiments.ablate --help.") from error
-    if values["experiment"].value not in experiments():
-        raise InputError(
-            f"--experiment={values['experiment'].value} is not a training command; use one of: {', '.join(experiments())}."
-        )
-    return importlib.import_module(f"experiments.{values['experiment'].value}")
-
-
 def read(argv):
     """(Sweep, Scoring, {flag: value} where the experiment's flags differ from its defaults) of a command line."""
-    module = named(argv)
+    module = common.named_experiment("ablate", Sweep(), argv)
     defaults = common.settings_groups(module.METHOD, module.DEFAULTS)[1:]
     (flags, scoring, *groups), _ = common.parse(__doc__, "experiments.ablate", [Sweep(), Scoring(), *defaults], argv)
     base = {}

@@ -1,6 +1,8 @@
 """What every command shares: flags from settings, refusals in one line, exit codes, and the way of a training command."""
 
 import dataclasses
+import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -130,6 +132,32 @@ def parse(doc, module, groups, argv):
     for group in out:
         check(group)
     return out, values
+
+
+def training_commands():
+    """Names of the training commands."""
+    return sorted(p.stem for p in (ROOT / "experiments").glob("*.py") if "\nDEFAULTS = " in p.read_text())
+
+
+def named_experiment(command, group, argv):
+    """The module of the training command that --experiment names, on the command line or in a flagfile.
+
+    Args:
+      command: name of the command that asks. group: its Command, with a field `experiment`. argv: see `parse`.
+
+    Raises:
+      InputError: there is no such training command, or the flags cannot be read.
+    """
+    files, rest = flagfiles_first(argv)
+    try:
+        values = define([group])
+        values([command, *files, *rest], known_only=True)
+    except (flags.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{' '.join(str(error).split())}; see python -m experiments.{command} --help.") from error
+    name, known = values["experiment"].value, training_commands()
+    if name not in known:
+        raise InputError(f"--experiment={name} is not a training command; use one of: {', '.join(known)}.")
+    return importlib.import_module(f"experiments.{name}")
 
 
 def guarded(body, argv):
@@ -332,7 +360,5 @@ def _flags_text(values):
 
 def need(module, flag, extra):
     """Refuses a flag whose module is not installed, naming the extra that brings it. Raises InputError."""
-    import importlib.util
-
     if importlib.util.find_spec(module) is None:
         raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")

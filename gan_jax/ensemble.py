@@ -7,7 +7,6 @@ the test images.
 import json
 
 import numpy as np
-from scipy import stats
 
 from gan_jax import seeds, vote
 
@@ -76,24 +75,9 @@ def collect(root, labels, classes):
     return {"classes": list(classes), "n_test": len(labels), "counts": counts, "failed": failed}
 
 
-def interval(values):
-    """(mean, half of its 95 % interval by Student's t, or None where there is no spread)."""
-    values = np.asarray(values, float)
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(values.mean()), None
-    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-
-
 def p_text(p):
     """A p-value to two digits; "-" where there is none."""
     return "-" if p is None else "< 1e-300" if p == 0 else f"{p:.2g}"
-
-
-def gain_text(gain):
-    """A paired difference of accuracies in points, with its interval."""
-    if gain["p"] is None:
-        return f"{100 * gain['mean']:+.2f}"
-    return f"{100 * gain['mean']:+.2f} ({100 * gain['low']:+.2f} to {100 * gain['high']:+.2f})"
 
 
 def t_text(rows):
@@ -113,7 +97,7 @@ def rows_of(results):
     for of, found in results["counts"].items():
         n, several = len(found["repeats"]), int(of) > 1
         small = sum(row["p"] is not None and row["p"] < LEVEL for row in found["mcnemar"])
-        tests = [gain_text(found["gain"]), p_text(found["gain"]["p"]), f"{small} of {n}", t_text(found["per_image"])]
+        tests = [seeds.gain_text(found["gain"]), p_text(found["gain"]["p"]), f"{small} of {n}", t_text(found["per_image"])]
         accuracies = [seeds.text(100 * np.array(found[name])) for name in ("single", "voted")]
         times = [seeds.text(found[name], 1) for name in ("parallel_s", "sequential_s")]
         main.append([of, f"{found['n_shard']:,}", str(n), *accuracies, *(tests if several else "----"), *times])
@@ -148,7 +132,7 @@ def verdicts(results):
 
 
 def _gain(of, found):
-    gain, head = found["gain"], f"{of} nodes, vote against the mean node: {gain_text(found['gain'])} points"
+    gain, head = found["gain"], f"{of} nodes, vote against the mean node: {seeds.gain_text(found['gain'])} points"
     if gain["p"] is None:
         return f"{head}; {gain['note']}."
     if gain["low"] <= 0 <= gain["high"]:

@@ -4,7 +4,7 @@ import html
 
 from matplotlib.figure import Figure
 
-from gan_jax import ensemble, page
+from gan_jax import ensemble, page, seeds
 
 TITLE = "Nodes that share the data out and vote"
 
@@ -26,7 +26,7 @@ def _lines(axes, results, names, scale):
     counts = results["counts"]
     places = [int(of) for of in counts]
     for i, (name, label) in enumerate(names.items()):
-        found = [ensemble.interval(rows[name]) for rows in counts.values()]
+        found = [seeds.interval(rows[name]) for rows in counts.values()]
         means, halves = [scale * mean for mean, _ in found], [scale * (half or 0) for _, half in found]
         axes.errorbar(places, means, halves, label=label, color=page.COLORS[i], marker="o", ms=4, lw=1.3, capsize=3)
     axes.set_xticks(places)

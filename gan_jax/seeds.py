@@ -11,6 +11,21 @@ def text(values, decimals=2):
     return f"{values.mean():.{decimals}f}{spread}"
 
 
+def interval(values):
+    """(mean, half of its 95 % interval by Student's t, or None where there is no spread)."""
+    values = np.asarray(values, float)
+    if len(values) < 2 or np.ptp(values) == 0:
+        return float(values.mean()), None
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def gain_text(gain):
+    """A paired difference of shares in points, with its interval. gain: vote.Paired as a dict."""
+    if gain["p"] is None:
+        return f"{100 * gain['mean']:+.2f}"
+    return f"{100 * gain['mean']:+.2f} ({100 * gain['low']:+.2f} to {100 * gain['high']:+.2f})"
+
+
 def difference(a, b, n_comparisons=1):
     """Mean of a minus mean of b, with its interval by Welch's t (unequal variances).
 

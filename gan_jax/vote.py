@@ -29,7 +29,7 @@ def plurality(probs):
 class Paired(NamedTuple):
     """What a paired t-test found.
 
-    n: pairs. mean: of the differences. low, high: its 95 % interval. t: the statistic, of n - 1 degrees of freedom. p:
+    n: pairs. mean: of the differences. low, high: its interval. t: the statistic, of n - 1 degrees of freedom. p:
     two-sided. note: why low to p are None, "" where they are not.
     """
 
@@ -42,11 +42,12 @@ class Paired(NamedTuple):
     note: str
 
 
-def paired(a, b):
+def paired(a, b, n_comparisons=1):
     """Whether a differs from b, pair by pair: t = mean(d) / (sd(d) / sqrt(n)) with d = a - b and n - 1 in the variance.
 
     Args:
       a, b: float [n], n >= 1; the pairs must be independent of one another.
+      n_comparisons: how many such intervals are read together; all of them hold with 95 % (Bonferroni). p is of this one alone.
 
     Returns:
       Paired. Differences that are all the same, to rounding, have no spread, and one pair has none either: then there is no
@@ -61,7 +62,7 @@ def paired(a, b):
         same = "are 0" if mean == 0 else "are the same"
         return Paired(n, mean, None, None, None, None, f"all {n} differences {same}: no spread, no interval, no p-value")
     error = d.std(ddof=1) / np.sqrt(n)
-    half = float(stats.t.ppf(0.975, n - 1) * error)
+    half = float(stats.t.ppf(1 - 0.025 / n_comparisons, n - 1) * error)
     t = float(mean / error)
     return Paired(n, mean, mean - half, mean + half, t, float(2 * stats.t.sf(abs(t), n - 1)), "")
 

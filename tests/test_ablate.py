@@ -100,7 +100,7 @@ def test_every_flagfile_is_read_by_the_experiment_that_it_varies(name):
 
 
 def test_the_flags_of_every_training_command_can_be_read():
-    for name in ablate.experiments():
+    for name in common.training_commands():
         flags, _, base = ablate.read([f"--experiment={name}", "--steps=7", "--seeds=2", "--seed=5"])
         assert (flags.experiment, base) == (name, {"steps": 7, "seed": 5})
     assert [t.seed for t in ablate.trials(flags, base)] == [5, 6]

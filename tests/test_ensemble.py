@@ -101,14 +101,6 @@ def test_gains_without_spread_are_said_to_be_so(tmp_path):
     assert "| +0.00 | - | 0 of 2 | - |" in found.tables(results)[0]
 
 
-def test_interval_is_students():
-    values = [0.8, 0.9, 0.85, 0.7]
-    mean, half = found.interval(values)
-    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
-    assert (mean - half, mean + half) == pytest.approx((low, high))
-    assert found.interval([0.5]) == (0.5, None) and found.interval([0.5, 0.5]) == (0.5, None)
-
-
 def test_an_empty_study_has_tables(tmp_path):
     results = found.collect(tmp_path, LABELS, "abcd") | {"protocol": ""}
     assert found.verdicts(results) == [] and len(found.tables(results)) == 2

@@ -36,3 +36,11 @@ def test_verdict():
     assert "A is better" in seeds.verdict("B", high, "A", low, "distance")
     assert "cannot tell" in seeds.verdict("A", [1.0, 5.0], "B", [2.0, 5.0], "distance")
     assert "nothing follows" in seeds.verdict("A", [1.0], "B", [2.0], "distance")
+
+
+def test_interval_is_students():
+    values = [0.8, 0.9, 0.85, 0.7]
+    mean, half = seeds.interval(values)
+    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert seeds.interval([0.5]) == (0.5, None) and seeds.interval([0.5, 0.5]) == (0.5, None)

@@ -62,6 +62,8 @@ def test_paired_t_is_scipys(n):
     assert (found.t, found.p) == pytest.approx((wanted.statistic, wanted.pvalue), rel=1e-10)
     assert (found.low, found.high, found.mean) == pytest.approx((low, high, (a - b).mean()), rel=1e-9)
     assert (found.n, found.note) == (n, "")
+    together, wanted = vote.paired(a, b, 8), wanted.confidence_interval(1 - 0.05 / 8)
+    assert (together.low, together.high) == pytest.approx((wanted.low, wanted.high), rel=1e-9) and together.p == found.p
     turned = vote.paired(b, a)
     assert (turned.t, turned.p, turned.low) == pytest.approx((-found.t, found.p, -found.high), rel=1e-12)
 

@@ -127,6 +127,21 @@ def test_a_fit_sees_labelled_images_alone():
     assert not np.array_equal(other, probs), "one program serves all seeds, each with its own weights"
 
 
+def test_a_planned_fit_sees_the_rows_of_its_plan_alone():
+    """Rows outside the plan change nothing, nor does the length of the source; ordinary augmentation and the seed do."""
+    data = _stripes(60, seed=0)
+    plan = np.random.default_rng(0).permutation(np.flatnonzero(data.labels >= 0))[:48].reshape(6, 8)
+    settings = recipe.Settings(steps=6, batch=8, widths=(4, 4), seed=3)
+    used = np.unique(plan)
+    alone = data._replace(images=data.images[used], labels=data.labels[used])
+    fresh = _stripes(30, seed=1).images
+    whole, part = recipe.fit_plan(data, settings, plan), recipe.fit_plan(alone, settings, np.searchsorted(used, plan))
+    np.testing.assert_array_equal(whole(fresh)[1], part(fresh)[1])
+    others = [recipe.fit_plan(data, settings, plan, "turn"), recipe.fit_plan(data, settings._replace(seed=4), plan)]
+    others.append(recipe.fit_plan(data, settings, plan[::-1]))
+    assert len({whole(fresh)[1].tobytes(), *(fitted(fresh)[1].tobytes() for fitted in others)}) == 4
+
+
 @pytest.mark.parametrize(
     "labels, classes", [(None, ()), (np.full(10, -1, np.int32), CLASSES), (np.ones(10, np.int32), CLASSES)]
 )
@@ -154,13 +169,6 @@ def test_classes_are_drawn_equally_often():
     share = np.bincount(labels[rows], minlength=5) / 30_000
     np.testing.assert_allclose(share, [1 / 3, 0, 1 / 3, 0, 1 / 3], atol=0.02)
     assert len(np.unique(rows)) == 100
-
-
-def test_turning_gives_the_eight_orientations():
-    x = np.arange(9.0, dtype=np.float32).reshape(1, 3, 3, 1)
-    turned = {bytes(np.asarray(recipe._turn(x, jax.random.key(i)))) for i in range(100)}
-    expected = [np.rot90(y, k) for y in (x[0, :, :, 0], x[0, :, :, 0].T) for k in range(4)]
-    assert turned == {np.ascontiguousarray(y).tobytes() for y in expected}
 
 
 def test_report_by_hand():

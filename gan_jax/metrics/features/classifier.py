@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from flax import traverse_util
 
-from gan_jax import cache, errors, images
+from gan_jax import cache, errors, images, ordinary
 from gan_jax.metrics.features.extractor import Extractor, batched
 from gan_jax.nets import classifier
 
@@ -88,6 +88,28 @@ def fit(source, settings):
     """
     net = classifier.Classifier(len(source.classes), settings.widths)
     return _applier(net, _train(net, source.images, source.labels, settings, _turned(source), quiet=True))
+
+
+def fit_plan(source, settings, plan, change=""):
+    """Trains a classifier on minibatches that the caller has chosen; it is neither measured nor kept.
+
+    Images go to the device one minibatch at a time, so that one program serves sources of any length.
+
+    Args:
+      source: data.source.Source with labels int32 [N]. settings: Settings, with as many steps as the plan has rows.
+      plan: int [steps, B], the row numbers of every minibatch; none of them unlabelled.
+      change: how training images are changed at random, see ordinary.change.
+
+    Returns:
+      As `fit`.
+    """
+    net = classifier.Classifier(len(source.classes), settings.widths)
+    variables, key = _init(net, source.images, settings), jax.random.key(settings.seed)
+    optimizer, step = _build_planned_step(net, settings._replace(seed=0), change)
+    state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
+    for t, rows in enumerate(plan):
+        state, _ = step(state, source.images[rows], source.labels[rows], jax.random.fold_in(key, t))
+    return _applier(net, {"params": state[0], "batch_stats": state[1]})
 
 
 def check(arg, source):
@@ -221,6 +243,31 @@ def _balanced(by_class, batch, key):
 @functools.lru_cache(maxsize=8)
 def _build_step(net, settings, turned):
     """(optimizer, one update: (state, (images, labels, rows by class), key) -> (state, loss), compiled)."""
+    optimizer, update = _build_update(net, settings)
+
+    def step(state, data, key):
+        x, labels, by_class = data
+        rows_key, turn_key = jax.random.split(key)
+        rows = _balanced(by_class, settings.batch, rows_key)
+        batch = images.to_float(x[rows], "tanh")
+        return update(state, ordinary.turn(turn_key, batch) if turned else batch, labels[rows])
+
+    return optimizer, jax.jit(step, donate_argnums=0)
+
+
+@functools.lru_cache(maxsize=8)
+def _build_planned_step(net, settings, change):
+    """(optimizer, one update: (state, images uint8 [B, S, S, C], labels int32 [B], key) -> (state, loss), compiled)."""
+    optimizer, update = _build_update(net, settings)
+
+    def step(state, x, labels, key):
+        return update(state, ordinary.change(key, images.to_float(x, "tanh"), change), labels)
+
+    return optimizer, jax.jit(step, donate_argnums=0)
+
+
+def _build_update(net, settings):
+    """(optimizer, one update: (state, images float [B, S, S, C] in [-1, 1], labels int32 [B]) -> (state, loss))."""
     schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, settings.steps // 10, settings.steps)
     optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
 
@@ -228,22 +275,10 @@ def _build_step(net, settings, turned):
         (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
 
-    def step(state, data, key):
-        (params, stats, opt), (x, labels, by_class) = state, data
-        rows_key, turn_key = jax.random.split(key)
-        rows = _balanced(by_class, settings.batch, rows_key)
-        batch = images.to_float(x[rows], "tanh")
-        batch = _turn(batch, turn_key) if turned else batch
-        (loss, stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params, stats, batch, labels[rows])
+    def update(state, x, y):
+        params, stats, opt = state
+        (loss, stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params, stats, x, y)
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), stats, opt), loss
 
-    return optimizer, jax.jit(step, donate_argnums=0)
-
-
-def _turn(x, key):
-    """Each image [N, S, S, C] in one of its eight orientations, at random."""
-    flips = jax.random.bernoulli(key, shape=(3, len(x), 1, 1, 1))
-    x = jnp.where(flips[0], x[:, ::-1], x)
-    x = jnp.where(flips[1], x[:, :, ::-1], x)
-    return jnp.where(flips[2], x.swapaxes(1, 2), x)
+    return optimizer, update
