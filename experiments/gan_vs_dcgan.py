@@ -80,6 +80,9 @@ class Study(common.Command):
     dry_run: bool = setting(False, "check everything, print the settings of both systems and stop")
 
 
+GROUPS = (Study(),)
+
+
 def cadence(system, steps):
     """Steps between writings of a run: its length over the marks, in whole compiled calls where there is room for one."""
     dispatch, every = SYSTEMS[system].dispatch, max(1, round(steps / SYSTEMS[system].marks))
@@ -258,7 +261,7 @@ def run(argv):
     from gan_jax.data import source as sources
     from gan_jax.metrics import features
 
-    ((study,), _) = common.parse(__doc__, "experiments.gan_vs_dcgan", (Study(),), argv)
+    ((study,), _) = common.parse(__doc__, "experiments.gan_vs_dcgan", GROUPS, argv)
     study = dataclasses.replace(study, data=sources.absolute(study.data))
     root = pathlib.Path(study.workdir).expanduser()
     source, heldout = open_data(study)

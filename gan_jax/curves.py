@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """What the runs of a study leave: logged values over steps and seconds of training, and the scores of a finished one."""
 
 import json
@@ -10,15 +9,6 @@ import numpy as np
 from gan_jax import cache, evaluate, log, runs, sampling
 
 SCORED = "scored.json"  # of a run folder: what `score` found
-=======
-"""What a run logged over training, against its steps and against the seconds that it trained."""
-
-import pathlib
-
-import numpy as np
-
-from gan_jax import log
->>>>>>> collapse
 
 
 def read(folder, name):
@@ -35,7 +25,6 @@ def read(folder, name):
     rows = [row for row in log.read(pathlib.Path(folder) / "metrics.jsonl") if name in row]
     seconds = [row["wall"]["train_s"] for row in rows]
     return np.array([row["step"] for row in rows], int), np.array(seconds, float), np.array([row[name] for row in rows], float)
-<<<<<<< HEAD
 
 
 def score(folder, see, ref, n):
@@ -61,5 +50,3 @@ def score(folder, see, ref, n):
     row = evaluate.row(see, [(ref, see(made))]) | {"steps": trained.step, "train_s": spent}
     cache.write_atomic(folder / SCORED, json.dumps({"key": key, "row": row}, allow_nan=False) + "\n")
     return row
-=======
->>>>>>> collapse
