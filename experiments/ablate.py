@@ -84,8 +84,8 @@ def read(argv):
 
 def trials(flags, base):
     """[book.Trial] of the whole sweep, all configurations of a seed before those of the next."""
-    from gan_jax import sweep
-    from gan_jax.book import Trial
+    from gan_jax.studies import sweep
+    from gan_jax.studies.book import Trial
 
     points = sweep.expand(flags.vary)
     for name in [name for point in points for name in point.overrides if name in FIXED]:
@@ -136,7 +136,7 @@ def check(flags, scoring, every):
     Raises:
       InputError: all of them are refused.
     """
-    from gan_jax.book import Plan
+    from gan_jax.studies.book import Plan
 
     context = multiprocessing.get_context("spawn")
     asked = [(flags.experiment, trial.words, scoring if flags.evaluate else None) for trial in every]
@@ -160,7 +160,8 @@ def check(flags, scoring, every):
 
 def train(flags, book, launch, signals):
     """Trains what is left."""
-    from gan_jax import jobs, log
+    from gan_jax import log
+    from gan_jax.studies import jobs
 
     total, groups = len(book.plan.trials), {}
     for trial in book.left():
@@ -193,7 +194,7 @@ def words_of(flags, group):
 
 def fate(book, trial, job, end):
     """(exit code, reason) of one of several trials that a process made together."""
-    from gan_jax import jobs
+    from gan_jax.studies import jobs
 
     if (book.root / trial.name / "DONE").exists():
         return jobs.DONE, ""
@@ -203,8 +204,9 @@ def fate(book, trial, job, end):
 
 def score(flags, scoring, book, launch, signals):
     """Scores finished runs that are not scored in this way yet: the first alone, as it trains the classifier for all."""
-    from gan_jax import jobs, log
-    from gan_jax.book import NOT_SCORED
+    from gan_jax import log
+    from gan_jax.studies import jobs
+    from gan_jax.studies.book import NOT_SCORED
 
     asked = [f"--{f.name}={getattr(scoring, f.name)}" for f in dataclasses.fields(scoring)]
 
@@ -226,7 +228,8 @@ def score(flags, scoring, book, launch, signals):
 def measure(flags, book, signals):
     """{name of a point that is left: (seconds beside the steps, seconds per step), or why there are none}, measured as its runs
     will be: in processes, as many at a time."""
-    from gan_jax import jobs, log
+    from gan_jax import log
+    from gan_jax.studies import jobs
 
     left = {t.point.name: t for t in book.left()}
     n, found = flags.estimate_steps, {}
@@ -313,9 +316,10 @@ def compare(book):
 
 def carry_out(flags, scoring, plan, root):
     """Trains, scores and compares what is left of a plan."""
-    from gan_jax import book as books
-    from gan_jax import cache, jobs
+    from gan_jax import cache
     from gan_jax import train as training
+    from gan_jax.studies import book as books
+    from gan_jax.studies import jobs
 
     launch = jobs.cluster(flags.slurm, root / "slurm") if flags.slurm else jobs.local(flags.jobs)
     book = books.Book(root, plan)
@@ -336,7 +340,8 @@ def carry_out(flags, scoring, plan, root):
 
 def run(argv):
     """Command line to summary and page."""
-    from gan_jax import book, runs
+    from gan_jax import runs
+    from gan_jax.studies import book
 
     flags, scoring, base = read(argv)
     if flags.slurm:

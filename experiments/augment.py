@@ -154,8 +154,9 @@ def open_data(setup):
     """
     import jax
 
-    from gan_jax import arms, config, export
+    from gan_jax import config, export
     from gan_jax.data import source as sources
+    from gan_jax.studies import arms
 
     study, run = setup.study, setup.run
     if run.eval_every or run.tensorboard:
@@ -243,7 +244,7 @@ def target(setup, part):
 
 def keep_settings(setup, whole):
     """Keeps the settings in study.json, so that a study that goes on is the same one."""
-    from gan_jax import study
+    from gan_jax.studies import study
 
     flags = {name: value for name, value in dataclasses.asdict(setup.study).items() if name not in FREE}
     study.keep(setup.root, {"gan": build_config(setup, whole)}, flags)
@@ -267,7 +268,9 @@ def make_images(setup, share, part, heldout, judge):
 
     A GAN that diverges is written down as failed: it would diverge again.
     """
-    from gan_jax import augment_study, cache, export, log, runs, turns
+    from gan_jax import cache, export, log, runs
+    from gan_jax.studies import augment as augment_study
+    from gan_jax.studies import turns
 
     folder = augment_study.place(setup.root, share)
     if (folder / "gan.json").exists():
@@ -356,7 +359,8 @@ def class_head(trained):
 
 def build_pool(setup, share, part):
     """(Source of all images that the arms of a share choose from, arms.Pool); real ones alone where its GAN has failed."""
-    from gan_jax import arms, augment_study
+    from gan_jax.studies import arms
+    from gan_jax.studies import augment as augment_study
 
     images, labels, origin = [part.images], [part.labels], [np.full(len(part.labels), arms.REAL)]
     path = augment_study.place(setup.root, share) / "synthetic.npz"
@@ -372,7 +376,8 @@ def build_pool(setup, share, part):
 
 def make_classifiers(setup, share, part, heldout):
     """Trains and tests every classifier of a share that is missing, and writes a file for each."""
-    from gan_jax import augment_study, cache
+    from gan_jax import cache
+    from gan_jax.studies import augment as augment_study
 
     folder = augment_study.place(setup.root, share)
     failed = "failed" in json.loads((folder / "gan.json").read_text())
@@ -392,9 +397,9 @@ def make_classifiers(setup, share, part, heldout):
 
 def classify(setup, arm, source, pool, heldout, seed):
     """{"confusion": counts on the test images, rows are true classes} of one classifier, or {"failed": why}."""
-    from gan_jax import arms
     from gan_jax.metrics import features
     from gan_jax.metrics.features import classifier
+    from gan_jax.studies import arms
 
     study, number = setup.study, 1000 * setup.run.seed + seed
     settings = features.Settings(
@@ -413,7 +418,8 @@ def classify(setup, arm, source, pool, heldout, seed):
 
 def write_folder(setup, share):
     """Writes the synthetic images of a share as PNG files, unless they are there or the GAN has failed."""
-    from gan_jax import augment_study, export
+    from gan_jax import export
+    from gan_jax.studies import augment as augment_study
 
     folder = augment_study.place(setup.root, share)
     if (folder / "synthetic.npz").exists() and not (folder / "synthetic").exists():
@@ -445,7 +451,9 @@ def run(argv):
 
 def write(setup, whole, heldout):
     """Prints the tables and writes all that the study leaves, from everything in the folder that is finished."""
-    from gan_jax import augment_page, augment_study, cache
+    from gan_jax import cache
+    from gan_jax.studies import augment as augment_study
+    from gan_jax.studies import augment_page
 
     rare = whole.classes[setup.rare] if setup.rare >= 0 else ""
     results = augment_study.collect(setup.root, setup.arms, whole.classes, rare)

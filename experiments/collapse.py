@@ -31,9 +31,9 @@ import sys
 from typing import NamedTuple
 
 from experiments import common, dcgan, distgan, morpho, toys
-from gan_jax import turns
 from gan_jax.errors import InputError
 from gan_jax.settings import Run, setting
+from gan_jax.studies import turns
 
 
 class System(NamedTuple):
@@ -138,7 +138,7 @@ def build_config(setup, system, **changes):
 
 def run_pace(setup):
     """{system: time of its step, the slowest's being 1}, once measured. Raises InputError: the study has other settings."""
-    from gan_jax import study
+    from gan_jax.studies import study
 
     configs = {s: build_config(setup, s, seed=0) for s in setup.systems}  # for any seeds
     study.keep(setup.root, configs, {"systems": ",".join(setup.systems), "curve": setup.study.curve})
@@ -191,8 +191,9 @@ def open_data(study, run, shared, root):
     """Setup, after everything that can be refused was looked at. Raises InputError."""
     import jax
 
-    from gan_jax import collapse, config
+    from gan_jax import config
     from gan_jax.data import source as sources
+    from gan_jax.studies import collapse
 
     points = run.data.startswith("toys:")
     systems = check_systems(study, points)
@@ -210,8 +211,9 @@ def open_data(study, run, shared, root):
 
 def run(argv):
     """Command line to tables and page."""
-    from gan_jax import collapse, runs
+    from gan_jax import runs
     from gan_jax.data import source as sources
+    from gan_jax.studies import collapse
 
     (study, base, shared), _ = common.parse(__doc__, "experiments.collapse", GROUPS, argv)
     base = dataclasses.replace(base, data=sources.absolute(base.data), resident_gib=_share_of_memory(study, base))
@@ -230,7 +232,8 @@ def run(argv):
 
 def write(setup, results, made):
     """Prints the tables and writes all that the study leaves. made: see collapse.collect."""
-    from gan_jax import cache, collapse, collapse_page
+    from gan_jax import cache
+    from gan_jax.studies import collapse, collapse_page
 
     root = setup.root
     cache.write_atomic(root / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")

@@ -240,7 +240,8 @@ def classify(setup, node, source, heldout, central):
 
 def keep_settings(setup, source):
     """Keeps the settings in study.json, so that a study that goes on is the same one. source: the whole training Source."""
-    from gan_jax import config, study
+    from gan_jax import config
+    from gan_jax.studies import study
 
     flags = {name: value for name, value in dataclasses.asdict(setup.study).items() if name not in FREE}
     study.keep(setup.root, {METHOD: config.Config(METHOD, METHOD, setup.run, setup.hp, config.describe(source))}, flags)
@@ -290,7 +291,8 @@ def words_of(argv, node):
 
 def in_processes(setup, nodes, argv):
     """Makes nodes as processes or jobs of a cluster, --jobs at a time; what each says is in logs. Raises Stopped."""
-    from gan_jax import jobs, train
+    from gan_jax import train
+    from gan_jax.studies import jobs
 
     study, logs = setup.study, setup.root / "logs"
     # Not pinned: a node has the same numbers beside others, alone, and made by hand.
@@ -359,7 +361,8 @@ def run(argv):
 
 def write(setup, heldout):
     """Prints the tables and writes all that the study leaves, from every node in the folder that is finished."""
-    from gan_jax import cache, ensemble, ensemble_page
+    from gan_jax import cache
+    from gan_jax.studies import ensemble, ensemble_page
 
     results = ensemble.collect(setup.root, heldout.labels, heldout.classes)
     results["protocol"] = protocol(setup, heldout)

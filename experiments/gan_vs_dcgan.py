@@ -137,7 +137,7 @@ def plan(pace, steps):
     Args:
       pace: {system: time of a step, in any unit}. steps: {system: its length}.
     """
-    from gan_jax import turns
+    from gan_jax.studies import turns
 
     spent = {system: pace[system] * steps[system] for system in steps}
     jobs = {("lengths", system): n for system, n in steps.items()}
@@ -179,7 +179,7 @@ def open_data(study):
 
 def keep_settings(root, study, source):
     """Keeps the settings in study.json, so that a study that goes on is the same one. Returns {system: config.Config}."""
-    from gan_jax import study as studies
+    from gan_jax.studies import study as studies
 
     configs = {system: build_config(study, system, n, 0, source) for system, n in lengths(study).items()}  # for any seeds
     studies.keep(root, configs, {"n_images": study.n_images})
@@ -188,7 +188,7 @@ def keep_settings(root, study, source):
 
 def train_all(root, study, source, heldout, jobs):
     """Trains every run. Returns ({job: one folder per seed}, {folder name: message} of those that diverged)."""
-    from gan_jax import turns
+    from gan_jax.studies import turns
 
     folders, diverged = {job: [] for job in jobs}, {}
     for seed in range(study.seed, study.seed + study.seeds):
@@ -217,7 +217,8 @@ def describe(study, source):
 
 def collect(study, folders, diverged, source, heldout, extractor):
     """Results as a JSON-able dict: rows and folders of every table, system by system; floor, control, protocol."""
-    from gan_jax import curves, evaluate
+    from gan_jax import evaluate
+    from gan_jax.studies import curves
 
     see, n = evaluate.look(extractor, source, SCORED), study.n_images
     ref, drawn = evaluate.reference(see, source, 0)
@@ -257,9 +258,10 @@ def protocol(study):
 
 def run(argv):
     """Command line to tables and page."""
-    from gan_jax import runs, turns
+    from gan_jax import runs
     from gan_jax.data import source as sources
     from gan_jax.metrics import features
+    from gan_jax.studies import turns
 
     ((study,), _) = common.parse(__doc__, "experiments.gan_vs_dcgan", GROUPS, argv)
     study = dataclasses.replace(study, data=sources.absolute(study.data))
@@ -280,7 +282,8 @@ def run(argv):
 
 def write(root, results):
     """Prints the tables and writes all that the study leaves."""
-    from gan_jax import cache, versus, versus_page
+    from gan_jax import cache
+    from gan_jax.studies import versus, versus_page
 
     cache.write_atomic(root / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
     said = "\n".join(f"- {line}" for line in versus.verdicts(results, root))

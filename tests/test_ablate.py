@@ -15,8 +15,9 @@ import time
 import pytest
 
 from experiments import ablate, common
-from gan_jax import book, jobs, runs, sweep
+from gan_jax import runs
 from gan_jax.errors import InputError, Stopped
+from gan_jax.studies import book, jobs, sweep
 
 MLP = ["--experiment=gan", "--net=mlp", "--data=galaxies:64", "--size=8", "--width=4", "--z_dim=3", "--batch=8", "--devices=1",
        "--sample_every=0", "--noevaluate"]  # fmt: skip

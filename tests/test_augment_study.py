@@ -11,10 +11,11 @@ from PIL import Image
 from scipy import stats
 
 from experiments import augment, common, evaluate, sample
-from gan_jax import arms, augment_page, export, runs, train
-from gan_jax import augment_study as found
+from gan_jax import export, runs, train
 from gan_jax.data import source as sources
 from gan_jax.metrics.features import classifier
+from gan_jax.studies import arms, augment_page
+from gan_jax.studies import augment as found
 
 SMOKE = ("--flagfile=augment_smoke", "--devices=1")
 LABELS = np.array([0] * 50 + [1] * 45 + [2] * 5 + [0, 1] * 60 + [2] * 28)

@@ -12,10 +12,11 @@ import pytest
 from scipy import stats
 
 from experiments import collapse, common, toys
-from gan_jax import collapse as found
-from gan_jax import collapse_page, train, turns
+from gan_jax import train
 from gan_jax.data import source as sources
 from gan_jax.metrics import points
+from gan_jax.studies import collapse as found
+from gan_jax.studies import collapse_page, turns
 
 SMOKE = ("--flagfile=collapse_smoke", "--devices=1")
 FIGURE3 = ("morpho", "distgan", "dcgan", "dcgan_hdcgan")

@@ -12,9 +12,10 @@ import pytest
 from scipy import stats
 
 from experiments import common, ensemble, evaluate, sample
-from gan_jax import ensemble as found
-from gan_jax import ensemble_page, runs, train, vote
+from gan_jax import runs, train
 from gan_jax.metrics.features import classifier
+from gan_jax.studies import ensemble as found
+from gan_jax.studies import ensemble_page, vote
 
 SMOKE = ("--flagfile=ensemble_smoke", "--devices=1")
 LABELS = np.random.default_rng(0).integers(0, 4, 500)

@@ -11,7 +11,8 @@ from scipy import stats
 
 from experiments import common, dcgan, gan
 from experiments import gan_vs_dcgan as study
-from gan_jax import config, curves, evaluate, sampling, train, turns, versus, versus_page
+from gan_jax import config, evaluate, sampling, train
+from gan_jax.studies import curves, turns, versus, versus_page
 
 SMOKE = ("--flagfile=gan_vs_dcgan_smoke", "--devices=1")
 

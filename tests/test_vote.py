@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_jax import vote
+from gan_jax.studies import vote
 
 
 def by_hand(probs):

@@ -8,7 +8,8 @@ import json
 
 import numpy as np
 
-from gan_jax import seeds, vote
+from gan_jax import seeds
+from gan_jax.studies import vote
 
 CONCLUSIONS = {"better": "better", "worse": "worse", "open": "these seeds cannot tell"}
 AGAINST = ("against real only", "against the alternative")  # heads of the columns of differences, in points

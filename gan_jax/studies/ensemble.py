@@ -8,7 +8,8 @@ import json
 
 import numpy as np
 
-from gan_jax import seeds, vote
+from gan_jax import seeds
+from gan_jax.studies import vote
 
 LEVEL = 0.05  # of significance, S0's
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import cache, jobs, log, seeds, tables
+from gan_jax import cache, log, seeds, tables
 from gan_jax.errors import InputError
-from gan_jax.sweep import Point
+from gan_jax.studies import jobs
+from gan_jax.studies.sweep import Point
 
 SHOWN = ("frechet", "coverage", "total_variation", "classes_5pct", "modes_covered", "registered")  # in words
 COMPARED = ("frechet", "total_variation", "registered")  # by which configurations are told from the first

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import curves, evaluate, log, metrics, runs, sampling, seeds, turns
+from gan_jax import evaluate, log, metrics, runs, sampling, seeds
 from gan_jax.data import toys
 from gan_jax.errors import InputError
 from gan_jax.metrics import features, modes
 from gan_jax.metrics import points as point_scores
+from gan_jax.studies import curves, turns
 
 SHARE = 0.9  # of the way from the first score to the best: S4's question how long to train
 

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 from matplotlib.figure import Figure
 
-from gan_jax import collapse, images, page, points, turns
+from gan_jax import images, page, points
+from gan_jax.studies import collapse, turns
 
 TITLE = "Mode collapse and its cures"
 AXES = {"updates": ("step", "steps"), "time": ("train_s", "seconds of training")}  # of a curve, by table

@@ -5,7 +5,8 @@ import html
 import numpy as np
 from matplotlib.figure import Figure
 
-from gan_jax import curves, page, report, versus
+from gan_jax import page, report
+from gan_jax.studies import curves, versus
 
 TITLE = "GAN against DCGAN"
 LOSSES = {"disc/loss": ("D", 2), "gen/loss": ("G", 1)}  # their equilibrium in units of ln 2

@@ -4,7 +4,8 @@ import html
 
 from matplotlib.figure import Figure
 
-from gan_jax import augment_study, page, seeds
+from gan_jax import page, seeds
+from gan_jax.studies import augment as augment_study
 
 TITLE = "Do a GAN's images help a classifier?"
 

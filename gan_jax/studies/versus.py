@@ -6,7 +6,8 @@ Results are those of experiments.gan_vs_dcgan.collect: "tables" has rows of scor
 
 import numpy as np
 
-from gan_jax import curves, seeds, tables
+from gan_jax import seeds, tables
+from gan_jax.studies import curves
 
 SCORES = ("frechet", "total_variation", "precision", "recall")  # that systems are compared by, the first above all
 ROUNDED = {"frechet": 2}  # decimals; of the others 3

@@ -4,7 +4,8 @@ import html
 
 from matplotlib.figure import Figure
 
-from gan_jax import ensemble, page, seeds
+from gan_jax import page, seeds
+from gan_jax.studies import ensemble
 
 TITLE = "Nodes that share the data out and vote"
 
