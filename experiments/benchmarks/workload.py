@@ -5,22 +5,33 @@ import time
 
 import numpy as np
 
+N_IMAGES = 1024
+
+
+def random_images(size, colors, classes=()):
+    """Source of N_IMAGES of them, labelled if there are classes."""
+    from gan_jax.data.source import Source
+
+    r = np.random.default_rng(0)
+    images = r.integers(0, 256, (N_IMAGES, size, size, colors), dtype=np.uint8)
+    labels = np.arange(N_IMAGES, dtype=np.int32) % len(classes) if classes else None
+    return Source(images, labels, classes, "random", "")
+
 
 class Workload:
     """One training program on random images, ready to run."""
 
-    def __init__(self, method, options, size, batch):
+    def __init__(self, method, options, size, batch, colors=3, n_classes=0):
         """Builds, compiles and runs it once.
 
         Args:
           method: key of gan_jax.methods.TABLE. options: {setting: value} where its settings differ from their defaults.
-          size: side of the images, in pixels. batch: images per minibatch.
+          size: side of the images, in pixels. batch: images per minibatch. colors: channels. n_classes: 0: no labels.
         """
         import jax
 
         from gan_jax import methods, train
         from gan_jax.data import feed
-        from gan_jax.data.source import Source
         from gan_jax.methods import base
         from gan_jax.state import fresh
         from gan_jax.step import n_draws
@@ -28,11 +39,14 @@ class Workload:
         module = methods.TABLE[method]
         self.hp, self.batch, self.times = module.Settings(**options), batch, []
         began, devices = time.perf_counter(), jax.devices()[:1]
-        self.method = module.build(self.hp, base.Shape(size, 3), 1000)
+        classes = tuple(f"class {i}" for i in range(n_classes))
+        self.method = module.build(self.hp, base.Shape(size, colors, classes), 1000)
         draws = n_draws(self.method)
-        images = np.random.default_rng(0).integers(0, 256, (1024, size, size, 3), dtype=np.uint8)
-        self.feed = feed.build(Source(images, None, (), "random", ""), self.hp.pixels, 0, draws, batch, devices, True)
-        tally = train.empty_tally(self.method, {"image": jax.ShapeDtypeStruct((draws, batch, size, size, 3), np.float32)})
+        source = random_images(size, colors, classes)
+        self.feed = feed.build(source, self.hp.pixels, 0, draws, batch, devices, True)
+        shapes = {"image": jax.ShapeDtypeStruct((draws, batch, size, size, colors), np.float32)}
+        shapes |= {"label": jax.ShapeDtypeStruct((draws, batch), np.int32)} if n_classes else {}
+        tally = train.empty_tally(self.method, shapes)
         self.carry = jax.device_put((fresh(self.method, 0), tally), devices[0])
         self.lowered = train.build_program(self.method, self.feed, devices).lower(
             self.carry, self.feed.data, self.feed.at(0, 1)
