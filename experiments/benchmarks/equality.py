@@ -137,10 +137,9 @@ def training(spec, slope=torch_steps.slope_eager):
 
 def _descend(model, player, batch, draws, *fake):
     """One update of a player by gradient descent, which leaves its gradients; returns its loss."""
-    weights = torch_steps.wanted(model, player)
-    loss = player.loss(model, batch, draws, *fake)
-    for weight, grad in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-        weight.grad, weight.data = grad, weight.data - RATE * grad
+    loss = torch_steps.differentiate(model, player, player.loss, batch, draws, *fake)
+    for weight in torch_steps.wanted(model, player):
+        weight.data = weight.data - RATE * weight.grad
     return loss.item()
 
 

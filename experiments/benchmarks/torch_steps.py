@@ -258,6 +258,15 @@ def wanted(m, player):
     return [p for name in player.nets for p in m.nets[name].parameters()]
 
 
+def differentiate(m, player, loss, batch, draws, *fake):
+    """A player's loss [], whose gradients are left with its weights. loss: the player's, compiled or not."""
+    for weight in wanted(m, player):
+        weight.grad = None
+    value = loss(m, batch, draws, *fake)
+    value.backward()
+    return value
+
+
 class Trainer:
     """The update step of a run: minibatches from resident uint8 images, every player in turn, the averaged generator.
 
@@ -287,10 +296,7 @@ class Trainer:
         return out if self._labels is None else {**out, "label": self._labels[rows]}
 
     def _update(self, player, batch, *fake):
-        weights = wanted(self.m, player)
-        loss = self._losses[player.name](self.m, batch, self._draws, *fake)
-        for weight, grad in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-            weight.grad = grad
+        differentiate(self.m, player, self._losses[player.name], batch, self._draws, *fake)
         self._optimizers[player.name].step()
 
     def step(self):
@@ -306,3 +312,9 @@ class Trainer:
         if self._ema:
             with torch.no_grad():
                 torch._foreach_lerp_(self._ema, self._gen, 1 - self.m.hp.ema)
+
+    def tensors(self):
+        """All that a step leaves behind: weights, statistics, optimizer states, the averaged generator."""
+        held = [t for net in self.m.nets.values() for t in (*net.parameters(), *net.buffers())]
+        moments = [t for o in self._optimizers.values() for state in o.state.values() for t in state.values()]
+        return [*held, *moments, *self._ema]

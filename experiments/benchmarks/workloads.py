@@ -12,8 +12,9 @@ class Spec(NamedTuple):
     """One workload: training steps of a method, unless `kind` says otherwise.
 
     method: key of methods.TABLE. options: {setting: value} where they differ from the method's. size: side of the images in
-    pixels. colors, batch: of the images. n_classes: 0 where images have no labels. n_disc aside, a unit of work is one step, or
-    `unit` images. gpu: whether it is meant for a GPU alone.
+    pixels. colors: their channels. batch: images per minibatch. n_classes: 0 where images have no labels. kind: "training",
+    "classifier" (its training) or "sampling" (of the method's generator). gpu: whether it is meant for a GPU alone.
+    dispatch: steps in one compiled call of ours, as the workload's flagfile or a run's default on that device has it.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Spec(NamedTuple):
     n_classes: int = 0
     kind: str = "training"
     gpu: bool = False
+    dispatch: int = 1
 
     @property
     def hp(self):
@@ -35,21 +37,26 @@ class Spec(NamedTuple):
         """base.Shape of the images."""
         return base.Shape(self.size, self.colors, tuple(f"class {i}" for i in range(self.n_classes)))
 
+    @property
+    def convolves(self):
+        """Whether its nets have convolutions."""
+        return self.kind != "training" or self.hp.net != "keras"
+
     def small(self, width=8, batch=4):
         """The same, thin and with few images, for comparing values."""
         more = {"width": width} | ({"gen_batch": 3} if "gen_batch" in self.options else {})
         return self._replace(options=self.options | more, batch=batch)
 
 
-def _of(experiment, size, colors, batch, n_classes=0, kind="training", gpu=False, **options):
+def _of(experiment, size, colors, batch, n_classes=0, kind="training", gpu=False, dispatch=1, **options):
     names = {f.name for f in dataclasses.fields(methods.TABLE[experiment.METHOD].Settings)}
     settings = {k: v for k, v in experiment.DEFAULTS.items() if k in names}
-    return Spec(experiment.METHOD, settings | options, size, colors, batch, n_classes, kind, gpu)
+    return Spec(experiment.METHOD, settings | options, size, colors, batch, n_classes, kind, gpu, dispatch)
 
 
 MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
 TABLE = {
-    "mlp": _of(gan, 28, 1, 64),
+    "mlp": _of(gan, 28, 1, 64, dispatch=20),
     "dcgan_mnist": _of(dcgan, 28, 1, 64, net="s2", width=64),
     "dcgan_64_b16": _of(dcgan, 64, 3, 16, width=64),
     "dcgan_64": _of(dcgan, 64, 3, 64, width=64),
@@ -62,9 +69,9 @@ TABLE = {
     "classifier": _of(dcgan, 28, 1, 64, n_classes=10, kind="classifier"),
     "sampling": _of(dcgan, 28, 1, 64, kind="sampling", net="s2", width=64),
     # The papers' sizes.
-    "dcgan_original64": _of(dcgan, 64, 3, 128, gpu=True, width=128),
-    "dcgan_galaxyzoo128": _of(dcgan, 128, 3, 64, gpu=True, width=128, beta2=0.9),
-    "morpho_galaxyzoo128": _of(morpho, 128, 3, 64, gpu=True, width=128, wide_enc=True),
-    "mgan_cifar10": _of(mgan, 32, 3, 64, gpu=True),
-    "wgan_gp_cifar10": _of(wgan_gp, 32, 3, 64, gpu=True, width=128, gen_norm="batch", pixels="tanh"),
+    "dcgan_original64": _of(dcgan, 64, 3, 128, gpu=True, dispatch=20, width=128),
+    "dcgan_galaxyzoo128": _of(dcgan, 128, 3, 64, gpu=True, dispatch=20, width=128, beta2=0.9),
+    "morpho_galaxyzoo128": _of(morpho, 128, 3, 64, gpu=True, dispatch=20, width=128, wide_enc=True),
+    "mgan_cifar10": _of(mgan, 32, 3, 64, gpu=True, dispatch=20),
+    "wgan_gp_cifar10": _of(wgan_gp, 32, 3, 64, gpu=True, dispatch=20, width=128, gen_norm="batch", pixels="tanh"),
 }
