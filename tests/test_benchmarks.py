@@ -16,15 +16,8 @@ from experiments.benchmarks.workloads import TABLE
 from gan_jax import parallel
 from gan_jax.nets import conv
 
-ALWAYS = (
-    "mlp",
-    "dcgan_mnist",
-    "dragan_28",
-    "mgan_mnist",
-    "morpho_32",
-    "classifier",
-    "sampling",
-)  # compared, not only with --slow
+# Compared in every run of the tests; the others, with --slow.
+ALWAYS = ("mlp", "dcgan_mnist", "dragan_28", "mgan_mnist", "morpho_32", "classifier", "sampling")
 
 
 def run(*words):
