@@ -65,6 +65,8 @@ class Embedding(Layer):
 
 
 class Conv(Layer):
+    """Convolution with "SAME" padding and an odd kernel."""
+
     def form(self, name, array):
         return array if name == "bias" else array[::-1, ::-1].transpose(3, 2, 0, 1)
 
@@ -242,6 +244,8 @@ class KerasGen(Net):
 
 
 class KerasDisc(Net):
+    """S2's perceptron; forward as Disc."""
+
     def __init__(self, tree, stats, hp, shape):
         super().__init__(tree, stats, {"Dense_0": {"inputs": units(shape.size, shape.size, shape.colors)}})
 
@@ -272,7 +276,7 @@ class S1Gen(Net):
 
 
 class S1Disc(Net):
-    """S1, section VII: LeakyReLU, dropout of a quarter, and a norm behind the second and the third."""
+    """S1, section VII: LeakyReLU, dropout of a quarter, and a norm behind the second and the third; forward as Disc."""
 
     def __init__(self, tree, stats, hp, shape):
         side = shape.size

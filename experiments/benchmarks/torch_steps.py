@@ -136,6 +136,7 @@ class Fake(NamedTuple):
 
 
 def plain_fake(m, batch, draws, how):
+    """Of noise alone."""
     return Fake(m.nets["gen"](m.noise(draws, len(batch["image"])), how))
 
 
@@ -153,6 +154,7 @@ def mixture_fake(m, batch, draws, how):
 
 
 def no_terms(m, batch, real, fake, given):
+    """Of a GAN: none beside the adversarial loss."""
     return 0.0
 
 
