@@ -1,82 +1,100 @@
-"""Speed of the training step: every workload in one process, turn by turn, so that their ratios hold on a noisy machine.
+"""Speed against PyTorch: ours and PyTorch's variants in one process, in turns, so that ratios hold on a noisy machine.
 
-Prints for each workload the median time of a step over the rounds with its range, steps/s, images/s (real images drawn, by
-all minibatches of a step), and the time to the first step: building, compiling without any cache, and running it once.
+PyTorch computes the same: before a workload is timed, losses, gradients and weights of one update of every player, from the
+same weights, minibatch and noise, are compared in float64, with thin nets; a difference above 1e-8 of an array's largest value
+ends the command. PyTorch runs eager and compiled, with contiguous and channels-last images, with fused Adam; the variant that
+is the fastest in these rounds counts. ratio: its time over ours in the same round, above 1 where ours is faster; median and
+interval at 95 % over the rounds. naive: our program with the convolutions of plain flax layers. compile_s: until the first step
+is done, nothing cached. peak_mib: of ours as XLA plans it, of PyTorch as its profiler sees it; state and 1,024 images included.
 """
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
+import tempfile
 
-import numpy as np
-
-from experiments import common, dcgan, distgan, morpho
-from experiments.benchmarks import workload
+from experiments import common
+from experiments.benchmarks import timing
+from experiments.benchmarks.intervals import coverage, rank
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
-
-EXPERIMENTS = {"morpho": morpho, "distgan": distgan, "dcgan": dcgan}
-# name: (experiment, size, width, batch)
-WORKLOADS = {f"{name}_{size}": (name, size, width, 32) for name in ("morpho", "dcgan") for size, width in ((32, 16), (64, 16))}
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(common.Command):
     """Flags of this command."""
 
-    workloads: str = setting(",".join(WORKLOADS), "which to run, by comma")
-    rounds: int = setting(5, "turns of each workload", low=1)
-    steps: int = setting(10, "steps per turn", low=1)
-    json: str = setting("", "also write the table to this file")
+    workloads: str = setting("", "which to run, by comma; empty: all that are meant for this device")
+    rounds: int = setting(7, "turns of each program; intervals at 95 % need 6", low=6)
+    steps: int = setting(0, "steps per turn; 0: as many as ours makes in a second", low=0)
+    torch: bool = setting(True, "time PyTorch too (extra: bench)")
+    compiled: bool = setting(True, "of PyTorch also what torch.compile makes")
+    naive: bool = setting(True, "time the naive form too")
+    json: str = setting("", "also write the table to this file, a row as soon as it is there")
 
 
-def build(name):
-    """The Workload of that name."""
-    experiment, size, width, batch = WORKLOADS[name]
-    module = EXPERIMENTS[experiment]
-    return workload.Workload(module.METHOD, {**module.DEFAULTS, "width": width}, size, batch)
+def chosen(flags, gpu):
+    """{name: Spec} of the workloads that are asked for. gpu: whether the device is one. Raises InputError."""
+    from experiments.benchmarks.workloads import TABLE
+
+    fit = [name for name, spec in TABLE.items() if gpu or not spec.gpu]
+    names = flags.workloads.split(",") if flags.workloads else fit
+    for name in names:
+        if name not in TABLE:
+            raise InputError(f"--workloads={name} is not known; use some of: {', '.join(fit)}.")
+        if name not in fit:
+            raise InputError(f"--workloads={name} has a paper's size, for a GPU; here use some of: {', '.join(fit)}.")
+    return {name: TABLE[name] for name in names}
 
 
-def row(name, work):
-    """The line of the table for a Workload whose times are taken."""
-    ms = 1000 * np.array(work.times)
-    median = float(np.median(ms))
-    return {
-        "workload": name,
-        "width": work.hp.width,
-        "batch": work.batch,
-        "ms": median,
-        "ms_min": float(ms.min()),
-        "ms_max": float(ms.max()),
-        "steps_per_s": 1000 / median,
-        "images_per_s": 1000 / median * work.images,
-        "first_step_s": work.first_step,
-    }
+def checked(name, spec):
+    """The largest difference between ours and PyTorch's values, and where it is, for the table. Exits if it is too large."""
+    from experiments.benchmarks import equality
+
+    difference, where = equality.check(spec)
+    if not difference <= equality.TOLERANCE:
+        raise SystemExit(f"{name} is not timed: {where} is {difference:.1e} from PyTorch's, above {equality.TOLERANCE:.0e}")
+    return {"difference": difference, "difference_where": where}
 
 
 def run(argv):
     """Command line to table."""
     import jax
 
+    from gan_jax import cache
+
     (flags,), _ = common.parse(__doc__, "experiments.benchmarks", [Settings()], argv)
-    names = flags.workloads.split(",")
-    if unknown := [n for n in names if n not in WORKLOADS]:
-        raise InputError(f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}.")
+    out = pathlib.Path(flags.json).expanduser()
+    if flags.json and (out.is_dir() or not out.parent.is_dir()):
+        raise InputError(f"--json={flags.json} cannot be written; name a file in a folder that exists.")
+    specs = chosen(flags, jax.default_backend() == "gpu")
+    if flags.torch:
+        common.need("torch", "--torch", "bench")
+        from experiments.benchmarks import torch_runs
+
+        torch_runs.prepare()
     jax.config.update("jax_enable_compilation_cache", False)
-    workloads = {name: build(name) for name in names}
-    for _ in range(flags.rounds):
-        for work in workloads.values():
-            work.times.append(work.run(flags.steps))
-    table = [row(name, work) for name, work in workloads.items()]
-    print(f"{jax.devices()[0].device_kind}, {flags.rounds} rounds of {flags.steps} steps, interleaved")
-    columns = ("workload", "width", "batch", "ms", "ms_min", "ms_max", "steps_per_s", "images_per_s", "first_step_s")
-    print(" ".join(f"{c:>12}" for c in columns))
-    for line in table:
-        print(" ".join(f"{line[c]:12.1f}" if isinstance(line[c], float) else f"{line[c]:>12}" for c in columns))
-    if flags.json:
-        pathlib.Path(flags.json).write_text(json.dumps(table, indent=1) + "\n")
+    sure = coverage(flags.rounds, rank(flags.rounds))
+    print(f"{jax.devices()[0].device_kind}, {flags.rounds} rounds; [interval] holds the median with probability {sure:.3f}")
+    print(timing.header(), flush=True)
+    table = []
+    for name, spec in specs.items():
+        say = lambda text, name=name: print(f"{name}: {text}", file=sys.stderr, flush=True)  # noqa: E731
+        found = checked(name, spec) if flags.torch else {}
+        table.append(timing.measure(name, spec, flags, say) | found | {"device": jax.devices()[0].device_kind})
+        print(timing.line(table[-1]), flush=True)
+        if flags.json:
+            cache.write_atomic(out, json.dumps(table, indent=1) + "\n")
+    if flags.torch:
+        print("values: equal to PyTorch's within " + ", ".join(f"{r['difference']:.0e} ({r['workload']})" for r in table))
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    # Before JAX and PyTorch are there: they share a GPU's memory, and the profiler of the one would tell of its own affairs.
+    os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "KINETO_LOG_LEVEL": "5", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    with tempfile.TemporaryDirectory() as scratch:  # nothing compiled is found again
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = scratch
+        code = common.guarded(run, sys.argv[1:])
+    sys.exit(code)

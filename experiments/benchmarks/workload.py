@@ -5,37 +5,58 @@ import time
 
 import numpy as np
 
+N_IMAGES = 1024
+
+
+def random_images(size, colors, classes=()):
+    """Source of N_IMAGES of them, labelled if there are classes."""
+    from gan_jax.data.source import Source
+
+    r = np.random.default_rng(0)
+    images = r.integers(0, 256, (N_IMAGES, size, size, colors), dtype=np.uint8)
+    labels = np.arange(N_IMAGES, dtype=np.int32) % len(classes) if classes else None
+    return Source(images, labels, classes, "random", "")
+
+
+def planned_mib(program):
+    """Peak memory of a compiled program in MiB, as XLA plans it."""
+    m = program.memory_analysis()
+    return (m.argument_size_in_bytes + m.output_size_in_bytes - m.alias_size_in_bytes + m.temp_size_in_bytes) / 2**20
+
 
 class Workload:
     """One training program on random images, ready to run."""
 
-    def __init__(self, method, options, size, batch):
+    def __init__(self, method, options, size, batch, colors=3, n_classes=0, dispatch=1):
         """Builds, compiles and runs it once.
 
         Args:
           method: key of gan_jax.methods.TABLE. options: {setting: value} where its settings differ from their defaults.
-          size: side of the images, in pixels. batch: images per minibatch.
+          size: side of the images, in pixels. batch: images per minibatch. colors: channels. n_classes: 0: no labels.
+          dispatch: steps in one compiled call.
         """
         import jax
 
         from gan_jax import methods, train
         from gan_jax.data import feed
-        from gan_jax.data.source import Source
         from gan_jax.methods import base
         from gan_jax.state import fresh
         from gan_jax.step import n_draws
 
         module = methods.TABLE[method]
-        self.hp, self.batch, self.times = module.Settings(**options), batch, []
+        self.hp, self.batch, self.dispatch, self.times = module.Settings(**options), batch, dispatch, []
         began, devices = time.perf_counter(), jax.devices()[:1]
-        self.method = module.build(self.hp, base.Shape(size, 3), 1000)
+        classes = tuple(f"class {i}" for i in range(n_classes))
+        self.method = module.build(self.hp, base.Shape(size, colors, classes), 1000)
         draws = n_draws(self.method)
-        images = np.random.default_rng(0).integers(0, 256, (1024, size, size, 3), dtype=np.uint8)
-        self.feed = feed.build(Source(images, None, (), "random", ""), self.hp.pixels, 0, draws, batch, devices, True)
-        tally = train.empty_tally(self.method, {"image": jax.ShapeDtypeStruct((draws, batch, size, size, 3), np.float32)})
+        source = random_images(size, colors, classes)
+        self.feed = feed.build(source, self.hp.pixels, 0, draws, batch, devices, True)
+        shapes = {"image": jax.ShapeDtypeStruct((draws, batch, size, size, colors), np.float32)}
+        shapes |= {"label": jax.ShapeDtypeStruct((draws, batch), np.int32)} if n_classes else {}
+        tally = train.empty_tally(self.method, shapes)
         self.carry = jax.device_put((fresh(self.method, 0), tally), devices[0])
         self.lowered = train.build_program(self.method, self.feed, devices).lower(
-            self.carry, self.feed.data, self.feed.at(0, 1)
+            self.carry, self.feed.data, self.feed.at(0, dispatch)
         )
         self.program = self.lowered.compile()
         self.run(1)
@@ -51,20 +72,19 @@ class Workload:
         return other
 
     def run(self, n_steps):
-        """Seconds per step over n_steps."""
+        """Seconds per step over n_steps, or as many more as make a whole number of dispatches."""
         import jax
 
         began = time.perf_counter()
-        for step in range(n_steps):
-            self.carry, _ = self.program(self.carry, self.feed.data, self.feed.at(step, 1))
+        steps = range(0, n_steps, self.dispatch)
+        for step in steps:
+            self.carry, _ = self.program(self.carry, self.feed.data, self.feed.at(step, self.dispatch))
         jax.block_until_ready(self.carry)
-        return (time.perf_counter() - began) / n_steps
+        return (time.perf_counter() - began) / (len(steps) * self.dispatch)
 
     def memory_mib(self):
         """Peak memory of a step in MiB, as compiled: training state, resident images and scratch."""
-        m = self.program.memory_analysis()
-        peak = m.argument_size_in_bytes + m.output_size_in_bytes - m.alias_size_in_bytes + m.temp_size_in_bytes
-        return peak / 2**20
+        return planned_mib(self.program)
 
     def gflop(self):
         """Billions of floating point operations of a step, as XLA counts them before it optimises: the body of a loop once."""

@@ -165,7 +165,7 @@ def test_any_size_and_channels(size, colors):
 
 def test_classes_are_drawn_equally_often():
     labels = np.array([4] * 90 + [0] * 9 + [2], np.int32)
-    rows = recipe._balanced(recipe._by_class(labels), 30_000, jax.random.key(1))
+    rows = recipe._balanced(recipe.rows_by_class(labels), 30_000, jax.random.key(1))
     share = np.bincount(labels[rows], minlength=5) / 30_000
     np.testing.assert_allclose(share, [1 / 3, 0, 1 / 3, 0, 1 / 3], atol=0.02)
     assert len(np.unique(rows)) == 100

@@ -215,9 +215,9 @@ def _train(net, x, labels, settings, turned, quiet=False):
     tenth = settings.steps // 10
     key = jax.random.key(settings.seed)
     variables = _init(net, x, settings)
-    optimizer, step = _build_step(net, settings._replace(seed=0), turned)
+    optimizer, step = build_step(net, settings._replace(seed=0), turned)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
-    data = jnp.asarray(x), jnp.asarray(labels), _by_class(labels)
+    data = jnp.asarray(x), jnp.asarray(labels), rows_by_class(labels)
     for t in range(settings.steps):
         state, loss = step(state, data, jax.random.fold_in(key, t))
         if not quiet and (t + 1) % max(1, tenth) == 0:
@@ -225,7 +225,7 @@ def _train(net, x, labels, settings, turned, quiet=False):
     return {"params": state[0], "batch_stats": state[1]}
 
 
-def _by_class(labels):
+def rows_by_class(labels):
     """int32: row numbers by class [N], unlabelled ones first; where each class that occurs begins in them [K]; its rows [K]."""
     order = np.argsort(labels, kind="stable")
     classes, start, count = np.unique(labels[order], return_index=True, return_counts=True)
@@ -240,8 +240,14 @@ def _balanced(by_class, batch, key):
     return order[start[c] + jax.random.randint(row_key, (batch,), 0, count[c])]
 
 
+def loss(net, params, stats, x, y):
+    """(mean cross-entropy in nats, running statistics) of images float [N, S, S, C] in [-1, 1] and labels int [N]."""
+    (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
+    return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
+
+
 @functools.lru_cache(maxsize=8)
-def _build_step(net, settings, turned):
+def build_step(net, settings, turned):
     """(optimizer, one update: (state, (images, labels, rows by class), key) -> (state, loss), compiled)."""
     optimizer, update = _build_update(net, settings)
 
@@ -271,14 +277,10 @@ def _build_update(net, settings):
     schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, settings.steps // 10, settings.steps)
     optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
 
-    def loss_of(params, stats, x, y):
-        (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
-
     def update(state, x, y):
         params, stats, opt = state
-        (loss, stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params, stats, x, y)
+        (value, stats), grads = jax.value_and_grad(loss, 1, has_aux=True)(net, params, stats, x, y)
         updates, opt = optimizer.update(grads, opt, params)
-        return (optax.apply_updates(params, updates), stats, opt), loss
+        return (optax.apply_updates(params, updates), stats, opt), value
 
     return optimizer, update

@@ -1,0 +1,33 @@
+"""Our program with convolutions as plain flax layers have them: XLA's own, differentiated by JAX."""
+
+import contextlib
+
+from jax import lax
+
+from gan_jax.nets import conv
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def _conv(x, w, stride):
+    return lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=_LAYOUT)
+
+
+def _conv_t(y, w, stride, hw):
+    k, pads = w.shape[0], []
+    for size, out in zip(hw, y.shape[1:3], strict=True):
+        total = max((out - 1) * stride + k - size, 0)  # of the convolution that this is the transpose of
+        low = k - 1 - total // 2
+        pads.append((low, size - (out - 1) * stride - 1 - low + k - 1))
+    return lax.conv_transpose(y, w, (stride, stride), pads, dimension_numbers=_LAYOUT, transpose_kernel=True)
+
+
+@contextlib.contextmanager
+def convolutions():
+    """Nets traced inside have them."""
+    ours = conv.conv, conv.conv_t
+    conv.conv, conv.conv_t = _conv, _conv_t
+    try:
+        yield
+    finally:
+        conv.conv, conv.conv_t = ours

@@ -1,0 +1,77 @@
+"""The workloads: what is timed, at which size. Settings are those of the experiments' commands and flagfiles."""
+
+import dataclasses
+from typing import NamedTuple
+
+from experiments import acgan, dcgan, dragan, gan, mgan, morpho, wgan_gp
+from gan_jax import methods
+from gan_jax.methods import base
+
+
+class Spec(NamedTuple):
+    """One workload: training steps of a method, unless `kind` says otherwise.
+
+    method: key of methods.TABLE. options: {setting: value} where they differ from the method's. size: side of the images in
+    pixels. colors: their channels. batch: images per minibatch. n_classes: 0 where images have no labels. kind: "training",
+    "classifier" (its training) or "sampling" (of the method's generator). gpu: whether it is meant for a GPU alone.
+    dispatch: steps in one compiled call of ours, as the workload's flagfile or a run's default on that device has it.
+    """
+
+    method: str
+    options: dict
+    size: int
+    colors: int
+    batch: int
+    n_classes: int = 0
+    kind: str = "training"
+    gpu: bool = False
+    dispatch: int = 1
+
+    @property
+    def hp(self):
+        """The method's Settings."""
+        return methods.TABLE[self.method].Settings(**self.options)
+
+    @property
+    def shape(self):
+        """base.Shape of the images."""
+        return base.Shape(self.size, self.colors, tuple(f"class {i}" for i in range(self.n_classes)))
+
+    @property
+    def convolves(self):
+        """Whether its nets have convolutions."""
+        return self.kind != "training" or self.hp.net != "keras"
+
+    def small(self, width=8, batch=4):
+        """The same, thin and with few images, for comparing values."""
+        more = {"width": width} | ({"gen_batch": 3} if "gen_batch" in self.options else {})
+        return self._replace(options=self.options | more, batch=batch)
+
+
+def _of(experiment, size, colors, batch, n_classes=0, kind="training", gpu=False, dispatch=1, **options):
+    names = {f.name for f in dataclasses.fields(methods.TABLE[experiment.METHOD].Settings)}
+    settings = {k: v for k, v in experiment.DEFAULTS.items() if k in names}
+    return Spec(experiment.METHOD, settings | options, size, colors, batch, n_classes, kind, gpu, dispatch)
+
+
+MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
+TABLE = {
+    "mlp": _of(gan, 28, 1, 64, dispatch=20),
+    "dcgan_mnist": _of(dcgan, 28, 1, 64, net="s2", width=64),
+    "dcgan_64_b16": _of(dcgan, 64, 3, 16, width=64),
+    "dcgan_64": _of(dcgan, 64, 3, 64, width=64),
+    "dragan_28": _of(dragan, 28, 1, 64, net="dcgan", width=64),
+    "wgan_gp_28": _of(wgan_gp, 28, 1, 50, width=64),
+    "mgan_mnist": _of(mgan, 28, 1, 32, **MGAN_MNIST),
+    "morpho_32": _of(morpho, 32, 3, 32, width=16),
+    "morpho_64": _of(morpho, 64, 3, 32, width=16),
+    "acgan_fashion": _of(acgan, 28, 1, 100, n_classes=10),
+    "classifier": _of(dcgan, 28, 1, 64, n_classes=10, kind="classifier"),
+    "sampling": _of(dcgan, 28, 1, 64, kind="sampling", net="s2", width=64),
+    # The papers' sizes.
+    "dcgan_original64": _of(dcgan, 64, 3, 128, gpu=True, dispatch=20, width=128),
+    "dcgan_galaxyzoo128": _of(dcgan, 128, 3, 64, gpu=True, dispatch=20, width=128, beta2=0.9),
+    "morpho_galaxyzoo128": _of(morpho, 128, 3, 64, gpu=True, dispatch=20, width=128, wide_enc=True),
+    "mgan_cifar10": _of(mgan, 32, 3, 64, gpu=True, dispatch=20),
+    "wgan_gp_cifar10": _of(wgan_gp, 32, 3, 64, gpu=True, dispatch=20, width=128, gen_norm="batch", pixels="tanh"),
+}
