@@ -1,0 +1,66 @@
+"""ONNX files from functions of arrays."""
+
+import logging
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.graphs import plain
+
+OPSET = 20
+BATCH = "B"  # name of an axis of any length
+
+
+def convert(f, example, name):
+    """An ONNX file of a function, derivatives within it or not.
+
+    Args:
+      f: function of one dict of trees of arrays, to a dict of such trees.
+      example: its argument, with jax.ShapeDtypeStruct for arrays, see `spec`; all from one call of `batch_axis`.
+      name: of the graph.
+
+    Returns:
+      (bytes; {"inputs": ..., "outputs": ...} for manifest.json, each {name: {"shape", "type"}}). Names are the path of an array
+      in the tree, "params/gen/out/bias". Inputs that the outputs do not depend on are left out. An output with the name of an
+      input is called "new/" and that name in the file.
+    """
+    import jax2onnx
+    import onnx
+
+    closed, out = plain.trace(f, example)
+    inputs = dict(zip(names(example), jax.tree.leaves(example), strict=True))
+    inputs = {n: leaf for (n, leaf), keep in zip(inputs.items(), plain.used(closed), strict=True) if keep}
+    outputs = {f"new/{n}" if n in inputs else n: leaf for n, leaf in zip(names(out), jax.tree.leaves(out), strict=True)}
+    logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of values whose type it leaves open
+    model = jax2onnx.to_onnx(
+        plain.function(closed),
+        list(inputs.values()),
+        model_name=name,
+        opset=OPSET,
+        input_names=list(inputs),
+        output_names=list(outputs),
+    )
+    # Wrong where the exporter moves channels: Python's runtime warns of it, the browser's refuses the file.
+    del model.graph.value_info[:]
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(), {"inputs": _described(inputs), "outputs": _described(outputs), "opset": OPSET}
+
+
+def batch_axis(n=0):
+    """The length of the batch axis of an example: n, or any length."""
+    return n or jax.export.symbolic_shape(BATCH)[0]
+
+
+def spec(*shape, dtype=jnp.float32):
+    """An array of an example."""
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def names(tree):
+    """The path "a/b/c" of every leaf of a tree, in its order."""
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+def _described(specs):
+    side = lambda n: n if isinstance(n, int) else str(n)  # noqa: E731
+    return {name: {"shape": [side(n) for n in s.shape], "type": str(s.dtype)} for name, s in specs.items()}
