@@ -4,6 +4,7 @@ import logging
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.graphs import plain
 
@@ -42,8 +43,33 @@ def convert(f, example, name):
     )
     # Wrong where the exporter moves channels: Python's runtime warns of it, the browser's refuses the file.
     del model.graph.value_info[:]
+    _shrink(model.graph)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(), {"inputs": _described(inputs), "outputs": _described(outputs), "opset": OPSET}
+
+
+def _shrink(graph):
+    """Leaves out constants that nothing reads, and writes those that hold one number many times as that number: a megabyte
+    per file that has derivatives."""
+    from onnx import helper, numpy_helper
+
+    read = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    nodes, kept = [], []
+    for constant in graph.initializer:
+        if constant.name not in read:
+            continue
+        values = numpy_helper.to_array(constant)
+        if values.size <= 64 or (values != values.flat[0]).any():
+            kept.append(constant)
+            continue
+        shape = numpy_helper.from_array(np.array(values.shape, np.int64), f"{constant.name}_shape")
+        value = numpy_helper.from_array(values.flat[:1].copy())
+        nodes.append(helper.make_node("ConstantOfShape", [shape.name], [constant.name], value=value))
+        kept.append(shape)
+    nodes += graph.node
+    for field, new in ((graph.initializer, kept), (graph.node, nodes)):
+        del field[:]
+        field.extend(new)
 
 
 def batch_axis(n=0):

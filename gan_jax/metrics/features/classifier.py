@@ -51,6 +51,15 @@ def load(arg, source, heldout=None, settings=None):
       InputError: fewer than two classes have labelled images.
     """
     check(arg, source)
+    net, variables, report = trained(source, heldout, settings)
+    return Extractor(
+        report["name"], report["balanced_accuracy"], _normalised(report["confusion"]), source.classes, _applier(net, variables)
+    )
+
+
+def trained(source, heldout=None, settings=None):
+    """(classifier.Classifier, its variables, its report) of a data set, trained once and cached. Arguments: see `load`; the
+    source has two labelled classes."""
     settings = settings or default_settings(source)
     if heldout is not None and (heldout.labels is None or (heldout.labels < 0).all()):
         heldout = None
@@ -66,13 +75,7 @@ def load(arg, source, heldout=None, settings=None):
         variables = traverse_util.unflatten_dict(dict(file), sep="/")
     report = json.loads((folder / "report.json").read_text())
     net = classifier.Classifier(len(source.classes), settings.widths)
-    return Extractor(
-        f"classifier-{folder.name[:8]}",
-        report["balanced_accuracy"],
-        _normalised(report["confusion"]),
-        source.classes,
-        _applier(net, variables),
-    )
+    return net, variables, report | {"name": f"classifier-{folder.name[:8]}"}
 
 
 def fit(source, settings):

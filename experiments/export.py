@@ -1,0 +1,199 @@
+"""Takes what was trained here elsewhere: into a browser, or any program that runs ONNX files.
+
+Of a run (--workdir) writes its generator as generator.onnx; of a data set (--classifier=DATA) the classifier that scores its
+images, trained if it is not in the cache, as classifier.onnx; with manifest.json beside them, which says what goes in and comes
+out, in which range, and which state of which run it is. --page writes a folder for any web server, or `python -m http.server`:
+a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web). It works
+without a network, and asks no other server for anything.
+
+Needs the extra export, and jax2onnx: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx (which asks for an older
+orbax-checkpoint than this project, and works with it).
+"""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from experiments import common, toys
+from gan_jax.errors import InputError
+from gan_jax.settings import setting
+
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web/dist
+RUNTIME_VERSION = "1.30.0"
+PAGE = {  # name: (what it is called, system of experiments.toys, settings that differ in the page)
+    "gan": ("GAN", "gan", {}),
+    "wgan_gp": ("WGAN-GP", "wgan_gp", {}),
+    "dragan": ("DRAGAN", "dragan", {}),
+    "mgan25": ("MGAN, 25 generators", "mgan", {"n_gens": 25}),
+    "mgan8": ("MGAN, 8 generators", "mgan", {"n_gens": 8, "gen_batch": 32}),
+    "distgan": ("Dist-GAN", "distgan", {}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(common.Command):
+    """Flags of this command."""
+
+    workdir: str = setting("", "the run folder whose generator is exported")
+    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
+    ema: bool = setting(True, "use the averaged generator")
+    classifier: str = setting("", "data set (as --data) whose classifier is exported")
+    size: int = setting(64, "with --classifier: side of the images in pixels", low=8, high=1024)
+    page: bool = setting(False, "write the page with live GANs instead")
+    systems: str = setting(",".join(PAGE), "with --page: GANs in it, with commas")
+    seeds: int = setting(3, "with --page: fresh states of each GAN, to begin from", low=1, high=100)
+    runtime: str = setting("", "with --page: a folder that holds the dist files of onnxruntime-web; empty: npm fetches them")
+    out: str = setting("", "the folder to write; default: exported in the run folder, or exported/page")
+
+
+def check(flags):
+    """Refuses flags that contradict each other. Raises InputError."""
+    asked = [flag for flag, given in (("--workdir", flags.workdir), ("--classifier", flags.classifier), ("--page", flags.page))
+             if given]  # fmt: skip
+    if len(asked) != 1:
+        raise InputError(
+            f"{' and '.join(asked) or 'Nothing'} given; use one of --workdir=RUN, --classifier=DATA or --page, one at a time."
+        )
+    if flags.page:
+        toys.names(flags.systems, PAGE, "systems")
+    for module in ("onnx", "jax2onnx"):
+        if not common.installed(module):
+            raise InputError(
+                f"Export needs {module}; install it with: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx."
+            )
+
+
+def folder(out):
+    """The folder to write, made. Raises InputError."""
+    out = pathlib.Path(out).expanduser()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out={out} cannot be made ({error.strerror}); name another folder.") from error
+    return out
+
+
+def write(out, files, manifest):
+    """Writes files {name: bytes} and manifest.json, the manifest last. Raises InputError."""
+    from gan_jax import cache
+
+    try:
+        for name, content in files.items():
+            (out / name).parent.mkdir(exist_ok=True)
+            cache.write_atomic(out / name, content)
+        cache.write_atomic(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    except OSError as error:
+        raise InputError(f"--out={out} cannot be written ({error.strerror}); name another folder.") from error
+    total = sum(map(len, files.values())) / 2**20
+    print(f"{len(files)} files, {total:.1f} MiB, and manifest.json: {out}")
+
+
+def export_run(flags):
+    """The generator of a run."""
+    from gan_jax import checkpoint, runs
+    from gan_jax.graphs import nets
+
+    trained = runs.load(flags.workdir, flags.checkpoint)
+    content, entry = nets.generator(trained.method, trained.state.vars(flags.ema))
+    config = trained.config
+    run = {
+        "experiment": config.experiment,
+        "method": config.method,
+        "data": config.source["name"],
+        "size": config.source["size"],
+        "channels": config.source["colors"],
+        "step": trained.step,
+        "averaged": flags.ema and "gen" in trained.method.ema,
+        "state_sha256": checkpoint.digest(checkpoint.to_host(trained.state)),
+    }
+    out = folder(flags.out or pathlib.Path(flags.workdir).expanduser() / "exported")
+    write(out, {"generator.onnx": content}, {"file": "generator.onnx", "run": run, **entry})
+
+
+def export_classifier(flags):
+    """The classifier of a data set."""
+    from gan_jax.data import source as sources
+    from gan_jax.graphs import nets
+    from gan_jax.metrics.features import classifier
+
+    view = sources.View(flags.size)
+    source = sources.load(flags.classifier, view)
+    heldout = sources.load_heldout(source, view)
+    classifier.check("", source)
+    net, variables, report = classifier.trained(source, heldout)
+    content, entry = nets.classify(net, variables, source.images.shape[1:])
+    data = {"name": source.name, "digest": source.digest, "classes": list(source.classes)}
+    scores = {k: report[k] for k in ("accuracy", "balanced_accuracy", "n_heldout")}
+    out = folder(flags.out or "exported/classifier")
+    write(out, {"classifier.onnx": content}, {"file": "classifier.onnx", "data": data, **scores, **entry})
+
+
+def system(name):
+    """(what it is called, step.Method, points per minibatch) of a GAN in the page: that of experiments.toys, but at a constant
+    rate, which the page lowers."""
+    from gan_jax import methods
+    from gan_jax.methods import base
+
+    title, key, options = PAGE[name]
+    module, hp, batch = toys.SYSTEMS[key]
+    table = methods.TABLE[module]
+    hp = table.Settings(**{"ema": 0.0, **hp, **options, "schedule": "constant"})
+    return title, table.build(hp, base.Shape(1, 2), 20_000), batch
+
+
+def runtime_files(given):
+    """{name: bytes} of onnxruntime-web, from a folder or through npm. Raises InputError."""
+    if given:
+        return _read(pathlib.Path(given).expanduser())
+    if not shutil.which("npm"):
+        raise InputError(
+            "The page needs onnxruntime-web, and npm, which would fetch it, is not there; install npm, or name a folder with "
+            f"{', '.join(RUNTIME)} with --runtime."
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"onnxruntime-web@{RUNTIME_VERSION}"]
+        done = subprocess.run(words, cwd=scratch, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+            raise InputError(f"npm cannot fetch onnxruntime-web ({last}); name a folder that holds it with --runtime.")
+        return _read(pathlib.Path(scratch) / "node_modules" / "onnxruntime-web" / "dist")
+
+
+def _read(place):
+    try:
+        return {f"ort/{name}": (place / name).read_bytes() for name in RUNTIME}
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} cannot be read ({error.strerror}); it is a file of onnxruntime-web/dist."
+        ) from error
+
+
+def export_page(flags):
+    """The page with live GANs."""
+    from gan_jax import web
+    from gan_jax.graphs import live
+
+    files, models = runtime_files(flags.runtime), {}
+    for name in toys.names(flags.systems, PAGE, "systems"):
+        title, method, batch = system(name)
+        made, entry = live.files(method, batch, flags.seeds)
+        files |= {f"{name}/{file}": content for file, content in made.items()}
+        models[name] = {"title": title, **entry}
+        print(f"{title}: {sum(map(len, made.values())) / 2**20:.1f} MiB", flush=True)
+    manifest = {"models": models, "distributions": live.distributions(), "points": live.N_POINTS, "side": live.SIDE}
+    write(folder(flags.out or "exported/page"), files | web.files(), manifest)
+
+
+def run(argv):
+    """Command line to a folder."""
+    (flags,), _ = common.parse(__doc__, "experiments.export", [Settings()], argv)
+    check(flags)
+    (export_page if flags.page else export_run if flags.workdir else export_classifier)(flags)
+
+
+if __name__ == "__main__":
+    sys.exit(common.guarded(run, sys.argv[1:]))
