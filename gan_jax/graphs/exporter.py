@@ -25,6 +25,8 @@ def convert(f, example, name):
       in the tree, "params/gen/out/bias". Inputs that the outputs do not depend on are left out. An output with the name of an
       input is called "new/" and that name in the file.
     """
+    for module in ("jax2onnx", "onnx_ir"):  # they warn of examples that are not installed, and of types left open
+        logging.getLogger(module).setLevel(logging.ERROR)
     import jax2onnx
     import onnx
 
@@ -32,7 +34,6 @@ def convert(f, example, name):
     inputs = dict(zip(names(example), jax.tree.leaves(example), strict=True))
     inputs = {n: leaf for (n, leaf), keep in zip(inputs.items(), plain.used(closed), strict=True) if keep}
     outputs = {f"new/{n}" if n in inputs else n: leaf for n, leaf in zip(names(out), jax.tree.leaves(out), strict=True)}
-    logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of values whose type it leaves open
     model = jax2onnx.to_onnx(
         plain.function(closed),
         list(inputs.values()),

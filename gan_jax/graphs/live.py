@@ -60,7 +60,7 @@ def files(method, batch, seeds=1):
 
 def _rate(hp, role):
     rate = optimizers.learning_rate(hp, role, 1)
-    return float(rate(0)) if callable(rate) else rate
+    return float(rate(0)) if callable(rate) else float(rate)
 
 
 def _sampled(method):

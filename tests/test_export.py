@@ -1,0 +1,80 @@
+"""experiments.export: refusals, and what it writes of a run and of a data set."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import common, export, gan, inspect
+from gan_jax.data import source as sources
+from gan_jax.errors import InputError
+from gan_jax.metrics.features import classifier, onnx_file
+
+
+def test_refusals(monkeypatch):
+    """In one line, before anything is made."""
+    for words, text in [
+        ([], "Nothing given"),
+        (["--page", "--workdir=x"], "--workdir and --page given"),
+        (["--page", "--systems=gan,vae"], "'vae' is not known"),
+    ]:
+        with pytest.raises(InputError, match=text):
+            export.run(words)
+    monkeypatch.setattr(common, "installed", lambda module: module != "jax2onnx")
+    with pytest.raises(InputError, match="needs jax2onnx; install it with"):
+        export.run(["--page"])
+
+
+def test_the_page_says_what_its_runtime_lacks(monkeypatch, tmp_path):
+    monkeypatch.setattr(common, "installed", lambda module: True)
+    with pytest.raises(InputError, match="cannot be read"):
+        export.run(["--page", f"--runtime={tmp_path}"])
+    monkeypatch.setattr(export.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="npm, which would fetch it, is not there"):
+        export.run(["--page"])
+
+
+def test_a_run(tmp_path, capsys):
+    """The manifest names the run's state by the digest that experiments.inspect prints, and the file makes its points."""
+    pytest.importorskip("jax2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    workdir = tmp_path / "run"
+    flags = ["--data=toys:gaussians8", "--net=mlp", "--pixels=linear", "--z_dim=2", "--width=4", "--steps=2", "--batch=4"]
+    common.run("gan", gan.METHOD, gan.DEFAULTS, gan.__doc__, [*flags, "--devices=1", f"--workdir={workdir}"])
+    export.run([f"--workdir={workdir}"])
+    capsys.readouterr()
+    inspect.run([f"--workdir={workdir}"])
+    manifest = json.loads((workdir / "exported/manifest.json").read_text())
+    assert f"state sha256: {manifest['run']['state_sha256']}" in capsys.readouterr().out
+    assert manifest["run"]["step"] == 2 and manifest["run"]["averaged"] and manifest["opset"] == 20
+    assert manifest["inputs"] == {"z": {"shape": ["B", 2], "type": "float32"}} and manifest["range"] is None
+    session = runtime.InferenceSession((workdir / "exported" / manifest["file"]).read_bytes())
+    (made,) = session.run(None, {"z": np.random.default_rng(0).uniform(-1, 1, (7, 2)).astype(np.float32)})
+    assert made.shape == (7, 1, 1, 2) and made.std() > 0
+
+
+def test_a_classifier(tmp_path, monkeypatch):
+    """Read back as a feature net of the project, it gives the features and probabilities of the cached classifier."""
+    pytest.importorskip("jax2onnx")
+    pytest.importorskip("onnxruntime")
+    labels = np.arange(40) % 2
+    pictures = np.random.default_rng(0).integers(0, 100, (40, 16, 16, 1), np.uint8) + (100 * labels[:, None, None, None])
+    np.savez(tmp_path / "two.npz", images=pictures.astype(np.uint8), labels=labels)
+    monkeypatch.setattr(classifier, "default_settings", lambda source: classifier.Settings(steps=5, batch=8, widths=(4, 8)))
+    export.run([f"--classifier=npz:{tmp_path / 'two.npz'}", "--size=16", f"--out={tmp_path / 'out'}"])
+
+    source = sources.load(f"npz:{tmp_path / 'two.npz'}", sources.View(16))
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["data"]["classes"] == list(source.classes) and manifest["data"]["digest"] == source.digest
+    assert 0 <= manifest["accuracy"] <= 1 and manifest["range"] == [-1, 1]
+    made = onnx_file.load(str(tmp_path / "out/classifier.onnx"), source).apply(source.images)
+    want = classifier.load("", source).apply(source.images)
+    for a, b in zip(made, want, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_help_names_its_install(capsys):
+    with pytest.raises(SystemExit):
+        export.run(["--help"])
+    text = capsys.readouterr().out
+    assert "--no-deps jax2onnx" in text and "--page" in text
