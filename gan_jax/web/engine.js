@@ -176,7 +176,8 @@ const ACTIONS = {
   run() {
     running = true;
   },
-  stop() {
+  async stop() {
+    if (running && trainer) await show({}); // what it has come to since the last picture
     running = false;
   },
   async load({ gan, seed }) {
