@@ -24,12 +24,13 @@ from gan_jax.settings import setting
 
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web/dist
 RUNTIME_VERSION = "1.30.0"
+# Averages over a hundred steps, not a thousand, since a page runs for some thousands.
 PAGE = {  # name: (what it is called, system of experiments.toys, settings that differ in the page)
     "gan": ("GAN", "gan", {}),
     "wgan_gp": ("WGAN-GP", "wgan_gp", {}),
     "dragan": ("DRAGAN", "dragan", {}),
-    "mgan25": ("MGAN, 25 generators", "mgan", {"n_gens": 25}),
-    "mgan8": ("MGAN, 8 generators", "mgan", {"n_gens": 8, "gen_batch": 32}),
+    "mgan25": ("MGAN, 25 generators", "mgan", {"n_gens": 25, "ema": 0.99}),
+    "mgan8": ("MGAN, 8 generators", "mgan", {"n_gens": 8, "gen_batch": 32, "ema": 0.99}),
     "distgan": ("Dist-GAN", "distgan", {}),
 }
 
