@@ -158,6 +158,7 @@ function chooseData() {
   $("stage").classList.toggle("drawing", drawn);
   $("stage").tabIndex = drawn ? 0 : -1;
   cross = drawn ? [0, 0] : null;
+  $("modes").parentElement.hidden = !distribution().modes;
   dealt();
 }
 

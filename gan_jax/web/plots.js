@@ -145,7 +145,8 @@ const DASHES = [[], [6, 4], [2, 3]];
 /** Curves [{name, values}] over steps [n]; range: [low, high], or null for that of the values; log: of positive values. */
 export function curves(canvas, steps, lines, { range = null, log = false } = {}) {
   const { context, width, height } = prepared(canvas);
-  const pad = { left: 44, right: 8, top: 8, bottom: 18 };
+  const em = 0.7 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const pad = { left: 4 * em, right: 0.7 * em, top: 0.7 * em, bottom: 1.6 * em };
   const turn = log ? (v) => Math.log10(Math.max(v, 1e-12)) : (v) => v;
   const all = lines.flatMap(({ values }) => values.filter(Number.isFinite).map(turn));
   let [low, high] = range ?? [Math.min(...all), Math.max(...all)];
@@ -154,21 +155,21 @@ export function curves(canvas, steps, lines, { range = null, log = false } = {})
   const last = steps.at(-1) || 1;
   const x = (s) => pad.left + (s / last) * (width - pad.left - pad.right);
   const y = (v) => pad.top + ((high - turn(v)) / (high - low)) * (height - pad.top - pad.bottom);
-  context.font = "11px system-ui, sans-serif";
+  context.font = `${em}px system-ui, sans-serif`;
   context.fillStyle = style("--soft");
   context.textAlign = "right";
-  const label = (v) => (log ? (10 ** v).toPrecision(1).replace("e", "e") : Number(v.toPrecision(2)).toString());
-  context.fillText(label(high), pad.left - 6, pad.top + 8);
-  context.fillText(label(low), pad.left - 6, height - pad.bottom);
-  context.fillText(String(last), width - pad.right, height - 4);
+  const label = (v) => (log ? (10 ** v).toPrecision(1) : Number(v.toPrecision(2)).toString());
+  context.fillText(label(high), pad.left - em / 2, pad.top + 0.8 * em);
+  context.fillText(label(low), pad.left - em / 2, height - pad.bottom);
+  context.fillText(String(last), width - pad.right, height - 0.4 * em);
   context.textAlign = "left";
-  context.fillText("0 steps", pad.left, height - 4);
+  context.fillText("0 steps", pad.left, height - 0.4 * em);
   context.strokeStyle = style("--line");
   context.strokeRect(pad.left, pad.top, width - pad.left - pad.right, height - pad.top - pad.bottom);
   lines.forEach(({ values, accent }, i) => {
     context.strokeStyle = accent === false ? style("--fg") : style("--mark");
     context.setLineDash(DASHES[i % DASHES.length]);
-    context.lineWidth = 1.5;
+    context.lineWidth = em / 7;
     context.beginPath();
     let open = false;
     values.forEach((v, at) => {
