@@ -47,6 +47,9 @@ class Settings(common.Command):
     page: bool = setting(False, "write the page with live GANs instead")
     systems: str = setting(",".join(PAGE), "with --page: GANs in it, with commas")
     seeds: int = setting(3, "with --page: fresh states of each GAN, to begin from", low=1, high=100)
+    digits: str = setting(
+        "", "with --page: labelled gray pictures, such as idx:data/mnist, for a second page that learns them; empty: none"
+    )
     runtime: str = setting("", "with --page: a folder that holds the dist files of onnxruntime-web; empty: npm fetches them")
     out: str = setting("", "the folder to write; default: exported in the run folder, or exported/page")
 
@@ -84,7 +87,7 @@ def write(out, files, manifest):
 
     try:
         for name, content in files.items():
-            (out / name).parent.mkdir(exist_ok=True)
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             cache.write_atomic(out / name, content)
         cache.write_atomic(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     except OSError as error:
@@ -173,19 +176,63 @@ def _read(place):
         ) from error
 
 
+# The GAN of the digits' page: S2's nets at a quarter of their width, whose digits can be read after 2,000 steps.
+DIGITS = {"net": "keras", "width": 64, "z_dim": 32, "lr": 1e-3, "ema": 0.99}
+
+
+def open_digits(name):
+    """(training Source, test Source) of --digits. Raises InputError for what the page cannot learn."""
+    from gan_jax.data import source as sources
+
+    view = sources.View(28)
+    source, test = sources.load(name, view), sources.load_heldout(sources.load(name, view), view)
+    colors = source.images.shape[-1]
+    if source.points or colors != 1:
+        raise InputError(
+            f"--digits={name} has {'points' if source.points else f'{colors} colours'}; the page takes gray pictures."
+        )
+    for split in (source, test):
+        if split is None or not source.classes or split.labels is None or (split.labels < 0).any():
+            raise InputError(f"--digits={name} lacks a training or a test split in which every picture has a label.")
+    return source, test
+
+
+def export_digits(source, test):
+    """({name: bytes}, entry in manifest.json) of the digits' page."""
+    from gan_jax import methods
+    from gan_jax.graphs import digits
+    from gan_jax.methods import base
+
+    shape, table = source.images.shape[1:], methods.TABLE["gan"]
+    content, entry = digits.data(source, test)
+    learner, learns = digits.learner(shape, len(source.classes))
+    method = table.build(table.Settings(**DIGITS), base.Shape(shape[0], 1), 20_000)
+    painter, paints = digits.painter(method, 64, shape)
+    files = {"digits/data.bin": content}
+    files |= {f"digits/learner/{name}": data for name, data in learner.items()}
+    files |= {f"digits/painter/{name}": data for name, data in painter.items()}
+    print(f"Digits, with {source.name}: {sum(map(len, files.values())) / 2**20:.1f} MiB", flush=True)
+    return files, {"data": entry, "learner": learns, "painter": paints}
+
+
 def export_page(flags):
-    """The page with live GANs."""
+    """The page with live GANs, and the one with digits."""
     from gan_jax import web
     from gan_jax.graphs import live
 
-    files, models = runtime_files(flags.runtime), {}
+    pictures = open_digits(flags.digits) if flags.digits else None
+    files, models, more = runtime_files(flags.runtime), {}, {}
     for name in toys.names(flags.systems, PAGE, "systems"):
         title, method, batch = system(name)
         made, entry = live.files(method, batch, flags.seeds)
         files |= {f"{name}/{file}": content for file, content in made.items()}
         models[name] = {"title": title, **entry}
         print(f"{title}: {sum(map(len, made.values())) / 2**20:.1f} MiB", flush=True)
-    manifest = {"models": models, "distributions": live.distributions(), "points": live.N_POINTS, "side": live.SIDE}
+    if pictures:
+        made, entry = export_digits(*pictures)
+        files |= made
+        more = {"digits": entry}
+    manifest = {"models": models, "distributions": live.distributions(), "points": live.N_POINTS, "side": live.SIDE} | more
     write(folder(flags.out or "exported/page"), files | web.files(), manifest)
 
 

@@ -35,27 +35,37 @@ def files(method, batch, seeds=1):
       InputError: see turns.check.
     """
     made = turns.export(method, batch, SHAPE)
-    players = {name: entry for name, (_, entry) in made.items()}
-    made["sample"] = convert(functools.partial(_sample, method), _sample_example(method), "sample")
+    made["sample"] = convert(functools.partial(_points, method), sample_example(method, N_POINTS), "sample")
     made["surface"] = convert(functools.partial(_surface, method), _surface_example(method), "surface")
-    out = {f"{name}.onnx": content for name, (content, _) in made.items()}
+    files, entry = bundle(method, made, batch, SHAPE, seeds)
+    return files, entry | {"critic": getattr(method.hp, "loss", "") == "wasserstein"}
+
+
+def bundle(method, made, batch, shape, seeds):
+    """Files and entry of a method from what was exported of it. made: {name: (bytes, entry)}. shape: [H, W, C] of its data."""
+    files = {f"{name}.onnx": content for name, (content, _) in made.items()}
     for seed in range(seeds):
-        out[f"begin-{seed}.bin"] = _begin(fresh(method, seed))
-    scale, shift = (float(images.to_net(np.float32(x), method.hp.pixels)) for x in (1, 0))
-    return out, {
+        files[f"begin-{seed}.bin"] = begin(turns.state_of(fresh(method, seed)))
+    return files, {
         "players": [player.name for player in method.players],
         "files": {name: entry for name, (_, entry) in made.items()},
         "batch": batch,
+        "shape": list(shape),
         "lr": {player.name: _rate(method.hp, player.name) for player in method.players},
-        "repeats": {player.name: players[player.name]["repeats"] for player in method.players},
+        "repeats": {player.name: player.repeats for player in method.players},
         "prior": noise.describe(priors.NOISE[method.hp.prior]),
         "z_dim": method.hp.z_dim,
         "kinds": len(method.kinds),
-        "critic": getattr(method.hp, "loss", "") == "wasserstein",
-        "to_net": {"scale": scale - shift, "shift": shift},
-        "state": _layout(method),
+        "to_net": _to_net(method.hp.pixels),
+        "state": layout(turns.state_of(shapes(method))),
         "seeds": seeds,
     }
+
+
+def _to_net(pixels):
+    """{"scale", "shift"} that take values of [-1, 1] to the range of the nets."""
+    low, high = (float(images.to_net(np.float32(x), pixels)) for x in (-1, 1))
+    return {"scale": (high - low) / 2, "shift": (high + low) / 2}
 
 
 def _rate(hp, role):
@@ -71,16 +81,22 @@ def _sampled(method):
     return {k: {"gen": trees[k]["gen"]} for k in ("params", "stats")}
 
 
-def _sample_example(method):
-    given = {"given": spec(N_POINTS, dtype=jnp.int32)} if method.kinds else {}
-    return {"state": _sampled(method), "z": spec(N_POINTS, method.hp.z_dim)} | given
+def sample_example(method, n):
+    """The argument of `sampled`, for n samples."""
+    given = {"given": spec(n, dtype=jnp.int32)} if method.kinds else {}
+    return {"state": _sampled(method), "z": spec(n, method.hp.z_dim)} | given
 
 
-def _sample(method, arrays):
+def sampled(method, arrays):
+    """{"image": [n, H, W, C]} in the range of the nets, of the part of the state that is sampled, noise and kinds."""
     trees = arrays["state"]
     tree = trees["ema"]["gen"] if "ema" in trees else {k: trees[k]["gen"] for k in trees}
     vs = Vars({"gen": tree["params"]}, {"gen": tree["stats"]})
-    made = method.sample(env_of(method), vs, arrays["z"], arrays.get("given"), jax.random.key(0))
+    return {"image": method.sample(env_of(method), vs, arrays["z"], arrays.get("given"), jax.random.key(0))}
+
+
+def _points(method, arrays):
+    made = sampled(method, arrays)["image"]
     return {"points": images.from_net(made, method.hp.pixels, points=True).reshape(-1, 2)}
 
 
@@ -100,21 +116,24 @@ def _surface(method, arrays):
     return {"logit": logit, "slope": back(jnp.ones_like(logit))[0]}
 
 
-def _begin(state):
-    """Weights and statistics as bytes; checks that the rest of a fresh state is what a page takes it to be."""
-    trees = jax.device_get(turns.state_of(state))
+def begin(trees):
+    """Weights and statistics of a fresh state as bytes; checks that its optimizers begin at zero, as pages take them to.
+
+    Args:
+      trees: {"params", "stats", "opt"}, and "ema" or not, which begins as the former two.
+    """
+    trees = jax.device_get(trees)
     if any(np.any(leaf) for leaf in jax.tree.leaves(trees["opt"])):
         raise ValueError("An optimizer of this method does not begin at zero.")
-    leaves = jax.tree.leaves({"state": {k: trees[k] for k in ("params", "stats")}})
+    leaves = jax.tree.leaves({k: trees[k] for k in ("params", "stats")})
     return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves]).tobytes()
 
 
-def _layout(method):
-    """[{"name", "shape", "type"}] of all arrays of the state, "params" and "stats" in the order of `_begin`."""
-    trees = turns.state_of(shapes(method))
+def layout(trees):
+    """[{"name", "shape", "type"}] of the arrays of a state, "params" and "stats" first, in the order of `begin`."""
     out = []
-    for part in ({k: trees[k] for k in ("params", "stats")}, {k: trees[k] for k in ("opt", "ema")}):
-        tree = {"state": part}
+    for part in (("params", "stats"), ("opt", "ema")):
+        tree = {"state": {k: trees[k] for k in part if k in trees}}
         out += [
             {"name": name, "shape": list(leaf.shape), "type": str(leaf.dtype)}
             for name, leaf in zip(names(tree), jax.tree.leaves(tree), strict=True)

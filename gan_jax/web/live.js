@@ -227,9 +227,10 @@ async function begin() {
   const response = await fetch("manifest.json");
   if (!response.ok) throw new Error("manifest.json is not there.");
   manifest = await response.json();
+  $("more").hidden = !manifest.digits;
   options($("gan"), Object.entries(manifest.models).map(([name, { title }]) => [name, title]));
   options($("data"), [...Object.keys(manifest.distributions).map((name) => [name, TITLES[name] ?? name]), ["drawn", DRAWN.title]]);
-  worker = new Worker("engine.js", { type: "module" });
+  worker = new Worker("live-engine.js", { type: "module" });
   worker.onmessage = received;
   worker.onerror = () => say("The engine cannot be loaded. This page needs a browser with WebAssembly and module workers.");
   send("manifest", { manifest });

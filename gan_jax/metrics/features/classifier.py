@@ -107,7 +107,7 @@ def fit_plan(source, settings, plan, change=""):
       As `fit`.
     """
     net = classifier.Classifier(len(source.classes), settings.widths)
-    variables, key = _init(net, source.images, settings), jax.random.key(settings.seed)
+    variables, key = initial(net, source.images, settings), jax.random.key(settings.seed)
     optimizer, step = _build_planned_step(net, settings._replace(seed=0), change)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
     for t, rows in enumerate(plan):
@@ -135,7 +135,7 @@ def load_random(arg, source, heldout=None, settings=None):
     """Extractor of the net with the weights that training would begin from."""
     settings = settings or default_settings(source)
     net = classifier.Classifier(max(1, len(source.classes)), settings.widths)
-    embed = _applier(net, _init(net, source.images, settings))
+    embed = _applier(net, initial(net, source.images, settings))
     return Extractor("random", None, None, source.classes, lambda x: (embed(x)[0], None))
 
 
@@ -145,7 +145,8 @@ def default_settings(source):
     return Settings() if _turned(source) or len(source.images) < 20_000 else Settings(steps=2000)
 
 
-def _init(net, x, settings):
+def initial(net, x, settings):
+    """Variables that training begins from. x: images [N, H, W, C], of which only the shape counts."""
     return _initial(net, jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
 
 
@@ -217,7 +218,7 @@ def _train(net, x, labels, settings, turned, quiet=False):
     """Trains net on images uint8 [N, S, S, C] and labels int32 [N], leaving out those below 0; returns its variables."""
     tenth = settings.steps // 10
     key = jax.random.key(settings.seed)
-    variables = _init(net, x, settings)
+    variables = initial(net, x, settings)
     optimizer, step = _build_step(net, settings._replace(seed=0), turned)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
     data = jnp.asarray(x), jnp.asarray(labels), _by_class(labels)
@@ -246,7 +247,7 @@ def _balanced(by_class, batch, key):
 @functools.lru_cache(maxsize=8)
 def _build_step(net, settings, turned):
     """(optimizer, one update: (state, (images, labels, rows by class), key) -> (state, loss), compiled)."""
-    optimizer, update = _build_update(net, settings)
+    optimizer, update = build_update(net, settings)
 
     def step(state, data, key):
         x, labels, by_class = data
@@ -261,7 +262,7 @@ def _build_step(net, settings, turned):
 @functools.lru_cache(maxsize=8)
 def _build_planned_step(net, settings, change):
     """(optimizer, one update: (state, images uint8 [B, S, S, C], labels int32 [B], key) -> (state, loss), compiled)."""
-    optimizer, update = _build_update(net, settings)
+    optimizer, update = build_update(net, settings)
 
     def step(state, x, labels, key):
         return update(state, ordinary.change(key, images.to_float(x, "tanh"), change), labels)
@@ -269,14 +270,17 @@ def _build_planned_step(net, settings, change):
     return optimizer, jax.jit(step, donate_argnums=0)
 
 
-def _build_update(net, settings):
-    """(optimizer, one update: (state, images float [B, S, S, C] in [-1, 1], labels int32 [B]) -> (state, loss))."""
+def build_update(net, settings, cross_entropy=optax.softmax_cross_entropy_with_integer_labels):
+    """(optimizer, one update: (state, images float [B, S, S, C] in [-1, 1], labels int32 [B]) -> (state, loss)).
+
+    cross_entropy: (logits [B, K], labels [B]) -> [B].
+    """
     schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, settings.steps // 10, settings.steps)
     optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
 
     def loss_of(params, stats, x, y):
         (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
+        return cross_entropy(logits, y).mean(), new["batch_stats"]
 
     def update(state, x, y):
         params, stats, opt = state
