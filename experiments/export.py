@@ -186,11 +186,9 @@ def open_digits(name):
 
     view = sources.View(28)
     source, test = sources.load(name, view), sources.load_heldout(sources.load(name, view), view)
-    colors = source.images.shape[-1]
-    if source.points or colors != 1:
-        raise InputError(
-            f"--digits={name} has {'points' if source.points else f'{colors} colours'}; the page takes gray pictures."
-        )
+    if source.points or source.images.shape[-1] != 1:
+        found = "points" if source.points else f"pictures of {source.images.shape[-1]} channels"
+        raise InputError(f"--digits={name} has {found}; the page takes gray pictures.")
     for split in (source, test):
         if split is None or not source.classes or split.labels is None or (split.labels < 0).any():
             raise InputError(f"--digits={name} lacks a training or a test split in which every picture has a label.")

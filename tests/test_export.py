@@ -34,6 +34,19 @@ def test_the_page_says_what_its_runtime_lacks(monkeypatch, tmp_path):
         export.run(["--page"])
 
 
+def test_pictures_that_the_page_cannot_learn_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(common, "installed", lambda module: True)
+    one = np.zeros((6, 28, 28), np.uint8)
+    np.savez(tmp_path / "gray.npz", images=one, labels=np.arange(6) % 2)
+    for data, text in [
+        ("galaxies:20", "pictures of 3 channels"),
+        ("toys:plus", "has points"),
+        (f"npz:{tmp_path / 'gray.npz'}", "lacks a training or a test split"),
+    ]:
+        with pytest.raises(InputError, match=text):
+            export.run(["--page", f"--digits={data}"])
+
+
 def test_a_run(tmp_path, capsys):
     """The manifest names the run's state by the digest that experiments.inspect prints, and the file makes its points."""
     pytest.importorskip("jax2onnx")

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 
+import numpy as np
 import pytest
 
 from experiments import export
@@ -20,13 +21,24 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def bars(path):
+    """Pictures of a bright bar in one of three places, with noise, and its place as the label."""
+    r, labels = np.random.default_rng(0), np.arange(340) % 3
+    images = r.integers(0, 120, (340, 28, 28), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 4 + 8 * label : 8 + 8 * label] += 120
+    np.savez(path, images=images[:300], labels=labels[:300], test_images=images[300:], test_labels=labels[300:])
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """A static server of the page, with one GAN in it."""
     runtime, out = os.environ.get("GAN_JAX_ORT"), tmp_path_factory.mktemp("page")
+    bars(out / "bars.npz")
     if not runtime:
         pytest.skip("GAN_JAX_ORT does not name a folder with onnxruntime-web's dist files")
-    export.run(["--page", "--systems=gan,mgan8", "--seeds=2", f"--runtime={runtime}", f"--out={out}"])
+    words = ["--page", "--systems=gan,mgan8", "--seeds=2", f"--digits=npz:{out / 'bars.npz'}"]
+    export.run([*words, f"--runtime={runtime}", f"--out={out}"])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=out))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -35,7 +47,7 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def page(address):
-    """A narrow window; afterwards: nothing was asked of another server, and nothing went wrong."""
+    """A narrow window, at the page; afterwards: nothing was asked of another server, and nothing went wrong."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not chromium:
         pytest.skip("no Chromium")
@@ -117,3 +129,19 @@ def test_a_drawing_is_learned_from(page):
     for box in ("show-slope", "show-manifold"):
         page.check(f"#{box}")
     wait_for_steps(page, steps(page) + 5)
+
+
+def test_the_other_page_learns_pictures(page, address):
+    """The classifier is right on all test pictures, its tiles say so, and the GAN's pictures change."""
+    page.click("#more a")
+    page.wait_for_function("document.getElementById('painter-status').textContent === 'Ready.'", timeout=60_000)
+    made = "document.getElementById('made').toDataURL()"
+    before = page.evaluate(made)
+    page.click("#learn")
+    page.wait_for_function("document.getElementById('accuracy').textContent === '100.0 %'", timeout=60_000)
+    page.click("#learn")
+    page.wait_for_function("document.querySelectorAll('#seen .right').length === 40")
+    page.click("#paint")
+    page.wait_for_function("Number(document.getElementById('paint-steps').textContent) >= 5", timeout=60_000)
+    assert page.evaluate(made) != before
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
