@@ -3,8 +3,9 @@
 Of a run (--workdir) writes its generator as generator.onnx; of a data set (--classifier=DATA) the classifier that scores its
 images, trained if it is not in the cache, as classifier.onnx; with manifest.json beside them, which says what goes in and comes
 out, in which range, and which state of which run it is. --page writes a folder for any web server, or `python -m http.server`:
-a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web). It works
-without a network, and asks no other server for anything.
+a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web); with
+--digits=DATA a second page, where a classifier and a GAN learn small gray pictures. It works without a network, and asks no
+other server for anything.
 
 Needs the extra export, and jax2onnx: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx (which asks for an older
 orbax-checkpoint than this project, and works with it).
@@ -13,26 +14,21 @@ orbax-checkpoint than this project, and works with it).
 import dataclasses
 import json
 import pathlib
-import shutil
-import subprocess
 import sys
-import tempfile
 
 from experiments import common, toys
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
-RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web/dist
-RUNTIME_VERSION = "1.30.0"
-# Averages over a hundred steps, not a thousand, since a page runs for some thousands.
-PAGE = {  # name: (what it is called, system of experiments.toys, settings that differ in the page)
-    "gan": ("GAN", "gan", {}),
-    "wgan_gp": ("WGAN-GP", "wgan_gp", {}),
-    "dragan": ("DRAGAN", "dragan", {}),
-    "mgan25": ("MGAN, 25 generators", "mgan", {"n_gens": 25, "ema": 0.99}),
-    "mgan8": ("MGAN, 8 generators", "mgan", {"n_gens": 8, "gen_batch": 32, "ema": 0.99}),
-    "distgan": ("Dist-GAN", "distgan", {}),
+PAGE = {  # GANs in the page: (what it is called, system of experiments.toys)
+    "gan": ("GAN", "gan"),
+    "wgan_gp": ("WGAN-GP", "wgan_gp"),
+    "dragan": ("DRAGAN", "dragan"),
+    "distgan": ("Dist-GAN", "distgan"),
 }
+SEVERAL = "mgan"  # and so many generators: mgan25
+# The GAN of the digits' page: S2's nets at a quarter of their width, whose digits can be read after 2,000 steps.
+DIGITS = {"net": "keras", "width": 64, "z_dim": 32, "lr": 1e-3, "ema": 0.99}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +41,9 @@ class Settings(common.Command):
     classifier: str = setting("", "data set (as --data) whose classifier is exported")
     size: int = setting(64, "with --classifier: side of the images in pixels", low=8, high=1024)
     page: bool = setting(False, "write the page with live GANs instead")
-    systems: str = setting(",".join(PAGE), "with --page: GANs in it, with commas")
+    systems: str = setting(
+        "gan,wgan_gp,dragan,mgan25,mgan8,distgan", "with --page: GANs in it, with commas; mganK has K generators, 2 to 50"
+    )
     seeds: int = setting(3, "with --page: fresh states of each GAN, to begin from", low=1, high=100)
     digits: str = setting(
         "", "with --page: labelled gray pictures, such as idx:data/mnist, for a second page that learns them; empty: none"
@@ -63,7 +61,7 @@ def check(flags):
             f"{' and '.join(asked) or 'Nothing'} given; use one of --workdir=RUN, --classifier=DATA or --page, one at a time."
         )
     if flags.page:
-        toys.names(flags.systems, PAGE, "systems")
+        systems(flags.systems)
     for module in ("onnx", "jax2onnx"):
         if not common.installed(module):
             raise InputError(
@@ -136,48 +134,35 @@ def export_classifier(flags):
     write(out, {"classifier.onnx": content}, {"file": "classifier.onnx", "data": data, **scores, **entry})
 
 
+def systems(words):
+    """The names in --systems. Raises InputError for one that is not known."""
+    several = [f"{SEVERAL}{k}" for k in range(2, 51)]
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    for name in names:
+        if name not in (*PAGE, *several):
+            raise InputError(f"--systems={words}: {name!r} is not known; use {', '.join(PAGE)}, {SEVERAL}2 to {SEVERAL}50.")
+    if not names:
+        raise InputError(f"--systems is empty; use some of {', '.join(PAGE)}, {SEVERAL}2 to {SEVERAL}50.")
+    return names
+
+
 def system(name):
-    """(what it is called, step.Method, points per minibatch) of a GAN in the page: that of experiments.toys, but at a constant
-    rate, which the page lowers."""
+    """(what it is called, step.Method, points per minibatch) of a GAN in the page: that of experiments.toys.
+
+    But its rate is constant, for the page lowers it, and MGAN averages over a hundred steps, not a thousand, since a page runs
+    for some thousands.
+    """
     from gan_jax import methods
     from gan_jax.methods import base
 
-    title, key, options = PAGE[name]
+    title, key, options = *PAGE.get(name, ("", SEVERAL)), {}
+    if name not in PAGE:
+        k = int(name.removeprefix(SEVERAL))
+        title, options = f"MGAN, {k} generators", {"n_gens": k, "gen_batch": 400 // k, "ema": 0.99}
     module, hp, batch = toys.SYSTEMS[key]
     table = methods.TABLE[module]
     hp = table.Settings(**{"ema": 0.0, **hp, **options, "schedule": "constant"})
     return title, table.build(hp, base.Shape(1, 2), 20_000), batch
-
-
-def runtime_files(given):
-    """{name: bytes} of onnxruntime-web, from a folder or through npm. Raises InputError."""
-    if given:
-        return _read(pathlib.Path(given).expanduser())
-    if not shutil.which("npm"):
-        raise InputError(
-            "The page needs onnxruntime-web, and npm, which would fetch it, is not there; install npm, or name a folder with "
-            f"{', '.join(RUNTIME)} with --runtime."
-        )
-    with tempfile.TemporaryDirectory() as scratch:
-        words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"onnxruntime-web@{RUNTIME_VERSION}"]
-        done = subprocess.run(words, cwd=scratch, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-            raise InputError(f"npm cannot fetch onnxruntime-web ({last}); name a folder that holds it with --runtime.")
-        return _read(pathlib.Path(scratch) / "node_modules" / "onnxruntime-web" / "dist")
-
-
-def _read(place):
-    try:
-        return {f"ort/{name}": (place / name).read_bytes() for name in RUNTIME}
-    except OSError as error:
-        raise InputError(
-            f"{error.filename} cannot be read ({error.strerror}); it is a file of onnxruntime-web/dist."
-        ) from error
-
-
-# The GAN of the digits' page: S2's nets at a quarter of their width, whose digits can be read after 2,000 steps.
-DIGITS = {"net": "keras", "width": 64, "z_dim": 32, "lr": 1e-3, "ema": 0.99}
 
 
 def open_digits(name):
@@ -185,7 +170,8 @@ def open_digits(name):
     from gan_jax.data import source as sources
 
     view = sources.View(28)
-    source, test = sources.load(name, view), sources.load_heldout(sources.load(name, view), view)
+    source = sources.load(name, view)
+    test = sources.load_heldout(source, view)
     if source.points or source.images.shape[-1] != 1:
         found = "points" if source.points else f"pictures of {source.images.shape[-1]} channels"
         raise InputError(f"--digits={name} has {found}; the page takes gray pictures.")
@@ -217,10 +203,11 @@ def export_page(flags):
     """The page with live GANs, and the one with digits."""
     from gan_jax import web
     from gan_jax.graphs import live
+    from gan_jax.web import runtime
 
     pictures = open_digits(flags.digits) if flags.digits else None
-    files, models, more = runtime_files(flags.runtime), {}, {}
-    for name in toys.names(flags.systems, PAGE, "systems"):
+    files, models, more = runtime.files(flags.runtime), {}, {}
+    for name in systems(flags.systems):
         title, method, batch = system(name)
         made, entry = live.files(method, batch, flags.seeds)
         files |= {f"{name}/{file}": content for file, content in made.items()}

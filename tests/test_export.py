@@ -9,6 +9,7 @@ from experiments import common, export, gan, inspect
 from gan_jax.data import source as sources
 from gan_jax.errors import InputError
 from gan_jax.metrics.features import classifier, onnx_file
+from gan_jax.web import runtime
 
 
 def test_refusals(monkeypatch):
@@ -17,6 +18,8 @@ def test_refusals(monkeypatch):
         ([], "Nothing given"),
         (["--page", "--workdir=x"], "--workdir and --page given"),
         (["--page", "--systems=gan,vae"], "'vae' is not known"),
+        (["--page", "--systems=mgan1"], "'mgan1' is not known"),
+        (["--page", "--systems="], "--systems is empty"),
     ]:
         with pytest.raises(InputError, match=text):
             export.run(words)
@@ -29,7 +32,7 @@ def test_the_page_says_what_its_runtime_lacks(monkeypatch, tmp_path):
     monkeypatch.setattr(common, "installed", lambda module: True)
     with pytest.raises(InputError, match="cannot be read"):
         export.run(["--page", f"--runtime={tmp_path}"])
-    monkeypatch.setattr(export.shutil, "which", lambda name: None)
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="npm, which would fetch it, is not there"):
         export.run(["--page"])
 
@@ -50,7 +53,7 @@ def test_pictures_that_the_page_cannot_learn_are_refused(monkeypatch, tmp_path):
 def test_a_run(tmp_path, capsys):
     """The manifest names the run's state by the digest that experiments.inspect prints, and the file makes its points."""
     pytest.importorskip("jax2onnx")
-    runtime = pytest.importorskip("onnxruntime")
+    onnxruntime = pytest.importorskip("onnxruntime")
     workdir = tmp_path / "run"
     flags = ["--data=toys:gaussians8", "--net=mlp", "--pixels=linear", "--z_dim=2", "--width=4", "--steps=2", "--batch=4"]
     common.run("gan", gan.METHOD, gan.DEFAULTS, gan.__doc__, [*flags, "--devices=1", f"--workdir={workdir}"])
@@ -61,7 +64,7 @@ def test_a_run(tmp_path, capsys):
     assert f"state sha256: {manifest['run']['state_sha256']}" in capsys.readouterr().out
     assert manifest["run"]["step"] == 2 and manifest["run"]["averaged"] and manifest["opset"] == 20
     assert manifest["inputs"] == {"z": {"shape": ["B", 2], "type": "float32"}} and manifest["range"] is None
-    session = runtime.InferenceSession((workdir / "exported" / manifest["file"]).read_bytes())
+    session = onnxruntime.InferenceSession((workdir / "exported" / manifest["file"]).read_bytes())
     (made,) = session.run(None, {"z": np.random.default_rng(0).uniform(-1, 1, (7, 2)).astype(np.float32)})
     assert made.shape == (7, 1, 1, 2) and made.std() > 0
 
@@ -91,3 +94,12 @@ def test_help_names_its_install(capsys):
         export.run(["--help"])
     text = capsys.readouterr().out
     assert "--no-deps jax2onnx" in text and "--page" in text
+
+
+def test_systems_of_the_page():
+    """Any number of generators, with as many points per minibatch; every system of the page is one of the toys'."""
+    title, method, batch = export.system("mgan4")
+    assert title == "MGAN, 4 generators" and method.hp.n_gens == 4 and method.hp.gen_batch == 100 and batch == 256
+    for name in export.systems(export.Settings().systems):
+        title, method, _ = export.system(name)
+        assert title and method.hp.schedule == "constant"

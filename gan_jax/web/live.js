@@ -11,10 +11,9 @@ const ABOUT = {
   gan: "The original game (Goodfellow et al. 2014): real or generated, yes or no.",
   wgan_gp: "A critic scores points without limit; a penalty keeps its slope near 1 (Gulrajani et al. 2017).",
   dragan: "The original game, with a penalty that keeps the slope near real points at 1 (Kodali et al. 2017).",
-  mgan25: "Generators with first layers of their own, and a classifier that must tell whose a point is (Hoang et al. 2018).",
+  mgan: "Generators with first layers of their own, and a classifier that must tell whose a point is (Hoang et al. 2018).",
   distgan: "An encoder ties real points to noise: distances between reconstructions and samples are kept (Tran et al. 2018).",
 };
-ABOUT.mgan8 = ABOUT.mgan25;
 const DRAWN = { title: "your own drawing", centers: [[-0.6, -0.4], [0.6, -0.4], [0, 0.6]], modes: true, sd: 0.02,
   radius: 0.0566, share: 0.01 };
 const APART = 0.08; // at least, between modes of a drawing
@@ -135,7 +134,7 @@ function chooseGan() {
   enable(false);
   say(`Loading ${title} …`);
   send("stop");
-  $("about").textContent = ABOUT[$("gan").value] ?? "";
+  $("about").textContent = ABOUT[$("gan").value.replace(/\d+$/, "")] ?? "";
   $("ratio").value = repeats.disc;
   $("loss-keys").textContent = players.map((p, i) => `${NAMES[p]} ${["solid", "dashed", "dotted"][i]}`).join(", ");
   $("players").replaceChildren(...players.map((player) => {
