@@ -14,7 +14,7 @@ RANGES = {"tanh": [-1.0, 1.0], "sigmoid": [0.0, 1.0], "linear": None}  # of pixe
 
 
 def generator(method, vs):
-    """The generator, as `method.sample` runs it: (bytes, its entry in manifest.json).
+    """The generator, as `method.sample` runs it, in float32 whatever it was trained in: (bytes, its entry in manifest.json).
 
     Inputs: "z" float32 [B, z_dim], if it takes noise; "given", if it is given something: int32 [B] out of method.kinds, or
     float32 images [B, H, W, C] in the range of the nets; "noise/I" for dropout, where samples have it, as the entry says.
@@ -24,6 +24,7 @@ def generator(method, vs):
     Args:
       method: step.Method. vs: state.Vars, averaged or not.
     """
+    method = method._replace(dtype=None)
     fixed = sampling.CHUNK if method.hp.sample_stats == "batch" else 0
     example = _example(method, batch_axis(fixed))
     drawn = noise.Record()

@@ -14,7 +14,7 @@ from jax import lax
 from jax.extend import core
 
 _INLINED = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where a call keeps the function that it calls
-_KEPT = ("scan", "while", "cond")  # not calls, though they keep functions, too
+_KEPT = ("scan", "while", "cond", "reduce", "reduce_window")  # not calls, though they keep functions, too
 
 
 def trace(f, *examples):

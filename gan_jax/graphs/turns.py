@@ -28,6 +28,8 @@ def check(method):
         raise InputError("A step with --simultaneous or --balance cannot be exported turn by turn; leave them out.")
     if getattr(method.hp, "penalty_every", 1) > 1 or method.hp.augment:
         raise InputError("A step with --penalty_every or --augment cannot be exported; leave them out.")
+    if method.dtype:
+        raise InputError("A step in bfloat16 cannot be exported, since browsers compute in float32; use --precision=float32.")
     if method.by in ("class", "image"):
         raise InputError("The step of a method that is given labels or images cannot be exported; export its generator.")
 

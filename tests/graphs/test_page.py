@@ -2,9 +2,11 @@
 
 import functools
 import http.server
+import json
 import os
 import shutil
 import threading
+import urllib.request
 
 import numpy as np
 import pytest
@@ -64,6 +66,57 @@ def page(address):
         browser.close()
     assert not wrong
     assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+
+
+TURNS = """async () => {
+  const { Trainer, Tensor } = await import("./trainer.js");
+  const { models } = await (await fetch("manifest.json")).json();
+  const gan = await Trainer.load("gan", models.gan, null);
+  gan.reset(0);
+  let at = 0;
+  const wave = (shape) => new Tensor("float32", Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) },
+    () => Math.sin(at++)), shape);
+  const one = new Tensor("float32", Float32Array.of(1), []), losses = [];
+  for (const player of models.gan.players) {
+    const given = { image: wave([models.gan.batch, 1, 1, 2]), rate: one, progress: one };
+    models.gan.files[player].noise.forEach(({ shape }, i) => (given[`noise/${i}`] = wave(shape)));
+    losses.push((await gan.call(player, given))["metrics/loss"].data[0]);
+  }
+  return [losses, Object.entries(gan.state).map(([name, { data }]) => [name, Array.from(data)])];
+}"""
+
+
+def test_the_browser_computes_what_python_does(page, address):
+    """Losses, gradients' means and weights after a turn of each player, on given points and noise; but for weights whose
+    gradient is rounding alone, of which Adam takes the sign."""
+    from tests.graphs.test_live import begin, session
+
+    def fetched(path):
+        with urllib.request.urlopen(address + path) as answer:
+            return answer.read()
+
+    losses, state = page.evaluate(TURNS)
+    entry = json.loads(fetched("manifest.json"))["models"]["gan"]
+    want, at = begin(entry, fetched("gan/begin-0.bin")), 0
+    for player, loss in zip(entry["players"], losses, strict=True):
+        spec, given = entry["files"][player], {"rate": np.float32(1), "progress": np.float32(1)}
+        shapes = {"image": [entry["batch"], 1, 1, 2]} | {f"noise/{i}": n["shape"] for i, n in enumerate(spec["noise"])}
+        for name, shape in shapes.items():
+            given[name] = np.sin(at + np.arange(np.prod(shape))).astype(np.float32).reshape(shape)
+            at += given[name].size
+        given = {k: np.asarray({**want, **given}[k]) for k in spec["inputs"]}
+        out = dict(zip(spec["outputs"], session(fetched(f"gan/{player}.onnx")).run(None, given), strict=True))
+        want |= {k.removeprefix("new/"): v for k, v in out.items() if "state/" in k}
+        assert abs(out["metrics/loss"] - loss) < 1e-5
+    seen = 0
+    for name, values in state:
+        close = np.ones(len(values), bool)
+        if name.startswith("state/params/"):
+            _, _, net, rest = name.split("/", 3)
+            close = np.abs(want[f"state/opt/{net}/0/mu/{net}/{rest}"].ravel()) > 1e-6
+            seen += close.sum()
+        np.testing.assert_allclose(np.array(values)[close], want[name].ravel()[close], rtol=0, atol=1e-5, err_msg=name)
+    assert seen > 10_000
 
 
 def text(page, name):

@@ -113,7 +113,10 @@ def test_players_of_one_draw_share_their_noise():
     assert ids["disc"] == [0, 1] and ids["gen"] == [0]
 
 
-@pytest.mark.parametrize("options", [{"simultaneous": True}, {"balance": True}, {"penalty": "r1", "penalty_every": 2}])
+REFUSED = [{"simultaneous": True}, {"balance": True}, {"penalty": "r1", "penalty_every": 2}, {"precision": "bfloat16"}]
+
+
+@pytest.mark.parametrize("options", REFUSED)
 def test_refusals(options):
     with pytest.raises(InputError, match="cannot be exported"):
         turns.export(small("gan", **options), BATCH, (1, 1, 2))
