@@ -38,6 +38,9 @@ class Settings(common.Command):
     workdir: str = setting("", "the run folder whose generator is exported")
     checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
+    step: bool = setting(
+        False, "with --workdir: also the update step of nets without convolutions, and the state to go on from"
+    )
     classifier: str = setting("", "data set (as --data) whose classifier is exported")
     size: int = setting(64, "with --classifier: side of the images in pixels", low=8, high=1024)
     page: bool = setting(False, "write the page with live GANs instead")
@@ -60,6 +63,8 @@ def check(flags):
         raise InputError(
             f"{' and '.join(asked) or 'Nothing'} given; use one of --workdir=RUN, --classifier=DATA or --page, one at a time."
         )
+    if flags.step and not flags.workdir:
+        raise InputError("--step is of a run; add --workdir.")
     if flags.page:
         systems(flags.systems)
     for module in ("onnx", "jax2onnx"):
@@ -94,8 +99,31 @@ def write(out, files, manifest):
     print(f"{len(files)} files, {total:.1f} MiB, and manifest.json: {out}")
 
 
+def export_step(trained):
+    """({name: bytes}, entry in manifest.json) of a run's update step. Raises InputError for one that cannot be exported."""
+    from gan_jax.graphs import turns
+
+    config = trained.config
+    shape = (config.source["size"], config.source["size"], config.source["colors"])
+    try:
+        made = turns.export(trained.method, config.run.batch, shape)
+    except NotImplementedError as error:
+        raise InputError(
+            f"The step of --net={trained.method.hp.net} cannot be exported ({error}); leave out --step."
+        ) from error
+    trees = turns.state_of(trained.state)
+    files = {f"step/{name}.onnx": content for name, (content, _) in made.items()} | {"step/state.bin": turns.packed(trees)}
+    return files, {
+        "players": [player.name for player in trained.method.players],
+        "batch": config.run.batch,
+        "steps": config.run.steps,
+        "files": {name: entry for name, (_, entry) in made.items()},
+        "state": turns.layout(trees),
+    }
+
+
 def export_run(flags):
-    """The generator of a run."""
+    """The generator of a run, and its update step if asked for."""
     from gan_jax import checkpoint, runs
     from gan_jax.graphs import nets
 
@@ -112,8 +140,11 @@ def export_run(flags):
         "averaged": flags.ema and "gen" in trained.method.ema,
         "state_sha256": checkpoint.digest(checkpoint.to_host(trained.state)),
     }
-    out = folder(flags.out or pathlib.Path(flags.workdir).expanduser() / "exported")
-    write(out, {"generator.onnx": content}, {"file": "generator.onnx", "run": run, **entry})
+    files, manifest = {"generator.onnx": content}, {"file": "generator.onnx", "run": run, **entry}
+    if flags.step:
+        made, manifest["step"] = export_step(trained)
+        files |= made
+    write(folder(flags.out or pathlib.Path(flags.workdir).expanduser() / "exported"), files, manifest)
 
 
 def export_classifier(flags):

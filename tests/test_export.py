@@ -2,12 +2,15 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from experiments import common, export, gan, inspect
+from gan_jax import runs
 from gan_jax.data import source as sources
 from gan_jax.errors import InputError
+from gan_jax.graphs import exporter, turns
 from gan_jax.metrics.features import classifier, onnx_file
 from gan_jax.web import runtime
 
@@ -20,6 +23,7 @@ def test_refusals(monkeypatch):
         (["--page", "--systems=gan,vae"], "'vae' is not known"),
         (["--page", "--systems=mgan1"], "'mgan1' is not known"),
         (["--page", "--systems="], "--systems is empty"),
+        (["--page", "--step"], "--step is of a run"),
     ]:
         with pytest.raises(InputError, match=text):
             export.run(words)
@@ -57,7 +61,7 @@ def test_a_run(tmp_path, capsys):
     workdir = tmp_path / "run"
     flags = ["--data=toys:gaussians8", "--net=mlp", "--pixels=linear", "--z_dim=2", "--width=4", "--steps=2", "--batch=4"]
     common.run("gan", gan.METHOD, gan.DEFAULTS, gan.__doc__, [*flags, "--devices=1", f"--workdir={workdir}"])
-    export.run([f"--workdir={workdir}"])
+    export.run([f"--workdir={workdir}", "--step"])
     capsys.readouterr()
     inspect.run([f"--workdir={workdir}"])
     manifest = json.loads((workdir / "exported/manifest.json").read_text())
@@ -67,6 +71,16 @@ def test_a_run(tmp_path, capsys):
     session = onnxruntime.InferenceSession((workdir / "exported" / manifest["file"]).read_bytes())
     (made,) = session.run(None, {"z": np.random.default_rng(0).uniform(-1, 1, (7, 2)).astype(np.float32)})
     assert made.shape == (7, 1, 1, 2) and made.std() > 0
+
+    step, packed, at = manifest["step"], (workdir / "exported/step/state.bin").read_bytes(), 0
+    state = turns.state_of(runs.load(str(workdir)).state)
+    want = dict(zip(exporter.names({"state": state}), jax.tree.leaves(state), strict=True))
+    for leaf in step["state"]:
+        array = np.frombuffer(packed, leaf["type"], int(np.prod(leaf["shape"])), at).reshape(leaf["shape"])
+        assert np.array_equal(array, want.pop(leaf["name"]))
+        at += array.nbytes
+    assert not want and at == len(packed)
+    assert step["players"] == ["disc", "gen"] and set(step["files"]) == {"disc", "gen", "average"} and step["batch"] == 4
 
 
 def test_a_classifier(tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def learner(shape, n_classes, settings=SETTINGS):
     files = {f"{name}.onnx": content for name, (content, _) in made.items()} | {"begin-0.bin": live.begin(state)}
     return files, {
         "files": {name: entry for name, (_, entry) in made.items()},
-        "state": live.layout(state),
+        "state": turns.layout(state),
         "batch": settings.batch,
         "judged": N_JUDGED,
         "steps": settings.steps,

@@ -9,7 +9,7 @@ import numpy as np
 from gan_jax import images, optimizers, priors
 from gan_jax.data import toys
 from gan_jax.graphs import noise, turns
-from gan_jax.graphs.exporter import convert, names, spec
+from gan_jax.graphs.exporter import convert, spec
 from gan_jax.metrics import points
 from gan_jax.state import Vars, fresh, shapes
 from gan_jax.step import call, env_of
@@ -57,7 +57,7 @@ def bundle(method, made, batch, shape, seeds):
         "z_dim": method.hp.z_dim,
         "kinds": len(method.kinds),
         "to_net": _to_net(method.hp.pixels),
-        "state": layout(turns.state_of(shapes(method))),
+        "state": turns.layout(turns.state_of(shapes(method))),
         "seeds": seeds,
     }
 
@@ -127,18 +127,6 @@ def begin(trees):
         raise ValueError("An optimizer of this method does not begin at zero.")
     leaves = jax.tree.leaves({k: trees[k] for k in ("params", "stats")})
     return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves]).tobytes()
-
-
-def layout(trees):
-    """[{"name", "shape", "type"}] of the arrays of a state, "params" and "stats" first, in the order of `begin`."""
-    out = []
-    for part in (("params", "stats"), ("opt", "ema")):
-        tree = {"state": {k: trees[k] for k in part if k in trees}}
-        out += [
-            {"name": name, "shape": list(leaf.shape), "type": str(leaf.dtype)}
-            for name, leaf in zip(names(tree), jax.tree.leaves(tree), strict=True)
-        ]
-    return out
 
 
 def distributions():

@@ -9,10 +9,11 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from gan_jax.errors import InputError
-from gan_jax.graphs import noise
+from gan_jax.graphs import exporter, noise
 from gan_jax.graphs.exporter import convert, spec
 from gan_jax.state import GanState, Vars, shapes
 from gan_jax.step import averaged, env_of, update_player
@@ -138,6 +139,24 @@ def export(method, batch, size):
         given = {"state": {k: trees[k] for k in ("params", "stats", "ema")}}
         out["average"] = convert(functools.partial(average, method), given, "average")
     return out
+
+
+def layout(trees):
+    """[{"name", "shape", "type"}] of the arrays of a state, "params" and "stats" first. trees: see `state_of`."""
+    out = []
+    for part in (("params", "stats"), ("opt", "ema")):
+        tree = {"state": {k: trees[k] for k in part if k in trees}}
+        out += [
+            {"name": name, "shape": list(leaf.shape), "type": str(leaf.dtype)}
+            for name, leaf in zip(exporter.names(tree), jax.tree.leaves(tree), strict=True)
+        ]
+    return out
+
+
+def packed(trees):
+    """The arrays of a state as bytes, little-endian, in the order of `layout`."""
+    leaves = dict(zip(exporter.names({"state": trees}), jax.tree.leaves(jax.device_get(trees)), strict=True))
+    return b"".join(np.asarray(leaves[leaf["name"]]).tobytes() for leaf in layout(trees))
 
 
 def average(method, arrays):

@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax import methods
 from gan_jax.data import source as sources
-from gan_jax.graphs import digits
+from gan_jax.graphs import digits, exporter
 from gan_jax.methods import base
 from gan_jax.metrics.features import classifier
 from gan_jax.nets.classifier import Perceptron
@@ -41,7 +41,7 @@ def test_a_hundred_steps_of_the_classifier_are_those_of_the_jitted_step():
     np.testing.assert_allclose(losses[-1], loss, atol=1e-5)
     assert losses[-1] < 0.5 * losses[0]
     tree = {"state": dict(zip(("params", "stats", "opt"), wanted, strict=True))}
-    for name, leaf in zip(digits.live.names(tree), jax.tree.leaves(tree), strict=True):
+    for name, leaf in zip(exporter.names(tree), jax.tree.leaves(tree), strict=True):
         np.testing.assert_allclose(state[name], leaf, atol=1e-5, err_msg=name)
 
     images = r.uniform(-1, 1, (digits.N_JUDGED, *SHAPE)).astype(np.float32)
