@@ -12,8 +12,9 @@ Usage: ./launch.sh COMMAND
                         (minutes on 2 cores, the first set-up aside)
   test [--slow] [...]   run the tests (further words go to pytest)
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
-                        colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect. Studies: toys, damage, collapse,
-                        gan_vs_dcgan, ensemble, augment, penalty_cost, ablate, benchmarks
+                        colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect. Taking elsewhere: export
+                        (ONNX files, live GANs in a browser). Studies: toys, damage, collapse, gan_vs_dcgan, ensemble, augment,
+                        penalty_cost, ablate, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
   ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
                         e.g. ./launch.sh ablate --flagfile=ablate_quick --dry_run
@@ -55,6 +56,19 @@ install_into_venv() {
   echo "$stamp" > .venv/stamp
 }
 
+# What `run export` needs besides; jax2onnx by itself, see pyproject.toml.
+install_export() {
+  if "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("jax2onnx"))'; then return; fi
+  echo "Setting up the export (once) ..." >&2
+  if command -v uv >/dev/null; then
+    uv pip install --quiet --python "$PYTHON" -e ".[export]"
+    uv pip install --quiet --python "$PYTHON" --no-deps "jax2onnx>=0.17"
+  else
+    "$PYTHON" -m pip install --quiet -e ".[export]"
+    "$PYTHON" -m pip install --quiet --no-deps "jax2onnx>=0.17"
+  fi
+}
+
 setup() {
   if [ -n "${GAN_JAX_PYTHON:-}" ]; then
     PYTHON="$(cd "$here" && command -v "$GAN_JAX_PYTHON")" ||
@@ -84,6 +98,7 @@ case "${1:-}" in
       echo "launch.sh: there is no experiment '${2:-}'; ./launch.sh --help names them" >&2
       exit 2
     fi
+    if [ "$2" = export ] && [ -z "${GAN_JAX_PYTHON:-}" ]; then install_export; fi
     cd "$here"
     exec "$PYTHON" -m "experiments.$2" "${@:3}"
     ;;

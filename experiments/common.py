@@ -358,7 +358,12 @@ def _flags_text(values):
     )
 
 
+def installed(module):
+    """Whether a module can be imported."""
+    return importlib.util.find_spec(module) is not None
+
+
 def need(module, flag, extra):
     """Refuses a flag whose module is not installed, naming the extra that brings it. Raises InputError."""
-    if importlib.util.find_spec(module) is None:
+    if not installed(module):
         raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")

@@ -5,6 +5,8 @@ compute what one would: averaging per-device gradients instead is wrong for ever
 as Dist-GAN's and Morpho-GAN's are.
 """
 
+import contextlib
+import contextvars
 import functools
 import os
 from collections.abc import Callable
@@ -29,6 +31,20 @@ def average(tree, axis):
     return lax.pmean(tree, axis) if axis else tree
 
 
+_SOURCE = contextvars.ContextVar("source", default=None)
+
+
+@contextlib.contextmanager
+def drawing_from(source):
+    """Within it, `draw` returns source(sampler, key, shape): how a program that is exported gets its noise from outside, and
+    how the noise of a step is recorded. For what is traced meanwhile, by one device."""
+    token = _SOURCE.set(source)
+    try:
+        yield
+    finally:
+        _SOURCE.reset(token)
+
+
 def draw(env, sampler, key, shape):
     """`sampler(key, shape)` for this device's rows: the same numbers in all whatever the number of devices.
 
@@ -36,6 +52,8 @@ def draw(env, sampler, key, shape):
       sampler: function (key, shape) -> array, such as jax.random.normal.
       shape: of this device's array, its batch axis first.
     """
+    if source := _SOURCE.get():
+        return source(sampler, key, shape)
     if not env.axis:
         return sampler(key, shape)
     rows = sampler(key, (lax.axis_size(env.axis) * shape[0], *shape[1:]))

@@ -235,14 +235,19 @@ def build_step(method, axis=None):
             moved, metrics = take_turn(method, index, env, start.vars(), base, batch, key)
             state = _merge(state, moved, player) if method.simultaneous else moved
             out |= {f"{player.name}/{term}": value for term, value in metrics.items()}
-        ema = {
-            n: optax.incremental_update(Vars(state.params[n], state.stats[n]), state.ema[n], 1 - decay)
-            for n, decay in method.ema.items()
-        }
+        ema = averaged(method, state)
         ctl = method.control(state.ctl, out, state.step) if method.control else state.ctl
         return state.replace(step=state.step + 1, ema=ema, ctl=ctl), out
 
     return step
+
+
+def averaged(method, state):
+    """{net: Vars}: the averages after a step, from those before it and the nets as they are now."""
+    return {
+        n: optax.incremental_update(Vars(state.params[n], state.stats[n]), state.ema[n], 1 - decay)
+        for n, decay in method.ema.items()
+    }
 
 
 def _merge(state, moved, player):

@@ -63,7 +63,7 @@ def latent(env, key, n):
 
 def sample(env, vs, z, given, key):
     """Images [n, H, W, C] with categorical codes int [n]."""
-    return base.sample(env, vs, z, encode(env.hp, given, jnp.zeros((len(given), env.hp.n_factors))), key)
+    return base.sample(env, vs, z, encode(env.hp, given, jnp.zeros((given.shape[0], env.hp.n_factors))), key)
 
 
 check = base.check

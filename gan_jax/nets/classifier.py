@@ -1,4 +1,5 @@
-"""A small residual classifier: the judge of class balance and the feature space of the Frechet distance."""
+"""A small residual classifier: the judge of class balance and the feature space of the Frechet distance. And a perceptron,
+for pages that train one in seconds."""
 
 import flax.linen as nn
 
@@ -40,3 +41,17 @@ class Classifier(nn.Module):
         y = layers.Conv(width, kernel=3, stride=stride, use_bias=False, weights=layers.Weights("lecun"))(y)
         y = nn.relu(layers.norm(self, train)(y))
         return short + layers.Conv(width, kernel=3, stride=1, use_bias=False, weights=layers.Weights("lecun"))(y)
+
+
+class Perceptron(nn.Module):
+    """One hidden layer of widths[0] units, normalised, ReLU. Input and outputs: see Classifier."""
+
+    n_classes: int
+    widths: tuple
+    axis: str | None = None
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        hidden = layers.Dense(self.widths[0], use_bias=False, weights=layers.Weights("he"))(layers.flatten(x))
+        features = nn.relu(layers.norm(self, train)(hidden))
+        return features, nn.Dense(self.n_classes)(features)

@@ -139,7 +139,7 @@ def dropout(net, x, rate, train):
     """Zeroes a share `rate` of x in training and scales the rest up; the mask is that of one device, however many there are."""
     if not train or not rate:
         return x
-    keep = parallel.draw(net, lambda key, shape: jax.random.bernoulli(key, 1 - rate, shape), net.make_rng("dropout"), x.shape)
+    keep = parallel.draw(net, jax.random.uniform, net.make_rng("dropout"), x.shape) < 1 - rate
     return jnp.where(keep, x / (1 - rate), 0)
 
 
@@ -174,7 +174,7 @@ def mixture(stem, net, n, z, which=None):
     h = lifted(stem, net.axis, name="private")(z)
     if which is None:
         return h.swapaxes(0, 1).reshape(-1, *h.shape[2:])
-    return h[which, jnp.arange(len(which))]
+    return h[which, jnp.arange(which.shape[0])]
 
 
 def sides(size, stop=4):

@@ -94,7 +94,7 @@ def test_apply_does_not_depend_on_the_batch(trained):
 
 
 def test_given_heldout_images_measure_the_accuracy(cache_folder, monkeypatch):
-    monkeypatch.setattr(recipe, "_train", lambda net, x, labels, settings, turned: recipe._init(net, x, settings))
+    monkeypatch.setattr(recipe, "_train", lambda net, x, labels, settings, turned: recipe.initial(net, x, settings))
     features.load(_stripes(60, seed=0), _stripes(50, seed=1), settings=TINY)
     (entry,) = (cache.root() / "classifier").iterdir()
     report = json.loads((entry / "report.json").read_text())
@@ -107,7 +107,7 @@ def test_training_from_one_seed_gives_one_net():
     once, again = (recipe._train(net, data.images, abs(data.labels), TINY, True) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, once, again)
     assert not np.array_equal(
-        once["params"]["Dense_0"]["kernel"], recipe._init(net, data.images, TINY)["params"]["Dense_0"]["kernel"]
+        once["params"]["Dense_0"]["kernel"], recipe.initial(net, data.images, TINY)["params"]["Dense_0"]["kernel"]
     )
 
 

@@ -51,6 +51,15 @@ def load(arg, source, heldout=None, settings=None):
       InputError: fewer than two classes have labelled images.
     """
     check(arg, source)
+    net, variables, report = trained(source, heldout, settings)
+    return Extractor(
+        report["name"], report["balanced_accuracy"], _normalised(report["confusion"]), source.classes, _applier(net, variables)
+    )
+
+
+def trained(source, heldout=None, settings=None):
+    """(classifier.Classifier, its variables, its report) of a data set, trained once and cached. Arguments: see `load`; the
+    source has two labelled classes."""
     settings = settings or default_settings(source)
     if heldout is not None and (heldout.labels is None or (heldout.labels < 0).all()):
         heldout = None
@@ -66,13 +75,7 @@ def load(arg, source, heldout=None, settings=None):
         variables = traverse_util.unflatten_dict(dict(file), sep="/")
     report = json.loads((folder / "report.json").read_text())
     net = classifier.Classifier(len(source.classes), settings.widths)
-    return Extractor(
-        f"classifier-{folder.name[:8]}",
-        report["balanced_accuracy"],
-        _normalised(report["confusion"]),
-        source.classes,
-        _applier(net, variables),
-    )
+    return net, variables, report | {"name": f"classifier-{folder.name[:8]}"}
 
 
 def fit(source, settings):
@@ -104,7 +107,7 @@ def fit_plan(source, settings, plan, change=""):
       As `fit`.
     """
     net = classifier.Classifier(len(source.classes), settings.widths)
-    variables, key = _init(net, source.images, settings), jax.random.key(settings.seed)
+    variables, key = initial(net, source.images, settings), jax.random.key(settings.seed)
     optimizer, step = _build_planned_step(net, settings._replace(seed=0), change)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
     for t, rows in enumerate(plan):
@@ -132,7 +135,7 @@ def load_random(arg, source, heldout=None, settings=None):
     """Extractor of the net with the weights that training would begin from."""
     settings = settings or default_settings(source)
     net = classifier.Classifier(max(1, len(source.classes)), settings.widths)
-    embed = _applier(net, _init(net, source.images, settings))
+    embed = _applier(net, initial(net, source.images, settings))
     return Extractor("random", None, None, source.classes, lambda x: (embed(x)[0], None))
 
 
@@ -142,7 +145,8 @@ def default_settings(source):
     return Settings() if _turned(source) or len(source.images) < 20_000 else Settings(steps=2000)
 
 
-def _init(net, x, settings):
+def initial(net, x, settings):
+    """Variables that training begins from. x: images [N, H, W, C], of which only the shape counts."""
     return _initial(net, jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
 
 
@@ -214,7 +218,7 @@ def _train(net, x, labels, settings, turned, quiet=False):
     """Trains net on images uint8 [N, S, S, C] and labels int32 [N], leaving out those below 0; returns its variables."""
     tenth = settings.steps // 10
     key = jax.random.key(settings.seed)
-    variables = _init(net, x, settings)
+    variables = initial(net, x, settings)
     optimizer, step = build_step(net, settings._replace(seed=0), turned)
     state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
     data = jnp.asarray(x), jnp.asarray(labels), rows_by_class(labels)
@@ -240,16 +244,19 @@ def _balanced(by_class, batch, key):
     return order[start[c] + jax.random.randint(row_key, (batch,), 0, count[c])]
 
 
-def loss(net, params, stats, x, y):
-    """(mean cross-entropy in nats, running statistics) of images float [N, S, S, C] in [-1, 1] and labels int [N]."""
+def loss(net, params, stats, x, y, cross_entropy=optax.softmax_cross_entropy_with_integer_labels):
+    """(mean cross-entropy in nats, running statistics) of images float [N, S, S, C] in [-1, 1] and labels int [N].
+
+    cross_entropy: (logits [N, K], labels [N]) -> [N].
+    """
     (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
-    return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new["batch_stats"]
+    return cross_entropy(logits, y).mean(), new["batch_stats"]
 
 
 @functools.lru_cache(maxsize=8)
 def build_step(net, settings, turned):
     """(optimizer, one update: (state, (images, labels, rows by class), key) -> (state, loss), compiled)."""
-    optimizer, update = _build_update(net, settings)
+    optimizer, update = build_update(net, settings)
 
     def step(state, data, key):
         x, labels, by_class = data
@@ -264,7 +271,7 @@ def build_step(net, settings, turned):
 @functools.lru_cache(maxsize=8)
 def _build_planned_step(net, settings, change):
     """(optimizer, one update: (state, images uint8 [B, S, S, C], labels int32 [B], key) -> (state, loss), compiled)."""
-    optimizer, update = _build_update(net, settings)
+    optimizer, update = build_update(net, settings)
 
     def step(state, x, labels, key):
         return update(state, ordinary.change(key, images.to_float(x, "tanh"), change), labels)
@@ -272,14 +279,17 @@ def _build_planned_step(net, settings, change):
     return optimizer, jax.jit(step, donate_argnums=0)
 
 
-def _build_update(net, settings):
-    """(optimizer, one update: (state, images float [B, S, S, C] in [-1, 1], labels int32 [B]) -> (state, loss))."""
+def build_update(net, settings, cross_entropy=optax.softmax_cross_entropy_with_integer_labels):
+    """(optimizer, one update: (state, images float [B, S, S, C] in [-1, 1], labels int32 [B]) -> (state, loss)).
+
+    cross_entropy: see `loss`.
+    """
     schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, settings.steps // 10, settings.steps)
     optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
 
     def update(state, x, y):
         params, stats, opt = state
-        (value, stats), grads = jax.value_and_grad(loss, 1, has_aux=True)(net, params, stats, x, y)
+        (value, stats), grads = jax.value_and_grad(loss, 1, has_aux=True)(net, params, stats, x, y, cross_entropy)
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), stats, opt), value
 
