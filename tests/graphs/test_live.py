@@ -22,7 +22,7 @@ WEB = pathlib.Path(live.__file__).parent.parent / "web"
 @pytest.fixture(scope="module")
 def several():
     """(method with several generators and averages, its files, its entry)."""
-    from tests.graphs.test_turns import small
+    from tests.toys_small import small
 
     pytest.importorskip("jax2onnx")
     method = small("mgan")

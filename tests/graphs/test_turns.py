@@ -8,27 +8,17 @@ import numpy as np
 import pytest
 
 from experiments import toys
-from gan_jax import methods
 from gan_jax.errors import InputError
 from gan_jax.graphs import exporter, turns
-from gan_jax.methods import base
 from gan_jax.state import fresh
 from gan_jax.step import build_step, draws, n_draws
 from tests import methods_small
+from tests.toys_small import small
 
 pytest.importorskip("jax2onnx")
 runtime = pytest.importorskip("onnxruntime")
 
 BATCH, STEPS = 8, 100
-SMALL = {"width": 8, "depth": 2, "n_gens": 3, "gen_batch": 4}
-
-
-def small(system, **options):
-    """A system of the toys with small nets."""
-    name, hp, _ = toys.SYSTEMS[system]
-    fields = {f.name for f in dataclasses.fields(methods.TABLE[name].Settings)}
-    hp = methods.TABLE[name].Settings(**{"ema": 0.0, **hp, **{k: v for k, v in (SMALL | options).items() if k in fields}})
-    return methods.TABLE[name].build(hp, base.Shape(1, 2), 200)
 
 
 class Page:
