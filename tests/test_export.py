@@ -113,7 +113,7 @@ def test_help_names_its_install(capsys):
 def test_systems_of_the_page():
     """Any number of generators, with as many points per minibatch; every system of the page is one of the toys'."""
     title, method, batch = export.system("mgan4")
-    assert title == "MGAN, 4 generators" and method.hp.n_gens == 4 and method.hp.gen_batch == 100 and batch == 256
+    assert title == "MGAN, 4 generators" and method.hp.n_gens == 4 and method.hp.gen_batch == 50 and batch == 128
     for name in export.systems(export.Settings().systems):
         title, method, _ = export.system(name)
         assert title and method.hp.schedule == "constant"
