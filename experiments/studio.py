@@ -1,7 +1,7 @@
 """The studio: runs launched, watched, steered and tried in a browser. Opens at http://127.0.0.1:8080.
 
-Everything is in the run folders below --root: the studio may end and be started again while runs go on, and shows runs that were
-started elsewhere too. At most --jobs runs train at a time, further ones wait in a queue. Needs the extra [web].
+Everything is in the run folders below --root: the studio may end and be started again while runs go on, and shows runs that
+were started elsewhere too. At most --jobs runs train at a time, further ones wait in a queue. Needs the extra [web].
 """
 
 import dataclasses

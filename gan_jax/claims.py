@@ -1,4 +1,4 @@
-"""The lock of a run folder: one process trains in it at a time. Imports nothing large, so that a watcher of runs stays small."""
+"""The lock of a run folder: one process trains in it at a time. Imports nothing large: a watcher of runs stays small."""
 
 import contextlib
 import fcntl

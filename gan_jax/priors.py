@@ -16,7 +16,7 @@ NOISE = {
 
 
 def reach(prior):
-    """How far values of a prior go, for sliders: the half-width of a uniform one, three standard deviations of the normal one."""
+    """How far values of a prior go: the half-width of a uniform one, three standard deviations of the normal one."""
     return _HALF_WIDTH.get(prior, 3.0)
 
 

@@ -66,7 +66,7 @@ def record(line):
         found = loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("step"), int) else None
+    return found if isinstance(found, dict) and type(found.get("step")) is int else None
 
 
 def newest_record(path):

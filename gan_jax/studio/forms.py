@@ -113,6 +113,6 @@ def words(described, flagfile, given):
 def refuse_unknown(described, flags):
     """Refuses words that are not flags of a command, as a damaged studio.json may hold. Raises InputError."""
     for word in flags:
-        name = str(word).removeprefix("--").partition("=")[0]
-        if not str(word).startswith("--") or (name != "flagfile" and name not in known(described)):
+        name = word.removeprefix("--").partition("=")[0] if isinstance(word, str) and word.isprintable() else ""
+        if not name or not word.startswith("--") or (name != "flagfile" and name not in known(described)):
             raise InputError("studio.json asks for a flag that this command does not have.")

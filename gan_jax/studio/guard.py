@@ -83,7 +83,7 @@ class Guard:
         """What to answer to a request without the token, or with one in its address, which moves into a cookie; or None."""
         if not self.token:
             return None
-        cookie, given = f"studio_{request.url.port or 80}", request.query_params.get("token")
+        cookie, given = f"studio_{request.scope['server'][1]}", request.query_params.get("token")
         known = (request.cookies.get(cookie), request.headers.get("authorization", "").removeprefix("Bearer "))
         if given is not None and self._right(given) and request.method == "GET":
             rest = urllib.parse.urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])

@@ -14,7 +14,7 @@ import time
 
 from gan_jax import cache, claims
 from gan_jax.errors import InputError
-from gan_jax.studio import files, forms, health
+from gan_jax.studio import files, forms, health, library
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,2}")
 PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -76,11 +76,15 @@ class Launcher:
         above = [folder, *folder.parents][: name.count("/") + 1]
         if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in above):
             raise InputError(f"{name} leads out of the root, or is a file; choose another name.")
-        inside = [path for path in above[1:] if (path / "config.json").exists() or (path / "studio.json").exists()]
-        if inside or (folder.exists() and any(folder.iterdir())):
-            raise InputError(f"{name} is taken; choose another name, or resume that run.")
-        folder.mkdir(parents=True, exist_ok=True)
-        self._queue(folder, experiment, flags)
+        if any((path / mark).exists() for path in above[1:] for mark in library.MARKS):
+            raise InputError(f"{name} lies inside another run; choose another name.")
+        try:
+            folder.mkdir(parents=True)
+            self._queue(folder, experiment, flags)
+        except FileExistsError as error:
+            raise InputError(f"{name} is taken; choose another name, or resume that run.") from error
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made ({error.strerror}).") from error
         self.library.refresh()
 
     def again(self, name, experiments):
@@ -166,7 +170,7 @@ class Launcher:
         free = self.jobs - sum(run["health"] in (health.RUNNING, health.STARTING) for run in runs)
         queued = [run["name"] for run in runs if run["health"] == health.QUEUED]
         folders = {name: self.library.folder(name) for name in queued}
-        asked = {name: (files.read_json(folder / "studio.json") or {}).get("asked", 0) for name, folder in folders.items()}
+        asked = {n: library.number((files.read_json(f / "studio.json") or {}).get("asked")) for n, f in folders.items()}
         for name in sorted(queued, key=asked.get)[: max(free, 0)]:
             with contextlib.suppress(InputError):  # withdrawn, or seized, at this moment
                 self._start(folders[name], experiments)

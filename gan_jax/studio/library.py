@@ -155,6 +155,8 @@ def number(value):
 
 def steps(folder):
     """Steps of the sample grids of a run, in order."""
+    if (folder / "samples").is_symlink():
+        return []
     try:
         names = [entry.name for entry in os.scandir(folder / "samples")]
     except OSError:

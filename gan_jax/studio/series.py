@@ -5,7 +5,7 @@ import os
 
 from gan_jax.studio import files
 
-POINTS = 800  # of a curve at most; neighbours are averaged as it grows beyond
+POINTS = 800  # of a curve at most, an even number; neighbours are averaged as it grows beyond
 NAMES = 200  # curves of one run, at most
 BLOCK = 2**20  # bytes read at a time
 KEPT = 8  # runs whose curves are held
@@ -26,8 +26,8 @@ class Curve:
         self.steps.append(step)
         self.values.append(self._sum / self._n)
         self._sum, self._n = 0.0, 0
-        if len(self.steps) > POINTS:
-            pairs = zip(self.values[::2], self.values[1::2], strict=False)
+        if len(self.steps) == POINTS:
+            pairs = zip(self.values[::2], self.values[1::2], strict=True)
             self.steps, self.values = self.steps[1::2], [(a + b) / 2 for a, b in pairs]
             self.every *= 2
 

@@ -8,13 +8,14 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 import time
 import webbrowser
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
@@ -28,6 +29,7 @@ BODY = 2**16  # bytes of a request, at most
 PICTURE = 20 * 2**20  # bytes of an uploaded picture, at most
 CONSOLE = 2**15  # bytes of a console that a page begins with
 ALIVE = 15  # seconds after which a silent stream says that it is there
+MOST_WAITING = 16  # tasks for the worker
 MOST_COMPARED = 24  # runs on one page
 templates = Jinja2Templates(directory=HERE / "templates")
 
@@ -47,6 +49,7 @@ class Studio:
         self.launcher = launcher.Launcher(self.library, jobs)
         self.worker = worker.Worker(prepare)
         self.shelf, self.reading = series.Shelf(), asyncio.Lock()
+        self.checking, self.trying, self.waiting = asyncio.Lock(), asyncio.Lock(), 0
         self.known = None  # task whose result is what `experiments.studio --describe` prints
         self._recent = {}
 
@@ -61,8 +64,11 @@ class Studio:
 
     async def _keep_starting(self):
         while True:
-            with contextlib.suppress(OSError, InputError):  # such as a root that is not there now
+            try:
                 await asyncio.to_thread(self.launcher.tick, await self.experiments())
+            except (OSError, InputError) as error:  # such as a root that is not there now
+                print(f"The queue does not move: {error}", file=sys.stderr)
+                await asyncio.sleep(30 * TICK)
             await asyncio.sleep(TICK)
 
     async def summary(self, name):
@@ -75,14 +81,24 @@ class Studio:
         return found
 
     async def ask(self, task, *args):
-        """See Worker.ask."""
-        return await asyncio.to_thread(self.worker.ask, task, *args)
+        """See Worker.ask. Tasks wait here, not in threads, of which all else needs some. Raises InputError: too many wait."""
+        if self.waiting >= MOST_WAITING:
+            raise InputError("Too much is asked for at the same time; try again in a moment.")
+        self.waiting += 1
+        try:
+            async with self.trying:
+                return await asyncio.to_thread(self.worker.ask, task, *args)
+        finally:
+            self.waiting -= 1
 
 
 def _described():
-    words = [*launcher.command("studio", ["--describe"])]
     env = {**launcher.environment(), "JAX_PLATFORMS": "cpu"}
-    return json.loads(subprocess.run(words, env=env, capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout)
+    words = launcher.command("studio", ["--describe"])
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise InputError(f"The experiments cannot be described: {(done.stderr.splitlines() or [''])[-1]}")
+    return json.loads(done.stdout)
 
 
 def studio(request):
@@ -92,12 +108,12 @@ def studio(request):
 
 async def body(request, limit=BODY):
     """The bytes of a request. Raises HTTPException: more than the limit."""
-    data = b""
-    async for part in request.stream():
-        data += part
+    data = bytearray()
+    async for more in request.stream():
+        data += more
         if len(data) > limit:
             raise HTTPException(413, f"The request is larger than {limit:,} bytes.")
-    return data
+    return bytes(data)
 
 
 async def given(request):
@@ -245,10 +261,13 @@ def _said_since(path, size):
 async def grid(request):
     """A sample grid of a run, a PNG file."""
     folder, step = studio(request).library.folder(request.path_params["name"]), request.path_params["step"]
-    path = folder / "samples" / f"{step:06d}.png"
-    if path.resolve().parent != folder / "samples" or not path.is_file():
+    if not (step.isascii() and step.isdigit() and len(step) < 12) or (folder / "samples").is_symlink():
         raise library.Missing("There is no such sample grid.")
-    return FileResponse(path, media_type="image/png")
+    try:
+        with files.open_regular(folder / "samples" / f"{int(step):06d}.png") as file:
+            return Response(file.read(PICTURE), media_type="image/png")
+    except OSError as error:
+        raise library.Missing("There is no such sample grid.") from error
 
 
 def enclosed(html):
@@ -303,7 +322,8 @@ async def line(request):
 async def dry(request):
     """What a dry run of a form says."""
     name, command, flags = await asked(request)
-    code, said = await asyncio.to_thread(launcher.dry_run, command, flags, studio(request).library.root / (name or command))
+    async with studio(request).checking:
+        code, said = await asyncio.to_thread(launcher.dry_run, command, flags, studio(request).library.root / (name or command))
     return Json({"code": code, "said": said})
 
 
@@ -425,7 +445,7 @@ PAGES = [
     Route("/run/{name:path}", page("run.html")),
     Route("/report/{name:path}", report),
     Route("/compared", compared),
-    Route("/grid/{step:int}/{name:path}", grid),
+    Route("/grid/{step}/{name:path}", grid),
 ]
 ANSWERS = [
     Route("/api/runs", listed),
@@ -469,7 +489,9 @@ def serve(root, host, port, token, jobs, show, prepare):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host.strip("[]"), port), family=family)
     except OSError as error:
-        raise InputError(f"--host={host} --port={port} cannot be listened at ({error.strerror}); use another --port.") from error
+        raise InputError(
+            f"--host={host} --port={port} cannot be listened at ({error.strerror}); use another port."
+        ) from error
     named = f"[{host}]" if family == socket.AF_INET6 else host
     address = f"http://{named}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"Studio of {pathlib.Path(root).resolve()}: {address}\nCtrl-C ends it; runs go on.", flush=True)

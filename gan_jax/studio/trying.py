@@ -108,7 +108,7 @@ def draw(found, asked):
 
 
 def sample(folder, asked):
-    """{"images": PNG files, "kinds": int per image or None, "z": the first dimensions of each noise, "step": of the checkpoint}.
+    """{"images": PNG files, "kinds": int per image or None, "z": the first dimensions of each noise, "step": the checkpoint's}.
 
     Points come as one picture of their density beside the data's.
     """
@@ -199,8 +199,15 @@ def colorize(folder, data):
     if found.method.by != "image":
         raise InputError("This run does not colour images; choose one of experiments.colorize.")
     size = found.trained.config.source["size"]
+    given = np.broadcast_to(decoded(data, size), (1, size, size, 3))
+    made = found.sampler(found.trained.state.vars(True), jax.random.key(0), 1, given)
+    return files_of(sampling.triplets(found.method, made, given)[:, 0])
+
+
+def decoded(data, size):
+    """The central square of an image file's bytes: uint8 [size, size, 1 or 3]. Raises InputError, see `colorize`."""
     with tempfile.TemporaryDirectory() as place:
-        file = pathlib.Path(place, "The picture")
+        file = pathlib.Path(place, "picture")
         file.write_bytes(data)
         try:
             header = pictures.header(file)
@@ -208,12 +215,9 @@ def colorize(folder, data):
                 raise InputError(f"The picture has {header.width} x {header.height} pixels; {MOST_PIXELS:,} are the most.")
             if min(header.width, header.height) < size:
                 raise InputError(f"The picture is smaller than {size} pixels, at which this run colours; use a larger one.")
-            pixels = pictures.decode(file, size)
+            return pictures.decode(file, size)
         except pictures.BadFile as error:
             raise InputError(str(error).replace(str(file), "The picture")) from error
-    given = np.broadcast_to(pixels, (1, size, size, 3))
-    made = found.sampler(found.trained.state.vars(True), jax.random.key(0), 1, given)
-    return files_of(sampling.triplets(found.method, made, given)[:, 0])
 
 
 def compared(folders):

@@ -48,7 +48,7 @@ export function make(tag, properties = {}, ...children) {
 export const byId = (id) => document.getElementById(id);
 export const encoded = (name) => name.split("/").map(encodeURIComponent).join("/");
 export const ACTIVE = ["queued", "starting", "running"];
-export const RESUMABLE = ["stopped", "refused", "diverged", "crashed"];
+export const RESUMABLE = ["stopped", "refused", "crashed"];
 
 export function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

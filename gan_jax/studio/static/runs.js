@@ -86,7 +86,7 @@ async function load() {
   runs = found.runs;
   const count = (kinds) => runs.filter((r) => kinds.includes(r.health)).length;
   const queued = count(["queued"]);
-  byId("facts").textContent = `${whole(runs.length)} runs; ${count(["running", "starting"])} train now, ${found.jobs} at most at a time${queued ? `, ${queued} wait in the queue` : ""}.`;
+  byId("facts").textContent = `${whole(runs.length)} run${runs.length === 1 ? "" : "s"}; ${count(["running", "starting"])} train now, ${found.jobs} at most at a time${queued ? `, ${queued} wait in the queue` : ""}.`;
   const states = [...new Set(runs.map((r) => r.health))].sort(), select = byId("show"), had = select.value;
   if (states.join() !== [...select.options].slice(1).map((o) => o.value).join()) {
     select.replaceChildren(make("option", { value: "", textContent: "all" }), ...states.map((s) => make("option", { value: s, textContent: s })));

@@ -19,7 +19,7 @@ async function open() {
   byId("checkpoint").replaceChildren(...points, ...(about.best ? [make("option", { value: "best", textContent: "best" })] : []));
   byId("kinds").hidden = !about.kinds.length;
   byId("kinds").firstChild.textContent = about.by === "generator" ? "Generator " : about.by === "code" ? "Code " : "Class ";
-  byId("kind").replaceChildren(make("option", { value: -1, textContent: "as in the data" }), ...about.kinds.map((k, i) => make("option", { value: i, textContent: k })));
+  byId("kind").replaceChildren(make("option", { value: -1, textContent: about.by === "generator" ? "all in turn" : "as in the data" }), ...about.kinds.map((k, i) => make("option", { value: i, textContent: k })));
   byId("cut").hidden = about.z_dim === 0 || about.points;
   byId("truncation").max = about.reach;
   byId("truncation").value = about.reach;
@@ -47,7 +47,7 @@ async function sample() {
     const image = make("img", { src, alt: `image ${i + 1}${kind}`, title: kind.slice(2) });
     return about.points ? image : make("button", { type: "button", "aria-pressed": "false", onclick: () => toggle(i) }, image);
   }));
-  byId("facts").textContent = `Step ${whole(shown.step)}, seed ${shown.asked.seed}${shown.kinds && shown.asked.kind < 0 ? "; kinds as in the data" : ""}.`;
+  byId("facts").textContent = `Step ${whole(shown.step)}, seed ${shown.asked.seed}.`;
   byId("png").disabled = byId("npz").disabled = false;
 }
 
