@@ -88,23 +88,27 @@ def look(folder):
 
 
 def latents(found, asked):
-    """(noise [n, z_dim], what the generator is given int [n] or None, key) as experiments.sample draws them."""
-    key = jax.random.key(asked.seed)
-    z = sampling.noise(found.method, key, asked.n, asked.truncation)
+    """(noise [m, z_dim], what the generator is given int [m] or None, key) as experiments.sample draws them.
+
+    In whole chunks, m >= asked.n: with statistics of the batch an image depends on all of its chunk.
+    """
+    key, m = jax.random.key(asked.seed), -(-asked.n // sampling.CHUNK) * sampling.CHUNK
+    z = sampling.noise(found.method, key, m, asked.truncation)
     kinds = found.method.kinds
     if asked.kind >= 0:
         if asked.kind >= len(kinds):
             raise InputError(f"This run has {len(kinds)} kinds of images, counted from 0; there is no kind {asked.kind}.")
-        return z, np.full(asked.n, asked.kind), key
-    return z, sampling.kinds(found.method, key, asked.n) if kinds else None, key
+        return z, np.full(m, asked.kind), key
+    return z, sampling.kinds(found.method, key, m) if kinds else None, key
 
 
 def draw(found, asked):
-    """(images uint8 [n, H, W, C], or points; z; given; key)."""
+    """(images uint8 [n, H, W, C], or points; their noise; what was given)."""
     if found.method.by == "image":
         raise InputError("This run colours images that it is given; use the page Colorize.")
     z, given, key = latents(found, asked)
-    return found.sampler(found.trained.state.vars(asked.ema), key, asked.n, given, z), z, given, key
+    made = found.sampler(found.trained.state.vars(asked.ema), key, len(z), given, z)
+    return made[: asked.n], z[: asked.n], None if given is None else given[: asked.n]
 
 
 def sample(folder, asked):
@@ -119,7 +123,7 @@ def sample(folder, asked):
         source, _ = found.data
         shown = points.picture(made, source.images, source.name)
         return {"images": [images.png(shown)], "kinds": None, "z": [], "step": found.trained.step}
-    made, z, given, _ = draw(found, asked)
+    made, z, given = draw(found, asked)
     kinds = None if given is None else [int(k) for k in given]
     return {"images": files_of(made), "kinds": kinds, "z": np.round(z[:, :12], 4).tolist(), "step": found.trained.step}
 
@@ -129,14 +133,6 @@ def files_of(made):
     return [images.png(images.grid(image[None], 1)) for image in made]
 
 
-def along(found, asked, z, given):
-    """Images of a few noise vectors [m, z_dim], m <= 64, made in a chunk with drawn ones, as batch statistics want it."""
-    rest, _, key = latents(found, dataclasses.replace(asked, n=sampling.CHUNK, kind=-1))
-    full = np.concatenate([z, rest])[: sampling.CHUNK]
-    kinds = None if given is None else np.full(len(full), given)
-    return found.sampler(found.trained.state.vars(asked.ema), key, len(full), kinds, full)[: len(z)]
-
-
 def _one(asked, i):
     if not 0 <= i < asked.n:
         raise InputError(f"There are {asked.n} images, counted from 0; there is no image {i}.")
@@ -144,25 +140,31 @@ def _one(asked, i):
 
 
 def path(folder, asked, first, last):
-    """PNG files of the way from one sampled image to another."""
+    """PNG files of the way from one sampled image to another, all of the kind of the first.
+
+    With statistics of the batch its ends are not quite the images sampled, which were in another batch.
+    """
     found = opened(folder, asked.checkpoint)
-    z, given, _ = latents(found, asked)
+    z, given, key = latents(found, asked)
     a, b = (z[_one(asked, i)] for i in (first, last))
     between = functools.partial(priors.between, found.method.hp.prior)
     way = jax.vmap(between, (None, None, 0))(a, b, jnp.linspace(0, 1, STEPS))
-    return files_of(along(found, asked, np.asarray(way), None if given is None else given[first]))
+    full = np.concatenate([way, z])[: sampling.CHUNK]
+    kinds = None if given is None else np.full(len(full), given[first])
+    return files_of(found.sampler(found.trained.state.vars(asked.ema), key, len(full), kinds, full)[:STEPS])
 
 
 def moved(folder, asked, i, changes):
     """The PNG file of a sampled image after some dimensions of its noise were set: changes is [[dimension, value], ...]."""
     found = opened(folder, asked.checkpoint)
-    z, given, _ = latents(found, asked)
-    one = np.array(z[_one(asked, i)])
+    z, given, key = latents(found, asked)
+    z = np.array(z)
     for dimension, value in changes:
-        if not 0 <= dimension < len(one) or not abs(value) <= 10:
-            raise InputError(f"The noise has {len(one)} dimensions, whose values lie within 10 of 0.")
-        one[dimension] = value
-    return files_of(along(found, asked, one[None], None if given is None else given[i]))[0]
+        if not 0 <= dimension < z.shape[1] or not abs(value) <= 10:
+            raise InputError(f"The noise has {z.shape[1]} dimensions, whose values lie within 10 of 0.")
+        z[_one(asked, i), dimension] = value
+    made = found.sampler(found.trained.state.vars(asked.ema), key, len(z), given, z)
+    return files_of(made[[_one(asked, i)]])[0]
 
 
 def near(folder, asked, i):
@@ -179,7 +181,7 @@ def near(folder, asked, i):
 def save(folder, asked, form):
     """A file of the sampled images: a PNG grid, or npz with images, noise z and, where there are any, labels."""
     found = opened(folder, asked.checkpoint)
-    made, z, given, _ = draw(found, asked)
+    made, z, given = draw(found, asked)
     if form == "npz":
         file = io.BytesIO()
         np.savez_compressed(file, images=made, z=z, **({} if given is None else {"labels": given}))
