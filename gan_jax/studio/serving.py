@@ -489,9 +489,7 @@ def serve(root, host, port, token, jobs, show, prepare):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host.strip("[]"), port), family=family)
     except OSError as error:
-        raise InputError(
-            f"--host={host} --port={port} cannot be listened at ({error.strerror}); use another port."
-        ) from error
+        raise InputError(f"--host={host} --port={port} cannot be listened at ({error.strerror}); use another port.") from error
     named = f"[{host}]" if family == socket.AF_INET6 else host
     address = f"http://{named}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"Studio of {pathlib.Path(root).resolve()}: {address}\nCtrl-C ends it; runs go on.", flush=True)
@@ -499,4 +497,5 @@ def serve(root, host, port, token, jobs, show, prepare):
         webbrowser.open(address)
     app = build(root, host, token, jobs, prepare)
     options = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, server_header=False, lifespan="on")
-    uvicorn.Server(options).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on once it has ended
+        uvicorn.Server(options).run(sockets=[listening])

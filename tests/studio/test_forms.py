@@ -51,7 +51,8 @@ def test_what_a_flagfile_sets_can_be_set_back(described):
 REFUSED = [
     ("nowhere", {}), ("../morpho_smoke", {}), ("", {"no_such": "1"}), ("", {"workdir": "/x"}), ("", {"restart": "true"}),
     ("", {"flagfile": "/etc/passwd"}), ("", {"batch": "1"}), ("", {"batch": "8.5"}), ("", {"lr": "nan"}), ("", {"lr": "0"}),
-    ("", {"penalty": "none2"}), ("", {"watch": "maybe"}), ("", {"data": "a\nb"}), ("", {"data": "a\0"}), ("", {"data": "x" * 501}),
+    ("", {"penalty": "none2"}), ("", {"watch": "maybe"}), ("", {"data": "a\nb"}), ("", {"data": "a\0"}),
+    ("", {"data": "x" * 501}),
     ("", {"data": "\ud800"}), ("", {"batch": ["8"]}), ("", {"batch": "9" * 6000}),
 ]  # fmt: skip
 

@@ -15,7 +15,7 @@ import pytest
 from gan_jax.errors import InputError
 from gan_jax.studio import forms, health, launcher
 from gan_jax.studio.library import Library
-from tests.studio.conftest import CONFIG
+from tests.studio.making import CONFIG
 
 TRAIN = """
 import json, pathlib, signal, sys, time
@@ -171,7 +171,9 @@ def test_two_studios_that_start_at_once_start_a_run_once(place):
     until(lambda: stands(first, "a") == "running")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../a", "/a", "a/../b", "a/", "-a", ".a", "a b", "a\0", "a\n", "b/b/b/b", "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../a", "/a", "a/../b", "a/", "-a", ".a", "a b", "a\0", "a\n", "b/b/b/b", "x" * 300]
+)
 def test_names_that_could_lead_elsewhere_are_refused(place, name):
     root, make = place
     with pytest.raises(InputError):

@@ -11,7 +11,7 @@ import pytest
 from gan_jax import claims
 from gan_jax.studio import files, health
 from gan_jax.studio.library import Library, Missing
-from tests.studio.conftest import record
+from tests.studio.making import record
 
 
 def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
@@ -62,7 +62,10 @@ def test_how_a_run_stands(tmp_path, make_run, case):
 
 def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
     folder = make_run(tmp_path / "a", DONE="")
-    hold = f"import pathlib, time; from gan_jax import claims\nwith claims.claim(pathlib.Path({str(folder)!r})): print(1, flush=1); time.sleep(60)"
+    hold = (
+        f"import pathlib, time; from gan_jax import claims\nwith claims.claim(pathlib.Path({str(folder)!r})): "
+        "print(1, flush=1); time.sleep(60)"
+    )
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
@@ -79,7 +82,10 @@ def test_looking_at_a_lock_does_not_keep_a_run_out(tmp_path):
     """A claim that meets a look, which holds the lock for an instant, waits for it."""
     folder = tmp_path / "a"
     folder.mkdir()
-    look = f"import fcntl, time\nwith open({str(folder / '.lock')!r}, 'w') as f: fcntl.flock(f, fcntl.LOCK_SH); print(1, flush=1); time.sleep(.1)"
+    look = (
+        f"import fcntl, time\nwith open({str(folder / '.lock')!r}, 'w') as f: "
+        "fcntl.flock(f, fcntl.LOCK_SH); print(1, flush=1); time.sleep(.1)"
+    )
     process = subprocess.Popen([sys.executable, "-c", look], stdout=subprocess.PIPE)
     process.stdout.readline()
     with claims.claim(folder):
@@ -92,7 +98,9 @@ BROKEN = {
     "no config": {"config_json": None},
     "torn config": {"config_json": '{"experiment": "gan", "run": {'},
     "config of another version": {"config_json": {"name": "gan"}},
-    "config of other types": {"config_json": {"experiment": 1, "method": [], "run": {"steps": "9", "seed": None}, "source": {}}},
+    "config of other types": {
+        "config_json": {"experiment": 1, "method": [], "run": {"steps": "9", "seed": None}, "source": {}}
+    },
     "config is a list": {"config_json": "[]"},
     "config is deep": {"config_json": DEEP},
     "config is bytes": {"config_json": "\x00\x01"},

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gan_jax.studio import series
-from tests.studio.conftest import record
+from tests.studio.making import record
 
 
 def test_a_curve_averages_neighbours_and_stays_short():

@@ -1,20 +1,17 @@
 """Who is answered, with what, and that nothing that is sent breaks the server or leaves the root."""
 
+import asyncio
 import json
 import random
 import string
 
 import pytest
 
-pytest.importorskip("starlette")
+from experiments import common, studio
+
 pytest.importorskip("httpx2")
-pytest.importorskip("jinja2")
-uvicorn = pytest.importorskip("uvicorn")
-
-from starlette.testclient import TestClient
-
-from experiments import common
-from gan_jax.studio import guard, serving
+testclient = pytest.importorskip("starlette.testclient")
+serving = pytest.importorskip("gan_jax.studio.serving")
 
 LOCAL = "http://127.0.0.1:8080"
 NAMES = ["../secret", "..", "/etc/passwd", "run/../../secret", "%2e%2e/secret", "..%2fsecret", "run%00", "run/samples", "link",
@@ -46,7 +43,9 @@ def filled(root, make_run):
 @pytest.fixture(scope="module")
 def served(root):
     """A client of the application at the loopback address, without a token."""
-    with TestClient(serving.build(root, "127.0.0.1", "", 1, common.prepare_jax), base_url=LOCAL, raise_server_exceptions=False) as found:
+    with testclient.TestClient(
+        serving.build(root, "127.0.0.1", "", 1, common.prepare_jax), base_url=LOCAL, raise_server_exceptions=False
+    ) as found:
         yield found
 
 
@@ -150,12 +149,17 @@ def test_a_form_of_another_page_is_refused(client):
     """Without an Origin, too: what a page may send unasked is never JSON."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
         assert client.post("/api/stop", content='{"name": "run"}', headers={"content-type": kind}).status_code == 415
-    assert client.post("/api/stop", json={"name": "run"}, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 403
+    assert (
+        client.post(
+            "/api/stop", json={"name": "run"}, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+        ).status_code
+        == 403
+    )
 
 
 def test_the_token_opens_and_nothing_else_does(filled):
     app = serving.build(filled, "0.0.0.0", "right-word", 1, common.prepare_jax)
-    client = TestClient(app, base_url="http://192.0.2.1:8080", follow_redirects=False)
+    client = testclient.TestClient(app, base_url="http://192.0.2.1:8080", follow_redirects=False)
     app.app.state.studio = serving.Studio(filled, 1, common.prepare_jax)
     for path in ("/", "/api/runs", "/static/style.css", "/grid/10/run"):
         assert client.get(path).status_code == 401
@@ -169,30 +173,42 @@ def test_the_token_opens_and_nothing_else_does(filled):
     assert "httponly" in opened.headers["set-cookie"].lower() and "samesite=strict" in opened.headers["set-cookie"].lower()
     assert client.get("/run/run").status_code == 200  # by the cookie
     away = client.get("//evil.example/", params={"token": "right-word"})
-    assert away.status_code == 303 and away.headers["location"].startswith("/") and not away.headers["location"].startswith("//")
+    assert (
+        away.status_code == 303 and away.headers["location"].startswith("/") and not away.headers["location"].startswith("//")
+    )
 
 
-@pytest.mark.parametrize("host, own", [("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.8.9.1", True),
-                                       ("0.0.0.0", False), ("::", False), ("192.168.0.2", False), ("localhost.evil", False)])  # fmt: skip
-def test_what_is_loopback(host, own):
-    assert guard.is_loopback(host) is own
+HOSTS = {
+    "127.0.0.1": True, "::1": True, "localhost": True, "127.8.9.1": True, "[::1]": True,
+    "0.0.0.0": False, "::": False, "192.168.0.2": False, "localhost.evil": False, "": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_is_loopback(host):
+    assert serving.guard.is_loopback(host) is HOSTS[host]
 
 
 def test_an_open_address_needs_a_token(capsys):
-    from experiments import studio
-
     assert common.guarded(studio.run, ["--host=0.0.0.0"], jax=False) == 2
     assert "--token" in capsys.readouterr().err
 
 
 def test_requests_are_limited_in_size(client):
-    large = client.post("/api/line", content=b'{"a": "' + b"x" * serving.BODY + b'"}', headers={"content-type": "application/json"})
+    large = client.post(
+        "/api/line", content=b'{"a": "' + b"x" * serving.BODY + b'"}', headers={"content-type": "application/json"}
+    )
     assert large.status_code == 413
     assert client.post("/api/colorize/run", content=bytes(serving.PICTURE + 1)).status_code == 413
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "1", "null", "NaN", '{"name": NaN}', "[" * 60_000, '{"name": 1}', '{"name": {}}',
-                                  '{"name": "run", "asked": []}', '{"name": "run", "asked": {"n": 1e999}}', chr(0)])  # fmt: skip
+BODIES = [
+    "", "{", "[]", "1", "null", "NaN", '{"name": NaN}', "[" * 60_000, '{"name": 1}', '{"name": {}}', chr(0),
+    '{"name": "run", "asked": []}', '{"name": "run", "asked": {"n": 1e999}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
 def test_bodies_that_are_no_request_are_refused(client, body):
     for path in paths("POST"):
         if "{" not in path:
@@ -204,20 +220,51 @@ def test_a_thousand_random_requests_break_nothing(client, root):
     r, known = random.Random(0), serving.PAGES + serving.ANSWERS
     client.app.app.state.studio.worker.ask = lambda *_: (_ for _ in ()).throw(common.InputError("not here"))
     words = [*NAMES, "run", "study/two", "bad", "gan", "gan_smoke", "morpho", *string.printable]
-    values = [*words, 0, 1, -1, 2**70, 1.5, -1e300, True, None, [], {}, [[0, 1]], [[1]], {"n": 4}, {"seed": -1}, {"lr": "1"}, {"lr": {}}]
+    values = [
+        *words,
+        0,
+        1,
+        -1,
+        2**70,
+        1.5,
+        -1e300,
+        True,
+        None,
+        [],
+        {},
+        [[0, 1]],
+        [[1]],
+        {"n": 4},
+        {"seed": -1},
+        {"lr": "1"},
+        {"lr": {}},
+    ]
     fields = ["name", "experiment", "flagfile", "flags", "asked", "first", "last", "image", "changes", "form"]
     counts = {}
     for _ in range(1000):
         route = r.choice(known)
-        path = route.path.replace("{step}", str(r.choice(values))[:200]).replace("{name:path}", r.choice(words)).replace("{name}", r.choice(words))
+        path = (
+            route.path.replace("{step}", str(r.choice(values))[:200])
+            .replace("{name:path}", r.choice(words))
+            .replace("{name}", r.choice(words))
+        )
         path = "".join(c if c in string.ascii_letters + string.digits + "/._-%" else f"%{ord(c) % 256:02x}" for c in path)
         body = {f: r.choice(values) for f in r.sample(fields, r.randint(0, len(fields)))}
         if route.path in ("/api/launch", "/api/resume", "/api/dry") or "stream" in route.path:
             body["name"] = r.choice(NAMES)  # starts nothing, and waits for nothing
-            path = path.replace("stream/run", "stream/no").replace("stream/study/two", "stream/no").replace("stream/bad", "stream/no")
+            path = (
+                path.replace("stream/run", "stream/no")
+                .replace("stream/study/two", "stream/no")
+                .replace("stream/bad", "stream/no")
+            )
             if route.path == "/api/dry":
                 body["experiment"] = "no"
-        found = client.request(r.choice([*(3 * [*route.methods]), "GET", "POST", "PUT"]), path, json=body, params={"run": r.choice(words), "place": r.choice(words)})
+        found = client.request(
+            r.choice([*(3 * [*route.methods]), "GET", "POST", "PUT"]),
+            path,
+            json=body,
+            params={"run": r.choice(words), "place": r.choice(words)},
+        )
         counts[found.status_code] = counts.get(found.status_code, 0) + 1
         assert found.status_code < 500, (path, body, found.text)
         assert "SECRET" not in found.text
@@ -228,9 +275,6 @@ def test_a_thousand_random_requests_break_nothing(client, root):
 
 def test_events_hold_new_lines(client, root):
     """Asked of the generator itself: the client of tests waits for the end of a stream, and this has none."""
-    import asyncio
-
-    studio = client.app.app.state.studio
 
     class Open:
         app = client.app.app
@@ -245,7 +289,6 @@ def test_events_hold_new_lines(client, root):
         await events.aclose()
         return "".join(found)
 
-    assert studio.library.folder("study/two")
     text = asyncio.run(first())
     run = json.loads(text.split("event: run\ndata: ")[1].split("\n")[0])
     assert run["run"]["health"] == "finished" and run["samples"] == [10]
