@@ -1,8 +1,9 @@
 """Who is answered, with what, and that nothing that is sent breaks the server or leaves the root."""
 
-import asyncio
+import importlib
 import json
 import random
+import re
 import string
 
 import pytest
@@ -12,6 +13,7 @@ from experiments import common, studio
 pytest.importorskip("httpx2")
 testclient = pytest.importorskip("starlette.testclient")
 serving = pytest.importorskip("gan_jax.studio.serving")
+asking, guard, state = (importlib.import_module(f"gan_jax.studio.{name}") for name in ("asking", "guard", "state"))
 
 LOCAL = "http://127.0.0.1:8080"
 NAMES = ["../secret", "..", "/etc/passwd", "run/../../secret", "%2e%2e/secret", "..%2fsecret", "run%00", "run/samples", "link",
@@ -160,7 +162,7 @@ def test_a_form_of_another_page_is_refused(client):
 def test_the_token_opens_and_nothing_else_does(filled):
     app = serving.build(filled, "0.0.0.0", "right-word", 1, common.prepare_jax)
     client = testclient.TestClient(app, base_url="http://192.0.2.1:8080", follow_redirects=False)
-    app.app.state.studio = serving.Studio(filled, 1, common.prepare_jax)
+    app.app.state.studio = state.Studio(filled, 1, common.prepare_jax)
     for path in ("/", "/api/runs", "/static/style.css", "/grid/10/run"):
         assert client.get(path).status_code == 401
         assert client.get(path, params={"token": "wrong"}).status_code == 401
@@ -186,7 +188,7 @@ HOSTS = {
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_what_is_loopback(host):
-    assert serving.guard.is_loopback(host) is HOSTS[host]
+    assert guard.is_loopback(host) is HOSTS[host]
 
 
 def test_an_open_address_needs_a_token(capsys):
@@ -196,10 +198,10 @@ def test_an_open_address_needs_a_token(capsys):
 
 def test_requests_are_limited_in_size(client):
     large = client.post(
-        "/api/line", content=b'{"a": "' + b"x" * serving.BODY + b'"}', headers={"content-type": "application/json"}
+        "/api/line", content=b'{"a": "' + b"x" * asking.BODY + b'"}', headers={"content-type": "application/json"}
     )
     assert large.status_code == 413
-    assert client.post("/api/colorize/run", content=bytes(serving.PICTURE + 1)).status_code == 413
+    assert client.post("/api/colorize/run", content=bytes(asking.PICTURE + 1)).status_code == 413
 
 
 BODIES = [
@@ -273,24 +275,24 @@ def test_a_thousand_random_requests_break_nothing(client, root):
     assert {p.name for p in root.iterdir()} <= {"run", "study", "bad", "link", ".studio.lock"}
 
 
-def test_events_hold_new_lines(client, root):
-    """Asked of the generator itself: the client of tests waits for the end of a stream, and this has none."""
-
-    class Open:
-        app = client.app.app
-
-        async def is_disconnected(self):
-            return False
-
-    async def first():
-        events = serving._events(Open(), "study/two", root / "study" / "two", (0, 0))
-        found = [await anext(events)]
-        found.append(await asyncio.wait_for(anext(events), 10))
-        await events.aclose()
-        return "".join(found)
-
-    text = asyncio.run(first())
-    run = json.loads(text.split("event: run\ndata: ")[1].split("\n")[0])
-    assert run["run"]["health"] == "finished" and run["samples"] == [10]
-    records = json.loads(text.split("event: records\ndata: ")[1].split("\n")[0])
+def test_events_tell_what_is_new_and_where_to_go_on(client, root):
+    """A stream that ends after what is new; one that does not is read by test_journey.py."""
+    first = client.get("/api/stream/study/two", params={"once": ""})
+    assert first.headers["content-type"].startswith("text/event-stream") and first.text.startswith("retry: 2000\n")
+    events = dict(re.findall(r"event: (\w+)\ndata: (.*)\n", first.text))
+    assert json.loads(events["run"])["run"]["health"] == "finished" and json.loads(events["run"])["samples"] == [10]
+    assert "again" in events and "console" not in events  # no place is known yet
+    place = re.findall(r"id: (.*)\n", first.text)[-1]
+    second = client.get("/api/stream/study/two", params={"once": ""}, headers={"last-event-id": place})
+    records = json.loads(dict(re.findall(r"event: (\w+)\ndata: (.*)\n", second.text))["records"])
     assert [record["step"] for record in records] == [10, 20, 30, 40, 50]
+    place = re.findall(r"id: (.*)\n", second.text)[-1]
+    (root / "study" / "two" / "console.log").write_text("trained\n")
+    third = client.get("/api/stream/study/two", params={"once": "", "place": place}).text
+    assert "records" not in third and 'event: console\ndata: "trained\\n"' in third
+    (root / "study" / "two" / "console.log").unlink()
+
+
+@pytest.mark.parametrize("place", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"])
+def test_places_that_are_none_begin_at_the_beginning(client, place):
+    assert "event: again" in client.get("/api/stream/study/two", params={"once": "", "place": place}).text

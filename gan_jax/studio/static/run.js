@@ -141,13 +141,28 @@ async function details() {
   document.querySelector("#scores table").replaceChildren(...scores.map(([key, value]) => make("tr", {}, make("td", { textContent: key.replaceAll("_", " ") }), make("td", { textContent: number(value) }))));
 }
 
+// Whether this page may keep a connection: a browser has six for all pages of a server, and the others ask every two seconds.
+let kept = null;
+function slot() {
+  kept ||= (async () => {
+    for (let i = 0; navigator.locks && i < 4; i += 1) {
+      const held = await new Promise((resolve) => {
+        navigator.locks.request(`stream ${i}`, { ifAvailable: true }, (lock) => { resolve(lock !== null); return lock && new Promise(() => {}); });
+      });
+      if (held) return true;
+    }
+    return false;
+  })();
+  return kept;
+}
+
 async function follow() {
   source?.close();
   const found = await ask(`/api/curves/${address}`);
   curves = Object.fromEntries(Object.entries(found.curves).map(([key, c]) => [key, new Curve(c.steps, c.values)]));
   charts = new Map();
   draw();
-  source = new EventSource(`/api/stream/${address}?place=${found.place}`);
+  source = new EventSource(`/api/stream/${address}?place=${found.place}${(await slot()) ? "" : "&once"}`);
   source.addEventListener("run", (event) => {
     const now = JSON.parse(event.data), active = ACTIVE.includes(now.run.health);
     head(now.run);

@@ -9,7 +9,7 @@ const chosen = new Set(), rows = new Map();
 let runs = [], order = 8, down = false;
 
 function state(run) {
-  const warned = run.warnings.length && ACTIVE.includes(run.health) ? make("div", { className: "why warned", textContent: `warning: ${run.warnings.join(", ")}` }) : null;
+  const warned = run.warnings.length ? make("div", { className: "why warned", textContent: `warning: ${run.warnings.join(", ")}` }) : null;
   return [make("span", { className: `state ${run.health}`, textContent: run.health }), run.why && make("div", { className: "why", textContent: run.why }), warned];
 }
 
