@@ -32,10 +32,11 @@ def line(experiment, flags, folder):
     return shlex.join(command(experiment, flags, folder, "python"))
 
 
-def environment():
-    """Of the commands: they find this project wherever they are started."""
+def environment(jobs=1):
+    """Of the commands: they find this project wherever they are started, and leave room on a GPU for `jobs` - 1 others."""
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    shared = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / jobs:.3f}"} if jobs > 1 else {}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **shared}
 
 
 def dry_run(experiment, flags, folder):
@@ -201,7 +202,7 @@ class Launcher:
                 return
             # In a session of its own: what ends the studio does not reach it. The lock is the child's from here on.
             subprocess.Popen(
-                [sys.executable, "-m", "gan_jax.studio.child", str(folder), "--", *words], env=environment(),
+                [sys.executable, "-m", "gan_jax.studio.child", str(folder), "--", *words], env=environment(self.jobs),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )  # fmt: skip

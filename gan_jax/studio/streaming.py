@@ -72,14 +72,19 @@ class News:
         except library.Missing:
             self.gone = True
             return self._event("gone", {})
-        now = {"run": run, "samples": await asyncio.to_thread(library.steps, self._folder)}
-        lines, self._place = await asyncio.to_thread(series.news, self._folder / "metrics.jsonl", self._place)
-        text, self._said = await asyncio.to_thread(said_since, self._folder / "console.log", self._said)
+        samples, lines, text = await asyncio.to_thread(self._read)
+        now = {"run": run, "samples": samples}
         events = self._event("run", now) if now != self._run else ""
         events += self._event("console", text) if text else ""
         events += self._event("again", {}) if lines is None else self._event("records", lines) if lines else ""
         self._run, self.active = now, run["health"] in health.ACTIVE
         return events
+
+    def _read(self):
+        """(steps of the grids, new records or None, new text of the console)."""
+        lines, self._place = series.news(self._folder / "metrics.jsonl", self._place)
+        text, self._said = said_since(self._folder / "console.log", self._said)
+        return library.steps(self._folder), lines, text
 
     def _event(self, kind, value):
         identity = "-".join(map(str, (*self._place, self._said)))
