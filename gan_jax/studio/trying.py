@@ -20,7 +20,7 @@ from gan_jax.data import pictures
 from gan_jax.errors import InputError
 from gan_jax.metrics import neighbours
 
-STEPS = 32  # images of a path
+STEPS, STEPS_BATCH = 32, 8  # images of a path; with statistics of the batch
 NEAR = 6  # neighbours
 MOST_PIXELS = 40_000_000  # of a picture that is given
 KEPT = 2  # runs held in memory
@@ -142,16 +142,25 @@ def _one(asked, i):
 def path(folder, asked, first, last):
     """PNG files of the way from one sampled image to another, all of the kind of the first.
 
-    With statistics of the batch its ends are not quite the images sampled, which were in another batch.
+    With statistics of the batch each stands where the first stood in its chunk, or the way would not begin with that image;
+    that takes a chunk for each, so there are fewer.
     """
     found = opened(folder, asked.checkpoint)
     z, given, key = latents(found, asked)
     a, b = (z[_one(asked, i)] for i in (first, last))
+    batch = found.method.hp.sample_stats == "batch"
     between = functools.partial(priors.between, found.method.hp.prior)
-    way = jax.vmap(between, (None, None, 0))(a, b, jnp.linspace(0, 1, STEPS))
-    full = np.concatenate([way, z])[: sampling.CHUNK]
-    kinds = None if given is None else np.full(len(full), given[first])
-    return files_of(found.sampler(found.trained.state.vars(asked.ema), key, len(full), kinds, full)[:STEPS])
+    way = jax.vmap(between, (None, None, 0))(a, b, jnp.linspace(0, 1, STEPS_BATCH if batch else STEPS))
+    vs, kinds = found.trained.state.vars(asked.ema), None if given is None else np.full(len(way), given[first])
+    if not batch:
+        return files_of(found.sampler(vs, key, len(way), kinds, np.asarray(way)))
+    begin, row = divmod(first, sampling.CHUNK)
+    chunk = slice(begin * sampling.CHUNK, (begin + 1) * sampling.CHUNK)
+    full = np.repeat(z[None, chunk], len(way), 0)
+    full[:, row] = way
+    kinds = None if given is None else np.tile(given[chunk], len(way))
+    made = found.sampler(vs, key, full.shape[0] * full.shape[1], kinds, full.reshape(-1, full.shape[2]))
+    return files_of(made[row :: sampling.CHUNK])
 
 
 def moved(folder, asked, i, changes):

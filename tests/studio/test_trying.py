@@ -87,6 +87,10 @@ def test_a_path_joins_two_samples_and_a_slider_moves_one(folder):
     ends = trying.sample(folder("mgan"), second)["images"]
     way = trying.path(folder("mgan"), second, 2, 7)
     assert len(way) == trying.STEPS and way[0] == ends[2] and way[-1] == ends[7] and len({*way}) > 2
+    way = trying.path(folder("morpho"), asked, 2, 7)  # with statistics of the batch
+    assert len(way) == trying.STEPS_BATCH and way[0] == found["images"][2]
+    near = np.abs(pixels(way[-1]).astype(float) - pixels(found["images"][7])).mean()
+    assert near < np.abs(pixels(way[-1]).astype(float) - pixels(found["images"][2])).mean() / 2
     still = trying.moved(folder("morpho"), asked, 4, [])
     assert still == found["images"][4]
     assert trying.moved(folder("morpho"), asked, 4, [[0, 3.0]]) != still
