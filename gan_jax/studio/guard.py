@@ -4,7 +4,7 @@ import hmac
 import ipaddress
 import urllib.parse
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
@@ -56,7 +56,7 @@ class Guard:
         if scope["type"] != "http":
             return
         request = Request(scope)
-        response = self.foreign(request.headers, scope) or self.stranger(request)
+        response = self.foreign(request) or self.stranger(request)
 
         async def sealed(message):
             if message["type"] == "http.response.start":
@@ -67,14 +67,15 @@ class Guard:
 
         await (response or self.app)(scope, receive, sealed)
 
-    def foreign(self, headers: Headers, scope):
+    def foreign(self, request):
         """The refusal of a request that is for another name, or that a page of another origin makes; or None."""
+        headers = request.headers
         host, origin, site = headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site", "none")
         if self.only_loopback and not is_loopback(host_of(host)):
             return _no(403, "This studio answers to localhost and 127.0.0.1 only.")
-        if origin is not None and origin != f"{scope['scheme']}://{host}":
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):  # https: behind a proxy
             return _no(403, "Requests of other origins are refused.")
-        followed = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"  # a link to the studio
+        followed = request.method == "GET" and headers.get("sec-fetch-mode") == "navigate"  # a link to the studio
         if site not in ("none", "same-origin") and not followed:
             return _no(403, "Requests of other sites are refused.")
         return None

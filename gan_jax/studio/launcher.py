@@ -200,6 +200,7 @@ class Launcher:
                 (folder / "console.log").write_text(f"{error}\n")
                 cache.write_atomic(folder / "studio.json", json.dumps(launch | ended))
                 return
+            cache.write_atomic(folder / "studio.json", json.dumps(launch | {"state": "launched", "began": time.time()}))
             # In a session of its own: what ends the studio does not reach it. The lock is the child's from here on.
             subprocess.Popen(
                 [sys.executable, "-m", "gan_jax.studio.child", str(folder), "--", *words], env=environment(self.jobs),

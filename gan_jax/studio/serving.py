@@ -92,6 +92,8 @@ def serve(root, host, port, token, jobs, show, prepare):
     if show:
         webbrowser.open(address)
     app = build(root, host, token, jobs, prepare)
-    options = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, server_header=False, lifespan="on")
+    options = uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=2, server_header=False, proxy_headers=False, lifespan="on"
+    )
     with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on once it has ended
         uvicorn.Server(options).run(sockets=[listening])

@@ -38,7 +38,7 @@ class Studio:
         while True:
             try:
                 await asyncio.to_thread(self.launcher.tick, await self.experiments())
-            except (OSError, InputError) as error:  # such as a root that is not there now
+            except Exception as error:  # such as a root that is not there now; the next look may find it
                 print(f"The queue does not move: {error}", file=sys.stderr)
                 await asyncio.sleep(30 * TICK)
             await asyncio.sleep(TICK)

@@ -125,7 +125,7 @@ def test_only_the_static_files_are_static(client, path):
 
 
 FOREIGN = [
-    {"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9"}, {"origin": "https://127.0.0.1:8080"},
+    {"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9"}, {"origin": "https://127.0.0.1"},
     {"host": "evil.example"}, {"host": "127.0.0.1.evil.example"}, {"host": ""}, {"host": "[::"}, {"host": "10.0.0.1:8080"},
     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
     {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
