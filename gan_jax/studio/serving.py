@@ -31,12 +31,16 @@ def page(template):
     return show
 
 
+NAVIGATION = {  # on every page: {address: (text, template)}
+    "/": ("Runs", "runs.html"),
+    "/new": ("New run", "new.html"),
+    "/try": ("Try it", "try.html"),
+    "/colorize": ("Colorize", "colorize.html"),
+    "/compare": ("Compare", "compare.html"),
+}
+asking.templates.env.globals["navigation"] = NAVIGATION
 PAGES = [
-    Route("/", page("runs.html")),
-    Route("/new", page("new.html")),
-    Route("/try", page("try.html")),
-    Route("/colorize", page("colorize.html")),
-    Route("/compare", page("compare.html")),
+    *(Route(address, page(template)) for address, (_, template) in NAVIGATION.items()),
     Route("/run/{name:path}", page("run.html")),
     Route("/report/{name:path}", trials.report),
     Route("/compared", trials.compared),

@@ -63,13 +63,14 @@ def paths(kind):
 
 
 def test_pages_show_and_say_what_they_may_do(client):
-    for path in ("/", "/new", "/try", "/colorize", "/compare", "/run/run", "/run/study/two"):
+    for path in (*serving.NAVIGATION, "/run/run", "/run/study/two"):
         found = client.get(path)
         assert found.status_code == 200 and found.text.startswith("<!doctype html>")
         policy = found.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
         assert found.headers["x-content-type-options"] == "nosniff"
         assert "://" not in found.text.replace("http://www.w3.org", "")  # nothing from elsewhere
+        assert all(f'<a href="{address}"' in found.text for address in serving.NAVIGATION)
         assert "style=" not in found.text and "<script>" not in found.text
 
 
