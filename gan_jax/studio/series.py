@@ -16,11 +16,17 @@ class Curve:
 
     def __init__(self):
         self.steps, self.values, self.every = [], [], 1
-        self._sum, self._n = 0.0, 0
+        self._sum, self._n, self._step = 0.0, 0, 0
+
+    def to_dict(self):
+        """JSON-able: steps, and values up to the newest, whose neighbourhood may not be full yet."""
+        if not self._n:
+            return {"steps": self.steps, "values": self.values}
+        return {"steps": [*self.steps, self._step], "values": [*self.values, self._sum / self._n]}
 
     def add(self, step, value):
         """One more value; steps ascend."""
-        self._sum, self._n = self._sum + value, self._n + 1
+        self._sum, self._n, self._step = self._sum + value, self._n + 1, step
         if self._n < self.every:
             return
         self.steps.append(step)
@@ -68,7 +74,7 @@ class Series:
 
     def to_dict(self):
         """JSON-able: {"place": "IDENTITY-BYTES", "curves": {name: {"steps": [...], "values": [...]}}}."""
-        curves = {name: {"steps": c.steps, "values": c.values} for name, c in sorted(self.curves.items())}
+        curves = {name: curve.to_dict() for name, curve in sorted(self.curves.items())}
         return {"place": "{}-{}".format(*self.place), "curves": curves}
 
 

@@ -15,6 +15,10 @@ def test_a_curve_averages_neighbours_and_stays_short():
     whole = values[: len(curve.steps) * k].reshape(-1, k).mean(1)
     np.testing.assert_allclose(curve.values, whole, rtol=1e-12, atol=1e-12)
     assert curve.steps == list(range(k - 1, len(curve.steps) * k, k))
+    curve.add(10_000, 7.0)
+    rest = [*values[len(curve.steps) * k :], 7.0]
+    assert curve.to_dict()["steps"][-1] == 10_000
+    assert np.isclose(curve.to_dict()["values"][-1], np.mean(rest)) and len(rest) == 1 + 10_000 % k
 
 
 def read(found):
