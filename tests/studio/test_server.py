@@ -4,7 +4,9 @@ import importlib
 import json
 import random
 import re
+import shutil
 import string
+import urllib.parse
 
 import pytest
 
@@ -297,3 +299,19 @@ def test_events_tell_what_is_new_and_where_to_go_on(client, root):
 @pytest.mark.parametrize("place", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"])
 def test_places_that_are_none_begin_at_the_beginning(client, place):
     assert "event: again" in client.get("/api/stream/study/two", params={"once": "", "place": place}).text
+
+
+def test_names_are_text_and_nothing_else(client, root, make_run):
+    """A folder may be called anything that the file system takes; its page shows it and runs nothing of it."""
+    name = "<b onload=x>\"'&?#%41 ü"
+    make_run(root / "study" / name)
+    try:
+        client.app.app.state.studio.library.refresh()
+        path = "/".join(urllib.parse.quote(part, safe="") for part in ("study", name))
+        assert client.get(f"/api/run/{path}").json()["run"]["name"] == f"study/{name}"
+        shown = client.get(f"/run/{path}").text
+        assert "<b onload" not in shown and "&lt;b onload=x&gt;&#34;&#39;&amp;?#%41 ü" in shown
+        assert client.get(f"/grid/10/{path}").status_code == 200
+    finally:
+        shutil.rmtree(root / "study" / name)
+        client.app.app.state.studio.library.refresh()
