@@ -12,8 +12,6 @@ from gan_jax.studio import files, library
 
 BODY = 2**16  # bytes of a request, at most
 PICTURE = 20 * 2**20  # bytes of an uploaded picture, at most
-
-
 templates = Jinja2Templates(directory=pathlib.Path(__file__).parent / "templates")
 
 
