@@ -23,6 +23,7 @@ class Studio:
         self.shelf, self.reading = series.Shelf(), asyncio.Lock()
         self.checking, self.trying, self.waiting = asyncio.Lock(), asyncio.Lock(), 0
         self.known = None  # task whose result is what `experiments.studio --describe` prints
+        self.compared = None, 0.0, ""  # (folders, when, page) of the last comparison
         self._recent = {}
 
     def begin(self):

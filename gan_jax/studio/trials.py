@@ -1,6 +1,7 @@
 """Answers that the worker makes: samples and what is done with them, coloured pictures, reports, comparisons."""
 
 import base64
+import time
 
 from starlette.responses import HTMLResponse, Response
 
@@ -23,9 +24,13 @@ async def report(request):
 
 
 async def compared(request):
-    """The page of experiments.compare about the runs that the query names."""
-    names = request.query_params.getlist("run")[:MOST_COMPARED]
-    return enclosed(await studio(request).ask("compared", [studio(request).library.folder(name) for name in names]))
+    """The page of experiments.compare about the runs that the query names; kept for a moment, as its frame asks again."""
+    shared = studio(request)
+    folders = [shared.library.folder(name) for name in request.query_params.getlist("run")[:MOST_COMPARED]]
+    if shared.compared[0] != folders or time.monotonic() - shared.compared[1] > 30:
+        html = await shared.ask("compared", folders)
+        shared.compared = folders, time.monotonic(), html
+    return enclosed(shared.compared[2])
 
 
 async def tried(request):

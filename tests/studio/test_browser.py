@@ -41,7 +41,7 @@ class Page:
         end = time.monotonic() + seconds
         while not (found := condition(self.page)):
             assert time.monotonic() < end, (self.page.url, self.page.text_content("main"))
-            time.sleep(0.1)
+            self.page.wait_for_timeout(100)  # time.sleep would keep events from playwright
         return found
 
     def text(self, selector):
@@ -121,7 +121,7 @@ def test_a_run_from_launch_to_comparison(browser, serve, tmp_path):  # noqa: F81
         tick.check()
     page.page.click("#compare")
     page.until(lambda p: p.is_visible("#page"))
-    assert "Training" in page.page.frame_locator("#page").locator("body").text_content()
+    page.until(lambda p: "Training" in (p.frame_locator("#page").locator("body").text_content() or ""))
     assert page.strangers() == []
     assert [
         text for text in page.complaints if "400 (Bad Request)" not in text
