@@ -50,6 +50,8 @@ export const encoded = (name) => name.split("/").map(encodeURIComponent).join("/
 export const ACTIVE = ["queued", "starting", "running"];
 export const RESUMABLE = ["stopped", "refused", "crashed"];
 
+export const resumeText = (run) => (run.step ? "Resume" : "Try again");
+
 export function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);

@@ -1,4 +1,4 @@
-import { ACTIVE, RESUMABLE, ask, attempt, byId, clock, encoded, make, number, say, whole } from "./common.js";
+import { ACTIVE, RESUMABLE, ask, attempt, byId, clock, encoded, make, number, resumeText, say, whole } from "./common.js";
 import { Chart, Curve } from "./chart.js";
 
 const name = byId("main").dataset.name, address = encoded(name);
@@ -59,7 +59,7 @@ function actions(run) {
   const link = (path, text) => make("a", { className: "button", href: path, textContent: text });
   const started = run.step > 0, images = run.experiment === "colorize" ? "/colorize" : "/try";
   place.replaceChildren(...[
-    ACTIVE.includes(run.health) && press("stop", "Stop"), RESUMABLE.includes(run.health) && press("resume", "Resume"),
+    ACTIVE.includes(run.health) && press("stop", "Stop"), RESUMABLE.includes(run.health) && press("resume", resumeText(run)),
     run.experiment && link(`/new?${new URLSearchParams({ copy: name })}`, "Copy as new"),
     started && link(`${images}?${new URLSearchParams({ run: name })}`, "Try it"), started && link(`/report/${address}`, "Report"),
   ].filter(Boolean));

@@ -1,4 +1,4 @@
-import { ACTIVE, RESUMABLE, ago, ask, attempt, byId, clock, encoded, make, number, say, whole } from "./common.js";
+import { ACTIVE, RESUMABLE, ago, ask, attempt, byId, clock, encoded, make, number, resumeText, say, whole } from "./common.js";
 
 const COLUMNS = [
   ["", null], ["", null], ["Run", (r) => r.name], ["State", (r) => r.health], ["Step", (r) => r.step / (r.steps || 1)],
@@ -14,7 +14,7 @@ function state(run) {
 }
 
 function act(kind, run) {
-  return make("button", { textContent: kind === "stop" ? "Stop" : "Resume", onclick: (event) => attempt(async () => {
+  return make("button", { textContent: kind === "stop" ? "Stop" : resumeText(run), onclick: (event) => attempt(async () => {
     say((await ask(`/api/${kind}`, { name: run.name })).said);
     await load();
   }, event.target) });
@@ -38,7 +38,7 @@ function row(run) {
     [ago(run.changed)], [button],
   ];
   const optional = [5, 7, 8];
-  return make("tr", {}, ...cells.map((cell, i) => make("td", { className: i === 2 ? "wide" : optional.includes(i) ? "optional" : "" }, ...cell)));
+  return make("tr", {}, ...cells.map((cell, i) => make("td", { className: [i === 2 && "wide", i > 3 && i < 9 && "brief", optional.includes(i) && "optional"].filter(Boolean).join(" ") }, ...cell)));
 }
 
 function choice() {
