@@ -164,9 +164,16 @@ class Launcher:
         return None
 
     def tick(self, experiments):
-        """Starts what is queued and fits. experiments: see forms.describe. One studio of a root does; another if that ends."""
+        """Starts what is queued and fits. One studio of a root does; another if that ends.
+
+        Args:
+          experiments: see forms.describe.
+
+        Returns:
+          how many runs were queued.
+        """
         if not self._on_duty():
-            return
+            return 0
         runs = self.library.all()
         free = self.jobs - sum(run["health"] in (health.RUNNING, health.STARTING) for run in runs)
         queued = [run["name"] for run in runs if run["health"] == health.QUEUED]
@@ -175,6 +182,7 @@ class Launcher:
         for name in sorted(queued, key=asked.get)[: max(free, 0)]:
             with contextlib.suppress(InputError):  # withdrawn, or seized, at this moment
                 self._start(folders[name], experiments)
+        return len(queued)
 
     def _on_duty(self):
         if self._duty is None:

@@ -1,6 +1,7 @@
 """What the requests share: the runs, the queue, the worker, and what the experiments say of themselves."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from gan_jax.errors import InputError
 from gan_jax.studio import launcher, library, series, worker
 
 TICK = 1.0  # seconds between looks at what changes
+LOOK = 5.0  # seconds between looks for what another studio put into an empty queue
 MOST_WAITING = 16  # tasks for the worker
 
 
@@ -22,6 +24,7 @@ class Studio:
         self.worker = worker.Worker(prepare)
         self.shelf, self.reading = series.Shelf(), asyncio.Lock()
         self.checking, self.trying, self.waiting = asyncio.Lock(), asyncio.Lock(), 0
+        self.asked = asyncio.Event()  # set when a run was put into the queue
         self.known = None  # task whose result is what `experiments.studio --describe` prints
         self.compared = None, 0.0, ""  # (folders, when, page) of the last comparison
         self._recent = {}
@@ -38,11 +41,14 @@ class Studio:
     async def _keep_starting(self):
         while True:
             try:
-                await asyncio.to_thread(self.launcher.tick, await self.experiments())
+                waiting = await asyncio.to_thread(self.launcher.tick, await self.experiments())
             except Exception as error:  # such as a root that is not there now; the next look may find it
                 print(f"The queue does not move: {error}", file=sys.stderr)
                 await asyncio.sleep(30 * TICK)
-            await asyncio.sleep(TICK)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.asked.wait(), TICK if waiting else LOOK)
+            self.asked.clear()
 
     async def summary(self, name):
         """See Library.summary; shared by all pages that show the run at this moment."""

@@ -51,6 +51,7 @@ async def launch(request):
     """A form into the queue."""
     name, command, flags = await asked(request)
     await asyncio.to_thread(studio(request).launcher.ask, name, command, flags)
+    studio(request).asked.set()
     return Json({"name": name})
 
 
@@ -65,4 +66,5 @@ async def resume(request):
     """A run that stands still into the queue."""
     name = part(await given(request), "name", str)
     await asyncio.to_thread(studio(request).launcher.again, name, await studio(request).experiments())
+    studio(request).asked.set()
     return Json({"said": f"{name}: will go on when there is room"})

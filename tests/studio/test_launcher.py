@@ -113,6 +113,16 @@ def test_stop_resume_and_withdraw(place):
     assert stands(studio, "b") == "queued"
 
 
+def test_a_run_is_stopped_before_it_has_begun(place):
+    """What was started a moment ago has no lock yet, and is reached by the process that its parent names."""
+    root, make = place
+    studio = make()
+    studio.ask("a", "gan", [])
+    studio.tick(EXPERIMENTS)
+    assert not (root / "a" / "training").exists() and studio.stop("a") == "asked to save and end"
+    until(lambda: stands(studio, "a") == "stopped")
+
+
 def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
     root, make = place
     studio = make()

@@ -84,6 +84,7 @@ function between() {
 function sliders() {
   const z = shown.z[chosen[0]] || [];
   byId("latent").hidden = !z.length;
+  byId("latent").querySelector("summary").textContent = z.length < about.z_dim ? `Its noise: the first ${z.length} of ${about.z_dim} dimensions` : "Its noise, dimension by dimension";
   byId("sliders").replaceChildren(...z.map((value, d) => {
     const output = make("output", { textContent: value.toFixed(2) });
     const range = make("input", { type: "range", min: -about.reach, max: about.reach, step: "any", value, "aria-label": `dimension ${d + 1} of ${about.z_dim}` });
