@@ -183,10 +183,10 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_pictures_are_refused_in_a_sentence(case):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match="The picture") as found:
         trying.decoded(BAD[case], 16)
-    assert "/" not in str(found.value).replace("and/or", "") and time.perf_counter() - start < 5
+    assert "/" not in str(found.value).replace("and/or", "") and time.process_time() - start < 5
 
 
 def test_the_worker_answers_refuses_and_comes_back(folder):
