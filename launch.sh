@@ -12,10 +12,12 @@ Usage: ./launch.sh COMMAND
                         (minutes on 2 cores, the first set-up aside)
   test [--slow] [...]   run the tests (further words go to pytest)
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
-                        colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect. Taking elsewhere: export
-                        (ONNX files, live GANs in a browser). Studies: toys, damage, collapse, gan_vs_dcgan, ensemble, augment,
-                        penalty_cost, ablate, benchmarks
+                        colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect, studio. Taking elsewhere:
+                        export (ONNX files, live GANs in a browser). Studies: toys, damage, collapse, gan_vs_dcgan,
+                        ensemble, augment, penalty_cost, ablate, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
+  studio [--flag=...]   runs launched, watched and tried in a browser, at http://127.0.0.1:8080; Ctrl-C ends it, and runs go on
+                        e.g. ./launch.sh studio --root=runs --jobs=2
   ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
                         e.g. ./launch.sh ablate --flagfile=ablate_quick --dry_run
   setup                 only make the environment
@@ -39,7 +41,7 @@ find_python() {
 }
 
 install_into_venv() {
-  local extras="test,log" python stamp
+  local extras="test,log,web" python stamp
   if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then extras="$extras,cuda"; fi
   stamp="$(cksum pyproject.toml | cut -d' ' -f1) $extras"
   if [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then return; fi
@@ -101,6 +103,12 @@ case "${1:-}" in
     if [ "$2" = export ] && [ -z "${GAN_JAX_PYTHON:-}" ]; then install_export; fi
     cd "$here"
     exec "$PYTHON" -m "experiments.$2" "${@:3}"
+    ;;
+  studio)
+    setup
+    cd "$here"
+    if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then set -- "$@" --open; fi
+    exec "$PYTHON" -m experiments.studio "${@:2}"
     ;;
   setup) setup ;;
   --help | -h | help) usage ;;

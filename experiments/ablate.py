@@ -296,8 +296,7 @@ def preview(flags, book):
 
 def compare(book):
     """Writes the page of all scored runs, and the sentences on every pair to compare.txt. Returns why there is none, or ""."""
-    from experiments import compare as command
-    from gan_jax import cache
+    from gan_jax import cache, compare_page
     from gan_jax import compare as comparing
 
     for name in ("compare.html", "compare.json", "compare.txt"):  # of an earlier start, with fewer runs
@@ -308,7 +307,7 @@ def compare(book):
     try:
         systems = comparing.group([comparing.read(book.root / name) for name in scored])
         systems = [system._replace(name=scored[system.members[0].folder.name]) for system in systems]
-        cache.write_atomic(book.root / "compare.txt", command.write(systems, book.root) + "\n")
+        cache.write_atomic(book.root / "compare.txt", compare_page.write(systems, book.root) + "\n")
     except InputError as error:
         return str(error)
     return ""

@@ -160,11 +160,12 @@ def named_experiment(command, group, argv):
     return importlib.import_module(f"experiments.{name}")
 
 
-def guarded(body, argv):
-    """Runs body(argv) and turns what users can cause into one line on stderr and an exit code."""
+def guarded(body, argv, jax=True):
+    """Runs body(argv) and turns what users can cause into one line on stderr and an exit code. jax: whether it is needed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # outside the training loop, which saves first
     try:
-        prepare_jax()
+        if jax:
+            prepare_jax()
         body(argv)
         return EXIT_DONE
     except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:

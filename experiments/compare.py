@@ -7,7 +7,6 @@ pair whether the difference is real. Runs are scored by experiments.evaluate bef
 """
 
 import dataclasses
-import json
 import pathlib
 import sys
 
@@ -23,34 +22,9 @@ class Settings(common.Command):
     out: str = setting("runs/compare", "folder for compare.html and compare.json")
 
 
-def write(systems, out):
-    """Writes compare.html and compare.json of compare.System's into a folder, which is made.
-
-    Returns:
-      The table of scores for a terminal; "" where no run is scored.
-
-    Raises:
-      InputError: the runs were scored in different ways.
-    """
-    from gan_jax import cache, compare, compare_page
-
-    compare.require_one_protocol(systems)
-    members = [m for system in systems for m in system.members]
-    keys = compare.common(systems) if any(m.record for m in members) else []
-    found = {
-        key: {s.name: compare.values(s, key).tolist() for s in systems} | {"verdicts": compare.verdicts(systems, key)}
-        for key in keys
-    }
-    runs = {system.name: [str(m.folder) for m in system.members] for system in systems}
-    out.mkdir(parents=True, exist_ok=True)
-    cache.write_atomic(out / "compare.json", json.dumps({"runs": runs, "scores": found}, indent=1, allow_nan=False) + "\n")
-    cache.write_atomic(out / "compare.html", compare_page.document(systems, keys))
-    return compare.text(systems) if keys else ""
-
-
 def run(argv):
     """Command line to compare.html."""
-    from gan_jax import compare
+    from gan_jax import compare, compare_page
 
     folders = [word for word in argv if not word.startswith("-")]
     (flags,), _ = common.parse(__doc__, "experiments.compare", [Settings()], [w for w in argv if w.startswith("-")])
@@ -61,7 +35,7 @@ def run(argv):
         hint = f"python -m experiments.evaluate --workdir={member.folder} adds them."
         print(f"{member.folder} has no scores yet; {hint}", file=sys.stderr)
     out = pathlib.Path(flags.out).expanduser()
-    if text := write(systems, out):
+    if text := compare_page.write(systems, out):
         print(text)
     print(f"Page: {out / 'compare.html'}")
 

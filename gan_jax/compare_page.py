@@ -1,11 +1,12 @@
 """The page that compares several systems: pictures first, then scores and whether they differ, then curves and settings."""
 
 import html
+import json
 
 import numpy as np
 from matplotlib import ticker
 
-from gan_jax import compare, evaluate, page, protocol, report, tables
+from gan_jax import cache, compare, evaluate, page, protocol, report, tables
 
 SHOWN = ("disc/loss", "gen/loss", "recon/loss", "disc/penalty", "disc/grad_norm", "gen/grad_norm")  # and eval/*, watch/*
 
@@ -175,3 +176,26 @@ def document(systems, keys):
         f"{pictures(systems)}{scores(systems, keys)}{curves(systems)}{differing(systems)}"
     )
     return page.document("Comparison", body)
+
+
+def write(systems, out):
+    """Writes compare.html and compare.json of compare.System's into a folder, which is made.
+
+    Returns:
+      The table of scores for a terminal; "" where no run is scored.
+
+    Raises:
+      InputError: the runs were scored in different ways.
+    """
+    compare.require_one_protocol(systems)
+    members = [m for system in systems for m in system.members]
+    keys = compare.common(systems) if any(m.record for m in members) else []
+    found = {
+        key: {s.name: compare.values(s, key).tolist() for s in systems} | {"verdicts": compare.verdicts(systems, key)}
+        for key in keys
+    }
+    runs = {system.name: [str(m.folder) for m in system.members] for system in systems}
+    out.mkdir(parents=True, exist_ok=True)
+    cache.write_atomic(out / "compare.json", json.dumps({"runs": runs, "scores": found}, indent=1, allow_nan=False) + "\n")
+    cache.write_atomic(out / "compare.html", document(systems, keys))
+    return compare.text(systems) if keys else ""

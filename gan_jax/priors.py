@@ -15,6 +15,11 @@ NOISE = {
 }
 
 
+def reach(prior):
+    """How far values of a prior go: the half-width of a uniform one, three standard deviations of the normal one."""
+    return _HALF_WIDTH.get(prior, 3.0)
+
+
 def truncated(prior, z, limit):
     """Draws z of a prior made to lie within `limit` half-widths of a uniform prior, or standard deviations of the normal one.
 

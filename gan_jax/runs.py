@@ -1,15 +1,13 @@
 """The run folder: opened for reading, where config.json says all that is needed; claimed, judged and cleared for training."""
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
-import sys
 from typing import NamedTuple
 
 from gan_jax import cache, checkpoint, metrics
 from gan_jax import config as configs
+from gan_jax.claims import claim, is_claimed  # noqa: F401 - a part of what can be done with a run folder
 from gan_jax.data import source as sources
 from gan_jax.errors import InputError
 from gan_jax.state import GanState, shapes
@@ -62,36 +60,6 @@ def data(config, moved=""):
             f"{len(source.images)} now); restore the data or train again."
         )
     return source, sources.load_heldout(source, sources.view(run))
-
-
-@contextlib.contextmanager
-def claim(workdir):
-    """The run folder, created if absent and locked for this process; another process is refused until the lock is gone."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        lock = open(workdir / ".lock", "w")
-    except OSError as error:
-        raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"Another process is training in {workdir}; wait for it, or use another --workdir.") from error
-        except OSError as error:
-            print(f"{workdir} cannot be locked ({error.strerror}); start no second run in it.", file=sys.stderr)
-        yield
-
-
-def is_claimed(workdir):
-    """Whether another process has claimed a run folder."""
-    try:
-        with open(workdir / ".lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no such folder, or one that cannot be locked
-        return False
-    return False
 
 
 # In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.

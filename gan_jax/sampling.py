@@ -67,6 +67,13 @@ def kinds(method, key, n):
     return None if given[0] is None else np.concatenate(given)[:n]
 
 
+def noise(method, key, n, truncation=0.0):
+    """The noise that `sampler(vs, key, n)` draws: float32 [n, z_dim]. truncation: see `build_sampler`."""
+    parts = [method.latent(env_of(method), jax.random.fold_in(key, i), CHUNK)[0] for i in range(-(-n // CHUNK))]
+    z = jnp.concatenate(parts)[:n]
+    return np.asarray(priors.truncated(method.hp.prior, z, truncation) if truncation else z)
+
+
 def drawn_from(pool, key, n):
     """n images of a pool [N, H, W, C], each once before any is there twice; a function of the key."""
     r = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())

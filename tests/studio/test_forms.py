@@ -1,0 +1,76 @@
+"""The words of a form are those of the command: what it would read is what was filled in."""
+
+import pytest
+
+from experiments import common, morpho, studio
+from gan_jax.errors import InputError
+from gan_jax.studio import forms
+
+
+@pytest.fixture(scope="module")
+def described():
+    return studio.describe()["experiments"]
+
+
+def groups():
+    return common.settings_groups(morpho.METHOD, morpho.DEFAULTS)
+
+
+def test_every_flagfile_is_offered_by_the_command_that_it_is_for(described):
+    offered = {file: name for name, found in described.items() for file in found["flagfiles"]}
+    assert set(described) == set(common.training_commands())
+    assert offered["acgan_s1_section4"] == offered["acgan_s1_section4_quick"] == "acgan_s1_section4"
+    assert offered["dcgan_mnist_quick"] == "dcgan" and offered["gan_quick"] == "gan"
+    assert not any(file.startswith(("gan_vs_dcgan", "ablate", "toys")) for file in offered)
+
+
+def test_fields_are_the_settings(described):
+    found = forms.known(described["morpho"])
+    assert found["batch"] | {"text": ""} == {
+        "name": "batch", "type": "int", "default": 64, "text": "", "low": 2, "above": None, "high": None, "choices": [],
+    }  # fmt: skip
+    assert found["penalty"]["default"] == "dragan" and "r1" in found["penalty"]["choices"]
+    assert not set(forms.UNSET) & set(found)
+
+
+def test_the_command_reads_what_was_filled_in(described):
+    given = {"steps": "50", "lr": "1e-3", "tensorboard": "false", "watch": "false", "data": "folder:/a b/'c'", "net": "mlp"}
+    words = forms.words(described["morpho"], "morpho_smoke", given)
+    (_, run, hp), _ = common.parse("", "experiments.morpho", groups(), words)
+    assert (run.steps, hp.lr, run.watch, run.data, hp.net) == (50, 1e-3, False, "folder:/a b/'c'", "mlp")
+    assert run.batch == 8 and not any(word.startswith("--tensorboard") for word in words)
+
+
+def test_what_a_flagfile_sets_can_be_set_back(described):
+    default = forms.known(described["morpho"])["batch"]["default"]
+    assert forms.words(described["morpho"], "morpho_smoke", {"batch": str(default)}) == [
+        "--flagfile=morpho_smoke", f"--batch={default}",
+    ]  # fmt: skip
+
+
+REFUSED = [
+    ("nowhere", {}), ("../morpho_smoke", {}), ("", {"no_such": "1"}), ("", {"workdir": "/x"}), ("", {"restart": "true"}),
+    ("", {"flagfile": "/etc/passwd"}), ("", {"batch": "1"}), ("", {"batch": "8.5"}), ("", {"lr": "nan"}), ("", {"lr": "0"}),
+    ("", {"penalty": "none2"}), ("", {"watch": "maybe"}), ("", {"data": "a\nb"}), ("", {"data": "a\0"}),
+    ("", {"data": "x" * 501}),
+    ("", {"data": "\ud800"}), ("", {"batch": ["8"]}), ("", {"batch": "9" * 6000}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("flagfile, given", REFUSED)
+def test_what_the_definitions_do_not_allow_is_refused(described, flagfile, given):
+    with pytest.raises(InputError):
+        forms.words(described["morpho"], flagfile, given)
+
+
+def test_a_value_is_one_word_whatever_it_holds(described):
+    nasty = "x --workdir=/tmp; rm -rf / $(id) `id` | & > '\""
+    (word,) = forms.words(described["morpho"], "", {"data": nasty})
+    assert word == f"--data={nasty}"
+
+
+def test_read_makes_settings_of_a_form():
+    assert forms.read(forms.Asked(), {"n": 9, "ema": False, "truncation": "0.5"}) == forms.Asked(n=9, ema=False, truncation=0.5)
+    for given in ({"n": 0}, {"n": 5000}, {"seed": -1}, {"folder": "/"}, {"truncation": "inf"}):
+        with pytest.raises(InputError):
+            forms.read(forms.Asked(), given)

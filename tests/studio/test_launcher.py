@@ -1,0 +1,223 @@
+"""The queue: what starts when, what is stopped how, and what happens to runs when their studio, or their parent, is killed.
+
+A stand-in of a few lines takes the place of the training command: it claims the folder, logs, saves and ends on SIGTERM as
+training does. tests/studio/test_journey.py does the same with training.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from gan_jax.errors import InputError
+from gan_jax.studio import forms, health, launcher
+from gan_jax.studio.library import Library
+from tests.studio.making import CONFIG
+
+TRAIN = """
+import json, pathlib, signal, sys, time
+from gan_jax import claims
+folder = pathlib.Path([w for w in sys.argv if w.startswith("--workdir=")][0].partition("=")[2])
+stopped = []
+with claims.claim(folder):
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+    (folder / "config.json").write_text(CONFIG)
+    (folder / "training").write_text("x")
+    while not stopped and not (folder / "end").exists():
+        time.sleep(0.02)
+    if "--fail" in sys.argv:
+        print("ValueError: no good", file=sys.stderr)
+        sys.exit(1)
+    if stopped:
+        print("stopped; saved.")
+        sys.exit(4)
+    (folder / "DONE").write_text("")
+"""
+EXPERIMENTS = {"gan": forms.describe("GAN", {}, {})}
+EXPERIMENTS["gan"]["groups"] = [{"title": "", "fields": [{"name": "fail"}]}]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """(root, make): make(jobs) is a Launcher of it; what was started is ended after the test."""
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN.replace("CONFIG", repr(json.dumps(CONFIG))))
+    words = lambda experiment, flags, folder: [sys.executable, str(script), *flags, f"--workdir={folder}"]  # noqa: E731
+    monkeypatch.setattr(launcher, "command", words)
+    root, made = tmp_path / "root", []
+
+    def make(jobs=1):
+        made.append(launcher.Launcher(Library(root), jobs))
+        return made[-1]
+
+    yield root, make
+    for found in made:
+        found.library.refresh()
+        for run in found.library.all():
+            if run["health"] in (health.STARTING, health.RUNNING):
+                found.stop(run["name"])
+        found.close()
+
+
+def until(condition, seconds=10):
+    """Waits for a condition."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def stands(studio, name):
+    studio.library.refresh()
+    return studio.library.summary(name)["health"]
+
+
+def test_runs_beyond_the_budget_wait_in_order(place):
+    root, make = place
+    studio = make(2)
+    for name in "cab":
+        studio.ask(name, "gan", [])
+        time.sleep(0.01)
+    studio.tick(EXPERIMENTS)
+    until(lambda: [stands(studio, name) for name in "cab"] == ["running", "running", "queued"])
+    studio.tick(EXPERIMENTS)
+    assert stands(studio, "b") == "queued"
+    (root / "c" / "end").touch()
+    until(lambda: stands(studio, "c") == "finished")
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "b") == "running")
+
+
+def test_stop_resume_and_withdraw(place):
+    _, make = place
+    studio = make()
+    studio.ask("a", "gan", [])
+    studio.ask("b", "gan", [])
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "a") == "running")
+    assert studio.stop("b") == "taken out of the queue" and stands(studio, "b") == "stopped"
+    studio.stop("a")
+    until(lambda: stands(studio, "a") == "stopped")
+    assert studio.library.summary("a")["why"] == "stopped; saved."
+    with pytest.raises(InputError, match="does not run"):
+        studio.stop("a")
+    for name in "ab":
+        studio.again(name, EXPERIMENTS)
+    with pytest.raises(InputError, match="is queued"):
+        studio.again("a", EXPERIMENTS)
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "a") == "running")
+    assert stands(studio, "b") == "queued"
+
+
+def test_a_run_is_stopped_before_it_has_begun(place):
+    """What was started a moment ago has no lock yet, and is reached by the process that its parent names."""
+    root, make = place
+    studio = make()
+    studio.ask("a", "gan", [])
+    studio.tick(EXPERIMENTS)
+    assert not (root / "a" / "training").exists() and studio.stop("a") == "asked to save and end"
+    until(lambda: stands(studio, "a") == "stopped")
+
+
+def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
+    root, make = place
+    studio = make()
+    studio.ask("a", "gan", ["--fail"])
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "a") == "running")
+    (root / "a" / "end").touch()
+    until(lambda: stands(studio, "a") == "crashed")
+    assert studio.library.summary("a")["why"] == "ValueError: no good"
+    studio.ask("b", "gan", [])
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "b") == "running")
+    os.kill(studio._process(root / "b"), signal.SIGKILL)
+    until(lambda: stands(studio, "b") == "crashed")
+    assert "signal 9" in studio.library.summary("b")["why"]
+    studio.again("b", EXPERIMENTS)
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "b") == "running")
+
+
+def test_a_run_outlives_its_parent_and_is_found_and_stopped_all_the_same(place):
+    root, make = place
+    studio = make()
+    studio.ask("a", "gan", [])
+    studio.tick(EXPERIMENTS)
+    until(lambda: stands(studio, "a") == "running")
+    pid = json.loads((root / "a" / "studio.json").read_text())["pid"]
+    parent = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    time.sleep(0.1)
+    other = make()
+    assert stands(other, "a") == "running"
+    other.stop("a")
+    until(lambda: stands(other, "a") != "running")
+
+
+def test_one_studio_of_a_root_starts_what_is_queued_and_another_takes_over(place):
+    _, make = place
+    first, second = make(), make()
+    first.tick(EXPERIMENTS)
+    second.ask("a", "gan", [])
+    second.tick(EXPERIMENTS)
+    assert stands(second, "a") == "queued"
+    first.close()
+    second.tick(EXPERIMENTS)
+    until(lambda: stands(second, "a") == "running")
+
+
+def test_two_studios_that_start_at_once_start_a_run_once(place):
+    root, make = place
+    first, second = make(), make()
+    first.ask("a", "gan", [])
+    first._start(root / "a", EXPERIMENTS)
+    with pytest.raises(InputError, match="try again"):
+        second._start(root / "a", EXPERIMENTS)
+    until(lambda: stands(first, "a") == "running")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../a", "/a", "a/../b", "a/", "-a", ".a", "a b", "a\0", "a\n", "b/b/b/b", "x" * 300]
+)
+def test_names_that_could_lead_elsewhere_are_refused(place, name):
+    root, make = place
+    with pytest.raises(InputError):
+        make().ask(name, "gan", [])
+    assert not root.exists() or not list(root.iterdir())
+
+
+def test_a_place_that_is_taken_is_refused(place, tmp_path, make_run):
+    root, make = place
+    studio = make()
+    make_run(root / "a")
+    (root / "link").symlink_to(tmp_path)
+    (root / "file").touch()
+    for name in ("a", "a/b", "link/b", "link", "file", "file/b"):
+        with pytest.raises(InputError):
+            studio.ask(name, "gan", [])
+
+
+def test_runs_of_the_terminal_go_on_by_their_own_flags(place, make_run):
+    root, make = place
+    make_run(root / "a", flags_txt="--steps=1000\n")
+    make_run(root / "b")
+    make_run(root / "c", config_json=CONFIG | {"experiment": "toys"})
+    studio = make()
+    assert studio.origin(root / "a", EXPERIMENTS) == ("gan", [f"--flagfile={root / 'a' / 'flags.txt'}"])
+    for name in "bc":
+        with pytest.raises(InputError):
+            studio.again(name, EXPERIMENTS)
+
+
+@pytest.mark.parametrize("flags", [["--workdir=/x"], ["rm"], [7], ["--fail\0"], ["--", "x"], ["--no_such=1"]])
+def test_a_tampered_folder_starts_nothing(place, make_run, flags):
+    root, make = place
+    make_run(root / "a", studio_json={"state": "queued", "experiment": "gan", "flags": flags, "asked": "yesterday"})
+    studio = make()
+    studio.tick(EXPERIMENTS)
+    assert stands(studio, "a") == "refused" and not (root / "a" / "training").exists()

@@ -1,0 +1,89 @@
+"""Curves of any length in bounded memory, and new lines as they come."""
+
+import numpy as np
+
+from gan_jax.studio import series
+from tests.studio.making import record
+
+
+def test_a_curve_averages_neighbours_and_stays_short():
+    curve, values = series.Curve(), np.random.default_rng(0).normal(size=10_000)
+    for i, value in enumerate(values):
+        curve.add(i, value)
+    k = curve.every
+    assert k == 16 and len(curve.steps) < series.POINTS
+    whole = values[: len(curve.steps) * k].reshape(-1, k).mean(1)
+    np.testing.assert_allclose(curve.values, whole, rtol=1e-12, atol=1e-12)
+    assert curve.steps == list(range(k - 1, len(curve.steps) * k, k))
+    curve.add(10_000, 7.0)
+    rest = [*values[len(curve.steps) * k :], 7.0]
+    assert curve.to_dict()["steps"][-1] == 10_000
+    assert np.isclose(curve.to_dict()["values"][-1], np.mean(rest)) and len(rest) == 1 + 10_000 % k
+
+
+def read(found):
+    while found.advance():
+        pass
+    return found
+
+
+def test_series_read_on_where_they_end(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(record(1) + record(2) + record(3)[:20])
+    found = read(series.Series(path))
+    assert found.curves["disc/loss"].steps == [1, 2]
+    with open(path, "a") as file:
+        file.write(record(3)[20:])
+    assert read(found).curves["disc/loss"].steps == [1, 2, 3]
+    assert found.place[1] == path.stat().st_size
+
+
+def test_a_log_that_was_cut_back_is_read_anew(tmp_path):
+    """Resuming writes another file with fewer lines; a file that only shrank is read anew, too."""
+    path, other = tmp_path / "metrics.jsonl", tmp_path / "new"
+    path.write_text("".join(map(record, range(1, 9))))
+    found = read(series.Series(path))
+    other.write_text("".join(map(record, range(1, 4))) + "".join(map(record, range(20, 30))))
+    other.rename(path)
+    place = found.place
+    assert series.news(path, place)[0] is None
+    assert read(found).curves["disc/loss"].steps == [1, 2, 3, *range(20, 30)]
+    path.write_text(record(1))
+    assert read(found).curves["disc/loss"].steps == [1]
+
+
+def test_news_are_whole_lines_in_order(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(record(1))
+    place = read(series.Series(path)).place
+    assert series.news(path, place) == ([], place)
+    with open(path, "a") as file:
+        file.write(record(2) + "no JSON\n" + record(3) + record(4)[:9])
+    records, after = series.news(path, place)
+    assert [r["step"] for r in records] == [2, 3] and "wall" not in records[0]
+    assert series.news(path, after) == ([], after)
+
+
+def test_news_of_a_file_that_is_not_there_yet_and_then_is(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert series.news(path, (0, 0)) == ([], (0, 0))
+    path.write_text(record(1))
+    again, place = series.news(path, (0, 0))
+    assert again is None and [r["step"] for r in series.news(path, place)[0]] == [1]
+
+
+def test_lines_longer_than_a_block_do_not_stop_it(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(record(1) + "x" * (3 * series.BLOCK) + "\n" + record(2))
+    assert read(series.Series(path)).curves["disc/loss"].steps == [1, 2]
+
+
+def test_only_some_runs_are_held(tmp_path):
+    shelf = series.Shelf()
+    first = shelf.of(tmp_path / "0")
+    for i in range(series.KEPT):
+        shelf.of(tmp_path / str(i))
+    assert shelf.of(tmp_path / "0") is first
+    for i in range(1, series.KEPT + 1):
+        shelf.of(tmp_path / str(i))
+    assert shelf.of(tmp_path / "0") is not first
