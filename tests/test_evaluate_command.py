@@ -79,6 +79,7 @@ def test_refusals(data, tmp_path, capsys, words, message):
     assert code == 2 and re.search(message, said.err.splitlines()[-1]) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_damage_smoke_flagfile_gets_worse_by_every_score(tmp_path, capsys):
     """Distances rise with noise and blur, coverage falls with every class left out; only the neighbours show copies."""
     assert common.guarded(damage.run, ["--flagfile=damage_smoke", f"--workdir={tmp_path}"]) == 0
