@@ -101,7 +101,7 @@ def pmapped(f, devices, batch_axis=1, **jit_options):
     return jax.jit(mapped, donate_argnums=0, **jit_options)
 
 
-class Members(NamedTuple):
+class Way(NamedTuple):
     """A way to run independent members in one program. pack: what the program works on, from a tuple of the members' states;
     unpack: its inverse. each: step -> step of all members, on what is packed and a tuple of the members' batches."""
 
@@ -129,7 +129,7 @@ def _unrolled(step):
 
 # Vectorised is right for GPUs, to which it gives one large operation for several small ones; on CPUs convolutions with weights
 # for each member run at 0.6 of the speed, and the members' operations stand one after another in the program instead.
-MEMBERS = {"vmapped": Members(_stack, _unstack, _vmapped), "unrolled": Members(tuple, tuple, _unrolled)}
+MEMBERS = {"vmapped": Way(_stack, _unstack, _vmapped), "unrolled": Way(tuple, tuple, _unrolled)}
 
 
 def memory_gib():

@@ -191,6 +191,10 @@ def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path)
         assert kept == free
 
 
+def test_the_flag_names_every_way():
+    assert ("auto", *parallel.MEMBERS, "turns") == common.WAYS
+
+
 def test_command(tmp_path, capsys):
     def call(*argv):
         words = ["--flagfile=dcgan_smoke", "--devices=1", "--seed=3", "--members=2", f"--workdir={tmp_path}/a", *argv]

@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from gan_jax import seeds
-from gan_jax.studies import vote
+from gan_jax.studies import markup, vote
 
 CONCLUSIONS = {"better": "better", "worse": "worse", "open": "these seeds cannot tell"}
 AGAINST = ("against real only", "against the alternative")  # heads of the columns of differences, in points
@@ -180,11 +180,7 @@ def tables(results):
     titled = {heading(share, found): rows_of(results, share) for share, found in results["shares"].items()}
     if results["shares"]:
         titled["Generated images, seen as their class"] = readings_of(results)
-    out = []
-    for title, rows in titled.items():
-        head, *lines = [f"| {' | '.join(row)} |" for row in rows]
-        out.append("\n".join([f"**{title}**", "", head, "|---" * len(rows[0]) + "|", *lines]))
-    return out
+    return [markup.markdown(title, rows) for title, rows in titled.items()]
 
 
 def verdicts(results):

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from gan_jax import page, seeds
 from gan_jax.studies import augment as augment_study
+from gan_jax.studies import markup
 
 TITLE = "Do a GAN's images help a classifier?"
 
@@ -66,7 +67,7 @@ def document(results, root):
         drawn += page.figure(page.embed(page.chart(draw_one, 4.6, height), "svg+xml", title), title)
     said = "".join(f"<li>{html.escape(line)}</li>" for line in augment_study.verdicts(results))
     tables = "".join(
-        f"<h2>{html.escape(augment_study.heading(share, found))}</h2>{_table(augment_study.rows_of(results, share))}"
+        f"<h2>{html.escape(augment_study.heading(share, found))}</h2>{markup.table(augment_study.rows_of(results, share))}"
         for share, found in results["shares"].items()
     )
     return page.document(
@@ -76,12 +77,9 @@ def document(results, root):
         f"line is real images only.</p>{tables}"
         '<p class="soft">Mean over seeds (95 % interval by itself). Differences in points, paired by seed; their intervals '
         f"hold together. {augment_study.ALTERNATIVE}</p>"
-        f"<h2>Generated images, seen as their class</h2>{_table(augment_study.readings_of(results))}{_samples(results, root)}",
+        f"<h2>Generated images, seen as their class</h2>{markup.table(augment_study.readings_of(results))}"
+        f"{_samples(results, root)}",
     )
-
-
-def _table(rows):
-    return page.table([page.heads(rows[0]), *rows[1:]])
 
 
 def _samples(results, root):

@@ -14,7 +14,7 @@ from gan_jax.data import toys
 from gan_jax.errors import InputError
 from gan_jax.metrics import features, modes
 from gan_jax.metrics import points as point_scores
-from gan_jax.studies import curves, turns
+from gan_jax.studies import curves, markup, turns
 
 SHARE = 0.9  # of the way from the first score to the best: S4's question how long to train
 
@@ -208,7 +208,7 @@ def collect(judge, folders, words, against, diverged):
 
 def rows_of(results, which):
     """Cells of one of turns.TABLES, head first: mean +- standard deviation over seeds."""
-    kind, n = KINDS[results["kind"]], results["seeds"]
+    kind = KINDS[results["kind"]]
     out = [["system", "updates of G", "minutes", *kind.scores.values(), *results["classes"]]]
 
     def cells(name, rows, made="", minutes=""):
@@ -217,8 +217,7 @@ def rows_of(results, which):
         return [name, made, minutes, *scores, *shares]
 
     for system, rows in results["tables"][which].items():
-        name = results["systems"][system]
-        name += f" ({len(rows)} of {n} seeds, the others diverged)" if len(rows) < n else ""
+        name = markup.system(results["systems"][system], len(rows), results["seeds"])
         if rows:
             minutes = seeds.text([row["train_s"] / 60 for row in rows], 1)
             out.append(cells(name, rows, f"{np.mean([row['updates'] for row in rows]):,.0f}", minutes))
@@ -291,11 +290,6 @@ def differences_of(results):
     return out
 
 
-def _markdown(title, rows):
-    head, *lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([f"**{title}**", "", head, "|---" * len(rows[0]) + "|", *lines])
-
-
 def titled(results):
     """[(title, cells)] of all tables that have rows."""
     against = results["systems"][results["against"]]
@@ -307,7 +301,7 @@ def titled(results):
 
 def tables(results):
     """All tables as Markdown."""
-    return [_markdown(title, rows) for title, rows in titled(results)]
+    return [markup.markdown(title, rows) for title, rows in titled(results)]
 
 
 def verdicts(results):

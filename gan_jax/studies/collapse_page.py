@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gan_jax import images, page, points
-from gan_jax.studies import collapse, turns
+from gan_jax.studies import collapse, markup, turns
 
 TITLE = "Mode collapse and its cures"
 AXES = {"updates": ("step", "steps"), "time": ("train_s", "seconds of training")}  # of a curve, by table
@@ -137,10 +137,7 @@ def figures(results, made, source, root):
 def document(results, root):
     """The page. root: the study's folder, whose figures of shares and samples are shown."""
     said = "".join(f"<li>{html.escape(line)}</li>" for line in collapse.verdicts(results))
-    tables = "".join(
-        f"<h2>{html.escape(title)}</h2>{page.table([page.heads(rows[0]), *rows[1:]])}"
-        for title, rows in collapse.titled(results)
-    )
+    tables = "".join(f"<h2>{html.escape(title)}</h2>{markup.table(rows)}" for title, rows in collapse.titled(results))
     pictures = {
         "shares.png": "Shares of the classes in the training data and in each system's images; bars: standard deviation.",
         "samples.png": "What the first seed of each system makes, beside real data.",

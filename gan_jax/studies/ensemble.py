@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from gan_jax import seeds
-from gan_jax.studies import vote
+from gan_jax.studies import markup, vote
 
 LEVEL = 0.05  # of significance, S0's
 
@@ -109,11 +109,8 @@ def rows_of(results):
 
 def tables(results):
     """The two tables as Markdown, mean +- standard deviation over repeats."""
-    out = []
-    for title, rows in zip(("Accuracy and time", "Images and generators"), rows_of(results), strict=True):
-        head, *lines = [f"| {' | '.join(row)} |" for row in rows]
-        out.append("\n".join([f"**{title}**", "", head, "|---" * len(rows[0]) + "|", *lines]))
-    return out
+    titles = ("Accuracy and time", "Images and generators")
+    return [markup.markdown(title, rows) for title, rows in zip(titles, rows_of(results), strict=True)]
 
 
 def verdicts(results):

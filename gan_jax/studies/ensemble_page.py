@@ -5,7 +5,7 @@ import html
 from matplotlib.figure import Figure
 
 from gan_jax import page, seeds
-from gan_jax.studies import ensemble
+from gan_jax.studies import ensemble, markup
 
 TITLE = "Nodes that share the data out and vote"
 
@@ -59,18 +59,14 @@ def document(results, root):
     return page.document(
         TITLE,
         f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><ul>{said}</ul>'
-        f'<div class="pairs">{drawn}</div><h2>Accuracy and time</h2>{_table(accuracy)}'
+        f'<div class="pairs">{drawn}</div><h2>Accuracy and time</h2>{markup.table(accuracy)}'
         '<p class="soft">Mean +- standard deviation over repeats. Single: mean over the nodes. Gain: vote less single, paired '
         "by repeat. McNemar: vote against node 1. t per image: vote against the mean node.</p>"
-        f"<h2>Images and generators</h2>{_table(images)}"
+        f"<h2>Images and generators</h2>{markup.table(images)}"
         '<p class="soft">Labeller: test accuracy of the classifier that labels the images of a node. Purity: share of images '
         "that a central classifier sees in the most frequent class of their generator; beside it the share of the most "
         f"frequent class of all, the purity of generators that are all alike.</p>{_samples(results, root)}",
     )
-
-
-def _table(rows):
-    return page.table([page.heads(rows[0]), *rows[1:]])
 
 
 def _samples(results, root):

@@ -7,7 +7,7 @@ Results are those of experiments.gan_vs_dcgan.collect: "tables" has rows of scor
 import numpy as np
 
 from gan_jax import seeds, tables
-from gan_jax.studies import curves
+from gan_jax.studies import curves, markup
 
 SCORES = ("frechet", "total_variation", "precision", "recall")  # that systems are compared by, the first above all
 ROUNDED = {"frechet": 2}  # decimals; of the others 3
@@ -63,14 +63,7 @@ def shares_of(results):
 
 
 def _name(results, system, rows):
-    known, n = results["systems"][system]["title"], results["seeds"]
-    return known if len(rows) == n else f"{known} ({len(rows)} of {n} seeds, the others diverged)"
-
-
-def markdown(heading, rows):
-    """A table as Markdown."""
-    head, *lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([f"**{heading}**", "", head, "|---" * len(rows[0]) + "|", *lines])
+    return markup.system(results["systems"][system]["title"], len(rows), results["seeds"])
 
 
 def compared(results):
@@ -149,4 +142,4 @@ def blocks(results):
 
 def as_markdown(results):
     """All tables as Markdown."""
-    return [markdown(heading, rows) for heading, rows in blocks(results).items()]
+    return [markup.markdown(heading, rows) for heading, rows in blocks(results).items()]
