@@ -90,7 +90,7 @@ def collect(root, arms, classes, rare=""):
     return {
         "classes": list(classes),
         "rare": rare,
-        "arms": {key: {"text": arm.text, "rivals": list(arm.rivals)} for key, arm in arms.items()},
+        "arms": {key: {"text": arm.text, "rivals": list(arm.rivals), "generated": arm.generated} for key, arm in arms.items()},
         "shares": shares,
         "comparisons": compare(shares, arms, measures(rare)),
         "failed": failed,
@@ -184,8 +184,9 @@ def tables(results):
 
 
 def verdicts(results):
-    """Sentences: which training sets are better and by how much, what that rests on, the three readings, what failed."""
-    lines = []
+    """Sentences: all in one, which training sets are better and by how much, what that rests on, the three readings, what
+    failed."""
+    lines = headline(results)
     for share in results["shares"]:
         lines += _of_rare(results, share) if results["rare"] else _of_all(results, share)
     n = len(results["comparisons"])
@@ -197,6 +198,25 @@ def verdicts(results):
         )
     lines += [_reading(share, found) for share, found in results["shares"].items() if "judge" in found["gan"]]
     return lines + [f"Failed, and left out: {name}: {why}." for name, why in results["failed"].items()]
+
+
+def headline(results):
+    """What adding synthetic images to real ones did in all shares, in a list of one sentence, or of none before there is any.
+
+    For each of AGAINST the range of mean differences and how many comparisons are better or worse.
+    """
+    name, words = next(iter(measures(results["rare"]).items()))
+    mixed = {key: arm["rivals"] for key, arm in results["arms"].items() if arm["generated"] and key != "synthetic"}
+    said = []
+    for i, against in enumerate(AGAINST):
+        rows = [row for row in results["comparisons"] if row["rival"] in mixed.get(row["arm"], ())[i : i + 1]]
+        rows = [row for row in rows if row["measure"] == name]
+        if rows:
+            gains, how = [100 * row["mean"] for row in rows], [conclusion(row) for row in rows]
+            better, worse = (how.count(word) or "none" for word in ("better", "worse"))
+            span = f"{min(gains):+.1f} to {max(gains):+.1f} points"
+            said.append(f"{against} {span}, better in {better} and worse in {worse} of {len(rows)}")
+    return [f"Synthetic images added to real ones, {words}: {'; '.join(said)}."] if said else []
 
 
 def _of_all(results, share):

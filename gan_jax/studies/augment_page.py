@@ -65,18 +65,19 @@ def document(results, root):
     for share, name, title in panels(results):
         draw_one = lambda axes, share=share, name=name: draw_panel(axes, results, share, name)  # noqa: E731
         drawn += page.figure(page.embed(page.chart(draw_one, 4.6, height), "svg+xml", title), title)
-    said = "".join(f"<li>{html.escape(line)}</li>" for line in augment_study.verdicts(results))
+    said, *details = [html.escape(line) for line in augment_study.verdicts(results)] or ["Nothing is compared yet."]
+    details = "".join(f"<li>{line}</li>" for line in details)
     tables = "".join(
         f"<h2>{html.escape(augment_study.heading(share, found))}</h2>{markup.table(augment_study.rows_of(results, share))}"
         for share, found in results["shares"].items()
     )
     return page.document(
         TITLE,
-        f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><ul>{said}</ul>'
-        f'<div class="pairs">{drawn}</div><p class="soft">Means and 95 % intervals over seeds, each by itself; the dotted '
-        f"line is real images only.</p>{tables}"
+        f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><p><strong>{said}</strong> '
+        f'{augment_study.ALTERNATIVE}</p><div class="pairs">{drawn}</div><p class="soft">Means and 95 % intervals over seeds, '
+        f"each by itself; the dotted line is real images only.</p>{tables}"
         '<p class="soft">Mean over seeds (95 % interval by itself). Differences in points, paired by seed; their intervals '
-        f"hold together. {augment_study.ALTERNATIVE}</p>"
+        f"hold together.</p><h2>In words</h2><ul>{details}</ul>"
         f"<h2>Generated images, seen as their class</h2>{markup.table(augment_study.readings_of(results))}"
         f"{_samples(results, root)}",
     )
