@@ -47,7 +47,9 @@ class Sweep(common.Command):
     experiment: str = setting("morpho", "the training command that is varied")
     vary: tuple = setting((), "a grid, FLAG=VALUE,VALUE;FLAG=VALUE,VALUE; see above")
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
-    workdir: str = setting("runs/ablate", "folder of the sweep; every run has a folder in it")
+    workdir: str = setting(
+        "", "folder of the sweep, in which every run has one; default: runs/ and the name of the flagfile, or runs/ablate"
+    )
     jobs: int = setting(1, "runs at a time; they share the cores, and the GPUs, equally", low=1)
     members_by: str = setting("", "the seeds of a configuration in one process, as members of one program or in turn; "
                               "empty: a process each", choices=("", *common.WAYS))  # fmt: skip
@@ -74,12 +76,12 @@ def read(argv):
     """(Sweep, Scoring, {flag: value} where the experiment's flags differ from its defaults) of a command line."""
     module = common.named_experiment("ablate", Sweep(), argv)
     defaults = common.settings_groups(module.METHOD, module.DEFAULTS)[1:]
-    (flags, scoring, *groups), _ = common.parse(__doc__, "experiments.ablate", [Sweep(), Scoring(), *defaults], argv)
+    (flags, scoring, *groups), values = common.parse(__doc__, "experiments.ablate", [Sweep(), Scoring(), *defaults], argv)
     base = {}
     for group, default in zip(groups, defaults, strict=True):
         pairs = {f.name: (getattr(group, f.name), getattr(default, f.name)) for f in dataclasses.fields(group)}
         base |= {name: new for name, (new, old) in pairs.items() if new != old}
-    return flags, scoring, base
+    return dataclasses.replace(flags, workdir=str(common.folder(flags.workdir, values, "ablate"))), scoring, base
 
 
 def trials(flags, base):
@@ -104,7 +106,7 @@ def trials(flags, base):
 
 def folder_of(flags, name):
     """The run folder of a trial."""
-    return pathlib.Path(flags.workdir).expanduser() / name
+    return pathlib.Path(flags.workdir) / name
 
 
 def command(experiment, words):
@@ -345,7 +347,7 @@ def run(argv):
     flags, scoring, base = read(argv)
     if flags.slurm:
         common.need("submitit", "--slurm", "sweep")
-    root = pathlib.Path(flags.workdir).expanduser()
+    root = pathlib.Path(flags.workdir)
     plan = check(flags, scoring, trials(flags, base))
     if flags.dry_run:
         preview(flags, book.Book(root, plan))

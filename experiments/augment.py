@@ -45,7 +45,7 @@ from gan_jax.settings import Run, setting
 class Study(common.Command):
     """Flags of this study."""
 
-    workdir: str = setting("runs/augment", "the study folder")
+    workdir: str = setting("", "the study folder; default: runs/ and the name of the flagfile or of the study")
     experiment: str = setting("acgan", "the training command of the GAN, which must be told classes: acgan, cgan, ...")
     fractions: str = setting("1,0.1,0.01", "shares of the labels, with commas; each one over a whole number")
     ratios: str = setting("0.5,1,2", "synthetic images per real one, with commas; empty: no such training sets")
@@ -120,7 +120,7 @@ def read(argv):
 
     module = common.named_experiment("augment", Study(), argv)
     groups = [Study(), *common.settings_groups(module.METHOD, module.DEFAULTS)[1:]]
-    (study, run, hp), _ = common.parse(__doc__, "experiments.augment", groups, argv)
+    (study, run, hp), values = common.parse(__doc__, "experiments.augment", groups, argv)
     ordinary.check(study.ordinary)
     ratios = numbers(study.ratios, "ratios", 0, 100)
     if not (ratios or study.rare):
@@ -128,7 +128,7 @@ def read(argv):
     if ratios and study.both_ratio > ratios[-1]:
         raise InputError(f"--both_ratio={study.both_ratio:g} is above every ratio; use {ratios[-1]:g} or less.")
     run = dataclasses.replace(run, data=sources.absolute(run.data))
-    root = pathlib.Path(study.workdir).expanduser()
+    root = common.folder(study.workdir, values, "augment")
     return Setup(study, module, run, hp, root, shares_of(study.fractions), tuple(ratios))
 
 

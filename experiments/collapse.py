@@ -73,7 +73,7 @@ SYSTEMS = {
 class Study(common.Command):
     """Flags of this study."""
 
-    workdir: str = setting("runs/collapse", "the study folder")
+    workdir: str = setting("", "the study folder; default: runs/ and the name of the flagfile or of the study")
     systems: str = setting("gan,gan_d5,gan_balance,dragan,distgan,morpho,mgan,multi_gen", "systems, with commas")
     against: str = setting("gan", "the system that all others are compared with")
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
@@ -215,9 +215,9 @@ def run(argv):
     from gan_jax.data import source as sources
     from gan_jax.studies import collapse
 
-    (study, base, shared), _ = common.parse(__doc__, "experiments.collapse", GROUPS, argv)
+    (study, base, shared), values = common.parse(__doc__, "experiments.collapse", GROUPS, argv)
     base = dataclasses.replace(base, data=sources.absolute(base.data), resident_gib=_share_of_memory(study, base))
-    setup = open_data(study, base, shared, pathlib.Path(study.workdir).expanduser())
+    setup = open_data(study, base, shared, common.folder(study.workdir, values, "collapse"))
     if study.dry_run:
         print("Dry run: nothing was written. Systems:", *(f"{s}: {SYSTEMS[s].words}" for s in setup.systems), sep="\n")
         return

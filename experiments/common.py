@@ -201,6 +201,17 @@ def settings_groups(method, defaults):
     return [Training(), run, hp]
 
 
+def folder(workdir, values, name):
+    """Path of the folder that a command works in.
+
+    Args:
+      workdir: what --workdir says; "" is runs/ and the name of the flagfile, so that each has a folder of its own, or of the
+        command if there is none. values: FlagValues of `parse`. name: the command's.
+    """
+    given = values["flagfile"].value
+    return pathlib.Path(workdir or f"runs/{pathlib.Path(given[-1]).stem if given else name}").expanduser()
+
+
 def configure(experiment, method, defaults, doc, argv):
     """What a training command line asks for, after all checks that need no data.
 
@@ -220,8 +231,7 @@ def configure(experiment, method, defaults, doc, argv):
     (command, settings, hp), values = parse(doc, f"experiments.{experiment}", settings_groups(method, defaults), argv)
     if settings.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
-    stem = pathlib.Path(values["flagfile"].value[-1]).stem if values["flagfile"].value else experiment
-    workdir = pathlib.Path(command.workdir or pathlib.Path("runs") / stem).expanduser()
+    workdir = folder(command.workdir, values, experiment)
     configs.validate_settings(settings, hp, len(jax.devices()))
     settings = dataclasses.replace(settings, data=sources.absolute(settings.data))
     return command, workdir, configs.Config(experiment, method, settings, hp, None), values

@@ -42,7 +42,7 @@ METHOD = "mgan"
 class Study(common.Command):
     """Flags of this study."""
 
-    workdir: str = setting("runs/ensemble", "the study folder")
+    workdir: str = setting("", "the study folder; default: runs/ and the name of the flagfile or of the study")
     nodes: str = setting("1,2,3,4,5,6", "numbers of nodes to compare, with commas")
     repeats: int = setting(10, "repeats, each with seeds and parts of its own", low=1, high=1000)
     epochs: int = setting(100, "passes of every node over its part of the data, in place of --steps", low=1)
@@ -334,10 +334,10 @@ def run(argv):
     from gan_jax import members, runs
     from gan_jax.data import source as sources
 
-    (study, base, hp), _ = common.parse(__doc__, "experiments.ensemble", GROUPS, argv)
+    (study, base, hp), values = common.parse(__doc__, "experiments.ensemble", GROUPS, argv)
     study = dataclasses.replace(study, members_by=members.way(study.members_by, base))
     base = dataclasses.replace(base, data=sources.absolute(base.data))
-    setup = Setup(study, base, hp, pathlib.Path(study.workdir).expanduser())
+    setup = Setup(study, base, hp, common.folder(study.workdir, values, "ensemble"))
     if study.members_by != "turns" and (study.jobs > 1 or study.slurm or study.node):
         raise InputError(
             f"--members_by={study.members_by} is one process for an ensemble; leave out --jobs, --slurm and --node."

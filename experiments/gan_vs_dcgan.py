@@ -17,7 +17,6 @@ gan_vs_dcgan_smoke (seconds), gan_vs_dcgan_quick (a tenth of S2's updates, the D
 
 import dataclasses
 import json
-import pathlib
 import sys
 from typing import Any, NamedTuple
 
@@ -56,7 +55,7 @@ SCORED = "frechet,coverage,classes"  # metrics at the end
 class Study(common.Command):
     """Flags of this study."""
 
-    workdir: str = setting("runs/gan_vs_dcgan", "the study folder")
+    workdir: str = setting("", "the study folder; default: runs/ and the name of the flagfile or of the study")
     data: str = setting("idx:data/mnist", "labelled images, any source of a training command")
     size: int = setting(28, "side of the images, in pixels", low=8, high=1024)
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
@@ -263,9 +262,9 @@ def run(argv):
     from gan_jax.metrics import features
     from gan_jax.studies import turns
 
-    ((study,), _) = common.parse(__doc__, "experiments.gan_vs_dcgan", GROUPS, argv)
+    (study,), values = common.parse(__doc__, "experiments.gan_vs_dcgan", GROUPS, argv)
     study = dataclasses.replace(study, data=sources.absolute(study.data))
-    root = pathlib.Path(study.workdir).expanduser()
+    root = common.folder(study.workdir, values, "gan_vs_dcgan")
     source, heldout = open_data(study)
     if study.dry_run:
         configs = {system: build_config(study, system, n, study.seed, source) for system, n in lengths(study).items()}

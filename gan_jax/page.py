@@ -30,7 +30,7 @@ figure { margin: 0; min-width: 0 } figcaption { margin-top: 6px } img { display:
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem }
 th, td { padding: 5px 14px 5px 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap }
-td:last-child { white-space: normal } tr:last-child > * { border-bottom: 0 }
+td:last-child { white-space: normal; min-width: 14ch } tr:last-child > * { border-bottom: 0 }
 td.n { white-space: nowrap }
 .model { color: var(--mark); font-weight: 600 } .wide { width: 50% }
 .bar { height: 10px; min-width: 1px; border-radius: 3px; background: var(--mark) }

@@ -98,12 +98,13 @@ def test_every_flagfile_is_read_by_the_experiment_that_it_varies(name):
     points = {t.point.name for t in ablate.trials(flags, base)}
     assert len(points) == (4 if name == "ablate_smoke" else 11) and scoring.n_images >= 200
     assert name in ablate.__doc__ and base["steps"] >= 20
+    assert flags.workdir == f"runs/{name}", "each in a folder of its own"
 
 
 def test_the_flags_of_every_training_command_can_be_read():
     for name in common.training_commands():
         flags, _, base = ablate.read([f"--experiment={name}", "--steps=7", "--seeds=2", "--seed=5"])
-        assert (flags.experiment, base) == (name, {"steps": 7, "seed": 5})
+        assert (flags.experiment, base) == (name, {"steps": 7, "seed": 5}) and flags.workdir == "runs/ablate"
     assert [t.seed for t in ablate.trials(flags, base)] == [5, 6]
 
 

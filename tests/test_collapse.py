@@ -176,7 +176,13 @@ def test_tables_follow_the_numbers(results):
 
 
 def test_verdicts_follow_the_numbers(results):
-    said = "\n".join(found.verdicts(results))
+    first, *said = found.verdicts(results)
+    both = "Morpho-GAN, Dist-GAN of 3"
+    assert first == (
+        f"Systems that cover all 2 classes in every seed: equal generator updates, {both}; equal wall time, {both}. Against "
+        "Morpho-GAN, none of 4 differences are clearly better and 1 clearly worse."
+    ), "total variation has no spread, and so no interval"
+    said = "\n".join(said)
     assert "Equal generator updates: DCGAN against Morpho-GAN, Frechet distance: +4.000" in said
     assert "one of 4 that hold together): Morpho-GAN is better" in said
     assert "Frechet distance: whether Dist-GAN differs from Morpho-GAN, these seeds cannot tell" in said
@@ -185,6 +191,11 @@ def test_verdicts_follow_the_numbers(results):
     assert "DCGAN 1, 1, 1 (3 of 3 seeds lose some, 3 collapsed to one or none)" in said
     assert "as it turned out (the longest is 1): Morpho-GAN 1.00" in said and "updates_dcgan_hdcgan_0: non-finite" in said
     assert "Dist-GAN left out 50 % of its updates of G" in said and said.count("left out") == 2
+
+
+def test_the_first_sentence_names_what_comes_nearest_where_none_covers_all(results):
+    results["n_modes"] = 3
+    assert "equal wall time, none of 3 (most: Morpho-GAN, 2.0)." in found.verdicts(results)[0]
 
 
 def test_points_between_modes_have_not_collapsed():
@@ -199,7 +210,7 @@ def test_what_was_never_scored_or_all_diverged_is_no_trouble(results, tmp_path):
     results |= {"curves": none}
     assert not collapse_page.has_curves(results) and len(found.tables(results)) == 3
     results |= {"tables": none}
-    assert len(found.tables(results)) == 2 and "no run ended" in found.verdicts(results)[0]
+    assert len(found.tables(results)) == 2 and "no run ended" in found.verdicts(results)[1]
     pictures = {t: dict.fromkeys(results["systems"]) for t in turns.TABLES}
     source = types.SimpleNamespace(images=np.zeros((8, 8, 8, 1), np.uint8), points=False)
     assert collapse_page.figures(results, pictures, source, tmp_path) == ["samples.png", "shares.png"]
@@ -317,7 +328,7 @@ def test_a_study_of_points(tmp_path, capsys, monkeypatch):
     score = points.score
 
     def slow(*args):
-        time.sleep(0.2)
+        time.sleep(1)
         return score(*args)
 
     monkeypatch.setattr(points, "score", slow)
@@ -328,7 +339,7 @@ def test_a_study_of_points(tmp_path, capsys, monkeypatch):
     assert [c["step"] for c in results["curves"]["time"]["multi_gen"]] == [[5, 10, 15, 20]]
     assert results["curves"]["time"]["multi_gen"] == results["curves"]["updates"]["multi_gen"]
     record = json.loads((tmp_path / "study" / "time_gan_0" / "metrics.jsonl").read_text().splitlines()[-1])["wall"]
-    assert record["evaluate_s"] > 0.8 > record["train_s"]
+    assert record["evaluate_s"] > 4 > record["train_s"]
     assert {p.name for p in (tmp_path / "study").iterdir()} >= {"report.html", "samples.png", "curves.png", "tables.md"}
 
 

@@ -305,8 +305,8 @@ def tables(results):
 
 
 def verdicts(results):
-    """Sentences: which systems lose modes, which differ from `against`, what time was taken, what diverged."""
-    lines = [_covered(results, which) for which in turns.TABLES] + _better(results)
+    """Sentences: all in one, which systems lose modes, which differ from `against`, what time was taken, what diverged."""
+    lines = [headline(results)] + [_covered(results, which) for which in turns.TABLES] + _better(results)
     for which, words in turns.TABLES.items():
         for system, rows in results["tables"][which].items():
             if skipped := [1 - row["updates"] / row["steps"] for row in rows if row["updates"] < row["steps"]]:
@@ -316,6 +316,30 @@ def verdicts(results):
     ratios = ", ".join(f"{results['systems'][s]} {t / max(times.values()):.2f}" for s, t in times.items())
     lines += [f"{turns.TABLES['time']}, as it turned out (the longest is 1): {ratios}."] if times else []
     return lines + [f"Diverged: {name}: {why}" for name, why in results["diverged"].items()]
+
+
+def headline(results):
+    """One sentence: which systems cover all modes in every seed, and how many of the differences from `against` are clear."""
+    kind, pairs, words = KINDS[results["kind"]], comparisons(results), results["systems"]
+    said = "; ".join(f"{title.lower()}, {_whole(results, which)}" for which, title in turns.TABLES.items())
+    ends = [(low, high) for _, low, high in (seeds.difference(*pair, len(pairs)) for pair in pairs.values()) if low is not None]
+    better, worse = sum(high < 0 for _, high in ends), sum(low > 0 for low, _ in ends)
+    return (
+        f"Systems that cover all {results['n_modes']} {kind.noun} in every seed: {said}. Against "
+        f"{words[results['against']]}, {better or 'none'} of {len(pairs)} differences are clearly better and "
+        f"{worse or 'none'} clearly worse."
+    )
+
+
+def _whole(results, which):
+    """Which systems of a table cover all modes in every seed, or which comes nearest on average."""
+    covered = KINDS[results["kind"]].covered
+    counts = {s: [row[covered] for row in rows] for s, rows in results["tables"][which].items() if rows}
+    whole = [results["systems"][s] for s, some in counts.items() if min(some) >= results["n_modes"]]
+    if whole or not counts:
+        return f"{', '.join(whole) or 'none'} of {len(counts)}"
+    most = max(counts, key=lambda s: sum(counts[s]))
+    return f"none of {len(counts)} (most: {results['systems'][most]}, {np.mean(counts[most]):.1f})"
 
 
 def _covered(results, which):

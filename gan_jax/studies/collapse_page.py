@@ -136,7 +136,8 @@ def figures(results, made, source, root):
 
 def document(results, root):
     """The page. root: the study's folder, whose figures of shares and samples are shown."""
-    said = "".join(f"<li>{html.escape(line)}</li>" for line in collapse.verdicts(results))
+    said, *details = [html.escape(line) for line in collapse.verdicts(results)]
+    details = "".join(f"<li>{line}</li>" for line in details)
     tables = "".join(f"<h2>{html.escape(title)}</h2>{markup.table(rows)}" for title, rows in collapse.titled(results))
     pictures = {
         "shares.png": "Shares of the classes in the training data and in each system's images; bars: standard deviation.",
@@ -149,11 +150,11 @@ def document(results, root):
     )
     return page.document(
         TITLE,
-        f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><ul>{said}</ul>'
+        f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><p><strong>{said}</strong></p>'
         f"{_curves(results) if has_curves(results) else ''}{tables}"
         '<p class="soft">Mean +- standard deviation over seeds. A step is one update of G, but where a rule skips some. '
         "Times are of training alone, without compiling and scoring. 90 % is at the first score where none was better.</p>"
-        f"<h2>Pictures</h2>{shown}",
+        f"<h2>Pictures</h2>{shown}<h2>In words</h2><ul>{details}</ul>",
     )
 
 
