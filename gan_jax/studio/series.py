@@ -91,7 +91,8 @@ class Series:
                 self.shares = self.shares[::2]
 
     def to_dict(self):
-        """JSON-able: {"place": "IDENTITY-BYTES", "curves": {name: {"steps": [...], "values": [...]}}, "shares": [{"step", ...}]}."""
+        """JSON-able: {"place": "IDENTITY-BYTES", "curves": {name: {"steps": [...], "values": [...]}}, "shares": [{"step", and
+        see shares}]}."""
         curves = {name: curve.to_dict() for name, curve in sorted(self.curves.items())}
         return {"place": "{}-{}".format(*self.place), "curves": curves, "shares": self.shares}
 

@@ -113,9 +113,9 @@ function shown() {
 function bars() {
   const shares = shown();
   byId("balance").hidden = classes.length < 2;
-  byId("counted").textContent = !shares ? "Not counted yet: --eval_every counts while a run trains, experiments.evaluate afterwards."
-    : shares.step ? `Step ${whole(shares.step)}.` : "As experiments.evaluate counted them.";
-  byId("bars").hidden = !shares;
+  byId("counted").textContent = !shares ? "Not counted yet: a run with --eval_every counts as it trains, and experiments.evaluate afterwards."
+    : shares.step ? `At step ${whole(shares.step)}.` : "As experiments.evaluate counted them.";
+  byId("shares").hidden = !shares;
   if (!shares) return;
   const most = Math.max(...shares.real, ...shares.model, 1e-9), ns = "http://www.w3.org/2000/svg";
   const bar = (share, kind) => {
