@@ -126,7 +126,7 @@ function setRunning(on) {
 function start() {
   setRunning(!running);
   send(running ? "run" : "stop");
-  say(running ? "Training." : "Paused.");
+  if (!$("run").disabled) say(running ? "Training." : "Paused.");
 }
 
 function restart() {
