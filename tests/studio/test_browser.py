@@ -13,7 +13,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
 
-PAGES = ["", "run/a", "run/study/b", "new", "try?run=a", "colorize", "compare", "no/such/page"]
+PAGES = ["", "run/a", "run/study/b", "new", "try?run=a", "colorize", "compare", "learn/", "learn/collapse.html", "no/such/page"]
 
 
 @pytest.fixture(scope="module")
