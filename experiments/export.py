@@ -4,8 +4,8 @@ Of a run (--workdir) writes its generator as generator.onnx; of a data set (--cl
 images, trained if it is not in the cache, as classifier.onnx; with manifest.json beside them, which says what goes in and comes
 out, in which range, and which state of which run it is. --page writes a folder for any web server, or `python -m http.server`:
 a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web), and three
-lessons, on mode collapse, losses and penalties, that train the same beside their text; with --digits=DATA one more page, where a
-classifier and a GAN learn small gray pictures. It works without a network, and asks no other server for anything.
+lessons, on mode collapse, losses and penalties, that train the same beside their text; with --digits=DATA one more page, where
+a classifier and a GAN learn small gray pictures. It works without a network, and asks no other server for anything.
 
 Needs the extra export, and jax2onnx: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx (which asks for an older
 orbax-checkpoint than this project, and works with it).
