@@ -3,9 +3,9 @@
 Of a run (--workdir) writes its generator as generator.onnx; of a data set (--classifier=DATA) the classifier that scores its
 images, trained if it is not in the cache, as classifier.onnx; with manifest.json beside them, which says what goes in and comes
 out, in which range, and which state of which run it is. --page writes a folder for any web server, or `python -m http.server`:
-a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web); with
---digits=DATA a second page, where a classifier and a GAN learn small gray pictures. It works without a network, and asks no
-other server for anything.
+a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web), and three
+lessons, on mode collapse, losses and penalties, that train the same beside their text; with --digits=DATA one more page, where
+a classifier and a GAN learn small gray pictures. It works without a network, and asks no other server for anything.
 
 Needs the extra export, and jax2onnx: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx (which asks for an older
 orbax-checkpoint than this project, and works with it).
@@ -49,7 +49,7 @@ class Settings(common.Command):
     )
     seeds: int = setting(3, "with --page: fresh states of each GAN, to begin from", low=1, high=100)
     digits: str = setting(
-        "", "with --page: labelled gray pictures, such as idx:data/mnist, for a second page that learns them; empty: none"
+        "", "with --page: labelled gray pictures, such as idx:data/mnist, for one more page, which learns them; empty: none"
     )
     runtime: str = setting("", "with --page: a folder that holds the dist files of onnxruntime-web; empty: npm fetches them")
     out: str = setting("", "the folder to write; default: exported in the run folder, or exported/page")

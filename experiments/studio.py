@@ -24,6 +24,7 @@ class Settings(common.Command):
     port: int = setting(8080, "port to listen at; 0: any that is free", low=0, high=65535)
     token: str = setting("", "word without which nothing is shown; new: make one")
     jobs: int = setting(1, "runs that train at a time; further ones wait", low=1, high=64)
+    page: str = setting("exported/page", "folder that experiments.export --page wrote: what the lessons train")
     open: bool = setting(False, "show it in the browser of this machine")
     describe: bool = setting(False, "print what the forms are made of, as JSON, and stop")
 
@@ -75,7 +76,7 @@ def run(argv):
         raise InputError(f"--host={flags.host} can be reached by others; add --token=WORD, or --token=new for a random one.")
     if token and not token.isascii():
         raise InputError("--token is sent in addresses; use letters, digits, dash and underscore.")
-    serving.serve(flags.root, flags.host, flags.port, token, flags.jobs, flags.open, common.prepare_jax)
+    serving.serve(flags.root, flags.host, flags.port, token, flags.jobs, flags.page, flags.open, common.prepare_jax)
 
 
 if __name__ == "__main__":

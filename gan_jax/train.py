@@ -19,7 +19,7 @@ from jax import lax
 from gan_jax import cache, checkpoint, evaluate, images, log, metrics, parallel, points, report, sampling, watch
 from gan_jax.data import feed
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
-from gan_jax.metrics import features
+from gan_jax.metrics import features, modes
 from gan_jax.metrics import points as point_scores
 from gan_jax.state import fresh, init, shapes
 from gan_jax.step import build_step, n_draws
@@ -340,9 +340,11 @@ class Loop:
         means = averages(self.method, jax.device_get(tally))
         self.carry = (state, jax.device_put(self.empty, parallel.replicated(self.devices)))
         record = {"step": self.t, **means, **self.scores}
+        if self.shares:
+            record["shares"] = self.shares
         if self.watch:
             with self.timer("watch"):
-                record |= self.watch.look(self._vars(), record, self.shares)
+                record |= self.watch.look(self._vars(), record, self.shares and self.shares["model"])
         (t0, s0), now = self.last, self.timer["train"]
         self.last = (self.t, now)
         speed = (self.t - t0) / max(now - s0, 1e-9)
@@ -385,7 +387,9 @@ class Loop:
             fakes = self.sampler(self._vars(), jax.random.key(0), self.run.eval_images)
             row = evaluate.row(self.see, [(self.reference, self.see(fakes))])
             self.scores = {f"eval/{name}": value for name, value in evaluate.summary(row).items()}
-            self.shares = row.get("fractions")
+            if "fractions" in row:
+                real = modes.fractions(self.reference["probs"]).tolist()
+                self.shares = {"real": real, "model": row["fractions"]}
 
     def _save(self):
         with self.timer("checkpoint"):

@@ -107,7 +107,9 @@ def test_scores_in_training_equal_scores_afterwards(tmp_path, capsys):
     assert common.guarded(lambda w: common.run("dcgan", dcgan.METHOD, dcgan.DEFAULTS, "", w), words) == 0
     logged = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
     assert common.guarded(evaluate.run, [f"--workdir={folder}", "--checkpoint=best", "--n_images=128", "--repeats=1"]) == 0
-    rows = json.loads((folder / "eval.json").read_text())["rows"]
+    record = json.loads((folder / "eval.json").read_text())
+    rows = record["rows"]
+    assert logged["shares"] == {"real": record["real_fractions"], "model": rows["model"]["fractions"]}
     assert {k: v for k, v in logged.items() if k.startswith("eval/")} == {
         f"eval/{k}": rows["model"][k] for k in ("frechet", "total_variation", "kl", "classes_5pct")
     }

@@ -66,7 +66,8 @@ async def refused(request, error):
 
 async def failed(request, error):
     """An HTTPException as an answer."""
-    return said(request, error.status_code, error.detail)
+    text = "There is no such page." if error.detail == "Not Found" else error.detail  # Starlette's own word
+    return said(request, error.status_code, text)
 
 
 async def broken(request, error):

@@ -1,4 +1,4 @@
-"""The curves of a run: every logged value over steps, in bounded memory however long metrics.jsonl grows; and its new lines."""
+"""The curves of a run, and its class shares, over steps, in bounded memory however long metrics.jsonl grows; its new lines."""
 
 import collections
 import os
@@ -8,6 +8,8 @@ from gan_jax.studio import files
 POINTS = 800  # of a curve at most, an even number; neighbours are averaged as it grows beyond
 NAMES = 200  # curves of one run, at most
 BLOCK = 2**20  # bytes read at a time
+CLASSES = 64  # of which shares are shown, at most
+SHARES = 200  # evaluations whose shares are held, an even number; every second is left out as there are more
 KEPT = 8  # runs whose curves are held
 
 
@@ -44,6 +46,15 @@ def shown(record):
     return {name[:80]: value for name, value in numbers if "/" in name and abs(value) < files.HUGE}
 
 
+def shares(record):
+    """{"real": [K], "model": [K]}, the class shares that a record of an evaluation holds, or None."""
+    found = record.get("shares")
+    real, made = (found.get(key) for key in ("real", "model")) if isinstance(found, dict) else (None, None)
+    if not isinstance(real, list) or not isinstance(made, list) or not 0 < len(real) == len(made) <= CLASSES:
+        return None
+    return {"real": real, "model": made} if all(type(v) in (int, float) and 0 <= v <= 1 for v in real + made) else None
+
+
 class Series:
     """The curves of one metrics.jsonl, read on from where they end.
 
@@ -51,7 +62,7 @@ class Series:
     """
 
     def __init__(self, path):
-        self._path, self.place, self.curves = path, (0, 0), {}
+        self._path, self.place, self.curves, self.shares = path, (0, 0), {}, []
 
     def advance(self):
         """Reads on, a block at most. Returns whether there is more."""
@@ -59,23 +70,31 @@ class Series:
             with files.open_regular(self._path) as file:
                 found = os.fstat(file.fileno())
                 if found.st_ino != self.place[0] or found.st_size < self.place[1]:
-                    self.place, self.curves = (found.st_ino, 0), {}  # another file: cut back when the run was resumed
+                    self.place, self.curves, self.shares = (found.st_ino, 0), {}, []  # another: cut back at a resumption
                 lines, end = new_lines(file, self.place[1], BLOCK)
         except OSError:
-            self.place, self.curves = (0, 0), {}
+            self.place, self.curves, self.shares = (0, 0), {}, []
             return False
         for line in lines:
-            record = files.record(line)
-            for name, value in shown(record).items() if record else ():
-                if name in self.curves or len(self.curves) < NAMES:
-                    self.curves.setdefault(name, Curve()).add(record["step"], value)
+            if record := files.record(line):
+                self._add(record)
         more, self.place = end > self.place[1], (self.place[0], end)
         return more
 
+    def _add(self, record):
+        for name, value in shown(record).items():
+            if name in self.curves or len(self.curves) < NAMES:
+                self.curves.setdefault(name, Curve()).add(record["step"], value)
+        if found := shares(record):
+            self.shares.append({"step": record["step"], **found})
+            if len(self.shares) > SHARES:
+                self.shares = self.shares[::2]
+
     def to_dict(self):
-        """JSON-able: {"place": "IDENTITY-BYTES", "curves": {name: {"steps": [...], "values": [...]}}}."""
+        """JSON-able: {"place": "IDENTITY-BYTES", "curves": {name: {"steps": [...], "values": [...]}}, "shares": [{"step", and
+        see shares}]}."""
         curves = {name: curve.to_dict() for name, curve in sorted(self.curves.items())}
-        return {"place": "{}-{}".format(*self.place), "curves": curves}
+        return {"place": "{}-{}".format(*self.place), "curves": curves, "shares": self.shares}
 
 
 def new_lines(file, start, limit):
@@ -105,7 +124,12 @@ def news(path, place, limit=2**18):
     except OSError:
         return ([], place) if place == (0, 0) else (None, (0, 0))
     records = [files.record(line) for line in lines]
-    return [{"step": r["step"], **shown(r)} for r in records if r], (place[0], end)
+    return [_told(r) for r in records if r], (place[0], end)
+
+
+def _told(record):
+    found = shares(record)
+    return {"step": record["step"], **shown(record), **({"shares": found} if found else {})}
 
 
 class Shelf:

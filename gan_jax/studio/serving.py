@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gan_jax.errors import InputError
-from gan_jax.studio import asking, guard, steering, streaming, trials, watching
+from gan_jax.studio import asking, guard, learning, steering, streaming, trials, watching
 from gan_jax.studio.state import Studio
 
 STATIC = pathlib.Path(__file__).parent / "static"
@@ -31,16 +31,18 @@ def page(template):
     return show
 
 
-NAVIGATION = {  # on every page: {address: (text, template)}
+LESSONS = "/learn/"
+TEMPLATES = {  # of the pages that every page leads to: {address: (text, template)}
     "/": ("Runs", "runs.html"),
     "/new": ("New run", "new.html"),
     "/try": ("Try it", "try.html"),
     "/colorize": ("Colorize", "colorize.html"),
     "/compare": ("Compare", "compare.html"),
 }
+NAVIGATION = {address: text for address, (text, _) in TEMPLATES.items()} | {LESSONS: "Learn"}
 asking.templates.env.globals["navigation"] = NAVIGATION
 PAGES = [
-    *(Route(address, page(template)) for address, (_, template) in NAVIGATION.items()),
+    *(Route(address, page(template)) for address, (_, template) in TEMPLATES.items()),
     Route("/run/{name:path}", page("run.html")),
     Route("/report/{name:path}", trials.report),
     Route("/compared", trials.compared),
@@ -64,8 +66,8 @@ ANSWERS = [
 ]
 
 
-def build(root, host, token, jobs, prepare):
-    """The application. prepare: see worker.Worker; the others as flags of experiments.studio."""
+def build(root, host, token, jobs, exported, prepare):
+    """The application. prepare: see worker.Worker; exported: learning.Lessons; the others as flags of experiments.studio."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app):
@@ -78,12 +80,12 @@ def build(root, host, token, jobs, prepare):
         app.state.studio.worker.close()
 
     handlers = {InputError: asking.refused, HTTPException: asking.failed, Exception: asking.broken}
-    routes = [*PAGES, *ANSWERS, Mount("/static", StaticFiles(directory=STATIC))]
+    routes = [*PAGES, *ANSWERS, Mount("/static", StaticFiles(directory=STATIC)), Mount(LESSONS, learning.Lessons(exported))]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     return guard.Guard(app, host, token)
 
 
-def serve(root, host, port, token, jobs, show, prepare):
+def serve(root, host, port, token, jobs, exported, show, prepare):
     """Serves until a signal. Raises InputError: the address cannot be listened at."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -95,7 +97,7 @@ def serve(root, host, port, token, jobs, show, prepare):
     print(f"Studio of {pathlib.Path(root).resolve()}: {address}\nCtrl-C ends it; runs go on.", flush=True)
     if show:
         webbrowser.open(address)
-    app = build(root, host, token, jobs, prepare)
+    app = build(root, host, token, jobs, exported, prepare)
     options = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=2, server_header=False, proxy_headers=False, lifespan="on"
     )

@@ -2,9 +2,9 @@
 
 import pathlib
 
-_ROOT = pathlib.Path(__file__).parent
+ROOT = pathlib.Path(__file__).parent
 
 
 def files():
     """{path: bytes} of a page's folder."""
-    return {path.name: path.read_bytes() for path in sorted(_ROOT.iterdir()) if path.suffix in (".html", ".css", ".js")}
+    return {path.name: path.read_bytes() for path in sorted(ROOT.iterdir()) if path.suffix in (".html", ".css", ".js")}

@@ -58,7 +58,7 @@ export function points(random, distribution, n) {
   return out;
 }
 
-/** {covered, registered}: modes that hold their share of the points, and the share of points near any mode. */
+/** {covered, registered, shares}: modes that hold their share of the points, the share of points near any mode, and near each. */
 export function coverage(made, distribution) {
   const { centers, radius, share } = distribution;
   const n = made.length / 2;
@@ -76,7 +76,7 @@ export function coverage(made, distribution) {
     }
   }
   const needed = Math.max(share * n, 1);
-  return { covered: counts.filter((count) => count >= needed).length, registered: inside / n };
+  return { covered: counts.filter((count) => count >= needed).length, registered: inside / n, shares: counts.map((c) => c / n) };
 }
 
 /** A regular grid of side x side points from low to high in both coordinates, row by row. */

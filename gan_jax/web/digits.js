@@ -1,5 +1,6 @@
 // The page of the digits: a worker for the classifier, another for the GAN, and what they tell.
 
+import { described } from "./manifest.js";
 import { curves } from "./plots.js";
 
 const $ = (id) => document.getElementById(id);
@@ -109,10 +110,8 @@ function painterSeen({ steps, stepsPerSecond, made, shape, metrics }) {
 }
 
 async function begin() {
-  const response = await fetch("manifest.json");
-  if (!response.ok) throw new Error("manifest.json is not there.");
-  const { digits } = await response.json();
-  if (!digits) throw new Error("this folder was made without pictures (--digits).");
+  const { digits } = await described();
+  if (!digits) throw new Error("the export has no pictures; add --digits=idx:data/mnist, or other pictures with labels, to its command.");
   classes = digits.data.classes;
   const learner = new Side("learner", "learn", "relearn", "learner-status", learnerSeen);
   learner.forget = () => Object.assign(history, { steps: [], accuracy: [] });
@@ -123,5 +122,5 @@ async function begin() {
 }
 
 begin().catch((error) => {
-  for (const id of ["learner-status", "painter-status"]) $(id).textContent = `This page cannot start: ${error.message}`;
+  for (const id of ["learner-status", "painter-status"]) $(id).textContent = `Nothing can be trained here: ${error.message}`;
 });

@@ -19,10 +19,20 @@ async function picture(n, side) {
   if (settings.surface || settings.slope) {
     const at = new Tensor("float32", grid(side, -EXTENT, EXTENT), [side * side, 2]);
     const { logit, slope } = await trainer.call("surface", { at });
-    Object.assign(out, { logit: logit.data, slope: slope.data });
+    Object.assign(out, { logit: logit.data, slope: slope.data, felt: felt(made, slope.data, side) });
   }
   if (settings.manifold && trainer.entry.z_dim === 2) Object.assign(out, await sheets(n, kinds));
   return out;
+}
+
+/** The median size of the slope [side * side * 2] in the cells of the grid where points [n * 2] are. */
+function felt(made, slope, side) {
+  const cell = (v) => Math.min(Math.max(Math.round(((v + EXTENT) / (2 * EXTENT)) * (side - 1)), 0), side - 1);
+  const sizes = Float32Array.from({ length: made.length / 2 }, (_, i) => {
+    const at = 2 * (cell(made[2 * i + 1]) * side + cell(made[2 * i]));
+    return Math.hypot(slope[at], slope[at + 1]);
+  });
+  return sizes.sort()[sizes.length >> 1];
 }
 
 /** Every generator's image of a square grid of noise: {sheets: Float32Array [n * 2], sheetSide}. */

@@ -1,7 +1,8 @@
 // The page: controls, pictures and curves around the engine that trains in a worker.
 
 import { Random, points } from "./data.js";
-import { EXTENT, curves, plane } from "./plots.js";
+import { described } from "./manifest.js";
+import { EXTENT, bars, curves, plane } from "./plots.js";
 
 const $ = (id) => document.getElementById(id);
 const NAMES = { disc: "discriminator", gen: "generator", recon: "reconstruction" };
@@ -16,6 +17,7 @@ const ABOUT = {
 };
 const DRAWN = { title: "your own drawing", centers: [[-0.6, -0.4], [0.6, -0.4], [0, 0.6]], modes: true, sd: 0.02,
   radius: 0.0566, share: 0.01 };
+const EVEN = { gan: [[2 * Math.LN2, "2 ln 2 = 1.386"], [Math.LN2, "ln 2 = 0.693"]] }; // losses where D says 1/2 to everything
 const APART = 0.08; // at least, between modes of a drawing
 const KEPT = 600; // points of a curve, which is thinned to half when there are more
 
@@ -41,23 +43,24 @@ function change() {
 }
 
 function forget() {
-  history = { steps: [], covered: [], registered: [], loss: {}, grad_norm: {} };
+  history = { steps: [], covered: [], registered: [], felt: [], loss: {}, grad_norm: {} };
   for (const term of ["loss", "grad_norm"]) for (const player of model().players) history[term][player] = [];
 }
 
-function remember({ steps, metrics, coverage }) {
+function remember({ steps, metrics, coverage, felt }) {
   if (!Object.keys(metrics).length) return;
   history.steps.push(steps);
   const modes = distribution().modes ? distribution().centers.length : NaN;
   history.covered.push(coverage ? coverage.covered / modes : NaN);
   history.registered.push(coverage ? coverage.registered : NaN);
+  history.felt.push(felt ?? NaN);
   for (const term of ["loss", "grad_norm"]) {
     for (const player of model().players) history[term][player].push(metrics[player]?.[term] ?? NaN);
   }
   if (history.steps.length > KEPT) {
     const thin = (values) => values.filter((_, i) => i % 2);
     history.steps = thin(history.steps);
-    for (const key of ["covered", "registered"]) history[key] = thin(history[key]);
+    for (const key of ["covered", "registered", "felt"]) history[key] = thin(history[key]);
     for (const term of ["loss", "grad_norm"]) for (const p of model().players) history[term][p] = thin(history[term][p]);
   }
 }
@@ -66,9 +69,12 @@ function draw() {
   plane($("stage"), { frame, real, distribution: distribution(), kinds: model().kinds, critic: model().critic,
     side: manifest.side, show: shown(), cross: $("data").value === "drawn" ? cross : null });
   const lines = (term) => model().players.map((p) => ({ values: history[term][p], accent: p === "gen" }));
-  curves($("losses"), history.steps, lines("loss"));
+  curves($("losses"), history.steps, lines("loss"), { levels: EVEN[$("gan").value] });
   curves($("gradients"), history.steps, lines("grad_norm"), { log: true });
   curves($("modes"), history.steps, [{ values: history.covered }, { values: history.registered }], { range: [0, 1] });
+  curves($("slopes"), history.steps, [{ values: history.felt }], { log: true, levels: [[1, "1"]] });
+  const n = distribution().centers.length;
+  if (distribution().modes) bars($("shares"), frame?.coverage?.shares ?? new Array(n).fill(0), 1 / n);
 }
 
 let drawing = 0;
@@ -120,7 +126,7 @@ function setRunning(on) {
 function start() {
   setRunning(!running);
   send(running ? "run" : "stop");
-  say(running ? "Training." : "Paused.");
+  if (!$("run").disabled) say(running ? "Training." : "Paused.");
 }
 
 function restart() {
@@ -134,6 +140,7 @@ function chooseGan() {
   enable(false);
   say(`Loading ${title} …`);
   send("stop");
+  $("even").hidden = !($("gan").value in EVEN);
   $("about").textContent = ABOUT[$("gan").value.replace(/\d+$/, "")] ?? "";
   $("ratio").value = repeats.disc;
   $("loss-keys").textContent = players.map((p, i) => `${NAMES[p]} ${["solid", "dashed", "dotted"][i]}`).join(", ");
@@ -157,7 +164,7 @@ function chooseData() {
   $("stage").classList.toggle("drawing", drawn);
   $("stage").tabIndex = drawn ? 0 : -1;
   cross = drawn ? [0, 0] : null;
-  $("modes").parentElement.hidden = !distribution().modes;
+  for (const id of ["modes", "shares"]) $(id).parentElement.hidden = !distribution().modes;
   dealt();
 }
 
@@ -208,14 +215,25 @@ function listenToDrawing() {
   };
 }
 
-/** What an address or a suggestion asks for: "gan=mgan25&data=gaussians25&run". */
+/** What an address, a page or a suggestion asks for: "gan=mgan25&data=gaussians25&rate=10&ratio=5&show=slope,manifold&run". */
 function follow(words) {
   const asked = new URLSearchParams(words);
+  if (asked.has("gan") && !(asked.get("gan") in manifest.models)) {
+    say(`The export has no ${asked.get("gan")}; add it to its --systems.`);
+    return false;
+  }
+  if (asked.has("show")) {
+    for (const part of ["surface", "slope", "manifold", "real"]) $(`show-${part}`).checked = asked.get("show").split(",").includes(part);
+  }
+  $("rate").value = Math.log10(Number(asked.get("rate")) || 1);
   if (asked.get("data") in manifest.distributions) $("data").value = asked.get("data");
-  if (asked.get("gan") in manifest.models) $("gan").value = asked.get("gan");
+  if (asked.has("gan")) $("gan").value = asked.get("gan");
   chooseData();
   chooseGan();
+  if (asked.has("ratio")) $("ratio").value = asked.get("ratio");
+  change();
   if (asked.has("run") && !running) start();
+  return true;
 }
 
 function options(select, entries) {
@@ -223,10 +241,7 @@ function options(select, entries) {
 }
 
 async function begin() {
-  const response = await fetch("manifest.json");
-  if (!response.ok) throw new Error("manifest.json is not there.");
-  manifest = await response.json();
-  $("more").hidden = !manifest.digits;
+  manifest = await described();
   options($("gan"), Object.entries(manifest.models).map(([name, { title }]) => [name, title]));
   options($("data"), [...Object.keys(manifest.distributions).map((name) => [name, TITLES[name] ?? name]), ["drawn", DRAWN.title]]);
   worker = new Worker("live-engine.js", { type: "module" });
@@ -254,8 +269,8 @@ async function begin() {
   listenToDrawing();
   new ResizeObserver(redraw).observe($("stage"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  follow(location.hash.slice(1) || "data=gaussians25");
+  const wanted = location.hash.slice(1) || document.querySelector("[data-toy]")?.dataset.toy;
+  if (!wanted || !follow(wanted)) follow("data=gaussians25");
 }
 
-begin().catch((error) => say(`This page cannot start: ${error.message} Serve the folder with a web server, for example ` +
-  "python -m http.server."));
+begin().catch((error) => say(`Nothing can be trained here: ${error.message}`));

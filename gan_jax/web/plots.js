@@ -142,30 +142,64 @@ function arrows(context, slope, side, x, y, unit) {
 
 const DASHES = [[], [6, 4], [2, 3]];
 
-/** Curves [{name, values}] over steps [n]; range: [low, high], or null for that of the values; log: of positive values. */
-export function curves(canvas, steps, lines, { range = null, log = false } = {}) {
+/** A framed plot between labelled ends: {context, em, x, y} where x takes 0 to 1 and y takes low to high to pixels. */
+function framed(canvas, [low, high], [first, last], label) {
   const { context, width, height } = prepared(canvas);
   const em = 0.7 * parseFloat(getComputedStyle(document.documentElement).fontSize);
   const pad = { left: 4 * em, right: 0.7 * em, top: 0.7 * em, bottom: 1.6 * em };
+  const across = width - pad.left - pad.right, down = height - pad.top - pad.bottom;
+  context.font = `${em}px system-ui, sans-serif`;
+  context.fillStyle = style("--soft");
+  context.textAlign = "right";
+  context.fillText(label(high), pad.left - em / 2, pad.top + 0.8 * em);
+  context.fillText(label(low), pad.left - em / 2, height - pad.bottom);
+  context.fillText(last, width - pad.right, height - 0.4 * em);
+  context.textAlign = "left";
+  context.fillText(first, pad.left, height - 0.4 * em);
+  context.strokeStyle = style("--line");
+  context.strokeRect(pad.left, pad.top, across, down);
+  return { context, em, x: (u) => pad.left + u * across, y: (v) => pad.top + ((high - v) / (high - low)) * down };
+}
+
+/** A dotted line across a plot at a value, with its name. */
+function level({ context, em, x, y }, value, text) {
+  context.setLineDash([1.5, 3]);
+  context.lineWidth = em / 9;
+  context.strokeStyle = style("--soft");
+  context.beginPath();
+  context.moveTo(x(0), y(value));
+  context.lineTo(x(1), y(value));
+  context.stroke();
+  context.setLineDash([]);
+  context.fillText(text, x(0) + em / 2, y(value) + (y(value) < 2 * em ? em : -em / 3));
+}
+
+/** Bars of shares [n] from 0 up, and a line at the share that each should have. */
+export function bars(canvas, shares, even) {
+  const top = Math.max(2 * even, ...shares), n = shares.length;
+  const plot = framed(canvas, [0, top], ["mode 1", String(n)], (v) => `${(100 * v).toFixed(0)} %`);
+  const { context, x, y } = plot;
+  context.fillStyle = style("--mark");
+  shares.forEach((share, i) => context.fillRect(x((i + 0.15) / n), y(share), x(0.7 / n) - x(0), y(0) - y(share)));
+  context.fillStyle = style("--soft");
+  level(plot, even, "");
+}
+
+/**
+ * Curves [{name, values}] over steps [n]; range: [low, high], or null for that of the values; log: of positive values;
+ * levels: [[value, name]] of lines across.
+ */
+export function curves(canvas, steps, lines, { range = null, log = false, levels = [] } = {}) {
   const turn = log ? (v) => Math.log10(Math.max(v, 1e-12)) : (v) => v;
-  const all = lines.flatMap(({ values }) => values.filter(Number.isFinite).map(turn));
+  const all = [...lines.flatMap(({ values }) => values.filter(Number.isFinite)), ...levels.map(([v]) => v)].map(turn);
   let [low, high] = range ?? [Math.min(...all), Math.max(...all)];
   if (!all.length) [low, high] = [0, 1];
   if (high - low < 1e-6) [low, high] = [low - 0.5, high + 0.5];
   const last = steps.at(-1) || 1;
-  const x = (s) => pad.left + (s / last) * (width - pad.left - pad.right);
-  const y = (v) => pad.top + ((high - turn(v)) / (high - low)) * (height - pad.top - pad.bottom);
-  context.font = `${em}px system-ui, sans-serif`;
-  context.fillStyle = style("--soft");
-  context.textAlign = "right";
   const label = (v) => (log ? (10 ** v).toPrecision(1) : Number(v.toPrecision(2)).toString());
-  context.fillText(label(high), pad.left - em / 2, pad.top + 0.8 * em);
-  context.fillText(label(low), pad.left - em / 2, height - pad.bottom);
-  context.fillText(String(last), width - pad.right, height - 0.4 * em);
-  context.textAlign = "left";
-  context.fillText("0 steps", pad.left, height - 0.4 * em);
-  context.strokeStyle = style("--line");
-  context.strokeRect(pad.left, pad.top, width - pad.left - pad.right, height - pad.top - pad.bottom);
+  const plot = framed(canvas, [low, high], ["0 steps", String(last)], label);
+  const { context, em } = plot, x = (s) => plot.x(s / last), y = (v) => plot.y(turn(v));
+  for (const [value, name] of levels) level(plot, turn(value), name);
   lines.forEach(({ values, accent }, i) => {
     context.strokeStyle = accent === false ? style("--fg") : style("--mark");
     context.setLineDash(DASHES[i % DASHES.length]);

@@ -186,7 +186,7 @@ def test_a_drawing_is_learned_from(page):
 
 def test_the_other_page_learns_pictures(page, address):
     """The classifier is right on all test pictures, its tiles say so, and the GAN's pictures change."""
-    page.click("#more a")
+    page.click("nav a[href='digits.html']")
     page.wait_for_function("document.getElementById('painter-status').textContent === 'Ready.'", timeout=60_000)
     made = "document.getElementById('made').toDataURL()"
     before = page.evaluate(made)

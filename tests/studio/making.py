@@ -8,8 +8,11 @@ CONFIG = {
 }  # fmt: skip
 
 
-def record(step):
-    """A line of metrics.jsonl as training writes it, 400 bytes or so."""
+def record(step, **more):
+    """A line of metrics.jsonl as training writes it, 400 bytes or so; more: what else it holds."""
     values = {name: 0.5 + step / 1e6 for name in ("disc/loss", "gen/loss", "disc/real_prob", "disc/fake_prob", "disc/penalty",
               "disc/grad_norm", "gen/grad_norm", "watch/diversity", "watch/gap")}  # fmt: skip
-    return json.dumps({"step": step, **values, "wall": {"time": step / 10, "steps_per_s": 10.0, "images_per_s": 640.0}}) + "\n"
+    return (
+        json.dumps({"step": step, **values, **more, "wall": {"time": step / 10, "steps_per_s": 10.0, "images_per_s": 640.0}})
+        + "\n"
+    )

@@ -21,6 +21,22 @@ def test_a_curve_averages_neighbours_and_stays_short():
     assert np.isclose(curve.to_dict()["values"][-1], np.mean(rest)) and len(rest) == 1 + 10_000 % k
 
 
+def test_class_shares_are_kept_and_told(tmp_path):
+    """Those of all evaluations, thinned when there are many, the newest among them; what is no share is left out."""
+    path, good = tmp_path / "metrics.jsonl", {"real": [0.5, 0.5], "model": [1, 0.0]}
+    bad = [1, [], {"real": [1]}, {"real": [1], "model": [0.5, 0.5]}, {"real": [], "model": []}, {"real": ["a"], "model": [0]},
+           {"real": [1], "model": [2]}, {"real": [True], "model": [1]}, {"real": [0.0] * 99, "model": [0.0] * 99}]  # fmt: skip
+    path.write_text("".join(record(i, shares=share) for i, share in enumerate([*bad, good], 1)) + record(11))
+    found = read(series.Series(path))
+    assert found.to_dict()["shares"] == [{"step": 10, **good}]
+    told, _ = series.news(path, (path.stat().st_ino, 0))
+    assert [r.get("shares") for r in told] == [None] * len(bad) + [good, None]
+    with open(path, "a") as file:
+        file.write("".join(record(i, shares=good) for i in range(12, 1012)))
+    steps = [shares["step"] for shares in read(found).to_dict()["shares"]]
+    assert len(steps) <= series.SHARES and steps[0] == 10 and steps == sorted(steps) and 1011 - steps[-1] < 20
+
+
 def read(found):
     while found.advance():
         pass

@@ -48,7 +48,9 @@ def filled(root, make_run):
 def served(root):
     """A client of the application at the loopback address, without a token."""
     with testclient.TestClient(
-        serving.build(root, "127.0.0.1", "", 1, common.prepare_jax), base_url=LOCAL, raise_server_exceptions=False
+        serving.build(root, "127.0.0.1", "", 1, root.parent / "exported", common.prepare_jax),
+        base_url=LOCAL,
+        raise_server_exceptions=False,
     ) as found:
         yield found
 
@@ -69,7 +71,9 @@ def test_pages_show_and_say_what_they_may_do(client):
         found = client.get(path)
         assert found.status_code == 200 and found.text.startswith("<!doctype html>")
         policy = found.headers["content-security-policy"]
-        assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+        assert "default-src 'none'" in policy and "http" not in policy
+        # WebAssembly runs in the lessons alone.
+        assert ("'wasm-unsafe-eval'" in policy) == (path == serving.LESSONS) and policy.count("unsafe") <= 1
         assert found.headers["x-content-type-options"] == "nosniff"
         assert "://" not in found.text.replace("http://www.w3.org", "")  # nothing from elsewhere
         assert all(f'<a href="{address}"' in found.text for address in serving.NAVIGATION)
@@ -122,6 +126,50 @@ def test_no_step_leads_out_of_the_root(client, step):
     assert client.get("/grid/1/bad").status_code == 404  # through a folder that is a link
 
 
+@pytest.fixture
+def exported(client, root):
+    """A folder as experiments.export --page writes it, with a link to a secret."""
+    folder = root.parent / "exported"
+    (folder / "gan").mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"models": {}}')
+    (folder / "gan" / "gen.onnx").write_bytes(b"onnx")
+    (folder / "index.html").write_text("of another version")
+    (folder / "secret").symlink_to(root.parent / "secret")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_lessons_stand_under_the_bar_and_say_what_is_missing(client, root):
+    """Their text is there without an export; the reason names the command that makes one."""
+    for name in ("index", "digits", "collapse", "losses", "penalties"):
+        found = client.get(f"/learn/{name}.html")
+        assert found.status_code == 200 and found.text.count("<main") == 1 and found.text.count('id="main"') == 1
+        assert found.text.count('class="bar"') == 1 and '<a href="/learn/" aria-current="page">Learn</a>' in found.text
+        for link in re.findall(r'(?:href|src)="([^"#]+)"', found.text):
+            if not link.startswith("data:"):
+                assert client.get(urllib.parse.urljoin(f"/learn/{name}.html", link)).status_code == 200, link
+    missing = client.get("/learn/manifest.json")
+    assert missing.status_code == 404
+    assert f"./launch.sh run export --page --out={root.parent / 'exported'}" in missing.json()["error"]
+
+
+def test_lessons_train_what_was_exported(client, exported):
+    """Pages and modules are of this version, the rest of the export; a second request for a large file is told to keep it."""
+    assert client.get("/learn/manifest.json").json() == {"models": {}}
+    assert "another version" not in client.get("/learn/index.html").text + client.get("/learn/").text
+    found = client.get("/learn/gan/gen.onnx")
+    assert (
+        found.content == b"onnx"
+        and "wasm-unsafe-eval" in client.get("/learn/live-engine.js").headers["content-security-policy"]
+    )
+    assert client.get("/learn/gan/gen.onnx", headers={"if-none-match": found.headers["etag"]}).status_code == 304
+    for path in ("runtime.py", "__init__.py", "../secret/config.json", "%2e%2e/secret/config.json", "secret/config.json", "gan",
+                 "%00", "no.html", "/etc/passwd", "x" * 5000):  # fmt: skip
+        assert client.get(f"/learn/{path}").status_code == 404, path
+    assert client.get("/learn/gan/gen.onnx", headers={"origin": "http://evil.example"}).status_code == 403
+    assert client.post("/learn/manifest.json").status_code == 405
+
+
 @pytest.mark.parametrize("path", ["/static/../serving.py", "/static/%2e%2e/serving.py", "/static//etc/passwd", "/static/"])
 def test_only_the_static_files_are_static(client, path):
     assert client.get(path).status_code in (404, 405)
@@ -163,10 +211,10 @@ def test_a_form_of_another_page_is_refused(client):
 
 
 def test_the_token_opens_and_nothing_else_does(filled):
-    app = serving.build(filled, "0.0.0.0", "right-word", 1, common.prepare_jax)
+    app = serving.build(filled, "0.0.0.0", "right-word", 1, "exported", common.prepare_jax)
     client = testclient.TestClient(app, base_url="http://192.0.2.1:8080", follow_redirects=False)
     app.app.state.studio = state.Studio(filled, 1, common.prepare_jax)
-    for path in ("/", "/api/runs", "/static/style.css", "/grid/10/run"):
+    for path in ("/", "/api/runs", "/static/style.css", "/grid/10/run", "/learn/", "/learn/live.js"):
         assert client.get(path).status_code == 401
         assert client.get(path, params={"token": "wrong"}).status_code == 401
         assert client.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401

@@ -4,6 +4,7 @@ import { Chart, Curve } from "./chart.js";
 const name = byId("main").dataset.name, address = encoded(name);
 const FIRST = ["loss", "prob", "penalty", "watch", "eval"];
 let curves = {}, charts = new Map(), captions = {}, meanings = {}, samples = [], source = null, playing = null, wasActive = null;
+let classes = [], counted = [], scored = null; // shares of the classes: while it trains, and those of eval.json
 
 // Which curves share a chart, in what order, and what to say about them.
 function kindOf(value) {
@@ -78,6 +79,7 @@ function grids(found) {
 
 function grid() {
   const step = samples[Number(byId("time").value)];
+  bars();
   if (step === undefined) return;
   byId("grid").src = `/grid/${step}/${address}`;
   byId("grid").alt = `sample grid at step ${step}`;
@@ -101,8 +103,19 @@ function play() {
   byId("play").textContent = playing ? "Pause" : "Play";
 }
 
-function bars(shares) {
-  byId("balance").hidden = !shares;
+// The shares at the step of the slider; at its end the newest, and of a run that has ended those of eval.json.
+function shown() {
+  const range = byId("time"), step = samples[Number(range.value)], until = counted.filter((c) => c.step <= step);
+  if (range.value !== range.max && counted.length) return until.at(-1) || counted[0];
+  return (!wasActive && scored) || counted.at(-1) || scored;
+}
+
+function bars() {
+  const shares = shown();
+  byId("balance").hidden = classes.length < 2;
+  byId("counted").textContent = !shares ? "Not counted yet: a run with --eval_every counts as it trains, and experiments.evaluate afterwards."
+    : shares.step ? `At step ${whole(shares.step)}.` : "As experiments.evaluate counted them.";
+  byId("shares").hidden = !shares;
   if (!shares) return;
   const most = Math.max(...shares.real, ...shares.model, 1e-9), ns = "http://www.w3.org/2000/svg";
   const bar = (share, kind) => {
@@ -111,7 +124,7 @@ function bars(shares) {
     svg.append(rect);
     return svg;
   };
-  const lines = shares.classes.flatMap((c, i) => [["real", shares.real[i], c], ["model", shares.model[i], ""]].flatMap(([kind, share, text]) =>
+  const lines = classes.flatMap((c, i) => [["real", shares.real[i], c], ["model", shares.model[i], ""]].flatMap(([kind, share, text]) =>
     [make("span", { textContent: text }), bar(share, kind), make("span", { className: "soft", textContent: `${(100 * share).toFixed(1)} % ${kind === "real" ? "real" : "made"}` })]));
   byId("bars").replaceChildren(make("div", { className: "bars" }, ...lines));
 }
@@ -131,8 +144,11 @@ function console_(text, whole_) {
 async function details() {
   const found = await ask(`/api/run/${address}`);
   head(found.run);
+  const source = found.config?.source || {};
+  scored = found.shares;
+  classes = scored?.classes || (source.size > 1 && source.classes) || [];
   grids(found.samples);
-  bars(found.shares);
+  bars();
   console_(found.console, true);
   byId("configured").hidden = !found.config;
   if (found.config) byId("config").replaceChildren(...rowsOf(found.config));
@@ -160,8 +176,10 @@ async function follow() {
   source?.close();
   const found = await ask(`/api/curves/${address}`);
   curves = Object.fromEntries(Object.entries(found.curves).map(([key, c]) => [key, new Curve(c.steps, c.values)]));
+  counted = found.shares;
   charts = new Map();
   draw();
+  bars();
   source = new EventSource(`/api/stream/${address}?place=${found.place}${(await slot()) ? "" : "&once"}`);
   source.addEventListener("run", (event) => {
     const now = JSON.parse(event.data), active = ACTIVE.includes(now.run.health);
@@ -171,10 +189,12 @@ async function follow() {
     wasActive = active;
   });
   source.addEventListener("records", (event) => {
-    for (const { step, ...values } of JSON.parse(event.data)) {
+    for (const { step, shares, ...values } of JSON.parse(event.data)) {
+      if (shares) counted.push({ step, ...shares });
       for (const [key, value] of Object.entries(values)) (curves[key] ||= new Curve()).add(step, value);
     }
     draw();
+    bars();
   });
   source.addEventListener("console", (event) => console_(JSON.parse(event.data), false));
   source.addEventListener("again", () => attempt(follow));
