@@ -25,6 +25,7 @@ class Env(NamedTuple):
 
     nets: {name: flax module}. hp: the method's settings. ctl: {name: scalar}. progress: float32 [], step / total steps in
     [0, 1). axis: name of the device axis, or None. step: int32 []. dtype: what nets compute in; everything else is float32.
+    made: (value, rest) of a Player's `makes` where the step has computed it before the turns, else None.
     """
 
     nets: dict
@@ -34,6 +35,7 @@ class Env(NamedTuple):
     axis: str | None = None
     step: jax.Array | int = 0
     dtype: Any = None
+    made: tuple | None = None
 
 
 class Player(NamedTuple):
@@ -42,7 +44,8 @@ class Player(NamedTuple):
     name: key of its metrics and optimizer state. nets: names of the nets it trains. loss: see the module. tx: optax
     transformation. repeats: updates per step, each with a minibatch of its own. gate: (env, vs, batch, key) -> bool [], asked
     of the state in which the step begins, with the turn's first minibatch; a closed gate skips the turn. draw: players that
-    name the same draw see the same minibatches and noise.
+    name the same draw see the same minibatches and noise. makes: (env, vs, batch, key) -> ((value, rest), vs), what all losses
+    of its draw begin with, where this player moves last: value is differentiated in its nets, rest is not.
     """
 
     name: str
@@ -52,6 +55,18 @@ class Player(NamedTuple):
     repeats: int = 1
     gate: Callable | None = None
     draw: str | None = None
+    makes: Callable | None = None
+
+
+class Made(NamedTuple):
+    """What the players of a draw begin with, computed once in a step. maker: name of the player that `makes` it. value, rest:
+    see Player. stats: {net: statistics} of the maker's nets, advanced. pull: value's cotangent -> ({net: gradient},)."""
+
+    maker: str
+    value: Any
+    rest: Any
+    stats: dict
+    pull: Callable
 
 
 class Method(NamedTuple):
@@ -137,7 +152,34 @@ def n_draws(method):
     return sum(size for _, size in draws(method).values())
 
 
-def update_player(method, index, env, state, batch, key):
+def minibatch(method, player, batch, key, r=0):
+    """(minibatch r of a player's turn, its key). batch: leaves [draws, B, ...]."""
+    first, _ = draws(method)[player.draw or player.name]
+    return jax.tree.map(lambda a: a[first + r], batch), jax.random.fold_in(key, first + r)
+
+
+def make(method, env, state, batch, key):
+    """Made of this step's state, or None: without a maker, or where the maker's draw is its own or more than a minibatch.
+
+    XLA finds only some of what two players compute alike: it compares programs after it has simplified each its way.
+    """
+    for player in method.players:
+        sharing = [p for p in method.players if p.draw and p.draw == player.draw]
+        if player.makes and len(sharing) > 1 and draws(method)[player.draw][1] == 1:
+            return _made(player, env, state, *minibatch(method, player, batch, key))
+    return None
+
+
+def _made(player, env, state, batch, key):
+    def value(live):
+        (value, rest), vs = player.makes(env, Vars({**state.params, **live}, state.stats), batch, key)
+        return value, (rest, {n: vs.stats[n] for n in player.nets})
+
+    out, pull, (rest, stats) = jax.vjp(value, {n: state.params[n] for n in player.nets}, has_aux=True)
+    return Made(player.name, out, rest, stats, pull)
+
+
+def update_player(method, index, env, state, batch, key, made=None):
     """One update of one player.
 
     Args:
@@ -145,18 +187,23 @@ def update_player(method, index, env, state, batch, key):
       env: Env with this step's ctl and progress.
       batch: dict of arrays [B, ...] of this device.
       key: random key of this minibatch.
+      made: Made whose value and rest are env.made, or None.
 
     Returns:
       (state, metrics {term: float32 []}), both equal on every device.
     """
     player = method.players[index]
     live = {n: state.params[n] for n in player.nets}
+    own = made if made and made.maker == player.name else None
 
-    def objective(live):
-        loss, (vs, metrics) = player.loss(env, Vars({**state.params, **live}, state.stats), batch, key)
+    def objective(live, value):
+        vs = Vars({**state.params, **live}, {**state.stats, **(own.stats if own else {})})
+        loss, (vs, metrics) = player.loss(env._replace(made=(value, own.rest)) if own else env, vs, batch, key)
         return loss, ({n: vs.stats[n] for n in player.nets}, {**metrics, "loss": loss})
 
-    grads, (stats, metrics) = jax.grad(objective, has_aux=True)(live)
+    (grads, through), (stats, metrics) = jax.grad(objective, (0, 1), has_aux=True)(live, own and own.value)
+    if own:
+        grads = jax.tree.map(jnp.add, grads, own.pull(through)[0])
     grads, stats, metrics = parallel.average((grads, stats, metrics), env.axis)
     metrics["grad_norm"] = optax.tree.norm(grads)
     bad = (state.bad_step < 0) & ~(jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"]))
@@ -170,23 +217,20 @@ def update_player(method, index, env, state, batch, key):
     ), metrics
 
 
-def take_turn(method, index, env, start, state, batch, key):
+def take_turn(method, index, env, start, state, batch, key, made=None):
     """All updates of one player in one step.
 
     Args:
       start: Vars in which the step began, for the gate. state: what the turn begins from. batch: leaves [draws, B, ...].
+      made: see `update_player`.
 
     Returns:
       (state, metrics): means over the repeats, and `ran`.
     """
     player = method.players[index]
-    first, _ = draws(method)[player.draw or player.name]
-
-    def minibatch(r):
-        return jax.tree.map(lambda a: a[first + r], batch), jax.random.fold_in(key, first + r)
 
     def once(state, r):
-        return update_player(method, index, env, state, *minibatch(r))
+        return update_player(method, index, env, state, *minibatch(method, player, batch, key, r), made)
 
     def turn(state):
         if player.repeats == 1:  # not scanned: 30 % faster on a CPU
@@ -197,7 +241,7 @@ def take_turn(method, index, env, start, state, batch, key):
     if player.gate is None:
         state, metrics = turn(state)
         return state, {**metrics, "ran": jnp.float32(1)}
-    ran = player.gate(env, start, *minibatch(0))
+    ran = player.gate(env, start, *minibatch(method, player, batch, key))
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), jax.eval_shape(turn, state)[1])
     state, metrics = lax.cond(ran, turn, lambda state: (state, zeros), state)
     return state, {**metrics, "ran": ran.astype(jnp.float32)}
@@ -230,9 +274,11 @@ def build_step(method, axis=None):
                 raise ValueError(f"batch[{name!r}] holds {leaf.shape[0]} minibatches; the method draws {n_draws(method)}.")
         key, start, out = jax.random.fold_in(state.key, state.step), state, {}
         env = env_of(method, axis, ctl=state.ctl, progress=state.step / method.steps, step=state.step)
+        made = make(method, env, start, batch, key)
+        env = env._replace(made=made and (made.value, made.rest))
         for index, player in enumerate(method.players):
             base = start if method.simultaneous else state
-            moved, metrics = take_turn(method, index, env, start.vars(), base, batch, key)
+            moved, metrics = take_turn(method, index, env, start.vars(), base, batch, key, made)
             state = _merge(state, moved, player) if method.simultaneous else moved
             out |= {f"{player.name}/{term}": value for term, value in metrics.items()}
         ema = averaged(method, state)

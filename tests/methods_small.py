@@ -25,6 +25,7 @@ CASES = {
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
     "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),
     "mgan": ("mgan", {"n_gens": 3, "gen_batch": 8, "n_disc": 2, "input_noise": 0.1, "augment": "translation"}),
+    "mgan_once": ("mgan", {"n_gens": 3, "gen_batch": 8, "penalty": "dragan"}),
     "infogan": ("infogan", {"n_codes": 3}),
     "colorize": ("colorize", {"net": "unet"}),
     "distgan": ("distgan", {}),

@@ -1,5 +1,5 @@
-"""One device = four devices, member i = solo run i, interrupted = uninterrupted: for every method, at a learning rate that
-moves every net."""
+"""One device = four devices, member i = solo run i, interrupted = uninterrupted, computed once = computed by every player: for
+every method, at a learning rate that moves every net."""
 
 import functools
 
@@ -87,6 +87,20 @@ def test_member_equals_solo_run(case, how):
         states = [alone(s, b)[0] for s, b in zip(states, batches, strict=True)]
     for got, state in zip(ways.unpack(packed), states, strict=True):
         assert worst(got, state) <= 2e-6  # vmapped convolutions add up in another order: 1.03e-6 on one kind of processor
+
+
+@pytest.mark.parametrize("batch_size", [BATCH, 1])
+@pytest.mark.parametrize("case", ["gan_simultaneous", "gan_balance", "mgan_once", "colorize"])
+def test_what_players_share_is_what_each_would_compute(case, batch_size):
+    method = methods_small.build(case)
+    assert n_draws(method) == 1
+    apart = method._replace(players=tuple(p._replace(makes=None) for p in method.players))
+    steps, states = [jax.jit(build_step(m)) for m in (method, apart)], [fresh(method, 0)] * 2
+    for t in range(STEPS):
+        one = jax.tree.map(lambda a: a[:, :batch_size], batch(method, t))
+        (states, metrics) = zip(*(step(state, one) for step, state in zip(steps, states, strict=True)), strict=True)
+    assert worst(*states) <= 1e-6
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), *metrics)
 
 
 @pytest.mark.parametrize("case", CASES)

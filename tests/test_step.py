@@ -121,6 +121,32 @@ def test_alternating_players_see_each_other_and_simultaneous_ones_do_not():
     assert (weight(state, "a"), weight(state, "b")) == (0.5, 0.5)
 
 
+def test_what_a_player_makes_is_computed_once_for_those_of_its_draw():
+    made = []
+
+    def makes(env, vs, batch, key):
+        made.append(env)
+        out, vs = call(env, vs, "b", batch["image"])
+        return (out, None), vs
+
+    def product(env, vs, batch, key):
+        (b, _), vs = (env.made, vs) if env.made else makes(env, vs, batch, key)
+        a, vs = call(env, vs, "a", b)
+        return parallel.mean(env, a), (vs, {})
+
+    def weights(draw, images, **options):
+        made.clear()
+        one = Player("one", ("a",), product, optax.sgd(0.5), draw=draw, **options)
+        two = Player("two", ("b",), product, optax.sgd(0.5), draw=draw, makes=makes)
+        state, _ = run(method(one, two), images)
+        return weight(state, "a"), weight(state, "b"), float(state.stats["b"]["seen"])
+
+    assert weights("both", [[1.0]]) == (0.5, 0.75, 0.5) and len(made) == 1
+    assert weights(None, [[1.0], [1.0]]) == (0.5, 0.75, 0.5) and len(made) == 2
+    # Two minibatches for one player: the other begins with the first of them.
+    assert weights("both", [[1.0], [2.0]], repeats=2) == (-0.5, 1.25, 0.5) and len(made) > 1
+
+
 def test_players_of_one_net_keep_their_own_optimizers():
     both = [Player(n, ("a",), loss("a"), optax.sgd(0.1, momentum=0.9)) for n in ("one", "two")]
     state, _ = run(method(*both), [[1.0], [100.0]])

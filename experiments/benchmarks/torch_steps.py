@@ -53,7 +53,7 @@ class Replay:
         return self._next(shape)
 
     def dropout(self, x, rate):
-        return torch.where(self._next(x.shape), x / (1 - rate), 0.0)
+        return torch.where(self._next(x.shape) < 1 - rate, x / (1 - rate), 0.0)
 
     def close(self):
         """Refuses numbers that are left: ours would have drawn more."""

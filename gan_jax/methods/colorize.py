@@ -44,12 +44,20 @@ def gray(images):
     return (images * jnp.asarray(LUMA)).sum(-1, keepdims=True)
 
 
+def make(env, vs, batch, key):
+    """What both losses begin with: ((coloured images, None), vs)."""
+    if env.made:
+        return env.made, vs
+    fake, vs = call(env, vs, "gen", gray(batch["image"]), key=jax.random.split(key)[0])
+    return (fake, None), vs
+
+
 def disc_loss(env, vs, batch, key):
     """disc_scale (mean loss(D(x, gray)) + mean loss(D(G(gray), gray))) + lambda_p penalty, the means over patches too."""
-    kg, kx, kf, kp = jax.random.split(key, 4)
+    _, kx, kf, kp = jax.random.split(key, 4)
     adversarial, x = losses.ADVERSARIAL[env.hp.loss], batch["image"]
     given = gray(x)
-    fake, _ = call(env, vs, "gen", given, key=kg)
+    (fake, _), _ = make(env, vs, batch, key)
     real_out, vs = base.judge(env, vs, kx, x, given)
     fake_out, vs = base.judge(env, vs, kf, fake, given)
     penalty, value = base.penalty(env, vs, kp, x, fake, given)
@@ -60,9 +68,9 @@ def disc_loss(env, vs, batch, key):
 
 def gen_loss(env, vs, batch, key):
     """lambda_gan mean loss(D(G(gray), gray)) + lambda_l1 mean |x - G(gray)| (Isola et al. 2017, eq. 4)."""
-    kg, kf = jax.random.split(key)
+    _, kf = jax.random.split(key)
     given = gray(batch["image"])
-    fake, vs = call(env, vs, "gen", given, key=kg)
+    (fake, _), vs = make(env, vs, batch, key)
     out, vs = base.judge(env, vs, kf, fake, given)
     error = mean(env, jnp.abs(batch["image"] - fake))
     adversarial = mean(env, losses.ADVERSARIAL[env.hp.loss].gen(out.logit))
@@ -93,7 +101,7 @@ def build(hp, shape, steps):
     image, one = jnp.zeros((2, shape.size, shape.size, 3)), jnp.zeros((2, shape.size, shape.size, 1))
     players = (
         Player("disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc, draw="both"),
-        Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), draw="both"),
+        Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), draw="both", makes=make),
     )
     return Method(
         nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape)},

@@ -66,11 +66,17 @@ PLAIN = Scheme(_fake)
 CONDITIONAL = Scheme(_fake_of_label, tells_disc=True)
 
 
+def make(env, vs, batch, key, scheme=PLAIN):
+    """What both losses begin with: ((generated images, what G was given for them), vs)."""
+    # Keys in the same place of a split are equal whatever its length: players that share a draw share their noise.
+    return (env.made, vs) if env.made else scheme.fake(env, vs, jax.random.split(key)[0], batch)
+
+
 def disc_loss(env, vs, batch, key, scheme=PLAIN):
     """mean loss(D(x)) + mean loss(D(G(z))) + lambda_p penalty; reals and fakes pass D in batches of their own."""
-    kz, kx, kf, kp = jax.random.split(key, 4)
+    _, kx, kf, kp = jax.random.split(key, 4)
     adversarial, x = losses.ADVERSARIAL[env.hp.loss], batch["image"]
-    (fake, given), _ = scheme.fake(env, vs, kz, batch)
+    (fake, given), _ = make(env, vs, batch, key, scheme)
     y, fake_y = (batch["label"], given) if scheme.tells_disc else (None, None)
     real_out, vs = base.judge(env, vs, kx, x, y)
     fake_out, vs = base.judge(env, vs, kf, fake, fake_y)
@@ -86,10 +92,9 @@ def disc_loss(env, vs, batch, key, scheme=PLAIN):
 
 
 def gen_loss(env, vs, batch, key, scheme=PLAIN):
-    """mean loss(D(G(z))) with noise of its own."""
-    # Keys in the same place of a split are equal whatever its length: players that share a draw share their noise.
-    kz, kf = jax.random.split(key)
-    (fake, given), vs = scheme.fake(env, vs, kz, batch)
+    """mean loss(D(G(z)))."""
+    _, kf = jax.random.split(key)
+    (fake, given), vs = make(env, vs, batch, key, scheme)
     out, vs = base.judge(env, vs, kf, fake, given if scheme.tells_disc else None)
     term, metrics = scheme.gen_term(env, batch, None, out, given)
     return mean(env, losses.ADVERSARIAL[env.hp.loss].gen(out.logit)) + term, (vs, metrics)
@@ -97,13 +102,13 @@ def gen_loss(env, vs, batch, key, scheme=PLAIN):
 
 def players(hp, steps, scheme=PLAIN, draw=None):
     """D, updated hp.n_disc times per step, then G; from the same minibatch and noise where they move simultaneously."""
-    draw = "both" if hp.simultaneous else draw  # one forward pass through both nets, as in Goodfellow's code
+    draw = "both" if hp.simultaneous else draw
     bind = (lambda f: f) if scheme is PLAIN else (lambda f: functools.partial(f, scheme=scheme))
     return base.balanced(
         hp,
         (
             Player("disc", ("disc",), bind(disc_loss), optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc, draw=draw),
-            Player("gen", ("gen",), bind(gen_loss), optimizers.build(hp, "gen", steps), draw=draw),
+            Player("gen", ("gen",), bind(gen_loss), optimizers.build(hp, "gen", steps), draw=draw, makes=bind(make)),
         ),
     )
 

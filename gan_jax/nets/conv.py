@@ -64,7 +64,8 @@ def conv_t(y, w, stride, hw):
         return jax.linear_transpose(lambda x: _native(x, w, stride), shape)(y)[0]
     if stride == 2 and ci <= 4:
         return _sub_pixel(y, w, hw)
-    if stride == 2 and y.shape[1] * y.shape[2] <= k * k:
+    # A batch of any length, as of an exported net, cannot be padded by ONNX's exporter.
+    if stride == 2 and y.shape[1] * y.shape[2] <= k * k and isinstance(y.shape[0], int):
         return _col2im(y, w, hw)
     return _dilated(y, w, stride, hw)
 

@@ -91,23 +91,22 @@ def downsample(x):
     return x.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
-def _same(x):
-    return x
-
-
-def _block(net, x, features, train, active, up=_same, down=_same, first=False):
+def _block(net, x, features, train, active, resize="", first=False):
     """Pre-activation residual block: active, up, conv k3, active, conv k3, down, and a shortcut.
 
     The shortcut is the identity where neither side nor channels change, else a k1 convolution at the smaller side.
 
     Args:
-      active: what activates the block's input and its middle. first: x is an image, which nothing activates.
+      active: what activates the block's input and its middle. resize: "", "up" or "down". first: x is an image, which nothing
+        activates.
     """
-    y = layers.Conv(features, 3, 1, weights=net.weights)(up(x if first else active(x)), train)
-    y = down(layers.Conv(features, 3, 1, weights=net.weights)(active(y), train))
-    if up is _same and down is _same and x.shape[-1] == features:
+    of = lambda when: resize if resize == when else ""  # noqa: E731
+    y = layers.Conv(features, 3, 1, weights=net.weights, resize=of("up"))(x if first else active(x), train)
+    y = layers.Conv(features, 3, 1, weights=net.weights, resize=of("down"))(active(y), train)
+    if not resize and x.shape[-1] == features:
         return x + y
-    return up(layers.Conv(features, 1, 1, weights=net.weights)(down(x), train)) + y
+    short = layers.Conv(features, 1, 1, weights=net.weights)(downsample(x) if resize == "down" else x, train)
+    return (layers.upsample(short) if resize == "up" else short) + y
 
 
 class ResnetGen(nn.Module):
@@ -132,7 +131,7 @@ class ResnetGen(nn.Module):
         (side, n), features = start(self.size), 2 * self.width
         x = layers.Dense(side**2 * features, weights=self.weights)(z, train).reshape(-1, side, side, features)
         for _ in range(n):
-            x = _block(self, x, features, train, active, up=layers.upsample)
+            x = _block(self, x, features, train, active, "up")
         return squash(layers.Conv(self.colors, 3, 1, weights=self.weights)(active(x), train), self.pixels)
 
 
@@ -152,7 +151,7 @@ class ResnetDisc(nn.Module):
     def __call__(self, x, *, train):
         n = start(self.size)[1] + 1
         for i in range(n):
-            x = _block(self, x, self.width, train, nn.relu, down=downsample if i < n - 2 else _same, first=i == 0)
+            x = _block(self, x, self.width, train, nn.relu, "down" if i < n - 2 else "", i == 0)
         x = nn.relu(x)
         return heads(self, layers.flatten(x), train, pooled=x.sum((1, 2)))
 
@@ -173,7 +172,7 @@ class ResnetEnc(nn.Module):
 
         x = layers.Conv(2 * self.width, 3, 1, weights=self.weights)(x, train)
         for _ in range(start(self.size)[1]):
-            x = _block(self, x, 2 * self.width, train, active, down=downsample)
+            x = _block(self, x, 2 * self.width, train, active, "down")
         return layers.Dense(self.z_dim, weights=self.weights)(layers.flatten(active(x)), train)
 
 

@@ -35,7 +35,7 @@ class Gen7(nn.Module):
         x = layers.Dense(side**2 * width, weights=self.weights)(z, train)
         x = active(x.reshape(-1, side, side, width))
         for features in (width, max(width // 2, 1)):
-            x = active(layers.Conv(features, 3, 1, weights=self.weights)(layers.upsample(x), train))
+            x = active(layers.Conv(features, 3, 1, weights=self.weights, resize="up")(x, train))
         return squash(layers.Conv(self.colors, 3, 1, weights=self.weights)(x, train), self.pixels)
 
 
@@ -59,7 +59,7 @@ class Gen4(nn.Module):
         x = active(layers.Dense(side**2 * 4 * width, weights=self.weights)(z, train))
         x = layers.dropout(self, x.reshape(-1, side, side, 4 * width), 0.4, train)
         for features in (2 * width, width):
-            x = active(layers.Conv(features, stride=1, weights=self.weights)(layers.upsample(x), train))
+            x = active(layers.Conv(features, stride=1, weights=self.weights, resize="up")(x, train))
         x = active(layers.Conv(max(width // 2, 1), stride=1, weights=self.weights)(x, train))
         return squash(layers.Conv(self.colors, stride=1, weights=self.weights)(x, train), self.pixels)
 

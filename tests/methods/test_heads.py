@@ -14,7 +14,7 @@ from gan_jax import methods, parallel
 from gan_jax.errors import InputError
 from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOut
-from gan_jax.state import fresh
+from gan_jax.state import fresh, shapes
 from gan_jax.step import Env, build_step, call, env_of, n_draws
 from tests import methods_small
 from tests.reference import ownership
@@ -240,16 +240,43 @@ def test_lazy_penalty():
     assert value(1)[1][1]["penalty"] == 0 and each["penalty"] > 0
 
 
+def built(case, **options):
+    """The method of a case with the optimizers of its settings."""
+    name, of_case = methods_small.CASES[case]
+    hp = dataclasses.replace(methods.TABLE[name].Settings(), **{**methods_small.SMALL, **of_case, **options})
+    return methods.TABLE[name].build(hp, methods_small.shape(case), 10)
+
+
+def equations(jaxpr):
+    """Equations of a jaxpr and of those inside it."""
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for value in eqn.params.values():
+            for inner in value if isinstance(value, tuple | list) else [value]:
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    yield from equations(inner)
+
+
+@pytest.mark.parametrize("case", methods_small.CASES)
+def test_bfloat16_is_for_nets_alone(case):
+    """All convolutions compute in it, those of a penalty's derivative too; state and metrics are float32. By tracing alone."""
+    method = built(case, precision="bfloat16")
+    batch = methods_small.batch(n_draws(method), 8, colors=method.dummies["disc"][0].shape[-1])
+    program, (end, metrics) = jax.make_jaxpr(build_step(method), return_shape=True)(shapes(method), batch)
+    assert jax.tree.map(lambda a: a.dtype, end) == jax.tree.map(lambda a: a.dtype, shapes(method))
+    assert {m.dtype for m in metrics.values()} == {jnp.dtype(jnp.float32)}
+    inside = [e for e in equations(program.jaxpr) if e.primitive.name == "conv_general_dilated"]
+    assert {v.aval.dtype for e in inside for v in (*e.invars, *e.outvars)} <= {jnp.dtype(jnp.bfloat16)}
+
+
 LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
 
 
 @pytest.mark.parametrize("case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)])
 def test_bfloat16_nets(case):
     """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32; numbers stay near."""
-    name, options = methods_small.CASES[case]
-    hp = dataclasses.replace(methods.TABLE[name].Settings(), **{**methods_small.SMALL, **options})
-    shape = methods_small.shape(case)
-    full, half = (methods.TABLE[name].build(dataclasses.replace(hp, precision=p), shape, 10) for p in ("float32", "bfloat16"))
+    full, half = (built(case, precision=p) for p in ("float32", "bfloat16"))
     state, batch = fresh(full, 0), one_batch(full)
     out, _ = call(env_of(half), state.vars(), "disc", *half.dummies["disc"], key=KEY)
     assert out.logit.dtype == out.features.dtype == jnp.float32

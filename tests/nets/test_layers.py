@@ -1,4 +1,4 @@
-"""Spectral norm against numpy's singular values, and dropout."""
+"""Spectral norm against numpy's singular values, dropout, and convolutions that change the side of an image."""
 
 import flax.linen as nn
 import jax
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import layers
+from gan_jax.nets import layers, resnet
 from tests.nets import probe
 
 LAYERS = {
@@ -76,6 +76,31 @@ def test_spectral_vector_moves_in_training_only(spectral):
     assert abs((moved**2).sum() - 1) < 1e-5
     _, new = jax.jit(lambda: layer.apply(fresh, x, train=False, mutable=["batch_stats"]))()
     np.testing.assert_array_equal(new["batch_stats"]["u"], fresh["batch_stats"]["u"])
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("resize", ["up", "down"])
+def test_a_convolution_that_resizes_is_one_beside_a_resize(resize, kernel):
+    """Value, first and second derivatives."""
+    n, hw, ci, co = (1, (3, 4), 5, 6) if resize == "up" else (2, (6, 4), 8, 1)
+    params, net = {"kernel": probe.noise(kernel, kernel, ci, co), "bias": probe.noise(co)}, layers.Conv(co, kernel, 1)
+
+    def plain(params, x):
+        out = net.apply({"params": params}, layers.upsample(x) if resize == "up" else x)
+        return resnet.downsample(out) if resize == "down" else out
+
+    def ours(params, x):
+        return net.clone(resize=resize).apply({"params": params}, x)
+
+    def derivatives(f):
+        first = jax.grad(lambda *a: jnp.sin(f(*a)).sum(), (0, 1))
+        second = jax.grad(lambda *a: sum((jnp.tanh(g) ** 2).sum() for g in jax.tree.leaves(first(*a))), (0, 1))
+        return jax.jit(lambda *a: (f(*a), first(*a), second(*a)))
+
+    with jax.enable_x64(True):
+        args = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), (params, probe.noise(n, *hw, ci)))
+        both = [derivatives(f)(*args) for f in (ours, plain)]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10), *both)
 
 
 class Dropped(nn.Module):
