@@ -140,7 +140,7 @@ class Loop:
     """
 
     def __init__(self, config, workdir, source, heldout, signals, name="", member=False, startup=None):
-        """name: what its lines on the terminal begin with, where several runs share it. startup: a startup.Startup to go on with."""
+        """name: what its lines on the terminal begin with, where several runs share it. startup: a startup.Startup."""
         self.name, self.startup = name, startup
         self.config, self.run, self.workdir = config, config.run, pathlib.Path(workdir)
         self.source, self.heldout, self.signals = source, heldout, signals
