@@ -8,13 +8,16 @@ import os
 import pathlib
 import signal
 import sys
+import time
 import traceback
 
 from absl import flags
 
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, Collapsed, InputError, NonFiniteError, Stopped
 from gan_jax.settings import Run, check, setting
+from gan_jax.startup import Startup
 
+BEGAN = time.perf_counter()  # of the command; JAX is not there yet
 WAYS = ("auto", "vmapped", "unrolled", "turns")  # of running members: in one program, or one after another
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -52,7 +55,8 @@ def prepare_jax():
     from gan_jax import cache
 
     jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # Small programs too: those of a start take seconds together.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     return jax
 
 
@@ -268,7 +272,9 @@ def run(experiment, method, defaults, doc, argv):
     """Flags to finished run folders. Raises what `guarded` handles."""
     from gan_jax import runs
 
+    startup = Startup(BEGAN)
     command, workdir, unopened, values = configure(experiment, method, defaults, doc, argv)
+    startup.done("import")
     if command.check_data:
         _check_data(unopened.run)
         return
@@ -278,6 +284,7 @@ def run(experiment, method, defaults, doc, argv):
     configs = [dataclasses.replace(config, run=dataclasses.replace(config.run, seed=seed)) for seed in seeds]
     stands = [stands, *(runs.stand(*place, command.restart) for place in zip(folders[1:], configs[1:], strict=True))]
     _say_data(source, config.run.batch)
+    startup.done("data")
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
         for folder, stand in zip(folders, stands, strict=True):
@@ -285,7 +292,7 @@ def run(experiment, method, defaults, doc, argv):
         return
     values["data"].value = config.run.data
     if command.members == 1:
-        _train(config, workdir, source, heldout, command.restart, values)
+        _train(config, workdir, source, heldout, command.restart, values, startup)
     else:
         _train_members(configs, folders, source, heldout, command, values)
 
@@ -304,13 +311,14 @@ def _begin(workdir, config, restart, values):
     return True
 
 
-def _train(config, workdir, source, heldout, restart, values):
+def _train(config, workdir, source, heldout, restart, values, startup):
     """One run, to its end."""
     from gan_jax import log, runs, train
 
+    startup.done("import")
     with runs.claim(workdir):
         if _begin(workdir, config, restart, values):
-            train.train(config, workdir, source, heldout)
+            train.train(config, workdir, source, heldout, startup)
             log.say(f"finished at step {config.run.steps}. Report: {workdir / 'report.html'}")
             log.say(f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)")
 

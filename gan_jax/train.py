@@ -139,9 +139,9 @@ class Loop:
     program (see members.py); leaving waits for the last save.
     """
 
-    def __init__(self, config, workdir, source, heldout, signals, name="", member=False):
-        """name: what its lines on the terminal begin with, where several runs share it."""
-        self.name = name
+    def __init__(self, config, workdir, source, heldout, signals, name="", member=False, startup=None):
+        """name: what its lines on the terminal begin with, where several runs share it. startup: a startup.Startup."""
+        self.name, self.startup = name, startup
         self.config, self.run, self.workdir = config, config.run, pathlib.Path(workdir)
         self.source, self.heldout, self.signals = source, heldout, signals
         self.devices = jax.devices()[: self.run.devices or None]
@@ -158,6 +158,7 @@ class Loop:
             self.store = stack.enter_context(checkpoint.Store(self.workdir, metrics.ranking(self.run.keep_best)))
             self._open_feed()
             self.restore()
+            self._passed("init")
             if not self.member:
                 self.compile()
             self._open = stack.pop_all()
@@ -168,7 +169,7 @@ class Loop:
             self.log.close()
             self.progress.close()
             spent = ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items())
-            log.say(f"{self.name}time over all starts: {spent}")
+            log.say(f"{self.name}time over all starts: {spent}; {100 * self.outside():.1f} % outside of steps")
 
     def advance(self, until):
         """Trains to step `until`, on to the end of a dispatch, not beyond the run's end.
@@ -198,6 +199,21 @@ class Loop:
             cache.write_atomic(self.workdir / "DONE", f"step {self.run.steps}\nstate sha256: {digest}\n")
         return digest
 
+    def _passed(self, part):
+        """Books the time since the last part of a start, where somebody keeps the account."""
+        if self.startup is not None:
+            self.startup.done(part)
+
+    def outside(self):
+        """Share in [0, 1] of the time over all starts that was not spent in steps, compiling and evaluation left out. What the
+        first grid compiles does count."""
+        whole = self._seconds() - self.timer.get("compile", 0.0) - self.timer.get("evaluate", 0.0)
+        return max(0.0, 1 - self.timer.get("train", 0.0) / max(whole, 1e-9))
+
+    def _seconds(self):
+        """Since this run began, over all starts."""
+        return self.wall0 + time.perf_counter() - self.began
+
     def _open_feed(self):
         draws = n_draws(self.method)
         self.feed = feed.build(
@@ -209,7 +225,9 @@ class Loop:
             self.devices,
             is_resident(self.run, self.source),
         )
+        self._passed("data")
         self.empty = empty_tally(self.method, self._abstract_batch(draws))
+        self._passed("trace")
 
     def restore(self, upto=None):
         """Goes to the newest checkpoint, or to the newest that is not after a step, or to the beginning; cuts the log back."""
@@ -244,9 +262,10 @@ class Loop:
         self.progress.say("compiling ...")
         with self.timer("compile"):
             program = build_program(self.method, self.feed, self.devices)
-            self.programs = {
-                n: program.lower(self.carry, self.feed.data, self.feed.at(self.t, n)).compile() for n in self.lengths()
-            }
+            lowered = {n: program.lower(self.carry, self.feed.data, self.feed.at(self.t, n)) for n in self.lengths()}
+            self._passed("trace")
+            self.programs = {n: one.compile() for n, one in lowered.items()}
+            self._passed("compile")
         self.progress.say(
             f"compiled in {self.timer['compile'] - self._past_seconds().get('compile', 0.0):.1f} s for {self._where()}"
         )
@@ -295,6 +314,10 @@ class Loop:
             limit = 0 if len(self.devices) > 1 and self.devices[0].platform == "cpu" else IN_FLIGHT
             while len(self.pending) > limit:
                 jax.block_until_ready(self.pending.popleft())
+        if self.startup is not None and "first step" not in self.startup:
+            jax.block_until_ready(done)
+            self.startup.done("first step")
+            self.progress.say(self.startup.line())
         self.t += n
         self.progress.advance(n)
 
@@ -350,12 +373,15 @@ class Loop:
         speed = (self.t - t0) / max(now - s0, 1e-9)
         per_step = self.run.batch * n_draws(self.method)
         wall = {
-            "time": self.wall0 + time.perf_counter() - self.began,
+            "time": self._seconds(),
             "steps_per_s": speed,
             "images_per_s": speed * per_step,
             **{f"{k}_s": v for k, v in self.timer.items()},
         }
         record["wall"] = {k: round(v, 3) for k, v in wall.items()}
+        if self.startup is not None:
+            record["wall"]["startup"] = {k: round(v, 3) for k, v in self.startup.items()}
+            self.startup = None
         self.log.write(record)
         self.progress.record(record)
 
@@ -434,13 +460,14 @@ class Loop:
             )
 
 
-def train(config, workdir, source, heldout=None):
+def train(config, workdir, source, heldout=None, startup=None):
     """Trains a run to its end, from wherever its folder stands.
 
     Args:
       config: config.Config, already validated; its folder holds config.json.
       workdir: the run folder.
       source, heldout: data.source.Source of training and (or None) held-out images.
+      startup: startup.Startup of what preceded; None where nobody counts.
 
     Returns:
       sha256 hex of the final state.
@@ -449,6 +476,6 @@ def train(config, workdir, source, heldout=None):
       Stopped: SIGTERM, Ctrl-C or a full disk; says what is saved. NonFiniteError: names player, step and the last checkpoint.
       Collapsed: with --stop_on_collapse; says why and where.
     """
-    with Signals() as signals, Loop(config, workdir, source, heldout, signals) as loop:
+    with Signals() as signals, Loop(config, workdir, source, heldout, signals, startup=startup) as loop:
         loop.advance(config.run.steps)
         return loop.finish()

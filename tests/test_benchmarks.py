@@ -12,7 +12,7 @@ import pytest
 from experiments import common
 from experiments.benchmarks import __main__ as benchmarks
 from experiments.benchmarks import members, naive, timing, workload
-from experiments.benchmarks.workloads import TABLE
+from experiments.benchmarks.workloads import TABLE, chosen
 from gan_jax import parallel
 from gan_jax.nets import conv
 
@@ -33,8 +33,8 @@ def test_unknown_workloads_are_refused(command, capsys):
 def test_sizes_for_a_gpu_are_refused_on_a_cpu(capsys):
     assert run("--workloads=mlp,morpho_galaxyzoo128") == 2
     assert "--workloads=morpho_galaxyzoo128 has a paper's size, for a GPU" in capsys.readouterr().err
-    assert "morpho_galaxyzoo128" in benchmarks.chosen(benchmarks.Settings(), gpu=True)
-    assert not any(spec.gpu for spec in benchmarks.chosen(benchmarks.Settings(), gpu=False).values())
+    assert "morpho_galaxyzoo128" in chosen("", gpu=True)
+    assert not any(spec.gpu for spec in chosen("", gpu=False).values())
 
 
 def test_too_few_rounds_and_files_that_cannot_be_written_are_refused(tmp_path, capsys):

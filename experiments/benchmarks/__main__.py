@@ -9,16 +9,13 @@ is done, nothing cached. peak_mib: of ours as XLA plans it, of PyTorch as its pr
 """
 
 import dataclasses
-import json
 import os
-import pathlib
 import sys
 import tempfile
 
 from experiments import common
-from experiments.benchmarks import timing
+from experiments.benchmarks import results, timing
 from experiments.benchmarks.intervals import coverage, rank
-from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
 
@@ -35,20 +32,6 @@ class Settings(common.Command):
     json: str = setting("", "also write the table to this file, a row as soon as it is there")
 
 
-def chosen(flags, gpu):
-    """{name: Spec} of the workloads that are asked for. gpu: whether the device is one. Raises InputError."""
-    from experiments.benchmarks.workloads import TABLE
-
-    fit = [name for name, spec in TABLE.items() if gpu or not spec.gpu]
-    names = flags.workloads.split(",") if flags.workloads else fit
-    for name in names:
-        if name not in TABLE:
-            raise InputError(f"--workloads={name} is not known; use some of: {', '.join(fit)}.")
-        if name not in fit:
-            raise InputError(f"--workloads={name} has a paper's size, for a GPU; here use some of: {', '.join(fit)}.")
-    return {name: TABLE[name] for name in names}
-
-
 def checked(name, spec):
     """The largest difference between ours and PyTorch's values, and where it is, for the table. Exits if it is too large."""
     from experiments.benchmarks import equality
@@ -63,13 +46,11 @@ def run(argv):
     """Command line to table."""
     import jax
 
-    from gan_jax import cache
+    from experiments.benchmarks import workloads
 
     (flags,), _ = common.parse(__doc__, "experiments.benchmarks", [Settings()], argv)
-    out = pathlib.Path(flags.json).expanduser()
-    if flags.json and (out.is_dir() or not out.parent.is_dir()):
-        raise InputError(f"--json={flags.json} cannot be written; name a file in a folder that exists.")
-    specs = chosen(flags, jax.default_backend() == "gpu")
+    out = results.path(flags.json)
+    specs = workloads.chosen(flags.workloads, jax.default_backend() == "gpu")
     if flags.torch:
         common.need("torch", "--torch", "bench")
         from experiments.benchmarks import torch_runs
@@ -85,8 +66,7 @@ def run(argv):
         found = checked(name, spec) if flags.torch else {}
         table.append(timing.measure(name, spec, flags, say) | found | {"device": jax.devices()[0].device_kind})
         print(timing.line(table[-1]), flush=True)
-        if flags.json:
-            cache.write_atomic(out, json.dumps(table, indent=1) + "\n")
+        results.write(out, table)
     if flags.torch:
         print("values: equal to PyTorch's within " + ", ".join(f"{r['difference']:.0e} ({r['workload']})" for r in table))
 

@@ -6,15 +6,13 @@ one program of a run serves all. `--members_by=auto` of the training commands go
 """
 
 import dataclasses
-import json
-import pathlib
 import sys
 import time
 
 import numpy as np
 
 from experiments import common
-from experiments.benchmarks import workload
+from experiments.benchmarks import results, workload
 from experiments.benchmarks.intervals import coverage, estimate, rank, ratio
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
@@ -115,7 +113,7 @@ def run(argv):
     import jax
 
     (flags,), _ = common.parse(__doc__, "experiments.benchmarks.members", [Settings()], argv)
-    names = flags.workloads.split(",")
+    names, out = flags.workloads.split(","), results.path(flags.json)
     if unknown := [n for n in names if n not in WORKLOADS]:
         raise InputError(f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}.")
     jax.config.update("jax_enable_compilation_cache", False)
@@ -132,8 +130,7 @@ def run(argv):
             r = row["throughput"]
             print(f"{name:<12} {row['way']:<9} {r['median']:>8.3f} [{r['low']:.3f}, {r['high']:.3f}] {row['ms']:>9.1f} "
                   f"{row['turns_ms']:>10.1f} {row['compile_s']:>11.1f} {row['compile_turns_s']:>8.1f}", flush=True)  # fmt: skip
-    if flags.json:
-        pathlib.Path(flags.json).write_text(json.dumps(table, indent=1) + "\n")
+    results.write(out, table)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ import numpy as np
 N_IMAGES = 1024
 
 
-def random_images(size, colors, classes=()):
-    """Source of N_IMAGES of them, labelled if there are classes."""
+def random_images(size, colors, classes=(), n=N_IMAGES):
+    """Source of n of them, labelled if there are classes."""
     from gan_jax.data.source import Source
 
     r = np.random.default_rng(0)
-    images = r.integers(0, 256, (N_IMAGES, size, size, colors), dtype=np.uint8)
-    labels = np.arange(N_IMAGES, dtype=np.int32) % len(classes) if classes else None
+    images = r.integers(0, 256, (n, size, size, colors), dtype=np.uint8)
+    labels = np.arange(n, dtype=np.int32) % len(classes) if classes else None
     return Source(images, labels, classes, "random", "")
 
 
@@ -27,13 +27,14 @@ def planned_mib(program):
 class Workload:
     """One training program on random images, ready to run."""
 
-    def __init__(self, method, options, size, batch, colors=3, n_classes=0, dispatch=1):
+    def __init__(self, method, options, size, batch, colors=3, n_classes=0, dispatch=1, source=None, resident=True):
         """Builds, compiles and runs it once.
 
         Args:
           method: key of gan_jax.methods.TABLE. options: {setting: value} where its settings differ from their defaults.
           size: side of the images, in pixels. batch: images per minibatch. colors: channels. n_classes: 0: no labels.
           dispatch: steps in one compiled call.
+          source: data.source.Source; None for random images. resident: whether they live on the device, or are streamed.
         """
         import jax
 
@@ -49,8 +50,8 @@ class Workload:
         classes = tuple(f"class {i}" for i in range(n_classes))
         self.method = module.build(self.hp, base.Shape(size, colors, classes), 1000)
         draws = n_draws(self.method)
-        source = random_images(size, colors, classes)
-        self.feed = feed.build(source, self.hp.pixels, 0, draws, batch, devices, True)
+        source = source or random_images(size, colors, classes)
+        self.feed = feed.build(source, self.hp.pixels, 0, draws, batch, devices, resident)
         shapes = {"image": jax.ShapeDtypeStruct((draws, batch, size, size, colors), np.float32)}
         shapes |= {"label": jax.ShapeDtypeStruct((draws, batch), np.int32)} if n_classes else {}
         tally = train.empty_tally(self.method, shapes)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from experiments import acgan, dcgan, dragan, gan, mgan, morpho, wgan_gp
 from gan_jax import methods
+from gan_jax.errors import InputError
 from gan_jax.methods import base
 
 
@@ -75,3 +76,22 @@ TABLE = {
     "mgan_cifar10": _of(mgan, 32, 3, 64, gpu=True, dispatch=20),
     "wgan_gp_cifar10": _of(wgan_gp, 32, 3, 64, gpu=True, dispatch=20, width=128, gen_norm="batch", pixels="tanh"),
 }
+
+
+def chosen(given, gpu, fits=lambda spec: True):
+    """{name: Spec} of those that are asked for, or of all that fit.
+
+    Args:
+      given: names, by comma; "" for all. gpu: whether the device is one. fits: Spec -> whether it is for the command that asks.
+
+    Raises:
+      InputError: there is no such workload, or not here.
+    """
+    fit = [name for name, spec in TABLE.items() if (gpu or not spec.gpu) and fits(spec)]
+    names = given.split(",") if given else fit
+    for name in names:
+        if name not in fit:
+            known = name in TABLE and fits(TABLE[name])
+            what = "has a paper's size, for a GPU" if known else "is not known here" if name in TABLE else "is not known"
+            raise InputError(f"--workloads={name} {what}; use some of: {', '.join(fit)}.")
+    return {name: TABLE[name] for name in names}

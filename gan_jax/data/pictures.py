@@ -295,7 +295,7 @@ def attempt(function, *args):
 
 
 def over(function, items, what):
-    """Yields function(item) of every item, in order, on all cores; progress on stderr if it takes long."""
+    """Yields function(item) of every item, in order, on all cores; progress and speed on stderr if it takes long."""
     terminal, start = sys.stderr.isatty(), time.monotonic()
     due = start + _QUIET
     with (
@@ -311,6 +311,8 @@ def over(function, items, what):
                 due = now + 10
                 left = (now - start) * (len(items) - n_done) / n_done
                 print(f"{n_done} of {len(items)} {what}, {left:.0f} s left", file=sys.stderr, flush=True)
+    if (spent := time.monotonic() - start) > _QUIET:
+        print(f"{len(items)} {what} in {spent:.0f} s, {len(items) / spent:.0f} per second", file=sys.stderr, flush=True)
 
 
 def _stamps(listing):

@@ -10,7 +10,7 @@ import concurrent.futures
 import os
 
 import numpy as np
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from gan_jax import errors
 from gan_jax.metrics import metric, morphology
@@ -180,6 +180,8 @@ def measure(real, fake):
             f"{len(galaxies)} of {len(real)} real images show a galaxy, and their {equal[0]} does not differ; give morphology "
             "more images of bright galaxies, each in the middle of a dark sky."
         )
+    from scipy import stats  # half a second, which training need not wait for
+
     distances = {
         f"morph_{name}": float(stats.wasserstein_distance(real[:, i], fake[:, i]) / galaxies[:, i].std())
         for i, name in enumerate(compared)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from gan_jax import errors
 from gan_jax.data import toys
@@ -69,6 +69,8 @@ def wasserstein(a, b):
 
     Source: Bonneel et al. 2015, with fixed directions.
     """
+    from scipy import stats  # half a second, which training need not wait for
+
     if a.shape[1] == 1:
         return float(stats.wasserstein_distance(a[:, 0], b[:, 0]))
     angles = np.pi * np.arange(N_DIRECTIONS) / N_DIRECTIONS

@@ -345,7 +345,9 @@ def test_progress_is_shown_when_it_takes_long(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pictures, "_BLOCK", 2)
     monkeypatch.setattr(pictures.time, "monotonic", lambda: next(clock))
     making.load(f"folder:{tmp_path / 'set'}", 8)
-    assert "2 of 4 images decoded, 3 s left" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2 of 4 images decoded, 3 s left" in said
+    assert "4 images decoded in 9 s, 0 per second" in said
 
 
 def test_progress_is_a_bar_on_a_terminal(monkeypatch):
