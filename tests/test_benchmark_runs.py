@@ -89,13 +89,27 @@ def test_decoding_uses_all_cores_and_leaves_things_as_they_were(monkeypatch):
     assert os.environ["GAN_JAX_CACHE"] == "/kept" and os.sched_getaffinity(0) == cores
 
 
-def test_both_sides_of_a_whole_run_begin_alike(tmp_path):
+def test_ratios_of_whole_runs_are_those_of_times(monkeypatch):
+    said = "time over all starts: train 0:01; 2.5 % outside of steps"
+    sides = {"ours": process.Ran(10.0, 30.0, said), "torch": process.Ran(5.0, 50.0, "")}
+    monkeypatch.setattr(whole, "SIDES", {name: lambda *_, ran=ran: ran for name, ran in sides.items()})
+    monkeypatch.setattr(whole, "prepare", lambda *_: None)
+    spec, flags = TABLE["mlp"], whole.Settings(steps=1020, rounds=6)
+    row = {"workload": "mlp", **whole.measure(spec, flags)}
+    assert row["all"] == pytest.approx({"median": 5 / 3, "low": 5 / 3, "high": 5 / 3, "ours_s": 30, "torch_s": 50})
+    assert row["steps"]["ours_s"] == pytest.approx(20 / (1020 - spec.dispatch))
+    assert row["steps"]["median"] == pytest.approx((45 / 1019) / (20 / 1000)) and row["outside"] == pytest.approx(0.025)
+    assert "all 1.67 [1.67, 1.67] (ours 30.0 s, PyTorch 50.0 s)" in whole.line(row)
+
+
+def test_both_sides_of_a_whole_run_begin_alike(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     from experiments.benchmarks import torch_whole
 
     whole.prepare(tmp_path, TABLE["dcgan_mnist"].small(), 7, 20)
     job, weights = json.loads((tmp_path / "job.json").read_text()), np.load(tmp_path / "weights.npz")
     assert (job["steps"], job["batch"], job["log_every"], job["sample_every"], job["save_every"]) == (7, 4, 100, 500, 500)
+    monkeypatch.setattr(torch_whole, "WORKERS", 0)  # this process has threads of JAX, and must not fork
     loop = torch_whole.Loop(job, tmp_path)
     layer = loop._nets["disc"].Dense_0
     assert torch.equal(layer.kernel, torch.from_numpy(layer.form("kernel", weights["params/disc/Dense_0/kernel"]).copy()))

@@ -78,7 +78,7 @@ class Loop:
         """Trains to the end."""
         job, data = self._job, Images(np.load(self._folder / "images.npz")["images"], self._hp.pixels)
         loader = DataLoader(
-            data, job["batch"], shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=True,
+            data, job["batch"], shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=WORKERS > 0,
             pin_memory=self._device.type == "cuda",
         )  # fmt: skip
         with open(self._folder / "log.jsonl", "w") as log:
