@@ -122,6 +122,7 @@ def test_the_page_counts_modes_as_the_project_does():
       console.log(JSON.stringify(coverage(made, {json.dumps(live.distributions()["plus"])})));
     """
     found = node(script)
+    assert found.pop("shares") == pytest.approx(want.counts / 400)
     assert 0 < want.covered.sum() < 13 and found == {"covered": int(want.covered.sum()), "registered": want.registered}
 
 

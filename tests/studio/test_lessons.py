@@ -5,8 +5,10 @@ import os
 import pytest
 
 from experiments import export
-from tests.studio.test_browser import CHROMIUM, Page, browser  # noqa: F401 - a fixture
 from tests.studio.test_journey import serve  # noqa: F401 - a fixture
+
+pytest.importorskip("playwright.sync_api")  # which the next import needs
+from tests.studio.test_browser import CHROMIUM, Page, browser  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
 LESSONS = {
