@@ -287,8 +287,8 @@ def run(experiment, method, defaults, doc, argv):
     startup.done("data")
     if command.dry_run:
         print(json.dumps(config.to_dict(), indent=1))
-        for folder, stand in zip(folders, stands, strict=True):
-            print(f"Dry run: nothing was written. The run folder {folder} {stand}.")
+        for place, stand in zip(folders, stands, strict=True):
+            print(f"Dry run: nothing was written. The run folder {place} {stand}.")
         return
     values["data"].value = config.run.data
     if command.members == 1:
