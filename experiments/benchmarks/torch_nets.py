@@ -35,7 +35,7 @@ class Layer(nn.Module):
 
 
 class Dense(Layer):
-    """inputs, outputs: `units` of them where they are images. A mixture's K layers [K, inputs, outputs] are one."""
+    """inputs, outputs: `units` of them where they are images. A mixture's K layers [inputs, K, outputs] are one."""
 
     def __init__(self, tree, inputs=None, outputs=None):
         self._inputs, self._outputs = inputs, outputs
@@ -48,7 +48,7 @@ class Dense(Layer):
             return array.ravel()
         if self._inputs is not None:
             array = array[self._inputs]
-        return np.moveaxis(array, -2, -1).reshape(-1, array.shape[-2])
+        return array.reshape(len(array), -1).T
 
     def forward(self, x):
         return F.linear(x, self.kernel, self.bias)

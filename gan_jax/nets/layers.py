@@ -68,8 +68,21 @@ def _weight(layer, shape, train, transposed=False):
     return w / (v @ matrix @ new)
 
 
+@jax.custom_vjp
+def product(a, b):
+    """a [M, K] @ b [K, N] whose derivatives are products in the layout of a and b.
+
+    JAX writes b's as the transpose of a product, which XLA turns round only where a single operation reads it; but a step reads
+    a gradient twice, for its norm and for the update.
+    """
+    return a @ b
+
+
+product.defvjp(lambda a, b: (product(a, b), (a, b)), lambda saved, g: (product(g, saved[1].T), product(saved[0].T, g)))
+
+
 class Dense(nn.Module):
-    """Affine map of the last axis: [..., F] -> [..., features]."""
+    """Affine map: [B, F] -> [B, features]."""
 
     features: int
     use_bias: bool = True
@@ -77,7 +90,8 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        y = x @ _weight(self, (x.shape[-1], self.features), train).astype(x.dtype)
+        w = _weight(self, (x.shape[-1], self.features), train).astype(x.dtype)
+        y = product(x, w)
         return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
 
 
@@ -189,13 +203,19 @@ def mixture(stem, net, n, z, which=None):
     Returns:
       [B * n, ...], the first row through all generators, then the second: so devices can share rows; [B, ...] with `which`.
     """
+    # Generators lie before the last axis of weights and after the rows: a dense stem is one product, nothing is transposed.
     lifted = nn.vmap(
-        _Stem, in_axes=None, axis_size=n, variable_axes={"params": 0, "batch_stats": 0}, split_rngs={"params": True}
+        _Stem,
+        in_axes=None,
+        out_axes=1,
+        axis_size=n,
+        variable_axes={"params": -2, "batch_stats": -2},
+        split_rngs={"params": True},
     )
     h = lifted(stem, net.axis, name="private")(z)
     if which is None:
-        return h.swapaxes(0, 1).reshape(-1, *h.shape[2:])
-    return h[which, jnp.arange(which.shape[0])]
+        return h.reshape(-1, *h.shape[2:])
+    return h[jnp.arange(which.shape[0]), which]
 
 
 def sides(size, stop=4):

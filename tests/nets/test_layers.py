@@ -36,6 +36,25 @@ def spectral(request):
     return layer, plain, axis, x, run()
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_product(axis):
+    """Values, gradients and gradients of gradients of `a @ b`, also where b's are stacked along an axis."""
+    a, b = probe.noise(4, 5), probe.noise(5, 3, 6).swapaxes(0, 1) if axis == 0 else probe.noise(5, 3, 6)
+
+    def slope(product):
+        def value(a, b):
+            return jnp.sin(jax.vmap(product, (None, axis), 1)(a, b)).sum()
+
+        def penalty(a, b):
+            first = jax.grad(value, (0, 1))(a, b)
+            return value(a, b) + sum((jnp.cos(g) * g).sum() for g in first)
+
+        return jax.value_and_grad(penalty, (0, 1))(a, b)
+
+    for got, wanted in zip(*(jax.tree.leaves(slope(p)) for p in (layers.product, jnp.matmul)), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
+
+
 def matrix(kernel, axis):
     """[everything else, outputs]."""
     return np.moveaxis(np.asarray(kernel, np.float64), axis, -1).reshape(-1, kernel.shape[axis])

@@ -166,7 +166,10 @@ def test_mixture(name):
     images = probe.run(net, variables, z)
     assert images.shape == (12, 2, 2, 1)
     for k in range(3):
-        own = {c: {**tree, **jax.tree.map(lambda a, k=k: a[k], tree["private"])} for c, tree in variables.items()}
+        own = {
+            c: {**tree, **jax.tree.map(lambda a, k=k: jnp.take(a, k, axis=-2), tree["private"])}
+            for c, tree in variables.items()
+        }
         np.testing.assert_allclose(images[k::3], probe.run(alone, own, z), rtol=1e-5, atol=1e-6)
     assert np.abs(images[0::3] - images[1::3]).max() > 1e-4
     which = jnp.array([2, 0, 1, 2])
