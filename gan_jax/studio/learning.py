@@ -1,5 +1,6 @@
 """The lessons: the pages of gan_jax.web under the studio's bar, with what `experiments.export --page` wrote to be trained."""
 
+import json
 import os
 import pathlib
 import shlex
@@ -24,26 +25,32 @@ class Lessons(StaticFiles):
         exported = pathlib.Path(exported).expanduser().resolve()
         super().__init__(directory=exported, check_dir=False)
         self.config_checked = True
+        self._exported = exported
         self._own = {name: str(web.ROOT / name) for name in web.files()}
-        self._reason = (
-            "the lessons need an export, which is made once and takes some minutes: "
-            f"./launch.sh run export --page --out={shlex.quote(str(exported))}"
-        )
+        self._how = f"./launch.sh run export --page --out={shlex.quote(str(exported))}"
 
     def lookup_path(self, path):
         """See StaticFiles."""
         own = self._own.get(path)
         return (own, os.stat(own)) if own else super().lookup_path(path)
 
+    def _fits(self):
+        try:
+            return json.loads((self._exported / "manifest.json").read_text())["format"] == web.FORMAT
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+
     async def get_response(self, path, scope):
-        """See StaticFiles; without an export manifest.json says how to make it."""
+        """See StaticFiles; without an export that fits these pages manifest.json says how to make one."""
         name = "index.html" if path == "." else path
         try:
             found = await super().get_response(name, scope)
         except HTTPException as error:
             if name != "manifest.json" or error.status_code != 404:
                 raise
-            return asking.Json({"error": self._reason}, 404)
+            return asking.Json({"error": f"the lessons need an export, which is made once and takes some minutes: {self._how}"}, 404)
+        if name == "manifest.json" and not self._fits():
+            return asking.Json({"error": f"the export is of another version of gan_jax; make it again: {self._how}"}, 409)
         if name in self._own and name.endswith(".html"):
             bar = asking.templates.get_template("bar.html").render(request=Request(scope))
             text = pathlib.Path(self._own[name]).read_text()

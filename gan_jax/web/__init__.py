@@ -3,6 +3,7 @@
 import pathlib
 
 ROOT = pathlib.Path(__file__).parent
+FORMAT = 1  # of what is exported beside the pages: one more whenever older exports no longer fit them
 
 
 def files():

@@ -131,7 +131,7 @@ def exported(client, root):
     """A folder as experiments.export --page writes it, with a link to a secret."""
     folder = root.parent / "exported"
     (folder / "gan").mkdir(parents=True)
-    (folder / "manifest.json").write_text('{"models": {}}')
+    (folder / "manifest.json").write_text(json.dumps({"format": web.FORMAT, "models": {}}))
     (folder / "gan" / "gen.onnx").write_bytes(b"onnx")
     (folder / "index.html").write_text("of another version")
     (folder / "secret").symlink_to(root.parent / "secret")
@@ -155,7 +155,7 @@ def test_lessons_stand_under_the_bar_and_say_what_is_missing(client, root):
 
 def test_lessons_train_what_was_exported(client, exported):
     """Pages and modules are of this version, the rest of the export; a second request for a large file is told to keep it."""
-    assert client.get("/learn/manifest.json").json() == {"models": {}}
+    assert client.get("/learn/manifest.json").json()["models"] == {}
     assert "another version" not in client.get("/learn/index.html").text + client.get("/learn/").text
     found = client.get("/learn/gan/gen.onnx")
     assert (
@@ -168,6 +168,15 @@ def test_lessons_train_what_was_exported(client, exported):
         assert client.get(f"/learn/{path}").status_code == 404, path
     assert client.get("/learn/gan/gen.onnx", headers={"origin": "http://evil.example"}).status_code == 403
     assert client.post("/learn/manifest.json").status_code == 405
+
+
+@pytest.mark.parametrize("text", ['{"models": {}}', '{"format": 0, "models": {}}', "[1]", "{"])
+def test_lessons_refuse_an_export_of_another_version(client, exported, text):
+    """With the command that makes it anew; the pages' text is still there."""
+    (exported / "manifest.json").write_text(text)
+    found = client.get("/learn/manifest.json")
+    assert found.status_code == 409 and f"./launch.sh run export --page --out={exported}" in found.json()["error"]
+    assert client.get("/learn/collapse.html").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/static/../serving.py", "/static/%2e%2e/serving.py", "/static//etc/passwd", "/static/"])
