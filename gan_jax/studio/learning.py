@@ -48,7 +48,8 @@ class Lessons(StaticFiles):
         except HTTPException as error:
             if name != "manifest.json" or error.status_code != 404:
                 raise
-            return asking.Json({"error": f"the lessons need an export, which is made once and takes some minutes: {self._how}"}, 404)
+            why = "the lessons need an export, which is made once and takes some minutes"
+            return asking.Json({"error": f"{why}: {self._how}"}, 404)
         if name == "manifest.json" and not self._fits():
             return asking.Json({"error": f"the export is of another version of gan_jax; make it again: {self._how}"}, 409)
         if name in self._own and name.endswith(".html"):

@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 
 from experiments import common, studio
+from gan_jax import web
 
 pytest.importorskip("httpx2")
 testclient = pytest.importorskip("starlette.testclient")
