@@ -18,7 +18,7 @@ time).
 
 Seeds are processes of their own; with --members_by they share one, and on a GPU one program (vmapped). S3's contribution taken
 apart, {none, DRAGAN, WGAN-GP, WGAN-GP in Dist-GAN's norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in
-flagfiles: ablate_quick (28 minutes on 2 cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks),
+flagfiles: ablate_quick (24 minutes on 2 cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks),
 ablate_smoke (a minute).
 """
 
