@@ -90,8 +90,11 @@ def chart(draw, width=3.6, height=2.2):
         axes = plot.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
-        if len(axes.get_legend_handles_labels()[0]) > 1:
-            plot.legend(frameon=False, loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.2)
+        names = axes.get_legend_handles_labels()[1]
+        if len(names) > 1:
+            columns = max(1, min(3, int(width / (0.45 + 0.07 * max(map(len, names))))))  # inches: of a line and of a letter
+            plot.set_figheight(height + 0.17 * (-(-len(names) // columns) - 1))
+            plot.legend(frameon=False, loc="outside upper left", ncols=columns, handlelength=1.2, columnspacing=1.2)
         buffer = io.BytesIO()
         plot.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()
