@@ -248,8 +248,8 @@ def export_page(flags):
         made, entry = export_digits(*pictures)
         files |= made
         more = {"digits": entry}
-    manifest = {"format": web.FORMAT, "models": models, "distributions": live.distributions()} | more
-    manifest |= {"points": live.N_POINTS, "side": live.SIDE}
+    shown = {"distributions": live.distributions(), "points": live.N_POINTS, "side": live.SIDE}
+    manifest = {"format": web.FORMAT, "models": models} | shown | more
     write(folder(flags.out or "exported/page"), files | web.files(), manifest)
 
 

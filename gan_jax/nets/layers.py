@@ -90,8 +90,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        w = _weight(self, (x.shape[-1], self.features), train).astype(x.dtype)
-        y = product(x, w)
+        y = product(x, _weight(self, (x.shape[-1], self.features), train).astype(x.dtype))
         return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
 
 
