@@ -10,7 +10,7 @@ import time
 
 import jax
 
-from gan_jax import parallel, runs, train
+from gan_jax import parallel, runs, train, xla
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.step import build_step
 
@@ -35,7 +35,7 @@ def build_program(loops, how):
         carries = ways.unpack(train.repeated(lambda c, rows: each(c, batches(rows)), ways.pack(carries), leaves))
         return carries, carries[0][0].step
 
-    return jax.jit(program, donate_argnums=0, compiler_options=parallel.compiler_options())
+    return jax.jit(program, donate_argnums=0, compiler_options=xla.compiler_options())
 
 
 def align(loops):

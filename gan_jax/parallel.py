@@ -7,7 +7,6 @@ as Dist-GAN's and Morpho-GAN's are.
 
 import contextlib
 import contextvars
-import functools
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from gan_jax import draws
 
 AXIS = "data"
 
@@ -54,6 +55,7 @@ def draw(env, sampler, key, shape):
     """
     if source := _SOURCE.get():
         return source(sampler, key, shape)
+    sampler = draws.sooner(sampler)
     if not env.axis:
         return sampler(key, shape)
     rows = sampler(key, (lax.axis_size(env.axis) * shape[0], *shape[1:]))
@@ -137,16 +139,3 @@ def memory_gib():
     stats = jax.devices()[0].memory_stats() or {}
     total = stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return total / 2**30
-
-
-@functools.cache
-def compiler_options():
-    """Options for jax.jit of a training step: on a CPU, convolutions go to the faster library where this jaxlib knows how."""
-    if jax.default_backend() != "cpu":
-        return {}
-    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
-    try:
-        jax.jit(lambda: jnp.zeros(()), compiler_options=options)()
-    except Exception:  # an experimental option: versions that lack it refuse it in several ways
-        return {}
-    return options

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import images, points, priors
+from gan_jax import images, points, priors, xla
 from gan_jax.errors import InputError
 from gan_jax.step import env_of
 
@@ -34,7 +34,7 @@ def build_sampler(method, pool=None, truncation=0.0):
         z, given = method.latent(env, key, CHUNK)
         return priors.truncated(method.hp.prior, z, truncation) if truncation else z, given
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=xla.compiler_options())
     def chunk(vs, key, z, given):
         if method.by == "image":
             given = images.to_float(given, method.hp.pixels)

@@ -17,6 +17,7 @@ import optax
 from jax import lax
 
 from gan_jax import parallel
+from gan_jax.nets import sums
 from gan_jax.state import Vars
 
 
@@ -180,8 +181,8 @@ def _made(player, env, state, batch, key):
 
 
 def norm(grads):
-    """The L2 norm of all gradients together, float32 []; as dot products, for which XLA stores no squares on a CPU."""
-    return jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
+    """The L2 norm of all gradients together, float32 []."""
+    return jnp.sqrt(sum(map(sums.squares, jax.tree.leaves(grads))))
 
 
 def update_player(method, index, env, state, batch, key, made=None):

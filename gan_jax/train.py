@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gan_jax import cache, checkpoint, evaluate, images, log, metrics, parallel, points, report, sampling, watch
+from gan_jax import cache, checkpoint, evaluate, images, log, metrics, parallel, points, report, sampling, watch, xla
 from gan_jax.data import feed
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.metrics import features, modes
@@ -113,7 +113,7 @@ def build_program(method, stream, devices):
         carry = repeated(lambda c, x: one(c, stream.batch(data, x)), carry, leaves)
         return carry, carry[0].step
 
-    options = {"compiler_options": parallel.compiler_options()}
+    options = {"compiler_options": xla.compiler_options()}
     if len(devices) > 1:
         return parallel.pmapped(program, devices, batch_axis=2, **options)
     return jax.jit(program, donate_argnums=0, **options)

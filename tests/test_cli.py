@@ -4,8 +4,11 @@ import dataclasses
 import gzip
 import importlib
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -258,3 +261,19 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
         _, run, hp = parsed
         method = getattr(module, "METHOD", "mgan")  # has all settings that the systems of a study share
         config.validate_settings(run, methods.TABLE[method].Settings(**dataclasses.asdict(hp)), 1)
+
+
+STARTS = "import os; open(os.environ['STARTS'], 'a').write(f\"{os.getpid()} {os.environ.get('GLIBC_TUNABLES')}\\n\")"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+@pytest.mark.parametrize("given", [None, "glibc.malloc.perturb=0"])
+def test_a_command_starts_with_a_malloc_that_keeps_memory(tmp_path, given):
+    """As the same process; and what the user has set is left."""
+    (tmp_path / "sitecustomize.py").write_text(STARTS)
+    env = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"} | ({"GLIBC_TUNABLES": given} if given else {})
+    env |= {"PYTHONPATH": f"{tmp_path}{os.pathsep}{common.ROOT}", "STARTS": str(tmp_path / "starts")}
+    subprocess.run([sys.executable, "-m", "experiments.gan", "--help"], env=env, check=True, stdout=subprocess.DEVNULL)
+    starts = [line.split(" ", 1) for line in (tmp_path / "starts").read_text().splitlines()]
+    assert [tunables for _, tunables in starts] == ([given] if given else ["None", common.MALLOC])
+    assert len({pid for pid, _ in starts}) == 1

@@ -72,6 +72,7 @@ def run(argv):
 
 
 if __name__ == "__main__":
+    common.keep_memory()
     # Before JAX and PyTorch are there: they share a GPU's memory, and the profiler of the one would tell of its own affairs.
     os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "KINETO_LOG_LEVEL": "5", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     with tempfile.TemporaryDirectory() as scratch:  # nothing compiled is found again

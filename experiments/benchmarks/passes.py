@@ -90,7 +90,7 @@ def measure(spec):
     import jax
 
     from experiments.benchmarks import products
-    from gan_jax import methods, parallel
+    from gan_jax import methods, xla
     from gan_jax.state import shapes
     from gan_jax.step import build_step, n_draws
 
@@ -100,7 +100,7 @@ def measure(spec):
     needed = sum(rows @ terms(method.nets[net], method.dummies[net]) for net, rows in passes.items())
     batch = {"image": jax.ShapeDtypeStruct((draws, spec.batch, spec.size, spec.size, spec.colors), np.float32)}
     batch |= {"label": jax.ShapeDtypeStruct((draws, spec.batch), np.int32)} if spec.n_classes else {}
-    step = jax.jit(build_step(method), donate_argnums=0, compiler_options=parallel.compiler_options())
+    step = jax.jit(build_step(method), donate_argnums=0, compiler_options=xla.compiler_options())
     return needed, sum(p.terms for p in products.count(step.lower(state, batch).compile().as_text()))
 
 

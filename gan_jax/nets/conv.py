@@ -13,21 +13,15 @@ flax layers is 2.6 to 23 times slower on a CPU, and far slower again inside `con
 """
 
 import functools
-import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gan_jax import xla
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
-
-
-def _fast_cpu():
-    rule = os.environ.get("GAN_CONV") or ("cpu" if jax.default_backend() == "cpu" else "native")
-    if rule not in ("cpu", "native"):
-        raise ValueError(f"GAN_CONV={rule} is not known; use cpu or native, or unset it.")
-    return rule == "cpu"
 
 
 def out_size(size, stride):
@@ -59,27 +53,29 @@ def conv(x, w, stride):
 def conv_t(y, w, stride, hw):
     """The transposed convolution: y [N, ceil(H/s), ceil(W/s), Co], w [k, k, Ci, Co], hw = (H, W) -> [N, H, W, Ci]."""
     k, ci = w.shape[0], w.shape[2]
-    if not _fast_cpu():
+    if not xla.fast_cpu():
         shape = jax.ShapeDtypeStruct((y.shape[0], *hw, ci), y.dtype)
         return jax.linear_transpose(lambda x: _native(x, w, stride), shape)(y)[0]
-    if stride == 2 and ci <= 4:
-        return _sub_pixel(y, w, hw)
     # A batch of any length, as of an exported net, cannot be padded by ONNX's exporter.
-    if stride == 2 and y.shape[1] * y.shape[2] <= k * k and isinstance(y.shape[0], int):
+    if stride != 2 or k == 1 or not isinstance(y.shape[0], int):
+        return _dilated(y, w, stride, hw)
+    if y.shape[1] * y.shape[2] <= k * k or (ci <= 4 and w.shape[3] > 16):
         return _col2im(y, w, hw)
-    return _dilated(y, w, stride, hw)
+    return _sub_pixel(y, w, hw) if ci <= 16 else _phases(y, w, hw)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def wgrad(x, y, stride, k):
     """The weight gradient: x [N, H, W, Ci], y [N, ceil(H/s), ceil(W/s), Co] -> [k, k, Ci, Co]."""
-    if not _fast_cpu():
+    if not xla.fast_cpu():
         shape = jax.ShapeDtypeStruct((k, k, x.shape[-1], y.shape[-1]), x.dtype)
         return jax.linear_transpose(lambda w: _native(x, w, stride), shape)(y)[0]
     pads = []
     for size, out in zip(x.shape[1:3], y.shape[1:3], strict=True):
         low = _pad_low(size, k, stride)
         pads.append((low, k - 1 + (out - 1) * stride + 1 - size - low))
+    # Without it XLA computes what x and y come from once more within the transposes, across memory.
+    x, y = xla.apart((x, y))
     # Explicit transposes keep the layout plain: XLA's CPU kernels for permuted layouts are naive inside cond and scan.
     out = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0), y.transpose(1, 2, 0, 3), (1, 1), pads, rhs_dilation=(stride, stride), dimension_numbers=_LAYOUT
@@ -111,6 +107,19 @@ def _interleave(phases, hw):
     """[N, h, w, 2, 2, C] -> [N, H, W, C]: phase (a, b) holds rows 2 i + a and columns 2 j + b."""
     n, h, w, _, _, c = phases.shape
     return phases.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, c)[:, : hw[0], : hw[1]]
+
+
+def _phases(y, w, hw):
+    """A stride-1 convolution for each of the four phases: no multiplication by zeros."""
+
+    def phase(rows, columns):
+        (d, t), (e, u) = (zip(*sorted(taps), strict=True) for taps in (rows, columns))
+        kernel = w[np.array(t)][:, np.array(u)].transpose(0, 1, 3, 2)
+        pads = (-d[0], d[-1]), (-e[0], e[-1])
+        return lax.conv_general_dilated(y, kernel, (1, 1), pads, dimension_numbers=_LAYOUT)
+
+    rows, columns = _taps(hw[0], w.shape[0]), _taps(hw[1], w.shape[0])
+    return _interleave(jnp.stack([jnp.stack([phase(a, b) for b in columns], 3) for a in rows], 3), hw)
 
 
 def _sub_pixel(y, w, hw):

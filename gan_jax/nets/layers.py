@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import parallel
-from gan_jax.nets import conv
+from gan_jax.nets import conv, sums
 
 
 class Weights(NamedTuple):
@@ -81,6 +81,13 @@ def product(a, b):
 product.defvjp(lambda a, b: (product(a, b), (a, b)), lambda saved, g: (product(g, saved[1].T), product(saved[0].T, g)))
 
 
+def _biased(layer, y):
+    """y [..., features] plus the layer's bias, if it has one."""
+    if not layer.use_bias:
+        return y
+    return y + sums.spread(layer.param("bias", nn.initializers.zeros, (layer.features,)), y.shape)
+
+
 class Dense(nn.Module):
     """Affine map: [B, F] -> [B, features]."""
 
@@ -91,7 +98,7 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x, train=False):
         y = product(x, _weight(self, (x.shape[-1], self.features), train).astype(x.dtype))
-        return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
+        return _biased(self, y)
 
 
 def _pair_sums(w):
@@ -128,7 +135,7 @@ class Conv(nn.Module):
             y = conv.conv(x, _pair_sums(w) / 4, 2)
         else:
             y = conv.conv(x, w, self.stride)
-        return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
+        return _biased(self, y)
 
 
 class ConvT(nn.Module):
@@ -145,21 +152,53 @@ class ConvT(nn.Module):
     def __call__(self, x, train=False):
         shape = (self.kernel, self.kernel, self.features, x.shape[-1])
         y = conv.conv_t(x, _weight(self, shape, train, transposed=True), self.stride, self.hw)
-        return y + self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else y
+        return _biased(self, y)
 
 
-def norm(net, train, cond=None, momentum=0.9, **options):
+class BatchNorm(nn.Module):
+    """Ioffe and Szegedy 2015: [..., C] in, the same out, normalised over all axes but the last and over the devices of `axis`.
+
+    The variance is the biased one, E[x^2] - E[x]^2 in one pass. Statistics are computed and kept in float32 or wider.
+    momentum: of the running averages, which are what normalises where `train` is false.
+    """
+
+    train: bool
+    momentum: float
+    use_scale: bool = True
+    use_bias: bool = True
+    axis: str | None = None
+
+    def _moments(self, x):
+        n = x.size // x.shape[-1]
+        mean, square = parallel.average((sums.total(x) / n, sums.total(x * x) / n), self.axis)
+        return mean, jnp.maximum(square - mean**2, 0)
+
+    @nn.compact
+    def __call__(self, x):
+        shape, wide = x.shape[-1:], x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        running = [self.variable("batch_stats", "mean", jnp.zeros, shape), self.variable("batch_stats", "var", jnp.ones, shape)]
+        mean, var = self._moments(wide) if self.train else (r.value for r in running)
+        if self.train and not self.is_initializing():
+            for r, now in zip(running, (mean, var), strict=True):
+                r.value = self.momentum * r.value + (1 - self.momentum) * now
+        scale = jax.lax.rsqrt(var + 1e-5)
+        scale = scale * self.param("scale", nn.initializers.ones, shape) if self.use_scale else scale
+        offset = (self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0) - mean * scale
+        return (wide * sums.spread(scale, x.shape) + sums.spread(offset, x.shape)).astype(x.dtype)
+
+
+def norm(net, train, cond=None, momentum=0.9, name=None, **options):
     """BatchNorm for a net: the one reader of `net.axis`, over which statistics are averaged (None: this device alone).
 
     Args:
       cond: float [N, A] or None. With it scale and offset are 1 and 0 plus linear functions of it (de Vries et al. 2017).
       momentum: of the running averages; 0.9 and epsilon 1e-5 are what most sources of these methods have.
-      options: of flax's BatchNorm, such as use_bias. The variance is the biased one.
+      options: of BatchNorm.
     """
     options = {**options, "use_scale": False, "use_bias": False} if cond is not None else options
 
     def normed(x):
-        y = nn.BatchNorm(use_running_average=not train, momentum=momentum, epsilon=1e-5, axis_name=net.axis, **options)(x)
+        y = BatchNorm(train, momentum, axis=net.axis, name=name, **options)(x)
         if cond is None:
             return y
         shape = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])

@@ -27,6 +27,13 @@ GEOMETRIES = [  # side, kernel, stride, in, out
     (5, 4, 1, 8, 1),
     (7, 5, 1, 2, 3),
     (3, 3, 2, 5, 7),
+    (12, 5, 2, 17, 4),
+    (9, 3, 2, 18, 5),
+    (12, 4, 2, 17, 3),
+    (7, 2, 2, 17, 3),
+    (7, 1, 2, 5, 3),
+    (12, 5, 2, 3, 17),
+    (11, 5, 2, 4, 8),
 ]
 
 
@@ -82,6 +89,15 @@ def test_equals_native_to_second_order(geometry, n, rule, monkeypatch):
         )
 
     assert_close(losses(conv.conv, conv.conv_t)(x, w, y), losses(plain, plain_t)(x, w, y))
+
+
+@pytest.mark.parametrize("form", [conv._phases, conv._sub_pixel, conv._col2im])
+@pytest.mark.parametrize("geometry", [g for g in GEOMETRIES if g[2] == 2 and g[1] > 1], ids=str)
+def test_every_form_of_the_transpose(geometry, form):
+    """Whichever is chosen: forms differ in speed alone."""
+    _, w, y = arrays(geometry)
+    hw = (geometry[0], geometry[0])
+    assert_close(form(y, w, hw), plain_t(y, w, 2, hw))
 
 
 def test_inside_cond_and_scan(monkeypatch):

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from flax import traverse_util
 
-from gan_jax import cache, errors, images, ordinary, parallel
+from gan_jax import cache, errors, images, ordinary, xla
 from gan_jax.metrics.features.extractor import Extractor, batched
 from gan_jax.nets import classifier
 
@@ -265,7 +265,7 @@ def build_step(net, settings, turned):
         batch = images.to_float(x[rows], "tanh")
         return update(state, ordinary.turn(turn_key, batch) if turned else batch, labels[rows])
 
-    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=parallel.compiler_options())
+    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=xla.compiler_options())
 
 
 @functools.lru_cache(maxsize=8)
@@ -276,7 +276,7 @@ def _build_planned_step(net, settings, change):
     def step(state, x, labels, key):
         return update(state, ordinary.change(key, images.to_float(x, "tanh"), change), labels)
 
-    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=parallel.compiler_options())
+    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=xla.compiler_options())
 
 
 def build_update(net, settings, cross_entropy=optax.softmax_cross_entropy_with_integer_labels):
