@@ -36,7 +36,8 @@ def test_loops_branches_and_outer_products():
     assert compiled(lambda a, b: dot(a, b), (20, 1), (1, 30)) == 0
 
 
-def test_a_plain_gan_is_counted_by_hand():
+def test_a_plain_gan_is_counted_by_hand(monkeypatch):
+    monkeypatch.setenv("GAN_CONV", "native")  # otherwise sums are products with ones
     spec = Spec("gan", {"net": "mlp", "width": 8, "depth": 2, "z_dim": 4}, 6, 1, 5)
     gen, disc = 5 * (4 * 8 + 8 * 8 + 8 * 36), 5 * (36 * 8 + 8 * 8 + 8 * 1)
     # Weights of all layers; inputs of the second alone, as those of the logit add nothing up.

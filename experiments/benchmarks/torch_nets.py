@@ -147,6 +147,8 @@ ACTIVATIONS = {
     "mgan_mnist": (F.relu, leaky(0.2), leaky(0.2)),
 }
 
+PERCEPTRONS = {"keras": leaky(0.2), "mlp": F.relu}
+
 
 class Gen(Net):
     """Dense, then transposed convolutions; of a mixture the first layers of all generators are one."""
@@ -229,31 +231,34 @@ class Enc(Net):
         return self.Dense_0(self.Trunk_0(x, how))
 
 
-class KerasGen(Net):
-    """S2's perceptron: LeakyReLU, then BatchNorm of momentum 0.8."""
+class MlpGen(Net):
+    """A perceptron; S2's has LeakyReLU, then BatchNorm of momentum 0.8."""
 
     def __init__(self, tree, stats, hp, shape):
-        self._size = (shape.colors, shape.size, shape.size)
+        self._size, self._hp = (shape.colors, shape.size, shape.size), hp
         order = {"outputs": units(shape.size, shape.size, shape.colors)}
         super().__init__(tree, stats, {"out": order}, momentum=0.8)
 
     def forward(self, z, how):
-        for layer, norm in zip(self.all("hidden"), self.all("norm"), strict=True):
-            z = norm(F.leaky_relu(layer(z), 0.2), how)
-        return torch.tanh(self.out(z)).reshape(-1, *self._size)
+        norms = self.all("norm")
+        for i, layer in enumerate(self.all("hidden")):
+            z = PERCEPTRONS[self._hp.net](layer(z))
+            z = norms[i](z, how) if norms else z
+        return SQUASH[self._hp.pixels](self.out(z)).reshape(-1, *self._size)
 
 
-class KerasDisc(Net):
-    """S2's perceptron; forward as Disc."""
+class MlpDisc(Net):
+    """A perceptron without norms; forward as Disc."""
 
     def __init__(self, tree, stats, hp, shape):
+        self._hp = hp
         super().__init__(tree, stats, {"Dense_0": {"inputs": units(shape.size, shape.size, shape.colors)}})
 
     def forward(self, x, how):
         *hidden, logit = self.all("Dense")
         x = x.flatten(1)
         for layer in hidden:
-            x = F.leaky_relu(layer(x), 0.2)
+            x = PERCEPTRONS[self._hp.net](layer(x))
         return logit(x)[:, 0], x, None
 
 
@@ -310,6 +315,6 @@ class Classifier(Net):
 
 NETS = {  # net: classes by our names
     **{net: {"gen": Gen, "disc": Disc, "enc": Enc} for net in ACTIVATIONS},
-    "keras": {"gen": KerasGen, "disc": KerasDisc},
+    **{net: {"gen": MlpGen, "disc": MlpDisc} for net in PERCEPTRONS},
     "s1": {"gen": S1Gen, "disc": S1Disc},
 }

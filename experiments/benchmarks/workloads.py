@@ -41,7 +41,7 @@ class Spec(NamedTuple):
     @property
     def convolves(self):
         """Whether its nets have convolutions."""
-        return self.kind != "training" or self.hp.net != "keras"
+        return self.kind != "training" or self.hp.net not in ("keras", "mlp")
 
     def small(self, width=8, batch=4):
         """The same, thin and with few images, for comparing values."""
@@ -58,6 +58,7 @@ def _of(experiment, size, colors, batch, n_classes=0, kind="training", gpu=False
 MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
 TABLE = {
     "mlp": _of(gan, 28, 1, 64, dispatch=20),
+    "mlp_small": _of(gan, 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
     "dcgan_mnist": _of(dcgan, 28, 1, 64, net="s2", width=64),
     "dcgan_64_b16": _of(dcgan, 64, 3, 16, width=64),
     "dcgan_64": _of(dcgan, 64, 3, 64, width=64),

@@ -7,7 +7,7 @@
 Each is a custom_vjp whose rules are the other two, so any order of reverse-mode differentiation stays inside the
 three (forward mode does not exist here). On a CPU each has a form that XLA runs fast, in plain NHWC / HWIO layout, also
 inside `cond` and `scan`; elsewhere XLA's own transposes are used, which GPU libraries recognise. A step made of plain
-flax layers is 2.6 to 23 times slower on a CPU, and far slower again inside `cond` or `scan`.
+flax layers is 4 to 26 times slower on a CPU (`experiments.benchmarks`), and far slower again inside `cond` or `scan`.
 
 `GAN_CONV=native` or `GAN_CONV=cpu` overrides the choice (read when a net is traced).
 """
