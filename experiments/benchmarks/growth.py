@@ -23,6 +23,7 @@ from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
 PANELS = ("batch", "size", "width", "members", "images")
+LEAST = 10  # times between the ends of a panel's axis of speed
 TURN = 0.5  # seconds that a turn of a point lasts at least, where the number of steps is not given
 
 
@@ -137,6 +138,7 @@ def measure(points, flags):
 def draw(table, title):
     """A PNG of the panels as bytes. table: {panel: rows, see `measure`}."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(3.1 * len(table), 3.2), layout="constrained")
     for axes, (panel, rows) in zip(figure.subplots(1, len(table), squeeze=False)[0], table.items(), strict=True):
@@ -146,7 +148,16 @@ def draw(table, title):
             low, high = np.array([row["interval"] for row in part]).T
             axes.errorbar(x, y, [y - low, high - y], marker="o", markersize=3, capsize=2, label=line)
         axes.set_xscale("log", base=10 if panel == "images" else 2)
+        axes.set_xticks(sorted({row["x"] for row in rows}), minor=False)
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0e}".replace("e+0", "e") if x >= 1000 else f"{x:.0f}")
+        axes.minorticks_off()
         axes.set_yscale("log")
+        speeds = [row["steps_per_s"] for row in rows]
+        spread = max(1, LEAST / (max(speeds) / min(speeds))) ** 0.5  # or noise would fill a panel whose lines are level
+        axes.set_ylim(min(speeds) / spread / 1.5, max(speeds) * spread * 1.5)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel({"size": "side of the images, pixels", "images": "images of the data set"}.get(panel, panel))
         if len({row["line"] for row in rows}) > 1:
             axes.legend(frameon=False, fontsize=8)
