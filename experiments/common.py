@@ -180,11 +180,10 @@ def named_experiment(command, group, argv):
 
 def guarded(body, argv, jax=True):
     """Runs body(argv) and turns what users can cause into one line on stderr and an exit code. jax: whether it is needed."""
-    if jax:
-        keep_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # outside the training loop, which saves first
     try:
         if jax:
+            keep_memory()
             prepare_jax()
         body(argv)
         return EXIT_DONE
