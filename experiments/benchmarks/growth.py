@@ -148,7 +148,7 @@ def draw(table, title):
             low, high = np.array([row["interval"] for row in part]).T
             axes.errorbar(x, y, [y - low, high - y], marker="o", markersize=3, capsize=2, label=line)
         axes.set_xscale("log", base=10 if panel == "images" else 2)
-        axes.set_xticks(sorted({row["x"] for row in rows}), minor=False)
+        axes.set_xticks(sorted({row["x"] for row in rows}))
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0e}".replace("e+0", "e") if x >= 1000 else f"{x:.0f}")
         axes.minorticks_off()
         axes.set_yscale("log")

@@ -6,7 +6,7 @@
 
 Each is a custom_vjp whose rules are the other two, so any order of reverse-mode differentiation stays inside the
 three (forward mode does not exist here). On a CPU each has a form that XLA runs fast, in plain NHWC / HWIO layout, also
-inside `cond` and `scan`; elsewhere XLA's own transposes are used, which GPU libraries recognise. A step made of plain
+inside `cond` and `scan`; elsewhere XLA's own transposes are used, which GPU libraries recognise. A GAN's step made of plain
 flax layers is 4 to 26 times slower on a CPU (`experiments.benchmarks`), and far slower again inside `cond` or `scan`.
 
 `GAN_CONV=native` or `GAN_CONV=cpu` overrides the choice (read when a net is traced).
@@ -74,7 +74,7 @@ def wgrad(x, y, stride, k):
     for size, out in zip(x.shape[1:3], y.shape[1:3], strict=True):
         low = _pad_low(size, k, stride)
         pads.append((low, k - 1 + (out - 1) * stride + 1 - size - low))
-    # Without it XLA computes what x and y come from once more within the transposes, across memory.
+    # Otherwise XLA computes what x and y come from once more within the transposes, across memory.
     x, y = xla.apart((x, y))
     # Explicit transposes keep the layout plain: XLA's CPU kernels for permuted layouts are naive inside cond and scan.
     out = lax.conv_general_dilated(
@@ -143,7 +143,7 @@ def _sub_pixel(y, w, hw):
 
 
 def _col2im(y, w, hw):
-    """One matrix product to all taps, then shifted sums; right for tiny images with many channels."""
+    """One matrix product to all taps, then shifted sums; right for tiny images, and from many channels to a few."""
     n, h, wd, co = y.shape
     k, ci = w.shape[0], w.shape[2]
     cols = (y.reshape(-1, co) @ w.transpose(3, 0, 1, 2).reshape(co, k * k * ci)).reshape(n, h, wd, k, k, ci)
