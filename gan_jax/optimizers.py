@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax import xla
 from gan_jax.settings import MAX_STEPS, setting
 
 FLOOR = 1e-6  # the exponential schedule goes no lower
@@ -102,6 +103,22 @@ def heavy_ball(momentum):
     return optax.GradientTransformation(init, update)
 
 
+def scale_by_adam(b1, b2, eps=1e-8):
+    """optax.scale_by_adam, its numbers and its state, in nearly half the time on a CPU.
+
+    XLA would compute the new mean once more within what changes the weights, from the old one, and copy that first.
+    """
+    plain = optax.scale_by_adam(b1, b2, eps)
+
+    def update(updates, state, params=None):
+        _, state = plain.update(updates, state, params)
+        state = state._replace(mu=jax.tree.map(xla.apart, state.mu))
+        mean, square = (1 - b**state.count for b in (b1, b2))
+        return jax.tree.map(lambda m, v: (m / mean) / (jnp.sqrt(v / square) + eps), state.mu, state.nu), state
+
+    return optax.GradientTransformation(plain.init, update)
+
+
 def momentum(hp):
     """Momentum over updates: from hp.momentum in a straight line to hp.momentum_end, if that is not 0."""
     change = hp.momentum_end - hp.momentum if hp.momentum_end else 0.0
@@ -153,7 +170,7 @@ def _rule(hp, role, steps):
         raise ValueError(f"schedule {hp.schedule!r} is not known; use one of: {', '.join(SCHEDULES)}.")
     lr = learning_rate(hp, role, steps)
     if hp.optimizer == "adam":
-        return optax.adam(lr, hp.beta1, hp.beta2)
+        return optax.chain(scale_by_adam(hp.beta1, hp.beta2), optax.scale_by_learning_rate(lr))
     if hp.optimizer == "sgd":
         return optax.chain(optax.scale_by_learning_rate(lr), heavy_ball(momentum(hp)))
     if hp.optimizer == "rmsprop":

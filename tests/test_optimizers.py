@@ -1,6 +1,7 @@
 """Learning rates in closed form, and whole runs of updates against loops in numpy."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from experiments.benchmarks.workload import Workload
 from gan_jax import errors, optimizers, settings
 
 STEPS = 40
@@ -57,6 +59,13 @@ def test_adam_with_a_constant_rate_is_optax_adam():
     assert jax.tree.structure(state) == jax.tree.structure(expected) and int(state[0].count) == 0
     for a, b in zip(updates(tx, gradients(5)), updates(plain, gradients(5)), strict=True):
         jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_a_training_program_copies_no_mean_of_adam(monkeypatch):
+    """As that of optax.adam does, all of them, on a CPU."""
+    monkeypatch.setenv("GAN_CONV", "cpu")
+    program = Workload("gan", {"net": "mlp", "width": 32, "depth": 2}, 8, 4).program.as_text()
+    assert "carry_0__opt__gen___0__mu__gen" in program and not re.findall(r"copy\(%carry_0__opt\S*", program)
 
 
 def test_adam_under_a_schedule_keeps_its_moments():
