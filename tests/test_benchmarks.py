@@ -11,7 +11,7 @@ import pytest
 
 from experiments import common
 from experiments.benchmarks import __main__ as benchmarks
-from experiments.benchmarks import members, naive, timing, workload
+from experiments.benchmarks import kernels, members, naive, timing, workload
 from experiments.benchmarks.workloads import TABLE, chosen
 from gan_jax import parallel
 from gan_jax.nets import conv
@@ -224,3 +224,29 @@ def test_members(tmp_path, capsys):
     for row in table:
         r = row["throughput"]
         assert 0 < r["low"] <= r["median"] <= r["high"] and f"{r['median']:.3f} [{r['low']:.3f}, {r['high']:.3f}]" in out
+
+
+def test_kernels(tmp_path, capsys):
+    assert common.guarded(kernels.run, ["--layers=14x64"]) == 2
+    assert "--layers=14x64 is not side x channels in x channels out" in capsys.readouterr().err
+    pytest.importorskip("torch", reason="needs the extra bench")
+    assert common.guarded(kernels.run, ["--layers=5x2x3", "--batch=2", "--rounds=6", f"--json={tmp_path}/a.json"]) == 0
+    rows = json.loads((tmp_path / "a.json").read_text())
+    assert [row["map"] for row in rows] == list(kernels.MAPS)
+    for row in rows:
+        assert row["gflop"] == pytest.approx(2e-9 * 2 * 3 * 3 * 25 * 2 * 3)
+        assert row["interval"][0] <= row["ratio"] <= row["interval"][1] and row["product_gflop_s"] > 0
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_kernels_compute_the_same(last):
+    """All three maps and PyTorch's, on an odd side, where padding is the same on both."""
+    pytest.importorskip("torch", reason="needs the extra bench")
+    r = np.random.default_rng(0)
+    x, w, y = (r.standard_normal(shape, np.float32) for shape in ((2, 7, 7, 3), (5, 5, 3, 4), (2, 4, 4, 4)))
+    found, expected = kernels.ours(x, w, y), kernels.theirs(x, w, y, last)
+    to_ours = {"conv": (0, (0, 2, 3, 1)), "conv_t": (0, (0, 2, 3, 1)), "wgrad": (1, (2, 3, 1, 0))}
+    for name, (which, axes) in to_ours.items():
+        theirs = expected[name].call()
+        theirs = theirs if name == "conv" else theirs[which]
+        np.testing.assert_allclose(found[name].call(), theirs.numpy().transpose(axes), rtol=1e-4, atol=1e-4)
