@@ -104,9 +104,9 @@ def heavy_ball(momentum):
 
 
 def scale_by_adam(b1, b2, eps=1e-8):
-    """optax.scale_by_adam, its numbers and its state, in nearly half the time on a CPU.
+    """optax.scale_by_adam, its numbers and its state, which on a CPU takes nearly twice as long where the weights are many.
 
-    XLA would compute the new mean once more within what changes the weights, from the old one, and copy that first.
+    XLA computes the new mean once more within what changes the weights, from the old one, and copies that before.
     """
     plain = optax.scale_by_adam(b1, b2, eps)
 

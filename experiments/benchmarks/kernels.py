@@ -2,9 +2,8 @@
 
 Of every layer, with stride 2, what a step does with it: conv (forward in D), conv_t (forward in G and D's input gradient) and
 wgrad (weight gradients). PyTorch's are one call of its library each, contiguous or channels-last, whichever is faster. product:
-XLA's own matrix product of the layer's patches, if they lay in memory, with its kernels: no form of ours made of XLA's products
-is faster per multiply-add. GFLOP/s at the median time; ratio: PyTorch's time over ours in the same round, median and interval
-at 95 %.
+XLA's matrix product of the layer's patches and its kernels, as if the patches lay in memory: what a convolution made of XLA's
+products can reach. GFLOP/s at the median time; ratio: PyTorch's time over ours in the same round, median and interval at 95 %.
 """
 
 import dataclasses
