@@ -242,9 +242,11 @@ def test_kernels(tmp_path, capsys):
 def test_kernels_compute_the_same(last):
     """All three maps and PyTorch's, on an odd side, where padding is the same on both."""
     pytest.importorskip("torch", reason="needs the extra bench")
+    from experiments.benchmarks import torch_runs
+
     r = np.random.default_rng(0)
     x, w, y = (r.standard_normal(shape, np.float32) for shape in ((2, 7, 7, 3), (5, 5, 3, 4), (2, 4, 4, 4)))
-    found, expected = kernels.ours(x, w, y), kernels.theirs(x, w, y, last)
+    found, expected = kernels.ours(x, w, y), kernels.theirs(x, w, y, torch_runs.Variant(channels_last=last))
     to_ours = {"conv": (0, (0, 2, 3, 1)), "conv_t": (0, (0, 2, 3, 1)), "wgrad": (1, (2, 3, 1, 0))}
     for name, (which, axes) in to_ours.items():
         theirs = expected[name].call()

@@ -45,7 +45,7 @@ def parsed(text):
 
 
 class _Run:
-    """A function of no arguments that is timed; wait: called on its last result."""
+    """A function of no arguments, to be timed. wait: called with its last result."""
 
     def __init__(self, call, wait):
         self.call, self._wait = call, wait
@@ -85,15 +85,14 @@ def ours(x, w, y):
     return {name: run(*both) for name, both in maps.items()}
 
 
-def theirs(x, w, y, last):
-    """{name: run} of the three maps in PyTorch. last: channels-last images."""
+def theirs(x, w, y, variant):
+    """{name: run} of the three maps in PyTorch. variant: torch_runs.Variant."""
     import torch
 
     from experiments.benchmarks import torch_runs
 
-    form = torch_runs.Variant(channels_last=last).memory
     x, w, y = (
-        torch.from_numpy(np.ascontiguousarray(a.transpose(axes))).to(torch_runs.device(), memory_format=form)
+        torch.from_numpy(np.ascontiguousarray(a.transpose(axes))).to(torch_runs.device(), memory_format=variant.memory)
         for a, axes in ((x, (0, 3, 1, 2)), (w, (3, 2, 0, 1)), (y, (0, 3, 1, 2)))
     )
     pads = [w.shape[-1] // 2] * 2
@@ -102,30 +101,29 @@ def theirs(x, w, y, last):
         options = None, [2, 2], pads, [1, 1], False, [0, 0], 1, (*mask, False)
         return lambda: torch.ops.aten.convolution_backward(y, x, w, *options)
 
-    def wait(out):
-        if x.is_cuda:
-            torch.cuda.synchronize()
-
     calls = {"conv": lambda: torch.nn.functional.conv2d(x, w, None, 2, pads)}
     calls |= {"conv_t": gradient(True, False), "wgrad": gradient(False, True)}
-    return {name: _Run(call, wait) for name, call in calls.items()}
+    return {name: _Run(call, lambda _: torch_runs.wait()) for name, call in calls.items()}
 
 
 def measure(layer, flags):
     """Rows of one layer, one for each map."""
+    from experiments.benchmarks import torch_runs
+    from gan_jax.nets import conv
+
     side, c_in, c_out = layer
-    r, half = np.random.default_rng(0), -(-side // 2)
+    r, half = np.random.default_rng(0), conv.out_size(side, 2)
     shapes = (flags.batch, side, side, c_in), (flags.kernel, flags.kernel, c_in, c_out), (flags.batch, half, half, c_out)
     arrays = [r.standard_normal(shape, np.float32) for shape in shapes]
     runs = {f"ours {name}": run for name, run in ours(*arrays).items()}
-    for last in (False, True):
-        form = "channels_last" if last else "contiguous"
-        runs |= {f"torch {form} {name}": run for name, run in theirs(*arrays, last).items()}
+    variants = [torch_runs.Variant(channels_last=last) for last in (False, True)]
+    for variant in variants:
+        runs |= {f"{variant} {name}": run for name, run in theirs(*arrays, variant).items()}
     times = timing.rounds(runs, flags.rounds, max(1, round(TURN / runs["ours conv"].run(1))))
     gflop = 2e-9 * flags.batch * half**2 * np.prod(shapes[1], dtype=float)
     speed = {name: gflop / float(np.median(t)) for name, t in times.items()}
     for name in MAPS:
-        best = max((f"torch {form} {name}" for form in ("contiguous", "channels_last")), key=speed.get)
+        best = max((f"{variant} {name}" for variant in variants), key=speed.get)
         r = ratio(times, best, f"ours {name}")
         yield {
             "layer": "x".join(map(str, layer)),

@@ -61,6 +61,12 @@ def prepare():
     torch.set_float32_matmul_precision("high")
 
 
+def wait():
+    """Returns when all that was asked of the device is done."""
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+
+
 def _fused(kind, weights, **options):
     return kind(weights, fused=True, **options)
 
@@ -70,19 +76,15 @@ class _Run:
 
     def _begin(self, began):
         self._unit()
-        self._wait()
+        wait()
         self.compile_s = time.perf_counter() - began
-
-    def _wait(self):
-        if device().type == "cuda":
-            torch.cuda.synchronize()
 
     def run(self, n):
         """Seconds per unit over n units."""
         began = time.perf_counter()
         for _ in range(n):
             self._unit()
-        self._wait()
+        wait()
         return (time.perf_counter() - began) / n
 
     def memory_mib(self):
