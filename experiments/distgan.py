@@ -1,15 +1,6 @@
-"""Dist-GAN: an auto-encoder constrains a GAN by distances in latent space and in D's feature space.
+"""`python -m experiments.distgan`; `--help` says what it does."""
 
-Paper: Tran, Bui and Cheung, "Dist-GAN: An Improved GAN using Distance Constraints", ECCV 2018; S3's baseline. The defaults are
-what its released code runs with the log loss; every other reading is a flag (docs/discrepancies.md). Flagfiles in
-experiments/flagfiles: distgan_quick (minutes on 2 cores), distgan_64, distgan_galaxyzoo128 (S3's setting, a GPU),
-distgan_smoke (seconds).
-"""
-
-from experiments import common
-
-METHOD = "distgan"
-DEFAULTS = {}
+from gan_jax.commands.entry import main
 
 if __name__ == "__main__":
-    common.main("distgan", METHOD, DEFAULTS, __doc__)
+    main("distgan")

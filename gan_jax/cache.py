@@ -17,7 +17,9 @@ from gan_jax.errors import InputError
 
 def root():
     """The cache folder, as a Path (it may not exist yet)."""
-    return pathlib.Path(os.environ.get("GAN_JAX_CACHE") or pathlib.Path.home() / ".cache" / "gan_jax")
+    return pathlib.Path(
+        os.environ.get("GAN_JAX_CACHE") or pathlib.Path.home() / ".cache" / "gan_jax"
+    )
 
 
 def digest(*settings):

@@ -5,9 +5,10 @@ import json
 import pathlib
 from typing import Any
 
-from gan_jax import evaluate, methods, metrics
+from gan_jax import methods, metrics
 from gan_jax.errors import InputError
 from gan_jax.methods import base
+from gan_jax.metrics import evaluate
 from gan_jax.settings import Run, check
 
 
@@ -25,7 +26,9 @@ class Config:
     def shape(self):
         """The base.Shape of the training data."""
         found = self.source
-        return base.Shape(found["size"], found["colors"], tuple(found["classes"]), tuple(found.get("counts", ())))
+        return base.Shape(
+            found["size"], found["colors"], tuple(found["classes"]), tuple(found.get("counts", ()))
+        )
 
     def build(self):
         """The step.Method of this run."""
@@ -37,7 +40,7 @@ class Config:
 
 
 def describe(source):
-    """The part of a data.source.Source that config.json records."""
+    """The part of a data.datasets.Source that config.json records."""
     n, size, _, colors = source.images.shape
     return {
         "name": source.name,
@@ -46,7 +49,9 @@ def describe(source):
         "size": size,
         "colors": colors,
         "classes": list(source.classes),
-        "counts": [int((source.labels == i).sum()) for i in range(len(source.classes))] if source.classes else [],
+        "counts": [int((source.labels == i).sum()) for i in range(len(source.classes))]
+        if source.classes
+        else [],
     }
 
 
@@ -59,12 +64,16 @@ def validate_settings(run, hp, n_devices):
     check(run)
     check(hp)
     if run.devices > n_devices:
-        raise InputError(f"--devices={run.devices}, but this machine has {n_devices}; use --devices={n_devices} or fewer.")
+        raise InputError(
+            f"--devices={run.devices}, but this machine has {n_devices}; use --devices={n_devices} or fewer."
+        )
     used = run.devices or n_devices
     if run.batch % used:
         low = run.batch - run.batch % used
         allowed = f"{low} or {low + used}" if low else f"{used}"
-        raise InputError(f"--batch={run.batch} is not a multiple of {used} devices; use {allowed}, or --devices=1.")
+        raise InputError(
+            f"--batch={run.batch} is not a multiple of {used} devices; use {allowed}, or --devices=1."
+        )
     if getattr(hp, "gen_batch", used) % used:
         raise InputError(
             f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each generator's images; "
@@ -72,7 +81,9 @@ def validate_settings(run, hp, n_devices):
         )
     asked = metrics.named(run.eval_scores)
     if run.keep_best not in ("none", *metrics.RANKED):
-        raise InputError(f"--keep_best={run.keep_best} is no score to go by; use none or one of: {', '.join(metrics.RANKED)}.")
+        raise InputError(
+            f"--keep_best={run.keep_best} is no score to go by; use none or one of: {', '.join(metrics.RANKED)}."
+        )
     if run.keep_best != "none" and metrics.owner(run.keep_best) not in asked:
         raise InputError(
             f"--keep_best={run.keep_best} is not among what is scored in training; add {metrics.owner(run.keep_best)} to "
@@ -81,19 +92,29 @@ def validate_settings(run, hp, n_devices):
     if run.stop_on_collapse and not run.watch:
         raise InputError("--stop_on_collapse needs the watch that finds it; leave out --nowatch.")
     if run.keep_best != "none" and not run.eval_every:
-        raise InputError(f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}.")
+        raise InputError(
+            f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}."
+        )
 
 
 def validate_data(run, source):
-    """Refuses settings that the data cannot serve. source: data.source.Source.
+    """Refuses settings that the data cannot serve. source: data.datasets.Source.
 
     Raises:
       InputError
     """
     if run.keep_best != "none" and source.points:
-        raise InputError(f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; leave it out.")
-    if run.keep_best != "none" and not source.classes and "probs" in metrics.TABLE[metrics.owner(run.keep_best)].needs:
-        raise InputError(f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet.")
+        raise InputError(
+            f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; leave it out."
+        )
+    if (
+        run.keep_best != "none"
+        and not source.classes
+        and "probs" in metrics.TABLE[metrics.owner(run.keep_best)].needs
+    ):
+        raise InputError(
+            f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet."
+        )
     if run.eval_every and not source.points:
         evaluate.check(source, run.eval_images, "eval_images", run.eval_scores)
 
@@ -121,11 +142,15 @@ def load(workdir):
     """
     path = pathlib.Path(workdir) / "config.json"
     if not path.is_file():
-        raise InputError(f"--workdir={workdir} is not a run folder (no config.json); train into it first.")
+        raise InputError(
+            f"--workdir={workdir} is not a run folder (no config.json); train into it first."
+        )
     try:
         return from_dict(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); it was written by another version or damaged.") from error
+        raise InputError(
+            f"{path} cannot be read ({error}); it was written by another version or damaged."
+        ) from error
 
 
 def differences(old, new):
@@ -147,5 +172,7 @@ def differences(old, new):
         and old.source["digest"] != new.source["digest"]
         and not any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in out)
     ):
-        out.append(f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})")
+        out.append(
+            f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})"
+        )
     return out

@@ -1,6 +1,11 @@
 """The ways a run ends early that are not a bug."""
 
-EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED = 0, 2, 3, 4  # of commands; failed: diverged or collapsed
+EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED = (
+    0,
+    2,
+    3,
+    4,
+)  # of commands; failed: diverged or collapsed
 
 
 class InputError(ValueError):

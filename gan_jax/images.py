@@ -11,7 +11,11 @@ GAP = 1  # pixels between the tiles of a grid, before scaling
 GREY = 128  # of gaps and empty tiles: visible beside black and white images
 
 _RANGES = {"tanh": (127.5, 1.0), "sigmoid": (255.0, 0.0)}  # uint8 = (x + shift) * scale
-_POINT_RANGES = {"tanh": (1.0, 0.0), "sigmoid": (2.0, 0.5), "linear": (1.0, 0.0)}  # point = (x - shift) * scale
+_POINT_RANGES = {
+    "tanh": (1.0, 0.0),
+    "sigmoid": (2.0, 0.5),
+    "linear": (1.0, 0.0),
+}  # point = (x - shift) * scale
 
 
 def _range(pixels, ranges=_RANGES):
@@ -122,7 +126,9 @@ def png(image):
     """A PNG file as bytes, of a uint8 image [H, W], [H, W, 1] or [H, W, 3]."""
     image = np.asarray(image)
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(buffer, "PNG", optimize=True)
+    Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(
+        buffer, "PNG", optimize=True
+    )
     return buffer.getvalue()
 
 

@@ -19,7 +19,15 @@ def setting(default, text, *, choices=None, low=None, above=None, high=None, fre
       free: says how a run is executed, not what it computes; may change when a run is resumed.
     """
     return dataclasses.field(
-        default=default, metadata={"text": text, "choices": choices, "low": low, "above": above, "high": high, "free": free}
+        default=default,
+        metadata={
+            "text": text,
+            "choices": choices,
+            "low": low,
+            "above": above,
+            "high": high,
+            "free": free,
+        },
     )
 
 
@@ -33,7 +41,9 @@ def check(settings):
         value, m = getattr(settings, field.name), field.metadata
         given = f"--{field.name}={value}"
         if m["choices"] and value not in m["choices"]:
-            raise InputError(f"{given} is not known; use one of: {', '.join(map(str, m['choices']))}.")
+            raise InputError(
+                f"{given} is not known; use one of: {', '.join(map(str, m['choices']))}."
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{given} is not a finite number.")
         if m["low"] is not None and value < m["low"]:
@@ -53,35 +63,64 @@ class Run:
         "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR, toys:NAME; "
         "shard:I/V/SEED:DATA for one part of V of any of them",
     )
-    size: int = setting(64, "side of the square images, in pixels (points have none)", low=8, high=1024)
-    crop: int = setting(0, "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest", low=0)
+    size: int = setting(
+        64, "side of the square images, in pixels (points have none)", low=8, high=1024
+    )
+    crop: int = setting(
+        0,
+        "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest",
+        low=0,
+    )
     labels: str = setting(
-        "", "what the classes are, where a source has several kinds of labels; empty: the source's own choice"
+        "",
+        "what the classes are, where a source has several kinds of labels; empty: the source's own choice",
     )
     skip_bad_images: bool = setting(
-        False, "leave out image files that cannot be read or are too small, and name them", free=True
+        False,
+        "leave out image files that cannot be read or are too small, and name them",
+        free=True,
     )
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
     steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)
     seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)
     log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1, high=MAX_STEPS)
-    sample_every: int = setting(500, "steps between sample grids; 0: only the last", low=0, high=MAX_STEPS)
-    save_every: int = setting(500, "steps between checkpoints; 0: only the last", low=0, high=MAX_STEPS)
-    eval_every: int = setting(0, "steps between evaluations during training; 0: none", low=0, high=MAX_STEPS)
+    sample_every: int = setting(
+        500, "steps between sample grids; 0: only the last", low=0, high=MAX_STEPS
+    )
+    save_every: int = setting(
+        500, "steps between checkpoints; 0: only the last", low=0, high=MAX_STEPS
+    )
+    eval_every: int = setting(
+        0, "steps between evaluations during training; 0: none", low=0, high=MAX_STEPS
+    )
     eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
     eval_scores: str = setting(
-        "frechet,classes", "what is scored in training: metrics of experiments.evaluate --scores, with commas; empty: all"
+        "frechet,classes",
+        "what is scored in training: metrics of experiments.evaluate --scores, with commas; empty: all",
     )
     keep_best: str = setting(
-        "none", "also keep the best checkpoint by this score, such as frechet, kernel or coverage (needs --eval_every)"
+        "none",
+        "also keep the best checkpoint by this score, such as frechet, kernel or coverage (needs --eval_every)",
     )
-    watch: bool = setting(True, "judge the run at every log interval, and warn of collapse, saturation, runaway gradients")
-    stop_on_collapse: bool = setting(False, "end the run, with code 3, when the watch finds that G has collapsed", free=True)
+    watch: bool = setting(
+        True,
+        "judge the run at every log interval, and warn of collapse, saturation, runaway gradients",
+    )
+    stop_on_collapse: bool = setting(
+        False, "end the run, with code 3, when the watch finds that G has collapsed", free=True
+    )
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
     steps_per_dispatch: int = setting(
-        0, "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere", low=0, high=MAX_STEPS, free=True
+        0,
+        "steps in one compiled call; 0: 1 on a CPU, 20 elsewhere",
+        low=0,
+        high=MAX_STEPS,
+        free=True,
     )
     resident_gib: float = setting(
-        -1.0, "data up to this size is kept on the device; -1: 40 % of its memory", low=-1.0, free=True
+        -1.0,
+        "data up to this size is kept on the device; -1: 40 % of its memory",
+        low=-1.0,
+        free=True,
     )
     tensorboard: bool = setting(False, "also write TensorBoard files (extra: log)", free=True)

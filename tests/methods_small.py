@@ -14,27 +14,66 @@ CASES = {
     "gan": ("gan", {}),
     "gan_hinge_r1": ("gan", {"loss": "hinge", "penalty": "r1", "penalty_every": 2}),
     "gan_simultaneous": ("gan", {"net": "keras", "simultaneous": True}),
-    "gan_balance": ("gan", {"balance": True}),  # on nets whose D is good enough after two steps for G to have its turn
+    "gan_balance": (
+        "gan",
+        {"balance": True},
+    ),  # on nets whose D is good enough after two steps for G to have its turn
     "gan_s1_section4": ("gan", {"net": "s1_section4"}),
-    "gan_spectral": ("gan", {"net": "resnet", "spectral": "both", "augment": "color,translation,cutout,flip,rotation"}),
-    "wgan_gp": ("gan", {"loss": "wasserstein", "penalty": "wgan_gp", "n_disc": 3, "disc_norm": "none", "gen_norm": "none"}),
+    "gan_spectral": (
+        "gan",
+        {"net": "resnet", "spectral": "both", "augment": "color,translation,cutout,flip,rotation"},
+    ),
+    "wgan_gp": (
+        "gan",
+        {
+            "loss": "wasserstein",
+            "penalty": "wgan_gp",
+            "n_disc": 3,
+            "disc_norm": "none",
+            "gen_norm": "none",
+        },
+    ),
     "dragan": ("gan", {"penalty": "dragan"}),
     "cgan": ("gan", {"condition": "labels"}),
-    "cgan_batchnorm_projection": ("gan", {"condition": "attributes", "cond_gen": "batchnorm", "cond_disc": "projection"}),
+    "cgan_batchnorm_projection": (
+        "gan",
+        {"condition": "attributes", "cond_gen": "batchnorm", "cond_disc": "projection"},
+    ),
     "cgan_maxout": ("gan", {"condition": "labels", "net": "maxout_cgan", "width": 8}),
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
     "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),
-    "mgan": ("mgan", {"n_gens": 3, "gen_batch": 8, "n_disc": 2, "input_noise": 0.1, "augment": "translation"}),
+    "mgan": (
+        "mgan",
+        {"n_gens": 3, "gen_batch": 8, "n_disc": 2, "input_noise": 0.1, "augment": "translation"},
+    ),
     "mgan_once": ("mgan", {"n_gens": 3, "gen_batch": 8, "penalty": "dragan"}),
     "infogan": ("infogan", {"n_codes": 3}),
     "colorize": ("colorize", {"net": "unet"}),
     "distgan": ("distgan", {}),
-    "distgan_enc_gen": ("distgan", {"recon_trains": "enc_gen", "hinge": "corrected", "recon_space": "pixels", "n_disc": 2}),
+    "distgan_enc_gen": (
+        "distgan",
+        {"recon_trains": "enc_gen", "hinge": "corrected", "recon_space": "pixels", "n_disc": 2},
+    ),
     "distgan_toy": (
         "distgan",
-        {"recon_trains": "enc_gen", "recon_space": "bce", "gap_space": "data", "rec_label": "fake", "disc_weights": "half"},
+        {
+            "recon_trains": "enc_gen",
+            "recon_space": "bce",
+            "gap_space": "data",
+            "rec_label": "fake",
+            "disc_weights": "half",
+        },
     ),
-    "morpho": ("distgan", {"net": "hdcgan", "penalty": "dragan", "penalty_norm": "l2", "lambda_p": 10.0, "input_noise": 0.05}),
+    "morpho": (
+        "distgan",
+        {
+            "net": "hdcgan",
+            "penalty": "dragan",
+            "penalty_norm": "l2",
+            "lambda_p": 10.0,
+            "input_noise": 0.05,
+        },
+    ),
 }
 SHAPES = {"colorize": base.Shape(16, 3)}
 
@@ -44,7 +83,9 @@ def build(case, steps=10):
     where gradients vanish; of fixed length, because players' gradients differ a thousandfold; with a state to lose."""
     name, options = CASES[case]
     module = methods.TABLE[name]
-    method = module.build(dataclasses.replace(module.Settings(), **{**SMALL, **options}), shape(case), steps)
+    method = module.build(
+        dataclasses.replace(module.Settings(), **{**SMALL, **options}), shape(case), steps
+    )
     tx = optax.chain(optax.normalize_by_update_norm(), optax.sgd(0.1, momentum=0.5))
     return method._replace(players=tuple(p._replace(tx=tx) for p in method.players))
 

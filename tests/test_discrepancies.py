@@ -15,8 +15,13 @@ SECTIONS = dict(re.findall(r"^## (D\d+) .+\n((?:(?!## ).*\n?)*)", REGISTER, re.M
 
 def flags():
     """All flags as dataclass fields: those of Run and of every method's Settings."""
-    modules = [importlib.import_module(m.name) for m in pkgutil.iter_modules(methods.__path__, "gan_jax.methods.")]
-    holders = [settings.Run] + [module.Settings for module in modules if hasattr(module, "Settings")]
+    modules = [
+        importlib.import_module(m.name)
+        for m in pkgutil.iter_modules(methods.__path__, "gan_jax.methods.")
+    ]
+    holders = [settings.Run] + [
+        module.Settings for module in modules if hasattr(module, "Settings")
+    ]
     return [field for holder in holders for field in dataclasses.fields(holder)]
 
 
@@ -26,7 +31,12 @@ def test_every_number_is_there_once_and_in_order():
 
 def test_every_entry_says_all_four_things():
     for number, text in SECTIONS.items():
-        assert re.findall(r"^- (\w+):", text, re.MULTILINE) == ["Source", "Run", "Right", "gan_jax"], number
+        assert re.findall(r"^- (\w+):", text, re.MULTILINE) == [
+            "Source",
+            "Run",
+            "Right",
+            "gan_jax",
+        ], number
 
 
 def test_numbers_in_code_exist():

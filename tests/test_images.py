@@ -24,7 +24,9 @@ def test_range_and_round_trip_of_every_grey_level(pixels, low, high):
 
 
 def test_to_uint8_clips_and_rounds():
-    np.testing.assert_array_equal(images.to_uint8(np.array([-3.0, 7.0, 1.4 / 255]), "sigmoid"), [0, 255, 1])
+    np.testing.assert_array_equal(
+        images.to_uint8(np.array([-3.0, 7.0, 1.4 / 255]), "sigmoid"), [0, 255, 1]
+    )
 
 
 def test_unknown_range_is_refused():
@@ -55,7 +57,9 @@ def test_any_channel_count_is_shown(tmp_path, channels, shown):
     np.testing.assert_array_equal(picture, tiles[0, :, :, :shown])
     images.save_png(tmp_path / "a.png", picture)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")).reshape(picture.shape), picture)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "a.png")).reshape(picture.shape), picture
+    )
 
 
 def test_png_takes_a_plain_matrix():

@@ -16,20 +16,24 @@ import torch
 from flax import traverse_util
 
 from experiments.benchmarks import torch_nets, torch_steps
-from gan_jax import methods, parallel, step
+from gan_jax import methods
+from gan_jax.core import parallel, step
+from gan_jax.core.state import fresh
 from gan_jax.metrics.features import classifier
 from gan_jax.nets.classifier import Classifier
-from gan_jax.state import fresh
 
 TOLERANCE = 1e-8  # of the largest value of an array
 NEGLIGIBLE = 1e-5  # of a net's largest gradient: what is smaller may be rounding alone, and is compared with this instead
 RATE = 0.1
-STEPS, AT = 1000, 600  # length of the run and the step that is made, at which Morpho-GAN's weights of losses are on the move
+STEPS, AT = (
+    1000,
+    600,
+)  # length of the run and the step that is made, at which Morpho-GAN's weights of losses are on the move
 
 
 def _keep(rate):
     """Gradient descent whose state is the gradient."""
-    scaled = lambda g, state, params=None: (jax.tree.map(lambda a: -rate * a, g), g)  # noqa: E731
+    scaled = lambda g, state, params=None: (jax.tree.map(lambda a: -rate * a, g), g)
     return optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), scaled)
 
 
@@ -50,7 +54,9 @@ def recorded():
 
 
 def _double(tree):
-    return jax.tree.map(lambda a: a.astype(jnp.float64) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+    return jax.tree.map(
+        lambda a: a.astype(jnp.float64) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree
+    )
 
 
 def build(spec):
@@ -74,9 +80,12 @@ def our_update(method, index, state, batch, key):
 
 def torch_nets_of(spec, params, stats, dtype=torch.float64):
     """{net: torch module} with our weights."""
-    numpy = lambda tree: jax.tree.map(np.asarray, tree)  # noqa: E731
+    numpy = lambda tree: jax.tree.map(np.asarray, tree)
     classes = torch_nets.NETS[spec.hp.net]
-    return {n: classes[n](numpy(params[n]), numpy(stats[n]), spec.hp, spec.shape).to(dtype) for n in params}
+    return {
+        n: classes[n](numpy(params[n]), numpy(stats[n]), spec.hp, spec.shape).to(dtype)
+        for n in params
+    }
 
 
 def _tensor(array):
@@ -92,20 +101,29 @@ def _error(ours, theirs, floor=0.0):
 def _in_form(net, tree):
     """{torch name: our array in PyTorch's layout} of our tree of weights, gradients or statistics."""
     flat = traverse_util.flatten_dict(jax.tree.map(np.asarray, tree))
-    return {".".join(path): net.get_submodule(".".join(path[:-1])).form(path[-1], array) for path, array in flat.items()}
+    return {
+        ".".join(path): net.get_submodule(".".join(path[:-1])).form(path[-1], array)
+        for path, array in flat.items()
+    }
 
 
 def differences(net, tree, tensors):
     """{name: relative difference} of our tree and {torch name: tensor}."""
     ours = _in_form(net, tree)
     floor = NEGLIGIBLE * max(np.abs(a).max() for a in ours.values())
-    return {name: _error(array, tensors[name].detach().numpy(), floor) for name, array in ours.items()}
+    return {
+        name: _error(array, tensors[name].detach().numpy(), floor) for name, array in ours.items()
+    }
 
 
 def _batch(spec, rng):
     low = -1 if spec.hp.pixels == "tanh" else 0
     batch = {"image": rng.uniform(low, 1, (spec.batch, spec.size, spec.size, spec.colors))}
-    return batch | ({"label": rng.integers(0, spec.n_classes, spec.batch).astype(np.int32)} if spec.n_classes else {})
+    return batch | (
+        {"label": rng.integers(0, spec.n_classes, spec.batch).astype(np.int32)}
+        if spec.n_classes
+        else {}
+    )
 
 
 def training(spec, slope=torch_steps.slope_eager):
@@ -113,9 +131,15 @@ def training(spec, slope=torch_steps.slope_eager):
     method, state = build(spec)
     rng, out, shared = np.random.default_rng(0), {}, torch_steps.SHARED.get(spec.method)
     with jax.enable_x64(True):
-        state = state.replace(params=_double(state.params), stats=_double(state.stats), opt=_double(state.opt))
+        state = state.replace(
+            params=_double(state.params), stats=_double(state.stats), opt=_double(state.opt)
+        )
         nets = torch_nets_of(spec, state.params, state.stats)
-        model, batch, fake = torch_steps.Model(nets, spec.hp, spec.n_classes, slope), _batch(spec, rng), ()
+        model, batch, fake = (
+            torch_steps.Model(nets, spec.hp, spec.n_classes, slope),
+            _batch(spec, rng),
+            (),
+        )
         model.progress = AT / STEPS
         for index, player in enumerate(torch_steps.PLAYERS[spec.method]):
             batch, key = (batch, 0) if shared else (_batch(spec, rng), index)
@@ -130,7 +154,9 @@ def training(spec, slope=torch_steps.slope_eager):
                 replay.close()
             out[f"{player.name} loss"] = _error(np.asarray(loss), value)
             for name in player.nets:
-                found = _of_net(nets[name], state.params[name], state.opt[player.name][name], state.stats[name])
+                found = _of_net(
+                    nets[name], state.params[name], state.opt[player.name][name], state.stats[name]
+                )
                 out |= {f"{player.name} {name}.{k}": e for k, e in found.items()}
     return out
 
@@ -147,7 +173,10 @@ def _of_net(net, params, grads, stats):
     """{what: relative difference} of our trees and a torch net after an update."""
     weights = dict(net.named_parameters())
     out = differences(net, params, weights)
-    out |= {f"{k} gradient": e for k, e in differences(net, grads, {k: p.grad for k, p in weights.items()}).items()}
+    out |= {
+        f"{k} gradient": e
+        for k, e in differences(net, grads, {k: p.grad for k, p in weights.items()}).items()
+    }
     means, buffers = _in_form(net, stats), dict(net.named_buffers())
     return out | {k: _error(a, buffers[k].numpy()) for k, a in means.items() if k.endswith("mean")}
 
@@ -158,16 +187,18 @@ def of_classifier(spec):
     variables = net.init(jax.random.key(0), jnp.zeros((1, spec.size, spec.size, spec.colors)))
     with jax.enable_x64(True):
         params, stats = _double(variables["params"]), _double(variables["batch_stats"])
-        (loss, _), grads = jax.jit(jax.value_and_grad(classifier.loss, 1, has_aux=True), static_argnums=0)(
-            net, params, stats, batch["image"], batch["label"]
-        )
+        (loss, _), grads = jax.jit(
+            jax.value_and_grad(classifier.loss, 1, has_aux=True), static_argnums=0
+        )(net, params, stats, batch["image"], batch["label"])
         numpy = [jax.tree.map(np.asarray, tree) for tree in (params, stats)]
         theirs = torch_nets.Classifier(*numpy)
         logits = theirs(_tensor(batch["image"]), "train")
         value = torch.nn.functional.cross_entropy(logits, _tensor(batch["label"]))
         value.backward()
         found = differences(theirs, grads, {k: p.grad for k, p in theirs.named_parameters()})
-    return {"loss": _error(np.asarray(loss), value.item())} | {f"{k} gradient": e for k, e in found.items()}
+    return {"loss": _error(np.asarray(loss), value.item())} | {
+        f"{k} gradient": e for k, e in found.items()
+    }
 
 
 def of_sampling(spec):
@@ -176,9 +207,13 @@ def of_sampling(spec):
     with jax.enable_x64(True):
         state = state.replace(params=_double(state.params), stats=_double(state.stats))
         z = np.random.default_rng(0).uniform(-1, 1, (spec.batch, spec.hp.z_dim))
-        ours = jax.jit(lambda vs, z: method.sample(step.env_of(method), vs, z, None, jax.random.key(0)))(state.vars(), z)
+        ours = jax.jit(
+            lambda vs, z: method.sample(step.env_of(method), vs, z, None, jax.random.key(0))
+        )(state.vars(), z)
         with torch.no_grad():
-            theirs = torch_nets_of(spec, state.params, state.stats)["gen"](torch.from_numpy(z), "running")
+            theirs = torch_nets_of(spec, state.params, state.stats)["gen"](
+                torch.from_numpy(z), "running"
+            )
     return {"images": _error(torch_nets.image(ours), theirs.numpy())}
 
 

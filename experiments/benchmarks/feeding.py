@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
-from experiments import common
 from experiments.benchmarks import results
 from experiments.benchmarks.intervals import estimate, ratio
+from gan_jax.commands import command_line, process
 from gan_jax.settings import setting
 
 SIDE = 424  # of the files
@@ -25,10 +25,12 @@ N_STREAMED = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
-    workloads: str = setting("", "which to run, by comma; empty: all training on images that is meant for this device")
+    workloads: str = setting(
+        "", "which to run, by comma; empty: all training on images that is meant for this device"
+    )
     files: int = setting(2000, "JPEG files to decode; 0: none", low=0)
     rounds: int = setting(7, "turns of each; intervals at 95 % need 6", low=6)
     steps: int = setting(5, "steps per turn", low=1)
@@ -47,7 +49,7 @@ def write_files(folder, n):
 
 def decoding(n):
     """{"files", "cores", "one_core", "all_cores"}: images per second, cut to 207 px and made 128 px, into an empty cache."""
-    from gan_jax.data import source
+    from gan_jax.data import datasets
 
     cores, kept, out = os.sched_getaffinity(0), os.environ.get("GAN_JAX_CACHE"), {"files": n}
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +61,7 @@ def decoding(n):
                 os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(folder) / name)
                 os.sched_setaffinity(0, some)
                 began = time.perf_counter()
-                source.load(f"folder:{files}", source.View(128, 207))
+                datasets.load(f"folder:{files}", datasets.View(128, 207))
                 out[name] = n / (time.perf_counter() - began)
         finally:
             os.sched_setaffinity(0, cores)
@@ -92,7 +94,15 @@ def measure(spec, folder, flags):
     images = random_images(spec.size, spec.colors, spec.shape.classes, N_STREAMED)
     np.save(folder / "images.npy", images.images)
     mapped = images._replace(images=np.load(folder / "images.npy", mmap_mode="r"))
-    sizes = spec.method, spec.options, spec.size, spec.batch, spec.colors, spec.n_classes, spec.dispatch
+    sizes = (
+        spec.method,
+        spec.options,
+        spec.size,
+        spec.batch,
+        spec.colors,
+        spec.n_classes,
+        spec.dispatch,
+    )
     step, streamed = Workload(*sizes), Workload(*sizes, mapped, resident=False)
     runs = {"feed": Feed(streamed), "step": step, "streamed": streamed}
     times, order = {name: [] for name in runs}, np.random.default_rng(0)
@@ -100,7 +110,10 @@ def measure(spec, folder, flags):
         for name in order.permutation(list(runs)):
             times[name].append(runs[name].run(flags.steps))
     out = {f"{name}_per_s": step.images / estimate(spent).median for name, spent in times.items()}
-    return out | {"ample": ratio(times, "step", "feed")._asdict(), "streamed": ratio(times, "step", "streamed")._asdict()}
+    return out | {
+        "ample": ratio(times, "step", "feed")._asdict(),
+        "streamed": ratio(times, "step", "streamed")._asdict(),
+    }
 
 
 def run(argv):
@@ -109,18 +122,27 @@ def run(argv):
 
     from experiments.benchmarks import workloads
 
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.feeding", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.feeding", [Settings()], argv)
     out, table = results.path(flags.json), {"decode": None, "workloads": []}
-    specs = workloads.chosen(flags.workloads, jax.default_backend() == "gpu", lambda spec: spec.kind == "training")
+    specs = workloads.chosen(
+        flags.workloads, jax.default_backend() == "gpu", lambda spec: spec.kind == "training"
+    )
     if flags.files:
         table["decode"] = found = decoding(flags.files)
-        print(f"decoding: {found['one_core']:,.0f} images/s on one core, {found['all_cores']:,.0f} on {found['cores']}")
-    print(f"{'images/s':<20} {'feed':>10} {'step':>10} {'streamed':>10} {'ample':>8} {'streamed/step':>24}", flush=True)
+        print(
+            f"decoding: {found['one_core']:,.0f} images/s on one core, {found['all_cores']:,.0f} on {found['cores']}"
+        )
+    print(
+        f"{'images/s':<20} {'feed':>10} {'step':>10} {'streamed':>10} {'ample':>8} {'streamed/step':>24}",
+        flush=True,
+    )
     for name, spec in specs.items():
         with tempfile.TemporaryDirectory() as folder:
             row = measure(spec, pathlib.Path(folder), flags)
         table["workloads"].append({"workload": name, **row})
-        speeds = " ".join(f"{row[f'{what}_per_s']:>10,.0f}" for what in ("feed", "step", "streamed"))
+        speeds = " ".join(
+            f"{row[f'{what}_per_s']:>10,.0f}" for what in ("feed", "step", "streamed")
+        )
         s = row["streamed"]
         left = f"{s['median']:>8.2f} [{s['low']:.2f}, {s['high']:.2f}]"
         print(f"{name:<20} {speeds} {row['ample']['median']:>8.1f} {left}", flush=True)
@@ -129,4 +151,4 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    sys.exit(process.guarded(run, sys.argv[1:]))

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments import common
 from experiments.benchmarks import memory, results
 from experiments.benchmarks.intervals import coverage, estimate, rank
+from gan_jax.commands import command_line, process
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -38,20 +38,31 @@ class Scale(NamedTuple):
 
     def base(self):
         """{"batch", "size", "width"}"""
-        return {name: getattr(self, name)[len(getattr(self, name)) // 2] for name in ("batch", "size", "width")}
+        return {
+            name: getattr(self, name)[len(getattr(self, name)) // 2]
+            for name in ("batch", "size", "width")
+        }
 
 
-FAST = Scale((8, 16, 32, 64, 128), (16, 32, 64), (4, 8, 16, 32, 64), (1, 2, 4, 8), (10**3, 10**4, 10**5, 10**6))
+FAST = Scale(
+    (8, 16, 32, 64, 128),
+    (16, 32, 64),
+    (4, 8, 16, 32, 64),
+    (1, 2, 4, 8),
+    (10**3, 10**4, 10**5, 10**6),
+)
 FULL = FAST._replace(batch=(16, 32, 64, 128, 256), size=(32, 64, 128), width=(32, 64, 128))
 TINY = Scale((4, 8, 16), (8, 16), (2, 4), (1, 2), (10**2, 10**3))
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
     panels: str = setting(",".join(PANELS), "which to measure, by comma")
-    fast: bool = setting(True, "small nets and images, minutes on 2 cores; false: the papers' sizes, a GPU")
+    fast: bool = setting(
+        True, "small nets and images, minutes on 2 cores; false: the papers' sizes, a GPU"
+    )
     tiny: bool = setting(False, "the least that shows that all works")
     rounds: int = setting(7, "turns of each point; intervals at 95 % need 6", low=6)
     steps: int = setting(0, f"steps per turn; 0: as many as a point makes in {TURN} s", low=0)
@@ -70,10 +81,10 @@ class Point(NamedTuple):
 
 def dispatch():
     """Steps in one compiled call that suit this machine."""
-    from gan_jax import train
     from gan_jax.settings import Run
+    from gan_jax.training import training_loop
 
-    return train.per_dispatch(Run())
+    return training_loop.per_dispatch(Run())
 
 
 def dcgan(batch, size, width):
@@ -85,7 +96,9 @@ def dcgan(batch, size, width):
 
 def along(name, scale):
     """Points of the panels batch, size and width."""
-    return [Point("steps", x, dcgan(**(scale.base() | {name: x})).run) for x in getattr(scale, name)]
+    return [
+        Point("steps", x, dcgan(**(scale.base() | {name: x})).run) for x in getattr(scale, name)
+    ]
 
 
 def of_members(scale):
@@ -99,7 +112,9 @@ def of_members(scale):
     for n in scale.members:
         works = [first.twin() for _ in range(n)]
         ways = {"in turns": Turns(works), how: Together(works, how)}
-        points += [Point(name, n, lambda k, way=way: way.run(k) / k, n) for name, way in ways.items()]
+        points += [
+            Point(name, n, lambda k, way=way: way.run(k) / k, n) for name, way in ways.items()
+        ]
     return points
 
 
@@ -131,7 +146,14 @@ def measure(points, flags):
     out = []
     for point, spent in zip(points, times, strict=True):
         speed = estimate([point.weight / t for t in spent])
-        out.append({"line": point.line, "x": point.x, "steps_per_s": speed.median, "interval": [speed.low, speed.high]})
+        out.append(
+            {
+                "line": point.line,
+                "x": point.x,
+                "steps_per_s": speed.median,
+                "interval": [speed.low, speed.high],
+            }
+        )
     return out
 
 
@@ -141,24 +163,36 @@ def draw(table, title):
     from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(3.1 * len(table), 3.2), layout="constrained")
-    for axes, (panel, rows) in zip(figure.subplots(1, len(table), squeeze=False)[0], table.items(), strict=True):
+    for axes, (panel, rows) in zip(
+        figure.subplots(1, len(table), squeeze=False)[0], table.items(), strict=True
+    ):
         for line in dict.fromkeys(row["line"] for row in rows):
             part = [row for row in rows if row["line"] == line]
             x, y = [row["x"] for row in part], np.array([row["steps_per_s"] for row in part])
             low, high = np.array([row["interval"] for row in part]).T
-            axes.errorbar(x, y, [y - low, high - y], marker="o", markersize=3, capsize=2, label=line)
+            axes.errorbar(
+                x, y, [y - low, high - y], marker="o", markersize=3, capsize=2, label=line
+            )
         axes.set_xscale("log", base=10 if panel == "images" else 2)
         axes.set_xticks(sorted({row["x"] for row in rows}))
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0e}".replace("e+0", "e") if x >= 1000 else f"{x:.0f}")
+        axes.xaxis.set_major_formatter(
+            lambda x, _: f"{x:.0e}".replace("e+0", "e") if x >= 1000 else f"{x:.0f}"
+        )
         axes.minorticks_off()
         axes.set_yscale("log")
         speeds = [row["steps_per_s"] for row in rows]
-        spread = max(1, LEAST / (max(speeds) / min(speeds))) ** 0.5  # or noise would fill a panel whose lines are level
+        spread = (
+            max(1, LEAST / (max(speeds) / min(speeds))) ** 0.5
+        )  # or noise would fill a panel whose lines are level
         axes.set_ylim(min(speeds) / spread / 1.5, max(speeds) * spread * 1.5)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel({"size": "side of the images, pixels", "images": "images of the data set"}.get(panel, panel))
+        axes.set_xlabel(
+            {"size": "side of the images, pixels", "images": "images of the data set"}.get(
+                panel, panel
+            )
+        )
         if len({row["line"] for row in rows}) > 1:
             axes.legend(frameon=False, fontsize=8)
     figure.axes[0].set_ylabel("steps per second")
@@ -174,18 +208,23 @@ def run(argv):
 
     from gan_jax import cache
 
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.growth", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.growth", [Settings()], argv)
     out, png = results.path(flags.json), results.path(flags.png, "png")
     names, scale = flags.panels.split(","), TINY if flags.tiny else FAST if flags.fast else FULL
     if unknown := [n for n in names if n not in PANELS]:
         raise InputError(f"--panels={unknown[0]} is not known; use some of: {', '.join(PANELS)}.")
     kind, base = jax.devices()[0].device_kind, scale.base()
     about = f"{kind}; DCGAN, batch {base['batch']}, {base['size']} px, width {base['width']}"
-    print(f"{about}; [interval]: holds the median with probability {coverage(flags.rounds, rank(flags.rounds)):.3f}")
+    print(
+        f"{about}; [interval]: holds the median with probability {coverage(flags.rounds, rank(flags.rounds)):.3f}"
+    )
     table = {}
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            makers = {"members": lambda: of_members(scale), "images": lambda f=folder: of_images(scale, pathlib.Path(f))}
+            makers = {
+                "members": lambda: of_members(scale),
+                "images": lambda f=folder: of_images(scale, pathlib.Path(f)),
+            }
             table[name] = measure(makers.get(name, lambda n=name: along(n, scale))(), flags)
         for row in table[name]:
             low, high = row["interval"]
@@ -196,4 +235,4 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    sys.exit(process.guarded(run, sys.argv[1:]))

@@ -13,9 +13,9 @@ import time
 
 import numpy as np
 
-from experiments import common
 from experiments.benchmarks import results, timing
 from experiments.benchmarks.intervals import ratio
+from gan_jax.commands import command_line, process
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -24,7 +24,7 @@ MAPS = ("conv", "conv_t", "wgrad")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
     layers: str = setting(
@@ -39,8 +39,12 @@ class Settings(common.Command):
 
 def parsed(text):
     """[(side, channels in, channels out)] of --layers."""
-    if wrong := [word for word in text.split(",") if not re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", word)]:
-        raise InputError(f"--layers={wrong[0]} is not side x channels in x channels out, as 14x64x128.")
+    if wrong := [
+        word for word in text.split(",") if not re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", word)
+    ]:
+        raise InputError(
+            f"--layers={wrong[0]} is not side x channels in x channels out, as 14x64x128."
+        )
     return [tuple(map(int, word.split("x"))) for word in text.split(",")]
 
 
@@ -65,8 +69,7 @@ def ours(x, w, y):
     import jax
     import jax.numpy as jnp
 
-    from gan_jax import xla
-    from gan_jax.nets import conv
+    from gan_jax.ops import conv, cpu
 
     k, h = w.shape[0], x.shape[1]
     patches = jnp.ones((y.shape[0] * y.shape[1] * y.shape[2], k * k * w.shape[2]))
@@ -79,7 +82,7 @@ def ours(x, w, y):
 
     def run(f, args):
         args = tuple(map(jnp.asarray, args))
-        program = jax.jit(f, compiler_options=xla.compiler_options()).lower(*args).compile()
+        program = jax.jit(f, compiler_options=cpu.compiler_options()).lower(*args).compile()
         return _Run(lambda: program(*args), jax.block_until_ready)
 
     return {name: run(*both) for name, both in maps.items()}
@@ -92,7 +95,9 @@ def theirs(x, w, y, variant):
     from experiments.benchmarks import torch_runs
 
     x, w, y = (
-        torch.from_numpy(np.ascontiguousarray(a.transpose(axes))).to(torch_runs.device(), memory_format=variant.memory)
+        torch.from_numpy(np.ascontiguousarray(a.transpose(axes))).to(
+            torch_runs.device(), memory_format=variant.memory
+        )
         for a, axes in ((x, (0, 3, 1, 2)), (w, (3, 2, 0, 1)), (y, (0, 3, 1, 2)))
     )
     pads = [w.shape[-1] // 2] * 2
@@ -109,11 +114,15 @@ def theirs(x, w, y, variant):
 def measure(layer, flags):
     """Rows of one layer, one for each map."""
     from experiments.benchmarks import torch_runs
-    from gan_jax.nets import conv
+    from gan_jax.ops import conv
 
     side, c_in, c_out = layer
     r, half = np.random.default_rng(0), conv.out_size(side, 2)
-    shapes = (flags.batch, side, side, c_in), (flags.kernel, flags.kernel, c_in, c_out), (flags.batch, half, half, c_out)
+    shapes = (
+        (flags.batch, side, side, c_in),
+        (flags.kernel, flags.kernel, c_in, c_out),
+        (flags.batch, half, half, c_out),
+    )
     arrays = [r.standard_normal(shape, np.float32) for shape in shapes]
     runs = {f"ours {name}": run for name, run in ours(*arrays).items()}
     variants = [torch_runs.Variant(channels_last=last) for last in (False, True)]
@@ -139,17 +148,21 @@ def measure(layer, flags):
 
 def run(argv):
     """Command line to table."""
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.kernels", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.kernels", [Settings()], argv)
     layers, out, table = parsed(flags.layers), results.path(flags.json), []
-    common.need("torch", "this command", "bench")
+    command_line.need("torch", "this command", "bench")
     from experiments.benchmarks import torch_runs
 
     torch_runs.prepare()
-    print(f"{'layer':<12} {'map':<7} {'GFLOP':>7} {'ours/s':>9} {'PyTorch/s':>9} {'product/s':>9}  ratio")
+    print(
+        f"{'layer':<12} {'map':<7} {'GFLOP':>7} {'ours/s':>9} {'PyTorch/s':>9} {'product/s':>9}  ratio"
+    )
     for layer in layers:
         for row in measure(layer, flags):
             low, high = row["interval"]
-            speeds = " ".join(f"{row[f'{side}_gflop_s']:>9.0f}" for side in ("ours", "torch", "product"))
+            speeds = " ".join(
+                f"{row[f'{side}_gflop_s']:>9.0f}" for side in ("ours", "torch", "product")
+            )
             about = f"{row['layer']:<12} {row['map']:<7} {row['gflop']:>7.2f}"
             print(f"{about} {speeds}  {row['ratio']:.2f} [{low:.2f}, {high:.2f}]", flush=True)
             table.append(row)
@@ -157,5 +170,5 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    common.keep_memory()
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    process.keep_memory()
+    sys.exit(process.guarded(run, sys.argv[1:]))

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from experiments import common
 from experiments.benchmarks import results, workload
 from experiments.benchmarks.intervals import coverage, estimate, rank, ratio
+from gan_jax.commands import command_line, process
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -21,12 +21,17 @@ from gan_jax.settings import setting
 WORKLOADS = {
     "mlp": ("gan", {"net": "mlp", "width": 128, "z_dim": 16}, 28, 64),
     "dcgan_mnist": ("gan", {"net": "dcgan", "width": 16}, 28, 64),
-    "mgan_mnist": ("mgan", {"net": "mgan_mnist", "width": 32, "n_gens": 10, "gen_batch": 6}, 28, 32),
+    "mgan_mnist": (
+        "mgan",
+        {"net": "mgan_mnist", "width": 32, "n_gens": 10, "gen_batch": 6},
+        28,
+        32,
+    ),
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
     workloads: str = setting(",".join(WORKLOADS), "which to run, by comma")
@@ -56,12 +61,15 @@ class Together:
     def __init__(self, works, how):
         import jax
 
-        from gan_jax import members
+        from gan_jax.training import multi_seed
 
         began = time.perf_counter()
-        self._feeds, self._data = [work.feed for work in works], tuple(work.feed.data for work in works)
+        self._feeds, self._data = (
+            [work.feed for work in works],
+            tuple(work.feed.data for work in works),
+        )
         self._carries = jax.tree.map(lambda a: a.copy(), tuple(work.carry for work in works))
-        program = members.build_program(works, how)
+        program = multi_seed.build_program(works, how)
         self._program = program.lower(self._carries, self._data, self._leaves(0)).compile()
         self.compile_s = time.perf_counter() - began
 
@@ -81,7 +89,7 @@ class Together:
 
 def measure(name, flags):
     """(table rows of a workload, one per way that is not turns)."""
-    from gan_jax import parallel
+    from gan_jax.core import parallel
 
     first = workload.Workload(*WORKLOADS[name])
     works = [first, *(first.twin() for _ in range(flags.members - 1))]
@@ -112,13 +120,17 @@ def run(argv):
     """Command line to table."""
     import jax
 
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.members", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.members", [Settings()], argv)
     names, out = flags.workloads.split(","), results.path(flags.json)
     if unknown := [n for n in names if n not in WORKLOADS]:
-        raise InputError(f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}.")
+        raise InputError(
+            f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}."
+        )
     jax.config.update("jax_enable_compilation_cache", False)
     sure = coverage(flags.rounds, rank(flags.rounds))
-    print(f"{jax.devices()[0].device_kind}; {flags.members} members, {flags.rounds} rounds of {flags.steps} steps, interleaved")
+    print(
+        f"{jax.devices()[0].device_kind}; {flags.members} members, {flags.rounds} rounds of {flags.steps} steps, interleaved"
+    )
     print(f"[interval]: holds the median with probability {sure:.3f}")
     print(
         f"{'workload':<12} {'way':<9} {'throughput of turns':>24} {'ms':>9} {'turns, ms':>10} {'compile, s':>11} {'once, s':>8}"
@@ -134,4 +146,4 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    sys.exit(process.guarded(run, sys.argv[1:]))

@@ -15,17 +15,24 @@ import tempfile
 
 import numpy as np
 
-from experiments import common
-from experiments.benchmarks import process, results
+from experiments.benchmarks import measured, results
+from gan_jax.commands import command_line, process
 from gan_jax.settings import setting
 
 SIZE, BATCH = 28, 64
 BLOCK = 10_000  # images written at a time
-TOY = ["--data=toys:gaussians25", "--net=mlp", "--width=32", "--z_dim=2", "--batch=64", "--steps_per_dispatch=100"]
+TOY = [
+    "--data=toys:gaussians25",
+    "--net=mlp",
+    "--width=32",
+    "--z_dim=2",
+    "--batch=64",
+    "--steps_per_dispatch=100",
+]
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
     steps: int = setting(100_000, "length of the long run", low=1000)
@@ -37,7 +44,10 @@ class Settings(common.Command):
 def resident(pid="self"):
     """{"own": MiB, "file": MiB} of a process."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    kib = {name: int(re.search(rf"{key}:\s+(\d+) kB", status)[1]) for name, key in (("own", "RssAnon"), ("file", "RssFile"))}
+    kib = {
+        name: int(re.search(rf"{key}:\s+(\d+) kB", status)[1])
+        for name, key in (("own", "RssAnon"), ("file", "RssFile"))
+    }
     return {name: value / 1024 for name, value in kib.items()}
 
 
@@ -45,9 +55,13 @@ def over_steps(steps, more=()):
     """[{"step", "own", "file"}, ...] of a training command, a row per log line. more: further flags."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        cadences = [f"--log_every={steps // 100}", f"--sample_every={steps // 10}", f"--save_every={steps // 10}"]
+        cadences = [
+            f"--log_every={steps // 100}",
+            f"--sample_every={steps // 10}",
+            f"--save_every={steps // 10}",
+        ]
         words = [*TOY, *cadences, f"--steps={steps}", f"--workdir={folder}/run", *more]
-        with process.started("experiments.gan", words) as running:
+        with measured.started("experiments.gan", words) as running:
             for line in running.stdout:
                 if found := re.match(r"step (\d+)/", line):
                     rows.append({"step": int(found[1]), **resident(running.pid)})
@@ -64,7 +78,10 @@ def slope(rows):
 
 def write_images(path, n):
     """n random uint8 images [SIZE, SIZE, 1] as an .npy file, a block in memory at a time."""
-    out, rng = np.lib.format.open_memmap(path, "w+", np.uint8, (n, SIZE, SIZE, 1)), np.random.default_rng(0)
+    out, rng = (
+        np.lib.format.open_memmap(path, "w+", np.uint8, (n, SIZE, SIZE, 1)),
+        np.random.default_rng(0),
+    )
     for start in range(0, n, BLOCK):
         part = out[start : start + BLOCK]
         part[:] = rng.integers(0, 256, part.shape, dtype=np.uint8)
@@ -72,18 +89,26 @@ def write_images(path, n):
 
 
 def mapped(path):
-    """data.source.Source of a file that `write_images` wrote."""
-    from gan_jax.data.source import Source
+    """data.datasets.Source of a file that `write_images` wrote."""
+    from gan_jax.data.datasets import Source
 
     return Source(np.load(path, mmap_mode="r"), None, (), str(path), "")
 
 
 def _stream(path, steps, answers):
     """In a process of its own: trains, and puts into a queue what it holds then."""
-    common.prepare_jax()
+    process.prepare_jax()
     from experiments.benchmarks.workload import Workload
 
-    work = Workload("gan", {"net": "mlp", "width": 32, "z_dim": 8}, SIZE, BATCH, 1, source=mapped(path), resident=False)
+    work = Workload(
+        "gan",
+        {"net": "mlp", "width": 32, "z_dim": 8},
+        SIZE,
+        BATCH,
+        1,
+        source=mapped(path),
+        resident=False,
+    )
     work.run(steps)
     answers.put(resident())
 
@@ -104,21 +129,28 @@ def over_rows(n, steps):
 
 def run(argv):
     """Command line to tables."""
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.memory", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.memory", [Settings()], argv)
     out, tables = results.path(flags.json), {"steps": over_steps(flags.steps), "rows": []}
     for row in tables["steps"][:: max(1, len(tables["steps"]) // 10)]:
         print(f"step {row['step']:>9,}: own {row['own']:>7.1f} MiB, file {row['file']:>7.1f} MiB")
     tables["mib_per_100k_steps"] = slope(tables["steps"])
-    print(f"growth: {tables['mib_per_100k_steps']:.2f} MiB of own memory per 100,000 steps", flush=True)
+    print(
+        f"growth: {tables['mib_per_100k_steps']:.2f} MiB of own memory per 100,000 steps",
+        flush=True,
+    )
     counts = list(map(int, flags.rows.split(",")))
-    over_rows(min(counts), 1)  # compiles, which leaves a process larger than finding the program does
+    over_rows(
+        min(counts), 1
+    )  # compiles, which leaves a process larger than finding the program does
     for n in counts:
         tables["rows"].append(over_rows(n, flags.streamed_steps))
         row = tables["rows"][-1]
-        print(f"{n:>9,} images: own {row['own']:>7.1f} MiB, file {row['file']:>7.1f} MiB", flush=True)
+        print(
+            f"{n:>9,} images: own {row['own']:>7.1f} MiB, file {row['file']:>7.1f} MiB", flush=True
+        )
         results.write(out, tables)
     results.write(out, tables)
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:], jax=False))
+    sys.exit(process.guarded(run, sys.argv[1:], jax=False))

@@ -4,7 +4,7 @@ import contextlib
 
 from jax import lax
 
-from gan_jax.nets import conv
+from gan_jax.ops import conv
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -16,10 +16,14 @@ def _conv(x, w, stride):
 def _conv_t(y, w, stride, hw):
     k, pads = w.shape[0], []
     for size, out in zip(hw, y.shape[1:3], strict=True):
-        total = max((out - 1) * stride + k - size, 0)  # of the convolution that this is the transpose of
+        total = max(
+            (out - 1) * stride + k - size, 0
+        )  # of the convolution that this is the transpose of
         low = k - 1 - total // 2
         pads.append((low, size - (out - 1) * stride - 1 - low + k - 1))
-    return lax.conv_transpose(y, w, (stride, stride), pads, dimension_numbers=_LAYOUT, transpose_kernel=True)
+    return lax.conv_transpose(
+        y, w, (stride, stride), pads, dimension_numbers=_LAYOUT, transpose_kernel=True
+    )
 
 
 @contextlib.contextmanager

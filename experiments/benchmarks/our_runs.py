@@ -12,7 +12,15 @@ class Training(Workload):
     """Training steps of a workloads.Spec."""
 
     def __init__(self, spec):
-        super().__init__(spec.method, spec.options, spec.size, spec.batch, spec.colors, spec.n_classes, spec.dispatch)
+        super().__init__(
+            spec.method,
+            spec.options,
+            spec.size,
+            spec.batch,
+            spec.colors,
+            spec.n_classes,
+            spec.dispatch,
+        )
         self.compile_s = self.first_step
 
 
@@ -26,12 +34,23 @@ class Classifier:
         from gan_jax.metrics.features import classifier
         from gan_jax.nets.classifier import Classifier
 
-        began, source = time.perf_counter(), random_images(spec.size, spec.colors, spec.shape.classes)
+        began, source = (
+            time.perf_counter(),
+            random_images(spec.size, spec.colors, spec.shape.classes),
+        )
         net, settings = Classifier(spec.n_classes), classifier.Settings(batch=spec.batch)
         optimizer, step = classifier.build_step(net, settings, False)
         variables = jax.jit(net.init)(jax.random.key(0), jnp.zeros((1, *source.images.shape[1:])))
-        self._state = variables["params"], variables["batch_stats"], optimizer.init(variables["params"])
-        self._data = jnp.asarray(source.images), jnp.asarray(source.labels), classifier.rows_by_class(source.labels)
+        self._state = (
+            variables["params"],
+            variables["batch_stats"],
+            optimizer.init(variables["params"]),
+        )
+        self._data = (
+            jnp.asarray(source.images),
+            jnp.asarray(source.labels),
+            classifier.rows_by_class(source.labels),
+        )
         self._key, self._done = jax.random.key(0), 0
         self._program = step.lower(self._state, self._data, self._key).compile()
         self.run(1)
@@ -43,7 +62,9 @@ class Classifier:
 
         began = time.perf_counter()
         for _ in range(n):
-            self._state, _ = self._program(self._state, self._data, jax.random.fold_in(self._key, self._done))
+            self._state, _ = self._program(
+                self._state, self._data, jax.random.fold_in(self._key, self._done)
+            )
             self._done += 1
         jax.block_until_ready(self._state)
         return (time.perf_counter() - began) / n
@@ -59,8 +80,9 @@ class Sampling:
     def __init__(self, spec):
         import jax
 
-        from gan_jax import methods, sampling
-        from gan_jax.state import fresh
+        from gan_jax import methods
+        from gan_jax.core.state import fresh
+        from gan_jax.training import sampling
 
         began = time.perf_counter()
         method = methods.TABLE[spec.method].build(spec.hp, spec.shape, 1000)

@@ -12,12 +12,14 @@ import sys
 
 import numpy as np
 
-from experiments import common
 from experiments.benchmarks.workloads import TABLE, Spec
+from gan_jax.commands import command_line, process
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
-WORKLOADS = {name: spec for name, spec in TABLE.items() if spec.kind == "training" and not spec.gpu} | {
+WORKLOADS = {
+    name: spec for name, spec in TABLE.items() if spec.kind == "training" and not spec.gpu
+} | {
     "simultaneous": Spec("gan", {"simultaneous": True, "width": 32}, 28, 1, 64),
     "infogan": Spec("infogan", {"net": "s2", "width": 32}, 28, 1, 64),
     "colorize": Spec("colorize", {"width": 16}, 32, 3, 32),
@@ -36,7 +38,7 @@ CURVED = np.array([2, 2, 1, 1])
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
     workloads: str = setting(",".join(WORKLOADS), "which to count, by comma")
@@ -66,7 +68,14 @@ def of_distgan(hp, batch, curved, shared):
     return {"enc": batch * (TRAINED + FORWARD), "gen": batch * gen, "disc": batch * disc}
 
 
-PASSES = {"gan": of_gan, "acgan": of_gan, "mgan": of_gan, "infogan": of_gan, "colorize": of_gan, "distgan": of_distgan}
+PASSES = {
+    "gan": of_gan,
+    "acgan": of_gan,
+    "mgan": of_gan,
+    "infogan": of_gan,
+    "colorize": of_gan,
+    "distgan": of_distgan,
+}
 
 
 def terms(net, dummies):
@@ -90,35 +99,51 @@ def measure(spec):
     import jax
 
     from experiments.benchmarks import products
-    from gan_jax import methods, xla
-    from gan_jax.state import shapes
-    from gan_jax.step import build_step, n_draws
+    from gan_jax import methods
+    from gan_jax.core.state import shapes
+    from gan_jax.core.step import build_step, n_draws
+    from gan_jax.ops import cpu
 
     method = methods.TABLE[spec.method].build(spec.hp, spec.shape, 1000)
     state, draws = shapes(method), n_draws(method)
     passes = PASSES[spec.method](spec.hp, spec.batch, bool(state.stats["disc"]), draws == 1)
-    needed = sum(rows @ terms(method.nets[net], method.dummies[net]) for net, rows in passes.items())
-    batch = {"image": jax.ShapeDtypeStruct((draws, spec.batch, spec.size, spec.size, spec.colors), np.float32)}
-    batch |= {"label": jax.ShapeDtypeStruct((draws, spec.batch), np.int32)} if spec.n_classes else {}
-    step = jax.jit(build_step(method), donate_argnums=0, compiler_options=xla.compiler_options())
-    return needed, sum(p.terms for p in products.count(step.lower(state, batch).compile().as_text()))
+    needed = sum(
+        rows @ terms(method.nets[net], method.dummies[net]) for net, rows in passes.items()
+    )
+    batch = {
+        "image": jax.ShapeDtypeStruct(
+            (draws, spec.batch, spec.size, spec.size, spec.colors), np.float32
+        )
+    }
+    batch |= (
+        {"label": jax.ShapeDtypeStruct((draws, spec.batch), np.int32)} if spec.n_classes else {}
+    )
+    step = jax.jit(build_step(method), donate_argnums=0, compiler_options=cpu.compiler_options())
+    return needed, sum(
+        p.terms for p in products.count(step.lower(state, batch).compile().as_text())
+    )
 
 
 def run(argv):
     """Command line to table."""
     import jax
 
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.passes", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.passes", [Settings()], argv)
     names = flags.workloads.split(",")
     if unknown := [n for n in names if n not in WORKLOADS]:
-        raise InputError(f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}.")
+        raise InputError(
+            f"--workloads={unknown[0]} is not known; use some of: {', '.join(WORKLOADS)}."
+        )
     if jax.default_backend() != "cpu":
         raise InputError("This counts in programs for a CPU; set JAX_PLATFORMS=cpu.")
     print(f"{'workload':<14} {'needed, millions':>17} {'done, millions':>15} {'share':>6}")
     for name in names:
         needed, done = measure(WORKLOADS[name])
-        print(f"{name:<14} {needed / 1e6:>17.1f} {done / 1e6:>15.1f} {needed / done:>6.3f}", flush=True)
+        print(
+            f"{name:<14} {needed / 1e6:>17.1f} {done / 1e6:>15.1f} {needed / done:>6.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    sys.exit(process.guarded(run, sys.argv[1:]))

@@ -38,16 +38,30 @@ def _convolution(lhs, rhs, out, attributes):
     labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", attributes).groups()
     window = dict(part.split("=") for part in re.search(r"window=\{(.*?)\}", attributes)[1].split())
     axes = [c for c in labels[0] if c.isdigit()]
-    spread = lambda name: [int(n) for n in window.get(name, "x".join("1" * len(axes))).split("x")]  # noqa: E731
-    lows = [int(pad.split("_")[0]) for pad in window.get("pad", "x".join(["0_0"] * len(axes))).split("x")]
-    of = lambda dims, label, name: dims[label.index(name)]  # noqa: E731
+    spread = lambda name: [int(n) for n in window.get(name, "x".join("1" * len(axes))).split("x")]
+    lows = [
+        int(pad.split("_")[0])
+        for pad in window.get("pad", "x".join(["0_0"] * len(axes))).split("x")
+    ]
+    of = lambda dims, label, name: dims[label.index(name)]
     per_axis = (
         _pairs(of(lhs, labels[0], a), of(out, labels[2], a), taps, stride, low, hole, step)
         for a, taps, stride, low, hole, step in zip(
-            axes, spread("size"), spread("stride"), lows, spread("lhs_dilate"), spread("rhs_dilate"), strict=True
+            axes,
+            spread("size"),
+            spread("stride"),
+            lows,
+            spread("lhs_dilate"),
+            spread("rhs_dilate"),
+            strict=True,
         )
     )
-    return of(out, labels[2], "b") * of(out, labels[2], "f") * of(rhs, labels[1], "i") * math.prod(per_axis)
+    return (
+        of(out, labels[2], "b")
+        * of(out, labels[2], "f")
+        * of(rhs, labels[1], "i")
+        * math.prod(per_axis)
+    )
 
 
 def _dot(lhs, rhs, out, attributes):
@@ -77,10 +91,15 @@ def count(text):
             if operation in ("dot", "convolution"):
                 lhs, rhs = (_dims(kinds[o.strip().lstrip("%")]) for o in operands.split(","))
                 of = _dot if operation == "dot" else _convolution
-                yield Product(runs * of(lhs, rhs, _dims(kind), attributes), operation == "dot" and _dims(kind)[-1:] == [1])
+                yield Product(
+                    runs * of(lhs, rhs, _dims(kind), attributes),
+                    operation == "dot" and _dims(kind)[-1:] == [1],
+                )
                 continue
             trips = _TRIPS.search(attributes) if operation == "while" else None
-            branches = [b.strip().lstrip("%") for m in _BRANCHES.findall(attributes) for b in m.split(",")]
+            branches = [
+                b.strip().lstrip("%") for m in _BRANCHES.findall(attributes) for b in m.split(",")
+            ]
             for called in _CALLED.findall(attributes) + branches:
                 yield from walk(called, runs * (int(trips[1]) if trips else 1))
 

@@ -11,7 +11,9 @@ def path(named, flag="json"):
     """The Path of a file to be written, or None where none is named. Raises InputError if it cannot be."""
     out = pathlib.Path(named).expanduser()
     if named and (out.is_dir() or not out.parent.is_dir()):
-        raise InputError(f"--{flag}={named} cannot be written; name a file in a folder that exists.")
+        raise InputError(
+            f"--{flag}={named} cannot be written; name a file in a folder that exists."
+        )
     return out if named else None
 
 

@@ -14,14 +14,17 @@ import shutil
 import sys
 import tempfile
 
-from experiments import common
-from experiments.benchmarks import process, results
+from experiments.benchmarks import measured, results
+from gan_jax.commands import command_line, process
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
 # name: (command, flagfile, further flags); the quick settings of every command, and Morpho-GAN at 64 px.
 STARTS = {
-    **{name: (name, f"{name}_quick", ()) for name in ("gan", "cgan", "acgan", "mgan", "infogan", "dragan", "wgan_gp")},
+    **{
+        name: (name, f"{name}_quick", ())
+        for name in ("gan", "cgan", "acgan", "mgan", "infogan", "dragan", "wgan_gp")
+    },
     "dcgan_mnist": ("dcgan", "dcgan_mnist_quick", ()),
     "dcgan": ("dcgan", "dcgan_quick", ()),
     "acgan_s1_section4": ("acgan_s1_section4", "acgan_s1_section4_quick", ()),
@@ -34,7 +37,7 @@ PARTS = ("import", "data", "trace", "init", "compile", "first step")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
     starts: str = setting(",".join(STARTS), "which to make, by comma")
@@ -46,14 +49,22 @@ class Settings(common.Command):
 def words_of(name, flags):
     """(module, words) of the command of a start: one dispatch."""
     command, flagfile, more = STARTS[name]
-    given = dict(line.split("=", 1) for line in common.ROOT.joinpath(f"experiments/flagfiles/{flagfile}.flags")
+    given = dict(line.split("=", 1) for line in command_line.ROOT.joinpath(f"experiments/flagfiles/{flagfile}.flags")
                  .read_text().splitlines() if line.startswith("--"))  # fmt: skip
     words = [f"--flagfile={flagfile}", *more]
     kind, _, path = given["--data"].partition(":")
     if path.startswith("data/"):
         words.append(f"--data={kind}:{pathlib.Path(flags.data) / path.removeprefix('data/')}")
-    steps = given.get("--steps_per_dispatch", 20)  # a whole number of dispatches, of one step or of twenty
-    words += [f"--steps={steps}", f"--log_every={steps}", "--sample_every=0", "--save_every=0", "--eval_every=0"]
+    steps = given.get(
+        "--steps_per_dispatch", 20
+    )  # a whole number of dispatches, of one step or of twenty
+    words += [
+        f"--steps={steps}",
+        f"--log_every={steps}",
+        "--sample_every=0",
+        "--save_every=0",
+        "--eval_every=0",
+    ]
     return f"experiments.{command}", words + flags.extra.split()
 
 
@@ -61,7 +72,9 @@ def once(name, flags, folder):
     """{part: seconds} of one start, by the run's account; "command": by ours, of its first step. folder: of cache and run."""
     module, words = words_of(name, flags)
     run = folder / "run"
-    ran = process.run(module, [*words, f"--workdir={run}", "--restart"], {"GAN_JAX_CACHE": str(folder / "cache")})
+    ran = measured.run(
+        module, [*words, f"--workdir={run}", "--restart"], {"GAN_JAX_CACHE": str(folder / "cache")}
+    )
     first = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
     return first["wall"]["startup"] | {"command": ran.first_s}
 
@@ -88,11 +101,16 @@ def lines(row):
 
 def run(argv):
     """Command line to table."""
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.start", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.start", [Settings()], argv)
     names, out = flags.starts.split(","), results.path(flags.json)
     if unknown := [n for n in names if n not in STARTS]:
         raise InputError(f"--starts={unknown[0]} is not known; use some of: {', '.join(STARTS)}.")
-    print(f"{'seconds':<18} {'':<4} {'all':>8} " + " ".join(f"{part:>10}" for part in PARTS) + "    cached", flush=True)
+    print(
+        f"{'seconds':<18} {'':<4} {'all':>8} "
+        + " ".join(f"{part:>10}" for part in PARTS)
+        + "    cached",
+        flush=True,
+    )
     table = []
     for name in names:
         table.append(measure(name, flags))
@@ -101,4 +119,4 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:], jax=False))
+    sys.exit(process.guarded(run, sys.argv[1:], jax=False))

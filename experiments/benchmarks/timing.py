@@ -31,10 +31,14 @@ def contenders(spec, with_torch, compiled, with_naive, say):
             say(f"PyTorch, {variant}")
             try:
                 runs[f"torch {variant}"] = torch_runs.build(spec, variant)
-            except Exception as error:  # what cannot be compiled fails in many ways; eager runs always
+            except (
+                Exception
+            ) as error:  # what cannot be compiled fails in many ways; eager runs always
                 if not variant.compiled:
                     raise
-                failed[str(variant)] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                failed[str(variant)] = (
+                    f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                )
     return runs, failed
 
 
@@ -51,11 +55,24 @@ def row(name, spec, runs, failed, times):
     """The workload's line of the table. The PyTorch that counts is the variant of the least median time in these rounds."""
     ms = {n: 1000 * statistics.median(t) for n, t in times.items()}
     ours = runs["ours"]
-    out = {"workload": name, "unit": "10,000 images" if spec.kind == "sampling" else "step", "batch": spec.batch}
-    out |= {"ours_ms": ms["ours"], "compile_s": ours.compile_s, "peak_mib": ours.memory_mib(), "times_s": times}
+    out = {
+        "workload": name,
+        "unit": "10,000 images" if spec.kind == "sampling" else "step",
+        "batch": spec.batch,
+    }
+    out |= {
+        "ours_ms": ms["ours"],
+        "compile_s": ours.compile_s,
+        "peak_mib": ours.memory_mib(),
+        "times_s": times,
+    }
     if "naive" in runs:
         gain = ratio(times, "naive", "ours")
-        out |= {"naive_ms": ms["naive"], "naive_gain": gain.median, "naive_gain_interval": [gain.low, gain.high]}
+        out |= {
+            "naive_ms": ms["naive"],
+            "naive_gain": gain.median,
+            "naive_gain_interval": [gain.low, gain.high],
+        }
     variants = {n: t for n, t in ms.items() if n.startswith("torch ")}
     if variants:
         best = min(variants, key=variants.get)
@@ -79,10 +96,23 @@ def measure(name, spec, flags, say):
     runs, failed = contenders(spec, flags.torch, flags.compiled, flags.naive, say)
     steps = flags.steps or max(1, round(TURN / runs["ours"].run(1)))
     say(f"{flags.rounds} rounds of {steps}")
-    return row(name, spec, runs, failed, rounds(runs, flags.rounds, steps)) | {"rounds": flags.rounds, "steps": steps}
+    return row(name, spec, runs, failed, rounds(runs, flags.rounds, steps)) | {
+        "rounds": flags.rounds,
+        "steps": steps,
+    }
 
 
-COLUMNS = ("workload", "ratio", "interval", "ours_ms", "torch_ms", "naive_ms", "compile_s", "peak_mib", "torch_peak_mib")
+COLUMNS = (
+    "workload",
+    "ratio",
+    "interval",
+    "ours_ms",
+    "torch_ms",
+    "naive_ms",
+    "compile_s",
+    "peak_mib",
+    "torch_peak_mib",
+)
 
 
 def line(out):
@@ -95,7 +125,9 @@ def line(out):
         elif isinstance(value, float):
             value = f"{value:.2f}" if column == "ratio" else f"{value:.1f}"
         shown.append("-" if value is None else str(value))
-    texts = " ".join(f"{text:>{width(column)}}" for column, text in zip(COLUMNS, shown, strict=True))
+    texts = " ".join(
+        f"{text:>{width(column)}}" for column, text in zip(COLUMNS, shown, strict=True)
+    )
     return f"{texts}  {out.get('torch_variant', '')}"
 
 

@@ -9,7 +9,9 @@ import torch
 
 def bytes_of(tensors):
     """Bytes of tensors, each counted once; None among them is left out."""
-    return sum(t.numel() * t.element_size() for t in {id(t): t for t in tensors if t is not None}.values())
+    return sum(
+        t.numel() * t.element_size() for t in {id(t): t for t in tensors if t is not None}.values()
+    )
 
 
 def peak_mib(unit, resident):
@@ -22,7 +24,9 @@ def peak_mib(unit, resident):
         unit()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() / 2**20
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profile:
         unit()
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "trace.json"

@@ -14,7 +14,11 @@ from torch import nn
 def image(array):
     """Our images [N, H, W, C], or what is drawn for them, as theirs; other arrays as they are."""
     array = np.asarray(array)
-    return np.ascontiguousarray(array[:, ::-1, ::-1].transpose(0, 3, 1, 2)) if array.ndim == 4 else array
+    return (
+        np.ascontiguousarray(array[:, ::-1, ::-1].transpose(0, 3, 1, 2))
+        if array.ndim == 4
+        else array
+    )
 
 
 def units(height, width, channels):
@@ -31,7 +35,9 @@ class Layer(nn.Module):
         for name in ("bias", "scale"):
             self.register_parameter(name, None)
         for name, array in tree.items():
-            self.register_parameter(name, nn.Parameter(torch.from_numpy(self.form(name, array).copy())))
+            self.register_parameter(
+                name, nn.Parameter(torch.from_numpy(self.form(name, array).copy()))
+            )
 
 
 class Dense(Layer):
@@ -72,7 +78,9 @@ class Conv(Layer):
 
     def forward(self, x, stride=2):
         k = self.kernel.shape[-1]
-        if k == 1 and stride == 2:  # no padding there: of an even side the image turned keeps the other pixels
+        if (
+            k == 1 and stride == 2
+        ):  # no padding there: of an even side the image turned keeps the other pixels
             rows, columns = ((1 - side % 2) for side in x.shape[2:])
             x, stride = x[:, :, rows::2, columns::2], 1
         return F.conv2d(x, self.kernel, self.bias, stride, k // 2)
@@ -102,7 +110,9 @@ class Norm(Layer):
     def forward(self, x, how):
         """how: "train" moves the running statistics, "batch" does not, "running" uses them."""
         mean, var = (None, None) if how == "batch" else (self.mean, self.var)
-        return F.batch_norm(x, mean, var, self.scale, self.bias, how != "running", self._momentum, 1e-5)
+        return F.batch_norm(
+            x, mean, var, self.scale, self.bias, how != "running", self._momentum, 1e-5
+        )
 
 
 class Net(nn.Module):
@@ -119,15 +129,27 @@ class Net(nn.Module):
                 self.add_module(name, Norm(sub, stats[name], order.get("outputs"), momentum))
             elif kind in LAYERS:
                 self.add_module(name, LAYERS[kind](sub, **order))
-        names = sorted((n for n in self._modules if "_" in n), key=lambda n: int(n.rpartition("_")[2]))
-        self._kinds = {kind: [self._modules[n] for n in names if n.startswith(f"{kind}_")] for kind in (*LAYERS, *NORMS)}
+        names = sorted(
+            (n for n in self._modules if "_" in n), key=lambda n: int(n.rpartition("_")[2])
+        )
+        self._kinds = {
+            kind: [self._modules[n] for n in names if n.startswith(f"{kind}_")]
+            for kind in (*LAYERS, *NORMS)
+        }
 
     def all(self, kind):
         """Layers of one kind, in their order."""
         return self._kinds[kind]
 
 
-LAYERS = {"Dense": Dense, "hidden": Dense, "out": Dense, "Conv": Conv, "ConvT": ConvT, "embed": Embedding}
+LAYERS = {
+    "Dense": Dense,
+    "hidden": Dense,
+    "out": Dense,
+    "Conv": Conv,
+    "ConvT": ConvT,
+    "embed": Embedding,
+}
 NORMS = ("BatchNorm", "norm")
 SQUASH = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
@@ -157,7 +179,9 @@ class Gen(Net):
         own, own_stats = (tree["private"], stats["private"]) if "private" in tree else (tree, stats)
         channels = tree["ConvT_0"]["kernel"].shape[-1]
         side = round((own["Dense_0"]["kernel"].shape[-1] / channels) ** 0.5)
-        orders = {name: {"outputs": units(side, side, channels)} for name in ("Dense_0", "BatchNorm_0")}
+        orders = {
+            name: {"outputs": units(side, side, channels)} for name in ("Dense_0", "BatchNorm_0")
+        }
         super().__init__(tree, stats, {} if own is not tree else orders)
         if own is not tree:
             self.private = Net(own, own_stats, orders)
@@ -191,7 +215,9 @@ class Trunk(Net):
     def forward(self, x, how):
         _, first, rest = ACTIVATIONS[self._hp.net]
         layers, norms = self.all("Conv"), self.all("BatchNorm")
-        bare = len(layers) - len(norms) if norms else len(layers)  # blocks without a norm come first
+        bare = (
+            len(layers) - len(norms) if norms else len(layers)
+        )  # blocks without a norm come first
         for i, layer in enumerate(layers):
             x = layer(x)
             x = x if i < bare else norms[i - bare](x, how)
@@ -252,7 +278,9 @@ class MlpDisc(Net):
 
     def __init__(self, tree, stats, hp, shape):
         self._hp = hp
-        super().__init__(tree, stats, {"Dense_0": {"inputs": units(shape.size, shape.size, shape.colors)}})
+        super().__init__(
+            tree, stats, {"Dense_0": {"inputs": units(shape.size, shape.size, shape.colors)}}
+        )
 
     def forward(self, x, how):
         *hidden, logit = self.all("Dense")
@@ -269,7 +297,12 @@ class S1Gen(Net):
         super().__init__({"embed": tree["embed"]}, {})
         side = shape.size // 4
         self._stem = (hp.width, side, side)
-        self.net = Net(tree["net"], stats["net"], {"Dense_0": {"outputs": units(side, side, hp.width)}}, momentum=0.8)
+        self.net = Net(
+            tree["net"],
+            stats["net"],
+            {"Dense_0": {"outputs": units(side, side, hp.width)}},
+            momentum=0.8,
+        )
 
     def forward(self, z, y, how):
         norms, (*convs, last) = self.net.all("BatchNorm"), self.net.all("Conv")

@@ -20,7 +20,7 @@ from experiments.benchmarks.our_runs import N_SAMPLES
 from experiments.benchmarks.workload import random_images
 from gan_jax.metrics.features import classifier
 from gan_jax.nets.classifier import Classifier as OurClassifier
-from gan_jax.sampling import CHUNK
+from gan_jax.training.sampling import CHUNK
 
 
 class Variant(NamedTuple):
@@ -44,7 +44,9 @@ def variants(spec, compiled):
     """All Variants of a Spec."""
     chunks = (CHUNK, 8 * CHUNK) if spec.kind == "sampling" else (CHUNK,)
     how = [
-        (c, last) for c in ((False, True) if compiled else (False,)) for last in ((False, True) if spec.convolves else (False,))
+        (c, last)
+        for c in ((False, True) if compiled else (False,))
+        for last in ((False, True) if spec.convolves else (False,))
     ]
     return [Variant(*both, chunk) for both in how for chunk in chunks]
 
@@ -56,7 +58,9 @@ def device():
 
 def prepare():
     """As many threads as this process has cores, and on a GPU the precision of products that JAX has by default."""
-    torch._dynamo.config.fail_on_recompile_limit_hit = True  # it would go on, eager, and be called compiled
+    torch._dynamo.config.fail_on_recompile_limit_hit = (
+        True  # it would go on, eager, and be called compiled
+    )
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.set_float32_matmul_precision("high")
 
@@ -95,7 +99,9 @@ class _Run:
 def _data(spec):
     """(uint8 [N, C, H, W], int64 [N] or None) on the device."""
     source = random_images(spec.size, spec.colors, spec.shape.classes)
-    labels = torch.from_numpy(source.labels.astype(np.int64)).to(device()) if spec.n_classes else None
+    labels = (
+        torch.from_numpy(source.labels.astype(np.int64)).to(device()) if spec.n_classes else None
+    )
     return torch.from_numpy(torch_nets.image(source.images)).to(device()), labels
 
 
@@ -116,7 +122,9 @@ class Training(_Run):
 
         self._data = _data(spec)
         sizes = hp.n_disc, *self._data, spec.batch
-        self._trainer = torch_steps.Trainer(spec.method, model, adam, *sizes, variant.compiled, variant.memory)
+        self._trainer = torch_steps.Trainer(
+            spec.method, model, adam, *sizes, variant.compiled, variant.memory
+        )
         self._begin(began)
 
     def _unit(self):
@@ -131,13 +139,17 @@ class Classifier(_Run):
 
     def __init__(self, spec, variant):
         began, self._settings, self._batch = time.perf_counter(), classifier.Settings(), spec.batch
-        variables = OurClassifier(spec.n_classes).init(jax.random.key(0), np.zeros((1, spec.size, spec.size, spec.colors)))
+        variables = OurClassifier(spec.n_classes).init(
+            jax.random.key(0), np.zeros((1, spec.size, spec.size, spec.colors))
+        )
         trees = [jax.tree.map(np.asarray, variables[name]) for name in ("params", "batch_stats")]
         self._net = torch_nets.Classifier(*trees).to(device(), memory_format=variant.memory)
         weights = self._net.parameters()
-        self._optimizer = _fused(torch.optim.AdamW, weights, lr=0.0, weight_decay=self._settings.weight_decay)
+        self._optimizer = _fused(
+            torch.optim.AdamW, weights, lr=0.0, weight_decay=self._settings.weight_decay
+        )
         self._data, self._done, self._memory = _data(spec), 0, variant.memory
-        loss = lambda x, y: F.cross_entropy(self._net(x, "train"), y)  # noqa: E731
+        loss = lambda x, y: F.cross_entropy(self._net(x, "train"), y)
         self._loss = torch.compile(loss, dynamic=False) if variant.compiled else loss
         self._begin(began)
 
@@ -146,7 +158,11 @@ class Classifier(_Run):
         warm = steps // 10
         if done < warm:
             return self._settings.learning_rate * done / warm
-        return self._settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min((done - warm) / (steps - warm), 1)))
+        return (
+            self._settings.learning_rate
+            * 0.5
+            * (1 + math.cos(math.pi * min((done - warm) / (steps - warm), 1)))
+        )
 
     def _unit(self):
         images, labels = self._data
@@ -172,7 +188,9 @@ class Sampling(_Run):
         _, state = equality.build(spec)
         nets = equality.torch_nets_of(spec, state.params, state.stats, torch.float32)
         self._net = nets["gen"].to(device(), memory_format=variant.memory)
-        self._make = torch.compile(self._images, dynamic=False) if variant.compiled else self._images
+        self._make = (
+            torch.compile(self._images, dynamic=False) if variant.compiled else self._images
+        )
         self._begin(began)
 
     def _images(self, z):

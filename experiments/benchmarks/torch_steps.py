@@ -1,6 +1,6 @@
 """The players of the workloads in PyTorch: losses from their formulas, and the update step of a run.
 
-Sources as in gan_jax/methods, gan_jax/penalties.py and docs/discrepancies.md. What is random comes from `draws`, in the order
+Sources as in gan_jax/methods, gan_jax/core/penalties.py and docs/discrepancies.md. What is random comes from `draws`, in the order
 in which our losses draw it: from PyTorch's generator in timing, and from what ours drew where the two are compared.
 """
 
@@ -84,7 +84,13 @@ class Model:
     """What the losses read. nets: {name: torch_nets module}. hp: our settings. n_classes: of the data. progress: of the run."""
 
     def __init__(self, nets, hp, n_classes, slope):
-        self.nets, self.hp, self.n_classes, self.slope, self.progress = nets, hp, n_classes, slope, 0.0
+        self.nets, self.hp, self.n_classes, self.slope, self.progress = (
+            nets,
+            hp,
+            n_classes,
+            slope,
+            0.0,
+        )
 
     def noise(self, draws, n):
         """[n, z_dim]"""
@@ -99,7 +105,9 @@ class Model:
 
     def disc(self, draws, x, how):
         """D of images; its net may have dropout."""
-        return self.nets["disc"](x, how, draws) if self.hp.net == "s1" else self.nets["disc"](x, how)
+        return (
+            self.nets["disc"](x, how, draws) if self.hp.net == "s1" else self.nets["disc"](x, how)
+        )
 
     def penalty(self, draws, real, fake):
         """Weighted penalty on D's slope (Gulrajani et al. 2017, eq. 3; Kodali et al. 2017, notebook), or 0."""
@@ -180,7 +188,11 @@ def gan_losses(make, terms):
             with torch.no_grad():
                 fake = make(m, batch, draws, "batch")
         real_out, fake_out = m.judge(draws, x), m.judge(draws, fake.images.detach())
-        total = loss.real(real_out[0]) + loss.fake(fake_out[0]) + m.penalty(draws, x, fake.images.detach())
+        total = (
+            loss.real(real_out[0])
+            + loss.fake(fake_out[0])
+            + m.penalty(draws, x, fake.images.detach())
+        )
         return total + terms(m, batch, real_out, fake_out, fake.given)
 
     def gen_loss(m, batch, draws, fake=None):
@@ -250,7 +262,9 @@ PLAYERS = {  # our method: players in the order of their turns
         Player("gen", ("gen",), morpho_gen_loss),
     ),
 }
-SHARED = {"mgan": mixture_fake}  # methods whose players see the same minibatch and noise, and so the same images
+SHARED = {
+    "mgan": mixture_fake
+}  # methods whose players see the same minibatch and noise, and so the same images
 
 
 def wanted(m, player):
@@ -318,5 +332,10 @@ class Trainer:
     def tensors(self):
         """All that a step leaves behind: weights, statistics, optimizer states, the averaged generator."""
         held = [t for net in self.m.nets.values() for t in (*net.parameters(), *net.buffers())]
-        moments = [t for o in self._optimizers.values() for state in o.state.values() for t in state.values()]
+        moments = [
+            t
+            for o in self._optimizers.values()
+            for state in o.state.values()
+            for t in state.values()
+        ]
         return [*held, *moments, *self._ema]

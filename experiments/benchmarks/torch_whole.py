@@ -66,17 +66,26 @@ class Loop:
                 for n in ("gen", "disc")}  # fmt: skip
         self._nets = {name: net.to(self._device) for name, net in nets.items()}
         self._model = torch_steps.Model(self._nets, self._hp, 0, torch_steps.slope_eager)
-        self._draws, self._players = torch_steps.Draws(self._device), torch_steps.PLAYERS[job["method"]]
+        self._draws, self._players = (
+            torch_steps.Draws(self._device),
+            torch_steps.PLAYERS[job["method"]],
+        )
         betas = self._hp.beta1, self._hp.beta2
         rates = {"gen": self._hp.lr, "disc": self._hp.lr_disc or self._hp.lr}
-        self._optimizers = {n: torch.optim.Adam(self._nets[n].parameters(), rates[n], betas, fused=True) for n in rates}
+        self._optimizers = {
+            n: torch.optim.Adam(self._nets[n].parameters(), rates[n], betas, fused=True)
+            for n in rates
+        }
         self._gen = [*self._nets["gen"].parameters(), *self._nets["gen"].buffers()]
         self._ema = [p.detach().clone() for p in self._gen] if self._hp.ema else []
         self._z = self._model.noise(self._draws, ROWS * ROWS)
 
     def run(self):
         """Trains to the end."""
-        job, data = self._job, Images(np.load(self._folder / "images.npz")["images"], self._hp.pixels)
+        job, data = (
+            self._job,
+            Images(np.load(self._folder / "images.npz")["images"], self._hp.pixels),
+        )
         loader = DataLoader(
             data, job["batch"], shuffle=True, num_workers=WORKERS, drop_last=True, persistent_workers=WORKERS > 0,
             pin_memory=self._device.type == "cuda",
@@ -85,7 +94,12 @@ class Loop:
             for step, x in zip(range(1, job["steps"] + 1), endless(loader), strict=False):
                 losses = self._step({"image": x.to(self._device, non_blocking=True)})
                 if step == 1:
-                    print(process.FIRST_STEP, "of PyTorch", {n: v.item() for n, v in losses.items()}, flush=True)
+                    print(
+                        process.FIRST_STEP,
+                        "of PyTorch",
+                        {n: v.item() for n, v in losses.items()},
+                        flush=True,
+                    )
                 last = step == job["steps"]
                 if last or step % job["log_every"] == 0:
                     record = {"step": step, **{n: v.item() for n, v in losses.items()}}
@@ -99,7 +113,9 @@ class Loop:
     def _step(self, batch):
         losses = {}
         for player in self._players:
-            losses[player.name] = torch_steps.differentiate(self._model, player, player.loss, batch, self._draws).detach()
+            losses[player.name] = torch_steps.differentiate(
+                self._model, player, player.loss, batch, self._draws
+            ).detach()
             self._optimizers[player.name].step()
         if self._ema:
             with torch.no_grad():

@@ -17,9 +17,9 @@ import tempfile
 
 import numpy as np
 
-from experiments import common
-from experiments.benchmarks import process, results
+from experiments.benchmarks import measured, results
 from experiments.benchmarks.intervals import estimate, ratio
+from gan_jax.commands import command_line, process
 from gan_jax.settings import Run, setting
 
 N_IMAGES = 60_000
@@ -27,12 +27,16 @@ STEPS, LIGHT = 500, 20  # of a run; so many times as many without convolutions
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(common.Command):
+class Settings(command_line.Command):
     """Flags of this command."""
 
-    workloads: str = setting("mlp,dcgan_mnist,dragan_28", "which to run, by comma: those of GANs without labels")
+    workloads: str = setting(
+        "mlp,dcgan_mnist,dragan_28", "which to run, by comma: those of GANs without labels"
+    )
     rounds: int = setting(7, "runs of each side; intervals at 95 % need 6", low=6)
-    steps: int = setting(0, f"steps of a run; 0: {STEPS}, without convolutions {STEPS * LIGHT:,}", low=0)
+    steps: int = setting(
+        0, f"steps of a run; 0: {STEPS}, without convolutions {STEPS * LIGHT:,}", low=0
+    )
     images: int = setting(N_IMAGES, "images of the data set", low=2)
     json: str = setting("", "also write the table to this file")
 
@@ -48,31 +52,47 @@ def prepare(folder, spec, steps, n_images):
     from flax import traverse_util
 
     from gan_jax import methods
-    from gan_jax.state import fresh
+    from gan_jax.core.state import fresh
 
-    images = np.random.default_rng(0).integers(0, 256, (n_images, spec.size, spec.size, spec.colors), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(
+        0, 256, (n_images, spec.size, spec.size, spec.colors), dtype=np.uint8
+    )
     np.savez(folder / "images.npz", images=images)
     state = fresh(methods.TABLE[spec.method].build(spec.hp, spec.shape, steps), 0)
     weights = {"params": state.params, "stats": state.stats}
-    np.savez(folder / "weights.npz", **jax.tree.map(np.asarray, traverse_util.flatten_dict(weights, sep="/")))
+    np.savez(
+        folder / "weights.npz",
+        **jax.tree.map(np.asarray, traverse_util.flatten_dict(weights, sep="/")),
+    )
     run = Run()
-    job = {"method": spec.method, "hp": vars(spec.hp), "shape": spec.shape._asdict(), "batch": spec.batch, "steps": steps}
+    job = {
+        "method": spec.method,
+        "hp": vars(spec.hp),
+        "shape": spec.shape._asdict(),
+        "batch": spec.batch,
+        "steps": steps,
+    }
     job |= {name: getattr(run, name) for name in ("log_every", "sample_every", "save_every")}
     (folder / "job.json").write_text(json.dumps(job))
 
 
 def ours(folder, spec, steps):
-    """process.Ran of our command, with nothing cached."""
+    """measured.Ran of our command, with nothing cached."""
     shutil.rmtree(folder / "cache", ignore_errors=True)
-    words = process.flags(spec.hp)
-    words += [f"--data=npz:{folder / 'images.npz'}", f"--size={spec.size}", f"--batch={spec.batch}", f"--steps={steps}"]
+    words = measured.flags(spec.hp)
+    words += [
+        f"--data=npz:{folder / 'images.npz'}",
+        f"--size={spec.size}",
+        f"--batch={spec.batch}",
+        f"--steps={steps}",
+    ]
     words += [f"--steps_per_dispatch={spec.dispatch}", f"--workdir={folder / 'run'}", "--restart"]
-    return process.run(f"experiments.{spec.method}", words, {"GAN_JAX_CACHE": folder / "cache"})
+    return measured.run(f"experiments.{spec.method}", words, {"GAN_JAX_CACHE": folder / "cache"})
 
 
 def theirs(folder, spec, steps):
-    """process.Ran of PyTorch's loop."""
-    return process.run("experiments.benchmarks.torch_whole", [folder])
+    """measured.Ran of PyTorch's loop."""
+    return measured.run("experiments.benchmarks.torch_whole", [folder])
 
 
 SIDES = {"ours": ours, "torch": theirs}
@@ -95,7 +115,13 @@ def measure(spec, flags):
                     outside = float(re.search(r"([\d.]+) % outside of steps", ran.text)[1]) / 100
     finally:
         shutil.rmtree(folder)
-    out = {"steps": steps, "rounds": flags.rounds, "outside": outside, "whole_s": whole, "step_s": after}
+    out = {
+        "steps": steps,
+        "rounds": flags.rounds,
+        "outside": outside,
+        "whole_s": whole,
+        "step_s": after,
+    }
     for name, times in (("all", whole), ("steps", after)):
         out[name] = ratio(times, "torch", "ours")._asdict()
         out[name] |= {f"{side}_s": estimate(times[side]).median for side in SIDES}
@@ -120,9 +146,12 @@ def run(argv):
 
     from experiments.benchmarks import workloads
 
-    (flags,), _ = common.parse(__doc__, "experiments.benchmarks.whole", [Settings()], argv)
-    specs, out = workloads.chosen(flags.workloads, jax.default_backend() == "gpu", fits), results.path(flags.json)
-    common.need("torch", "this command", "bench")
+    (flags,), _ = command_line.parse(__doc__, "experiments.benchmarks.whole", [Settings()], argv)
+    specs, out = (
+        workloads.chosen(flags.workloads, jax.default_backend() == "gpu", fits),
+        results.path(flags.json),
+    )
+    command_line.need("torch", "this command", "bench")
     table = []
     for name, spec in specs.items():
         table.append({"workload": name, **measure(spec, flags)})
@@ -131,4 +160,4 @@ def run(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(common.guarded(run, sys.argv[1:]))
+    sys.exit(process.guarded(run, sys.argv[1:]))

@@ -10,7 +10,7 @@ N_IMAGES = 1024
 
 def random_images(size, colors, classes=(), n=N_IMAGES):
     """Source of n of them, labelled if there are classes."""
-    from gan_jax.data.source import Source
+    from gan_jax.data.datasets import Source
 
     r = np.random.default_rng(0)
     images = r.integers(0, 256, (n, size, size, colors), dtype=np.uint8)
@@ -21,42 +21,64 @@ def random_images(size, colors, classes=(), n=N_IMAGES):
 def planned_mib(program):
     """Peak memory of a compiled program in MiB, as XLA plans it."""
     m = program.memory_analysis()
-    return (m.argument_size_in_bytes + m.output_size_in_bytes - m.alias_size_in_bytes + m.temp_size_in_bytes) / 2**20
+    return (
+        m.argument_size_in_bytes
+        + m.output_size_in_bytes
+        - m.alias_size_in_bytes
+        + m.temp_size_in_bytes
+    ) / 2**20
 
 
 class Workload:
     """One training program on random images, ready to run."""
 
-    def __init__(self, method, options, size, batch, colors=3, n_classes=0, dispatch=1, source=None, resident=True):
+    def __init__(
+        self,
+        method,
+        options,
+        size,
+        batch,
+        colors=3,
+        n_classes=0,
+        dispatch=1,
+        source=None,
+        resident=True,
+    ):
         """Builds, compiles and runs it once.
 
         Args:
           method: key of gan_jax.methods.TABLE. options: {setting: value} where its settings differ from their defaults.
           size: side of the images, in pixels. batch: images per minibatch. colors: channels. n_classes: 0: no labels.
           dispatch: steps in one compiled call.
-          source: data.source.Source; None for random images. resident: whether they live on the device, or are streamed.
+          source: data.datasets.Source; None for random images. resident: whether they live on the device, or are streamed.
         """
         import jax
 
-        from gan_jax import methods, train
-        from gan_jax.data import feed
+        from gan_jax import methods
+        from gan_jax.core.state import fresh
+        from gan_jax.core.step import n_draws
+        from gan_jax.data import loader
         from gan_jax.methods import base
-        from gan_jax.state import fresh
-        from gan_jax.step import n_draws
+        from gan_jax.training import training_loop
 
         module = methods.TABLE[method]
-        self.hp, self.batch, self.dispatch, self.times = module.Settings(**options), batch, dispatch, []
+        self.hp, self.batch, self.dispatch, self.times = (
+            module.Settings(**options),
+            batch,
+            dispatch,
+            [],
+        )
         began, devices = time.perf_counter(), jax.devices()[:1]
         classes = tuple(f"class {i}" for i in range(n_classes))
         self.method = module.build(self.hp, base.Shape(size, colors, classes), 1000)
         draws = n_draws(self.method)
         source = source or random_images(size, colors, classes)
-        self.feed = feed.build(source, self.hp.pixels, 0, draws, batch, devices, resident)
+        self.feed = loader.build(source, self.hp.pixels, 0, draws, batch, devices, resident)
         shapes = {"image": jax.ShapeDtypeStruct((draws, batch, size, size, colors), np.float32)}
         shapes |= {"label": jax.ShapeDtypeStruct((draws, batch), np.int32)} if n_classes else {}
-        tally = train.empty_tally(self.method, shapes)
+        tally = training_loop.empty_tally(self.method, shapes)
         self.carry = jax.device_put((fresh(self.method, 0), tally), devices[0])
-        self.lowered = train.build_program(self.method, self.feed, devices).lower(
+        self.lowered = training_loop.build_program(self.method, self.feed, devices).lower(
             self.carry, self.feed.data, self.feed.at(0, dispatch)
         )
         self.program = self.lowered.compile()
@@ -79,7 +101,9 @@ class Workload:
         began = time.perf_counter()
         steps = range(0, n_steps, self.dispatch)
         for step in steps:
-            self.carry, _ = self.program(self.carry, self.feed.data, self.feed.at(step, self.dispatch))
+            self.carry, _ = self.program(
+                self.carry, self.feed.data, self.feed.at(step, self.dispatch)
+            )
         jax.block_until_ready(self.carry)
         return (time.perf_counter() - began) / (len(steps) * self.dispatch)
 

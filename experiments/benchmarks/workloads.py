@@ -3,8 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from experiments import acgan, dcgan, dragan, gan, mgan, morpho, wgan_gp
-from gan_jax import methods
+from gan_jax import methods, presets
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 
@@ -36,7 +35,9 @@ class Spec(NamedTuple):
     @property
     def shape(self):
         """base.Shape of the images."""
-        return base.Shape(self.size, self.colors, tuple(f"class {i}" for i in range(self.n_classes)))
+        return base.Shape(
+            self.size, self.colors, tuple(f"class {i}" for i in range(self.n_classes))
+        )
 
     @property
     def convolves(self):
@@ -49,33 +50,40 @@ class Spec(NamedTuple):
         return self._replace(options=self.options | more, batch=batch)
 
 
-def _of(experiment, size, colors, batch, n_classes=0, kind="training", gpu=False, dispatch=1, **options):
-    names = {f.name for f in dataclasses.fields(methods.TABLE[experiment.METHOD].Settings)}
-    settings = {k: v for k, v in experiment.DEFAULTS.items() if k in names}
-    return Spec(experiment.METHOD, settings | options, size, colors, batch, n_classes, kind, gpu, dispatch)
+def _of(name, size, colors, batch, n_classes=0, kind="training", gpu=False, dispatch=1, **options):
+    preset = presets.TABLE[name]
+    names = {f.name for f in dataclasses.fields(methods.TABLE[preset.method].Settings)}
+    settings = {k: v for k, v in preset.defaults.items() if k in names}
+    return Spec(
+        preset.method, settings | options, size, colors, batch, n_classes, kind, gpu, dispatch
+    )
 
 
 MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
 TABLE = {
-    "mlp": _of(gan, 28, 1, 64, dispatch=20),
-    "mlp_small": _of(gan, 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
-    "dcgan_mnist": _of(dcgan, 28, 1, 64, net="s2", width=64),
-    "dcgan_64_b16": _of(dcgan, 64, 3, 16, width=64),
-    "dcgan_64": _of(dcgan, 64, 3, 64, width=64),
-    "dragan_28": _of(dragan, 28, 1, 64, net="dcgan", width=64),
-    "wgan_gp_28": _of(wgan_gp, 28, 1, 50, width=64),
-    "mgan_mnist": _of(mgan, 28, 1, 32, **MGAN_MNIST),
-    "morpho_32": _of(morpho, 32, 3, 32, width=16),
-    "morpho_64": _of(morpho, 64, 3, 32, width=16),
-    "acgan_fashion": _of(acgan, 28, 1, 100, n_classes=10),
-    "classifier": _of(dcgan, 28, 1, 64, n_classes=10, kind="classifier"),
-    "sampling": _of(dcgan, 28, 1, 64, kind="sampling", net="s2", width=64),
+    "mlp": _of("gan", 28, 1, 64, dispatch=20),
+    "mlp_small": _of("gan", 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
+    "dcgan_mnist": _of("dcgan", 28, 1, 64, net="s2", width=64),
+    "dcgan_64_b16": _of("dcgan", 64, 3, 16, width=64),
+    "dcgan_64": _of("dcgan", 64, 3, 64, width=64),
+    "dragan_28": _of("dragan", 28, 1, 64, net="dcgan", width=64),
+    "wgan_gp_28": _of("wgan_gp", 28, 1, 50, width=64),
+    "mgan_mnist": _of("mgan", 28, 1, 32, **MGAN_MNIST),
+    "morpho_32": _of("morpho", 32, 3, 32, width=16),
+    "morpho_64": _of("morpho", 64, 3, 32, width=16),
+    "acgan_fashion": _of("acgan", 28, 1, 100, n_classes=10),
+    "classifier": _of("dcgan", 28, 1, 64, n_classes=10, kind="classifier"),
+    "sampling": _of("dcgan", 28, 1, 64, kind="sampling", net="s2", width=64),
     # The papers' sizes.
-    "dcgan_original64": _of(dcgan, 64, 3, 128, gpu=True, dispatch=20, width=128),
-    "dcgan_galaxyzoo128": _of(dcgan, 128, 3, 64, gpu=True, dispatch=20, width=128, beta2=0.9),
-    "morpho_galaxyzoo128": _of(morpho, 128, 3, 64, gpu=True, dispatch=20, width=128, wide_enc=True),
-    "mgan_cifar10": _of(mgan, 32, 3, 64, gpu=True, dispatch=20),
-    "wgan_gp_cifar10": _of(wgan_gp, 32, 3, 64, gpu=True, dispatch=20, width=128, gen_norm="batch", pixels="tanh"),
+    "dcgan_original64": _of("dcgan", 64, 3, 128, gpu=True, dispatch=20, width=128),
+    "dcgan_galaxyzoo128": _of("dcgan", 128, 3, 64, gpu=True, dispatch=20, width=128, beta2=0.9),
+    "morpho_galaxyzoo128": _of(
+        "morpho", 128, 3, 64, gpu=True, dispatch=20, width=128, wide_enc=True
+    ),
+    "mgan_cifar10": _of("mgan", 32, 3, 64, gpu=True, dispatch=20),
+    "wgan_gp_cifar10": _of(
+        "wgan_gp", 32, 3, 64, gpu=True, dispatch=20, width=128, gen_norm="batch", pixels="tanh"
+    ),
 }
 
 
@@ -93,6 +101,12 @@ def chosen(given, gpu, fits=lambda spec: True):
     for name in names:
         if name not in fit:
             known = name in TABLE and fits(TABLE[name])
-            what = "has a paper's size, for a GPU" if known else "is not known here" if name in TABLE else "is not known"
+            what = (
+                "has a paper's size, for a GPU"
+                if known
+                else "is not known here"
+                if name in TABLE
+                else "is not known"
+            )
             raise InputError(f"--workloads={name} {what}; use some of: {', '.join(fit)}.")
     return {name: TABLE[name] for name in names}

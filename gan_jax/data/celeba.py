@@ -5,7 +5,7 @@ import difflib
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import pictures, tables
+from gan_jax.data import image_files, label_tables
 
 CROP = 108  # source pixels of 178x218: the usual one, the face without most of the background
 DEFAULT = ("Male", "Smiling")
@@ -23,18 +23,18 @@ def load(arg, view, split="train"):
 
     Args:
       arg: the folder.
-      view, split: as in `source.load`. view.labels: the attributes that make the classes, see `combine`, with commas:
+      view, split: as in `datasets.load`. view.labels: the attributes that make the classes, see `combine`, with commas:
         "Eyeglasses" or "Male,Smiling" (the default). With view.skip_bad, listed images that are missing and images
         without a split are left out.
 
     Returns:
-      pictures.Listing with a crop of 108 and labels -1 for images that list_attr_celeba does not name; None if there is no
+      image_files.Listing with a crop of 108 and labels -1 for images that list_attr_celeba does not name; None if there is no
       test split. For a folder prepared by tfds, what tfds.load gives.
 
     Raises:
       InputError: a folder or list is missing or damaged, images are missing, or an attribute is unknown.
     """
-    root = pictures.readable(arg, "celeba")
+    root = image_files.readable(arg, "celeba")
     if not (root / _IMAGES).is_dir() and (root / "celeb_a").is_dir():
         from gan_jax.data import tfds  # which imports this module
 
@@ -51,11 +51,17 @@ def load(arg, view, split="train"):
     elif split == "test":
         return None
     if not images and split == "train":
-        raise errors.InputError(f"{_PARTITION} puts no image of {pictures.shown(root)} into the train split (0); add some.")
+        raise errors.InputError(
+            f"{_PARTITION} puts no image of {image_files.shown(root)} into the train split (0); add some."
+        )
     label_of = dict(zip(names, labels.tolist(), strict=True))
     found = np.array([label_of.get(name, -1) for name in images], np.int32)
     notes = (*left_out, *_notes(found, part_of)) if split == "train" else ()
-    return pictures.Listing(root, list(images.values()), found, classes, CROP, notes) if images else None
+    return (
+        image_files.Listing(root, list(images.values()), found, classes, CROP, notes)
+        if images
+        else None
+    )
 
 
 def combine(wanted, table):
@@ -73,7 +79,9 @@ def combine(wanted, table):
       InputError: an attribute is unknown or named twice, or there are more than 6.
     """
     names = _chosen(wanted, list(table))
-    labels = sum(table[name].astype(np.int32) << (len(names) - 1 - i) for i, name in enumerate(names))
+    labels = sum(
+        table[name].astype(np.int32) << (len(names) - 1 - i) for i, name in enumerate(names)
+    )
     classes = [""]
     for name in names:
         classes = [f"{before} {sign}{name}".strip() for before in classes for sign in ("not-", "")]
@@ -87,7 +95,9 @@ def _chosen(wanted, known):
         if name not in known:
             near = difflib.get_close_matches(name.lower(), [k.lower() for k in known], 3)
             near = [k for k in known if k.lower() in near] or known
-            raise errors.InputError(f"--labels: CelebA has no attribute {name}; use one of {', '.join(near)}.")
+            raise errors.InputError(
+                f"--labels: CelebA has no attribute {name}; use one of {', '.join(near)}."
+            )
     if len(names) > MAX_ATTRIBUTES or len(set(names)) < len(names):
         raise errors.InputError(
             f"--labels={','.join(names)}: name different attributes, {MAX_ATTRIBUTES} at most ({2**MAX_ATTRIBUTES} classes)."
@@ -100,22 +110,24 @@ def _images(root):
     folder = root / _IMAGES
     if not folder.is_dir():
         raise errors.InputError(
-            f"{pictures.shown(root)} has no folder {_IMAGES} (nor one celeb_a prepared by tfds); celeba:DIR needs it and "
+            f"{image_files.shown(root)} has no folder {_IMAGES} (nor one celeb_a prepared by tfds); celeba:DIR needs it and "
             f"{_ATTRIBUTES}.txt or .csv there (for images without attributes, folder:DIR)."
         )
-    return pictures.index(folder, lambda path: path.name)
+    return image_files.index(folder, lambda path: path.name)
 
 
 def _table(root, stem):
     """The .txt or .csv file of a list, or None."""
-    return next((path for end in (".txt", ".csv") if (path := root / f"{stem}{end}").is_file()), None)
+    return next(
+        (path for end in (".txt", ".csv") if (path := root / f"{stem}{end}").is_file()), None
+    )
 
 
 def _attributes_path(root):
     path = _table(root, _ATTRIBUTES)
     if path is None:
         raise errors.InputError(
-            f"{pictures.shown(root)} has no {_ATTRIBUTES}.txt or .csv, which makes the classes; put it there, or use "
+            f"{image_files.shown(root)} has no {_ATTRIBUTES}.txt or .csv, which makes the classes; put it there, or use "
             "--data=folder:DIR for the images alone."
         )
     return path
@@ -123,24 +135,26 @@ def _attributes_path(root):
 
 def _read_labels(path, wanted):
     """(file names [N], labels int32 [N], classes) from list_attr_celeba."""
-    rows, n_promised = tables.lines(path), None
+    rows, n_promised = label_tables.lines(path), None
     if path.suffix == ".txt":
-        first = tables.first_line(path, rows)
+        first = label_tables.first_line(path, rows)
         if len(first) != 1 or not first[0].isdecimal():
-            start = pictures.shown(" ".join(first[:3]))
-            raise errors.InputError(f"{pictures.shown(path)} starts with {start}; its first line must be the number of images.")
+            start = image_files.shown(" ".join(first[:3]))
+            raise errors.InputError(
+                f"{image_files.shown(path)} starts with {start}; its first line must be the number of images."
+            )
         n_promised = int(first[0])
-    header = ([] if n_promised is None else [_KEY]) + tables.first_line(path, rows)
+    header = ([] if n_promised is None else [_KEY]) + label_tables.first_line(path, rows)
     chosen = _chosen(wanted.split(","), [name for name in header if name != _KEY])
-    found = tables.columns(path, header, rows, _KEY, chosen)
+    found = label_tables.columns(path, header, rows, _KEY, chosen)
     if n_promised not in (None, len(found)):
         raise errors.InputError(
-            f"{pictures.shown(path)} promises {n_promised:,} images and lists {len(found):,}; it is truncated, fetch it again."
+            f"{image_files.shown(path)} promises {n_promised:,} images and lists {len(found):,}; it is truncated, fetch it again."
         )
     for name, (line, texts) in found.items():
         for attribute, text in zip(chosen, texts, strict=True):
             if text not in ("-1", "1"):
-                raise tables.bad_field(path, line, f"{attribute} of {name}", text, "-1 or 1")
+                raise label_tables.bad_field(path, line, f"{attribute} of {name}", text, "-1 or 1")
     values = np.array([texts for _, texts in found.values()]) == "1"
     return list(found), *combine(chosen, dict(zip(chosen, values.T, strict=True)))
 
@@ -150,13 +164,15 @@ def _read_partition(root):
     path = _table(root, _PARTITION)
     if path is None:
         return None
-    rows, header = tables.lines(path), [_KEY, "partition"]
+    rows, header = label_tables.lines(path), [_KEY, "partition"]
     if path.suffix == ".csv":
-        header = tables.first_line(path, rows)
-    found = tables.columns(path, header, rows, _KEY, ("partition",))
+        header = label_tables.first_line(path, rows)
+    found = label_tables.columns(path, header, rows, _KEY, ("partition",))
     for name, (line, (text,)) in found.items():
         if text not in _SPLITS:
-            raise tables.bad_field(path, line, f"the part of {name}", text, "0 (train), 1 (validation) or 2 (test)")
+            raise label_tables.bad_field(
+                path, line, f"the part of {name}", text, "0 (train), 1 (validation) or 2 (test)"
+            )
     return {name: _SPLITS[text] for name, (_, (text,)) in found.items()}
 
 
@@ -164,13 +180,21 @@ def _refuse_or_note(names, what, view):
     """[a line about images left out], [] if there are none; refused without view.skip_bad."""
     if not names:
         return []
-    text = f"{len(names):,} images {what}, the first {pictures.shown(min(names, key=pictures.natural))}"
+    text = f"{len(names):,} images {what}, the first {image_files.shown(min(names, key=image_files.natural))}"
     if not view.skip_bad:
-        raise errors.InputError(f"{text}; fetch the files again, or leave these out with --skip_bad_images.")
+        raise errors.InputError(
+            f"{text}; fetch the files again, or leave these out with --skip_bad_images."
+        )
     return [f"{text}; they are left out."]
 
 
 def _notes(labels, part_of):
-    notes = [] if part_of is not None else [f"There is no {_PARTITION}: all images are the train split."]
+    notes = (
+        []
+        if part_of is not None
+        else [f"There is no {_PARTITION}: all images are the train split."]
+    )
     n_unknown = int((labels < 0).sum())
-    return notes + ([f"{n_unknown:,} images are not in {_ATTRIBUTES} and have no label."] if n_unknown else [])
+    return notes + (
+        [f"{n_unknown:,} images are not in {_ATTRIBUTES} and have no label."] if n_unknown else []
+    )

@@ -3,9 +3,14 @@
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import pictures
+from gan_jax.data import image_files
 
-_OTHER_SPLITS = ("test", "val", "valid", "validation")  # folders that may lie beside train without being classes
+_OTHER_SPLITS = (
+    "test",
+    "val",
+    "valid",
+    "validation",
+)  # folders that may lie beside train without being classes
 
 
 def load(arg, view, split="train"):
@@ -17,15 +22,15 @@ def load(arg, view, split="train"):
 
     Args:
       arg: the folder.
-      view, split: as in `source.load`.
+      view, split: as in `datasets.load`.
 
     Returns:
-      pictures.Listing; None if there is no such split.
+      image_files.Listing; None if there is no such split.
 
     Raises:
       InputError: no images, or a folder structure with two readings.
     """
-    root = pictures.readable(arg, "folder")
+    root = image_files.readable(arg, "folder")
     top = _split_folder(root, split)
     if top is None:
         return None
@@ -33,7 +38,7 @@ def load(arg, view, split="train"):
     train = groups if split == "train" else _groups(root / "train")
     classes = tuple(train) if len(train) > 1 else ()
     paths = [path for group in groups.values() for path in group]
-    return pictures.Listing(top, paths, _labels(groups, classes, top), classes)
+    return image_files.Listing(top, paths, _labels(groups, classes, top), classes)
 
 
 def _split_folder(root, split):
@@ -41,7 +46,7 @@ def _split_folder(root, split):
     if not (root / "train").is_dir():
         return root if split == "train" else None
     for other in _subfolders(root):
-        if other.name not in ("train", *_OTHER_SPLITS) and pictures.below(other):
+        if other.name not in ("train", *_OTHER_SPLITS) and image_files.below(other):
             raise errors.InputError(
                 f"{root} holds train/, which would be the train split, and {other.name}/ with images too; "
                 "move all class folders into train/, or rename train/ if it is a class."
@@ -51,22 +56,26 @@ def _split_folder(root, split):
 
 def _groups(top):
     """{class folder's name: its image paths} in natural order; {"": paths} for images without class folders."""
-    groups = {folder.name: pictures.below(folder) for folder in _subfolders(top)}
+    groups = {folder.name: image_files.below(folder) for folder in _subfolders(top)}
     groups = {name: paths for name, paths in groups.items() if paths}
-    loose = [path for path in top.iterdir() if pictures.is_image(path.name) and not path.is_dir()]
+    loose = [
+        path for path in top.iterdir() if image_files.is_image(path.name) and not path.is_dir()
+    ]
     if loose and groups:
         raise errors.InputError(
             f"{top} holds images directly ({min(loose).name}) and in folders ({next(iter(groups))}/); "
             "put every image into a class folder, or all into one folder."
         )
     if not loose and not groups:
-        raise errors.InputError(f"{top} has no images; put {', '.join(pictures.EXTENSIONS)} files or class folders there.")
-    return groups or {"": sorted(loose, key=lambda path: pictures.natural(path.name))}
+        raise errors.InputError(
+            f"{top} has no images; put {', '.join(image_files.EXTENSIONS)} files or class folders there."
+        )
+    return groups or {"": sorted(loose, key=lambda path: image_files.natural(path.name))}
 
 
 def _subfolders(folder):
     found = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: pictures.natural(path.name))
+    return sorted(found, key=lambda path: image_files.natural(path.name))
 
 
 def _labels(groups, classes, top):
@@ -74,5 +83,9 @@ def _labels(groups, classes, top):
         return None
     strangers = [name or "images outside class folders" for name in groups if name not in classes]
     if strangers:
-        raise errors.InputError(f"{top} has {strangers[0]}, not among the classes of train: {', '.join(classes)}.")
-    return np.concatenate([np.full(len(paths), classes.index(name), np.int32) for name, paths in groups.items()])
+        raise errors.InputError(
+            f"{top} has {strangers[0]}, not among the classes of train: {', '.join(classes)}."
+        )
+    return np.concatenate(
+        [np.full(len(paths), classes.index(name), np.int32) for name, paths in groups.items()]
+    )

@@ -35,7 +35,9 @@ _SOFTENING = 10.0  # beta of the asinh stretch: light well below 1 / beta is sho
 
 # Colours of starlight (r, g, b) of mean 1, from old and red (age 0) to young and blue (1). And the colour of the sky.
 _AGES = (0.0, 0.4, 0.7, 1.0)
-_COLOURS = np.array([[1.36, 1.02, 0.62], [1.22, 1.00, 0.78], [1.04, 0.98, 0.98], [0.84, 0.95, 1.21]], np.float32)
+_COLOURS = np.array(
+    [[1.36, 1.02, 0.62], [1.22, 1.00, 0.78], [1.04, 0.98, 0.98], [0.84, 0.95, 1.21]], np.float32
+)
 _SKY = np.array([1.1, 1.1, 0.7], np.float32)
 
 
@@ -63,7 +65,9 @@ def _blur(planes, width, power=1):
     size = planes.shape[-1]
     steps = np.arange(size, dtype=np.float32) * np.float32(2 / size)
     kernel = np.exp(-0.5 * ((steps[:, None] - steps) / width) ** 2)
-    kernel[kernel < 1e-9] = 0  # numbers near the end of the float32 range make the products ten times slower
+    kernel[kernel < 1e-9] = (
+        0  # numbers near the end of the float32 range make the products ten times slower
+    )
     kernel /= (kernel**power).sum(2, keepdims=True) ** np.float32(1 / power)
     return kernel[:, None] @ planes @ kernel[:, None].swapaxes(2, 3)
 
@@ -88,7 +92,9 @@ class _Draw(NamedTuple):
     def noise(self, name, planes, size, width):
         """Smooth noise, nearly normal, of mean 0 and variance 1: float32 [N, planes, size, size]; width as in _blur."""
         n = planes * size * size
-        white = self.bits(name, -(-n // 4)).view(np.uint16)[:, :n].astype(np.float32)  # four fields of each number
+        white = (
+            self.bits(name, -(-n // 4)).view(np.uint16)[:, :n].astype(np.float32)
+        )  # four fields of each number
         white -= np.float32(32767.5)
         white *= np.float32(12**0.5 / 65536)
         return _blur(white.reshape(-1, planes, size, size), width, power=2)
@@ -140,9 +146,14 @@ def _edge_on(draw, x, y):
         length * draw("bulge radius", 0.20, 0.55),
     )
     bulge *= draw("bulge light", 0.4, 3.0)
-    lane = np.maximum(0, draw("dust", -0.8, 0.8)) * np.exp(-8 * ((y - height * draw("lane", -0.4, 0.4)) / height) ** 2)
+    lane = np.maximum(0, draw("dust", -0.8, 0.8)) * np.exp(
+        -8 * ((y - height * draw("lane", -0.4, 0.4)) / height) ** 2
+    )
     age = draw("age")
-    return [(disk * (1 - lane), _colour(0.3 + 0.65 * age)), (bulge * (1 - lane), _colour(0.6 * age))]
+    return [
+        (disk * (1 - lane), _colour(0.3 + 0.65 * age)),
+        (bulge * (1 - lane), _colour(0.6 * age)),
+    ]
 
 
 def _spiral(draw, x, y):
@@ -163,16 +174,28 @@ def _spiral(draw, x, y):
     arms = disk * ridge * (r2 / (r2 + start * start)) * draw("arm light", 1.0, 4.0)
     arms *= np.exp(draw("clump light", 0.2, 0.6) * clumps)
     bulge = _sersic(
-        x * x + (y / np.maximum(tilt, 0.7)) ** 2 + 1e-4, draw("sersic", 1.0, 2.5), length * draw("bulge radius", 0.15, 0.5)
+        x * x + (y / np.maximum(tilt, 0.7)) ** 2 + 1e-4,
+        draw("sersic", 1.0, 2.5),
+        length * draw("bulge radius", 0.15, 0.5),
     )
     bulge *= draw("bulge light", 0.8, 4.0)
     bar = np.exp(-0.5 * ((x / start) ** 4 + (yd / (0.3 * start)) ** 2))
     bulge += np.where(draw("barred") < 0.35, draw("bar light", 0.5, 1.5), np.float32(0)) * bar
     age = draw("age")
-    return [(disk, _colour(0.4 + 0.4 * age)), (arms, _colour(0.6 + 0.4 * age)), (bulge, _colour(0.05 + 0.4 * age))]
+    return [
+        (disk, _colour(0.4 + 0.4 * age)),
+        (arms, _colour(0.6 + 0.4 * age)),
+        (bulge, _colour(0.05 + 0.4 * age)),
+    ]
 
 
-_PAINTERS = (_round, _in_between, _cigar, _edge_on, _spiral)  # function(draw, x, y) -> layers (light, colour)
+_PAINTERS = (
+    _round,
+    _in_between,
+    _cigar,
+    _edge_on,
+    _spiral,
+)  # function(draw, x, y) -> layers (light, colour)
 
 
 def _neighbours(draw, axis, width):
@@ -182,24 +205,36 @@ def _neighbours(draw, axis, width):
     light = 0.25 * draw("star light", n=n) ** 3 * (draw("star here", n=n) < 0.45)
     spread = width[:, 0] * (1 + 1.5 * (draw("star size", n=n) ** 4))
     colour = _colour(draw("star age", n=n))
-    gx = np.exp(-0.5 * ((axis[:, None] - (distance * np.cos(angle))[:, None]) / spread[:, None]) ** 2)
-    gy = np.exp(-0.5 * ((axis[:, None] - (distance * np.sin(angle))[:, None]) / spread[:, None]) ** 2)
+    gx = np.exp(
+        -0.5 * ((axis[:, None] - (distance * np.cos(angle))[:, None]) / spread[:, None]) ** 2
+    )
+    gy = np.exp(
+        -0.5 * ((axis[:, None] - (distance * np.sin(angle))[:, None]) / spread[:, None]) ** 2
+    )
     return (gy[:, None] * (light[:, None] * colour)[:, :, None]) @ gx[:, None].swapaxes(2, 3)
 
 
 def _light(draw, label, size):
     """Blurred light of galaxies of one class and their neighbours, before noise and stretch: float32 [N, 3, S, S]."""
     axis = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(2 / size) - 1
-    dx, dy = axis[None, None, :] - draw("x", -0.04, 0.04), axis[None, :, None] - draw("y", -0.04, 0.04)
+    dx, dy = (
+        axis[None, None, :] - draw("x", -0.04, 0.04),
+        axis[None, :, None] - draw("y", -0.04, 0.04),
+    )
     angle = draw("angle", 0, 2 * np.pi)
     cos, sin = np.cos(angle), np.sin(angle)
     layers = _PAINTERS[label](draw, cos * dx + sin * dy, cos * dy - sin * dx)
     width = draw("seeing", *_SEEING)
     planes = _blur(np.stack([light for light, _ in layers], 1), width)
-    colours = np.concatenate([colour for _, colour in layers], 2) * draw("tint", 0.95, 1.05, n=3)[:, :, None]
+    colours = (
+        np.concatenate([colour for _, colour in layers], 2)
+        * draw("tint", 0.95, 1.05, n=3)[:, :, None]
+    )
     light = (colours @ planes.reshape(*planes.shape[:2], -1)).reshape(len(planes), 3, size, size)
     peak = light.mean(1).max((1, 2))
-    light *= (np.exp(draw("brightness", np.log(0.22), np.log(0.7)))[:, 0, 0] / peak)[:, None, None, None]
+    light *= (np.exp(draw("brightness", np.log(0.22), np.log(0.7)))[:, 0, 0] / peak)[
+        :, None, None, None
+    ]
     return light + _neighbours(draw, axis, width)
 
 
@@ -210,10 +245,15 @@ def _pictures(draw, label, size):
     light = _light(draw, label, fine)
     grain = 0.55 * draw("seeing", *_SEEING)  # both grow with the magnification of a small galaxy
     noise = draw.noise("sky", 3, fine, grain) * draw("noise", 0.0025, 0.008)[..., None]
-    light += noise * np.sqrt(1 + light * _PHOTONS) + (draw("sky", 0.001, 0.006, n=3) * _SKY)[:, :, None, None]
+    light += (
+        noise * np.sqrt(1 + light * _PHOTONS)
+        + (draw("sky", 0.001, 0.006, n=3) * _SKY)[:, :, None, None]
+    )
     mean = light.mean(1, keepdims=True)
     t = np.abs(_SOFTENING * mean) + np.float32(1e-6)
-    light *= np.log(t + np.sqrt(1 + t * t)) / t * np.float32(255 * _SOFTENING / np.arcsinh(_SOFTENING))
+    light *= (
+        np.log(t + np.sqrt(1 + t * t)) / t * np.float32(255 * _SOFTENING / np.arcsinh(_SOFTENING))
+    )
     np.clip(light, 0, 255, out=light)
     if factor > 1:
         light = sum(light[:, :, k::factor] for k in range(factor))
@@ -256,9 +296,14 @@ def _build(folder, seed, n, size):
     print(f"galaxies: rendering {n} images of {size} pixels, once", file=sys.stderr, flush=True)
     header = {"descr": "|u1", "fortran_order": False, "shape": (n, size, size, 3)}
     # Not through a memmap: a full disk would kill the process instead of raising.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool, open(folder / "images.npy", "wb") as file:
+    with (
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+        open(folder / "images.npy", "wb") as file,
+    ):
         np.lib.format.write_array_header_1_0(file, header)
-        for block in pool.map(lambda i: render(seed, np.arange(i, min(i + 512, n)), size)[0], range(0, n, 512)):
+        for block in pool.map(
+            lambda i: render(seed, np.arange(i, min(i + 512, n)), size)[0], range(0, n, 512)
+        ):
             file.write(block.data)
     np.save(folder / "labels.npy", labels(seed, np.arange(n)))
 
@@ -268,7 +313,7 @@ def load(arg, view, split="train"):
 
     Args:
       arg: "" for 28,790 training images, or their number ("2000").
-      view: as in `source.load`; its crop must be 0, since the galaxies are rendered at their size.
+      view: as in `datasets.load`; its crop must be 0, since the galaxies are rendered at their size.
       split: "train", or "test" (other galaxies: 5,000, or as many as the training set has if those are fewer).
 
     Returns:
@@ -278,11 +323,17 @@ def load(arg, view, split="train"):
       InputError: arg is not a positive integer, or crop is not 0.
     """
     if arg and not (arg.isascii() and arg.isdigit() and int(arg) > 0):
-        raise InputError(f"--data=galaxies:{arg}: {arg} is not a number of images; use galaxies or galaxies:2000.")
+        raise InputError(
+            f"--data=galaxies:{arg}: {arg} is not a number of images; use galaxies or galaxies:2000."
+        )
     if view.crop:
-        raise InputError(f"--crop={view.crop} does nothing for galaxies, which are rendered at --size; use --crop=0.")
+        raise InputError(
+            f"--crop={view.crop} does nothing for galaxies, which are rendered at --size; use --crop=0."
+        )
     n = int(arg or N_TRAIN)
     n = min(n, N_TEST) if split == "test" else n
     settings = {"version": VERSION, "seed": SEEDS[split], "n": n, "size": view.size}
-    folder = cache.entry("galaxies", settings, lambda folder: _build(folder, SEEDS[split], n, view.size))
+    folder = cache.entry(
+        "galaxies", settings, lambda folder: _build(folder, SEEDS[split], n, view.size)
+    )
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy"), CLASSES

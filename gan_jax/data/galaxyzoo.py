@@ -6,15 +6,28 @@ import zlib
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import galaxies, pictures, tables
+from gan_jax.data import galaxies, image_files, label_tables
 
 CLASSES = galaxies.CLASSES
 CROP = 207  # source pixels of 424: the galaxy fills the frame
 CUMULATIVE = "cumulative"
 _PUBLISHED = (8_434, 8_069, 578, 3_903, 7_806)  # galaxies per class, Dai and Tong 2018, table 1
-_IMAGES, _UNLABELLED, _SOLUTIONS = "images_training_rev1", "images_test_rev1", "training_solutions_rev1.csv"
+_IMAGES, _UNLABELLED, _SOLUTIONS = (
+    "images_training_rev1",
+    "images_test_rev1",
+    "training_solutions_rev1.csv",
+)
 # Smooth; features or disk; edge-on yes, no; spiral yes; round, in-between, cigar.
-_VOTES = ("Class1.1", "Class1.2", "Class2.1", "Class2.2", "Class4.1", "Class7.1", "Class7.2", "Class7.3")
+_VOTES = (
+    "Class1.1",
+    "Class1.2",
+    "Class2.1",
+    "Class2.2",
+    "Class4.1",
+    "Class7.1",
+    "Class7.2",
+    "Class7.3",
+)
 
 
 def load(arg, view, split="train"):
@@ -26,17 +39,17 @@ def load(arg, view, split="train"):
 
     Args:
       arg: the folder.
-      view, split: as in `source.load`. view.labels: "" for `classify` as it is meant, "cumulative" for the thresholds
+      view, split: as in `datasets.load`. view.labels: "" for `classify` as it is meant, "cumulative" for the thresholds
         applied to the columns as they stand. With view.skip_bad, galaxies without an image are left out.
 
     Returns:
-      pictures.Listing with a crop of 207; None if no image falls into the test split.
+      image_files.Listing with a crop of 207; None if no image falls into the test split.
 
     Raises:
       InputError: a folder or the CSV is missing, the CSV is damaged, it lists galaxies without an image, or two images
         have the same number.
     """
-    root = pictures.readable(arg, "galaxyzoo")
+    root = image_files.readable(arg, "galaxyzoo")
     if view.labels not in ("", CUMULATIVE):
         raise errors.InputError(
             f"--labels={view.labels} is unknown to galaxyzoo; leave it empty, or use {CUMULATIVE} (votes not divided)."
@@ -56,10 +69,16 @@ def load(arg, view, split="train"):
     if split == "train":
         paths |= extra
     if not paths and split == "train":
-        raise errors.InputError(f"All {len(training)} images of {_IMAGES} fall into the test split; add more.")
+        raise errors.InputError(
+            f"All {len(training)} images of {_IMAGES} fall into the test split; add more."
+        )
     labels = np.array([label_of.get(name, -1) for name in paths], np.int32)
     notes = _notes(training, extra, label_of, lost) if split == "train" else ()
-    return pictures.Listing(root, list(paths.values()), labels, CLASSES, CROP, notes) if paths else None
+    return (
+        image_files.Listing(root, list(paths.values()), labels, CLASSES, CROP, notes)
+        if paths
+        else None
+    )
 
 
 def classify(votes, divide=True):
@@ -113,10 +132,10 @@ def _images(folder, others):
     """{galaxy's number as text: path} in natural order; refused if two images, or one of the others, have one number."""
     if not folder.is_dir():
         raise errors.InputError(
-            f"{pictures.shown(folder.parent)} has no folder {folder.name}; galaxyzoo:DIR needs {_IMAGES} and {_SOLUTIONS} "
+            f"{image_files.shown(folder.parent)} has no folder {folder.name}; galaxyzoo:DIR needs {_IMAGES} and {_SOLUTIONS} "
             "there (for images without votes, folder:DIR)."
         )
-    return pictures.index(folder, lambda path: path.stem, others)
+    return image_files.index(folder, lambda path: path.stem, others)
 
 
 def _solutions(root):
@@ -125,15 +144,17 @@ def _solutions(root):
         if path.is_file():
             return path
     raise errors.InputError(
-        f"{pictures.shown(root)} has no {_SOLUTIONS}, which makes the classes; put it there, or use --data=folder:DIR for "
+        f"{image_files.shown(root)} has no {_SOLUTIONS}, which makes the classes; put it there, or use --data=folder:DIR for "
         "the images alone."
     )
 
 
 def _read_votes(path):
     """(galaxies' numbers as text [N], votes float64 [N, 8] in the order of _VOTES)."""
-    rows = tables.lines(path)
-    found = tables.columns(path, tables.first_line(path, rows), rows, "GalaxyID", _VOTES)
+    rows = label_tables.lines(path)
+    found = label_tables.columns(
+        path, label_tables.first_line(path, rows), rows, "GalaxyID", _VOTES
+    )
     votes = np.array([_numbers(path, name, line, texts) for name, (line, texts) in found.items()])
     return list(found), votes
 
@@ -146,25 +167,35 @@ def _numbers(path, name, line, texts):
         except ValueError:
             value = -1.0
         if not 0 <= value <= 1:  # nan too
-            raise tables.bad_field(path, line, f"{column} of galaxy {name}", text, "a number from 0 to 1")
+            raise label_tables.bad_field(
+                path, line, f"{column} of galaxy {name}", text, "a number from 0 to 1"
+            )
         values.append(value)
     return values
 
 
 def _first(names):
-    return pictures.shown(min(names, key=pictures.natural))
+    return image_files.shown(min(names, key=image_files.natural))
 
 
 def _notes(training, extra, label_of, lost):
     """What was found, both splits together: only so it compares with what was published."""
     known = [label_of[name] for name in training if name in label_of]
     counts = np.bincount(np.array(known, int) + 1, minlength=len(CLASSES) + 1)
-    listed = ", ".join(f"{c} {n:,} ({p:,})" for c, n, p in zip(CLASSES, counts[1:], _PUBLISHED, strict=True))
-    notes = [f"Galaxy Zoo 2, train and test, in brackets as published: {listed}; {counts[0]:,} in no class."]
+    listed = ", ".join(
+        f"{c} {n:,} ({p:,})" for c, n, p in zip(CLASSES, counts[1:], _PUBLISHED, strict=True)
+    )
+    notes = [
+        f"Galaxy Zoo 2, train and test, in brackets as published: {listed}; {counts[0]:,} in no class."
+    ]
     if extra:
         notes.append(f"{_UNLABELLED}: {len(extra):,} images without votes join the train split.")
     if len(known) < len(training):
-        notes.append(f"{len(training) - len(known):,} images of {_IMAGES} are not in {_SOLUTIONS} and have no label.")
+        notes.append(
+            f"{len(training) - len(known):,} images of {_IMAGES} are not in {_SOLUTIONS} and have no label."
+        )
     if lost:
-        notes.append(f"{len(lost):,} galaxies of {_SOLUTIONS} have no image and are left out, the first {_first(lost)}.")
+        notes.append(
+            f"{len(lost):,} galaxies of {_SOLUTIONS} have no image and are left out, the first {_first(lost)}."
+        )
     return tuple(notes)

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import resize, source
+from gan_jax.data import datasets, resize
 
 _PREFIX = {"train": "train", "test": "t10k"}
 # The magic number is 0x08 (unsigned bytes) followed by the number of axes.
@@ -24,7 +24,7 @@ def load(arg, view, split="train"):
 
     Args:
       arg: the folder.
-      view, split: as in `source.load`.
+      view, split: as in `datasets.load`.
 
     Returns:
       (images uint8 [N, size, size, C], labels int32 [N], class names "0" to the training set's largest label);
@@ -35,7 +35,9 @@ def load(arg, view, split="train"):
     """
     folder = pathlib.Path(arg)
     if not folder.is_dir():
-        raise errors.InputError(f"--data=idx:{arg} is not a folder; give the one with train-images-idx3-ubyte[.gz].")
+        raise errors.InputError(
+            f"--data=idx:{arg} is not a folder; give the one with train-images-idx3-ubyte[.gz]."
+        )
     if split == "test" and not _candidates(folder, f"{_PREFIX['test']}-images-idx3-ubyte"):
         return None
     images_path = _find(folder, f"{_PREFIX[split]}-images-idx3-ubyte")
@@ -49,9 +51,15 @@ def load(arg, view, split="train"):
     if images.ndim == 3:
         images = images[..., None]
     # The test split is numbered by the training labels, so that a class it happens to lack keeps its place.
-    train_labels = labels if split == "train" else _read(_find(folder, "train-labels-idx1-ubyte"), (_LABELS,))
-    classes = source.numbered_classes(train_labels, labels_path)
-    return resize.fit_all(images, view.size, view.crop, images_path), labels.astype(np.int32), classes
+    train_labels = (
+        labels if split == "train" else _read(_find(folder, "train-labels-idx1-ubyte"), (_LABELS,))
+    )
+    classes = datasets.numbered_classes(train_labels, labels_path)
+    return (
+        resize.fit_all(images, view.size, view.crop, images_path),
+        labels.astype(np.int32),
+        classes,
+    )
 
 
 def _candidates(folder, name):
@@ -61,7 +69,9 @@ def _candidates(folder, name):
 def _find(folder, name):
     found = _candidates(folder, name)
     if not found:
-        raise errors.InputError(f"{folder} has no file {name} or {name}.gz; idx:DIR needs MNIST's usual file names.")
+        raise errors.InputError(
+            f"{folder} has no file {name} or {name}.gz; idx:DIR needs MNIST's usual file names."
+        )
     return found[0]
 
 
@@ -70,16 +80,22 @@ def _read(path, magics):
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise errors.InputError(f"{path} cannot be read ({error}); truncated or damaged, fetch it again.") from error
+        raise errors.InputError(
+            f"{path} cannot be read ({error}); truncated or damaged, fetch it again."
+        ) from error
     magic = struct.unpack(">I", data[:4])[0] if len(data) >= 4 else None
     if magic not in magics:
         found = "no magic number" if magic is None else f"magic number 0x{magic:08x}"
         allowed = " or ".join(f"0x{m:08x}" for m in magics)
-        raise errors.InputError(f"{path} has {found}, expected {allowed}; it is not the IDX file its name promises.")
+        raise errors.InputError(
+            f"{path} has {found}, expected {allowed}; it is not the IDX file its name promises."
+        )
     n_axes = magic & 0xFF
     start = 4 + 4 * n_axes
     if len(data) < start:
-        raise errors.InputError(f"{path} has {len(data)} bytes, its header alone needs {start}; it is truncated.")
+        raise errors.InputError(
+            f"{path} has {len(data)} bytes, its header alone needs {start}; it is truncated."
+        )
     shape = struct.unpack(f">{n_axes}I", data[4:start])
     if len(data) - start != math.prod(shape):
         raise errors.InputError(

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import resize, source
+from gan_jax.data import datasets, resize
 
 
 def load(arg, view, split="train"):
@@ -19,7 +19,7 @@ def load(arg, view, split="train"):
 
     Args:
       arg: the file.
-      view, split: as in `source.load`.
+      view, split: as in `datasets.load`.
 
     Returns:
       (images uint8 [N, size, size, C], labels integers [N] or None, class names); None if there are no test images.
@@ -37,7 +37,9 @@ def load(arg, view, split="train"):
         classes = _classes(arrays, train_labels, path)
         labels = train_labels if split == "train" else _first(arrays, ("test_labels",), path)
     if (labels is None) != (train_labels is None):
-        raise errors.InputError(f"{path} has labels for one split only; save labels and test_labels, or neither.")
+        raise errors.InputError(
+            f"{path} has labels for one split only; save labels and test_labels, or neither."
+        )
     return resize.fit_all(images, view.size, view.crop, path), labels, classes
 
 
@@ -47,9 +49,13 @@ def _open(path):
     except FileNotFoundError as error:
         raise errors.InputError(f"--data=npz:{path}: there is no such file.") from error
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise errors.InputError(f"{path} is not a readable .npz file; use np.savez(FILE, images=...).") from error
+        raise errors.InputError(
+            f"{path} is not a readable .npz file; use np.savez(FILE, images=...)."
+        ) from error
     if isinstance(opened, np.ndarray):
-        raise errors.InputError(f"{path} is a bare .npy array; save it with np.savez(FILE, images=...).")
+        raise errors.InputError(
+            f"{path} is a bare .npy array; save it with np.savez(FILE, images=...)."
+        )
     return opened
 
 
@@ -59,7 +65,9 @@ def _array(arrays, key, path):
         return arrays[key]
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         reason = "holds pickled objects" if "allow_pickle" in str(error) else "is damaged"
-        raise errors.InputError(f"{key} of {path} {reason}; save plain arrays, np.savez(FILE, ...).") from error
+        raise errors.InputError(
+            f"{key} of {path} {reason}; save plain arrays, np.savez(FILE, ...)."
+        ) from error
 
 
 def _first(arrays, keys, path):
@@ -70,10 +78,16 @@ def _images_key(arrays, path):
     for key in ("images", "x"):
         if key in arrays:
             return key
-    found = [k for k in arrays.files if not k.startswith("test_") and _array(arrays, k, path).ndim in (3, 4)]
+    found = [
+        k
+        for k in arrays.files
+        if not k.startswith("test_") and _array(arrays, k, path).ndim in (3, 4)
+    ]
     if len(found) != 1:
         keys = ", ".join(arrays.files) or "nothing"
-        raise errors.InputError(f'{path} holds {keys}; call the array of images "images", uint8 [N, H, W, C].')
+        raise errors.InputError(
+            f'{path} holds {keys}; call the array of images "images", uint8 [N, H, W, C].'
+        )
     return found[0]
 
 
@@ -95,12 +109,16 @@ def _classes(arrays, labels, path):
     names = _first(arrays, ("classes",), path)
     if labels is None:
         if names is not None:
-            raise errors.InputError(f"{path} has classes but no labels; add labels, integers [N], or drop classes.")
+            raise errors.InputError(
+                f"{path} has classes but no labels; add labels, integers [N], or drop classes."
+            )
         return ()
     if names is None:
         if labels.dtype.kind not in "iu":
-            raise errors.InputError(f"labels of {path} are {labels.dtype}; they must be integers, one per image.")
-        return source.numbered_classes(labels, path)
+            raise errors.InputError(
+                f"labels of {path} are {labels.dtype}; they must be integers, one per image."
+            )
+        return datasets.numbered_classes(labels, path)
     if names.ndim != 1 or names.dtype.kind != "U":
         raise errors.InputError(
             f"classes of {path} is {names.dtype} {list(names.shape)}; it must be a list of names, "

@@ -52,5 +52,7 @@ def fit_all(images, size, crop, name):
     fitted = np.empty((n, size, size, channels), np.uint8)
     for i in range(n):
         for c in range(channels):
-            fitted[i, :, :, c] = fit(Image.fromarray(np.ascontiguousarray(images[i, :, :, c])), size, crop)
+            fitted[i, :, :, c] = fit(
+                Image.fromarray(np.ascontiguousarray(images[i, :, :, c])), size, crop
+            )
     return fitted

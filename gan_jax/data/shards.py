@@ -7,9 +7,11 @@ on one is an ordinary run.
 import numpy as np
 
 from gan_jax import errors
-from gan_jax.data import source
+from gan_jax.data import datasets
 
-_FORM = "shard:I/V/SEED:DATA, part I (1 to V) of V, dealt by SEED, such as shard:1/3/0:idx:data/mnist"
+_FORM = (
+    "shard:I/V/SEED:DATA, part I (1 to V) of V, dealt by SEED, such as shard:1/3/0:idx:data/mnist"
+)
 
 
 def rows(labels, n_shards, seed):
@@ -37,7 +39,7 @@ def load(arg, view, split="train"):
 
     Args:
       arg: "I/V/SEED:DATA", DATA being any other spec of images.
-      view, split: as in `source.load`.
+      view, split: as in `datasets.load`.
 
     Returns:
       (images uint8 [N // V, H, W, C], labels int32 [N // V] or None, class names); None if there are no test images.
@@ -46,13 +48,17 @@ def load(arg, view, split="train"):
       InputError: the spec makes no sense, there are too few images, or the data are points.
     """
     part, n_shards, seed, inner = _read(arg)
-    whole = source.load(inner, view, split)
+    whole = datasets.load(inner, view, split)
     if whole is None or split == "test":
         return whole and (whole.images, whole.labels, whole.classes)
     if whole.points:
-        raise errors.InputError(f"--data=shard:{arg}: {inner} are points, of which there are no shards; use images.")
+        raise errors.InputError(
+            f"--data=shard:{arg}: {inner} are points, of which there are no shards; use images."
+        )
     if len(whole.images) < n_shards:
-        raise errors.InputError(f"--data=shard:{arg}: {inner} has {len(whole.images)} images, too few for {n_shards} shards.")
+        raise errors.InputError(
+            f"--data=shard:{arg}: {inner} has {len(whole.images)} images, too few for {n_shards} shards."
+        )
     labels = np.full(len(whole.images), -1) if whole.labels is None else whole.labels
     taken = rows(labels, n_shards, seed)[part - 1]
     return whole.images[taken], None if whole.labels is None else whole.labels[taken], whole.classes
@@ -64,7 +70,11 @@ def _read(arg):
     try:
         part, n_shards, seed = (int(word) for word in words.split("/"))
     except ValueError:
-        raise errors.InputError(f"--data=shard:{arg} cannot be read; write it as {_FORM}.") from None
+        raise errors.InputError(
+            f"--data=shard:{arg} cannot be read; write it as {_FORM}."
+        ) from None
     if not (1 <= part <= n_shards and 0 <= seed < 2**63 and inner):
-        raise errors.InputError(f"--data=shard:{arg} names no part of any data; write it as {_FORM}.")
+        raise errors.InputError(
+            f"--data=shard:{arg} names no part of any data; write it as {_FORM}."
+        )
     return part, n_shards, seed, inner

@@ -17,11 +17,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import cache, errors
-from gan_jax.data import celeba, pictures, resize, source
+from gan_jax.data import celeba, datasets, image_files, resize
 
 _FORMAT = "array_record"  # tfds' only format that is read without TensorFlow and completely
 _HELDOUT = ("test", "validation")
-_OWN = {"celeb_a": (celeba.CROP, ",".join(celeba.DEFAULT))}  # crop and labels where the user names none
+_OWN = {
+    "celeb_a": (celeba.CROP, ",".join(celeba.DEFAULT))
+}  # crop and labels where the user names none
 _VERSION = 1  # part of the cache key: raise it when reading changes
 
 
@@ -29,7 +31,7 @@ def load(arg, view, split="train", data_dir=None):
     """Opens a data set that tfds has prepared; nothing is downloaded or prepared here.
 
     The images are the feature "image", or the only feature that is an Image or a uint8 Tensor [H, W, C]. Image features
-    are decoded as files are (see `pictures.load`), with the channels that the feature declares: 1 is gray, all else
+    are decoded as files are (see `image_files.load`), with the channels that the feature declares: 1 is gray, all else
     colour. Images of a declared size are resized to `size`, also from less (28 to 32 pixels); where every image has its
     own size, none is enlarged. The crop is the largest centre square.
 
@@ -40,7 +42,7 @@ def load(arg, view, split="train", data_dir=None):
 
     Args:
       arg: "SET", "SET/CONFIG", "SET:VERSION" or "SET/CONFIG:VERSION"; the newest version if none is given.
-      view, split: as in `source.load`. The test split is the set's "test", or "validation" where there is none. With
+      view, split: as in `datasets.load`. The test split is the set's "test", or "validation" where there is none. With
         view.skip_bad, images that cannot be decoded or are too small are left out and named on stderr.
       data_dir: folder of prepared sets; None for tfds' own, TFDS_DATA_DIR or ~/tensorflow_datasets.
 
@@ -52,13 +54,17 @@ def load(arg, view, split="train", data_dir=None):
     Raises:
       InputError: the set is not prepared, or not as array_record, or has no usable images or labels of that name.
     """
-    root = pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
+    root = (
+        pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+        .expanduser()
+        .absolute()
+    )
     found = _opened(_prepared(arg, root), arg, root)
     part = _part(found, split)
     if part is None:
         return None
     crop, wanted = _OWN.get(found.builder.name, (0, ""))
-    view = pictures.in_effect(crop, view)
+    view = image_files.in_effect(crop, view)
     image, chosen = _image_key(found), _chosen(found, view.labels or wanted)
     _check_crop(found, image, view)
     images, numbers = _converted(found, part, image, view)
@@ -66,11 +72,17 @@ def load(arg, view, split="train", data_dir=None):
         return images, None, ()
     if isinstance(chosen, tuple):
         labels, classes = celeba.combine(chosen, {name: numbers[name] == 1 for name in chosen})
-        return images, np.where(np.any([numbers[name] < 0 for name in chosen], axis=0), -1, labels), classes
+        return (
+            images,
+            np.where(np.any([numbers[name] < 0 for name in chosen], axis=0), -1, labels),
+            classes,
+        )
     classes = _class_names(found, chosen)
     if classes is None:  # the test split is numbered by the training labels
-        train = numbers if part == "train" else _converted(found, _part(found, "train"), image, view)[1]
-        classes = source.numbered_classes(train[chosen], f"{chosen} of {found.name}")
+        train = (
+            numbers if part == "train" else _converted(found, _part(found, "train"), image, view)[1]
+        )
+        classes = datasets.numbered_classes(train[chosen], f"{chosen} of {found.name}")
     return images, numbers[chosen], classes
 
 
@@ -125,8 +137,12 @@ def _all_prepared(root):
 
 def _preparation(arg, root):
     """The command that prepares a data set. (tfds' own, `tfds build`, needs apache-beam as well.)"""
-    code = f"tfds.builder('{arg}', data_dir='{root}', file_format='{_FORMAT}').download_and_prepare()"
-    return f"""pip install 'gan-jax[tf]' && python -c "import tensorflow_datasets as tfds; {code}\""""
+    code = (
+        f"tfds.builder('{arg}', data_dir='{root}', file_format='{_FORMAT}').download_and_prepare()"
+    )
+    return (
+        f"""pip install 'gan-jax[tf]' && python -c "import tensorflow_datasets as tfds; {code}\""""
+    )
 
 
 def _spec(name, config, version, _folder):
@@ -147,7 +163,9 @@ def _opened(folder, arg, root):
         formats = {found.value for found in builder.info.available_file_formats()}
     except Exception as error:  # tfds lets through what JSON, protobuf and its features raise
         reason = " ".join(str(error).split())
-        raise errors.InputError(f"{folder} cannot be opened by tfds ({reason}); prepare the data set again.") from error
+        raise errors.InputError(
+            f"{folder} cannot be opened by tfds ({reason}); prepare the data set again."
+        ) from error
     if _FORMAT not in formats:
         raise errors.InputError(
             f"{folder} is prepared as {', '.join(sorted(formats))}, not as {_FORMAT}, and cannot be read without TensorFlow; "
@@ -159,7 +177,9 @@ def _opened(folder, arg, root):
 def _numbers(tfds, features):
     """({name: path} of integer features, {name: path} of boolean ones, those in dictionaries included)."""
     integers, booleans = {}, {}
-    paths = {(key,): feature for key, feature in sorted(features.items())}  # features.json keeps no order
+    paths = {
+        (key,): feature for key, feature in sorted(features.items())
+    }  # features.json keeps no order
     for key, feature in sorted(features.items()):
         if isinstance(feature, tfds.features.FeaturesDict):
             paths |= {(key, inner): value for inner, value in sorted(feature.items())}
@@ -192,11 +212,19 @@ def _image_key(found):
     shown = {
         key: np.dtype(feature.np_dtype)
         for key, feature in sorted(features.items())
-        if (isinstance(feature, kinds.Image) and not isinstance(feature, kinds.LabeledImage) and len(feature.shape) == 3)
+        if (
+            isinstance(feature, kinds.Image)
+            and not isinstance(feature, kinds.LabeledImage)
+            and len(feature.shape) == 3
+        )
         or (isinstance(feature, kinds.Tensor) and len(feature.shape) == 3)
     }
     shown = {"image": shown["image"]} if "image" in shown else shown
-    usable = [key for key, dtype in shown.items() if dtype == np.uint8 or (dtype == np.uint16 and _is_encoded(found, key))]
+    usable = [
+        key
+        for key, dtype in shown.items()
+        if dtype == np.uint8 or (dtype == np.uint16 and _is_encoded(found, key))
+    ]
     if len(usable) == 1:
         return usable[0]
     if usable:
@@ -235,7 +263,9 @@ def _chosen(found, wanted):
             f"--labels={wanted}: {strangers[0]!r} is no label of --data=tfds:{found.name} (has: {have}); "
             "name one integer, or booleans separated by commas."
         )
-    celeba.combine(names, dict.fromkeys(names, np.zeros(0, bool)))  # refuses too many, before minutes of decoding
+    celeba.combine(
+        names, dict.fromkeys(names, np.zeros(0, bool))
+    )  # refuses too many, before minutes of decoding
     return names
 
 
@@ -253,7 +283,9 @@ def _check_crop(found, image, view):
     """Refuses what can be refused before any image is decoded."""
     shape = found.feature((image,)).shape
     if not _is_encoded(found, image) and None not in shape:
-        resize.fit_all(np.zeros((0, *shape), np.uint8), view.size, view.crop, f"--data=tfds:{found.name}")
+        resize.fit_all(
+            np.zeros((0, *shape), np.uint8), view.size, view.crop, f"--data=tfds:{found.name}"
+        )
 
 
 def _converted(found, part, image, view):
@@ -278,9 +310,11 @@ def _converted(found, part, image, view):
             numbers = dict(arrays)
         skipped = json.loads((entry / "skipped.json").read_text())
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise errors.InputError(f"The cache entry {entry} is damaged; delete that folder and start again.") from error
+        raise errors.InputError(
+            f"The cache entry {entry} is damaged; delete that folder and start again."
+        ) from error
     if skipped:
-        pictures.say_skipped(len(skipped) + len(images), skipped)
+        image_files.say_skipped(len(skipped) + len(images), skipped)
     return images, numbers
 
 
@@ -289,30 +323,38 @@ def _stamps(found):
     try:
         stats = [(path.name, path.stat()) for path in sorted(found.folder.iterdir())]
     except OSError as error:
-        raise errors.InputError(f"{error.filename} cannot be read ({error.strerror}); check its permissions.") from error
+        raise errors.InputError(
+            f"{error.filename} cannot be read ({error.strerror}); check its permissions."
+        ) from error
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
 def _convert(found, part, image, view, folder):
     """Writes images.npy, numbers.npz and skipped.json (reasons) into a cache entry."""
     read, n = _reader(found, part, image, view)
-    numbers = {name: np.zeros(n, np.int64) for name in found.integers} | {name: np.zeros(n, np.int8) for name in found.booleans}
+    numbers = {name: np.zeros(n, np.int64) for name in found.integers} | {
+        name: np.zeros(n, np.int8) for name in found.booleans
+    }
     good, skipped = np.zeros(n, bool), []
 
     def images():
-        for row, (pixels, record) in enumerate(pictures.over(read, range(n), "images decoded")):
+        for row, (pixels, record) in enumerate(image_files.over(read, range(n), "images decoded")):
             if isinstance(pixels, errors.InputError):
                 if not view.skip_bad:
-                    raise errors.InputError(f"{pixels} --skip_bad_images leaves such images out.") from pixels
+                    raise errors.InputError(
+                        f"{pixels} --skip_bad_images leaves such images out."
+                    ) from pixels
                 skipped.append(str(pixels))
                 continue
             good[row] = True
             for name, path in [*found.integers.items(), *found.booleans.items()]:
                 value = functools.reduce(operator.getitem, path, record)
-                numbers[name][row] = -1 if value is None else value  # tfds' optional features may be missing
+                numbers[name][row] = (
+                    -1 if value is None else value
+                )  # tfds' optional features may be missing
             yield pixels
 
-    pictures.save(folder / "images.npy", images())
+    image_files.save(folder / "images.npy", images())
     if not good.any():
         raise errors.InputError(f"None of the {n} images is good; the first: {skipped[0]}")
     np.savez(folder / "numbers.npz", **{name: values[good] for name, values in numbers.items()})
@@ -340,14 +382,16 @@ def _reader(found, part, image, view):
         name = f"Image {row} of {found.name} ({part})"
         try:
             content = records[row]
-            if not content:  # array_record is silent about a file that is cut at a multiple of 64 KiB
+            if (
+                not content
+            ):  # array_record is silent about a file that is cut at a multiple of 64 KiB
                 raise ValueError("its record is empty, the file is cut short")
             record = parser.deserialize_example_np(content, decoders=decoders)
         except Exception as error:  # array_record, protobuf and tfds have their own kinds
             raise errors.InputError(
                 f"{name} cannot be read ({' '.join(str(error).split())}); prepare the data set again."
             ) from error
-        return pictures.attempt(fit, record.pop(image), shape, view, name), record
+        return image_files.attempt(fit, record.pop(image), shape, view, name), record
 
     return read, len(records)
 
@@ -366,12 +410,14 @@ class _Encoded(io.BytesIO):
 def _fit_encoded(content, declared, view, name):
     """uint8 [size, size, C] from the bytes of an image file."""
     file = _Encoded(content, name)
-    header = pictures.header(file)
+    header = image_files.header(file)
     _check_side(header.height, header.width, declared, view, name)
-    pixels = pictures.decode(file, view.size, view.crop)
+    pixels = image_files.decode(file, view.size, view.crop)
     if declared[2] == 1:
         if header.channels == 3:
-            raise errors.InputError(f"{name} is in colour, but its feature declares one channel; prepare the data set again.")
+            raise errors.InputError(
+                f"{name} is in colour, but its feature declares one channel; prepare the data set again."
+            )
         return pixels
     return pixels if header.channels == 3 else np.repeat(pixels, 3, axis=2)
 
@@ -384,7 +430,9 @@ def _fit_array(pixels, declared, view, name):
 
 def _check_side(height, width, declared, view, name):
     """Refuses what would have to be enlarged, unless all images are declared to be of one size."""
-    flag, needed = ("crop", view.crop) if view.crop else ("size", view.size if None in declared[:2] else 0)
+    flag, needed = (
+        ("crop", view.crop) if view.crop else ("size", view.size if None in declared[:2] else 0)
+    )
     if min(height, width) < needed:
         raise errors.InputError(
             f"{name} is {width}x{height} pixels, too small for {flag} {needed}; use --{flag}={min(height, width)} or less."

@@ -41,7 +41,11 @@ def _swiss_roll(u):
 
 
 _TURN = 2 * np.pi * np.arange(8) / 8
-_GRID = Toy(np.stack(np.meshgrid(*[np.arange(-4.0, 5, 2)] * 2, indexing="ij"), -1).reshape(-1, 2), 0.05, 4.25)
+_GRID = Toy(
+    np.stack(np.meshgrid(*[np.arange(-4.0, 5, 2)] * 2, indexing="ij"), -1).reshape(-1, 2),
+    0.05,
+    4.25,
+)
 _SINE = [(-1.866, 0.5), (-1.5, 0.866), (-1, 1), (-0.5, 0.866), (-0.134, 0.5), (0, 0)]
 
 # gaussian1d, plus, sine and square: the toys of Dist-GAN (Tran et al. 2018). gaussians8, gaussians25 and swissroll: those of
@@ -51,7 +55,11 @@ TABLE = {
     "gaussians8": Toy(2 * np.stack([np.cos(_TURN), np.sin(_TURN)], 1), 0.02, 2.1),
     "gaussians25": _GRID,
     "square": _GRID,
-    "plus": Toy(np.array([(i, 0.0) for i in range(-3, 4)] + [(0.0, j) for j in range(-3, 4) if j]), 0.05, 3.25),
+    "plus": Toy(
+        np.array([(i, 0.0) for i in range(-3, 4)] + [(0.0, j) for j in range(-3, 4) if j]),
+        0.05,
+        3.25,
+    ),
     "sine": Toy(np.array([*_SINE, (2, 0), *((-x, -y) for x, y in _SINE[:5])]), 0.05, 2.25),
     "swissroll": Toy(None, 0.25, 15.5, curve=_swiss_roll),
 }
@@ -67,7 +75,9 @@ def draw(toy, split):
     Returns:
       (float64 [N, D] in the toy's own units; int32 [N], the mode of each point, or None where there is a curve).
     """
-    random = np.random.RandomState(SEEDS[split])  # unlike a Generator's, its numbers are the same in every release of numpy
+    random = np.random.RandomState(
+        SEEDS[split]
+    )  # unlike a Generator's, its numbers are the same in every release of numpy
     n = N_TRAIN if split == "train" else N_TEST
     if toy.centers is None:
         base, modes = toy.curve(random.random_sample(n)), None
@@ -85,7 +95,9 @@ def geometry(spec):
     """
     kind, _, name = spec.partition(":")
     if kind != "toys" or name not in TABLE:
-        raise errors.InputError(f"--data={spec} names no toy; use toys:NAME with one of {', '.join(TABLE)}.")
+        raise errors.InputError(
+            f"--data={spec} names no toy; use toys:NAME with one of {', '.join(TABLE)}."
+        )
     return TABLE[name]
 
 
@@ -94,7 +106,7 @@ def load(arg, view, split="train"):
 
     Args:
       arg: key of `TABLE`.
-      view: as in `source.load`; its size means nothing to points, and its crop must be 0.
+      view: as in `datasets.load`; its size means nothing to points, and its crop must be 0.
       split: "train" or "test".
 
     Returns:

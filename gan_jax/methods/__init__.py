@@ -3,4 +3,11 @@ step.Method."""
 
 from gan_jax.methods import acgan, colorize, distgan, gan, infogan, mgan
 
-TABLE = {"gan": gan, "acgan": acgan, "mgan": mgan, "infogan": infogan, "colorize": colorize, "distgan": distgan}
+TABLE = {
+    "gan": gan,
+    "acgan": acgan,
+    "mgan": mgan,
+    "infogan": infogan,
+    "colorize": colorize,
+    "distgan": distgan,
+}

@@ -9,23 +9,27 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, parallel
+from gan_jax.core import losses, parallel
+from gan_jax.core.parallel import mean
+from gan_jax.core.step import Method
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
-from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Adversarial):
     """Defaults: GAN's, conditioned on labels."""
 
-    condition: str = setting("labels", "what G is told: labels, attributes", choices=("labels", "attributes"))
+    condition: str = setting(
+        "labels", "what G is told: labels, attributes", choices=("labels", "attributes")
+    )
     cond_gen: str = gan.COND_GEN
     lambda_c: float = setting(1.0, "weight of the class term of D", low=0.0)
     lambda_c_gen: float = setting(
-        1.0, "weight of the class term of G; Gulrajani et al. 2017 use 0.1; a large one makes G drop hard images", low=0.0
+        1.0,
+        "weight of the class term of G; Gulrajani et al. 2017 use 0.1; a large one makes G drop hard images",
+        low=0.0,
     )
     fake_class: str = setting(
         "asked",
@@ -40,7 +44,7 @@ def scheme(n_classes):
 
     def fake(env, vs, key, batch):
         n = batch["image"].shape[0]
-        draw = lambda key, shape: jax.random.randint(key, shape, 0, n_classes)  # noqa: E731
+        draw = lambda key, shape: jax.random.randint(key, shape, 0, n_classes)
         c = parallel.draw(env, draw, jax.random.fold_in(key, 3), (n,))
         images, vs = base.generate(env, vs, key, n, c)
         return (images, c), vs
@@ -75,7 +79,10 @@ def build(hp, shape, steps):
     n = len(shape.classes)
     n_told = n + (hp.fake_class == "extra")
     return Method(
-        nets={"gen": base.gen(hp, shape, gan.how(hp, "gen")), "disc": base.disc(hp, shape, n_classes=n_told)},
+        nets={
+            "gen": base.gen(hp, shape, gan.how(hp, "gen")),
+            "disc": base.disc(hp, shape, n_classes=n_told),
+        },
         dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
         players=gan.players(hp, steps, scheme(n)),
         latent=gan.draw_classes(shape),

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax import augment, losses, optimizers, parallel, penalties, priors
+from gan_jax.core import diffaugment, losses, optimizers, parallel, penalties, priors
+from gan_jax.core.step import call
 from gan_jax.errors import InputError
 from gan_jax.nets import conditional, families
 from gan_jax.nets.layers import INITIALIZERS, Weights
 from gan_jax.settings import setting
-from gan_jax.step import call
 
 
 class Shape(NamedTuple):
@@ -28,26 +28,57 @@ class Shape(NamedTuple):
 class Settings(optimizers.Settings):
     """Settings of every method."""
 
-    net: str = setting("dcgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE))
-    width: int = setting(64, "channels next to the image, deeper layers have multiples of it; hidden units of mlp nets", low=1)
+    net: str = setting(
+        "dcgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE)
+    )
+    width: int = setting(
+        64,
+        "channels next to the image, deeper layers have multiples of it; hidden units of mlp nets",
+        low=1,
+    )
     depth: int = setting(3, "hidden layers of --net=mlp", low=1, high=16)
-    gen_norm: str = setting("batch", "normalisation in G: batch, or none", choices=("batch", "none"))
-    disc_norm: str = setting("batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none"))
-    spectral: str = setting("none", "spectral normalisation: none, of D, or of both nets", choices=("none", "disc", "both"))
+    gen_norm: str = setting(
+        "batch", "normalisation in G: batch, or none", choices=("batch", "none")
+    )
+    disc_norm: str = setting(
+        "batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none")
+    )
+    spectral: str = setting(
+        "none",
+        "spectral normalisation: none, of D, or of both nets",
+        choices=("none", "disc", "both"),
+    )
     init: str = setting(
-        "xavier", "weight initialiser: xavier (uniform), lecun, he, normal (sd 0.02)", choices=tuple(INITIALIZERS)
+        "xavier",
+        "weight initialiser: xavier (uniform), lecun, he, normal (sd 0.02)",
+        choices=tuple(INITIALIZERS),
     )
     precision: str = setting(
-        "float32", "what nets compute in; parameters, losses, statistics stay float32", choices=("float32", "bfloat16")
+        "float32",
+        "what nets compute in; parameters, losses, statistics stay float32",
+        choices=("float32", "bfloat16"),
     )
     z_dim: int = setting(100, "dimensions of the noise", low=1)
-    prior: str = setting("uniform", "noise: uniform (-1, 1), normal, uniform_unit (unit variance)", choices=tuple(priors.NOISE))
-    pixels: str = setting(
-        "tanh", "range of the nets: tanh [-1, 1], sigmoid [0, 1], linear (points)", choices=("tanh", "sigmoid", "linear")
+    prior: str = setting(
+        "uniform",
+        "noise: uniform (-1, 1), normal, uniform_unit (unit variance)",
+        choices=tuple(priors.NOISE),
     )
-    n_disc: int = setting(1, "discriminator updates per generator update, each with a fresh minibatch", low=1)
-    balance: bool = setting(False, "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)")
-    simultaneous: bool = setting(False, "all players move from the same state, as in Goodfellow et al. 2014, not in turns")
+    pixels: str = setting(
+        "tanh",
+        "range of the nets: tanh [-1, 1], sigmoid [0, 1], linear (points)",
+        choices=("tanh", "sigmoid", "linear"),
+    )
+    n_disc: int = setting(
+        1, "discriminator updates per generator update, each with a fresh minibatch", low=1
+    )
+    balance: bool = setting(
+        False,
+        "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)",
+    )
+    simultaneous: bool = setting(
+        False, "all players move from the same state, as in Goodfellow et al. 2014, not in turns"
+    )
     ema: float = setting(
         0.999,
         "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; 0: none",
@@ -55,23 +86,41 @@ class Settings(optimizers.Settings):
         high=0.999999,
     )
     sample_stats: str = setting(
-        "running", "BatchNorm statistics when sampling: running averages, or of the batch", choices=("running", "batch")
+        "running",
+        "BatchNorm statistics when sampling: running averages, or of the batch",
+        choices=("running", "batch"),
     )
-    penalty: str = setting("none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
+    penalty: str = setting(
+        "none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1")
+    )
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
     penalty_every: int = setting(
-        1, "steps between penalties, whose weight is multiplied by as many; the logged mean has zeros between", low=1
+        1,
+        "steps between penalties, whose weight is multiplied by as many; the logged mean has zeros between",
+        low=1,
     )
     penalty_norm: str = setting(
-        "l2", "norm of the slope: l2, rms as in Dist-GAN's code (D03), batch as in its 1-D toy (D04)", choices=penalties.NORMS
+        "l2",
+        "norm of the slope: l2, rms as in Dist-GAN's code (D03), batch as in its 1-D toy (D04)",
+        choices=penalties.NORMS,
     )
     penalty_sign: str = setting(
-        "plus", "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)", choices=("plus", "minus")
+        "plus",
+        "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)",
+        choices=("plus", "minus"),
     )
-    perturbation: str = setting("code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered"))
-    perturbation_sd: float = setting(0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0)
-    input_noise: float = setting(0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0)
-    augment: str = setting("", f"DiffAugment of all that D sees: any of {', '.join(augment.TABLE)}, with commas")
+    perturbation: str = setting(
+        "code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered")
+    )
+    perturbation_sd: float = setting(
+        0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0
+    )
+    input_noise: float = setting(
+        0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0
+    )
+    augment: str = setting(
+        "", f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +128,9 @@ class Adversarial(Settings):
     """Settings of the methods whose players minimise an adversarial loss by name."""
 
     loss: str = setting(
-        "ns", "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein", choices=tuple(losses.ADVERSARIAL)
+        "ns",
+        "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein",
+        choices=tuple(losses.ADVERSARIAL),
     )
 
 
@@ -96,24 +147,36 @@ def weights(hp, net):
 def gen(hp, shape, how="", **options):
     """The generator that the settings name; how: see nets.conditional, "" for one without a condition."""
     inner = family(hp).gen(hp, shape, weights(hp, "gen"), **options)
-    return conditional.Gen(inner, how, len(shape.classes), table(hp, shape), weights(hp, "gen")) if how else inner
+    return (
+        conditional.Gen(inner, how, len(shape.classes), table(hp, shape), weights(hp, "gen"))
+        if how
+        else inner
+    )
 
 
 def disc(hp, shape, how="", n_classes=0):
     """The discriminator that the settings name; how: see `gen`. n_classes: of its class head; 0: none."""
     inner = family(hp).disc(hp, shape, weights(hp, "disc"), n_classes)
-    return conditional.Disc(inner, how, len(shape.classes), table(hp, shape), weights(hp, "disc")) if how else inner
+    return (
+        conditional.Disc(inner, how, len(shape.classes), table(hp, shape), weights(hp, "disc"))
+        if how
+        else inner
+    )
 
 
 def table(hp, shape):
     """Attributes of the classes where the settings condition on them, else ()."""
-    return conditional.attributes(shape.classes) if getattr(hp, "condition", "") == "attributes" else ()
+    return (
+        conditional.attributes(shape.classes)
+        if getattr(hp, "condition", "") == "attributes"
+        else ()
+    )
 
 
 def dummies(hp, shape, *image_nets, gen_y=None, disc_y=None):
     """Example inputs: noise for the generator, an image for every other net; and conditions where nets take them."""
     image = jnp.zeros((2, shape.size, shape.size, shape.colors))
-    with_y = lambda x, y: (x,) if y is None else (x, y)  # noqa: E731
+    with_y = lambda x, y: (x,) if y is None else (x, y)
     out = {net: with_y(image, disc_y if net == "disc" else None) for net in image_nets}
     return {"gen": with_y(jnp.zeros((2, hp.z_dim)), gen_y)} | out
 
@@ -142,12 +205,16 @@ def balanced(hp, players):
     def gate(sign):
         def is_open(env, vs, batch, key):
             disc, gen = (loss_of[name](env, vs, batch, key)[0] for name in ("disc", "gen"))
-            return ~(sign * (disc - gen) < 0)  # open if undefined: a player that never runs would hide a divergence
+            return ~(
+                sign * (disc - gen) < 0
+            )  # open if undefined: a player that never runs would hide a divergence
 
         return is_open
 
     gates = {"disc": gate(1), "gen": gate(-1)}
-    return tuple(p._replace(gate=gates[p.name], draw="both") if p.name in gates else p for p in players)
+    return tuple(
+        p._replace(gate=gates[p.name], draw="both") if p.name in gates else p for p in players
+    )
 
 
 def noise(env, key, n):
@@ -166,7 +233,7 @@ def judge(env, vs, key, x, y=None):
     """D's output for images as it sees them, and vs: augmented, then with input noise, fresh at every call (D16)."""
     hp = env.hp
     if hp.augment:
-        x = augment.augment(env, jax.random.fold_in(key, 2), x, hp.augment, hp.pixels)
+        x = diffaugment.augment(env, jax.random.fold_in(key, 2), x, hp.augment, hp.pixels)
     if hp.input_noise:
         x = x + hp.input_noise * parallel.draw(env, jax.random.normal, key, x.shape)
     return call(env, vs, "disc", *((x,) if y is None else (x, y)), key=jax.random.fold_in(key, 1))
@@ -181,7 +248,7 @@ def penalty(env, vs, key, real, fake, y=None):
         logit = call(env, vs, "disc", x, *inputs, key=jax.random.fold_in(key, 1))[0].logit
         return logit if logit.ndim == 1 else logit.mean(-1)  # of the patches
 
-    measure = lambda: penalties.penalty(env, score, real, fake, key)  # noqa: E731
+    measure = lambda: penalties.penalty(env, score, real, fake, key)
     weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
     if hp.penalty_every == 1:
         value = measure()
@@ -226,14 +293,18 @@ def check_condition(hp, shape):
     if hp.condition == "none":
         return
     if len(shape.classes) < 2:
-        raise InputError(f"--condition={hp.condition} needs classes, and the data have none; use data with labels.")
+        raise InputError(
+            f"--condition={hp.condition} needs classes, and the data have none; use data with labels."
+        )
     if hp.condition == "attributes" and table(hp, shape) is None:
         raise InputError(
             f"--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; these are "
             f"{', '.join(shape.classes[:4])}. Use --condition=labels."
         )
     if hp.cond_gen == "batchnorm" and (hp.gen_norm == "none" or family(hp).points):
-        raise InputError("--cond_gen=batchnorm needs a generator with BatchNorm; use concat or product.")
+        raise InputError(
+            "--cond_gen=batchnorm needs a generator with BatchNorm; use concat or product."
+        )
 
 
 def check(hp, shape):
@@ -242,7 +313,7 @@ def check(hp, shape):
     Raises:
       InputError
     """
-    augment.check(hp.augment)
+    diffaugment.check(hp.augment)
     for applies, text in refusals(hp, shape):
         if applies:
             raise InputError(text)

@@ -8,13 +8,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, optimizers
+from gan_jax.core import losses, optimizers
+from gan_jax.core.parallel import mean
+from gan_jax.core.step import Method, Player, call
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import layers
-from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method, Player, call
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -23,13 +23,19 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 class Settings(base.Adversarial):
     """Defaults are those of pix2pix."""
 
-    net: str = setting("unet", "the generator is a U-Net, the discriminator one of patches", choices=("unet",))
+    net: str = setting(
+        "unet", "the generator is a U-Net, the discriminator one of patches", choices=("unet",)
+    )
     init: str = setting(
-        "normal", "weight initialiser: normal (sd 0.02), xavier (uniform), lecun, he", choices=tuple(layers.INITIALIZERS)
+        "normal",
+        "weight initialiser: normal (sd 0.02), xavier (uniform), lecun, he",
+        choices=tuple(layers.INITIALIZERS),
     )
     disc_scale: float = setting(0.5, "factor on D's loss: pix2pix halves it", above=0.0)
     lambda_gan: float = setting(
-        1.0, "weight of the adversarial term in G's loss; 0: a plain regression with the same net", low=0.0
+        1.0,
+        "weight of the adversarial term in G's loss; 0: a plain regression with the same net",
+        low=0.0,
     )
     lambda_l1: float = setting(100.0, "weight of the mean absolute error in G's loss", low=0.0)
     n_down: int = setting(2, "strided layers of D: 2 sees patches of 34 px, 3 of 70", low=1, high=4)
@@ -62,7 +68,10 @@ def disc_loss(env, vs, batch, key):
     fake_out, vs = base.judge(env, vs, kf, fake, given)
     penalty, value = base.penalty(env, vs, kp, x, fake, given)
     loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit))
-    probs = {"real_prob": mean(env, jax.nn.sigmoid(real_out.logit)), "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit))}
+    probs = {
+        "real_prob": mean(env, jax.nn.sigmoid(real_out.logit)),
+        "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit)),
+    }
     return env.hp.disc_scale * loss + penalty, (vs, probs | {"penalty": value})
 
 
@@ -90,7 +99,9 @@ def sample(env, vs, z, given, key):
 def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
     if shape.colors != 3:
-        raise InputError(f"colorize needs colour images, and these have {shape.colors} channel(s); use other --data.")
+        raise InputError(
+            f"colorize needs colour images, and these have {shape.colors} channel(s); use other --data."
+        )
     base.check(hp, shape)
     if hp.augment:
         raise InputError("--augment would part the image from its gray version; leave it empty.")
@@ -98,10 +109,22 @@ def check(hp, shape):
 
 def build(hp, shape, steps):
     """Method for colour images of a base.Shape."""
-    image, one = jnp.zeros((2, shape.size, shape.size, 3)), jnp.zeros((2, shape.size, shape.size, 1))
+    image, one = (
+        jnp.zeros((2, shape.size, shape.size, 3)),
+        jnp.zeros((2, shape.size, shape.size, 1)),
+    )
     players = (
-        Player("disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc, draw="both"),
-        Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), draw="both", makes=make),
+        Player(
+            "disc",
+            ("disc",),
+            disc_loss,
+            optimizers.build(hp, "disc", steps * hp.n_disc),
+            hp.n_disc,
+            draw="both",
+        ),
+        Player(
+            "gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), draw="both", makes=make
+        ),
     )
     return Method(
         nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape)},

@@ -10,31 +10,41 @@ import math
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, optimizers, penalties
+from gan_jax.core import losses, optimizers, penalties
+from gan_jax.core.parallel import mean
+from gan_jax.core.step import Method, Player, call
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import layers
-from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method, Player, call
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Settings):
     """Defaults are those of Dist-GAN's released code for CelebA, with its slips corrected."""
 
-    width: int = setting(128, "channels next to the image; deeper layers have multiples of it", low=1)
+    width: int = setting(
+        128, "channels next to the image; deeper layers have multiples of it", low=1
+    )
     pixels: str = setting(
-        "sigmoid", "range of the nets: sigmoid [0, 1], tanh [-1, 1], linear (points)", choices=("sigmoid", "tanh", "linear")
+        "sigmoid",
+        "range of the nets: sigmoid [0, 1], tanh [-1, 1], linear (points)",
+        choices=("sigmoid", "tanh", "linear"),
     )
     beta2: float = setting(0.9, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
     sample_stats: str = setting(
-        "batch", "BatchNorm statistics when sampling: of the batch, or running averages", choices=("batch", "running")
+        "batch",
+        "BatchNorm statistics when sampling: of the batch, or running averages",
+        choices=("batch", "running"),
     )
-    penalty: str = setting("wgan_gp", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1"))
+    penalty: str = setting(
+        "wgan_gp", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1")
+    )
     lambda_p: float = setting(1.0, "weight of the penalty", low=0.0)
     penalty_norm: str = setting(
-        "rms", "norm of the slope: rms as in Dist-GAN's code (D03), l2, batch as in its 1-D toy (D04)", choices=penalties.NORMS
+        "rms",
+        "norm of the slope: rms as in Dist-GAN's code (D03), l2, batch as in its 1-D toy (D04)",
+        choices=penalties.NORMS,
     )
     hinge: str = setting(
         "off",
@@ -53,7 +63,11 @@ class Settings(base.Settings):
         "what D is told of reconstructions: real as in the paper, fake as in the 2-D toy (D10)",
         choices=("real", "fake"),
     )
-    gen_loss: str = setting("score", "G's loss: score (difference of mean probabilities), or ns (D24)", choices=("score", "ns"))
+    gen_loss: str = setting(
+        "score",
+        "G's loss: score (difference of mean probabilities), or ns (D24)",
+        choices=("score", "ns"),
+    )
     recon_trains: str = setting(
         "enc",
         "what the reconstruction step trains: enc as in the code, enc_gen as in the paper (D07, D23)",
@@ -65,7 +79,9 @@ class Settings(base.Settings):
         choices=("features", "pixels", "mean_pixels", "bce"),
     )
     gap_space: str = setting(
-        "features", "latent-data distance between codes and D's features, or data as in the toys", choices=("features", "data")
+        "features",
+        "latent-data distance between codes and D's features, or data as in the toys",
+        choices=("features", "data"),
     )
     gap_from: str = setting(
         "rec",
@@ -73,8 +89,12 @@ class Settings(base.Settings):
         choices=("rec", "real"),
     )
     lambda_r: float = setting(1.0, "weight of the latent-data distance", low=0.0)
-    lambda_w: float = setting(0.0, "scale of latent distances; 0: sqrt(z_dim / feature size) (D09)", low=0.0)
-    wide_enc: bool = setting(False, "twice the channels in the encoder's last block, as released (D16)")
+    lambda_w: float = setting(
+        0.0, "scale of latent distances; 0: sqrt(z_dim / feature size) (D09)", low=0.0
+    )
+    wide_enc: bool = setting(
+        False, "twice the channels in the encoder's last block, as released (D16)"
+    )
 
 
 def latent_weight(hp, n_features):
@@ -107,9 +127,14 @@ def recon_loss(env, vs, batch, key):
     rec, vs = call(env, vs, "gen", ze, key=keys[1])
     fake, vs = call(env, vs, "gen", z, key=keys[2])
     real_f, rec_f, fake_f = (
-        call(env, vs, "disc", image, key=key)[0].features for image, key in zip((x, rec, fake), keys[3:], strict=True)
+        call(env, vs, "disc", image, key=key)[0].features
+        for image, key in zip((x, rec, fake), keys[3:], strict=True)
     )
-    error = mean(env, (real_f - rec_f) ** 2) if hp.recon_space == "features" else RECON[hp.recon_space](env, x, rec)
+    error = (
+        mean(env, (real_f - rec_f) ** 2)
+        if hp.recon_space == "features"
+        else RECON[hp.recon_space](env, x, rec)
+    )
     if hp.gap_space == "data":
         real_f, rec_f, fake_f = (layers.flatten(image) for image in (x, rec, fake))
     near = rec_f if hp.gap_from == "rec" else real_f
@@ -144,7 +169,10 @@ def disc_loss(env, vs, batch, key):
     rec_out, vs = base.judge(env, vs, kr, rec)
     fake_out, vs = base.judge(env, vs, kf, fake)
     terms = adversarial_terms(hp, real_out.logit, rec_out.logit, fake_out.logit)
-    (w_real, w_rec), (on_real, on_rec, on_fake) = weights(hp, env.progress), (mean(env, t) for t in terms)
+    (w_real, w_rec), (on_real, on_rec, on_fake) = (
+        weights(hp, env.progress),
+        (mean(env, t) for t in terms),
+    )
     penalty, value = base.penalty(env, vs, kp, x, fake)
     sign = -1 if hp.hinge.startswith("code") else 1
     prob = {
@@ -172,9 +200,13 @@ def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
     base.check(hp, shape)
     if hp.simultaneous and hp.recon_trains == "enc_gen":
-        raise InputError("--simultaneous needs players with nets of their own; use --recon_trains=enc.")
+        raise InputError(
+            "--simultaneous needs players with nets of their own; use --recon_trains=enc."
+        )
     if hp.recon_space == "bce" and hp.pixels != "sigmoid":
-        raise InputError(f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; use --pixels=sigmoid.")
+        raise InputError(
+            f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; use --pixels=sigmoid."
+        )
 
 
 def build(hp, shape, steps):
@@ -183,7 +215,9 @@ def build(hp, shape, steps):
     recon_nets = ("enc", "gen") if hp.recon_trains == "enc_gen" else ("enc",)
     players = (
         Player("recon", recon_nets, recon_loss, optimizers.build(hp, "recon", steps)),
-        Player("disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc),
+        Player(
+            "disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc
+        ),
         Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps)),
     )
     return Method(

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, optimizers, parallel
+from gan_jax.core import losses, optimizers, parallel
+from gan_jax.core.parallel import mean
+from gan_jax.core.step import Method, Player
 from gan_jax.methods import base
-from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method, Player
 
 COND_GEN = setting(
     "concat",
@@ -33,7 +33,9 @@ class Settings(base.Adversarial):
     )
     cond_gen: str = COND_GEN
     cond_disc: str = setting(
-        "concat", "how D is told: concat (a further image plane), projection", choices=("concat", "projection")
+        "concat",
+        "how D is told: concat (a further image plane), projection",
+        choices=("concat", "projection"),
     )
 
 
@@ -82,7 +84,12 @@ def disc_loss(env, vs, batch, key, scheme=PLAIN):
     fake_out, vs = base.judge(env, vs, kf, fake, fake_y)
     penalty, value = base.penalty(env, vs, kp, x, fake, y)
     term, metrics = scheme.disc_term(env, batch, real_out, fake_out, given)
-    loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit)) + penalty + term
+    loss = (
+        mean(env, adversarial.real(real_out.logit))
+        + mean(env, adversarial.fake(fake_out.logit))
+        + penalty
+        + term
+    )
     probs = {
         "real_prob": mean(env, jax.nn.sigmoid(real_out.logit)),
         "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit)),
@@ -107,8 +114,22 @@ def players(hp, steps, scheme=PLAIN, draw=None):
     return base.balanced(
         hp,
         (
-            Player("disc", ("disc",), bind(disc_loss), optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc, draw=draw),
-            Player("gen", ("gen",), bind(gen_loss), optimizers.build(hp, "gen", steps), draw=draw, makes=bind(make)),
+            Player(
+                "disc",
+                ("disc",),
+                bind(disc_loss),
+                optimizers.build(hp, "disc", steps * hp.n_disc),
+                hp.n_disc,
+                draw=draw,
+            ),
+            Player(
+                "gen",
+                ("gen",),
+                bind(gen_loss),
+                optimizers.build(hp, "gen", steps),
+                draw=draw,
+                makes=bind(make),
+            ),
         ),
     )
 
@@ -125,7 +146,7 @@ def draw_classes(shape):
     logits = jnp.log(jnp.asarray(shape.counts or [1] * len(shape.classes), jnp.float32))
 
     def latent(env, key, n):
-        draw = lambda key, shape: jax.random.categorical(key, logits, shape=shape)  # noqa: E731
+        draw = lambda key, shape: jax.random.categorical(key, logits, shape=shape)
         return base.noise(env, key, n), parallel.draw(env, draw, jax.random.fold_in(key, 1), (n,))
 
     return latent
@@ -142,10 +163,15 @@ def build(hp, shape, steps):
     conditional = hp.condition != "none"
     y = jnp.zeros((2,), jnp.int32) if conditional else None
     by_class = (
-        {"by": "class", "kinds": shape.classes, "latent": draw_classes(shape)} if conditional else {"latent": base.latent}
+        {"by": "class", "kinds": shape.classes, "latent": draw_classes(shape)}
+        if conditional
+        else {"latent": base.latent}
     )
     return Method(
-        nets={"gen": base.gen(hp, shape, how(hp, "gen")), "disc": base.disc(hp, shape, how(hp, "disc"))},
+        nets={
+            "gen": base.gen(hp, shape, how(hp, "gen")),
+            "disc": base.disc(hp, shape, how(hp, "disc")),
+        },
         dummies=base.dummies(hp, shape, "disc", gen_y=y, disc_y=y),
         players=players(hp, steps, CONDITIONAL if conditional else PLAIN),
         sample=base.sample,

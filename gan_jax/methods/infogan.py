@@ -10,11 +10,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, parallel
+from gan_jax.core import losses, parallel
+from gan_jax.core.parallel import mean
+from gan_jax.core.step import Method
 from gan_jax.methods import base, gan
-from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,10 @@ def encode(hp, category, factors):
 def codes(env, key, n):
     """Random codes for n images of this device, as `encode` has them."""
     key_c, key_f = jax.random.split(key)
-    uniform = lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)  # noqa: E731
-    category = parallel.draw(env, lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes), key_c, (n,))
+    uniform = lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    category = parallel.draw(
+        env, lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes), key_c, (n,)
+    )
     return encode(env.hp, category, parallel.draw(env, uniform, key_f, (n, env.hp.n_factors)))
 
 
@@ -52,18 +54,23 @@ def information(env, batch, real, fake, code):
     k = env.hp.n_codes
     category = mean(env, losses.cross_entropy(fake.classes[:, :k], code[:, :k].argmax(-1)))
     error = mean(env, 0.5 * ((fake.classes[:, k:] - code[:, k:]) ** 2).sum(-1))
-    return env.hp.lambda_info * (category + error), {"category_term": category, "factor_term": error}
+    return env.hp.lambda_info * (category + error), {
+        "category_term": category,
+        "factor_term": error,
+    }
 
 
 def latent(env, key, n):
     """Noise and the categorical code's values, each as often as another; continuous codes are 0 when sampling."""
-    draw = lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes)  # noqa: E731
+    draw = lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes)
     return base.noise(env, key, n), parallel.draw(env, draw, jax.random.fold_in(key, 1), (n,))
 
 
 def sample(env, vs, z, given, key):
     """Images [n, H, W, C] with categorical codes int [n]."""
-    return base.sample(env, vs, z, encode(env.hp, given, jnp.zeros((given.shape[0], env.hp.n_factors))), key)
+    return base.sample(
+        env, vs, z, encode(env.hp, given, jnp.zeros((given.shape[0], env.hp.n_factors))), key
+    )
 
 
 check = base.check
@@ -75,7 +82,9 @@ def build(hp, shape, steps):
     return Method(
         nets={"gen": base.gen(hp, shape, "plain"), "disc": base.disc(hp, shape, n_classes=n)},
         dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2, n))),
-        players=gan.players(hp, steps, gan.Scheme(_fake, disc_term=information, gen_term=information)),
+        players=gan.players(
+            hp, steps, gan.Scheme(_fake, disc_term=information, gen_term=information)
+        ),
         latent=latent,
         sample=sample,
         steps=steps,

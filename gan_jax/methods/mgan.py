@@ -9,26 +9,34 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, parallel
+from gan_jax.core import losses, parallel
+from gan_jax.core.parallel import mean
+from gan_jax.core.step import Method, call
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.nets import families
-from gan_jax.parallel import mean
 from gan_jax.settings import setting
-from gan_jax.step import Method, call
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Adversarial):
     """Defaults are those of the released code for CIFAR-10, whose weights begin normal (--init=normal)."""
 
-    net: str = setting("mgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE))
-    width: int = setting(128, "channels next to the image; deeper layers have multiples of it; hidden units of mlp nets", low=1)
+    net: str = setting(
+        "mgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE)
+    )
+    width: int = setting(
+        128,
+        "channels next to the image; deeper layers have multiples of it; hidden units of mlp nets",
+        low=1,
+    )
     n_gens: int = setting(10, "generators", low=1)
     gen_batch: int = setting(12, "images per generator and step", low=1)
     beta: float = setting(0.01, "weight of the diversity term in G's loss", low=0.0)
     lambda_c: float = setting(
-        1.0, "weight of the classifier's term in D's loss; the paper's text has beta there (D14)", low=0.0
+        1.0,
+        "weight of the classifier's term in D's loss; the paper's text has beta there (D14)",
+        low=0.0,
     )
 
 
@@ -65,17 +73,26 @@ def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
     base.check(hp, shape)
     if not base.family(hp).mixes:
-        raise InputError(f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp.")
+        raise InputError(
+            f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp."
+        )
     if hp.penalty == "wgan_gp":
-        raise InputError("--penalty=wgan_gp pairs real with generated images, of which MGAN has more; use dragan or r1.")
+        raise InputError(
+            "--penalty=wgan_gp pairs real with generated images, of which MGAN has more; use dragan or r1."
+        )
 
 
 def build(hp, shape, steps):
     """Method for images of a base.Shape."""
     return Method(
-        nets={"gen": base.gen(hp, shape, n_gens=hp.n_gens), "disc": base.disc(hp, shape, n_classes=hp.n_gens)},
+        nets={
+            "gen": base.gen(hp, shape, n_gens=hp.n_gens),
+            "disc": base.disc(hp, shape, n_classes=hp.n_gens),
+        },
         dummies=base.dummies(hp, shape, "disc"),
-        players=gan.players(hp, steps, gan.Scheme(_fake, disc_term=_disc_term, gen_term=_gen_term), draw="both"),
+        players=gan.players(
+            hp, steps, gan.Scheme(_fake, disc_term=_disc_term, gen_term=_gen_term), draw="both"
+        ),
         latent=latent,
         sample=sample,
         steps=steps,

@@ -1,21 +1,32 @@
 """The metrics: scores of a set of images beside another. A new one is one file and one entry of TABLE."""
 
 from gan_jax import errors
-from gan_jax.metrics import coverage, frechet, galaxy, inception, kernel, modes, ms_ssim, ndb
+from gan_jax.metrics import (
+    class_balance,
+    frechet,
+    galaxy,
+    inception_score,
+    kernel,
+    ms_ssim,
+    ndb,
+    precision_recall,
+)
 
 TABLE = {
     "frechet": frechet.METRIC,
     "kernel": kernel.METRIC,
-    "coverage": coverage.METRIC,
-    "inception": inception.METRIC,
-    "classes": modes.METRIC,
+    "coverage": precision_recall.METRIC,
+    "inception": inception_score.METRIC,
+    "classes": class_balance.METRIC,
     "ndb": ndb.METRIC,
     "ms_ssim": ms_ssim.METRIC,
     "morphology": galaxy.METRIC,
 }
 SCORES = {key: score for found in TABLE.values() for key, score in found.scores.items()}
 TRAINING = "frechet,classes"  # what is scored while training by default
-RANKED = tuple(key for key, score in SCORES.items() if score.better != "real")  # scores that can say which checkpoint is best
+RANKED = tuple(
+    key for key, score in SCORES.items() if score.better != "real"
+)  # scores that can say which checkpoint is best
 
 
 def named(names):
@@ -27,7 +38,9 @@ def named(names):
     asked = [word.strip() for word in names.split(",") if word.strip()]
     for name in asked:
         if name not in TABLE:
-            raise errors.InputError(f"--scores={names}: {name!r} is no metric; use some of {', '.join(TABLE)}.")
+            raise errors.InputError(
+                f"--scores={names}: {name!r} is no metric; use some of {', '.join(TABLE)}."
+            )
     return [name for name in TABLE if not asked or name in asked]
 
 

@@ -29,7 +29,9 @@ def _fit(features):
 
 def _root(correlation):
     """R [F, F] with R^T R = a correlation matrix, which may be singular: rows past its rank are zero."""
-    factor, order, rank, _ = lapack.dpstrf(correlation)  # Cholesky with pivots: factor^T factor = correlation[order, order]
+    factor, order, rank, _ = lapack.dpstrf(
+        correlation
+    )  # Cholesky with pivots: factor^T factor = correlation[order, order]
     factor = np.triu(factor)
     factor[rank:] = 0
     root = np.empty_like(factor)

@@ -23,12 +23,16 @@ _N_SIGMA = 3.0  # a galaxy stands out by this many times the noise of the sky,
 _CONTRAST = 6.0  # and by this many of 255 levels
 _FRAME = 1 / 16  # of the side: width of the frame of sky
 _BLUR = 1 / 64  # of the side: standard deviation of the Gaussian that blurs the noise
-_CENTRAL = 1 / 8  # of the side: how far from the middle the light is that makes an object the galaxy
+_CENTRAL = (
+    1 / 8
+)  # of the side: how far from the middle the light is that makes an object the galaxy
 _SMALLEST = 1 / 16  # of the side: radius of a disk as large as the smallest galaxy
 _BOX = 0.25  # of the radius of a disk as large as the galaxy: the box that smooths it, and the radius of its core
 _STEPS = 0.5 ** np.arange(5, 9)  # of the side, 1/32 to 1/256: the walk to the centre of symmetry
 _BLOCK = 2**19  # pixels that one thread works on at once: bounds the memory
-_IN_PLANE = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]  # images do not touch
+_IN_PLANE = (
+    ndimage.generate_binary_structure(3, 1) & np.array([False, True, False])[:, None, None]
+)  # images do not touch
 
 
 def view(images):
@@ -43,7 +47,10 @@ def view(images):
     """
     step = max(1, _BLOCK // (images.shape[1] * images.shape[2]))
     with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        blocks = pool.map(lambda start: _rows(np.asarray(images[start : start + step])), range(0, len(images), step))
+        blocks = pool.map(
+            lambda start: _rows(np.asarray(images[start : start + step])),
+            range(0, len(images), step),
+        )
         return np.concatenate([np.zeros((0, len(COLUMNS))), *blocks])
 
 
@@ -82,7 +89,11 @@ def _chosen(objects, n_objects, light):
     image[objects] = np.arange(len(light))[:, None, None]
     brightness[0] = 0
     np.maximum.at(brightest, image, brightness)
-    return (brightness > 0) & (brightness == brightest[image]) & (area >= np.pi * (_SMALLEST * side) ** 2)
+    return (
+        (brightness > 0)
+        & (brightness == brightest[image])
+        & (area >= np.pi * (_SMALLEST * side) ** 2)
+    )
 
 
 def _rows(images):
@@ -91,7 +102,9 @@ def _rows(images):
     found, out = galaxy.any((1, 2)), np.zeros((len(images), len(COLUMNS)))
     if found.any():
         shape = _shape(np.where(others, 0, light)[found], galaxy[found], others[found])
-        out[found] = np.stack([*shape, colour(images[found], galaxy[found]), np.ones(found.sum())], 1)
+        out[found] = np.stack(
+            [*shape, colour(images[found], galaxy[found]), np.ones(found.sum())], 1
+        )
     return out
 
 
@@ -118,10 +131,17 @@ def _shape(light, galaxy, others):
 def _symmetric(galaxy, others, centre):
     """The galaxy and its mirror image about a centre, without other objects and theirs, and without pixels whose mirror image
     lies outside the picture: bool [n, H, W]."""
-    y, x = (np.rint(2 * c).astype(np.int64)[:, None] - np.arange(n) for c, n in zip(centre.T, galaxy.shape[1:], strict=True))
+    y, x = (
+        np.rint(2 * c).astype(np.int64)[:, None] - np.arange(n)
+        for c, n in zip(centre.T, galaxy.shape[1:], strict=True)
+    )
     height, width = galaxy.shape[1:]
     inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None]
-    at = np.arange(len(galaxy))[:, None, None], y.clip(0, height - 1)[:, :, None], x.clip(0, width - 1)[:, None]
+    at = (
+        np.arange(len(galaxy))[:, None, None],
+        y.clip(0, height - 1)[:, :, None],
+        x.clip(0, width - 1)[:, None],
+    )
     return (galaxy | galaxy[at]) & inside & ~(others | others[at])
 
 
@@ -172,9 +192,13 @@ def measure(real, fake):
     """
     real, fake = real["morphology"], fake["morphology"]
     galaxies = real[real[:, -1] > 0]
-    coloured = MEASURES.index("colour") if not (real[:, -2].any() or fake[:, -2].any()) else len(MEASURES)
+    coloured = (
+        MEASURES.index("colour") if not (real[:, -2].any() or fake[:, -2].any()) else len(MEASURES)
+    )
     compared = MEASURES[:coloured]
-    equal = [name for i, name in enumerate(compared) if len(galaxies) < 2 or np.ptp(galaxies[:, i]) == 0]
+    equal = [
+        name for i, name in enumerate(compared) if len(galaxies) < 2 or np.ptp(galaxies[:, i]) == 0
+    ]
     if equal:
         raise errors.InputError(
             f"{len(galaxies)} of {len(real)} real images show a galaxy, and their {equal[0]} does not differ; give morphology "
@@ -183,19 +207,33 @@ def measure(real, fake):
     from scipy import stats  # half a second, which training need not wait for
 
     distances = {
-        f"morph_{name}": float(stats.wasserstein_distance(real[:, i], fake[:, i]) / galaxies[:, i].std())
+        f"morph_{name}": float(
+            stats.wasserstein_distance(real[:, i], fake[:, i]) / galaxies[:, i].std()
+        )
         for i, name in enumerate(compared)
     }
     mean = float(np.mean(list(distances.values())))
-    return {"morphology": mean, "morph_colour": 0.0, **distances, "galaxies_found": float(fake[:, -1].mean())}
+    return {
+        "morphology": mean,
+        "morph_colour": 0.0,
+        **distances,
+        "galaxies_found": float(fake[:, -1].mean()),
+    }
 
 
 def _of_sky(source):
-    return source.name.partition(":")[0] in ("galaxies", "galaxyzoo") and min(source.images.shape[1:3]) >= MIN_SIZE
+    return (
+        source.name.partition(":")[0] in ("galaxies", "galaxyzoo")
+        and min(source.images.shape[1:3]) >= MIN_SIZE
+    )
 
 
 def _distance(title, what):
-    return metric.Score(title, "low", f"How much {what} differ from those of real galaxies, in their standard deviations.")
+    return metric.Score(
+        title,
+        "low",
+        f"How much {what} differ from those of real galaxies, in their standard deviations.",
+    )
 
 
 METRIC = metric.Metric(
@@ -206,13 +244,19 @@ METRIC = metric.Metric(
             "How far shapes, profiles and colours of galaxies are from real ones: mean of the distances below.",
         ),
         "morph_ellipticity": _distance("ellipticity", "flattenings (0 round, towards 1 a needle)"),
-        "morph_concentration": _distance("concentration", "concentrations of the light towards the centre"),
-        "morph_asymmetry": _distance("asymmetry", "asymmetries, what changes when a galaxy is turned by 180 degrees,"),
+        "morph_concentration": _distance(
+            "concentration", "concentrations of the light towards the centre"
+        ),
+        "morph_asymmetry": _distance(
+            "asymmetry", "asymmetries, what changes when a galaxy is turned by 180 degrees,"
+        ),
         "morph_smoothness": _distance("clumpiness", "shares of the light in clumps and arms"),
         "morph_gini": _distance("Gini", "inequalities of the brightness of a galaxy's pixels"),
         "morph_m20": _distance("M20", "distances of a galaxy's brightest parts from its centre"),
         "morph_colour": _distance("colour", "colours, from blue to red,"),
-        "galaxies_found": metric.Score("galaxies found", "high", "Share of the images that show a galaxy on a dark sky."),
+        "galaxies_found": metric.Score(
+            "galaxies found", "high", "Share of the images that show a galaxy on a dark sky."
+        ),
     },
     needs=("morphology",),
     measure=measure,

@@ -23,7 +23,11 @@ def mmd2(x, y):
     """
     x, y = (np.asarray(z, np.float64) for z in (x, y))
     n, m = len(x), len(y)
-    return float(_off_diagonal(x) / (n * (n - 1)) + _off_diagonal(y) / (m * (m - 1)) - 2 * _sum(x @ y.T, x.shape[1]) / (n * m))
+    return float(
+        _off_diagonal(x) / (n * (n - 1))
+        + _off_diagonal(y) / (m * (m - 1))
+        - 2 * _sum(x @ y.T, x.shape[1]) / (n * m)
+    )
 
 
 def _sum(products, dim):
@@ -59,9 +63,13 @@ def kernel(a, b, subsets=SUBSETS, size=SIZE, seed=SEED):
     """
     for x in (a, b):
         if len(x) < 2:
-            raise errors.InputError(f"A kernel distance was asked of {len(x)} images; use at least 2.")
+            raise errors.InputError(
+                f"A kernel distance was asked of {len(x)} images; use at least 2."
+            )
         if not np.isfinite(x).all():
-            raise errors.InputError("Features contain infinite or undefined values; check the images and the feature net.")
+            raise errors.InputError(
+                "Features contain infinite or undefined values; check the images and the feature net."
+            )
     size = min(size, len(a), len(b))
     rng, values = np.random.default_rng(seed), []
     for _ in range(1 if size == len(a) == len(b) else subsets):  # all subsets of everything are one

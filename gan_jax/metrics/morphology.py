@@ -19,7 +19,9 @@ def centroid(light):
     """Mean position of the light, which has a positive sum: a centre, float64 [n, 2]."""
     rows, columns = light.sum(2), light.sum(1)
     total = rows.sum(1)
-    return np.stack([rows @ np.arange(rows.shape[1]) / total, columns @ np.arange(columns.shape[1]) / total], 1)
+    return np.stack(
+        [rows @ np.arange(rows.shape[1]) / total, columns @ np.arange(columns.shape[1]) / total], 1
+    )
 
 
 def ellipticity(light, mask):
@@ -30,7 +32,10 @@ def ellipticity(light, mask):
     Source: Bertin and Arnouts 1996 (SExtractor), and its manual on thin regions.
     """
     light = np.where(mask, light, 0)
-    y, x = (np.arange(size) - c[:, None] for size, c in zip(light.shape[1:], centroid(light).T, strict=True))
+    y, x = (
+        np.arange(size) - c[:, None]
+        for size, c in zip(light.shape[1:], centroid(light).T, strict=True)
+    )
     rows, columns = light.sum(2), light.sum(1)
     total = rows.sum(1)
     yy, xx = (rows * y**2).sum(1) / total, (columns * x**2).sum(1) / total
@@ -89,7 +94,10 @@ def asymmetry(light, weight, centre, sky=0.0):
 
     Source: Conselice 2003 (without the factor 1/2 of earlier papers); Lotz et al. 2004, eq. 10.
     """
-    return _ratio(_differences(light, weight, centre[None])[0] - sky * _sum(weight), _sum(weight * np.abs(light)))
+    return _ratio(
+        _differences(light, weight, centre[None])[0] - sky * _sum(weight),
+        _sum(weight * np.abs(light)),
+    )
 
 
 def symmetry_centre(light, weight, start, steps):
@@ -105,7 +113,9 @@ def symmetry_centre(light, weight, start, steps):
 
     Source: Conselice, Bershady and Jangren 2000 (there each step is repeated until the centre rests).
     """
-    square = np.array([(0, 0), *((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j)])  # the present one wins a tie
+    square = np.array(
+        [(0, 0), *((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j)]
+    )  # the present one wins a tie
     centre = np.asarray(start, np.float64)
     for step in steps:
         around = centre + step * square[:, None]
@@ -164,7 +174,9 @@ def gini(light, mask):
 
     Source: Lotz et al. 2004, eq. 6.
     """
-    rising = np.sort(np.where(mask, np.abs(light), 0).reshape(len(light), -1), 1)  # what is outside comes first and adds 0
+    rising = np.sort(
+        np.where(mask, np.abs(light), 0).reshape(len(light), -1), 1
+    )  # what is outside comes first and adds 0
     size, m, total = rising.shape[1], mask.sum((1, 2)), rising.sum(1)
     return (rising @ (2.0 * np.arange(size) - 2 * size + 1) + m * total) / ((m - 1).clip(1) * total)
 
@@ -182,7 +194,10 @@ def m20(light, mask):
     grown = rising.cumsum(1)
     first = (grown >= 0.8 * grown[:, -1:]).argmax(1)
     bright = light >= rising[np.arange(len(light)), first][:, None, None]
-    y, x = (np.arange(size) - c[:, None] for size, c in zip(light.shape[1:], centroid(light).T, strict=True))
+    y, x = (
+        np.arange(size) - c[:, None]
+        for size, c in zip(light.shape[1:], centroid(light).T, strict=True)
+    )
     moment = light * (y[:, :, None] ** 2 + x[:, None] ** 2)
     return np.log10(_ratio(_sum(moment * bright), _sum(moment)).clip(10**M20_FLOOR))
 

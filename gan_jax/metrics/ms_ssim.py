@@ -33,7 +33,12 @@ def ms_ssim(a, b):
     """
     step = max(1, _FLOATS // a[0].size)
     blocks = [slice(start, start + step) for start in range(0, len(a), step)]
-    return np.concatenate([_block(*(np.moveaxis(x[block].astype(np.float64), -1, 1) for x in (a, b))) for block in blocks])
+    return np.concatenate(
+        [
+            _block(*(np.moveaxis(x[block].astype(np.float64), -1, 1) for x in (a, b)))
+            for block in blocks
+        ]
+    )
 
 
 def _block(a, b):
@@ -103,7 +108,9 @@ def likeness(images, pairs=PAIRS):
     """
     n = min(len(images) // 2, pairs)
     if not n:
-        raise errors.InputError(f"MS-SSIM between images was asked of {len(images)} images; use at least 2.")
+        raise errors.InputError(
+            f"MS-SSIM between images was asked of {len(images)} images; use at least 2."
+        )
     return float(ms_ssim(images[: 2 * n : 2], images[1 : 2 * n : 2]).mean())
 
 

@@ -51,7 +51,9 @@ def _start(x, k, rng):
     nearest = np.minimum(nearest, _squares(x, norms, rows)[:, 0])
     while len(rows) < k:
         steps = np.cumsum(nearest, dtype=np.float64)
-        chosen = np.minimum(np.searchsorted(steps, rng.random(draws) * steps[-1], side="right"), len(x) - 1)
+        chosen = np.minimum(
+            np.searchsorted(steps, rng.random(draws) * steps[-1], side="right"), len(x) - 1
+        )
         left = np.minimum(nearest[:, None], _squares(x, norms, chosen))
         best = left.sum(0, dtype=np.float64).argmin()
         rows.append(chosen[best])
@@ -112,7 +114,9 @@ def ndb(real, fake, k=None, seed=SEED):
             f"Bins were asked of {len(real)} real and {len(fake)} generated images; use at least {2 * PER_BIN} of each."
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise errors.InputError("Features contain infinite or undefined values; check the images and the feature net.")
+        raise errors.InputError(
+            "Features contain infinite or undefined values; check the images and the feature net."
+        )
     k = bins(len(real)) if k is None else k
     centers = kmeans(real, k, seed)
     counts = [np.bincount(assign(x, centers), minlength=k) for x in (real, fake)]

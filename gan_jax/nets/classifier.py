@@ -26,7 +26,11 @@ class Classifier(nn.Module):
     def __call__(self, x, train=False):
         size = x.shape[1]
         x = layers.Conv(
-            self.widths[0], kernel=5, stride=2 if size > 16 else 1, use_bias=False, weights=layers.Weights("lecun")
+            self.widths[0],
+            kernel=5,
+            stride=2 if size > 16 else 1,
+            use_bias=False,
+            weights=layers.Weights("lecun"),
         )(x)
         for i, width in enumerate(self.widths):
             x = self._block(x, width, 2 if i or size > 32 else 1, train)
@@ -37,10 +41,20 @@ class Classifier(nn.Module):
         """Pre-activation residual block (He et al. 2016, "Identity mappings in deep residual networks", figure 1b)."""
         y = nn.relu(layers.norm(self, train)(x))
         same = width == x.shape[-1] and stride == 1
-        short = x if same else layers.Conv(width, kernel=1, stride=stride, use_bias=False, weights=layers.Weights("lecun"))(y)
-        y = layers.Conv(width, kernel=3, stride=stride, use_bias=False, weights=layers.Weights("lecun"))(y)
+        short = (
+            x
+            if same
+            else layers.Conv(
+                width, kernel=1, stride=stride, use_bias=False, weights=layers.Weights("lecun")
+            )(y)
+        )
+        y = layers.Conv(
+            width, kernel=3, stride=stride, use_bias=False, weights=layers.Weights("lecun")
+        )(y)
         y = nn.relu(layers.norm(self, train)(y))
-        return short + layers.Conv(width, kernel=3, stride=1, use_bias=False, weights=layers.Weights("lecun"))(y)
+        return short + layers.Conv(
+            width, kernel=3, stride=1, use_bias=False, weights=layers.Weights("lecun")
+        )(y)
 
 
 class Perceptron(nn.Module):
@@ -52,6 +66,8 @@ class Perceptron(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        hidden = layers.Dense(self.widths[0], use_bias=False, weights=layers.Weights("he"))(layers.flatten(x))
+        hidden = layers.Dense(self.widths[0], use_bias=False, weights=layers.Weights("he"))(
+            layers.flatten(x)
+        )
         features = nn.relu(layers.norm(self, train)(hidden))
         return features, nn.Dense(self.n_classes)(features)

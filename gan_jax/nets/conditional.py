@@ -68,7 +68,10 @@ class Gen(nn.Module):
         if self.how == "product":
             return inner(z * embed(z.shape[-1]), train=train)
         if self.how in ("concat", "plain"):
-            return inner(jnp.concatenate([z, embed(EMBEDDING) if self.how == "concat" else cond], -1), train=train)
+            return inner(
+                jnp.concatenate([z, embed(EMBEDDING) if self.how == "concat" else cond], -1),
+                train=train,
+            )
         return inner(z, cond, train=train)
 
 
@@ -90,5 +93,7 @@ class Disc(nn.Module):
             return inner(jnp.concatenate([x, plane], -1), train=train)
         if self.how == "projection":
             out = inner(x, train=train)
-            return out._replace(logit=out.logit + (out.features * embed(out.features.shape[-1])).sum(-1))
+            return out._replace(
+                logit=out.logit + (out.features * embed(out.features.shape[-1])).sum(-1)
+            )
         return inner(x, cond, train=train)

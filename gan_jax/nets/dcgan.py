@@ -128,7 +128,9 @@ class Trunk(nn.Module):
         widths = channels(self.size, self.width, self.style)
         for i, features in enumerate([*widths[:-1], self.last or widths[-1]]):
             normed = (i > 0 or self.style.first_norm) and self.norm == "batch"
-            x = layers.Conv(features, use_bias=self.style.bias or not normed, weights=self.weights)(x, train)
+            x = layers.Conv(features, use_bias=self.style.bias or not normed, weights=self.weights)(
+                x, train
+            )
             x = layers.norm(self, train)(x) if normed else x
             x = self.style.rest(x) if i else self.style.first(x)
         return layers.flatten(x)
@@ -149,8 +151,15 @@ class Disc(nn.Module):
     def __call__(self, x, *, train):
         style = self.style
         weights = self.weights._replace(init=style.disc_init or self.weights.init)
-        features = Trunk(self.size, self.width, style, self.norm, 0, weights, self.axis)(x, train=train)
-        out = heads(self, features, train, weights=self.weights._replace(init=style.head_init or self.weights.init))
+        features = Trunk(self.size, self.width, style, self.norm, 0, weights, self.axis)(
+            x, train=train
+        )
+        out = heads(
+            self,
+            features,
+            train,
+            weights=self.weights._replace(init=style.head_init or self.weights.init),
+        )
         if style.last_norm and self.norm == "batch":
             out = out._replace(logit=layers.norm(self, train)(out.logit[:, None])[:, 0])
         return out
@@ -170,7 +179,9 @@ class Enc(nn.Module):
     @nn.compact
     def __call__(self, x, *, train):
         last = 2 * channels(self.size, self.width, self.style)[-1] if self.wide else 0
-        x = Trunk(self.size, self.width, self.style, "batch", last, self.weights, self.axis)(x, train=train)
+        x = Trunk(self.size, self.width, self.style, "batch", last, self.weights, self.axis)(
+            x, train=train
+        )
         return layers.Dense(self.z_dim, weights=self.weights)(x, train)
 
 
@@ -184,7 +195,9 @@ class Styled(Family):
 
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images of a base.Shape."""
-        return Gen(shape.size, shape.colors, hp.width, hp.pixels, self.style, hp.gen_norm, n_gens, weights)
+        return Gen(
+            shape.size, shape.colors, hp.width, hp.pixels, self.style, hp.gen_norm, n_gens, weights
+        )
 
     def disc(self, hp, shape, weights, n_classes=0):
         """The discriminator; n_classes: see Disc."""

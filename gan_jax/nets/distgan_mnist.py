@@ -31,9 +31,13 @@ class Gen(nn.Module):
         def active(x):
             return nn.relu(x if bias else layers.norm(self, train, cond)(x))
 
-        x = active(layers.Dense(4 * 4 * 4 * width, bias, weights)(z, train)).reshape(-1, 4, 4, 4 * width)
+        x = active(layers.Dense(4 * 4 * 4 * width, bias, weights)(z, train)).reshape(
+            -1, 4, 4, 4 * width
+        )
         x = active(layers.ConvT(2 * width, (8, 8), use_bias=bias, weights=weights)(x, train))
-        x = nn.relu(layers.Dense(7 * 7 * 2 * width, weights=weights)(layers.flatten(x), train)).reshape(-1, 7, 7, 2 * width)
+        x = nn.relu(
+            layers.Dense(7 * 7 * 2 * width, weights=weights)(layers.flatten(x), train)
+        ).reshape(-1, 7, 7, 2 * width)
         x = active(layers.ConvT(width, (14, 14), use_bias=bias, weights=weights)(x, train))
         return squash(layers.ConvT(self.colors, (28, 28), weights=weights)(x, train), self.pixels)
 
@@ -42,7 +46,9 @@ class _Mnist(Family):
     def check(self, shape):
         """Refuses other sides than 28. Raises InputError."""
         if shape.size != SIZE:
-            raise InputError(f"--size={shape.size}: Dist-GAN's MNIST nets are for 28; use --size=28, or --net=dcgan.")
+            raise InputError(
+                f"--size={shape.size}: Dist-GAN's MNIST nets are for 28; use --size=28, or --net=dcgan."
+            )
 
     def gen(self, hp, shape, weights):
         """The generator."""
@@ -50,7 +56,9 @@ class _Mnist(Family):
 
     def disc(self, hp, shape, weights, n_classes=0):
         """The discriminator: dcgan's."""
-        return dcgan.Disc(shape.size, hp.width, norm=hp.disc_norm, n_classes=n_classes, weights=weights)
+        return dcgan.Disc(
+            shape.size, hp.width, norm=hp.disc_norm, n_classes=n_classes, weights=weights
+        )
 
     def enc(self, hp, shape, weights):
         """The encoder: dcgan's, with ReLU throughout."""

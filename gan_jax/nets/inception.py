@@ -42,7 +42,15 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        x = nn.Conv(self.features, self.kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv")(x)
+        x = nn.Conv(
+            self.features,
+            self.kernel,
+            self.stride,
+            self.padding,
+            use_bias=False,
+            precision="highest",
+            name="conv",
+        )(x)
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
 
 
@@ -88,7 +96,9 @@ class BlockB(nn.Module):
     @nn.compact
     def __call__(self, x):
         single = _Reduce(384, name="branch3x3")(x)
-        double = _Reduce(96, name="branch3x3dbl_3")(_chain(x, "branch3x3dbl", (64, (1, 1)), (96, (3, 3))))
+        double = _Reduce(96, name="branch3x3dbl_3")(
+            _chain(x, "branch3x3dbl", (64, (1, 1)), (96, (3, 3)))
+        )
         return jnp.concatenate([single, double, _halved(x)], -1)
 
 
@@ -102,7 +112,9 @@ class BlockC(nn.Module):
         across, down, w = (1, 7), (7, 1), self.width
         one = Conv(192, name="branch1x1")(x)
         single = _chain(x, "branch7x7", (w, (1, 1)), (w, across), (192, down))
-        double = _chain(x, "branch7x7dbl", (w, (1, 1)), (w, down), (w, across), (w, down), (192, across))
+        double = _chain(
+            x, "branch7x7dbl", (w, (1, 1)), (w, down), (w, across), (w, down), (192, across)
+        )
         pool = Conv(192, name="branch_pool")(_average(x))
         return jnp.concatenate([one, single, double, pool], -1)
 
@@ -125,7 +137,10 @@ class BlockE(nn.Module):
     @nn.compact
     def __call__(self, x):
         def split(x, name):
-            return [Conv(384, kernel, name=f"{name}{part}")(x) for part, kernel in (("a", (1, 3)), ("b", (3, 1)))]
+            return [
+                Conv(384, kernel, name=f"{name}{part}")(x)
+                for part, kernel in (("a", (1, 3)), ("b", (3, 1)))
+            ]
 
         one = Conv(320, name="branch1x1")(x)
         single = split(_chain(x, "branch3x3", (384, (1, 1))), "branch3x3_2")
@@ -169,23 +184,33 @@ def from_state_dict(arrays, name):
     Raises:
       InputError: a weight is missing, too many, of another shape, or not finite.
     """
-    spec = jax.eval_shape(Inception().init, jax.random.key(0), jax.ShapeDtypeStruct((1, 75, 75, 3), np.float32))
+    spec = jax.eval_shape(
+        Inception().init, jax.random.key(0), jax.ShapeDtypeStruct((1, 75, 75, 3), np.float32)
+    )
     variables, left = {}, {key for key in arrays if not key.endswith("num_batches_tracked")}
     for path, leaf in traverse_util.flatten_dict(spec).items():
         key = ".".join([*path[1:-2], _LEAVES[path[-2:]]])
         if key not in arrays:
-            raise InputError(f"{name} has no {key}; give the state dict of pytorch-fid's Inception v3.")
+            raise InputError(
+                f"{name} has no {key}; give the state dict of pytorch-fid's Inception v3."
+            )
         value = np.asarray(arrays[key], np.float32)
-        value = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T  # [Co, Ci, h, w], [F, K]
+        value = (
+            value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
+        )  # [Co, Ci, h, w], [F, K]
         if value.shape != leaf.shape:
             raise InputError(
                 f"{key} of {name} is {list(arrays[key].shape)}, not as in pytorch-fid's Inception v3 (other weights "
                 "measure other distances); give pytorch-fid's."
             )
         if not np.isfinite(value).all():
-            raise InputError(f"{key} of {name} has values that are not finite; the file is damaged.")
+            raise InputError(
+                f"{key} of {name} has values that are not finite; the file is damaged."
+            )
         variables[path] = value
         left.discard(key)
     if left:
-        raise InputError(f"{name} has {min(left)}, which pytorch-fid's Inception v3 has not; give the weights of that net.")
+        raise InputError(
+            f"{name} has {min(left)}, which pytorch-fid's Inception v3 has not; give the weights of that net."
+        )
     return traverse_util.unflatten_dict(variables)

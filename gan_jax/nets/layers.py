@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax import parallel
-from gan_jax.nets import conv, sums
+from gan_jax.core import parallel
+from gan_jax.ops import conv, reduce
 
 
 class Weights(NamedTuple):
@@ -56,13 +56,19 @@ def _weight(layer, shape, train, transposed=False):
     w = layer.param("kernel", initializer(layer.weights.init, transposed), shape)
     if not layer.weights.spectral:
         return w
-    matrix = (jnp.moveaxis(w, -2, -1) if transposed else w).reshape(-1, shape[-2 if transposed else -1])
+    matrix = (jnp.moveaxis(w, -2, -1) if transposed else w).reshape(
+        -1, shape[-2 if transposed else -1]
+    )
     u = layer.variable(
-        "batch_stats", "u", lambda: _unit(jax.random.normal(layer.make_rng("params"), (matrix.shape[1],), jnp.float32))
+        "batch_stats",
+        "u",
+        lambda: _unit(jax.random.normal(layer.make_rng("params"), (matrix.shape[1],), jnp.float32)),
     )
     fixed = jax.lax.stop_gradient(matrix)
     v = _unit(fixed @ u.value.astype(w.dtype))
-    new = _unit(v @ fixed) if train else _unit(u.value).astype(w.dtype)  # an averaged vector is shorter than 1
+    new = (
+        _unit(v @ fixed) if train else _unit(u.value).astype(w.dtype)
+    )  # an averaged vector is shorter than 1
     if train and not layer.is_initializing():
         u.value = new.astype(jnp.float32)
     return w / (v @ matrix @ new)
@@ -78,14 +84,17 @@ def product(a, b):
     return a @ b
 
 
-product.defvjp(lambda a, b: (product(a, b), (a, b)), lambda saved, g: (product(g, saved[1].T), product(saved[0].T, g)))
+product.defvjp(
+    lambda a, b: (product(a, b), (a, b)),
+    lambda saved, g: (product(g, saved[1].T), product(saved[0].T, g)),
+)
 
 
 def _biased(layer, y):
     """y [..., features] plus the layer's bias, if it has one."""
     if not layer.use_bias:
         return y
-    return y + sums.spread(layer.param("bias", nn.initializers.zeros, (layer.features,)), y.shape)
+    return y + reduce.spread(layer.param("bias", nn.initializers.zeros, (layer.features,)), y.shape)
 
 
 class Dense(nn.Module):
@@ -170,21 +179,30 @@ class BatchNorm(nn.Module):
 
     def _moments(self, x):
         n = x.size // x.shape[-1]
-        mean, square = parallel.average((sums.total(x) / n, sums.total(x * x) / n), self.axis)
+        mean, square = parallel.average((reduce.total(x) / n, reduce.total(x * x) / n), self.axis)
         return mean, jnp.maximum(square - mean**2, 0)
 
     @nn.compact
     def __call__(self, x):
         shape, wide = x.shape[-1:], x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        running = [self.variable("batch_stats", "mean", jnp.zeros, shape), self.variable("batch_stats", "var", jnp.ones, shape)]
+        running = [
+            self.variable("batch_stats", "mean", jnp.zeros, shape),
+            self.variable("batch_stats", "var", jnp.ones, shape),
+        ]
         mean, var = self._moments(wide) if self.train else (r.value for r in running)
         if self.train and not self.is_initializing():
             for r, now in zip(running, (mean, var), strict=True):
                 r.value = self.momentum * r.value + (1 - self.momentum) * now
         scale = jax.lax.rsqrt(var + 1e-5)
-        scale = scale * self.param("scale", nn.initializers.ones, shape) if self.use_scale else scale
-        offset = (self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0) - mean * scale
-        return (wide * sums.spread(scale, x.shape) + sums.spread(offset, x.shape)).astype(x.dtype)
+        scale = (
+            scale * self.param("scale", nn.initializers.ones, shape) if self.use_scale else scale
+        )
+        offset = (
+            self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0
+        ) - mean * scale
+        return (wide * reduce.spread(scale, x.shape) + reduce.spread(offset, x.shape)).astype(
+            x.dtype
+        )
 
 
 def norm(net, train, cond=None, momentum=0.9, name=None, **options):
@@ -202,7 +220,10 @@ def norm(net, train, cond=None, momentum=0.9, name=None, **options):
         if cond is None:
             return y
         shape = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
-        delta = [nn.Dense(x.shape[-1], use_bias=False, kernel_init=nn.initializers.zeros)(cond) for _ in range(2)]
+        delta = [
+            nn.Dense(x.shape[-1], use_bias=False, kernel_init=nn.initializers.zeros)(cond)
+            for _ in range(2)
+        ]
         return y * (1 + delta[0].reshape(shape)) + delta[1].reshape(shape)
 
     return normed

@@ -42,8 +42,14 @@ class Gen(nn.Module):
     @nn.compact
     def __call__(self, z, cond=None, which=None, *, train):
         def hidden(net, x, i):
-            x = self.act(layers.Dense(self.widths[i], weights=self.weights, name=f"hidden_{i}")(x, train))
-            return layers.norm(net, train, cond, momentum=0.8, name=f"norm_{i}")(x) if self.normed else x
+            x = self.act(
+                layers.Dense(self.widths[i], weights=self.weights, name=f"hidden_{i}")(x, train)
+            )
+            return (
+                layers.norm(net, train, cond, momentum=0.8, name=f"norm_{i}")(x)
+                if self.normed
+                else x
+            )
 
         def stem(net, z):
             return hidden(net, z, 0)
@@ -108,7 +114,16 @@ class Plain(Family):
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images or points of a base.Shape."""
         normed = self.normed and hp.gen_norm == "batch"
-        return Gen(shape.size, shape.colors, self.gen_widths(hp), hp.pixels, self.act, normed, n_gens, weights)
+        return Gen(
+            shape.size,
+            shape.colors,
+            self.gen_widths(hp),
+            hp.pixels,
+            self.act,
+            normed,
+            n_gens,
+            weights,
+        )
 
     def disc(self, hp, shape, weights, n_classes=0):
         """The discriminator; n_classes: see Disc."""
@@ -125,13 +140,18 @@ def _equal(hp):
 
 PLAIN = Plain(_equal, _equal, nn.relu, points=True)
 KERAS = Plain(
-    lambda hp: (hp.width, 2 * hp.width, 4 * hp.width), lambda hp: (2 * hp.width, hp.width), dcgan.leaky_relu, normed=True
+    lambda hp: (hp.width, 2 * hp.width, 4 * hp.width),
+    lambda hp: (2 * hp.width, hp.width),
+    dcgan.leaky_relu,
+    normed=True,
 )
 
 
 def _uniform(limit):
     """Initialiser: uniform in [-limit, limit]."""
-    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -limit, limit)
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(
+        key, shape, dtype, -limit, limit
+    )
 
 
 _GEN_INIT, _DISC_INIT = _uniform(0.05), _uniform(0.005)
@@ -204,7 +224,9 @@ class CondDisc(nn.Module):
     @nn.compact
     def __call__(self, x, cond, *, train):
         def hidden(x, n, pieces):
-            return layers.dropout(self, _maxout(self, x, units(n, self.width), pieces, train), 0.5, train)
+            return layers.dropout(
+                self, _maxout(self, x, units(n, self.width), pieces, train), 0.5, train
+            )
 
         x = jnp.concatenate([hidden(layers.flatten(x), 240, 5), hidden(cond, 50, 5)], -1)
         return heads(self, hidden(x, 240, 4), train)
@@ -218,7 +240,14 @@ class _Maxout(Family):
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images of a base.Shape."""
         weights = weights._replace(init=_GEN_INIT)
-        return Gen(shape.size, shape.colors, (units(1200, hp.width),) * 2, hp.pixels, n_gens=n_gens, weights=weights)
+        return Gen(
+            shape.size,
+            shape.colors,
+            (units(1200, hp.width),) * 2,
+            hp.pixels,
+            n_gens=n_gens,
+            weights=weights,
+        )
 
     def disc(self, hp, shape, weights, n_classes=0):
         """The discriminator; n_classes: of a second head; 0: none."""
@@ -236,7 +265,9 @@ class _Cgan(_Maxout):
 
     def gen(self, hp, shape, weights):
         """The generator for images of a base.Shape."""
-        return CondGen(shape.size, shape.colors, hp.width, hp.pixels, weights._replace(init=_GEN_INIT))
+        return CondGen(
+            shape.size, shape.colors, hp.width, hp.pixels, weights._replace(init=_GEN_INIT)
+        )
 
     def disc(self, hp, shape, weights, n_classes=0):
         """The discriminator; n_classes: of a second head; 0: none."""

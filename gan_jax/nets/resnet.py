@@ -27,7 +27,9 @@ def start(size):
       InputError: no such side leads to `size`.
     """
     if size < 8:
-        raise InputError(f"--size={size} is too small for --net=sngan and --net=resnet; use 8 or more.")
+        raise InputError(
+            f"--size={size} is too small for --net=sngan and --net=resnet; use 8 or more."
+        )
     n = (size // 4).bit_length() - 1
     low = size >> n << n
     if size != low:
@@ -57,10 +59,14 @@ class SnganGen(nn.Module):
         side, n = start(self.size)
         *widths, first = [self.width * min(2 ** (i + 1), 16) for i in range(n + 1)]
         normed = self.norm == "batch"
-        x = nn.relu(layers.Dense(side**2 * first, weights=self.weights)(z, train)).reshape(-1, side, side, first)
+        x = nn.relu(layers.Dense(side**2 * first, weights=self.weights)(z, train)).reshape(
+            -1, side, side, first
+        )
         for features in widths[::-1]:
             side *= 2
-            x = layers.ConvT(features, (side, side), 4, use_bias=not normed, weights=self.weights)(x, train)
+            x = layers.ConvT(features, (side, side), 4, use_bias=not normed, weights=self.weights)(
+                x, train
+            )
             x = nn.relu(layers.norm(self, train, cond)(x) if normed else x)
         return squash(layers.Conv(self.colors, 3, 1, weights=self.weights)(x, train), self.pixels)
 
@@ -100,12 +106,16 @@ def _block(net, x, features, train, active, resize="", first=False):
       active: what activates the block's input and its middle. resize: "", "up" or "down". first: x is an image, which nothing
         activates.
     """
-    of = lambda when: resize if resize == when else ""  # noqa: E731
-    y = layers.Conv(features, 3, 1, weights=net.weights, resize=of("up"))(x if first else active(x), train)
+    of = lambda when: resize if resize == when else ""
+    y = layers.Conv(features, 3, 1, weights=net.weights, resize=of("up"))(
+        x if first else active(x), train
+    )
     y = layers.Conv(features, 3, 1, weights=net.weights, resize=of("down"))(active(y), train)
     if not resize and x.shape[-1] == features:
         return x + y
-    short = layers.Conv(features, 1, 1, weights=net.weights)(downsample(x) if resize == "down" else x, train)
+    short = layers.Conv(features, 1, 1, weights=net.weights)(
+        downsample(x) if resize == "down" else x, train
+    )
     return (layers.upsample(short) if resize == "up" else short) + y
 
 
@@ -129,10 +139,14 @@ class ResnetGen(nn.Module):
             return nn.relu(layers.norm(self, train, cond)(x) if self.norm == "batch" else x)
 
         (side, n), features = start(self.size), 2 * self.width
-        x = layers.Dense(side**2 * features, weights=self.weights)(z, train).reshape(-1, side, side, features)
+        x = layers.Dense(side**2 * features, weights=self.weights)(z, train).reshape(
+            -1, side, side, features
+        )
         for _ in range(n):
             x = _block(self, x, features, train, active, "up")
-        return squash(layers.Conv(self.colors, 3, 1, weights=self.weights)(active(x), train), self.pixels)
+        return squash(
+            layers.Conv(self.colors, 3, 1, weights=self.weights)(active(x), train), self.pixels
+        )
 
 
 class ResnetDisc(nn.Module):
@@ -199,5 +213,11 @@ class _Halving(Family):
         return self._enc(hp, shape.size, weights)
 
 
-SNGAN = _Halving(SnganGen, SnganDisc, lambda hp, size, weights: dcgan.Enc(size, 2 * hp.width, hp.z_dim, weights=weights))
-RESNET = _Halving(ResnetGen, ResnetDisc, lambda hp, size, weights: ResnetEnc(size, hp.width, hp.z_dim, weights))
+SNGAN = _Halving(
+    SnganGen,
+    SnganDisc,
+    lambda hp, size, weights: dcgan.Enc(size, 2 * hp.width, hp.z_dim, weights=weights),
+)
+RESNET = _Halving(
+    ResnetGen, ResnetDisc, lambda hp, size, weights: ResnetEnc(size, hp.width, hp.z_dim, weights)
+)

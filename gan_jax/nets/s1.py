@@ -29,7 +29,11 @@ class Gen7(nn.Module):
     @nn.compact
     def __call__(self, z, cond=None, *, train):
         def active(x):
-            return layers.norm(self, train, cond, momentum=0.8)(nn.relu(x)) if self.norm == "batch" else nn.relu(x)
+            return (
+                layers.norm(self, train, cond, momentum=0.8)(nn.relu(x))
+                if self.norm == "batch"
+                else nn.relu(x)
+            )
 
         side, width = self.size // 4, self.width
         x = layers.Dense(side**2 * width, weights=self.weights)(z, train)
@@ -61,7 +65,9 @@ class Gen4(nn.Module):
         for features in (2 * width, width):
             x = active(layers.Conv(features, stride=1, weights=self.weights, resize="up")(x, train))
         x = active(layers.Conv(max(width // 2, 1), stride=1, weights=self.weights)(x, train))
-        return squash(layers.Conv(self.colors, stride=1, weights=self.weights)(x, train), self.pixels)
+        return squash(
+            layers.Conv(self.colors, stride=1, weights=self.weights)(x, train), self.pixels
+        )
 
 
 def _trunk(net, x, train):
@@ -115,7 +121,9 @@ class _Section7(Family):
         """Refuses sides that do not double twice. Raises InputError."""
         if shape.size % 4:
             low = shape.size // 4 * 4
-            raise InputError(f"--size={shape.size} is not a multiple of 4, as S1's nets need; use {low} or {low + 4}.")
+            raise InputError(
+                f"--size={shape.size} is not a multiple of 4, as S1's nets need; use {low} or {low + 4}."
+            )
 
     def widths(self, width):
         """Channels of D's convolutions."""

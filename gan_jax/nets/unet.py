@@ -20,7 +20,9 @@ def levels(size):
     """
     if size < 4 or size & (size - 1):
         low = max(1 << size.bit_length() - 1, 4)
-        raise InputError(f"--size={size} is not a power of two, as the U-Net needs; use {low} or {2 * low}.")
+        raise InputError(
+            f"--size={size} is not a power of two, as the U-Net needs; use {low} or {2 * low}."
+        )
     return size.bit_length() - 1
 
 
@@ -56,7 +58,9 @@ class UNet(nn.Module):
             skips.append(x)
         for i, (features, skip) in enumerate(zip(widths[-2::-1], skips[-2::-1], strict=True)):
             normed = self.norm == "batch"
-            x = layers.ConvT(features, skip.shape[1:3], 4, use_bias=not normed, weights=self.weights)(x, train)
+            x = layers.ConvT(
+                features, skip.shape[1:3], 4, use_bias=not normed, weights=self.weights
+            )(x, train)
             x = layers.norm(self, train)(x) if normed else x
             x = layers.dropout(self, x, 0.5, train) if i < 3 else x
             x = jnp.concatenate([nn.relu(x), skip], -1)
@@ -83,7 +87,9 @@ class PatchDisc(nn.Module):
         x = jnp.concatenate([cond, x], -1)
         for i, features in enumerate(_channels(self.width, self.n_down + 1)):
             normed = self.norm == "batch" and i > 0
-            x = layers.Conv(features, 4, 2 if i < self.n_down else 1, use_bias=not normed, weights=self.weights)(x, train)
+            x = layers.Conv(
+                features, 4, 2 if i < self.n_down else 1, use_bias=not normed, weights=self.weights
+            )(x, train)
             x = dcgan.leaky_relu(layers.norm(self, train)(x) if normed else x)
         logits = layers.Conv(1, 4, 1, weights=self.weights)(x, train)
         return DiscOut(layers.flatten(logits), layers.flatten(x))

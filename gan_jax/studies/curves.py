@@ -6,7 +6,10 @@ import pathlib
 import jax
 import numpy as np
 
-from gan_jax import cache, evaluate, log, runs, sampling
+from gan_jax import cache
+from gan_jax.metrics import evaluate
+from gan_jax.rundir import log, run_folder
+from gan_jax.training import sampling
 
 SCORED = "scored.json"  # of a run folder: what `score` found
 
@@ -19,12 +22,16 @@ def read(folder, name):
 
     Returns:
       (steps int64 [T], seconds of training up to there float64 [T], values float64 [T]). The seconds are those of the updates
-      alone, over all starts: compiling, scoring, sampling and saving are timed apart (train.Timer). T is 0 where nothing was
+      alone, over all starts: compiling, scoring, sampling and saving are timed apart (training_loop.Timer). T is 0 where nothing was
       logged.
     """
     rows = [row for row in log.read(pathlib.Path(folder) / "metrics.jsonl") if name in row]
     seconds = [row["wall"]["train_s"] for row in rows]
-    return np.array([row["step"] for row in rows], int), np.array(seconds, float), np.array([row[name] for row in rows], float)
+    return (
+        np.array([row["step"] for row in rows], int),
+        np.array(seconds, float),
+        np.array([row[name] for row in rows], float),
+    )
 
 
 def score(folder, see, ref, n):
@@ -36,7 +43,11 @@ def score(folder, see, ref, n):
     Returns:
       evaluate.row's dict, with "steps" and "train_s", the seconds of training.
     """
-    key = {"run": (folder / "DONE").read_text(), "net": see.extractor.name, "scores": list(see.metrics)}
+    key = {
+        "run": (folder / "DONE").read_text(),
+        "net": see.extractor.name,
+        "scores": list(see.metrics),
+    }
     key |= {"n_real": len(ref["features"]), "n": n}
     try:
         kept = json.loads((folder / SCORED).read_text())
@@ -44,9 +55,13 @@ def score(folder, see, ref, n):
         kept = {}
     if kept.get("key") == key:
         return kept["row"]
-    trained = runs.load(folder)
-    made = sampling.build_sampler(trained.method)(trained.state.vars(ema=True), jax.random.key(0), n)
+    trained = run_folder.load(folder)
+    made = sampling.build_sampler(trained.method)(
+        trained.state.vars(ema=True), jax.random.key(0), n
+    )
     spent = log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
     row = evaluate.row(see, [(ref, see(made))]) | {"steps": trained.step, "train_s": spent}
-    cache.write_atomic(folder / SCORED, json.dumps({"key": key, "row": row}, allow_nan=False) + "\n")
+    cache.write_atomic(
+        folder / SCORED, json.dumps({"key": key, "row": row}, allow_nan=False) + "\n"
+    )
     return row

@@ -8,8 +8,8 @@ import subprocess
 import time
 from typing import NamedTuple
 
-from gan_jax import log, runs
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError, Stopped
+from gan_jax.rundir import log, run_folder
 
 PAUSE = 0.1  # seconds between looks at what runs
 DONE, REFUSED, FAILED, STOPPED = EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED
@@ -80,7 +80,9 @@ def local(limit, pinned=True):
     def launch(words, out, err, slot):
         env = {**os.environ, **environment(slot, limit, found)}
         # In a session of its own: Ctrl-C reaches this process alone, which passes it on.
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True
+        )
         if pinned and cores and limit > 1:
             os.sched_setaffinity(process.pid, share(cores, slot, limit))  # before it starts threads
         return process
@@ -92,7 +94,9 @@ def supervised(words, out, err):
     """Runs a command inside a cluster's job and returns its exit code. What warns the job is passed on as SIGTERM, at which a
     run saves. out, err: files that are appended to and written."""
     with open(out, "ab") as to, open(err, "wb") as errors:
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # goes to all processes of the job; a command inherits this
+        signal.signal(
+            signal.SIGUSR2, signal.SIG_IGN
+        )  # goes to all processes of the job; a command inherits this
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=to, stderr=errors)
         for warning in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
             signal.signal(warning, lambda *_: process.terminate())
@@ -133,13 +137,19 @@ def cluster(options, folder):
 
     named = dict(word.partition("=")[::2] for word in options.split(","))
     if "timeout_min" not in named:
-        raise InputError(f"--slurm={options} lacks timeout_min, a job's limit in minutes; add timeout_min=600, say.")
+        raise InputError(
+            f"--slurm={options} lacks timeout_min, a job's limit in minutes; add timeout_min=600, say."
+        )
     try:
         executor = submitit.AutoExecutor(folder, cluster=named.pop("cluster", "slurm"))
         executor.update_parameters(**{k: int(v) if v.isdigit() else v for k, v in named.items()})
     except (RuntimeError, ValueError, TypeError, NameError, AssertionError) as error:
-        raise InputError(f"--slurm={options} is not what submitit takes here: {' '.join(str(error).split())}") from error
-    return lambda words, out, err, slot: Submitted(executor.submit(supervised, words, out.name, err.name))
+        raise InputError(
+            f"--slurm={options} is not what submitit takes here: {' '.join(str(error).split())}"
+        ) from error
+    return lambda words, out, err, slot: Submitted(
+        executor.submit(supervised, words, out.name, err.name)
+    )
 
 
 def run(jobs, limit, launch, logs, signals, began, ended):
@@ -147,7 +157,7 @@ def run(jobs, limit, launch, logs, signals, began, ended):
 
     Args:
       jobs: [Job]. launch: see `local`, `cluster`. logs: folder for NAME.out and NAME.err, which exists.
-      signals: train.Signals. began: called with a Job. ended: called with a Job and its End.
+      signals: training_loop.Signals. began: called with a Job. ended: called with a Job and its End.
 
     Raises:
       Stopped: a signal came; all that ran were asked to save and have ended.
@@ -159,17 +169,31 @@ def run(jobs, limit, launch, logs, signals, began, ended):
                 code = process.poll()
                 if code is not None:
                     del running[slot]
-                    ended(job, _end(code, logs / f"{job.name}.err", time.monotonic() - since, stopping))
+                    ended(
+                        job,
+                        _end(code, logs / f"{job.name}.err", time.monotonic() - since, stopping),
+                    )
             if signals.name and not stopping:
                 stopping = True
                 for _, process, _ in running.values():
                     process.terminate()
             free = [slot for slot in range(limit) if slot not in running]
-            ready = [] if stopping else [job for job in waiting if free and not (job.folder and runs.is_claimed(job.folder))]
+            ready = (
+                []
+                if stopping
+                else [
+                    job
+                    for job in waiting
+                    if free and not (job.folder and run_folder.is_claimed(job.folder))
+                ]
+            )
             for slot, job in zip(free, ready, strict=False):
                 waiting.remove(job)
                 began(job)
-                with open(logs / f"{job.name}.out", "ab") as out, open(logs / f"{job.name}.err", "wb") as err:
+                with (
+                    open(logs / f"{job.name}.out", "ab") as out,
+                    open(logs / f"{job.name}.err", "wb") as err,
+                ):
                     running[slot] = job, launch(job.words, out, err, slot), time.monotonic()
             if waiting and not (running or stopping or told):
                 told = True

@@ -57,10 +57,20 @@ def paired(a, b, n_comparisons=1):
     d, n = a - b, len(a)
     mean = float(d.mean())
     if n < 2:
-        return Paired(n, mean, None, None, None, None, "one pair has no spread: no interval, no p-value")
+        return Paired(
+            n, mean, None, None, None, None, "one pair has no spread: no interval, no p-value"
+        )
     if np.ptp(d) <= 8 * np.finfo(np.float64).eps * max(np.abs(a).max(), np.abs(b).max()):
         same = "are 0" if mean == 0 else "are the same"
-        return Paired(n, mean, None, None, None, None, f"all {n} differences {same}: no spread, no interval, no p-value")
+        return Paired(
+            n,
+            mean,
+            None,
+            None,
+            None,
+            None,
+            f"all {n} differences {same}: no spread, no interval, no p-value",
+        )
     error = d.std(ddof=1) / np.sqrt(n)
     half = float(stats.t.ppf(1 - 0.025 / n_comparisons, n - 1) * error)
     t = float(mean / error)

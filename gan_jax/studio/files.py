@@ -54,7 +54,9 @@ def read_json(path):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path.name} cannot be read: it is damaged, or of another version ({error}).") from error
+        raise InputError(
+            f"{path.name} cannot be read: it is damaged, or of another version ({error})."
+        ) from error
     if not isinstance(found, dict):
         raise InputError(f"{path.name} cannot be read: it holds no JSON object.")
     return found

@@ -6,7 +6,16 @@ from gan_jax.errors import InputError
 from gan_jax.settings import check, setting
 
 LONGEST = 500  # characters of a value
-UNSET = ("help", "debug", "workdir", "dry_run", "check_data", "restart", "members", "members_by")  # not asked for in a form
+UNSET = (
+    "help",
+    "debug",
+    "workdir",
+    "dry_run",
+    "check_data",
+    "restart",
+    "members",
+    "members_by",
+)  # not asked for in a form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +26,12 @@ class Asked:
     ema: bool = setting(True, "use the averaged generator")
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
     n: int = setting(36, "how many images", low=1, high=4096)
-    kind: int = setting(-1, "only this class, generator or code; -1: as in the data", low=-1, high=100_000)
-    truncation: float = setting(0.0, "keep the noise within so many standard deviations; 0: all of it", low=0.0, high=10.0)
+    kind: int = setting(
+        -1, "only this class, generator or code; -1: as in the data", low=-1, high=100_000
+    )
+    truncation: float = setting(
+        0.0, "keep the noise within so many standard deviations; 0: all of it", low=0.0, high=10.0
+    )
 
 
 def read(group, given):
@@ -27,7 +40,9 @@ def read(group, given):
     for name in given:
         if name not in found:
             raise InputError(f"{str(name)[:60]!a} is not asked for here.")
-    return dataclasses.replace(group, **{name: value(found[name], text) for name, text in given.items()})
+    return dataclasses.replace(
+        group, **{name: value(found[name], text) for name, text in given.items()}
+    )
 
 
 def fields(group):
@@ -77,14 +92,25 @@ def value(field, given):
     except (ValueError, UnicodeEncodeError) as error:
         raise InputError(f"--{name}={text[:60]!a} is not a value of type {kind}.") from error
     one = dataclasses.make_dataclass(
-        "One", [(name, object, dataclasses.field(metadata={**field, "choices": field["choices"] or None}))]
+        "One",
+        [
+            (
+                name,
+                object,
+                dataclasses.field(metadata={**field, "choices": field["choices"] or None}),
+            )
+        ],
     )
     check(one(found))
     return found
 
 
 def _switch(text):
-    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else int(text + "?")
+    return (
+        {"true": True, "false": False}[text.lower()]
+        if text.lower() in ("true", "false")
+        else int(text + "?")
+    )
 
 
 def words(described, flagfile, given):
@@ -113,6 +139,14 @@ def words(described, flagfile, given):
 def refuse_unknown(described, flags):
     """Refuses words that are not flags of a command, as a damaged studio.json may hold. Raises InputError."""
     for word in flags:
-        name = word.removeprefix("--").partition("=")[0] if isinstance(word, str) and word.isprintable() else ""
-        if not name or not word.startswith("--") or (name != "flagfile" and name not in known(described)):
+        name = (
+            word.removeprefix("--").partition("=")[0]
+            if isinstance(word, str) and word.isprintable()
+            else ""
+        )
+        if (
+            not name
+            or not word.startswith("--")
+            or (name != "flagfile" and name not in known(described))
+        ):
             raise InputError("studio.json asks for a flag that this command does not have.")

@@ -66,5 +66,8 @@ def _ended(code, said):
     if code == EXIT_DONE:
         return STOPPED, said
     if isinstance(code, int) and code < 0:
-        return CRASHED, f"ended by signal {-code}{' (killed, or out of memory)' if code == -9 else ''}; last words: {said}"
+        return (
+            CRASHED,
+            f"ended by signal {-code}{' (killed, or out of memory)' if code == -9 else ''}; last words: {said}",
+        )
     return CRASHED, said

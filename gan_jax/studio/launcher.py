@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 
-from gan_jax import cache, claims
+from gan_jax import cache
 from gan_jax.errors import InputError
-from gan_jax.studio import files, forms, health, library
+from gan_jax.rundir import run_lock
+from gan_jax.studio import files, forms, health, run_index
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,2}")
 PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -51,7 +52,10 @@ def dry_run(experiment, flags, folder):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        return 1, f"It was not done after {DRY_SECONDS} s. Reading large data for the first time takes long: try a terminal."
+        return (
+            1,
+            f"It was not done after {DRY_SECONDS} s. Reading large data for the first time takes long: try a terminal.",
+        )
     return process.returncode, said[-20000:]
 
 
@@ -72,18 +76,22 @@ class Launcher:
           InputError: the name cannot be used.
         """
         if not NAME.fullmatch(name):
-            raise InputError("A run's name has letters, digits, dot, dash and underscore, and begins with a letter or digit.")
+            raise InputError(
+                "A run's name has letters, digits, dot, dash and underscore, and begins with a letter or digit."
+            )
         folder = self.library.root / name
         above = [folder, *folder.parents][: name.count("/") + 1]
         if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in above):
             raise InputError(f"{name} leads out of the root, or is a file; choose another name.")
-        if any((path / mark).exists() for path in above[1:] for mark in library.MARKS):
+        if any((path / mark).exists() for path in above[1:] for mark in run_index.MARKS):
             raise InputError(f"{name} lies inside another run; choose another name.")
         try:
             folder.mkdir(parents=True)
             self._queue(folder, experiment, flags)
         except FileExistsError as error:
-            raise InputError(f"{name} is taken; choose another name, or resume that run.") from error
+            raise InputError(
+                f"{name} is taken; choose another name, or resume that run."
+            ) from error
         except OSError as error:
             raise InputError(f"{folder} cannot be made ({error.strerror}).") from error
         self.library.refresh()
@@ -107,7 +115,9 @@ class Launcher:
             return launch["experiment"], launch["flags"]
         config = files.read_json(folder / "config.json") or {}
         if config.get("experiment") not in experiments:
-            raise InputError("This run was not made by a training command alone; resume it by the command that began it.")
+            raise InputError(
+                "This run was not made by a training command alone; resume it by the command that began it."
+            )
         if not (folder / "flags.txt").is_file():
             raise InputError("The folder lacks flags.txt, so its command is not known.")
         return config["experiment"], [f"--flagfile={folder / 'flags.txt'}"]
@@ -122,9 +132,11 @@ class Launcher:
         """studio.lock of a run folder, held. Raises InputError: something that was started there holds it."""
         with open(folder / "studio.lock", "w") as lock:
             try:
-                claims.lock_file(lock)
+                run_lock.lock_file(lock)
             except BlockingIOError as error:
-                raise InputError(f"{folder.name} is being started or ended; try again in a moment.") from error
+                raise InputError(
+                    f"{folder.name} is being started or ended; try again in a moment."
+                ) from error
             yield lock
 
     def stop(self, name):
@@ -143,22 +155,30 @@ class Launcher:
             raise InputError(f"{name} does not run.")
         pid = self._process(folder)
         if not pid:
-            raise InputError(f"The process of {name} cannot be seen from here; stop it where it was started.")
+            raise InputError(
+                f"The process of {name} cannot be seen from here; stop it where it was started."
+            )
         try:
             os.kill(pid, signal.SIGTERM)
         except (ProcessLookupError, PermissionError) as error:
-            raise InputError(f"The process of {name} cannot be reached ({error.strerror}).") from error
+            raise InputError(
+                f"The process of {name} cannot be reached ({error.strerror})."
+            ) from error
         return "asked to save and end"
 
     def _process(self, folder):
         """The id of the process that trains in a folder, or is about to: of the one that the lock or its parent names."""
         for _ in range(20):
-            if found := claims.holder(folder):
+            if found := run_lock.holder(folder):
                 return found
             launch = files.read_json(folder / "studio.json") or {}
-            if not claims.is_claimed(folder, "studio.lock"):
+            if not run_lock.is_claimed(folder, "studio.lock"):
                 return None
-            if launch.get("state") == "launched" and type(launch.get("pid")) is int and launch["pid"] > 1:
+            if (
+                launch.get("state") == "launched"
+                and type(launch.get("pid")) is int
+                and launch["pid"] > 1
+            ):
                 return launch["pid"]
             time.sleep(0.1)  # it has just been started
         return None
@@ -178,7 +198,10 @@ class Launcher:
         free = self.jobs - sum(run["health"] in (health.RUNNING, health.STARTING) for run in runs)
         queued = [run["name"] for run in runs if run["health"] == health.QUEUED]
         folders = {name: self.library.folder(name) for name in queued}
-        asked = {n: library.number((files.read_json(f / "studio.json") or {}).get("asked")) for n, f in folders.items()}
+        asked = {
+            n: run_index.number((files.read_json(f / "studio.json") or {}).get("asked"))
+            for n, f in folders.items()
+        }
         for name in sorted(queued, key=asked.get)[: max(free, 0)]:
             with contextlib.suppress(InputError):  # withdrawn, or seized, at this moment
                 self._start(folders[name], experiments)
@@ -208,10 +231,13 @@ class Launcher:
                 (folder / "console.log").write_text(f"{error}\n")
                 cache.write_atomic(folder / "studio.json", json.dumps(launch | ended))
                 return
-            cache.write_atomic(folder / "studio.json", json.dumps(launch | {"state": "launched", "began": time.time()}))
+            cache.write_atomic(
+                folder / "studio.json",
+                json.dumps(launch | {"state": "launched", "began": time.time()}),
+            )
             # In a session of its own: what ends the studio does not reach it. The lock is the child's from here on.
             subprocess.Popen(
-                [sys.executable, "-m", "gan_jax.studio.child", str(folder), "--", *words], env=environment(self.jobs),
+                [sys.executable, "-m", "gan_jax.studio.supervisor", str(folder), "--", *words], env=environment(self.jobs),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import time
 
 from gan_jax.errors import InputError
-from gan_jax.studio import launcher, library, series, worker
+from gan_jax.studio import curve_reader, launcher, run_index, worker
 
 TICK = 1.0  # seconds between looks at what changes
 LOOK = 5.0  # seconds between looks for what another studio put into an empty queue
@@ -19,10 +19,10 @@ class Studio:
     """What the requests share."""
 
     def __init__(self, root, jobs, prepare):
-        self.library = library.Library(root)
+        self.library = run_index.Library(root)
         self.launcher = launcher.Launcher(self.library, jobs)
         self.worker = worker.Worker(prepare)
-        self.shelf, self.reading = series.Shelf(), asyncio.Lock()
+        self.shelf, self.reading = curve_reader.Shelf(), asyncio.Lock()
         self.checking, self.trying, self.waiting = asyncio.Lock(), asyncio.Lock(), 0
         self.asked = asyncio.Event()  # set when a run was put into the queue
         self.known = None  # task whose result is what `experiments.studio --describe` prints
@@ -42,7 +42,9 @@ class Studio:
         while True:
             try:
                 waiting = await asyncio.to_thread(self.launcher.tick, await self.experiments())
-            except Exception as error:  # such as a root that is not there now; the next look may find it
+            except (
+                Exception
+            ) as error:  # such as a root that is not there now; the next look may find it
                 print(f"The queue does not move: {error}", file=sys.stderr)
                 await asyncio.sleep(30 * TICK)
                 continue
@@ -74,7 +76,11 @@ class Studio:
 def _described():
     env = {**launcher.environment(), "JAX_PLATFORMS": "cpu"}
     words = launcher.command("studio", ["--describe"])
-    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        words, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
-        raise InputError(f"The experiments cannot be described: {(done.stderr.splitlines() or [''])[-1]}")
+        raise InputError(
+            f"The experiments cannot be described: {(done.stderr.splitlines() or [''])[-1]}"
+        )
     return json.loads(done.stdout)

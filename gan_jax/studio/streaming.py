@@ -6,10 +6,10 @@ import os
 
 from starlette.responses import StreamingResponse
 
-from gan_jax.studio import files, health, library, series
-from gan_jax.studio.asking import studio
+from gan_jax.studio import curve_reader, files, health, run_index
+from gan_jax.studio.request_utils import studio
+from gan_jax.studio.run_routes import CONSOLE
 from gan_jax.studio.state import TICK
-from gan_jax.studio.watching import CONSOLE
 
 ALIVE = 15  # seconds after which a silent stream says that it is there
 AGAIN = 2000  # milliseconds until a page whose stream was ended asks for the next
@@ -33,7 +33,9 @@ async def stream(request):
 def _place(text):
     """(identity of metrics.jsonl, bytes of it that are known, bytes of the console or None), of what `_event` calls an id."""
     numbers = text.split("-")
-    if not 2 <= len(numbers) <= 3 or not all(n.isascii() and n.isdigit() and len(n) < 20 for n in numbers):
+    if not 2 <= len(numbers) <= 3 or not all(
+        n.isascii() and n.isdigit() and len(n) < 20 for n in numbers
+    ):
         return 0, 0, None
     identity, known, *said = map(int, numbers)
     return identity, known, said[0] if said else None
@@ -59,32 +61,40 @@ class News:
     """What a page about a run does not know yet. gone: whether the run is. active: whether it trains, or will."""
 
     def __init__(self, shared, name, place):
-        """Raises library.Missing."""
+        """Raises run_index.Missing."""
         self._shared, self._name, self._folder = shared, name, shared.library.folder(name)
         self._place, self._run = place[:2], None
-        self._said = files.tail(self._folder / "console.log", 1)[1] if place[2] is None else place[2]
+        self._said = (
+            files.tail(self._folder / "console.log", 1)[1] if place[2] is None else place[2]
+        )
         self.gone = self.active = False
 
     async def look(self):
         """The events since the last look, as text; "" if there are none."""
         try:
             run = await self._shared.summary(self._name)
-        except library.Missing:
+        except run_index.Missing:
             self.gone = True
             return self._event("gone", {})
         samples, lines, text = await asyncio.to_thread(self._read)
         now = {"run": run, "samples": samples}
         events = self._event("run", now) if now != self._run else ""
         events += self._event("console", text) if text else ""
-        events += self._event("again", {}) if lines is None else self._event("records", lines) if lines else ""
+        events += (
+            self._event("again", {})
+            if lines is None
+            else self._event("records", lines)
+            if lines
+            else ""
+        )
         self._run, self.active = now, run["health"] in health.ACTIVE
         return events
 
     def _read(self):
         """(steps of the grids, new records or None, new text of the console)."""
-        lines, self._place = series.news(self._folder / "metrics.jsonl", self._place)
+        lines, self._place = curve_reader.news(self._folder / "metrics.jsonl", self._place)
         text, self._said = said_since(self._folder / "console.log", self._said)
-        return library.steps(self._folder), lines, text
+        return run_index.steps(self._folder), lines, text
 
     def _event(self, kind, value):
         identity = "-".join(map(str, (*self._place, self._said)))

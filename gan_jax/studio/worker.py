@@ -12,7 +12,7 @@ IDLE = 600  # seconds without a task after which it ends by itself, and its memo
 
 
 class Worker:
-    """Tasks of `trying.TASKS`, one after another, in a process that is started when there is one to do."""
+    """Tasks of `sampling_tasks.TASKS`, one after another, in a process that is started when there is one to do."""
 
     def __init__(self, prepare, seconds=SECONDS):
         """prepare: function that the process calls before it imports JAX. seconds: for one task."""
@@ -35,7 +35,9 @@ class Worker:
                 done, out = self._line.recv()
             except (EOFError, OSError) as error:
                 code = self._end()
-                raise InputError(f"The process that loads checkpoints ended over it (code {code}); try again.") from error
+                raise InputError(
+                    f"The process that loads checkpoints ended over it (code {code}); try again."
+                ) from error
         if not done:
             raise InputError(out)
         return out
@@ -67,11 +69,13 @@ class Worker:
 
 def work(line, prepare):
     """The process: takes (task, args) from a connection and answers (done, result or what is wrong), until that closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then closes the connection
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is the server's, which then closes the connection
     os.environ["JAX_PLATFORMS"] = "cpu"  # takes nothing from a GPU that trains
     os.nice(5)
     prepare()
-    from gan_jax.studio import trying
+    from gan_jax.studio import sampling_tasks
 
     while line.poll(IDLE):
         try:
@@ -79,8 +83,13 @@ def work(line, prepare):
         except EOFError:
             return
         try:
-            line.send((True, trying.TASKS[task](*args)))
+            line.send((True, sampling_tasks.TASKS[task](*args)))
         except InputError as error:
             line.send((False, str(error)))
         except (Exception, SystemExit) as error:
-            line.send((False, f"It failed: {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}"))
+            line.send(
+                (
+                    False,
+                    f"It failed: {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}",
+                )
+            )

@@ -8,7 +8,11 @@ import tempfile
 from gan_jax.errors import InputError
 
 VERSION = "1.30.0"
-NAMES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")  # of its folder dist
+NAMES = (
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm",
+)  # of its folder dist
 
 
 def files(given=""):
@@ -28,11 +32,20 @@ def files(given=""):
             f"{', '.join(NAMES)} with --runtime."
         )
     with tempfile.TemporaryDirectory() as scratch:
-        words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"onnxruntime-web@{VERSION}"]
+        words = [
+            "npm",
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            f"onnxruntime-web@{VERSION}",
+        ]
         done = subprocess.run(words, cwd=scratch, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-            raise InputError(f"npm cannot fetch onnxruntime-web ({last}); name a folder that holds it with --runtime.")
+            raise InputError(
+                f"npm cannot fetch onnxruntime-web ({last}); name a folder that holds it with --runtime."
+            )
         return _read(pathlib.Path(scratch) / "node_modules" / "onnxruntime-web" / "dist")
 
 

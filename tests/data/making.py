@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from gan_jax import errors
-from gan_jax.data import source
+from gan_jax.data import datasets
 
 
 def load(spec, size, crop=0, split="train", **view):
-    return source.load(spec, source.View(size, crop, **view), split)
+    return datasets.load(spec, datasets.View(size, crop, **view), split)
 
 
 def refused(*words, spec, size=16, crop=0, split="train", **view):

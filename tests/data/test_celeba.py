@@ -31,10 +31,14 @@ def rows_of(faces):
 def write_lists(root, end, faces=FACES, parts=PARTS):
     if end == ".txt":
         lines = [str(len(faces)), " ".join(NAMES) + " "]
-        lines += [f"{name} {' '.join(v.rjust(2) for v in values)}" for name, values in rows_of(faces)]
+        lines += [
+            f"{name} {' '.join(v.rjust(2) for v in values)}" for name, values in rows_of(faces)
+        ]
         split = [f"{name} {part}" for name, part in parts.items()]
     else:
-        lines = [",".join(["image_id", *NAMES])] + [",".join([name, *values]) for name, values in rows_of(faces)]
+        lines = [",".join(["image_id", *NAMES])] + [
+            ",".join([name, *values]) for name, values in rows_of(faces)
+        ]
         split = ["image_id,partition"] + [f"{name},{part}" for name, part in parts.items()]
     (root / f"list_attr_celeba{end}").write_text("\n".join(lines) + "\n")
     if parts:
@@ -74,21 +78,33 @@ def prepare_with_tfds(root):
     folder = root / "celeb_a" / "2.1.0"
     folder.mkdir(parents=True)
     image = tfds.features.Image(shape=(218, 178, 3), encoding_format="jpeg")
-    features = tfds.features.FeaturesDict({"image": image, "attributes": dict.fromkeys(NAMES, np.bool_)})
+    features = tfds.features.FeaturesDict(
+        {"image": image, "attributes": dict.fromkeys(NAMES, np.bool_)}
+    )
     serializer = tfds.core.example_serializer.ExampleSerializer(features.get_serialized_info())
-    writer = records.ArrayRecordWriter(str(folder / "celeb_a-train.array_record-00000-of-00001"), "group_size:1")
+    writer = records.ArrayRecordWriter(
+        str(folder / "celeb_a-train.array_record-00000-of-00001"), "group_size:1"
+    )
     chosen = [(name, values) for name, values in rows_of(FACES) if PARTS[name] == 0]
     for name, values in chosen:
-        attributes = {attribute: value == "1" for attribute, value in zip(NAMES, values, strict=True)}
-        writer.write(serializer.serialize_example({"image": jpeg(int(name[:6])), "attributes": attributes}))
+        attributes = {
+            attribute: value == "1" for attribute, value in zip(NAMES, values, strict=True)
+        }
+        writer.write(
+            serializer.serialize_example({"image": jpeg(int(name[:6])), "attributes": attributes})
+        )
     writer.close()
     features.save_config(folder)
     template = tfds.core.ShardedFileTemplate(
         data_dir=folder, dataset_name="celeb_a", split="train", filetype_suffix="array_record"
     )
-    split = tfds.core.SplitInfo(name="train", shard_lengths=[len(chosen)], num_bytes=1, filename_template=template)
+    split = tfds.core.SplitInfo(
+        name="train", shard_lengths=[len(chosen)], num_bytes=1, filename_template=template
+    )
     version = tfds.core.Version("2.1.0")
-    identity = tfds.core.dataset_info.DatasetIdentity("celeb_a", version, str(folder), module_name="celeb_a")
+    identity = tfds.core.dataset_info.DatasetIdentity(
+        "celeb_a", version, str(folder), module_name="celeb_a"
+    )
     info = tfds.core.DatasetInfo(builder=identity, features=features)
     info.set_file_format("array_record")
     info.set_splits(tfds.core.SplitDict([split]))
@@ -107,7 +123,12 @@ def test_combinations_of_attributes():
     }
     labels, classes = celeba.combine(["Male", "Smiling"], table)
     assert labels.dtype == np.int32 and labels.tolist() == [0, 1, 2, 3]
-    assert classes == ("not-Male not-Smiling", "not-Male Smiling", "Male not-Smiling", "Male Smiling")
+    assert classes == (
+        "not-Male not-Smiling",
+        "not-Male Smiling",
+        "Male not-Smiling",
+        "Male Smiling",
+    )
     for nothing in ([], [""], [" ", ""]):
         assert celeba.combine(nothing, table)[1] == classes
     labels, classes = celeba.combine([" Bald "], table)
@@ -145,10 +166,21 @@ def test_images_labels_and_splits(tmp_path, end, folder):
     train, test = load(spec), load(spec, "test")
     assert numbers(train) == [1, 3, 10] and numbers(test) == [2]
     assert train.images.shape == (3, 16, 16, 3)
-    assert train.labels.dtype == np.int32 and train.labels.tolist() == [0, 2, 3] and test.labels.tolist() == [1]
-    assert train.classes == test.classes == ("not-Male not-Smiling", "not-Male Smiling", "Male not-Smiling", "Male Smiling")
+    assert (
+        train.labels.dtype == np.int32
+        and train.labels.tolist() == [0, 2, 3]
+        and test.labels.tolist() == [1]
+    )
+    assert (
+        train.classes
+        == test.classes
+        == ("not-Male not-Smiling", "not-Male Smiling", "Male not-Smiling", "Male Smiling")
+    )
     glasses = load(spec, labels="Eyeglasses")
-    assert glasses.labels.tolist() == [1, 1, 1] and glasses.classes == ("not-Eyeglasses", "Eyeglasses")
+    assert glasses.labels.tolist() == [1, 1, 1] and glasses.classes == (
+        "not-Eyeglasses",
+        "Eyeglasses",
+    )
 
 
 def test_without_partition_all_are_train(tmp_path, capsys):
@@ -169,7 +201,9 @@ def test_own_crop(tmp_path):
 def test_folder_prepared_by_tfds(tmp_path):
     spec = prepare_with_tfds(tmp_path / "prepared")
     prepared, plain = load(spec), load(write_set(tmp_path / "plain"))
-    assert np.array_equal(prepared.images, plain.images) and np.array_equal(prepared.labels, plain.labels)
+    assert np.array_equal(prepared.images, plain.images) and np.array_equal(
+        prepared.labels, plain.labels
+    )
     assert prepared.classes == plain.classes
     assert load(spec, labels="Eyeglasses").labels.tolist() == [1, 1, 1]
     assert load(spec, "test") is None
@@ -185,7 +219,12 @@ def test_images_without_attributes_train_unlabelled(tmp_path, capsys):
 def test_lists_and_images_that_differ(tmp_path, capsys):
     spec = write_set(tmp_path / "set")
     (tmp_path / "set" / "img_align_celeba" / "000003.jpg").unlink()
-    making.refused("1 images listed in list_attr_celeba are not in", "000003.jpg", "--skip_bad_images", spec=spec)
+    making.refused(
+        "1 images listed in list_attr_celeba are not in",
+        "000003.jpg",
+        "--skip_bad_images",
+        spec=spec,
+    )
     assert numbers(load(spec, skip_bad=True)) == [1, 10]
     assert "000003.jpg; they are left out" in capsys.readouterr().out
     spec = write_set(tmp_path / "other", parts={name: 0 for name in FACES if name != "000010.jpg"})
@@ -214,11 +253,19 @@ def test_bad_folders_are_refused(tmp_path):
     ("end", "change", "words"),
     [
         (".txt", lambda text: "", ["is empty"]),
-        (".txt", lambda text: text.partition("\n")[2], ["starts with 5_o_Clock_Shadow Bald Eyeglasses", "number of images"]),
+        (
+            ".txt",
+            lambda text: text.partition("\n")[2],
+            ["starts with 5_o_Clock_Shadow Bald Eyeglasses", "number of images"],
+        ),
         (".txt", lambda text: text.partition("\n")[0], ["ends before its header"]),
         (".txt", lambda text: "7" + text[1:], ["promises 7", "lists 5"]),
         (".txt", lambda text: text[:-4], ["line 7", "fields instead of 8"]),
-        (".txt", lambda text: text.replace("000002", "000001"), ["line 4", "000001.jpg occurs a second time"]),
+        (
+            ".txt",
+            lambda text: text.replace("000002", "000001"),
+            ["line 4", "000001.jpg occurs a second time"],
+        ),
         (".csv", lambda text: "", ["is empty"]),
         (".csv", lambda text: text.partition("\n")[0], ["no rows"]),
         (".csv", lambda text: text.replace("image_id", "file"), ["no column image_id"]),

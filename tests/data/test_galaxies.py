@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax import cache
 from gan_jax.data import galaxies
-from gan_jax.data.source import View
+from gan_jax.data.datasets import View
 from gan_jax.errors import InputError
 
 N = 400
@@ -29,7 +29,10 @@ def _axis_ratio(image):
     y, x = np.mgrid[: len(light), : len(light)] - (len(light) - 1) / 2
     light = light * (np.hypot(x, y) < len(light) * 0.47) / light.sum()
     x, y = x - (x * light).sum(), y - (y * light).sum()
-    moments = [[(light * x * x).sum(), (light * x * y).sum()], [(light * x * y).sum(), (light * y * y).sum()]]
+    moments = [
+        [(light * x * x).sum(), (light * x * y).sum()],
+        [(light * x * y).sum(), (light * y * y).sum()],
+    ]
     low, high = np.linalg.eigvalsh(moments)
     return np.sqrt(low / high)
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import errors
-from gan_jax.data import galaxyzoo, source
+from gan_jax.data import datasets, galaxyzoo
 from tests.data import making
 
 ANSWERS = (3, 2, 2, 2, 4, 2, 3, 7, 3, 3, 6)  # to each of the 11 questions
@@ -15,7 +15,14 @@ CSV = "training_solutions_rev1.csv"
 
 def galaxy(smooth=0.0, features=0.0, edge=0.0, face=0.0, spiral=0.0, shapes=(0.0, 0.0, 0.0)):
     """Votes in the loader's order from shares among those asked: the file's columns are their products."""
-    votes = smooth, features, features * edge, features * face, features * face * spiral, *(smooth * s for s in shapes)
+    votes = (
+        smooth,
+        features,
+        features * edge,
+        features * face,
+        features * face * spiral,
+        *(smooth * s for s in shapes),
+    )
     return [round(vote, 6) for vote in votes]
 
 
@@ -56,7 +63,9 @@ def write_csv(path, votes, **layout):
     newline, head = layout.get("newline", "\n"), layout.get("head", "")
     lines = [",".join(["GalaxyID", *COLUMNS])]
     for name, values in votes.items():
-        row = dict.fromkeys(COLUMNS, "0.0") | dict(zip(galaxyzoo._VOTES, map(str, values), strict=True))
+        row = dict.fromkeys(COLUMNS, "0.0") | dict(
+            zip(galaxyzoo._VOTES, map(str, values), strict=True)
+        )
         lines.append(",".join([str(name), *row.values()]))
     path.write_text(head + newline.join(lines) + newline, encoding="utf-8", newline="")
 
@@ -80,7 +89,7 @@ def load(spec, split="train", crop=20, **view):
 
 def names(spec, split):
     """Numbers of the galaxies of a split, in order."""
-    found = source.find(spec, source.View(16), split)
+    found = datasets.find(spec, datasets.View(16), split)
     return [path.stem for path in found.paths] if found else []
 
 
@@ -100,7 +109,9 @@ def test_classes_are_independent_of_order():
 
 def test_division_decides():
     """A spiral of which half of all volunteers said so, and an edge-on galaxy of which 0.55 of all did."""
-    votes = np.array([galaxy(0.2, 0.75, face=0.9, spiral=0.75), galaxy(0.2, 0.75, edge=0.73), ROUND])
+    votes = np.array(
+        [galaxy(0.2, 0.75, face=0.9, spiral=0.75), galaxy(0.2, 0.75, edge=0.73), ROUND]
+    )
     assert galaxyzoo.classify(votes).tolist() == [4, 3, 0]
     assert galaxyzoo.classify(votes, divide=False).tolist() == [-1, -1, 0]
 
@@ -131,7 +142,9 @@ def test_images_labels_and_splits(tmp_path):
     assert sorted(in_train + in_test) == sorted(expected) and 0 < len(in_test) < 20
     for loaded, found in ((train, in_train), (test, in_test)):
         assert found == sorted(found)
-        assert loaded.labels.dtype == np.int32 and loaded.labels.tolist() == [expected[name] for name in found]
+        assert loaded.labels.dtype == np.int32 and loaded.labels.tolist() == [
+            expected[name] for name in found
+        ]
         grays = [int(name) % 251 for name in found]
         assert loaded.images.shape == (len(found), 16, 16, 3)
         assert np.abs(loaded.images.mean((1, 2, 3)) - grays).max() < 2
@@ -142,7 +155,13 @@ def test_a_tenth_is_held_out_whatever_else_there_is():
     numbers = [str(n) for n in range(100_000, 1_000_000, 15)]
     assert 0.095 < np.mean([galaxyzoo.is_heldout(n) for n in numbers]) < 0.105
     # Fixed for good: another split would let a classifier be measured on what an older one was trained on.
-    assert [n for n in numbers[:40] if galaxyzoo.is_heldout(n)] == ["100090", "100135", "100195", "100270", "100360"]
+    assert [n for n in numbers[:40] if galaxyzoo.is_heldout(n)] == [
+        "100090",
+        "100135",
+        "100195",
+        "100270",
+        "100360",
+    ]
 
 
 def test_unlabelled_folder_joins_train(tmp_path, capsys):
@@ -158,19 +177,30 @@ def test_unlabelled_folder_joins_train(tmp_path, capsys):
 
 
 def test_no_test_split_in_a_tiny_folder(tmp_path):
-    spec = write_set(tmp_path / "set", {name: ROUND for name in range(100, 140) if not galaxyzoo.is_heldout(str(name))})
+    spec = write_set(
+        tmp_path / "set",
+        {name: ROUND for name in range(100, 140) if not galaxyzoo.is_heldout(str(name))},
+    )
     assert load(spec, "test") is None
-    spec = write_set(tmp_path / "other", {name: ROUND for name in range(100, 140) if galaxyzoo.is_heldout(str(name))})
+    spec = write_set(
+        tmp_path / "other",
+        {name: ROUND for name in range(100, 140) if galaxyzoo.is_heldout(str(name))},
+    )
     making.refused("All 5 images", "test split", spec=spec)
 
 
 def test_counts_are_shown_beside_the_published(tmp_path, capsys):
-    spec = write_set(tmp_path / "set", {i: votes for i, (_, votes) in enumerate(CASES[:10] * 4, 1000)})
+    spec = write_set(
+        tmp_path / "set", {i: votes for i, (_, votes) in enumerate(CASES[:10] * 4, 1000)}
+    )
     for name in (7, 8):
         write_image(tmp_path / "set" / "images_training_rev1", name)
     load(spec)
     out = capsys.readouterr().out
-    assert "round 8 (8,434), in-between 4 (8,069), cigar 4 (578), edge-on 8 (3,903), spiral 4 (7,806); 12 in no class" in out
+    assert (
+        "round 8 (8,434), in-between 4 (8,069), cigar 4 (578), edge-on 8 (3,903), spiral 4 (7,806); 12 in no class"
+        in out
+    )
     assert "2 images of images_training_rev1 are not in" in out
     load(spec, "test")
     assert "published" not in capsys.readouterr().out
@@ -187,12 +217,18 @@ def test_own_crop(tmp_path):
     making.refused("cropped to 207 pixels", "--size=207", spec=spec, crop=0, size=256)
 
 
-@pytest.mark.parametrize("layout", [{"newline": "\r\n"}, {"head": "\ufeff"}, {"newline": " \r\n\r\n"}])
+@pytest.mark.parametrize(
+    "layout", [{"newline": "\r\n"}, {"head": "\ufeff"}, {"newline": " \r\n\r\n"}]
+)
 def test_the_csv_may_come_from_elsewhere(tmp_path, layout):
     """Other line ends, a byte order mark, blank lines and spaces, and a folder of its own."""
     spec = write_set(tmp_path / "set", {101: ROUND, 102: CASES[3][1]})
     (tmp_path / "set" / CSV).unlink()
-    write_csv(tmp_path / "set" / CSV.removesuffix(".csv") / CSV, {" 101 ": ROUND, 102: CASES[3][1]}, **layout)
+    write_csv(
+        tmp_path / "set" / CSV.removesuffix(".csv") / CSV,
+        {" 101 ": ROUND, 102: CASES[3][1]},
+        **layout,
+    )
     assert load(spec).labels.tolist() == [0, 3]
 
 
@@ -232,9 +268,15 @@ def test_bad_folders_are_refused(tmp_path):
     [
         (lambda text: "", ["is empty"]),
         (lambda text: text.partition("\n")[0], ["no rows"]),
-        (lambda text: text.replace("Class7.2", "round"), ["no column Class7.2", "GalaxyID, Class1.1"]),
+        (
+            lambda text: text.replace("Class7.2", "round"),
+            ["no column Class7.2", "GalaxyID, Class1.1"],
+        ),
         (lambda text: text.replace(",", ";"), ["no column GalaxyID"]),
-        (lambda text: text.replace("102,0.9", "102,many"), ["line 3", "Class1.1 of galaxy 102 is many"]),
+        (
+            lambda text: text.replace("102,0.9", "102,many"),
+            ["line 3", "Class1.1 of galaxy 102 is many"],
+        ),
         (lambda text: text.replace("102,0.9", "102,"), ["line 3", "is empty"]),
         (lambda text: text.replace("102,0.9", "102,nan"), ["line 3", "nan", "0 to 1"]),
         (lambda text: text.replace("102,0.9", "102,1.000001"), ["line 3", "1.000001", "0 to 1"]),

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from gan_jax.data import shards, source
+from gan_jax.data import datasets, shards
 from tests.data import making
 
 LABELS = np.random.default_rng(0).choice(5, 997, p=[0.5, 0.3, 0.1, 0.09, 0.01]) - 1
@@ -20,7 +20,10 @@ def test_shards_are_equal_disjoint_and_stratified(n_shards):
     counts = np.array([np.bincount(LABELS[part] + 1, minlength=5) for part in rows])
     assert (np.ptp(counts, axis=0) <= 1).all()
     left = np.setdiff1d(np.arange(997), rows)
-    assert len(left) == 997 % n_shards and set(LABELS[left]) <= {2, 3}  # 3 has ten rows, fewer than may be left
+    assert len(left) == 997 % n_shards and set(LABELS[left]) <= {
+        2,
+        3,
+    }  # 3 has ten rows, fewer than may be left
 
 
 def test_shards_follow_from_the_seed_alone():
@@ -51,14 +54,19 @@ def file(tmp_path):
 def test_a_shard_is_a_source_with_the_whole_test_split(file):
     whole = making.load(file, 16)
     parts = [making.load(f"shard:{i}/4/2:{file}", 16) for i in range(1, 5)]
-    assert sorted(p.tobytes() for part in parts for p in part.images) == sorted(p.tobytes() for p in whole.images)
-    assert all(np.bincount(part.labels).tolist() == [5, 5, 5] and part.classes == whole.classes for part in parts)
+    assert sorted(p.tobytes() for part in parts for p in part.images) == sorted(
+        p.tobytes() for p in whole.images
+    )
+    assert all(
+        np.bincount(part.labels).tolist() == [5, 5, 5] and part.classes == whole.classes
+        for part in parts
+    )
     assert len({whole.digest, *(part.digest for part in parts)}) == 5
     row = shards.rows(whole.labels, 4, 2)[1]
     np.testing.assert_array_equal(parts[1].images, whole.images[row])
     np.testing.assert_array_equal(parts[1].labels, whole.labels[row])
-    view = source.View(16)
-    assert source.load_heldout(parts[0], view).digest == source.load_heldout(whole, view).digest
+    view = datasets.View(16)
+    assert datasets.load_heldout(parts[0], view).digest == datasets.load_heldout(whole, view).digest
     assert making.load(f"shard:1/1/5:{file}", 16).digest == whole.digest
 
 
@@ -76,13 +84,24 @@ def test_images_without_labels_are_dealt_too(tmp_path):
 
 def test_a_run_records_where_the_data_behind_a_shard_are(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert source.absolute("shard:1/2/3:shard:1/9/0:idx:mnist") == f"shard:1/2/3:shard:1/9/0:idx:{os.getcwd()}/mnist"
-    assert source.absolute("shard:1/2/3:galaxies") == "shard:1/2/3:galaxies"
-    assert source.absolute("shard:nonsense") == "shard:nonsense"
+    assert (
+        datasets.absolute("shard:1/2/3:shard:1/9/0:idx:mnist")
+        == f"shard:1/2/3:shard:1/9/0:idx:{os.getcwd()}/mnist"
+    )
+    assert datasets.absolute("shard:1/2/3:galaxies") == "shard:1/2/3:galaxies"
+    assert datasets.absolute("shard:nonsense") == "shard:nonsense"
 
 
 def test_bad_specs_are_refused(file):
-    for arg in ("1/3:galaxies", "a/b/c:galaxies", "0/3/0:galaxies", "4/3/0:galaxies", "1/3/-1:galaxies", "1/3/0", "1/3/0:"):
+    for arg in (
+        "1/3:galaxies",
+        "a/b/c:galaxies",
+        "0/3/0:galaxies",
+        "4/3/0:galaxies",
+        "1/3/-1:galaxies",
+        "1/3/0",
+        "1/3/0:",
+    ):
         making.refused("shard:I/V/SEED:DATA", arg, spec=f"shard:{arg}")
     making.refused("too few for 61 shards", spec=f"shard:1/61/0:{file}")
     making.refused("points", spec="shard:1/3/0:toys:gaussians8")

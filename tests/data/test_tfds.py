@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax import errors
-from gan_jax.data import celeba, pictures, resize, source
+from gan_jax.data import celeba, datasets, image_files, resize
 
 F = tfds.features
 RGB, GRAY = F.Image(shape=(12, 12, 3)), F.Image(shape=(12, 12, 1))
@@ -52,7 +52,9 @@ def prepare(root, features, name="my_set", config=None, version="1.0.0", **split
         BUILDER_CONFIGS = (tfds.core.BuilderConfig(name=config),) if config else ()
 
         def _info(self):
-            return tfds.core.DatasetInfo(builder=self, features=F.FeaturesDict(features), disable_shuffling=True)
+            return tfds.core.DatasetInfo(
+                builder=self, features=F.FeaturesDict(features), disable_shuffling=True
+            )
 
         def _split_generators(self, dl_manager):
             return {split: self._generate_examples(records) for split, records in splits.items()}
@@ -67,11 +69,14 @@ def prepare(root, features, name="my_set", config=None, version="1.0.0", **split
 
 
 def labelled(images, labels):
-    return [{"image": encoded(image), "label": label} for image, label in zip(images, labels, strict=True)]
+    return [
+        {"image": encoded(image), "label": label}
+        for image, label in zip(images, labels, strict=True)
+    ]
 
 
 def load(spec="tfds:my_set", size=12, split="train", **view):
-    return source.load(spec, source.View(size, **view), split)
+    return datasets.load(spec, datasets.View(size, **view), split)
 
 
 def refused(*words, spec="tfds:my_set", size=12, split="train", **view):
@@ -96,14 +101,16 @@ def test_images_labels_and_both_splits(root):
     assert train.images.dtype == np.uint8 and np.array_equal(train.images, images)
     assert train.labels.tolist() == [2, 0, 0, 1, -1] and train.labels.dtype == np.int32
     assert train.classes == ("bird", "cat", "dog")
-    test = source.load_heldout(train, source.View(12))
+    test = datasets.load_heldout(train, datasets.View(12))
     assert np.array_equal(test.images, others) and test.labels.tolist() == [1, 1]
 
 
 def test_several_shards_and_blocks_keep_their_order(root, monkeypatch):
     images = pixels(40, 12, 12, 1)
-    monkeypatch.setattr(tfds.core.utils.shard_utils.ShardConfig, "get_number_shards", lambda *_, **__: 3)
-    monkeypatch.setattr(pictures, "_BLOCK", 7)
+    monkeypatch.setattr(
+        tfds.core.utils.shard_utils.ShardConfig, "get_number_shards", lambda *_, **__: 3
+    )
+    monkeypatch.setattr(image_files, "_BLOCK", 7)
     folder = prepare(root, {"image": GRAY}, train=[{"image": encoded(image)} for image in images])
     assert len(list(folder.glob("*array_record-*-of-00003"))) == 3
     assert np.array_equal(load().images, images)
@@ -113,7 +120,10 @@ def test_small_sets_of_one_size_are_enlarged_and_large_ones_reduced(root):
     images = pixels(3, 12, 12, 1)
     prepare(root, {"image": GRAY}, train=[{"image": encoded(image)} for image in images])
     for size, crop in ((16, 0), (8, 0), (8, 10)):
-        expected = [np.asarray(resize.fit(Image.fromarray(image[..., 0]), size, crop))[..., None] for image in images]
+        expected = [
+            np.asarray(resize.fit(Image.fromarray(image[..., 0]), size, crop))[..., None]
+            for image in images
+        ]
         assert np.array_equal(load(size=size, crop=crop).images, expected)
     refused("12x12", "crop 13", "--crop=12", size=8, crop=13)
     refused("cropped to 10", "--size=12", "--crop=12", crop=10)
@@ -124,7 +134,9 @@ def test_images_of_any_size_are_cropped_and_never_enlarged(root):
     prepare(root, {"image": F.Image()}, train=[{"image": encoded(image)} for image in images])
     expected = [np.asarray(resize.fit(Image.fromarray(image), 12)) for image in images]
     assert np.array_equal(load().images, expected)
-    refused("Image 1 of my_set (train)", "12x12", "too small for size 16", "--skip_bad_images", size=16)
+    refused(
+        "Image 1 of my_set (train)", "12x12", "too small for size 16", "--skip_bad_images", size=16
+    )
 
 
 def test_bad_images_are_left_out_with_their_labels(root, capsys):
@@ -137,7 +149,9 @@ def test_bad_images_are_left_out_with_their_labels(root, capsys):
     found = load(skip_bad=True)
     assert np.array_equal(found.images, images[[0, 3]]) and found.labels.tolist() == [0, 3]
     load(skip_bad=True)
-    assert capsys.readouterr().err.count("2 of 4 images skipped:\n  Image 1 of my_set (train)") == 2  # again from the cache
+    assert (
+        capsys.readouterr().err.count("2 of 4 images skipped:\n  Image 1 of my_set (train)") == 2
+    )  # again from the cache
     prepare(root, {"image": RGB}, version="2.0.0", train=[{"image": b""}] * 2)
     refused("None of the 2 images is good", skip_bad=True)
 
@@ -155,12 +169,18 @@ def test_jpeg_is_decoded_as_files_are(root, tmp_path):
     content = encoded(pixels(40, 30, 3), "JPEG")
     (tmp_path / "a.jpg").write_bytes(content)
     prepare(root, {"image": F.Image(encoding_format="jpeg")}, train=[{"image": content}])
-    assert np.array_equal(load(size=16, crop=24).images[0], pictures.decode(tmp_path / "a.jpg", 16, 24))
+    assert np.array_equal(
+        load(size=16, crop=24).images[0], image_files.decode(tmp_path / "a.jpg", 16, 24)
+    )
 
 
 def test_tensors_keep_any_number_of_channels(root):
     images = pixels(3, 12, 12, 5)
-    features = {"pixels": F.Tensor(shape=(12, 12, 5), dtype=np.uint8), "label": F.Scalar(np.int32), "id": F.Scalar(np.uint64)}
+    features = {
+        "pixels": F.Tensor(shape=(12, 12, 5), dtype=np.uint8),
+        "label": F.Scalar(np.int32),
+        "id": F.Scalar(np.uint64),
+    }
     records = [{"pixels": image, "label": i, "id": 2**64 - 1} for i, image in enumerate(images)]
     prepare(root, features, train=records, test=records[:1])
     assert np.array_equal(load().images, images)
@@ -200,7 +220,10 @@ def test_labels_by_name(root):
         "coarse": F.ClassLabel(names=["x", "y", "z"]),
         "year": F.Scalar(np.int64, optional=True),
     }
-    records = [{"image": encoded(pixels(12, 12, 3)), "label": i % 2, "coarse": i, "year": (3, None, 1)[i]} for i in range(3)]
+    records = [
+        {"image": encoded(pixels(12, 12, 3)), "label": i % 2, "coarse": i, "year": (3, None, 1)[i]}
+        for i in range(3)
+    ]
     prepare(root, features, train=records)
     assert load().classes == ("a", "b") and load().labels.tolist() == [0, 1, 0]
     assert load(labels="coarse").classes == ("x", "y", "z")
@@ -211,22 +234,38 @@ def test_labels_by_name(root):
     records = [{"image": record["image"], "coarse": record["coarse"]} for record in records]
     prepare(root, features, "one_label", train=records)
     assert load("tfds:one_label").classes == ("x", "y", "z")
-    prepare(root, features | {"fine": F.ClassLabel(num_classes=2)}, "two_labels", train=[r | {"fine": 0} for r in records])
+    prepare(
+        root,
+        features | {"fine": F.ClassLabel(num_classes=2)},
+        "two_labels",
+        train=[r | {"fine": 0} for r in records],
+    )
     assert load("tfds:two_labels").labels is None
 
 
 def test_attributes_make_classes(root):
     yes_no = F.Scalar(np.bool_, optional=True)
-    features = {"image": RGB, "attributes": {"Male": yes_no, "Smiling": yes_no, **{f"x{i}": yes_no for i in range(6)}}}
+    features = {
+        "image": RGB,
+        "attributes": {"Male": yes_no, "Smiling": yes_no, **{f"x{i}": yes_no for i in range(6)}},
+    }
     values = [(True, True), (False, True), (True, False), (None, True)]
     records = [
-        {"image": encoded(pixels(12, 12, 3)), "attributes": {"Male": m, "Smiling": s, **{f"x{i}": True for i in range(6)}}}
+        {
+            "image": encoded(pixels(12, 12, 3)),
+            "attributes": {"Male": m, "Smiling": s, **{f"x{i}": True for i in range(6)}},
+        }
         for m, s in values
     ]
     prepare(root, features, train=records)
     assert load().labels is None
     found = load(labels="Smiling, Male")
-    assert found.classes == ("not-Smiling not-Male", "not-Smiling Male", "Smiling not-Male", "Smiling Male")
+    assert found.classes == (
+        "not-Smiling not-Male",
+        "not-Smiling Male",
+        "Smiling not-Male",
+        "Smiling Male",
+    )
     assert found.labels.tolist() == [3, 2, 1, -1]
     assert load(labels="Smiling").labels.tolist() == [1, 1, 0, 1]
     refused("'Old'", "Male, Smiling", labels="Male,Old")
@@ -235,11 +274,19 @@ def test_attributes_make_classes(root):
 
 def test_celeb_a_is_seen_as_by_celeba(root):
     images = pixels(2, 218, 178, 3)
-    features = {"image": F.Image(shape=(218, 178, 3)), "attributes": {"Male": np.bool_, "Smiling": np.bool_}}
-    records = [{"image": encoded(image), "attributes": {"Male": i == 0, "Smiling": True}} for i, image in enumerate(images)]
+    features = {
+        "image": F.Image(shape=(218, 178, 3)),
+        "attributes": {"Male": np.bool_, "Smiling": np.bool_},
+    }
+    records = [
+        {"image": encoded(image), "attributes": {"Male": i == 0, "Smiling": True}}
+        for i, image in enumerate(images)
+    ]
     prepare(root, features, "celeb_a", train=records)
     found = load("tfds:celeb_a", 64)
-    assert np.array_equal(found.images, [np.asarray(resize.fit(Image.fromarray(i), 64, celeba.CROP)) for i in images])
+    assert np.array_equal(
+        found.images, [np.asarray(resize.fit(Image.fromarray(i), 64, celeba.CROP)) for i in images]
+    )
     assert [found.classes[label] for label in found.labels] == ["Male Smiling", "not-Male Smiling"]
     assert load(f"celeba:{root}", 64).digest == found.digest
 
@@ -259,10 +306,16 @@ def test_validation_stands_in_for_test(root):
 
 def test_versions_and_configs(root):
     def write(seed, **names):
-        prepare(root, {"image": RGB}, train=[{"image": encoded(pixels(12, 12, 3, seed=seed))}], **names)
+        prepare(
+            root, {"image": RGB}, train=[{"image": encoded(pixels(12, 12, 3, seed=seed))}], **names
+        )
 
     def seed_of(spec):
-        return next(seed for seed in range(9) if np.array_equal(load(spec).images[0], pixels(12, 12, 3, seed=seed)))
+        return next(
+            seed
+            for seed in range(9)
+            if np.array_equal(load(spec).images[0], pixels(12, 12, 3, seed=seed))
+        )
 
     for seed, version in enumerate(("9.0.0", "10.0.0", "2.1.0")):
         write(seed, version=version)
@@ -274,8 +327,17 @@ def test_versions_and_configs(root):
     assert seed_of("tfds:other/large") == 4
     refused("configs large, small", "--data=tfds:other/small:1.0.0", spec="tfds:other")
     there = "other/large:1.0.0"
-    refused("not prepared", root, there, "gan-jax[tf]", "tfds.builder('my_set:3.0.0'", spec="tfds:my_set:3.0.0")
-    refused("tfds:mnist is not prepared", root, there, "file_format='array_record'", spec="tfds:mnist")
+    refused(
+        "not prepared",
+        root,
+        there,
+        "gan-jax[tf]",
+        "tfds.builder('my_set:3.0.0'",
+        spec="tfds:my_set:3.0.0",
+    )
+    refused(
+        "tfds:mnist is not prepared", root, there, "file_format='array_record'", spec="tfds:mnist"
+    )
 
 
 def test_nothing_prepared(root):
@@ -284,12 +346,16 @@ def test_nothing_prepared(root):
 
 
 def test_the_second_time_nothing_is_decoded(root, monkeypatch):
-    features = {"image": RGB, "label": F.ClassLabel(num_classes=2), "coarse": F.ClassLabel(num_classes=2)}
+    features = {
+        "image": RGB,
+        "label": F.ClassLabel(num_classes=2),
+        "coarse": F.ClassLabel(num_classes=2),
+    }
     records = [record | {"coarse": 1} for record in labelled(pixels(2, 12, 12, 3), [0, 1])]
     folder = prepare(root, features, train=records)
     first = load()
     with monkeypatch.context() as patched:
-        patched.delattr(pictures, "decode")
+        patched.delattr(image_files, "decode")
         assert load().digest == first.digest
         assert load(labels="coarse").labels.tolist() == [1, 1]  # other labels of the same images
         with pytest.raises(AttributeError):
@@ -297,7 +363,11 @@ def test_the_second_time_nothing_is_decoded(root, monkeypatch):
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
-    prepare(root, features, train=[record | {"coarse": 1} for record in labelled(pixels(2, 12, 12, 3, seed=1), [0, 1])])
+    prepare(
+        root,
+        features,
+        train=[record | {"coarse": 1} for record in labelled(pixels(2, 12, 12, 3, seed=1), [0, 1])],
+    )
     assert np.array_equal(load().images, pixels(2, 12, 12, 3, seed=1))
 
 
@@ -314,7 +384,11 @@ def test_a_damaged_cache_is_named(root, tmp_path):
 
 
 def test_files_that_tfds_cannot_read_are_refused(root):
-    folder = prepare(root, {"image": RGB}, train=[{"image": encoded(pixels(12, 12, 3, seed=i))} for i in range(50)])
+    folder = prepare(
+        root,
+        {"image": RGB},
+        train=[{"image": encoded(pixels(12, 12, 3, seed=i))} for i in range(50)],
+    )
     info, shard = folder / "dataset_info.json", folder / "my_set-train.array_record-00000-of-00001"
     text, content = info.read_text(), shard.read_bytes()
     info.write_text(json.dumps(json.loads(text) | {"fileFormat": "tfrecord"}))
@@ -352,13 +426,18 @@ def test_tfds_is_imported_for_its_own_sets_only(root, tmp_path, child_env):
     np.savez(tmp_path / "other.npz", images=pixels(2, 8, 8))
     program = """
 import sys
-import experiments.common
-from gan_jax.data import source
-source.load(f"npz:{sys.argv[1]}", source.View(8))
+import gan_jax.commands.train
+from gan_jax.data import datasets
+datasets.load(f"npz:{sys.argv[1]}", datasets.View(8))
 loaded = {name.partition(".")[0] for name in sys.modules}
 assert not loaded & {"tensorflow_datasets", "tensorflow", "array_record"}, loaded
-source.load("tfds:my_set", source.View(8))
+datasets.load("tfds:my_set", datasets.View(8))
 loaded = {name.partition(".")[0] for name in sys.modules}
 assert "tensorflow_datasets" in loaded and "tensorflow" not in loaded
 """
-    subprocess.run([sys.executable, "-c", program, tmp_path / "other.npz"], check=True, env=child_env, timeout=300)
+    subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "other.npz"],
+        check=True,
+        env=child_env,
+        timeout=300,
+    )

@@ -5,26 +5,43 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import common
 from gan_jax import errors, images
-from gan_jax.data import feed, order, source, survey, toys
+from gan_jax.commands import process, train
+from gan_jax.data import data_check, datasets, loader, shuffling, toys
 from tests.data import making
 
-N_MODES = {"gaussians8": 8, "gaussians25": 25, "square": 25, "plus": 13, "sine": 12, "gaussian1d": 0, "swissroll": 0}
+N_MODES = {
+    "gaussians8": 8,
+    "gaussians25": 25,
+    "square": 25,
+    "plus": 13,
+    "sine": 12,
+    "gaussian1d": 0,
+    "swissroll": 0,
+}
 
 
 @pytest.mark.parametrize("name", toys.TABLE)
 def test_points_of_both_splits(name):
-    toy, train, test = toys.TABLE[name], *(making.load(f"toys:{name}", 64, split=split) for split in ("train", "test"))
+    toy, train, test = (
+        toys.TABLE[name],
+        *(making.load(f"toys:{name}", 64, split=split) for split in ("train", "test")),
+    )
     for split, n in ((train, 50_000), (test, 10_000)):
         n -= n % max(N_MODES[name], 1)
-        assert split.images.shape == (n, 1, 1, toy.dim) and split.images.dtype == np.float32 and split.points
+        assert (
+            split.images.shape == (n, 1, 1, toy.dim)
+            and split.images.dtype == np.float32
+            and split.points
+        )
         assert 0.85 < np.abs(split.images).max() <= 1
         assert split.classes == toy.classes and len(split.classes) == N_MODES[name]
         assert (split.labels is None) == (not N_MODES[name])
     assert toys.geometry(train.name) is toy
     some = {tuple(x) for x in train.images.reshape(-1, toy.dim).tolist()}
-    assert sum(tuple(x) in some for x in test.images.reshape(-1, toy.dim).tolist()) < 0.01 * len(test.images)
+    assert sum(tuple(x) in some for x in test.images.reshape(-1, toy.dim).tolist()) < 0.01 * len(
+        test.images
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, n in N_MODES.items() if n])
@@ -36,12 +53,17 @@ def test_modes_are_equal_round_gaussians_at_their_centres(name):
         mine = points[data.labels == mode] - center
         assert len(mine) == n
         np.testing.assert_allclose(mine.mean(0), 0, atol=5 * toy.sd / np.sqrt(n))
-        np.testing.assert_allclose(np.cov(mine.T), toy.sd**2 * np.eye(2), atol=7 * toy.sd**2 / np.sqrt(n))
+        np.testing.assert_allclose(
+            np.cov(mine.T), toy.sd**2 * np.eye(2), atol=7 * toy.sd**2 / np.sqrt(n)
+        )
     assert len(set(data.labels[: len(toy.centers)])) == len(toy.centers)  # any stretch is balanced
 
 
 def test_centres_and_names():
-    assert toys.TABLE["gaussians25"].classes[:2] == ("(-4,-4)", "(-4,-2)") and "(0,0)" in toys.TABLE["gaussians25"].classes
+    assert (
+        toys.TABLE["gaussians25"].classes[:2] == ("(-4,-4)", "(-4,-2)")
+        and "(0,0)" in toys.TABLE["gaussians25"].classes
+    )
     assert toys.TABLE["gaussians8"].classes[:3] == ("(2,0)", "(1.414,1.414)", "(0,2)")
     np.testing.assert_allclose(np.linalg.norm(toys.TABLE["gaussians8"].centers, axis=1), 2)
     plus, sine = (set(map(tuple, toys.TABLE[name].centers.tolist())) for name in ("plus", "sine"))
@@ -50,11 +72,19 @@ def test_centres_and_names():
 
 
 def test_single_gaussian_and_swiss_roll():
-    x = making.load("toys:gaussian1d", 64).images.astype(np.float64).ravel() * toys.TABLE["gaussian1d"].scale
+    x = (
+        making.load("toys:gaussian1d", 64).images.astype(np.float64).ravel()
+        * toys.TABLE["gaussian1d"].scale
+    )
     assert x.mean() == pytest.approx(4, abs=0.02) and x.std() == pytest.approx(1, abs=0.02)
-    toy, roll = toys.TABLE["swissroll"], making.load("toys:swissroll", 64).images.reshape(-1, 2).astype(np.float64)
+    toy, roll = (
+        toys.TABLE["swissroll"],
+        making.load("toys:swissroll", 64).images.reshape(-1, 2).astype(np.float64),
+    )
     x, y = (roll * toy.scale).T
-    turns = (np.hypot(x, y) - np.arctan2(y, x)) / (2 * np.pi)  # whole numbers on the spiral of radius = angle
+    turns = (np.hypot(x, y) - np.arctan2(y, x)) / (
+        2 * np.pi
+    )  # whole numbers on the spiral of radius = angle
     off = (turns - turns.round()) * 2 * np.pi
     assert off.std() == pytest.approx(toy.sd, rel=0.05) and set(turns.round()) == {1, 2}
 
@@ -65,8 +95,12 @@ def test_size_means_nothing_and_the_points_are_the_same_every_time():
         again = making.load("toys:plus", size)
         assert again.digest == first.digest
         np.testing.assert_array_equal(again.images, first.images)
-    assert making.load("toys:square", 64).digest == making.load("toys:gaussians25", 64).digest != first.digest
-    heldout = source.load_heldout(first, source.View(64))
+    assert (
+        making.load("toys:square", 64).digest
+        == making.load("toys:gaussians25", 64).digest
+        != first.digest
+    )
+    heldout = datasets.load_heldout(first, datasets.View(64))
     assert heldout.digest != first.digest and heldout.classes == first.classes
 
 
@@ -80,9 +114,13 @@ def test_refusals():
 
 
 def test_floats_are_refused_where_images_are_due(monkeypatch):
-    monkeypatch.setattr("gan_jax.data.galaxies.load", lambda *_: (np.zeros((4, 1, 1, 2), np.float32), None, ()))
+    monkeypatch.setattr(
+        "gan_jax.data.galaxies.load", lambda *_: (np.zeros((4, 1, 1, 2), np.float32), None, ())
+    )
     making.refused("float32 [4, 1, 1, 2]", "images must be uint8 [N, 16, 16, C]", spec="galaxies")
-    monkeypatch.setattr("gan_jax.data.toys.load", lambda *_: (np.zeros((4, 16, 16, 2), np.uint8), None, ()))
+    monkeypatch.setattr(
+        "gan_jax.data.toys.load", lambda *_: (np.zeros((4, 16, 16, 2), np.uint8), None, ())
+    )
     making.refused("uint8 [4, 16, 16, 2]", "points must be float32 [N, 1, 1, C]", spec="toys:plus")
 
 
@@ -91,7 +129,10 @@ def test_points_on_their_way_to_a_net_and_back(pixels, low):
     ends = np.array([-1, 0, 1], np.float32)
     np.testing.assert_array_equal(images.to_net(ends, pixels), [low, (low + 1) / 2, 1])
     points = making.load("toys:sine", 64).images
-    for there in (images.to_net(points, pixels), jax.jit(images.to_net, static_argnums=1)(points, pixels)):
+    for there in (
+        images.to_net(points, pixels),
+        jax.jit(images.to_net, static_argnums=1)(points, pixels),
+    ):
         back = images.from_net(there, pixels, points=True)
         assert there.dtype == back.dtype == np.float32
         np.testing.assert_allclose(back, points, atol=1e-7)
@@ -104,10 +145,17 @@ def test_images_go_as_before_and_never_linearly():
         there = images.to_net(levels, pixels)
         np.testing.assert_array_equal(there, images.to_float(levels, pixels))
         np.testing.assert_array_equal(images.from_net(there, pixels, points=False), levels)
-    for refused in (lambda: images.to_net(levels, "linear"), lambda: images.from_net(levels / 1.0, "linear", points=False)):
-        with pytest.raises(errors.InputError, match="linear is for points only; use one of tanh, sigmoid"):
+    for refused in (
+        lambda: images.to_net(levels, "linear"),
+        lambda: images.from_net(levels / 1.0, "linear", points=False),
+    ):
+        with pytest.raises(
+            errors.InputError, match="linear is for points only; use one of tanh, sigmoid"
+        ):
             refused()
-    with pytest.raises(errors.InputError, match="relu is unknown; use one of tanh, sigmoid, linear"):
+    with pytest.raises(
+        errors.InputError, match="relu is unknown; use one of tanh, sigmoid, linear"
+    ):
         images.to_net(np.zeros(1, np.float32), "relu")
 
 
@@ -115,11 +163,11 @@ def test_images_go_as_before_and_never_linearly():
 @pytest.mark.parametrize("pixels", ["tanh", "sigmoid", "linear"])
 def test_feed_delivers_points(pixels, resident):
     data = making.load("toys:plus", 64)
-    stream = feed.build(data, pixels, 5, 3, 4, jax.devices()[:1], resident)
+    stream = loader.build(data, pixels, 5, 3, 4, jax.devices()[:1], resident)
     leaves = stream.at(7, 2)
     for i in range(2):
         batch = stream.batch(stream.data, jax.tree.map(lambda x, i=i: x[i], leaves))
-        rows = order.indices(5, 7 + i, 3, 4, len(data.images))
+        rows = shuffling.indices(5, 7 + i, 3, 4, len(data.images))
         assert batch["image"].shape == (3, 4, 1, 1, 2) and batch["image"].dtype == jnp.float32
         wanted = (data.images[rows] + 1) / 2 if pixels == "sigmoid" else data.images[rows]
         np.testing.assert_allclose(batch["image"], wanted, atol=1e-7)
@@ -127,8 +175,10 @@ def test_feed_delivers_points(pixels, resident):
 
 
 def test_survey_of_points():
-    train, test = (survey.look("toys:gaussian1d", source.View(64), split) for split in ("train", "test"))
-    report = survey.report("toys:gaussian1d", train, test)
+    train, test = (
+        data_check.look("toys:gaussian1d", datasets.View(64), split) for split in ("train", "test")
+    )
+    report = data_check.report("toys:gaussian1d", train, test)
     for line in (
         "  points        50,000\n",
         "  coordinates   mean 0.444, standard deviation 0.111 (-1 to 1)\n",
@@ -137,12 +187,15 @@ def test_survey_of_points():
         assert line in report, report
     for word in ("duplicates", "also in train", "pixels", "images"):
         assert word not in report
-    promised, loaded = survey.as_source(train, "toys:gaussian1d"), making.load("toys:gaussian1d", 64)
+    promised, loaded = (
+        data_check.as_source(train, "toys:gaussian1d"),
+        making.load("toys:gaussian1d", 64),
+    )
     assert promised.points and promised.images.shape == loaded.images.shape
-    assert survey.heldout_refusal("toys:gaussian1d", train, test) is None
+    assert data_check.heldout_refusal("toys:gaussian1d", train, test) is None
 
 
 def test_check_data_accepts_points(capsys):
     argv = ["--data=toys:gaussians25", "--check_data"]
-    assert common.guarded(lambda words: common.run("dcgan", "gan", {}, "", words), argv) == common.EXIT_DONE
+    assert process.guarded(lambda words: train.run("dcgan", words), argv) == process.EXIT_DONE
     assert "training would accept these data" in capsys.readouterr().out

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import penalties
+from gan_jax.core import penalties
+from gan_jax.core.state import Vars, init
+from gan_jax.core.step import Env
 from gan_jax.methods import base, distgan
-from gan_jax.state import Vars, init
-from gan_jax.step import Env
 from tests import methods_small
 from tests.reference import distgan as reference
 from tests.reference import mlp, ownership
@@ -27,7 +27,9 @@ def float64():
 
 
 def env(progress=0.0, **options):
-    return Env(mlp.NETS, dataclasses.replace(distgan.Settings(), **{"z_dim": 3, **options}), {}, progress)
+    return Env(
+        mlp.NETS, dataclasses.replace(distgan.Settings(), **{"z_dim": 3, **options}), {}, progress
+    )
 
 
 def run(loss, x=X, p=P, progress=0.0, **options):
@@ -44,13 +46,19 @@ def noise(key):
 # The reconstruction step.
 
 
-@pytest.mark.parametrize("options", [{}, {"lambda_r": 2.5}, {"lambda_w": 0.3}, {"recon_space": "pixels"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"lambda_r": 2.5}, {"lambda_w": 0.3}, {"recon_space": "pixels"}], ids=str
+)
 def test_recon_loss(float64, options):
     z, ze = noise(KEY), mlp.enc(P, X)
     rec, fake = mlp.gen(P, ze), mlp.gen(P, z)
     real_f, rec_f, fake_f = (mlp.features(P, image) for image in (X, rec, fake))
     gap = reference.latent_data(rec_f, fake_f, ze, z, options.get("lambda_w"))
-    error = reference.pixel_error(X, rec) if "recon_space" in options else reference.feature_error(real_f, rec_f)
+    error = (
+        reference.pixel_error(X, rec)
+        if "recon_space" in options
+        else reference.feature_error(real_f, rec_f)
+    )
     value, metrics = run(distgan.recon_loss, **options)
     assert abs(gap) > 0.01
     np.testing.assert_allclose(metrics["error"], error, rtol=1e-10)
@@ -60,7 +68,9 @@ def test_recon_loss(float64, options):
 
 def test_gap_does_not_pair_codes_with_noise(float64):
     """Images in another order meet other noise; all distances are between means."""
-    np.testing.assert_allclose(run(distgan.recon_loss, X[::-1])[0], run(distgan.recon_loss)[0], rtol=1e-10)
+    np.testing.assert_allclose(
+        run(distgan.recon_loss, X[::-1])[0], run(distgan.recon_loss)[0], rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,15 +80,25 @@ def test_gap_does_not_pair_codes_with_noise(float64):
 )
 def test_latent_weight(z_dim, n_features, expected):
     """D09; Morpho-GAN's sizes are CelebA's."""
-    assert distgan.latent_weight(dataclasses.replace(distgan.Settings(), z_dim=z_dim), n_features) == expected
-    assert distgan.latent_weight(dataclasses.replace(distgan.Settings(), lambda_w=0.1105), n_features) == 0.1105
+    assert (
+        distgan.latent_weight(dataclasses.replace(distgan.Settings(), z_dim=z_dim), n_features)
+        == expected
+    )
+    assert (
+        distgan.latent_weight(dataclasses.replace(distgan.Settings(), lambda_w=0.1105), n_features)
+        == 0.1105
+    )
 
 
 @pytest.mark.parametrize("recon_trains, nets", [("enc", ("enc",)), ("enc_gen", ("enc", "gen"))])
 def test_order_of_turns_and_what_they_train(recon_trains, nets):
     hp = dataclasses.replace(distgan.Settings(), width=4, recon_trains=recon_trains)
     players = distgan.build(hp, base.Shape(8, 1), 10).players
-    assert [(p.name, p.nets) for p in players] == [("recon", nets), ("disc", ("disc",)), ("gen", ("gen",))]
+    assert [(p.name, p.nets) for p in players] == [
+        ("recon", nets),
+        ("disc", ("disc",)),
+        ("gen", ("gen",)),
+    ]
     assert [p.repeats for p in players] == [1, 1, 1]
 
 
@@ -93,7 +113,9 @@ def scored(options):
     sd = options.get("input_noise", 0.0)
     fake = mlp.gen(P, noise(kz))
     inputs = [(X, kx), (mlp.gen(P, mlp.enc(P, X)), kr), (fake, kf)]
-    logits = [mlp.logit(P, x + sd * np.asarray(jax.random.normal(key, x.shape))) for x, key in inputs]
+    logits = [
+        mlp.logit(P, x + sd * np.asarray(jax.random.normal(key, x.shape))) for x, key in inputs
+    ]
     hinge = options.get("hinge", "off")
     if hinge == "code_prob":
         logits = [reference.sigmoid(logit) for logit in logits]
@@ -108,18 +130,24 @@ def expected_penalty(options, fake):
     else:
         a = np.asarray(jax.random.uniform(kp, (B, 1, 1, 1)))
         x = a * fake + (1 - a) * X
-    return reference.slope_penalty(mlp.slopes(P, x) / (1 if options.get("penalty_norm") == "l2" else np.sqrt(4)))
+    return reference.slope_penalty(
+        mlp.slopes(P, x) / (1 if options.get("penalty_norm") == "l2" else np.sqrt(4))
+    )
 
 
 @pytest.mark.parametrize("progress", MU)
 def test_disc_loss_on_schedule(float64, progress):
     mu = MU[progress]
-    np.testing.assert_allclose(distgan.weights(distgan.Settings(), progress), (0.95 + mu, 0.05 - mu), atol=1e-12)
+    np.testing.assert_allclose(
+        distgan.weights(distgan.Settings(), progress), (0.95 + mu, 0.05 - mu), atol=1e-12
+    )
     np.testing.assert_allclose(reference.schedule(progress), (0.95 + mu, 0.05 - mu), atol=1e-12)
     (real, rec, on_fake), fake = scored({})
     value, metrics = run(distgan.disc_loss, progress=progress)
     np.testing.assert_allclose(metrics["penalty"], expected_penalty({}, fake), rtol=1e-10)
-    np.testing.assert_allclose(value, (0.95 + mu) * real + (0.05 - mu) * rec + on_fake + metrics["penalty"], rtol=1e-10)
+    np.testing.assert_allclose(
+        value, (0.95 + mu) * real + (0.05 - mu) * rec + on_fake + metrics["penalty"], rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +180,9 @@ def test_disc_loss_variants(float64, options, sign):
 def test_disc_loss_without_penalty_where_d_knows_nothing(float64):
     """Logits 0: weights 0.95 + 0.05 + 1 times ln 2."""
     blind = {**P, "disc": mlp.params(scale=0.0)["disc"]}
-    np.testing.assert_allclose(run(distgan.disc_loss, p=blind, penalty="none")[0], 2 * np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(
+        run(distgan.disc_loss, p=blind, penalty="none")[0], 2 * np.log(2), rtol=1e-6
+    )
 
 
 # G's step.
@@ -198,11 +228,16 @@ def test_score_distance_saturates_and_ns_does_not(float64):
     """D24: where D rejects everything, by a bias of -40, sigmoid' leaves G nothing to learn from."""
     shifted = {**P["disc"]["Dense_1"], "bias": P["disc"]["Dense_1"]["bias"] - 40}
     rejecting = {**P, "disc": {**P["disc"], "Dense_1": shifted}}
-    sizes = {name: np.abs(gen_grads(ordered()[0], rejecting, gen_loss=name)[1]).max() for name in ("score", "ns")}
+    sizes = {
+        name: np.abs(gen_grads(ordered()[0], rejecting, gen_loss=name)[1]).max()
+        for name in ("score", "ns")
+    }
     assert sizes["score"] < 1e-12 and sizes["ns"] > 1e-3
 
 
-@pytest.mark.parametrize("case", [case for case, (method, _) in methods_small.CASES.items() if method == "distgan"])
+@pytest.mark.parametrize(
+    "case", [case for case, (method, _) in methods_small.CASES.items() if method == "distgan"]
+)
 def test_players_change_only_their_nets(case):
     ownership.check(case)
 
@@ -211,15 +246,29 @@ def test_players_that_share_a_net_both_move_it():
     """In numbers: every matrix of what a player trains, the rest bit for bit as before. (Where no hinge is met, the
     gradient of D's last bias cancels.)"""
     method = methods_small.build("distgan_enc_gen")
-    dummies = {"gen": (jnp.zeros((2, 3)),), "disc": (jnp.zeros((2, *mlp.IMAGE)),), "enc": (jnp.zeros((2, *mlp.IMAGE)),)}
-    method = method._replace(nets=mlp.NETS, dummies=dummies, hp=dataclasses.replace(method.hp, z_dim=3))
+    dummies = {
+        "gen": (jnp.zeros((2, 3)),),
+        "disc": (jnp.zeros((2, *mlp.IMAGE)),),
+        "enc": (jnp.zeros((2, *mlp.IMAGE)),),
+    }
+    method = method._replace(
+        nets=mlp.NETS, dummies=dummies, hp=dataclasses.replace(method.hp, z_dim=3)
+    )
     start = jax.jit(lambda: init(method, jax.random.key(0)))()
     moves = [ownership.move(method, index) for index in range(3)]
-    ends = jax.jit(lambda state, batch: [move(state, batch) for move in moves])(start, {"image": jnp.float32(X)})
+    ends = jax.jit(lambda state, batch: [move(state, batch) for move in moves])(
+        start, {"image": jnp.float32(X)}
+    )
     for end, trained in zip(ends, [{"enc", "gen"}, {"disc"}, {"gen"}], strict=True):
         for net in method.nets:
             changed = {
-                layer: not np.array_equal(start.params[net][layer]["kernel"], end.params[net][layer]["kernel"])
+                layer: not np.array_equal(
+                    start.params[net][layer]["kernel"], end.params[net][layer]["kernel"]
+                )
                 for layer in start.params[net]
             }
-            assert all(changed.values()) if net in trained else ownership.same(start.params[net], end.params[net]), net
+            assert (
+                all(changed.values())
+                if net in trained
+                else ownership.same(start.params[net], end.params[net])
+            ), net

@@ -9,11 +9,11 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import losses
+from gan_jax.core import losses
+from gan_jax.core.state import Vars, init
+from gan_jax.core.step import Env, build_step, n_draws
 from gan_jax.methods import base, gan
 from gan_jax.nets.outputs import DiscOut
-from gan_jax.state import Vars, init
-from gan_jax.step import Env, build_step, n_draws
 from tests import methods_small
 from tests.reference import mlp, ownership
 
@@ -31,7 +31,9 @@ def float64():
 def run(f, p=P, x=X, **options):
     """(loss, metrics) of gan.disc_loss or gan.gen_loss on the tiny nets."""
     hp = dataclasses.replace(gan.Settings(), **{"z_dim": 3, **options})
-    value, (_, metrics) = f(Env(mlp.NETS, hp, {}), Vars(p, {net: {} for net in p}), {"image": jnp.asarray(x)}, KEY)
+    value, (_, metrics) = f(
+        Env(mlp.NETS, hp, {}), Vars(p, {net: {} for net in p}), {"image": jnp.asarray(x)}, KEY
+    )
     return float(value), {name: float(metric) for name, metric in metrics.items()}
 
 
@@ -50,8 +52,14 @@ def log_loss(real, fake):
 NUMPY = {  # D on reals and fakes, G on fakes
     "ns": (log_loss, lambda f: -np.mean(np.log(sigmoid(f)))),
     "saturating": (log_loss, lambda f: np.mean(np.log(1 - sigmoid(f)))),
-    "ls": (lambda r, f: np.mean((r - 1) ** 2) / 2 + np.mean(f**2) / 2, lambda f: np.mean((f - 1) ** 2) / 2),
-    "hinge": (lambda r, f: np.mean(np.maximum(0, 1 - r)) + np.mean(np.maximum(0, 1 + f)), lambda f: -np.mean(f)),
+    "ls": (
+        lambda r, f: np.mean((r - 1) ** 2) / 2 + np.mean(f**2) / 2,
+        lambda f: np.mean((f - 1) ** 2) / 2,
+    ),
+    "hinge": (
+        lambda r, f: np.mean(np.maximum(0, 1 - r)) + np.mean(np.maximum(0, 1 + f)),
+        lambda f: -np.mean(f),
+    ),
     "wasserstein": (lambda r, f: np.mean(f) - np.mean(r), lambda f: -np.mean(f)),
 }
 
@@ -75,7 +83,9 @@ def test_penalty_enters_with_its_weight_and_sign(float64, sign):
     plain, _ = run(gan.disc_loss)
     value, metrics = run(gan.disc_loss, penalty="r1", lambda_p=3.0, penalty_sign=sign)
     np.testing.assert_allclose(metrics["penalty"], 0.5 * np.mean(mlp.slopes(P, X) ** 2), rtol=1e-10)
-    np.testing.assert_allclose(value - plain, {"plus": 3, "minus": -3}[sign] * metrics["penalty"], rtol=1e-10)
+    np.testing.assert_allclose(
+        value - plain, {"plus": 3, "minus": -3}[sign] * metrics["penalty"], rtol=1e-10
+    )
 
 
 def test_losses_where_d_knows_nothing(float64):
@@ -127,7 +137,9 @@ class Looks(nn.Module):
 @pytest.mark.parametrize("sd", [0.05, 0.5])
 def test_input_noise_has_its_sd(sd):
     vs, x = Vars({"disc": {}}, {"disc": {}}), jnp.full((20, 16, 16, 3), 0.3)
-    see = lambda sd: base.judge(Env({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x)[0].features  # noqa: E731
+    see = lambda sd: (
+        base.judge(Env({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x)[0].features
+    )
     noise = np.asarray(see(sd)) - 0.3
     assert abs(noise.std() / sd - 1) < 0.03 and abs(noise.mean() / sd) < 0.03
     assert np.array_equal(see(0.0), x)
@@ -139,11 +151,16 @@ def test_input_noise_is_fresh_at_every_call(float64):
     _, quiet = run(gan.disc_loss, x=same, penalty="dragan")
     _, noisy = run(gan.disc_loss, x=same, penalty="dragan", input_noise=0.3)
     np.testing.assert_allclose(quiet["real_prob"], quiet["fake_prob"], rtol=1e-9)
-    assert len({round(p, 4) for p in (quiet["real_prob"], noisy["real_prob"], noisy["fake_prob"])}) == 3
+    assert (
+        len({round(p, 4) for p in (quiet["real_prob"], noisy["real_prob"], noisy["fake_prob"])})
+        == 3
+    )
     assert noisy["penalty"] == quiet["penalty"]
     assert run(gan.gen_loss)[0] != run(gan.gen_loss, input_noise=0.3)[0]
 
 
-@pytest.mark.parametrize("case", [case for case, (method, _) in methods_small.CASES.items() if method == "gan"])
+@pytest.mark.parametrize(
+    "case", [case for case, (method, _) in methods_small.CASES.items() if method == "gan"]
+)
 def test_players_change_only_their_nets(case):
     ownership.check(case)

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import methods, parallel
+from gan_jax import methods
+from gan_jax.core import parallel
+from gan_jax.core.state import fresh, shapes
+from gan_jax.core.step import Env, build_step, call, env_of, n_draws
 from gan_jax.errors import InputError
 from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOut
-from gan_jax.state import fresh, shapes
-from gan_jax.step import Env, build_step, call, env_of, n_draws
 from tests import methods_small
 from tests.reference import ownership
 
@@ -23,7 +24,9 @@ KEY = jax.random.key(3)
 R = np.random.default_rng(5)
 
 
-@pytest.mark.parametrize("case", [c for c, (m, _) in methods_small.CASES.items() if m not in ("gan", "distgan")])
+@pytest.mark.parametrize(
+    "case", [c for c, (m, _) in methods_small.CASES.items() if m not in ("gan", "distgan")]
+)
 def test_players_change_only_their_nets(case):
     ownership.check(case)
 
@@ -32,7 +35,9 @@ def blind(case):
     """(method, Vars whose D answers 0 to everything)."""
     method = methods_small.build(case)
     vs = fresh(method, 0).vars()
-    return method, vs._replace(params={**vs.params, "disc": jax.tree.map(jnp.zeros_like, vs.params["disc"])})
+    return method, vs._replace(
+        params={**vs.params, "disc": jax.tree.map(jnp.zeros_like, vs.params["disc"])}
+    )
 
 
 def one_batch(method, seed=0):
@@ -69,7 +74,12 @@ def log_softmax(a):
 
 def nll(out, y):
     """Cross-entropy per row, 0 where y is -1."""
-    return -np.array([log_softmax(np.asarray(row))[i] if i >= 0 else 0.0 for row, i in zip(out.classes, y, strict=True)])
+    return -np.array(
+        [
+            log_softmax(np.asarray(row))[i] if i >= 0 else 0.0
+            for row, i in zip(out.classes, y, strict=True)
+        ]
+    )
 
 
 def outputs(n, k):
@@ -82,15 +92,29 @@ def test_acgan_class_terms_equal_numpy():
     label = jnp.asarray([0, 2, -1, 1, 1, 2])
     env, terms = Env({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.scheme(3)
     value, metrics = terms.disc_term(env, {"label": label}, real, fake, c)
-    np.testing.assert_allclose(value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5)
+    np.testing.assert_allclose(
+        value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5
+    )
     np.testing.assert_allclose(metrics["fake_class"], (fake.classes.argmax(-1) == c).mean())
-    np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean() / 2, rtol=1e-5)
-    env = Env({}, acgan.Settings(fake_class="extra"), {})  # D: generated images are a class of their own; G: as before (D19)
+    np.testing.assert_allclose(
+        terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean() / 2, rtol=1e-5
+    )
+    env = Env(
+        {}, acgan.Settings(fake_class="extra"), {}
+    )  # D: generated images are a class of their own; G: as before (D19)
     value, _ = terms.disc_term(env, {"label": label}, real, fake, c)
-    np.testing.assert_allclose(value, nll(real, label).mean() + nll(fake, [3] * 6).mean(), rtol=1e-5)
-    np.testing.assert_allclose(terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean(), rtol=1e-5)
-    env = Env({}, acgan.Settings(fake_class="none"), {})  # D: generated images say nothing about classes
-    np.testing.assert_allclose(terms.disc_term(env, {"label": label}, real, fake, c)[0], nll(real, label).mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        value, nll(real, label).mean() + nll(fake, [3] * 6).mean(), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean(), rtol=1e-5
+    )
+    env = Env(
+        {}, acgan.Settings(fake_class="none"), {}
+    )  # D: generated images say nothing about classes
+    np.testing.assert_allclose(
+        terms.disc_term(env, {"label": label}, real, fake, c)[0], nll(real, label).mean(), rtol=1e-5
+    )
 
 
 def test_acgan_draws_classes_uniformly_whatever_the_labels():
@@ -138,7 +162,9 @@ def test_mgan_players_see_the_same_noise():
     (disc, gen), env, vs = method.players, env_of(method), fresh(method, 0).vars()
     batch = one_batch(method)
     with_term, _ = disc.loss(env, vs, batch, KEY)
-    without, _ = disc.loss(env._replace(hp=dataclasses.replace(method.hp, lambda_c=0.0)), vs, batch, KEY)
+    without, _ = disc.loss(
+        env._replace(hp=dataclasses.replace(method.hp, lambda_c=0.0)), vs, batch, KEY
+    )
     _, (_, metrics) = gen.loss(env, vs, batch, KEY)
     np.testing.assert_allclose(with_term - without, metrics["diversity"], rtol=1e-5)
 
@@ -156,16 +182,23 @@ def test_mgan_with_one_generator_is_dcgan():
 
 def test_mgan_five_to_one_sees_five_minibatches():
     """D moves five times, each time on a minibatch of its own; G once, on the first of them."""
-    method = mgan_method(n_disc=5, lr=1e-30)  # nothing moves, so each turn's loss can be computed alone
+    method = mgan_method(
+        n_disc=5, lr=1e-30
+    )  # nothing moves, so each turn's loss can be computed alone
     assert n_draws(method) == 5
     state, batch = fresh(method, 0), methods_small.batch(5, 8)
     _, metrics = jax.jit(build_step(method))(state, batch)
     env, key = env_of(method), jax.random.fold_in(state.key, 0)
-    at = lambda r: (jax.tree.map(lambda a: a[r], batch), jax.random.fold_in(key, r))  # noqa: E731
-    probs = [float(method.players[0].loss(env, state.vars(), *at(r))[1][1]["real_prob"]) for r in range(5)]
+    at = lambda r: (jax.tree.map(lambda a: a[r], batch), jax.random.fold_in(key, r))
+    probs = [
+        float(method.players[0].loss(env, state.vars(), *at(r))[1][1]["real_prob"])
+        for r in range(5)
+    ]
     assert len({round(p, 6) for p in probs}) == 5
     np.testing.assert_allclose(metrics["disc/real_prob"], np.mean(probs), rtol=1e-4)
-    np.testing.assert_allclose(metrics["gen/loss"], method.players[1].loss(env, state.vars(), *at(0))[0], rtol=1e-4)
+    np.testing.assert_allclose(
+        metrics["gen/loss"], method.players[1].loss(env, state.vars(), *at(0))[0], rtol=1e-4
+    )
 
 
 def test_colorize_losses():
@@ -178,16 +211,24 @@ def test_colorize_losses():
     fake, _ = call(env, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY)[0])
     patches = np.asarray(call(env, vs, "disc", fake, jnp.asarray(gray))[0].logit)
     np.testing.assert_allclose(metrics["l1"], np.abs(x - np.asarray(fake)).mean(), rtol=1e-5)
-    np.testing.assert_allclose(loss, np.log1p(np.exp(-patches)).mean() + 100 * metrics["l1"], rtol=1e-5)
+    np.testing.assert_allclose(
+        loss, np.log1p(np.exp(-patches)).mean() + 100 * metrics["l1"], rtol=1e-5
+    )
     real = np.asarray(call(env, vs, "disc", batch["image"], jnp.asarray(gray))[0].logit)
     fake, _ = call(env, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY, 4)[0])
     patches = np.asarray(call(env, vs, "disc", fake, jnp.asarray(gray))[0].logit)
     on_disc, _ = method.players[0].loss(env, vs, batch, KEY)
-    np.testing.assert_allclose(on_disc, 0.5 * (np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(patches)).mean()), rtol=1e-4)
+    np.testing.assert_allclose(
+        on_disc,
+        0.5 * (np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(patches)).mean()),
+        rtol=1e-4,
+    )
 
 
 def points_gan(**options):
-    hp = gan.Settings(net="mlp", width=8, depth=1, z_dim=2, pixels="linear", lr=3e-2, ema=0.0, **options)
+    hp = gan.Settings(
+        net="mlp", width=8, depth=1, z_dim=2, pixels="linear", lr=3e-2, ema=0.0, **options
+    )
     return gan.build(hp, base.Shape(1, 2), 500)
 
 
@@ -200,11 +241,17 @@ def test_balance_over_500_steps():
 
     def one(state, image):
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
-        before = [losses[p](env, state.vars(), {"image": image[0]}, key)[0] for p in ("disc", "gen")]
+        before = [
+            losses[p](env, state.vars(), {"image": image[0]}, key)[0] for p in ("disc", "gen")
+        ]
         after, metrics = step(state, {"image": image})
         moved = [jnp.any(a != b) for n in ("disc", "gen")
                  for a, b in [[jax.flatten_util.ravel_pytree(s.params[n])[0] for s in (state, after)]]]  # fmt: skip
-        return after, (jnp.stack(before), jnp.stack([metrics["disc/ran"], metrics["gen/ran"]]), jnp.stack(moved))
+        return after, (
+            jnp.stack(before),
+            jnp.stack([metrics["disc/ran"], metrics["gen/ran"]]),
+            jnp.stack(moved),
+        )
 
     _, (before, ran, moved) = jax.jit(lambda s, d: jax.lax.scan(one, s, d))(fresh(method, 0), data)
     before, ran = np.asarray(before), np.asarray(ran)
@@ -227,11 +274,16 @@ def test_balance_hides_no_divergence():
 def test_lazy_penalty():
     """Every third step, with three times the weight; none between."""
     method = points_gan(penalty="r1", penalty_every=3, lambda_p=2.0)
-    vs, batch = fresh(method, 0).vars(), {"image": jnp.asarray(R.normal(size=(8, 1, 1, 2)), jnp.float32)}
+    vs, batch = (
+        fresh(method, 0).vars(),
+        {"image": jnp.asarray(R.normal(size=(8, 1, 1, 2)), jnp.float32)},
+    )
 
     def value(step, **options):
         env = env_of(method, step=jnp.int32(step))
-        return gan.disc_loss(env._replace(hp=dataclasses.replace(method.hp, **options)), vs, batch, KEY)
+        return gan.disc_loss(
+            env._replace(hp=dataclasses.replace(method.hp, **options)), vs, batch, KEY
+        )
 
     (plain, _), (every, (_, each)) = value(0, penalty="none"), value(0, penalty_every=1)
     np.testing.assert_allclose(every - plain, 2 * each["penalty"], rtol=1e-4)
@@ -243,7 +295,9 @@ def test_lazy_penalty():
 def built(case, **options):
     """The method of a case with the optimizers of its settings."""
     name, of_case = methods_small.CASES[case]
-    hp = dataclasses.replace(methods.TABLE[name].Settings(), **{**methods_small.SMALL, **of_case, **options})
+    hp = dataclasses.replace(
+        methods.TABLE[name].Settings(), **{**methods_small.SMALL, **of_case, **options}
+    )
     return methods.TABLE[name].build(hp, methods_small.shape(case), 10)
 
 
@@ -263,17 +317,23 @@ def test_bfloat16_is_for_nets_alone(case):
     """All convolutions compute in it, those of a penalty's derivative too; state and metrics are float32. By tracing alone."""
     method = built(case, precision="bfloat16")
     batch = methods_small.batch(n_draws(method), 8, colors=method.dummies["disc"][0].shape[-1])
-    program, (end, metrics) = jax.make_jaxpr(build_step(method), return_shape=True)(shapes(method), batch)
+    program, (end, metrics) = jax.make_jaxpr(build_step(method), return_shape=True)(
+        shapes(method), batch
+    )
     assert jax.tree.map(lambda a: a.dtype, end) == jax.tree.map(lambda a: a.dtype, shapes(method))
     assert {m.dtype for m in metrics.values()} == {jnp.dtype(jnp.float32)}
     inside = [e for e in equations(program.jaxpr) if e.primitive.name == "conv_general_dilated"]
-    assert {v.aval.dtype for e in inside for v in (*e.invars, *e.outvars)} <= {jnp.dtype(jnp.bfloat16)}
+    assert {v.aval.dtype for e in inside for v in (*e.invars, *e.outvars)} <= {
+        jnp.dtype(jnp.bfloat16)
+    }
 
 
 LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
 
 
-@pytest.mark.parametrize("case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)])
+@pytest.mark.parametrize(
+    "case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)]
+)
 def test_bfloat16_nets(case):
     """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32; numbers stay near."""
     full, half = (built(case, precision=p) for p in ("float32", "bfloat16"))
@@ -282,7 +342,10 @@ def test_bfloat16_nets(case):
     assert out.logit.dtype == out.features.dtype == jnp.float32
     assert np.array_equal(out.features, out.features.astype(jnp.bfloat16).astype(jnp.float32))
     steps = [
-        jax.jit(build_step(m))(state, jax.tree.map(lambda a, m=m: jnp.stack([a] * n_draws(m)), batch)) for m in (full, half)
+        jax.jit(build_step(m))(
+            state, jax.tree.map(lambda a, m=m: jnp.stack([a] * n_draws(m)), batch)
+        )
+        for m in (full, half)
     ]
     (end, exact), (rounded, near) = steps
     assert jax.tree.map(jnp.result_type, end) == jax.tree.map(jnp.result_type, rounded)
@@ -301,7 +364,12 @@ REFUSED = [  # settings, shape, words of the refusal
     ("gan", {"net": "maxout_cgan"}, base.Shape(16, 1), "--condition=labels"),
     ("gan", {"condition": "labels"}, base.Shape(16, 1), "classes"),
     ("gan", {"condition": "attributes"}, base.Shape(16, 1, ("cat", "dog")), "cat, dog"),
-    ("gan", {"condition": "labels", "cond_gen": "batchnorm", "gen_norm": "none"}, methods_small.SHAPE, "BatchNorm"),
+    (
+        "gan",
+        {"condition": "labels", "cond_gen": "batchnorm", "gen_norm": "none"},
+        methods_small.SHAPE,
+        "BatchNorm",
+    ),
     ("gan", {"augment": "shear"}, base.Shape(16, 1), "shear"),
     ("acgan", {}, base.Shape(16, 1), "classes"),
     ("mgan", {"net": "s1"}, base.Shape(16, 1), "mixture"),
@@ -329,7 +397,9 @@ def test_defaults_are_accepted(method):
 
 def test_share_of_rows():
     env = Env({}, None, {}, axis=parallel.AXIS)
-    step = parallel.pmapped(lambda state, x: state + parallel.share(env, 12), jax.devices()[:4], batch_axis=0)
+    step = parallel.pmapped(
+        lambda state, x: state + parallel.share(env, 12), jax.devices()[:4], batch_axis=0
+    )
     assert step(jnp.zeros(1), jnp.zeros(4))[0] == 3
     assert parallel.share(Env({}, None, {}), 12) == 12
 

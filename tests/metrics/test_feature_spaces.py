@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from gan_jax import errors
-from gan_jax.data import source
+from gan_jax.data import datasets
 from gan_jax.metrics import features
 from gan_jax.metrics.features import extractor as extractors
 from gan_jax.metrics.features import inception, pixels
@@ -16,14 +16,19 @@ from tests.reference import inception as reference
 
 
 def data(n=6, height=8, width=8, channels=3, labels=None, classes=()):
-    images = np.random.default_rng(0).integers(0, 256, (n, height, width, channels)).astype(np.uint8)
-    return source.Source(images, labels, classes, "some", "digest")
+    images = (
+        np.random.default_rng(0).integers(0, 256, (n, height, width, channels)).astype(np.uint8)
+    )
+    return datasets.Source(images, labels, classes, "some", "digest")
 
 
 def refused(spec, match, real=None):
     """Both `check` and `load` with a look at the images refuse it, in one line."""
     real = data() if real is None else real
-    for attempt in (lambda: features.check(spec, real), lambda: features.load(real, None, spec).apply(real.images)):
+    for attempt in (
+        lambda: features.check(spec, real),
+        lambda: features.load(real, None, spec).apply(real.images),
+    ):
         with pytest.raises(errors.InputError, match=match) as caught:
             attempt()
         assert "\n" not in str(caught.value)
@@ -33,18 +38,31 @@ def refused(spec, match, real=None):
 
 
 def test_unknown_specs_are_refused():
-    refused("vgg", "--features=vgg names no known feature space; use one of auto, classifier, .*inception-clean:FILE")
+    refused(
+        "vgg",
+        "--features=vgg names no known feature space; use one of auto, classifier, .*inception-clean:FILE",
+    )
     refused("onnx", "--features=onnx has nothing after the name; write onnx:FILE")
     refused("pixels:16", "--features=pixels:16 has too much after the name; write pixels")
     for kind in ("onnx", "inception", "inception-clean"):
-        refused(f"{kind}:/no/such/file.npz", f"--features={kind}:/no/such/file.npz: .* cannot be read .No such file")
+        refused(
+            f"{kind}:/no/such/file.npz",
+            f"--features={kind}:/no/such/file.npz: .* cannot be read .No such file",
+        )
     refused("onnx:/", "cannot be read .Is a directory")
 
 
-@pytest.mark.parametrize("labels, n", [(None, 0), (np.full(6, -1, np.int32), 0), (np.array([1, 1, -1, 1, 1, 1], np.int32), 1)])
+@pytest.mark.parametrize(
+    "labels, n",
+    [(None, 0), (np.full(6, -1, np.int32), 0), (np.array([1, 1, -1, 1, 1, 1], np.int32), 1)],
+)
 def test_a_classifier_needs_two_classes(labels, n):
     real = data(labels=labels, classes=() if labels is None else ("a", "b"))
-    refused("classifier", f"needs two classes with labelled images, and --data=some has {n}; use --features=auto, random", real)
+    refused(
+        "classifier",
+        f"needs two classes with labelled images, and --data=some has {n}; use --features=auto, random",
+        real,
+    )
     assert features.load(real).name == "random"
 
 
@@ -56,17 +74,24 @@ def test_a_classifier_is_checked_without_training(tmp_path, monkeypatch):
 
 
 def test_a_random_net_may_be_asked_for():
-    real, settings = data(labels=np.array([0, 1] * 3, np.int32), classes=("a", "b")), features.Settings(widths=(4,))
+    real, settings = (
+        data(labels=np.array([0, 1] * 3, np.int32), classes=("a", "b")),
+        features.Settings(widths=(4,)),
+    )
     space = features.load(real, None, "random", settings)
     found, probs = space.apply(real.images)
-    np.testing.assert_array_equal(found, features.load(real._replace(labels=None), settings=settings).apply(real.images)[0])
+    np.testing.assert_array_equal(
+        found, features.load(real._replace(labels=None), settings=settings).apply(real.images)[0]
+    )
     assert space.name == "random" and space.accuracy is None and probs is None
 
 
 # Pixels
 
 
-@pytest.mark.parametrize("height, width, channels", [(8, 8, 1), (32, 20, 3), (64, 96, 2), (33, 32, 1), (100, 47, 1)])
+@pytest.mark.parametrize(
+    "height, width, channels", [(8, 8, 1), (32, 20, 3), (64, 96, 2), (33, 32, 1), (100, 47, 1)]
+)
 def test_pixels(height, width, channels):
     """Box means by counting: every pixel cut into n equal pieces, every box made of as many pieces as the side has pixels."""
     real = data(3, height, width, channels)
@@ -75,7 +100,11 @@ def test_pixels(height, width, channels):
     fine = (real.images / 255).repeat(h, 1).repeat(w, 2)
     expected = fine.reshape(3, h, height, w, width, channels).mean((2, 4)).reshape(3, -1)
     found, probs = space.apply(real.images)
-    assert found.dtype == np.float32 and probs is None and features.check("pixels", real) == h * w * channels
+    assert (
+        found.dtype == np.float32
+        and probs is None
+        and features.check("pixels", real) == h * w * channels
+    )
     np.testing.assert_allclose(found, expected, atol=2e-7)
     assert space.name == f"pixels-{h}x{w}x{channels}"
     assert space.resize == ("none" if max(height, width) <= 32 else f"box average to {h}x{w}")
@@ -113,10 +142,17 @@ def module(tmp_path, monkeypatch):
 def test_a_function(module):
     real = data(600)
     before = real.images.copy()
-    spec = module("def embed(images):\n    images[:, 0] = 0\n    return images.mean((1, 2)).tolist()")
+    spec = module(
+        "def embed(images):\n    images[:, 0] = 0\n    return images.mean((1, 2)).tolist()"
+    )
     space = features.load(real, None, spec)
     found, probs = space.apply(real.images)
-    assert found.shape == (600, 3) and found.dtype == np.float32 and probs is None and features.check(spec, real) == 3
+    assert (
+        found.shape == (600, 3)
+        and found.dtype == np.float32
+        and probs is None
+        and features.check(spec, real) == 3
+    )
     np.testing.assert_allclose(found, before[:, 1:].sum((1, 2)) / 64, rtol=1e-6)
     np.testing.assert_array_equal(real.images, before)  # the function got a copy
     assert features.load(real, None, spec).name == space.name
@@ -127,10 +163,16 @@ def test_a_function(module):
 @pytest.mark.parametrize(
     "body, match",
     [
-        ("return images.mean((1, 2))[:1].repeat(3, 0)", r"gives \[3, 3\] for 2 images; it must give \[2, F\]|for 6 images"),
+        (
+            "return images.mean((1, 2))[:1].repeat(3, 0)",
+            r"gives \[3, 3\] for 2 images; it must give \[2, F\]|for 6 images",
+        ),
         ("return images.mean((1, 2, 3))", r"gives \[2\] for 2 images|gives \[6\] for 6 images"),
         ("return np.zeros((len(images), 0))", r"gives \[\d, 0\] for"),
-        ("return np.full((len(images), 2), np.nan)", "gives infinite or undefined values .image 0 of"),
+        (
+            "return np.full((len(images), 2), np.nan)",
+            "gives infinite or undefined values .image 0 of",
+        ),
         ("return np.full((len(images), 2), 1e300)", "gives infinite or undefined values"),
         ("return {'features': images}", "gives dict, which is no array of numbers"),
         ("return [['a']] * len(images)", "gives list, which is no array of numbers"),
@@ -139,21 +181,32 @@ def test_a_function(module):
 )
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_what_a_function_must_not_give(module, body, match):
-    refused(module(f"def embed(images):\n    {body}"), f"--features=python:my_space:embed .*({match})")
+    refused(
+        module(f"def embed(images):\n    {body}"), f"--features=python:my_space:embed .*({match})"
+    )
 
 
 def test_functions_that_cannot_be_had(module):
     spec = module("embed = 3")
     refused(spec, "my_space is no file with a function embed")
     refused(spec.replace("embed", "other"), "my_space is no file with a function other")
-    refused(module("import my_space_missing"), "cannot be imported .ModuleNotFoundError: No module named 'my_space_missing'")
-    refused("python:my_space", "must name a module and a function in it; write python:package.module:function")
+    refused(
+        module("import my_space_missing"),
+        "cannot be imported .ModuleNotFoundError: No module named 'my_space_missing'",
+    )
+    refused(
+        "python:my_space",
+        "must name a module and a function in it; write python:package.module:function",
+    )
 
 
 def test_images_must_be_seen_alone(module):
     """A net in training mode, and one that is random."""
     match = "change when an image is seen again beside another; use the net in evaluation mode"
-    for body in ("x = images.mean((1, 2))\n    return x - x.mean(0)", "return np.random.rand(len(images), 4)"):
+    for body in (
+        "x = images.mean((1, 2))\n    return x - x.mean(0)",
+        "return np.random.rand(len(images), 4)",
+    ):
         with pytest.raises(errors.InputError, match=match):
             features.check(module(f"def embed(images):\n    {body}"), data())
 
@@ -190,7 +243,15 @@ def onnx_net(path, shape, kind="FLOAT", logits=None, **options):
 
 
 @pytest.mark.parametrize(
-    "shape", [["n", 8, 8, 3], ["n", "h", "w", "c"], ["n", 3, 8, 8], ["n", 3, "h", "w"], [4, 8, 8, 3], [1, 3, 8, 8]]
+    "shape",
+    [
+        ["n", 8, 8, 3],
+        ["n", "h", "w", "c"],
+        ["n", 3, 8, 8],
+        ["n", 3, "h", "w"],
+        [4, 8, 8, 3],
+        [1, 3, 8, 8],
+    ],
 )
 def test_onnx(tmp_path, shape):
     """Sums over the image, in [-1, 1], channels first or last as declared."""
@@ -208,16 +269,36 @@ def test_onnx_with_logits(tmp_path):
     found, probs = space.apply(real.images)
     expected = np.exp(-found.astype(np.float64))
     np.testing.assert_allclose(probs, expected / expected.sum(1, keepdims=True), rtol=1e-5)
-    assert space.classes == () and space.name != features.load(real, None, onnx_net(tmp_path / "b.onnx", ["n", 8, 8, 3])).name
-    refused(onnx_net(tmp_path / "c.onnx", ["n", 8, 8, 3], logits="Softmax"), "it must give logits, before the softmax")
+    assert (
+        space.classes == ()
+        and space.name
+        != features.load(real, None, onnx_net(tmp_path / "b.onnx", ["n", 8, 8, 3])).name
+    )
+    refused(
+        onnx_net(tmp_path / "c.onnx", ["n", 8, 8, 3], logits="Softmax"),
+        "it must give logits, before the softmax",
+    )
 
 
 def test_onnx_files_that_do_not_fit(tmp_path):
     net = tmp_path / "net.onnx"
-    refused(onnx_net(net, ["n", 8, 8, 1]), r"takes \[n, 8, 8, 1\], and the images are \[N, 8, 8, 3\]; use a net for")
-    refused(onnx_net(net, ["n", 3, "h", "w"]), r"takes \[n, 3, h, w\], and the images are \[N, 8, 8, 1\]", data(channels=1))
-    refused(onnx_net(net, ["n", 16, 16, 3]), r"takes \[n, 16, 16, 3\], and the images are \[N, 8, 8, 3\]")
-    refused(onnx_net(net, ["n", 8, 8, 3], "UINT8"), r"takes tensor.uint8. \[n, 8, 8, 3\]; it must take one tensor.float.")
+    refused(
+        onnx_net(net, ["n", 8, 8, 1]),
+        r"takes \[n, 8, 8, 1\], and the images are \[N, 8, 8, 3\]; use a net for",
+    )
+    refused(
+        onnx_net(net, ["n", 3, "h", "w"]),
+        r"takes \[n, 3, h, w\], and the images are \[N, 8, 8, 1\]",
+        data(channels=1),
+    )
+    refused(
+        onnx_net(net, ["n", 16, 16, 3]),
+        r"takes \[n, 16, 16, 3\], and the images are \[N, 8, 8, 3\]",
+    )
+    refused(
+        onnx_net(net, ["n", 8, 8, 3], "UINT8"),
+        r"takes tensor.uint8. \[n, 8, 8, 3\]; it must take one tensor.float.",
+    )
     apart = onnx_net(net, ["n", 8, 8, 3], save_as_external_data=True, size_threshold=0)
     refused(apart, "is no ONNX file that can be run, weights included")
     net.write_bytes(b"no net")
@@ -227,7 +308,10 @@ def test_onnx_files_that_do_not_fit(tmp_path):
 def test_onnx_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as where it is not installed
     (tmp_path / "net.onnx").write_bytes(b"anything")
-    refused(f"onnx:{tmp_path / 'net.onnx'}", r"needs ONNX Runtime, which is not installed; pip install 'gan-jax\[export\]'")
+    refused(
+        f"onnx:{tmp_path / 'net.onnx'}",
+        r"needs ONNX Runtime, which is not installed; pip install 'gan-jax\[export\]'",
+    )
 
 
 # Inception
@@ -256,11 +340,15 @@ def cubic_weights(side, out=299):
 @pytest.mark.parametrize("height, width", [(28, 28), (64, 48), (299, 299), (500, 350)])
 def test_resizing(height, width):
     x = data(2, height, width).images
-    expected = np.einsum("ah,nhwc,bw->nabc", linear_weights(height), x, linear_weights(width), optimize=True)
+    expected = np.einsum(
+        "ah,nhwc,bw->nabc", linear_weights(height), x, linear_weights(width), optimize=True
+    )
     found = np.asarray(inception.bilinear(x))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected / 127.5 - 1, atol=1e-5)
-    expected = np.einsum("ah,nhwc,bw->nabc", cubic_weights(height), x, cubic_weights(width), optimize=True)
+    expected = np.einsum(
+        "ah,nhwc,bw->nabc", cubic_weights(height), x, cubic_weights(width), optimize=True
+    )
     found = inception.bicubic(x)
     assert found.dtype == np.float32 and (expected.min() < 0 or height == 500 or height == 299)
     np.testing.assert_allclose(found, (expected.clip(0, 255) - 128) / 128, atol=1e-5)
@@ -270,7 +358,9 @@ def test_resizing(height, width):
 def test_bilinear_of_pytorch(side):
     torch = pytest.importorskip("torch")
     x = data(2, side, side).images
-    there = torch.tensor(x / 255).permute(0, 3, 1, 2)  # float64: in float32 it rounds the positions, too
+    there = torch.tensor(x / 255).permute(
+        0, 3, 1, 2
+    )  # float64: in float32 it rounds the positions, too
     there = 2 * torch.nn.functional.interpolate(there, (299, 299), mode="bilinear") - 1
     np.testing.assert_allclose(inception.bilinear(x), there.permute(0, 2, 3, 1), atol=1e-6)
 
@@ -279,7 +369,9 @@ def test_bilinear_of_pytorch(side):
 def test_bicubic_of_clean_fid(side):
     there = pytest.importorskip("cleanfid.resize").build_resizer("clean")
     x = data(2, side, side).images
-    np.testing.assert_array_equal(inception.bicubic(x), (np.stack([there(image) for image in x]) - 128) / 128)
+    np.testing.assert_array_equal(
+        inception.bicubic(x), (np.stack([there(image) for image in x]) - 128) / 128
+    )
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +384,8 @@ def weights(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "kind, resize", [("inception", "pytorch-fid bilinear 299"), ("inception-clean", "clean-fid bicubic 299")]
+    "kind, resize",
+    [("inception", "pytorch-fid bilinear 299"), ("inception-clean", "clean-fid bicubic 299")],
 )
 def test_inception(weights, monkeypatch, kind, resize):
     """Gray images of 20 pixels, on another way: resized by the formulas, seen by the net in float64; 75 pixels are faster."""
@@ -315,6 +408,9 @@ def test_inception_refuses(weights, tmp_path):
     spec = f"inception:{weights[1]}"
     refused(spec, "sees gray or RGB images, not 4 channels", data(channels=4))
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    refused(f"inception:{tmp_path / 'other.npz'}", "has no .*; give the state dict of pytorch-fid's Inception v3")
+    refused(
+        f"inception:{tmp_path / 'other.npz'}",
+        "has no .*; give the state dict of pytorch-fid's Inception v3",
+    )
     (tmp_path / "net.h5").write_bytes(b"no weights")
     refused(f"inception:{tmp_path / 'net.h5'}", "ends in .h5; give weights as .pth")

@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 
 from gan_jax import cache
-from gan_jax.data import source as sources
+from gan_jax.data import datasets
 from gan_jax.metrics import features
 from gan_jax.metrics.features import classifier as recipe
 from gan_jax.nets import classifier
@@ -23,10 +23,14 @@ def _stripes(n, seed, size=8):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, n).astype(np.int32)
     wave = np.where(np.arange(size) % 4 < 2, 60, -60)
-    pattern = np.stack([np.tile(wave[:, None], size), np.tile(wave, (size, 1)), np.zeros((size, size))])
+    pattern = np.stack(
+        [np.tile(wave[:, None], size), np.tile(wave, (size, 1)), np.zeros((size, size))]
+    )
     images = 128 + pattern[labels][..., None] + rng.normal(0, 20, (n, size, size, 1))
     labels[::10] = -1
-    return sources.Source(images.clip(0, 255).astype(np.uint8), labels, CLASSES, "stripes", f"stripes-{n}-{seed}")
+    return datasets.Source(
+        images.clip(0, 255).astype(np.uint8), labels, CLASSES, "stripes", f"stripes-{n}-{seed}"
+    )
 
 
 def _without_labels(source):
@@ -82,7 +86,11 @@ def test_a_cache_entry_is_plain_data(trained):
     with np.load(entry / "weights.npz", allow_pickle=False) as file:
         assert all(file[name].dtype == np.float32 for name in file)
     report = json.loads((entry / "report.json").read_text())
-    assert report["classes"] == list(CLASSES) and report["n_train"] == 324 and report["n_heldout"] == 36
+    assert (
+        report["classes"] == list(CLASSES)
+        and report["n_train"] == 324
+        and report["n_heldout"] == 36
+    )
     assert np.sum(report["confusion"]) == 36
 
 
@@ -94,7 +102,9 @@ def test_apply_does_not_depend_on_the_batch(trained):
 
 
 def test_given_heldout_images_measure_the_accuracy(cache_folder, monkeypatch):
-    monkeypatch.setattr(recipe, "_train", lambda net, x, labels, settings, turned: recipe.initial(net, x, settings))
+    monkeypatch.setattr(
+        recipe, "_train", lambda net, x, labels, settings, turned: recipe.initial(net, x, settings)
+    )
     features.load(_stripes(60, seed=0), _stripes(50, seed=1), settings=TINY)
     (entry,) = (cache.root() / "classifier").iterdir()
     report = json.loads((entry / "report.json").read_text())
@@ -107,7 +117,8 @@ def test_training_from_one_seed_gives_one_net():
     once, again = (recipe._train(net, data.images, abs(data.labels), TINY, True) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, once, again)
     assert not np.array_equal(
-        once["params"]["Dense_0"]["kernel"], recipe.initial(net, data.images, TINY)["params"]["Dense_0"]["kernel"]
+        once["params"]["Dense_0"]["kernel"],
+        recipe.initial(net, data.images, TINY)["params"]["Dense_0"]["kernel"],
     )
 
 
@@ -124,7 +135,9 @@ def test_a_fit_sees_labelled_images_alone():
     trained = recipe._train(net, alone.images, alone.labels, QUICK, False)
     np.testing.assert_array_equal(recipe._applier(net, trained)(fresh)[1], probs)
     other = recipe.fit(data, QUICK._replace(seed=1))(fresh)[1]
-    assert not np.array_equal(other, probs), "one program serves all seeds, each with its own weights"
+    assert not np.array_equal(other, probs), (
+        "one program serves all seeds, each with its own weights"
+    )
 
 
 def test_a_planned_fit_sees_the_rows_of_its_plan_alone():
@@ -135,15 +148,22 @@ def test_a_planned_fit_sees_the_rows_of_its_plan_alone():
     used = np.unique(plan)
     alone = data._replace(images=data.images[used], labels=data.labels[used])
     fresh = _stripes(30, seed=1).images
-    whole, part = recipe.fit_plan(data, settings, plan), recipe.fit_plan(alone, settings, np.searchsorted(used, plan))
+    whole, part = (
+        recipe.fit_plan(data, settings, plan),
+        recipe.fit_plan(alone, settings, np.searchsorted(used, plan)),
+    )
     np.testing.assert_array_equal(whole(fresh)[1], part(fresh)[1])
-    others = [recipe.fit_plan(data, settings, plan, "turn"), recipe.fit_plan(data, settings._replace(seed=4), plan)]
+    others = [
+        recipe.fit_plan(data, settings, plan, "turn"),
+        recipe.fit_plan(data, settings._replace(seed=4), plan),
+    ]
     others.append(recipe.fit_plan(data, settings, plan[::-1]))
     assert len({whole(fresh)[1].tobytes(), *(fitted(fresh)[1].tobytes() for fitted in others)}) == 4
 
 
 @pytest.mark.parametrize(
-    "labels, classes", [(None, ()), (np.full(10, -1, np.int32), CLASSES), (np.ones(10, np.int32), CLASSES)]
+    "labels, classes",
+    [(None, ()), (np.full(10, -1, np.int32), CLASSES), (np.ones(10, np.int32), CLASSES)],
 )
 def test_without_classes_the_net_is_random_and_fixed(cache_folder, labels, classes):
     data = _stripes(10, seed=0)._replace(labels=labels, classes=classes)
@@ -175,8 +195,12 @@ def test_report_by_hand():
     report = recipe._report(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1]), ("a", "b", "c"))
     assert report["confusion"] == [[2, 1, 0], [0, 2, 0], [0, 0, 0]]
     assert report["recall"] == [pytest.approx(2 / 3), 1.0, None]
-    assert report["accuracy"] == pytest.approx(0.8) and report["balanced_accuracy"] == pytest.approx(5 / 6)
-    np.testing.assert_allclose(recipe._normalised(report["confusion"]), [[2 / 3, 1 / 3, 0], [0, 1, 0], [0, 0, 1]])
+    assert report["accuracy"] == pytest.approx(0.8) and report[
+        "balanced_accuracy"
+    ] == pytest.approx(5 / 6)
+    np.testing.assert_allclose(
+        recipe._normalised(report["confusion"]), [[2 / 3, 1 / 3, 0], [0, 1, 0], [0, 0, 1]]
+    )
 
 
 def _recall(labels, predicted):
@@ -186,7 +210,10 @@ def _recall(labels, predicted):
 def _linear_recall(train, test, decay=1e-2):
     """Held-out recall per class of class-balanced multinomial logistic regression on standardised pixels."""
     mean, scale = train.images.mean(0, dtype=np.float64), train.images.std(0, dtype=np.float64) + 1
-    x, x_test = (((s.images - mean) / scale).reshape(len(s.images), -1).astype(np.float32) for s in (train, test))
+    x, x_test = (
+        ((s.images - mean) / scale).reshape(len(s.images), -1).astype(np.float32)
+        for s in (train, test)
+    )
     share = (1 / np.bincount(train.labels, minlength=5)[train.labels] / 5).astype(np.float32)
     target = np.eye(5, dtype=np.float32)[train.labels]
 
@@ -199,7 +226,9 @@ def _linear_recall(train, test, decay=1e-2):
         return float(value), np.asarray(gradient, np.float64).ravel()
 
     start = np.zeros(5 * (x.shape[1] + 1))
-    w = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 100}).x.reshape(-1, 5)
+    w = optimize.minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 100}
+    ).x.reshape(-1, 5)
     return _recall(test.labels, (x_test @ w[:-1] + w[-1]).argmax(1))
 
 
@@ -208,7 +237,10 @@ def _linear_recall(train, test, decay=1e-2):
 def test_galaxies_are_neither_hard_nor_trivial(cache_folder, size, least):
     jax.config.update("jax_disable_most_optimizations", False)
     try:
-        train, test = (sources.load("galaxies", sources.View(size), split=split) for split in ("train", "test"))
+        train, test = (
+            datasets.load("galaxies", datasets.View(size), split=split)
+            for split in ("train", "test")
+        )
         extractor = features.load(train, test)
     finally:
         jax.config.update("jax_disable_most_optimizations", True)

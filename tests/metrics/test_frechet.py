@@ -35,7 +35,9 @@ def test_equals_the_general_matrix_root_and_is_symmetric():
     a = rng.standard_normal((200, 12)) @ rng.standard_normal((12, 12))
     b = rng.standard_normal((300, 12)) @ rng.standard_normal((12, 12)) + 1
     assert frechet.frechet(a, b) == pytest.approx(brute_force(a, b), rel=1e-9)
-    assert frechet.METRIC.measure({"features": a}, {"features": b}) == {"frechet": frechet.frechet(a, b)}
+    assert frechet.METRIC.measure({"features": a}, {"features": b}) == {
+        "frechet": frechet.frechet(a, b)
+    }
     assert frechet.METRIC.least(12) == 13
     assert frechet.frechet(a, b) == pytest.approx(frechet.frechet(b, a), rel=1e-12)
 
@@ -49,7 +51,9 @@ def test_equal_sets_are_at_zero_whatever_the_order_and_scale():
 def test_collapsed_set_has_no_spread():
     """Of copies of one point only its distance to the mean and the other set's variance remain."""
     x = with_moments(np.random.default_rng(3), 40, np.zeros(4), np.diag([1.0, 2.0, 3.0, 4.0]))
-    assert frechet.frechet(x, np.tile([3.0, 0.0, 0.0, 0.0], (40, 1))) == pytest.approx(9 + 10, rel=1e-12)
+    assert frechet.frechet(x, np.tile([3.0, 0.0, 0.0, 0.0], (40, 1))) == pytest.approx(
+        9 + 10, rel=1e-12
+    )
 
 
 def test_singular_covariances():
@@ -80,7 +84,9 @@ def test_small_samples_of_one_distribution_are_apart():
 @pytest.mark.parametrize("n", [3, 4])
 def test_too_few_images_are_refused(n):
     good = np.random.default_rng(5).standard_normal((20, 4))
-    with pytest.raises(errors.InputError, match=rf"{n} images; use at least 5 images, or --scores=kernel"):
+    with pytest.raises(
+        errors.InputError, match=rf"{n} images; use at least 5 images, or --scores=kernel"
+    ):
         frechet.frechet(good, good[:n])
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import stats
 
 from gan_jax import errors
-from gan_jax.data import galaxies, source
+from gan_jax.data import datasets, galaxies
 from gan_jax.metrics import galaxy, metric
 
 N_REAL = 60
@@ -20,7 +20,9 @@ def column(rows, name):
     return rows[:, galaxy.COLUMNS.index(name)]
 
 
-def picture(ratio=1.0, angle=0.0, length=6.0, centre=(31.5, 31.5), colour=(1, 1, 1), sky=5, side=64):
+def picture(
+    ratio=1.0, angle=0.0, length=6.0, centre=(31.5, 31.5), colour=(1, 1, 1), sky=5, side=64
+):
     """An exponential disk of a given axis ratio, without noise: uint8 [1, side, side, 3]."""
     y, x = np.arange(side)[:, None] - centre[0], np.arange(side) - centre[1]
     along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
@@ -48,9 +50,21 @@ def real():
         pytest.skip("needs the real data: set GAN_JAX_DATA to a folder that holds gz2-1400-jpg.tar")
     with tarfile.open(path) as tar:
         names = sorted(name for name in tar.getnames() if name.endswith(".jpg"))
-        kinds = [[name for name in names if ("/non_" in f"/{name}") == other][: N_REAL // 2] for other in (True, False)]
-        opened = [Image.open(tar.extractfile(name)).convert("RGB") for pair in zip(*kinds, strict=True) for name in pair]
-        return np.stack([np.asarray(x.resize((64, 64), Image.Resampling.BOX, (108, 108, 315, 315))) for x in opened])
+        kinds = [
+            [name for name in names if ("/non_" in f"/{name}") == other][: N_REAL // 2]
+            for other in (True, False)
+        ]
+        opened = [
+            Image.open(tar.extractfile(name)).convert("RGB")
+            for pair in zip(*kinds, strict=True)
+            for name in pair
+        ]
+        return np.stack(
+            [
+                np.asarray(x.resize((64, 64), Image.Resampling.BOX, (108, 108, 315, 315)))
+                for x in opened
+            ]
+        )
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.7, 0.4])
@@ -95,7 +109,10 @@ def test_one_arm_is_asymmetric():
     y, x = np.mgrid[:64, :64]
     arm = 120 * np.exp(-0.5 * (((y - 20) / 3) ** 2 + ((x - 36) / 6) ** 2))[None, :, :, None]
     symmetric, one, two = column(
-        galaxy.view(np.concatenate([light, light + arm, light + arm + arm[:, ::-1, ::-1]]).astype(np.uint8)), "asymmetry"
+        galaxy.view(
+            np.concatenate([light, light + arm, light + arm + arm[:, ::-1, ::-1]]).astype(np.uint8)
+        ),
+        "asymmetry",
     )
     assert one > 0.5 and abs(symmetric) < 0.03 and abs(two) < 0.03
 
@@ -103,13 +120,17 @@ def test_one_arm_is_asymmetric():
 @pytest.mark.parametrize("turns, flip", ORIENTATIONS)
 def test_a_galaxy_turned_or_mirrored_is_the_same(embedded, turns, flip):
     images, _, rows = embedded
-    np.testing.assert_allclose(galaxy.view(orientation(images[:60], turns, flip)), rows[:60], atol=1e-9)
+    np.testing.assert_allclose(
+        galaxy.view(orientation(images[:60], turns, flip)), rows[:60], atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("shift", [(1, 0), (0, -1), (2, 1)])
 def test_a_galaxy_moved_by_pixels_is_the_same(shift):
     images = np.concatenate([picture(0.6, angle, length=4) for angle in (0.0, 0.4, 1.0)])
-    np.testing.assert_allclose(galaxy.view(np.roll(images, shift, (1, 2))), galaxy.view(images), atol=1e-9)
+    np.testing.assert_allclose(
+        galaxy.view(np.roll(images, shift, (1, 2))), galaxy.view(images), atol=1e-9
+    )
 
 
 def test_a_noisy_galaxy_moved_by_a_pixel_is_nearly_the_same(embedded):
@@ -129,9 +150,17 @@ def test_the_size_of_the_pictures_hardly_matters(embedded):
     for name in galaxy.MEASURES:
         if name != "smoothness":
             a, b = column(small, name), column(rows, name)
-            assert np.corrcoef(a, b)[0, 1] > (0.85 if name == "m20" else 0.97) and abs(np.median(a - b)) < 0.1 * b.std(), name
+            assert (
+                np.corrcoef(a, b)[0, 1] > (0.85 if name == "m20" else 0.97)
+                and abs(np.median(a - b)) < 0.1 * b.std()
+            ), name
     round_ones = labels == 0
-    assert np.corrcoef(column(small, "smoothness")[round_ones], column(rows, "smoothness")[round_ones])[0, 1] > 0.8
+    assert (
+        np.corrcoef(
+            column(small, "smoothness")[round_ones], column(rows, "smoothness")[round_ones]
+        )[0, 1]
+        > 0.8
+    )
 
 
 def test_an_image_does_not_depend_on_its_block(embedded, monkeypatch):
@@ -205,7 +234,10 @@ def test_gray_pictures(embedded):
     found = galaxy.view(gray)
     assert not column(found, "colour").any() and column(rows, "colour").any()
     for name in galaxy.MEASURES[:-1]:
-        assert np.median(np.abs(column(found, name) - column(rows[:100], name))) < 0.1 * column(rows, name).std(), name
+        assert (
+            np.median(np.abs(column(found, name) - column(rows[:100], name)))
+            < 0.1 * column(rows, name).std()
+        ), name
 
 
 def test_classes_differ_as_they_should(embedded):
@@ -213,11 +245,20 @@ def test_classes_differ_as_they_should(embedded):
     assert column(rows, "found").mean() == 1
     means = {name: rows[labels == k].mean(0) for k, name in enumerate(galaxies.CLASSES)}
     flat = [means[name][0] for name in galaxies.CLASSES[:4]]
-    assert flat == sorted(flat) and flat[0] < 0.15 < 0.3 < flat[1] < 0.5 < 0.6 < flat[2] and flat[3] > 0.75
+    assert (
+        flat == sorted(flat)
+        and flat[0] < 0.15 < 0.3 < flat[1] < 0.5 < 0.6 < flat[2]
+        and flat[3] > 0.75
+    )
     colour, asymmetry = galaxy.MEASURES.index("colour"), galaxy.MEASURES.index("asymmetry")
     assert means["spiral"][colour] < means["round"][colour] - 0.05
     assert means["spiral"][asymmetry] > means["round"][asymmetry] + 0.05
-    assert stats.mannwhitneyu(rows[labels == 4, colour], rows[labels == 0, colour], alternative="less").pvalue < 1e-6
+    assert (
+        stats.mannwhitneyu(
+            rows[labels == 4, colour], rows[labels == 0, colour], alternative="less"
+        ).pvalue
+        < 1e-6
+    )
 
 
 def test_real_spirals_differ_from_other_galaxies(real):
@@ -236,13 +277,25 @@ CORRELATIONS = {"ellipticity": 0.9999, "concentration": 0.9, "asymmetry": 0.8, "
 
 @pytest.mark.filterwarnings("ignore")
 def test_beside_statmorph(embedded, real):
-    statmorph = pytest.importorskip("statmorph", reason="needs statmorph, photutils and scikit-image")
+    statmorph = pytest.importorskip(
+        "statmorph", reason="needs statmorph, photutils and scikit-image"
+    )
     images = np.concatenate([embedded[0][:30], real[:30]])
     rows, (light, inside, others) = galaxy.view(images), galaxy.segment(images)
     theirs = []
     for a, b, c in zip(light, inside, others, strict=True):
-        found = statmorph.SourceMorphology(a, b + 2 * c, 1, weightmap=np.full(a.shape, 2.0), skybox_size=8, n_sigma_outlier=0)
-        theirs.append([found.flag, found.ellipticity_centroid, found.concentration, found.asymmetry, found.m20])
+        found = statmorph.SourceMorphology(
+            a, b + 2 * c, 1, weightmap=np.full(a.shape, 2.0), skybox_size=8, n_sigma_outlier=0
+        )
+        theirs.append(
+            [
+                found.flag,
+                found.ellipticity_centroid,
+                found.concentration,
+                found.asymmetry,
+                found.m20,
+            ]
+        )
     theirs = np.array(theirs)
     good = theirs[:, 0] < 2
     assert good.sum() > 40
@@ -269,7 +322,11 @@ def test_distances_by_hand():
         moved[:, i] += 2 * rows[:, i].std()
         scores = galaxy.measure(views(rows), views(moved))
         assert set(scores) == set(galaxy.METRIC.scores)
-        expected = dict.fromkeys(scores, 0) | {f"morph_{name}": 2, "morphology": 2 / 7, "galaxies_found": 1}
+        expected = dict.fromkeys(scores, 0) | {
+            f"morph_{name}": 2,
+            "morphology": 2 / 7,
+            "galaxies_found": 1,
+        }
         assert scores == pytest.approx(expected, abs=1e-12)
 
 
@@ -292,7 +349,9 @@ def test_missing_galaxies_cost():
     assert scores["morphology"] > galaxy.measure(views(rows), views(rows))["morphology"] == 0
     swapped = galaxy.measure(views(half), views(rows))
     ratio = rows[:, 0].std() / rows[1::2, 0].std()
-    assert swapped["morph_ellipticity"] == pytest.approx(scores["morph_ellipticity"] * ratio, abs=1e-12)
+    assert swapped["morph_ellipticity"] == pytest.approx(
+        scores["morph_ellipticity"] * ratio, abs=1e-12
+    )
     assert swapped["galaxies_found"] == 1
     empty = galaxy.measure(views(rows), views(0 * rows))
     assert empty["galaxies_found"] == 0 and all(np.isfinite(list(empty.values())))
@@ -303,7 +362,9 @@ def test_gray_sets_have_no_distance_in_colour():
     rows[:, 6] = fake[:, 6] = 0
     scores = galaxy.measure(views(rows), views(fake))
     others = [scores[f"morph_{name}"] for name in galaxy.MEASURES[:-1]]
-    assert scores["morph_colour"] == 0 and scores["morphology"] == pytest.approx(np.mean(others), abs=1e-12)
+    assert scores["morph_colour"] == 0 and scores["morphology"] == pytest.approx(
+        np.mean(others), abs=1e-12
+    )
 
 
 def test_what_cannot_be_measured_is_refused():
@@ -332,7 +393,9 @@ def test_the_metric_tells_sets_apart(embedded):
 
 def test_it_suits_pictures_of_the_sky():
     def suits(name, side=64):
-        return galaxy.METRIC.suits(source.Source(np.zeros((1, side, side, 3), np.uint8), None, (), name, ""))
+        return galaxy.METRIC.suits(
+            datasets.Source(np.zeros((1, side, side, 3), np.uint8), None, (), name, "")
+        )
 
     assert suits("galaxies") and suits("galaxies:2000") and suits("galaxyzoo:gz2", 32)
     assert not (suits("folder:galaxies") or suits("tfds:mnist") or suits("galaxies", 28))

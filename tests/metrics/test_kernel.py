@@ -32,7 +32,9 @@ def test_brute_force(n, m, shift):
 
 def test_by_hand():
     """One feature: within x, k(1, 2) = 27; within y, k(0, 0) = 1; between, k = 1."""
-    assert kernel.mmd2(np.array([[1.0], [2.0]]), np.zeros((2, 1))) == pytest.approx(27 + 1 - 2, rel=1e-15)
+    assert kernel.mmd2(np.array([[1.0], [2.0]]), np.zeros((2, 1))) == pytest.approx(
+        27 + 1 - 2, rel=1e-15
+    )
 
 
 def test_subsets_are_those_of_the_seed():
@@ -68,19 +70,30 @@ def test_expected_value_of_a_shift():
 
     E (ab + 1)^3 = E a^3 E b^3 + 3 E a^2 E b^2 + 3 E a E b + 1, and the first moments of N(1, 1) are 1, 2, 4.
     """
-    assert kernel.mmd2(draw(4000, 3, 1), draw(4000, 4, 1, shift=1.0)) == pytest.approx(4 + 32 - 14, abs=1.5)
+    assert kernel.mmd2(draw(4000, 3, 1), draw(4000, 4, 1, shift=1.0)) == pytest.approx(
+        4 + 32 - 14, abs=1.5
+    )
 
 
-@pytest.mark.parametrize("dtype, rel", [(np.float64, 1e-9), (np.float32, 1e-3)])  # they compute in the features' dtype
+@pytest.mark.parametrize(
+    "dtype, rel", [(np.float64, 1e-9), (np.float32, 1e-3)]
+)  # they compute in the features' dtype
 def test_against_torch_fidelity(dtype, rel):
     """On the whole set, and on the subsets that are drawn here (theirs are by another generator)."""
     torch = pytest.importorskip("torch")
     kid = pytest.importorskip("torch_fidelity.metric_kid")
     x, y = (np.abs(draw(500, i, 64, 0.2 * i)).astype(dtype) for i in range(2))
-    poly = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "kid_kernel_poly_coef0": 1}
+    poly = {
+        "kid_kernel": "poly",
+        "kid_kernel_poly_degree": 3,
+        "kid_kernel_poly_gamma": None,
+        "kid_kernel_poly_coef0": 1,
+    }
     given = {"kid_subsets": 2, "kid_subset_size": 500, "rng_seed": 0, "verbose": False, **poly}
     theirs = kid.kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **given)
-    assert kernel.kernel(x, y)[0] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=rel)
+    assert kernel.kernel(x, y)[0] == pytest.approx(
+        theirs["kernel_inception_distance_mean"], rel=rel
+    )
     rng, values = np.random.default_rng(3), []
     for _ in range(10):
         a, b = (z[rng.choice(500, 100, replace=False)] for z in (x, y))

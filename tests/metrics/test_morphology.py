@@ -29,7 +29,11 @@ def gaussian(a, b, angle, centre=CENTRE):
 def noise(n=3, side=9):
     """Light with some negative pixels, a mask, and weights."""
     rng = np.random.default_rng(0)
-    return rng.gamma(2, 3, (n, side, side)) - 1, rng.random((n, side, side)) < 0.6, rng.random((n, side, side))
+    return (
+        rng.gamma(2, 3, (n, side, side)) - 1,
+        rng.random((n, side, side)) < 0.6,
+        rng.random((n, side, side)),
+    )
 
 
 def everywhere(light):
@@ -48,7 +52,9 @@ def test_ellipticity_of_a_row_of_pixels(n):
     """Variance (n^2 - 1) / 12 along, 0 across, and 1 / 12 added to both: 1 - 1 / n."""
     mask = np.zeros((2, SIDE, SIDE), bool)
     mask[0, 30, 10 : 10 + n] = mask[1, 10 : 10 + n, 30] = True
-    np.testing.assert_allclose(morphology.ellipticity(np.full(mask.shape, 3.0), mask), 1 - 1 / n, atol=1e-12)
+    np.testing.assert_allclose(
+        morphology.ellipticity(np.full(mask.shape, 3.0), mask), 1 - 1 / n, atol=1e-12
+    )
 
 
 def test_ellipticity_pixel_by_pixel():
@@ -82,7 +88,9 @@ def test_radii_of_a_disk(name, shares):
 def test_concentration():
     """5 log10(2) for an even disk; 2.145 and 2.801 for a Gaussian and an exponential profile, which the edge hardly cuts."""
     planes = np.stack([light(radius()) for light, _ in PROFILES.values()])
-    found = morphology.concentration(planes, np.repeat(radius()[None] < 31, 3, 0), np.repeat(CENTRE[None], 3, 0))
+    found = morphology.concentration(
+        planes, np.repeat(radius()[None] < 31, 3, 0), np.repeat(CENTRE[None], 3, 0)
+    )
     np.testing.assert_allclose(found, [5 * np.log10(2), 2.145, 2.801], atol=0.03)
 
 
@@ -108,9 +116,13 @@ def test_gini_of_even_light_and_of_one_pixel():
     light = np.full(mask.shape, 5.0)
     light[1] = 0
     light[1, 32, 32] = 1
-    light[2] = np.where(mask[2].cumsum().reshape(mask[2].shape) <= mask[2].sum() // 2, 1, 0)  # half of the pixels
+    light[2] = np.where(
+        mask[2].cumsum().reshape(mask[2].shape) <= mask[2].sum() // 2, 1, 0
+    )  # half of the pixels
     m = mask[0].sum()
-    np.testing.assert_allclose(morphology.gini(light, mask), [0, 1, (m - m // 2) / (m - 1)], atol=1e-12)
+    np.testing.assert_allclose(
+        morphology.gini(light, mask), [0, 1, (m - m // 2) / (m - 1)], atol=1e-12
+    )
 
 
 def test_m20_pixel_by_pixel():
@@ -152,20 +164,26 @@ def test_asymmetry_between_pixels():
     """What is linear along both axes is interpolated exactly."""
     centre = np.array([[31.3, 32.15]])
     y, x = np.mgrid[:SIDE, :SIDE]
-    plane = lambda y, x: 100 + 2 * y + x + 0.1 * y * x  # noqa: E731
+    plane = lambda y, x: 100 + 2 * y + x + 0.1 * y * x
     mask = (np.abs(y - 31) < 20) & (np.abs(x - 32) < 20)
     difference = np.abs(plane(y, x) - plane(62.6 - y, 64.3 - x))
     expected = difference[mask].sum() / plane(y, x)[mask].sum()
-    assert morphology.asymmetry(plane(y, x)[None], mask[None], centre) == pytest.approx(expected, abs=1e-12)
+    assert morphology.asymmetry(plane(y, x)[None], mask[None], centre) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_asymmetry_of_a_symmetric_galaxy_and_of_one_arm():
-    light = np.concatenate([gaussian(7, 4, 0.6), gaussian(3, 3, 0, (31, 32)) + gaussian(3, 3, 0, (20, 32))])
+    light = np.concatenate(
+        [gaussian(7, 4, 0.6), gaussian(3, 3, 0, (31, 32)) + gaussian(3, 3, 0, (20, 32))]
+    )
     one_side = np.where(np.arange(SIDE) < 32, light[:1], 0)
     centre, whole = np.stack([CENTRE, (31, 32), (31.5, 31.5)]), np.concatenate([light, one_side])
     symmetric, arm, half = morphology.asymmetry(whole, everywhere(whole), centre)
     assert symmetric < 0.03  # what linear interpolation leaves
-    assert arm == pytest.approx(1, abs=0.12)  # the arm, half of the light, is missed on both sides: 1/2 + 1/2
+    assert arm == pytest.approx(
+        1, abs=0.12
+    )  # the arm, half of the light, is missed on both sides: 1/2 + 1/2
     assert half == pytest.approx(2, abs=1e-12)  # nothing lies on itself
 
 
@@ -175,7 +193,9 @@ def test_symmetry_centre(centre):
     start = np.array([[31.0, 32.0]])
     found = morphology.symmetry_centre(light, everywhere(light), start, (2, 1, 0.5, 0.25, 0.125))
     np.testing.assert_allclose(found[0], centre, atol=0.15)
-    np.testing.assert_array_equal(morphology.symmetry_centre(light, everywhere(light), start, ()), start)
+    np.testing.assert_array_equal(
+        morphology.symmetry_centre(light, everywhere(light), start, ()), start
+    )
 
 
 def test_smoothness_pixel_by_pixel():
@@ -195,7 +215,9 @@ def test_smoothness_of_a_slope_and_of_clumps():
     y, x = distances()
     mask = np.repeat((radius() < 20)[None], 2, 0)
     slope = 200.0 + y + 2 * x
-    light = np.stack([slope, slope + 50 * ((np.arange(SIDE)[:, None] % 4 < 2) & (np.arange(SIDE) % 4 < 2))])
+    light = np.stack(
+        [slope, slope + 50 * ((np.arange(SIDE)[:, None] % 4 < 2) & (np.arange(SIDE) % 4 < 2))]
+    )
     smooth, clumpy = morphology.smoothness(light, morphology.detail(light, np.array([5, 5])), mask)
     assert smooth == pytest.approx(0, abs=1e-12) and clumpy > 0.02
 
@@ -211,11 +233,19 @@ def test_no_light_gives_zero():
 @pytest.fixture(scope="module")
 def measured():
     """Some galaxies, as statmorph sees them with the same segmentation: [(light, galaxy, statmorph's result)]."""
-    statmorph = pytest.importorskip("statmorph", reason="needs statmorph, photutils and scikit-image")
+    statmorph = pytest.importorskip(
+        "statmorph", reason="needs statmorph, photutils and scikit-image"
+    )
     light, inside, others = galaxy.segment(galaxies.render(5, np.arange(8), SIDE)[0])
     sky = np.full((SIDE, SIDE), 2.0)
     return [
-        (a, b, statmorph.SourceMorphology(a, b + 2 * c, 1, weightmap=sky, skybox_size=8, n_sigma_outlier=0))
+        (
+            a,
+            b,
+            statmorph.SourceMorphology(
+                a, b + 2 * c, 1, weightmap=sky, skybox_size=8, n_sigma_outlier=0
+            ),
+        )
         for a, b, c in zip(light, inside, others, strict=True)
     ]
 
@@ -232,25 +262,36 @@ def test_equal_to_statmorph(measured):
     transform = pytest.importorskip("skimage.transform")
     n_smooth = 0
     for light, inside, result in measured:
-        assert morphology.ellipticity(light[None], inside[None]) == pytest.approx(result.ellipticity_centroid, abs=1e-9)
+        assert morphology.ellipticity(light[None], inside[None]) == pytest.approx(
+            result.ellipticity_centroid, abs=1e-9
+        )
         stamp, segment = result._cutout_stamp_maskzeroed, result._segmap_gini
         assert morphology.gini(stamp[None], segment[None]) == pytest.approx(result.gini, abs=1e-9)
         assert morphology.m20(stamp[None], segment[None]) == pytest.approx(result.m20, abs=1e-9)
 
         middle, petrosian = result._asymmetry_center, result.rpetro_circ
         circle = aperture.CircularAperture(middle, 1.5 * result._rpetro_circ_centroid)
-        masked = result._mask_stamp | (transform.rotate(result._mask_stamp, 180.0, center=middle) >= 0.5)
+        masked = result._mask_stamp | (
+            transform.rotate(result._mask_stamp, 180.0, center=middle) >= 0.5
+        )
         sky = 0 if result._sky_asymmetry == -99 else result._sky_asymmetry
-        found = morphology.asymmetry(stamp[None], exact(circle, stamp) * ~masked, middle[None, ::-1], sky)
+        found = morphology.asymmetry(
+            stamp[None], exact(circle, stamp) * ~masked, middle[None, ::-1], sky
+        )
         assert found == pytest.approx(result.asymmetry, abs=1e-9)
 
         box = int(0.25 * petrosian)
         if box % 2:
             n_smooth += 1
             ring = aperture.CircularAnnulus(middle, 0.25 * petrosian, 1.5 * petrosian)
-            weight, sky = exact(ring, stamp), 0 if result._sky_smoothness == -99 else result._sky_smoothness
+            weight, sky = (
+                exact(ring, stamp),
+                0 if result._sky_smoothness == -99 else result._sky_smoothness,
+            )
             sky *= ring.area / weight.sum()  # statmorph counts what lies outside the picture too
-            found = morphology.smoothness(stamp[None], morphology.detail(stamp[None], np.array([box])), weight, sky)
+            found = morphology.smoothness(
+                stamp[None], morphology.detail(stamp[None], np.array([box])), weight, sky
+            )
             assert found == pytest.approx(result.smoothness, abs=1e-9)
     assert n_smooth > 1
 

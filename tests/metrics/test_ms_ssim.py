@@ -30,24 +30,39 @@ def plane(a, b, weights, size=11):
     window /= window.sum()
     a, b, value = a.astype(np.float64), b.astype(np.float64), 1.0
     for i, weight in enumerate(weights):
-        m, n, aa, bb, ab = (signal.convolve2d(x, window, "valid") for x in (a, b, a * a, b * b, a * b))
+        m, n, aa, bb, ab = (
+            signal.convolve2d(x, window, "valid") for x in (a, b, a * a, b * b, a * b)
+        )
         term = (2 * (ab - m * n) + (0.03 * 255) ** 2) / (aa - m**2 + bb - n**2 + (0.03 * 255) ** 2)
         if i == len(weights) - 1:
             term *= (2 * m * n + (0.01 * 255) ** 2) / (m**2 + n**2 + (0.01 * 255) ** 2)
         value *= max(term.mean(), 0) ** (weight / sum(weights) * 1.0001)  # the sum of all five
-        a, b = (signal.convolve2d(np.pad(x, (0, 1), "symmetric"), np.full((2, 2), 0.25), "valid")[::2, ::2] for x in (a, b))
+        a, b = (
+            signal.convolve2d(np.pad(x, (0, 1), "symmetric"), np.full((2, 2), 0.25), "valid")[
+                ::2, ::2
+            ]
+            for x in (a, b)
+        )
     return value
 
 
 @pytest.mark.parametrize(
     "height, width, channels, n_scales, window",
-    [(7, 7, 1, 1, 7), (8, 12, 3, 1, 7), (28, 28, 1, 2, 11), (32, 41, 3, 2, 11), (43, 64, 2, 3, 11), (161, 161, 1, 5, 11)],
+    [
+        (7, 7, 1, 1, 7),
+        (8, 12, 3, 1, 7),
+        (28, 28, 1, 2, 11),
+        (32, 41, 3, 2, 11),
+        (43, 64, 2, 3, 11),
+        (161, 161, 1, 5, 11),
+    ],
 )
 def test_brute_force(height, width, channels, n_scales, window):
     a, b = pairs(4, height, width, channels)
     weights = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)[:n_scales]
     expected = [
-        np.mean([plane(x[..., c], y[..., c], weights, window) for c in range(channels)]) for x, y in zip(a, b, strict=True)
+        np.mean([plane(x[..., c], y[..., c], weights, window) for c in range(channels)])
+        for x, y in zip(a, b, strict=True)
     ]
     np.testing.assert_allclose(ms_ssim.ms_ssim(a, b), expected, rtol=1e-10)
     np.testing.assert_allclose(ms_ssim.ms_ssim(b, a), expected, rtol=1e-10)
@@ -80,7 +95,9 @@ def test_closed_forms(size):
     dark, light = (np.full((1, size, size, 1), grey, np.uint8) for grey in (40, 160))
     weights = ms_ssim.WEIGHTS[: ms_ssim.scales(size)]
     means = (2 * 40 * 160 + 2.55**2) / (40**2 + 160**2 + 2.55**2)
-    assert ms_ssim.ms_ssim(dark, light) == pytest.approx(means ** (1.0001 * weights[-1] / sum(weights)), rel=1e-9)
+    assert ms_ssim.ms_ssim(dark, light) == pytest.approx(
+        means ** (1.0001 * weights[-1] / sum(weights)), rel=1e-9
+    )
 
 
 def test_a_negative_is_not_alike():
@@ -100,11 +117,18 @@ def test_pairs_are_neighbours_in_order():
     each = ms_ssim.ms_ssim(x[[0, 2, 4]], x[[1, 3, 5]])
     assert ms_ssim.likeness(x) == pytest.approx(each.mean(), rel=1e-12)
     assert ms_ssim.likeness(x, pairs=2) == pytest.approx(each[:2].mean(), rel=1e-12)
-    assert ms_ssim.METRIC.measure({"images": x[:2]}, {"images": x}) == {"ms_ssim": ms_ssim.likeness(x)}
+    assert ms_ssim.METRIC.measure({"images": x[:2]}, {"images": x}) == {
+        "ms_ssim": ms_ssim.likeness(x)
+    }
 
 
 def test_a_set_without_variety_is_more_alike():
-    assert ms_ssim.likeness(draw(40, 32)) < 0.3 < 0.99 < ms_ssim.likeness(np.repeat(draw(1, 32), 40, 0))
+    assert (
+        ms_ssim.likeness(draw(40, 32))
+        < 0.3
+        < 0.99
+        < ms_ssim.likeness(np.repeat(draw(1, 32), 40, 0))
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -44,8 +44,12 @@ def test_centres_are_the_means_of_their_points():
 
 def test_assign():
     x, centers = cloud(300, 3), cloud(7, 4)
-    np.testing.assert_array_equal(ndb.assign(x, centers), ((x[:, None] - centers) ** 2).sum(2).argmin(1))
-    np.testing.assert_array_equal(ndb.assign(x, np.repeat(centers, 2, 0)) % 2, 0)  # of equal centres the first
+    np.testing.assert_array_equal(
+        ndb.assign(x, centers), ((x[:, None] - centers) ** 2).sum(2).argmin(1)
+    )
+    np.testing.assert_array_equal(
+        ndb.assign(x, np.repeat(centers, 2, 0)) % 2, 0
+    )  # of equal centres the first
 
 
 def test_clustering_is_a_function_of_the_seed():
@@ -74,13 +78,18 @@ def test_different_is_the_chi_squared_test():
 def test_the_level_is_that_of_chance():
     """Bins known beforehand: 5 % of them differ between samples of one distribution."""
     rng, shares = np.random.default_rng(7), np.full(100, 0.01)
-    found = [ndb.different(rng.multinomial(5000, shares), rng.multinomial(5000, shares)).mean() for _ in range(100)]
+    found = [
+        ndb.different(rng.multinomial(5000, shares), rng.multinomial(5000, shares)).mean()
+        for _ in range(100)
+    ]
     assert np.mean(found) == pytest.approx(0.05, abs=0.007)
 
 
 def test_samples_of_one_distribution():
     """5 % of the bins if these are known clusters; fewer if there are more bins, which cut clusters into equal parts."""
-    apart = [ndb.ndb(mixture(500, 2 * i), mixture(500, 2 * i + 1), k=20)["ndb"] for i in range(100, 300)]
+    apart = [
+        ndb.ndb(mixture(500, 2 * i), mixture(500, 2 * i + 1), k=20)["ndb"] for i in range(100, 300)
+    ]
     assert np.mean(apart) == pytest.approx(0.05, abs=0.01)
     runs = [ndb.ndb(mixture(2000, 2 * i), mixture(2000, 2 * i + 1)) for i in range(10, 20)]
     assert 0.005 < np.mean([run["ndb"] for run in runs]) < 0.05

@@ -60,7 +60,12 @@ def pickled(x):
 def tensor(key, array, old=False, **changes):
     """How PyTorch pickles one."""
     kind = {"f4": "Float", "f8": "Double", "f2": "Half", "i8": "Long"}[array.dtype.str[1:]]
-    values = {"n": array.size, "offset": 0, "size": array.shape, "stride": tuple(s // array.itemsize for s in array.strides)}
+    values = {
+        "n": array.size,
+        "offset": 0,
+        "size": array.shape,
+        "stride": tuple(s // array.itemsize for s in array.strides),
+    }
     values |= changes
     pid = ("storage", Global("torch", f"{kind}Storage"), key, "cpu", values["n"])
     storage = Call("storage", *pid, *([None] if old else []))
@@ -87,7 +92,11 @@ def new(arrays, **changes):
 
 def old(arrays):
     """A file of PyTorch before 1.6: pickles in a row, then the numbers."""
-    head = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}})
+    head = (
+        0x1950A86A20F9469CFC6C,
+        1001,
+        {"protocol_version": 1001, "little_endian": True, "type_sizes": {}},
+    )
     state = {name: tensor(str(i), x, old=True) for i, (name, x) in enumerate(arrays.items())}
     numbers = b"".join(struct.pack("<q", x.size) + x.tobytes() for x in arrays.values())
     return b"".join(map(pickled, (*head, state, [str(i) for i in range(len(arrays))]))) + numbers
@@ -117,7 +126,9 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(found[key], x)
 
 
-@pytest.mark.parametrize("suffix, form", [(".pth", new), (".pt", old), (".safetensors", safetensors), (".npz", npz)])
+@pytest.mark.parametrize(
+    "suffix, form", [(".pth", new), (".pt", old), (".safetensors", safetensors), (".npz", npz)]
+)
 def test_forms(suffix, form):
     assert_same(state_dict.parse(form(ARRAYS), suffix, "FILE"), ARRAYS)
 
@@ -125,7 +136,10 @@ def test_forms(suffix, form):
 def test_tensors_that_share_a_storage():
     """A transposed matrix, and a part of one."""
     x = np.arange(12, dtype=np.float32)
-    state = {"turned": tensor("0", x, size=(4, 3), stride=(1, 4)), "part": tensor("0", x, offset=5, size=(2, 2), stride=(4, 1))}
+    state = {
+        "turned": tensor("0", x, size=(4, 3), stride=(1, 4)),
+        "part": tensor("0", x, offset=5, size=(2, 2), stride=(4, 1)),
+    }
     found = state_dict.parse(archive(state, {"0": x.tobytes()}), ".pth", "FILE")
     assert_same(found, {"turned": x.reshape(3, 4).T, "part": x.reshape(3, 4)[1:, 1:3]})
 
@@ -133,7 +147,9 @@ def test_tensors_that_share_a_storage():
 @pytest.mark.parametrize("new_form", [True, False])
 def test_files_of_pytorch(new_form):
     torch = pytest.importorskip("torch")
-    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 2), torch.nn.BatchNorm2d(4), torch.nn.Linear(4, 2))
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 2), torch.nn.BatchNorm2d(4), torch.nn.Linear(4, 2)
+    )
     state = net.state_dict()
     state |= {
         "parameter": torch.nn.Parameter(torch.ones(3)),
@@ -157,10 +173,22 @@ def test_nothing_is_run(tmp_path):
     """Pickles that call functions, through each of the ways in."""
     mark = tmp_path / "ran"
     touch = Call(Global("os", "system"), f"touch {mark}")
-    for data in (archive({"x": touch}, {}), pickled(touch), pickled(0x1950A86A20F9469CFC6C) + pickled(touch)):
-        with pytest.raises(errors.InputError, match=r"FILE is not a readable .pth file .*it needs os.system, not only tensors"):
+    for data in (
+        archive({"x": touch}, {}),
+        pickled(touch),
+        pickled(0x1950A86A20F9469CFC6C) + pickled(touch),
+    ):
+        with pytest.raises(
+            errors.InputError,
+            match=r"FILE is not a readable .pth file .*it needs os.system, not only tensors",
+        ):
             state_dict.parse(data, ".pth", "FILE")
-    for reader in ("builtins", "eval"), ("torch", "load"), ("torch._utils", "_rebuild_qtensor"), ("collections", "Counter"):
+    for reader in (
+        ("builtins", "eval"),
+        ("torch", "load"),
+        ("torch._utils", "_rebuild_qtensor"),
+        ("collections", "Counter"),
+    ):
         with pytest.raises(errors.InputError, match=".".join(reader)):
             state_dict.parse(archive({"x": Global(*reader)}, {}), ".pth", "FILE")
     objects = npz({"x": np.array([{}], object)})
@@ -188,12 +216,19 @@ def test_no_tensor_reaches_beyond_its_numbers(changes):
 
 def test_damaged_files_are_refused():
     """Cut at any place, every form is refused in one line."""
-    for suffix, form in ((".pth", new), (".pth", old), (".safetensors", safetensors), (".npz", npz)):
+    for suffix, form in (
+        (".pth", new),
+        (".pth", old),
+        (".safetensors", safetensors),
+        (".npz", npz),
+    ):
         data = form(ARRAYS)
         for n in {0, 1, 9, *range(20, len(data), 37), len(data) - 1}:
             with pytest.raises(errors.InputError) as caught:
                 state_dict.parse(data[:n], suffix, "FILE")
-            assert f"FILE is not a readable {suffix} file" in str(caught.value) and "\n" not in str(caught.value)
+            assert f"FILE is not a readable {suffix} file" in str(caught.value) and "\n" not in str(
+                caught.value
+            )
 
 
 def test_other_contents_are_refused():
@@ -208,5 +243,7 @@ def test_other_contents_are_refused():
         with pytest.raises(errors.InputError, match=why):
             state_dict.parse(data, ".pth", "FILE")
     for suffix in (".h5", ""):
-        with pytest.raises(errors.InputError, match="give weights as .pth, .pt, .safetensors, .npz"):
+        with pytest.raises(
+            errors.InputError, match="give weights as .pth, .pt, .safetensors, .npz"
+        ):
             state_dict.parse(b"", suffix, "FILE")

@@ -22,7 +22,11 @@ def settings(**options):
 def nets(family, shape, n_classes=0, **options):
     """Generator, discriminator and encoder of a family, with small settings but for the options."""
     hp = settings(**options)
-    return family.gen(hp, shape, WEIGHTS), family.disc(hp, shape, WEIGHTS, n_classes), family.enc(hp, shape, WEIGHTS)
+    return (
+        family.gen(hp, shape, WEIGHTS),
+        family.disc(hp, shape, WEIGHTS, n_classes),
+        family.enc(hp, shape, WEIGHTS),
+    )
 
 
 def noise(*shape, seed=1):
@@ -50,7 +54,10 @@ def shapes(net, *inputs):
 
     def run():
         arrays = [jnp.zeros(shape) for shape in inputs]
-        variables, rngs = net.init(jax.random.key(0), *arrays, train=False), {"dropout": jax.random.key(0)}
+        variables, rngs = (
+            net.init(jax.random.key(0), *arrays, train=False),
+            {"dropout": jax.random.key(0)},
+        )
         return net.apply(variables, *arrays, train=True, rngs=rngs, mutable=["batch_stats"])[0]
 
     return jax.tree.map(lambda leaf: leaf.shape, jax.eval_shape(run))

@@ -16,7 +16,9 @@ def test_vectors():
     np.testing.assert_array_equal(conditional.vector(y, 3), [[0, 0, 1], [1, 0, 0], [0, 0, 0]])
     table = conditional.attributes(CELEBA)
     assert table == ((-1, -1), (-1, 1), (1, -1), (1, 1))
-    np.testing.assert_array_equal(conditional.vector(jnp.array([3, 1, -1]), 4, table), [[1, 1], [-1, 1], [0, 0]])
+    np.testing.assert_array_equal(
+        conditional.vector(jnp.array([3, 1, -1]), 4, table), [[1, 1], [-1, 1], [0, 0]]
+    )
     code = jnp.array([[0.5, -1.0]])
     assert conditional.vector(code, 4) is code
 
@@ -36,7 +38,9 @@ def gen(how):
 def test_generator_heeds_its_condition(how):
     net, variables, z, y = gen(how)
     if how == "batchnorm":  # its slopes begin at 0
-        variables["params"] = jax.tree.map(lambda a: a + 0.1 * jax.random.normal(KEY, a.shape), variables["params"])
+        variables["params"] = jax.tree.map(
+            lambda a: a + 0.1 * jax.random.normal(KEY, a.shape), variables["params"]
+        )
     out = net.apply(variables, z, y, train=False)
     assert out.shape == (4, 16, 16, 1)
     other = net.apply(variables, z, y.at[0].set(2), train=False)
@@ -65,7 +69,9 @@ def test_projection_adds_the_class_row_times_the_features():
     plain = dcgan.Disc(16, 2).apply(inner, x, train=False)
     rows = np.vstack([table[[0, 1, 2]], np.zeros((1, table.shape[1]))])
     expected = plain.logit + (rows * plain.features).sum(1)
-    np.testing.assert_allclose(net.apply(variables, x, y, train=False).logit, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        net.apply(variables, x, y, train=False).logit, expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_concat_gives_the_discriminator_a_plane():

@@ -17,8 +17,26 @@ STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
 @pytest.mark.parametrize(
     "style, size, width, z_dim, wide, gen, disc, enc",
     [
-        ("dcgan", 32, 128, 128, False, 5_171_331, 4_115_457, 5_155_968),  # Dist-GAN's code, CIFAR-10
-        ("dcgan", 64, 128, 100, False, 18_885_763, 17_232_897, 18_855_012),  # Dist-GAN's code, CelebA
+        (
+            "dcgan",
+            32,
+            128,
+            128,
+            False,
+            5_171_331,
+            4_115_457,
+            5_155_968,
+        ),  # Dist-GAN's code, CIFAR-10
+        (
+            "dcgan",
+            64,
+            128,
+            100,
+            False,
+            18_885_763,
+            17_232_897,
+            18_855_012,
+        ),  # Dist-GAN's code, CelebA
         # D and E are Morpho-GAN's code; G has one layer more (D16).
         ("hdcgan", 128, 128, 100, True, 20_524_675, 18_871_809, 35_241_572),
     ],
@@ -37,26 +55,37 @@ def test_released_morpho_generator():
 
 
 def test_wide_enc_doubles_its_last_block_alone():
-    plain, wide = (probe.spec(dcgan.Enc(32, 4, 5, wide=w), (2, 32, 32, 3))["params"] for w in (False, True))
+    plain, wide = (
+        probe.spec(dcgan.Enc(32, 4, 5, wide=w), (2, 32, 32, 3))["params"] for w in (False, True)
+    )
     assert wide["Dense_0"]["kernel"].shape == (2 * plain["Dense_0"]["kernel"].shape[0], 5)
     kernels = [[p["Trunk_0"][f"Conv_{i}"]["kernel"].shape for i in range(3)] for p in (plain, wide)]
     assert kernels[1] == [*kernels[0][:2], (5, 5, 8, 32)]
 
 
-@pytest.mark.parametrize("style, size, n_features", [("dcgan", 32, 8192), ("dcgan", 64, 16384), ("hdcgan", 128, 16384)])
+@pytest.mark.parametrize(
+    "style, size, n_features", [("dcgan", 32, 8192), ("dcgan", 64, 16384), ("hdcgan", 128, 16384)]
+)
 def test_feature_sizes(style, size, n_features):
     """What the weight of latent distances is computed from (D09)."""
-    assert probe.shapes(dcgan.Disc(size, 128, STYLES[style]), (2, size, size, 3)).features == (2, n_features)
+    assert probe.shapes(dcgan.Disc(size, 128, STYLES[style]), (2, size, size, 3)).features == (
+        2,
+        n_features,
+    )
 
 
-@pytest.mark.parametrize("style, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])])
+@pytest.mark.parametrize(
+    "style, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])]
+)
 def test_channels_at_128(style, expected):
     assert dcgan.channels(128, 128, STYLES[style]) == [128 * m for m in expected]
     assert dcgan.channels(64, 128, STYLES[style]) == [128, 256, 512, 1024]
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("size, first", [(8, 4), (16, 4), (28, 4), (32, 4), (36, 3), (64, 4), (128, 4)])
+@pytest.mark.parametrize(
+    "size, first", [(8, 4), (16, 4), (28, 4), (32, 4), (36, 3), (64, 4), (128, 4)]
+)
 def test_shapes(size, first, style):
     """Any size: what the discriminator halves, the generator doubles."""
     style, image = STYLES[style], (2, size, size, 3)
@@ -99,7 +128,9 @@ def test_where_norms_and_biases_are():
 def test_activations(style, expected):
     """At -1 and 2. SELU: 1.0507 * 1.67326 * (exp(-1) - 1) and 1.0507 * 2 (Klambauer et al. 2017)."""
     for name, values in expected.items():
-        np.testing.assert_allclose(getattr(STYLES[style], name)(jnp.array([-1.0, 2.0])), values, rtol=1e-5)
+        np.testing.assert_allclose(
+            getattr(STYLES[style], name)(jnp.array([-1.0, 2.0])), values, rtol=1e-5
+        )
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +157,9 @@ def test_pixel_ranges(tiny):
     assert -1 <= tanh.min() < -0.9 and 0.9 < tanh.max() <= 1
     assert 0 <= sigmoid.min() < 0.2 and 0.8 < sigmoid.max() <= 1
     inner = np.abs(tanh) < 0.99  # the same numbers before the last activation
-    np.testing.assert_allclose(sigmoid[inner], 1 / (1 + np.exp(-np.arctanh(tanh[inner]))), atol=1e-4)
+    np.testing.assert_allclose(
+        sigmoid[inner], 1 / (1 + np.exp(-np.arctanh(tanh[inner]))), atol=1e-4
+    )
 
 
 def test_running_statistics_in_train_mode(tiny):
@@ -150,10 +183,16 @@ def test_running_statistics_elsewhere(tiny):
     assert np.abs(images[0] - tiny["tanh"][2][0]).max() > 0.01  # in train mode it does
 
 
-@pytest.mark.parametrize("layer", [layers.Conv(32), layers.ConvT(32, (8, 8))], ids=["Conv", "ConvT"])
+@pytest.mark.parametrize(
+    "layer", [layers.Conv(32), layers.ConvT(32, (8, 8))], ids=["Conv", "ConvT"]
+)
 @pytest.mark.parametrize(
     "name, sd",
-    [("xavier", math.sqrt(2 / (25 * (8 + 32)))), ("lecun", math.sqrt(1 / (25 * 8))), ("normal", 0.02)],
+    [
+        ("xavier", math.sqrt(2 / (25 * (8 + 32)))),
+        ("lecun", math.sqrt(1 / (25 * 8))),
+        ("normal", 0.02),
+    ],
     ids=["xavier", "lecun", "normal"],
 )
 def test_initialisers(layer, name, sd):
@@ -172,9 +211,15 @@ COUNTS = {
     # 2 * 128; 6272 + 1.
     ("s2", 28, 1, 64): (627200 + 12544 + 204800 + 128 + 1601, 1664 + 204800 + 256 + 6273),
     # and a scale and an offset for the pixel, for D's first 64 maps (in place of nothing: the bias goes) and for the logit
-    ("s2_literal", 28, 1, 64): (627200 + 12544 + 204800 + 128 + 1601 + 2, 1600 + 128 + 204800 + 256 + 6273 + 2),
+    ("s2_literal", 28, 1, 64): (
+        627200 + 12544 + 204800 + 128 + 1601 + 2,
+        1600 + 128 + 204800 + 256 + 6273 + 2,
+    ),
     ("s2_prose", 28, 1, 64): (846273, 212993),
-    ("mgan", 32, 3, 128): (12_544_131, 4_198_411),  # ten generators; D with its classifier: the released code's
+    ("mgan", 32, 3, 128): (
+        12_544_131,
+        4_198_411,
+    ),  # ten generators; D with its classifier: the released code's
     ("dcgan", 32, 3, 128): (5_171_331, 4_115_457),  # Dist-GAN's code for CIFAR-10
 }
 
@@ -182,8 +227,13 @@ COUNTS = {
 @pytest.mark.parametrize("case", COUNTS)
 def test_parameter_counts_of_families(case):
     net, size, colors, width = case
-    hp, shape = gan.Settings(net=net, width=width, z_dim=128 if net == "dcgan" else 100), base.Shape(size, colors)
+    hp, shape = (
+        gan.Settings(net=net, width=width, z_dim=128 if net == "dcgan" else 100),
+        base.Shape(size, colors),
+    )
     mixture = net == "mgan"
     gen = base.gen(hp, shape, **({"n_gens": 10} if mixture else {}))
     disc = base.disc(hp, shape, n_classes=10 if mixture else 0)
-    assert (probe.count(gen, (2, hp.z_dim)), probe.count(disc, (2, size, size, colors))) == COUNTS[case]
+    assert (probe.count(gen, (2, hp.z_dim)), probe.count(disc, (2, size, size, colors))) == COUNTS[
+        case
+    ]

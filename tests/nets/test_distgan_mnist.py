@@ -17,7 +17,9 @@ SHAPE, IMAGE = base.Shape(28, 1), (2, 28, 28, 1)
 def test_parameter_counts():
     hp = dataclasses.replace(distgan.Settings(), width=64, z_dim=100)
     family = distgan_mnist.FAMILY
-    gen, disc, enc = (build(hp, SHAPE, probe.WEIGHTS) for build in (family.gen, family.disc, family.enc))
+    gen, disc, enc = (
+        build(hp, SHAPE, probe.WEIGHTS) for build in (family.gen, family.disc, family.enc)
+    )
     assert probe.count(gen, (2, 100)) == 52_830_273
     assert (probe.count(disc, IMAGE), probe.count(enc, IMAGE)) == (1_030_529, 1_436_132)
     assert probe.shapes(disc, IMAGE).features == (2, 4096)
@@ -29,7 +31,10 @@ def test_shapes():
     gen = distgan_mnist.FAMILY.gen(hp, shape, probe.WEIGHTS)
     assert probe.shapes(gen, (2, 5)) == image
     assert probe.shapes(gen, (2, 5), (2, 4)) == image
-    assert probe.shapes(distgan_mnist.FAMILY.disc(hp, shape, probe.WEIGHTS, 4), image).classes == (2, 4)
+    assert probe.shapes(distgan_mnist.FAMILY.disc(hp, shape, probe.WEIGHTS, 4), image).classes == (
+        2,
+        4,
+    )
     assert probe.shapes(distgan_mnist.FAMILY.enc(hp, shape, probe.WEIGHTS), image) == (2, 5)
     norms = {n for n in probe.params(gen, (2, 5)) if n.startswith("BatchNorm")}
     assert len(norms) == 3  # none behind the second dense layer

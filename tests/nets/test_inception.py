@@ -37,8 +37,13 @@ def assert_close(found, expected, rtol):
 
 def test_size():
     """As many weights as torchvision's inception_v3(num_classes=1008, aux_logits=False); a mean and a variance per channel."""
-    spec = jax.eval_shape(inception.Inception().init, jax.random.key(0), np.zeros((1, 75, 75, 3), np.float32))
-    sizes = {name: sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree)) for name, tree in spec.items()}
+    spec = jax.eval_shape(
+        inception.Inception().init, jax.random.key(0), np.zeros((1, 75, 75, 3), np.float32)
+    )
+    sizes = {
+        name: sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+        for name, tree in spec.items()
+    }
     assert sizes == {"params": 23_850_960, "batch_stats": 34_432}
 
 
@@ -66,9 +71,15 @@ def test_pytorch(weights, seen):
 
         array = staticmethod(lambda x: torch.tensor(np.asarray(x, np.float32)))
         cat = staticmethod(lambda parts: torch.cat(parts, 1))
-        conv = staticmethod(lambda x, w, stride, pads: torch.nn.functional.conv2d(x, w, stride=stride, padding=pads))
-        average = staticmethod(lambda x: torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
-        maximum = staticmethod(lambda x, stride, pad: torch.nn.functional.max_pool2d(x, 3, stride, pad))
+        conv = staticmethod(
+            lambda x, w, stride, pads: torch.nn.functional.conv2d(x, w, stride=stride, padding=pads)
+        )
+        average = staticmethod(
+            lambda x: torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        )
+        maximum = staticmethod(
+            lambda x, stride, pad: torch.nn.functional.max_pool2d(x, 3, stride, pad)
+        )
         relu = staticmethod(torch.relu)
 
     x, *found = seen
@@ -85,7 +96,9 @@ def test_other_weights_are_refused(weights):
     key = "Mixed_6c.branch7x7dbl_4.bn.running_var"
     with pytest.raises(errors.InputError, match=f"FILE has no {key}; give"):
         inception.from_state_dict(without(key), "FILE")
-    with pytest.raises(errors.InputError, match=r"fc.weight of FILE is \[1000, 2048\], not as in pytorch-fid"):
+    with pytest.raises(
+        errors.InputError, match=r"fc.weight of FILE is \[1000, 2048\], not as in pytorch-fid"
+    ):
         inception.from_state_dict(weights | {"fc.weight": weights["fc.weight"][:1000]}, "FILE")
     with pytest.raises(errors.InputError, match="fc.bias of FILE has values that are not finite"):
         inception.from_state_dict(weights | {"fc.bias": np.full(1008, np.nan)}, "FILE")

@@ -28,7 +28,9 @@ def spectral(request):
         first = variables
 
         def once(stats, _):
-            return layer.apply({**variables, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])[1]["batch_stats"], 0
+            return layer.apply(
+                {**variables, "batch_stats": stats}, x, train=True, mutable=["batch_stats"]
+            )[1]["batch_stats"], 0
 
         stats, _ = jax.lax.scan(once, first["batch_stats"], None, 200)
         return {**variables, "batch_stats": stats}
@@ -39,7 +41,10 @@ def spectral(request):
 @pytest.mark.parametrize("axis", [0, 1])
 def test_product(axis):
     """Values, gradients and gradients of gradients of `a @ b`, also where b's are stacked along an axis."""
-    a, b = probe.noise(4, 5), probe.noise(5, 3, 6).swapaxes(0, 1) if axis == 0 else probe.noise(5, 3, 6)
+    a, b = (
+        probe.noise(4, 5),
+        probe.noise(5, 3, 6).swapaxes(0, 1) if axis == 0 else probe.noise(5, 3, 6),
+    )
 
     def slope(product):
         def value(a, b):
@@ -51,7 +56,9 @@ def test_product(axis):
 
         return jax.value_and_grad(penalty, (0, 1))(a, b)
 
-    for got, wanted in zip(*(jax.tree.leaves(slope(p)) for p in (layers.product, jnp.matmul)), strict=True):
+    for got, wanted in zip(
+        *(jax.tree.leaves(slope(p)) for p in (layers.product, jnp.matmul)), strict=True
+    ):
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
 
 
@@ -64,7 +71,11 @@ def test_spectral_norm_is_one(spectral):
     """The output is that of the kernel over its largest singular value."""
     layer, plain, axis, x, variables = spectral
     kernel = variables["params"]["kernel"]
-    factor = jax.jit(lambda: layer.apply(variables, x, train=False) / plain.apply({"params": variables["params"]}, x))()
+    factor = jax.jit(
+        lambda: (
+            layer.apply(variables, x, train=False) / plain.apply({"params": variables["params"]}, x)
+        )
+    )()
     np.testing.assert_allclose(factor, factor.ravel()[0], rtol=2e-3)
     effective = matrix(kernel, axis) * float(np.median(factor))
     assert abs(np.linalg.svd(effective, compute_uv=False)[0] - 1) < 1e-3
@@ -78,7 +89,9 @@ def test_spectral_norm_ignores_scale(spectral):
     @jax.jit
     def slope(kernel):
         def total(kernel):
-            return jnp.sin(layer.apply({**variables, "params": {"kernel": kernel}}, x, train=False)).sum()
+            return jnp.sin(
+                layer.apply({**variables, "params": {"kernel": kernel}}, x, train=False)
+            ).sum()
 
         grad = jax.grad(total)(kernel)
         return (grad * kernel).sum(), jnp.sqrt((grad**2).sum() * (kernel**2).sum())
@@ -102,7 +115,10 @@ def test_spectral_vector_moves_in_training_only(spectral):
 def test_a_convolution_that_resizes_is_one_beside_a_resize(resize, kernel):
     """Value, first and second derivatives."""
     n, hw, ci, co = (1, (3, 4), 5, 6) if resize == "up" else (2, (6, 4), 8, 1)
-    params, net = {"kernel": probe.noise(kernel, kernel, ci, co), "bias": probe.noise(co)}, layers.Conv(co, kernel, 1)
+    params, net = (
+        {"kernel": probe.noise(kernel, kernel, ci, co), "bias": probe.noise(co)},
+        layers.Conv(co, kernel, 1),
+    )
 
     def plain(params, x):
         out = net.apply({"params": params}, layers.upsample(x) if resize == "up" else x)
@@ -113,11 +129,15 @@ def test_a_convolution_that_resizes_is_one_beside_a_resize(resize, kernel):
 
     def derivatives(f):
         first = jax.grad(lambda *a: jnp.sin(f(*a)).sum(), (0, 1))
-        second = jax.grad(lambda *a: sum((jnp.tanh(g) ** 2).sum() for g in jax.tree.leaves(first(*a))), (0, 1))
+        second = jax.grad(
+            lambda *a: sum((jnp.tanh(g) ** 2).sum() for g in jax.tree.leaves(first(*a))), (0, 1)
+        )
         return jax.jit(lambda *a: (f(*a), first(*a), second(*a)))
 
     with jax.enable_x64(True):
-        args = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), (params, probe.noise(n, *hw, ci)))
+        args = jax.tree.map(
+            lambda a: jnp.asarray(a, jnp.float64), (params, probe.noise(n, *hw, ci))
+        )
         both = [derivatives(f)(*args) for f in (ours, plain)]
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10), *both)
 

@@ -26,7 +26,11 @@ def counts(family, shape, cond=(), **options):
 def test_parameter_counts_of_plain():
     """DRAGAN's notebook; Dist-GAN's 2-D toy; its 1-D toy. The notebook has no encoder."""
     assert counts(mlp.PLAIN, MNIST, width=128, depth=1, z_dim=100)[:2] == (114_064, 100_609)
-    assert counts(mlp.PLAIN, base.Shape(1, 2), width=128, depth=3, z_dim=2) == (33_666, 33_537, 33_666)
+    assert counts(mlp.PLAIN, base.Shape(1, 2), width=128, depth=3, z_dim=2) == (
+        33_666,
+        33_537,
+        33_666,
+    )
     assert counts(mlp.PLAIN, base.Shape(1, 1), width=4, depth=1, z_dim=1) == (13, 13, 13)
 
 
@@ -45,7 +49,11 @@ def test_parameter_counts_of_others():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, shape):
     """The settings' smallest width; features are the last hidden layer."""
-    family, hp, image = FAMILIES[name], probe.settings(width=1), (4, shape.size, shape.size, shape.colors)
+    family, hp, image = (
+        FAMILIES[name],
+        probe.settings(width=1),
+        (4, shape.size, shape.size, shape.colors),
+    )
     cond = [(4, 3)] if family.conditions else []
     assert probe.shapes(family.gen(hp, shape, probe.WEIGHTS), (4, 5), *cond) == image
     assert probe.shapes(family.enc(hp, shape, probe.WEIGHTS), image) == (4, 5)
@@ -62,12 +70,18 @@ def test_features_are_the_last_hidden_layer(name):
     net = family.disc(probe.settings(), base.Shape(6, 1), probe.WEIGHTS)
     variables = probe.variables(net, *inputs)
     out, _ = probe.train(net, variables, *inputs)
-    head = variables["params"][max((n for n in variables["params"] if n.startswith("Dense")), key=lambda n: int(n[6:]))]
-    np.testing.assert_allclose(out.logit, (out.features @ head["kernel"] + head["bias"])[:, 0], rtol=1e-5, atol=1e-7)
+    head = variables["params"][
+        max((n for n in variables["params"] if n.startswith("Dense")), key=lambda n: int(n[6:]))
+    ]
+    np.testing.assert_allclose(
+        out.logit, (out.features @ head["kernel"] + head["bias"])[:, 0], rtol=1e-5, atol=1e-7
+    )
     assert head["kernel"].shape == (8, 1) and np.ptp(out.logit) > 0
 
 
-@pytest.mark.parametrize("pixels, low, high", [("tanh", -1, 1), ("sigmoid", 0, 1), ("linear", -np.inf, np.inf)])
+@pytest.mark.parametrize(
+    "pixels, low, high", [("tanh", -1, 1), ("sigmoid", 0, 1), ("linear", -np.inf, np.inf)]
+)
 def test_ranges(pixels, low, high):
     """At noise so large that all but points saturate."""
     net = mlp.PLAIN.gen(probe.settings(pixels=pixels), base.Shape(1, 2), probe.WEIGHTS)
@@ -93,8 +107,12 @@ def test_keras_order():
     variables = probe.variables(net, z)
     _, new = probe.train(net, variables, z)
     h = z @ variables["params"]["hidden_0"]["kernel"] + variables["params"]["hidden_0"]["bias"]
-    np.testing.assert_allclose(new["norm_0"]["mean"], 0.2 * np.where(h > 0, h, 0.2 * h).mean(0), rtol=1e-4, atol=1e-6)
-    assert "norm_0" not in probe.params(mlp.KERAS.gen(probe.settings(gen_norm="none"), base.Shape(2, 1), probe.WEIGHTS), (2, 5))
+    np.testing.assert_allclose(
+        new["norm_0"]["mean"], 0.2 * np.where(h > 0, h, 0.2 * h).mean(0), rtol=1e-4, atol=1e-6
+    )
+    assert "norm_0" not in probe.params(
+        mlp.KERAS.gen(probe.settings(gen_norm="none"), base.Shape(2, 1), probe.WEIGHTS), (2, 5)
+    )
 
 
 @pytest.mark.parametrize("name", ["maxout", "cgan"])
@@ -118,7 +136,9 @@ def test_maxout_against_numpy():
         h = np.stack([[pieces[b, 5 * u : 5 * u + 5].max() for u in range(3)] for b in range(4)])
     out = probe.run(net, variables, x)
     np.testing.assert_allclose(out.features, h, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(out.logit, (h @ p["Dense_2"]["kernel"] + p["Dense_2"]["bias"])[:, 0], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        out.logit, (h @ p["Dense_2"]["kernel"] + p["Dense_2"]["bias"])[:, 0], rtol=1e-5, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +169,9 @@ def test_cgan_reads_the_condition():
         (mlp.CGAN.gen(hp, shape, probe.WEIGHTS), jnp.ones((4, 5))),
         (mlp.CGAN.disc(hp, shape, probe.WEIGHTS), jnp.ones((4, 4, 4, 1))),
     ):
-        out = jax.tree.leaves(probe.run(net, probe.variables(net, x, cond), x, cond))[0].reshape(4, -1)
+        out = jax.tree.leaves(probe.run(net, probe.variables(net, x, cond), x, cond))[0].reshape(
+            4, -1
+        )
         assert np.abs(np.diff(out, axis=0)).max(1).min() > 0
         with pytest.raises(TypeError):
             net.init(jax.random.key(0), x, train=False)
@@ -162,7 +184,9 @@ def test_mixture(name):
     net = FAMILIES[name].gen(hp, shape, probe.WEIGHTS, n_gens=3)
     alone = FAMILIES[name].gen(hp, shape, probe.WEIGHTS)
     variables = probe.variables(net, z)
-    assert set(variables["params"]["private"]) == ({"hidden_0", "norm_0"} if name == "keras" else {"hidden_0"})
+    assert set(variables["params"]["private"]) == (
+        {"hidden_0", "norm_0"} if name == "keras" else {"hidden_0"}
+    )
     images = probe.run(net, variables, z)
     assert images.shape == (12, 2, 2, 1)
     for k in range(3):

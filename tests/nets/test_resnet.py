@@ -32,12 +32,21 @@ def nets(name, *args, **options):
 def test_parameter_counts(name, width, gen, disc, enc):
     image = (2, 32, 32, 3)
     g, d, e = nets(name, base.Shape(32, 3), width=width, z_dim=128)
-    assert (probe.count(g, (2, 128)), probe.count(d, image), probe.count(e, image)) == (gen, disc, enc)
+    assert (probe.count(g, (2, 128)), probe.count(d, image), probe.count(e, image)) == (
+        gen,
+        disc,
+        enc,
+    )
 
 
 @pytest.mark.parametrize(
     "name, width, size, n_features",
-    [("sngan", 64, 32, 8192), ("sngan", 64, 48, 18432), ("resnet", 128, 32, 8192), ("resnet", 128, 64, 8192)],
+    [
+        ("sngan", 64, 32, 8192),
+        ("sngan", 64, 48, 18432),
+        ("resnet", 128, 32, 8192),
+        ("resnet", 128, 64, 8192),
+    ],
 )
 def test_feature_sizes(name, width, size, n_features):
     """What the weight of latent distances is computed from (D09); those at 32 and 48 px are Dist-GAN's."""
@@ -45,7 +54,9 @@ def test_feature_sizes(name, width, size, n_features):
     assert probe.shapes(disc, (2, size, size, 3)).features == (2, n_features)
 
 
-@pytest.mark.parametrize("size, side, n", [(8, 4, 1), (28, 7, 2), (40, 5, 3), (48, 6, 3), (64, 4, 4)])
+@pytest.mark.parametrize(
+    "size, side, n", [(8, 4, 1), (28, 7, 2), (40, 5, 3), (48, 6, 3), (64, 4, 4)]
+)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, size, side, n):
     assert resnet.start(size) == (side, n)
@@ -59,7 +70,8 @@ def test_shapes(name, size, side, n):
 
 
 @pytest.mark.parametrize(
-    "size, message", [(30, "use 28 or 32"), (36, "use 32 or 40"), (126, "use 112 or 128"), (4, "8 or more")]
+    "size, message",
+    [(30, "use 28 or 32"), (36, "use 32 or 40"), (126, "use 112 or 128"), (4, "8 or more")],
 )
 @pytest.mark.parametrize("name", FAMILIES)
 def test_other_sizes_are_refused(name, size, message):
@@ -69,7 +81,9 @@ def test_other_sizes_are_refused(name, size, message):
 
 def test_nearest_sizes():
     """Every refusal names two sizes that work, one below and one above."""
-    fine = [s for s in range(8, 300) if any(s == a * 2**k for a in range(4, 8) for k in range(1, 8))]
+    fine = [
+        s for s in range(8, 300) if any(s == a * 2**k for a in range(4, 8) for k in range(1, 8))
+    ]
     for size in range(8, 250):
         if size in fine:
             resnet.start(size)
@@ -83,7 +97,10 @@ def test_nearest_sizes():
 def test_where_norms_are(name):
     gen, disc, _ = nets(name, base.Shape(8, 3))
     assert not any(n.startswith("BatchNorm") for n in probe.params(disc, (2, 8, 8, 3)))
-    assert sum(n.startswith("BatchNorm") for n in probe.params(gen, (2, 5))) == {"sngan": 1, "resnet": 3}[name]
+    assert (
+        sum(n.startswith("BatchNorm") for n in probe.params(gen, (2, 5)))
+        == {"sngan": 1, "resnet": 3}[name]
+    )
     gen, _, _ = nets(name, base.Shape(8, 3), gen_norm="none")
     assert not any(n.startswith("BatchNorm") for n in probe.params(gen, (2, 5)))
 
@@ -97,7 +114,9 @@ def test_resnet_logits_are_sums_over_space():
     pooled = np.asarray(out.features).reshape(2, 8, 8, 8).sum((1, 2))
     for name, value in ("Dense_0", out.logit[:, None]), ("Dense_1", out.classes):
         head = variables["params"][name]
-        np.testing.assert_allclose(value, pooled @ head["kernel"] + head["bias"], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            value, pooled @ head["kernel"] + head["bias"], rtol=1e-4, atol=1e-5
+        )
     assert out.features.min() == 0
 
 
@@ -112,8 +131,12 @@ def test_resnet_blocks_are_residual():
         p[f"Conv_{i}"] = {name: 0 * value for name, value in p[f"Conv_{i}"].items()}
     assert p["Conv_2"]["kernel"].shape == (1, 1, 1, 8)
     averages = x.reshape(2, 8, 2, 8, 2, 1).mean((2, 4))
-    expected = np.maximum(averages @ p["Conv_2"]["kernel"][0, 0] + p["Conv_2"]["bias"], 0).reshape(2, -1)
-    np.testing.assert_allclose(probe.run(disc, variables, x).features, expected, rtol=1e-4, atol=1e-6)
+    expected = np.maximum(averages @ p["Conv_2"]["kernel"][0, 0] + p["Conv_2"]["bias"], 0).reshape(
+        2, -1
+    )
+    np.testing.assert_allclose(
+        probe.run(disc, variables, x).features, expected, rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("size", [8, 16])
@@ -122,7 +145,9 @@ def test_resnet_sees_negative_pixels(size):
     _, disc, _ = nets("resnet", base.Shape(size, 1))
     x = -np.ones((1, size, size, 1), np.float32)
     variables = probe.variables(disc, x)
-    assert np.abs(probe.run(disc, variables, x).logit - probe.run(disc, variables, 2 * x).logit) > 1e-3
+    assert (
+        np.abs(probe.run(disc, variables, x).logit - probe.run(disc, variables, 2 * x).logit) > 1e-3
+    )
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -57,7 +57,11 @@ def test_norms():
     """SECTION7's D has them after blocks 2 and 3, SECTION4's nowhere; settings can leave them out."""
 
     def normed(net, shape):
-        return {n: p["scale"].shape[0] for n, p in probe.params(net, shape).items() if n.startswith("BatchNorm")}
+        return {
+            n: p["scale"].shape[0]
+            for n, p in probe.params(net, shape).items()
+            if n.startswith("BatchNorm")
+        }
 
     shape, image = base.Shape(8, 1), (2, 8, 8, 1)
     gen, disc, _ = nets("section7", shape, width=16)
@@ -65,7 +69,12 @@ def test_norms():
     assert normed(gen, (2, 5)) == {"BatchNorm_0": 16, "BatchNorm_1": 16, "BatchNorm_2": 8}
     gen, disc, _ = nets("section4", shape, width=16)
     assert normed(disc, image) == {}
-    assert normed(gen, (2, 5)) == {"BatchNorm_0": 2 * 2 * 64, "BatchNorm_1": 32, "BatchNorm_2": 16, "BatchNorm_3": 8}
+    assert normed(gen, (2, 5)) == {
+        "BatchNorm_0": 2 * 2 * 64,
+        "BatchNorm_1": 32,
+        "BatchNorm_2": 16,
+        "BatchNorm_3": 8,
+    }
     for name in FAMILIES:
         gen, disc, _ = nets(name, shape, gen_norm="none", disc_norm="none")
         assert normed(gen, (2, 5)) == normed(disc, image) == {}
@@ -82,7 +91,9 @@ def test_dropout_in_disc(name, rate):
     assert np.abs(one.logit - other.logit).max() > 1e-3
     assert (probe.run(disc, variables, x).features != 0).all()
     head = variables["params"]["Dense_0"]
-    np.testing.assert_allclose(one.logit, (one.features @ head["kernel"] + head["bias"])[:, 0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        one.logit, (one.features @ head["kernel"] + head["bias"])[:, 0], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_dropout_in_gen():
@@ -104,7 +115,11 @@ def test_conditional_norms(name):
     variables = probe.variables(gen, z, cond)
     norms = [n for n in variables["batch_stats"] if n.startswith("BatchNorm")]
     assert not set(norms) & set(variables["params"])
-    tables = [n for n, p in variables["params"].items() if n.startswith("Dense_") and p["kernel"].shape[0] == 4]
+    tables = [
+        n
+        for n, p in variables["params"].items()
+        if n.startswith("Dense_") and p["kernel"].shape[0] == 4
+    ]
     assert len(tables) == 2 * len(norms)
     images = [probe.run(gen, variables, z, c) for c in (cond, cond[::-1])]
     assert np.abs(images[0] - images[1]).max() > 0.1

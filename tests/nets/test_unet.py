@@ -28,14 +28,25 @@ def test_shapes(size):
     assert probe.shapes(unet.UNet(2), gray) == image
     for n_down in (1, 2, 3):
         out, side = probe.shapes(unet.PatchDisc(2, n_down), image, gray), size // 2**n_down
-        assert (out.logit, out.features, out.classes) == ((2, side**2), (2, side**2 * 2 * 2**n_down), None)
+        assert (out.logit, out.features, out.classes) == (
+            (2, side**2),
+            (2, side**2 * 2 * 2**n_down),
+            None,
+        )
 
 
 def test_channels():
     """Down 1, 2, 4, 8, 8, 8 times the width; up the same, beside what came down."""
     p = probe.params(unet.UNet(2), (2, 64, 64, 1))
     assert [p[f"Conv_{i}"]["kernel"].shape[-1] for i in range(6)] == [2, 4, 8, 16, 16, 16]
-    assert [p[f"ConvT_{i}"]["kernel"].shape[-2:] for i in range(6)] == [(16, 16), (16, 32), (8, 32), (4, 16), (2, 8), (3, 4)]
+    assert [p[f"ConvT_{i}"]["kernel"].shape[-2:] for i in range(6)] == [
+        (16, 16),
+        (16, 32),
+        (8, 32),
+        (4, 16),
+        (2, 8),
+        (3, 4),
+    ]
     assert [i for i in range(6) if "bias" in p[f"Conv_{i}"]] == [0, 5]
     assert [i for i in range(6) if "bias" in p[f"ConvT_{i}"]] == [5]
 
@@ -51,15 +62,23 @@ def test_receptive_field(n_down, side):
     """As far as the slope of one logit reaches, in a net that no norm couples."""
     net, size = unet.PatchDisc(2, n_down), 128
     x, cond = probe.noise(1, size, size, 3), probe.noise(1, size, size, 1)
-    variables, middle = probe.variables(net, x, cond), (size >> n_down) ** 2 // 2 + (size >> n_down) // 2
+    variables, middle = (
+        probe.variables(net, x, cond),
+        (size >> n_down) ** 2 // 2 + (size >> n_down) // 2,
+    )
 
     @jax.jit
     def slopes(x, cond):
-        return jax.grad(lambda x, cond: net.apply(variables, x, cond, train=False).logit[0, middle], (0, 1))(x, cond)
+        return jax.grad(
+            lambda x, cond: net.apply(variables, x, cond, train=False).logit[0, middle], (0, 1)
+        )(x, cond)
 
     for slope in slopes(x, cond):
         seen = np.asarray(jnp.abs(slope[0]).sum(-1) > 0)
-        assert (np.ptp(np.nonzero(seen.any(0))) + 1, np.ptp(np.nonzero(seen.any(1))) + 1) == (side, side)
+        assert (np.ptp(np.nonzero(seen.any(0))) + 1, np.ptp(np.nonzero(seen.any(1))) + 1) == (
+            side,
+            side,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +101,19 @@ def test_dropout(tiny):
 def test_skips(tiny):
     """A pixel far from another reaches it through the bottleneck alone: without that, only near ones are left."""
     net, variables, gray = tiny
-    cut = {**variables, "params": {**variables["params"], "ConvT_0": {"kernel": 0 * variables["params"]["ConvT_0"]["kernel"]}}}
+    cut = {
+        **variables,
+        "params": {
+            **variables["params"],
+            "ConvT_0": {"kernel": 0 * variables["params"]["ConvT_0"]["kernel"]},
+        },
+    }
 
     @jax.jit
     def slope(variables):
-        return jax.grad(lambda gray: net.apply(variables, gray, train=False)[0, :4, :4].sum())(gray)[0, ..., 0]
+        return jax.grad(lambda gray: net.apply(variables, gray, train=False)[0, :4, :4].sum())(
+            gray
+        )[0, ..., 0]
 
     whole, skips = (np.abs(slope(v)) for v in (variables, cut))
     assert whole[0, 0] > 0 and skips[0, 0] > 0

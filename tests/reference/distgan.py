@@ -23,7 +23,9 @@ def distance(a, b):
 
 def feature_error(real_f, rec_f):
     """Mean over samples and features."""
-    return sum((p - q) ** 2 for p, q in zip(real_f.ravel(), rec_f.ravel(), strict=True)) / real_f.size
+    return (
+        sum((p - q) ** 2 for p, q in zip(real_f.ravel(), rec_f.ravel(), strict=True)) / real_f.size
+    )
 
 
 def pixel_error(x, rec):
@@ -51,12 +53,20 @@ def schedule(t):
 
 def log_terms(real, rec, fake):
     """D's mean log losses; reconstructions are labelled real."""
-    return -np.mean(np.log(sigmoid(real))), -np.mean(np.log(sigmoid(rec))), -np.mean(np.log(1 - sigmoid(fake)))
+    return (
+        -np.mean(np.log(sigmoid(real))),
+        -np.mean(np.log(sigmoid(rec))),
+        -np.mean(np.log(1 - sigmoid(fake))),
+    )
 
 
 def hinge_terms(real, rec, fake):
     """The same with hinges."""
-    return -np.mean(np.minimum(0, -1 + real)), -np.mean(np.minimum(0, -1 + rec)), -np.mean(np.minimum(0, -1 - fake))
+    return (
+        -np.mean(np.minimum(0, -1 + real)),
+        -np.mean(np.minimum(0, -1 + rec)),
+        -np.mean(np.minimum(0, -1 - fake)),
+    )
 
 
 def slope_penalty(slopes):

@@ -33,9 +33,14 @@ def params(seed=0, scale=1.0):
     r = np.random.default_rng(seed)
 
     def dense(n_in, n_out):
-        return {"kernel": scale * r.normal(size=(n_in, n_out)), "bias": scale * r.normal(size=n_out)}
+        return {
+            "kernel": scale * r.normal(size=(n_in, n_out)),
+            "bias": scale * r.normal(size=n_out),
+        }
 
-    return {net: {"Dense_0": dense(a, b), "Dense_1": dense(b, c)} for net, (a, b, c) in SIZES.items()}
+    return {
+        net: {"Dense_0": dense(a, b), "Dense_1": dense(b, c)} for net, (a, b, c) in SIZES.items()
+    }
 
 
 def _layers(p, x):

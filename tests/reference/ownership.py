@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.state import init
-from gan_jax.step import Env, update_player
+from gan_jax.core.state import init
+from gan_jax.core.step import Env, update_player
 from tests import methods_small
 
 
@@ -23,11 +23,15 @@ def move(method, index):
 def kept(method, index):
     """A GanState of bools: whether a leaf comes out as the very variable that went in: bit for bit, for any state."""
     state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
-    batch = jax.tree.map(lambda a: a[0], methods_small.batch(1, 4, colors=method.dummies["disc"][0].shape[-1]))
+    batch = jax.tree.map(
+        lambda a: a[0], methods_small.batch(1, 4, colors=method.dummies["disc"][0].shape[-1])
+    )
     closed, out = jax.make_jaxpr(move(method, index), return_shape=True)(state, batch)
     treedef = jax.tree.structure(out)
     assert treedef == jax.tree.structure(state)
-    return treedef.unflatten(o is i for o, i in zip(closed.jaxpr.outvars, closed.jaxpr.invars, strict=False))
+    return treedef.unflatten(
+        o is i for o, i in zip(closed.jaxpr.outvars, closed.jaxpr.invars, strict=False)
+    )
 
 
 def check(case):
@@ -41,5 +45,10 @@ def check(case):
             assert (not any(leaves)) if net in player.nets else all(leaves), (player.name, net)
         for other in method.players:
             leaves = jax.tree.leaves(untouched.opt[other.name])
-            assert all(leaves) if other is not player else not any(leaves), (player.name, other.name)
-        assert all(jax.tree.leaves((untouched.ema, untouched.ctl, untouched.step, untouched.key))), player.name
+            assert all(leaves) if other is not player else not any(leaves), (
+                player.name,
+                other.name,
+            )
+        assert all(
+            jax.tree.leaves((untouched.ema, untouched.ctl, untouched.step, untouched.key))
+        ), player.name

@@ -16,7 +16,9 @@ def make_run():
         (folder / "samples").mkdir(parents=True)
         (folder / "samples" / "000010.png").write_bytes(b"\x89PNG\r\n\x1a\n")
         (folder / "config.json").write_text(json.dumps(CONFIG))
-        (folder / "metrics.jsonl").write_text("".join(record(10 * i) for i in range(1, records + 1)))
+        (folder / "metrics.jsonl").write_text(
+            "".join(record(10 * i) for i in range(1, records + 1))
+        )
         for name, content in files.items():
             path = folder / name.replace("_", ".")
             if content is None:

@@ -13,6 +13,13 @@ def record(step, **more):
     values = {name: 0.5 + step / 1e6 for name in ("disc/loss", "gen/loss", "disc/real_prob", "disc/fake_prob", "disc/penalty",
               "disc/grad_norm", "gen/grad_norm", "watch/diversity", "watch/gap")}  # fmt: skip
     return (
-        json.dumps({"step": step, **values, **more, "wall": {"time": step / 10, "steps_per_s": 10.0, "images_per_s": 640.0}})
+        json.dumps(
+            {
+                "step": step,
+                **values,
+                **more,
+                "wall": {"time": step / 10, "steps_per_s": 10.0, "images_per_s": 640.0},
+            }
+        )
         + "\n"
     )

@@ -10,10 +10,23 @@ import pytest
 from tests.studio.test_journey import serve  # noqa: F401 - a fixture
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
 
-PAGES = ["", "run/a", "run/study/b", "new", "try?run=a", "colorize", "compare", "learn/", "learn/collapse.html", "no/such/page"]
+PAGES = [
+    "",
+    "run/a",
+    "run/study/b",
+    "new",
+    "try?run=a",
+    "colorize",
+    "compare",
+    "learn/",
+    "learn/collapse.html",
+    "no/such/page",
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +44,10 @@ class Page:
         self.address, self.requests, self.complaints = address, [], []
         self.page = browser.new_page(**options)
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on(
+            "console",
+            lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None,
+        )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def go(self, path):
@@ -52,7 +68,9 @@ class Page:
         """Requests that left the page's own origin."""
         own = urllib.parse.urlsplit(self.address).netloc
         return [
-            url for url in self.requests if not url.startswith(("data:", "blob:")) and urllib.parse.urlsplit(url).netloc != own
+            url
+            for url in self.requests
+            if not url.startswith(("data:", "blob:")) and urllib.parse.urlsplit(url).netloc != own
         ]
 
 
@@ -75,12 +93,27 @@ def test_a_run_from_launch_to_comparison(browser, serve, tmp_path):  # noqa: F81
     studio = serve("--jobs=2")
     page = Page(browser, studio.address, viewport={"width": 1280, "height": 900})
     launch(page, "colorize_smoke", "coloured")
-    launch(page, "morpho_smoke", "a", steps="3000", log_every="10", sample_every="100", save_every="500")
-    points = lambda p: len((p.locator("#charts polyline").first.get_attribute("points") or "").split())  # noqa: E731
+    launch(
+        page,
+        "morpho_smoke",
+        "a",
+        steps="3000",
+        log_every="10",
+        sample_every="100",
+        save_every="500",
+    )
+    points = lambda p: len(
+        (p.locator("#charts polyline").first.get_attribute("points") or "").split()
+    )
     page.until(lambda p: p.locator("#charts polyline").count())
     before = points(page.page)
     page.until(lambda p: points(p) > before + 3)  # the curve grows
-    page.until(lambda p: p.is_visible("#grid") and p.evaluate("document.getElementById('grid').naturalWidth") > 100)
+    page.until(
+        lambda p: (
+            p.is_visible("#grid")
+            and p.evaluate("document.getElementById('grid').naturalWidth") > 100
+        )
+    )
     page.page.click("#actions button:has-text('Stop')")
     page.until(lambda p: "stopped" in page.text("#state"))
     at = page.text("#facts")
@@ -89,7 +122,9 @@ def test_a_run_from_launch_to_comparison(browser, serve, tmp_path):  # noqa: F81
     page.until(lambda p: "finished" in page.text("#state"), 120)
     page.until(lambda p: p.get_attribute("#time", "max") == "29")  # 30 grids
     page.page.locator("#time").fill("3")
-    assert "Step 400" in page.text("#grid-text") and "/grid/400/" in page.page.get_attribute("#grid", "src")
+    assert "Step 400" in page.text("#grid-text") and "/grid/400/" in page.page.get_attribute(
+        "#grid", "src"
+    )
 
     page.page.click("#actions a:has-text('Try it')")
     page.until(lambda p: p.locator("#tiles button").count() == 36)
@@ -122,7 +157,9 @@ def test_a_run_from_launch_to_comparison(browser, serve, tmp_path):  # noqa: F81
         tick.check()
     page.page.click("#compare")
     page.until(lambda p: p.is_visible("#page"))
-    page.until(lambda p: "Training" in (p.frame_locator("#page").locator("body").text_content() or ""))
+    page.until(
+        lambda p: "Training" in (p.frame_locator("#page").locator("body").text_content() or "")
+    )
     assert page.strangers() == []
     assert [
         text for text in page.complaints if "400 (Bad Request)" not in text
@@ -130,13 +167,17 @@ def test_a_run_from_launch_to_comparison(browser, serve, tmp_path):  # noqa: F81
 
 
 @pytest.mark.parametrize("width, scheme", [(360, "light"), (1280, "dark"), (3840, "light")])
-def test_pages_fit_their_window_and_are_reached_by_keyboard(browser, serve, make_run, tmp_path, width, scheme):  # noqa: F811
+def test_pages_fit_their_window_and_are_reached_by_keyboard(
+    browser, serve, make_run, tmp_path, width, scheme
+):
     rows = {"model": {"frechet": 1.5, "fractions": [0.9, 0.1]}}
     scored = {"classes": ["round", "spiral"], "real_fractions": [0.3, 0.7], "rows": rows}
     make_run(tmp_path / "root" / "a", 60, DONE="", console_log="x" * 300, eval_json=scored)
     make_run(tmp_path / "root" / "study" / ("b" * 80), config_json="{")
     make_run(tmp_path / "root" / "study" / "b")
-    page = Page(browser, serve().address, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = Page(
+        browser, serve().address, viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
     for path in PAGES:
         page.go(path)
         page.page.wait_for_load_state("networkidle") if "run/" not in path else time.sleep(1)
@@ -156,7 +197,9 @@ def test_fifty_pages_at_once(browser, serve):  # noqa: F811
     """More than a browser keeps connections for, of a run that trains: all follow it, and the server stays small."""
     studio = serve()
     flags = {"steps": "1000000", "log_every": "20", "sample_every": "500", "save_every": "500"}
-    studio.ask("api/launch", {"name": "a", "experiment": "gan", "flagfile": "gan_smoke", "flags": flags})
+    studio.ask(
+        "api/launch", {"name": "a", "experiment": "gan", "flagfile": "gan_smoke", "flags": flags}
+    )
     studio.until("a", lambda run: run["step"] > 0, 600)
     before, context = studio.resident(), browser.new_context()
     pages = [Page(context, studio.address) for _ in range(50)]
@@ -164,10 +207,15 @@ def test_fifty_pages_at_once(browser, serve):  # noqa: F811
         page.page.set_default_timeout(120_000)
         page.go("run/a")
     opened, step = time.monotonic(), studio.run("a")["step"]
-    shown = lambda p: [int(n.replace(",", "")) for n in re.findall(r"step [\d,]+ to ([\d,]+)", p.text_content("#charts"))]  # noqa: E731
+    shown = lambda p: [
+        int(n.replace(",", ""))
+        for n in re.findall(r"step [\d,]+ to ([\d,]+)", p.text_content("#charts"))
+    ]
     for page in pages:
         page.until(lambda p: max(shown(p), default=0) > step, 300)
         assert page.complaints == []
     took, after = time.monotonic() - opened, studio.resident()
-    print(f"50 pages followed within {took:.1f} s; the server had {before / 1000:.0f} MB before and has {after / 1000:.0f} MB")
+    print(
+        f"50 pages followed within {took:.1f} s; the server had {before / 1000:.0f} MB before and has {after / 1000:.0f} MB"
+    )
     assert after < 150_000

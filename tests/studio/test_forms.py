@@ -2,7 +2,8 @@
 
 import pytest
 
-from experiments import common, morpho, studio
+from gan_jax import presets
+from gan_jax.commands import command_line, studio, train
 from gan_jax.errors import InputError
 from gan_jax.studio import forms
 
@@ -13,12 +14,12 @@ def described():
 
 
 def groups():
-    return common.settings_groups(morpho.METHOD, morpho.DEFAULTS)
+    return train.settings_groups("morpho")
 
 
 def test_every_flagfile_is_offered_by_the_command_that_it_is_for(described):
     offered = {file: name for name, found in described.items() for file in found["flagfiles"]}
-    assert set(described) == set(common.training_commands())
+    assert set(described) == set(presets.TABLE)
     assert offered["acgan_s1_section4"] == offered["acgan_s1_section4_quick"] == "acgan_s1_section4"
     assert offered["dcgan_mnist_quick"] == "dcgan" and offered["gan_quick"] == "gan"
     assert not any(file.startswith(("gan_vs_dcgan", "ablate", "toys")) for file in offered)
@@ -34,10 +35,23 @@ def test_fields_are_the_settings(described):
 
 
 def test_the_command_reads_what_was_filled_in(described):
-    given = {"steps": "50", "lr": "1e-3", "tensorboard": "false", "watch": "false", "data": "folder:/a b/'c'", "net": "mlp"}
+    given = {
+        "steps": "50",
+        "lr": "1e-3",
+        "tensorboard": "false",
+        "watch": "false",
+        "data": "folder:/a b/'c'",
+        "net": "mlp",
+    }
     words = forms.words(described["morpho"], "morpho_smoke", given)
-    (_, run, hp), _ = common.parse("", "experiments.morpho", groups(), words)
-    assert (run.steps, hp.lr, run.watch, run.data, hp.net) == (50, 1e-3, False, "folder:/a b/'c'", "mlp")
+    (_, run, hp), _ = command_line.parse("", "experiments.morpho", groups(), words)
+    assert (run.steps, hp.lr, run.watch, run.data, hp.net) == (
+        50,
+        1e-3,
+        False,
+        "folder:/a b/'c'",
+        "mlp",
+    )
     assert run.batch == 8 and not any(word.startswith("--tensorboard") for word in words)
 
 
@@ -70,7 +84,9 @@ def test_a_value_is_one_word_whatever_it_holds(described):
 
 
 def test_read_makes_settings_of_a_form():
-    assert forms.read(forms.Asked(), {"n": 9, "ema": False, "truncation": "0.5"}) == forms.Asked(n=9, ema=False, truncation=0.5)
+    assert forms.read(forms.Asked(), {"n": 9, "ema": False, "truncation": "0.5"}) == forms.Asked(
+        n=9, ema=False, truncation=0.5
+    )
     for given in ({"n": 0}, {"n": 5000}, {"seed": -1}, {"folder": "/"}, {"truncation": "inf"}):
         with pytest.raises(InputError):
             forms.read(forms.Asked(), given)

@@ -12,14 +12,20 @@ import urllib.request
 
 import pytest
 
-from experiments import common
+from gan_jax.commands import command_line
 from tests.studio.making import record
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 pytest.importorskip("jinja2")
 
-FLAGS = {"steps": "4000", "log_every": "20", "sample_every": "500", "save_every": "100", "data": "galaxies:256"}
+FLAGS = {
+    "steps": "4000",
+    "log_every": "20",
+    "sample_every": "500",
+    "save_every": "100",
+    "data": "galaxies:256",
+}
 ASKED = {"experiment": "gan", "flagfile": "gan_smoke", "flags": FLAGS}
 
 
@@ -28,14 +34,16 @@ class Served:
 
     def __init__(self, root, env, *flags):
         words = [sys.executable, "-m", "experiments.studio", f"--root={root}", "--port=0", *flags]
-        env = {**env, "PYTHONPATH": str(common.ROOT)}
+        env = {**env, "PYTHONPATH": str(command_line.ROOT)}
         self.process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"http://[^ ]*:\d+/", self.process.stdout.readline())[0]
 
     def ask(self, path, given=None):
         """The JSON answer of a path; with given, of a POST."""
         data = None if given is None else json.dumps(given).encode()
-        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            self.address + path, data, {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
@@ -99,7 +107,9 @@ def test_kills_of_studio_and_run(serve, tmp_path, child_env):
     assert sum(line == "event: records\n" for line in lines) >= 2 and "event: again\n" in lines
     first.end(signal.SIGKILL)
     second, third = serve(), serve()
-    gone_on = second.until("a", lambda run: run["health"] == "running" and run["step"] > seen["step"])
+    gone_on = second.until(
+        "a", lambda run: run["health"] == "running" and run["step"] > seen["step"]
+    )
     assert third.run("a")["step"] >= gone_on["step"]
     pid = json.loads((tmp_path / "root" / "a" / "studio.json").read_text())["pid"]
     os.kill(pid, signal.SIGKILL)
@@ -113,17 +123,35 @@ def test_kills_of_studio_and_run(serve, tmp_path, child_env):
     second.ask("api/resume", {"name": "a"})
     second.until("a", lambda run: run["health"] == "finished")
     words = [f"--{name}={value}" for name, value in FLAGS.items()]
-    alone = [sys.executable, "-m", "experiments.gan", "--flagfile=gan_smoke", *words, f"--workdir={tmp_path / 'alone'}"]
-    subprocess.run(alone, env={**child_env, "PYTHONPATH": str(common.ROOT)}, check=True, capture_output=True)
-    assert (tmp_path / "alone" / "DONE").read_text() == (tmp_path / "root" / "a" / "DONE").read_text()
+    alone = [
+        sys.executable,
+        "-m",
+        "experiments.gan",
+        "--flagfile=gan_smoke",
+        *words,
+        f"--workdir={tmp_path / 'alone'}",
+    ]
+    subprocess.run(
+        alone,
+        env={**child_env, "PYTHONPATH": str(command_line.ROOT)},
+        check=True,
+        capture_output=True,
+    )
+    assert (tmp_path / "alone" / "DONE").read_text() == (
+        tmp_path / "root" / "a" / "DONE"
+    ).read_text()
 
 
 @pytest.mark.slow
 def test_refusals_and_divergence_show_their_words(serve):
     studio = serve("--jobs=2")
     studio.ask("api/launch", ASKED | {"name": "refused", "flags": {"data": "idx:/nowhere"}})
-    studio.ask("api/launch", ASKED | {"name": "diverged", "flags": {"data": "galaxies:256", "lr": "1e30"}})
-    assert "is not a folder" in studio.until("refused", lambda run: run["health"] == "refused")["why"]
+    studio.ask(
+        "api/launch", ASKED | {"name": "diverged", "flags": {"data": "galaxies:256", "lr": "1e30"}}
+    )
+    assert (
+        "is not a folder" in studio.until("refused", lambda run: run["health"] == "refused")["why"]
+    )
     assert "non-finite" in studio.until("diverged", lambda run: run["health"] == "diverged")["why"]
     dry = studio.ask("api/dry", ASKED | {"name": "dry", "flags": {"data": "galaxies:256"}})
     assert dry["code"] == 0 and '"experiment": "gan"' in dry["said"]
@@ -141,13 +169,19 @@ def test_two_hundred_long_runs_and_fifty_open_pages(serve, make_run, tmp_path):
     with open(first / "metrics.jsonl", "w") as file:
         file.writelines([lines] * 100)
     for i in range(1, 200):
-        os.link(first / "metrics.jsonl", make_run(root / f"{i:03d}", metrics_jsonl=None) / "metrics.jsonl")
+        os.link(
+            first / "metrics.jsonl",
+            make_run(root / f"{i:03d}", metrics_jsonl=None) / "metrics.jsonl",
+        )
     studio = serve()
     start = time.monotonic()
     assert len(studio.ask("api/runs")["runs"]) == 200
     assert time.monotonic() - start < 1
     place = studio.ask("api/curves/000")["place"]
-    streams = [urllib.request.urlopen(f"{studio.address}api/stream/000?place={place}", timeout=30) for _ in range(50)]
+    streams = [
+        urllib.request.urlopen(f"{studio.address}api/stream/000?place={place}", timeout=30)
+        for _ in range(50)
+    ]
     with open(first / "metrics.jsonl", "a") as file:
         file.write(record(10_010))
     for stream in streams:

@@ -14,7 +14,7 @@ import pytest
 
 from gan_jax.errors import InputError
 from gan_jax.studio import forms, health, launcher
-from gan_jax.studio.library import Library
+from gan_jax.studio.run_index import Library
 from tests.studio.making import CONFIG
 
 TRAIN = """
@@ -22,7 +22,7 @@ import json, pathlib, signal, sys, time
 from gan_jax import claims
 folder = pathlib.Path([w for w in sys.argv if w.startswith("--workdir=")][0].partition("=")[2])
 stopped = []
-with claims.claim(folder):
+with run_lock.claim(folder):
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
     (folder / "config.json").write_text(CONFIG)
     (folder / "training").write_text("x")
@@ -45,7 +45,12 @@ def place(tmp_path, monkeypatch):
     """(root, make): make(jobs) is a Launcher of it; what was started is ended after the test."""
     script = tmp_path / "train.py"
     script.write_text(TRAIN.replace("CONFIG", repr(json.dumps(CONFIG))))
-    words = lambda experiment, flags, folder: [sys.executable, str(script), *flags, f"--workdir={folder}"]  # noqa: E731
+    words = lambda experiment, flags, folder: [
+        sys.executable,
+        str(script),
+        *flags,
+        f"--workdir={folder}",
+    ]
     monkeypatch.setattr(launcher, "command", words)
     root, made = tmp_path / "root", []
 
@@ -182,7 +187,23 @@ def test_two_studios_that_start_at_once_start_a_run_once(place):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../a", "/a", "a/../b", "a/", "-a", ".a", "a b", "a\0", "a\n", "b/b/b/b", "x" * 300]
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../a",
+        "/a",
+        "a/../b",
+        "a/",
+        "-a",
+        ".a",
+        "a b",
+        "a\0",
+        "a\n",
+        "b/b/b/b",
+        "x" * 300,
+    ],
 )
 def test_names_that_could_lead_elsewhere_are_refused(place, name):
     root, make = place
@@ -208,16 +229,24 @@ def test_runs_of_the_terminal_go_on_by_their_own_flags(place, make_run):
     make_run(root / "b")
     make_run(root / "c", config_json=CONFIG | {"experiment": "toys"})
     studio = make()
-    assert studio.origin(root / "a", EXPERIMENTS) == ("gan", [f"--flagfile={root / 'a' / 'flags.txt'}"])
+    assert studio.origin(root / "a", EXPERIMENTS) == (
+        "gan",
+        [f"--flagfile={root / 'a' / 'flags.txt'}"],
+    )
     for name in "bc":
         with pytest.raises(InputError):
             studio.again(name, EXPERIMENTS)
 
 
-@pytest.mark.parametrize("flags", [["--workdir=/x"], ["rm"], [7], ["--fail\0"], ["--", "x"], ["--no_such=1"]])
+@pytest.mark.parametrize(
+    "flags", [["--workdir=/x"], ["rm"], [7], ["--fail\0"], ["--", "x"], ["--no_such=1"]]
+)
 def test_a_tampered_folder_starts_nothing(place, make_run, flags):
     root, make = place
-    make_run(root / "a", studio_json={"state": "queued", "experiment": "gan", "flags": flags, "asked": "yesterday"})
+    make_run(
+        root / "a",
+        studio_json={"state": "queued", "experiment": "gan", "flags": flags, "asked": "yesterday"},
+    )
     studio = make()
     studio.tick(EXPERIMENTS)
     assert stands(studio, "a") == "refused" and not (root / "a" / "training").exists()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from experiments import export
+from gan_jax.commands import export
 from tests.studio.test_journey import serve  # noqa: F401 - a fixture
 
 pytest.importorskip("playwright.sync_api")  # which the next import needs
@@ -25,7 +25,9 @@ def exported(tmp_path_factory):
     pytest.importorskip("jax2onnx")
     if not runtime:
         pytest.skip("GAN_JAX_ORT does not name a folder with onnxruntime-web's dist files")
-    export.run(["--page", "--systems=gan,mgan8", "--seeds=1", f"--runtime={runtime}", f"--out={out}"])
+    export.run(
+        ["--page", "--systems=gan,mgan8", "--seeds=1", f"--runtime={runtime}", f"--out={out}"]
+    )
     return out
 
 
@@ -37,11 +39,20 @@ def steps(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_toys_train_beside_their_text(browser, serve, exported, scheme):  # noqa: F811
     """In a narrow window; each shows what its text is about and nothing else, and no request leaves the studio."""
-    page = Page(browser, serve(f"--page={exported}").address, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    page = Page(
+        browser,
+        serve(f"--page={exported}").address,
+        viewport={"width": 360, "height": 740},
+        color_scheme=scheme,
+    )
     for name, (shown, hidden) in LESSONS.items():
         page.go(f"learn/{name}.html")
         page.until(lambda p: p.locator("#status").count() and p.text_content("#status") == "Ready.")
-        assert page.page.is_visible(shown) and page.page.locator(hidden).count() and not page.page.is_visible(hidden)
+        assert (
+            page.page.is_visible(shown)
+            and page.page.locator(hidden).count()
+            and not page.page.is_visible(hidden)
+        )
         picture = "document.getElementById('stage').toDataURL()"
         before = page.page.evaluate(picture)
         page.page.locator("[data-try]").first.click()
@@ -73,11 +84,18 @@ def test_knobs_of_a_suggestion(browser, serve, exported):  # noqa: F811
 
 
 def test_without_an_export_the_text_says_why(browser, serve, tmp_path):  # noqa: F811
-    page = Page(browser, serve(f"--page={tmp_path / 'none'}").address, viewport={"width": 360, "height": 740})
+    page = Page(
+        browser,
+        serve(f"--page={tmp_path / 'none'}").address,
+        viewport={"width": 360, "height": 740},
+    )
     for name in LESSONS:
         page.go(f"learn/{name}.html")
         page.until(
-            lambda p: p.locator("#status").count() and f"export --page --out={tmp_path / 'none'}" in p.text_content("#status")
+            lambda p: (
+                p.locator("#status").count()
+                and f"export --page --out={tmp_path / 'none'}" in p.text_content("#status")
+            )
         )
         assert page.page.is_visible("article h2") and page.page.is_disabled("#run")
         assert page.page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -10,13 +10,15 @@ import urllib.parse
 
 import pytest
 
-from experiments import common, studio
 from gan_jax import web
+from gan_jax.commands import command_line, process, studio
 
 pytest.importorskip("httpx2")
 testclient = pytest.importorskip("starlette.testclient")
 serving = pytest.importorskip("gan_jax.studio.serving")
-asking, guard, state = (importlib.import_module(f"gan_jax.studio.{name}") for name in ("asking", "guard", "state"))
+asking, guard, state = (
+    importlib.import_module(f"gan_jax.studio.{name}") for name in ("asking", "guard", "state")
+)
 
 LOCAL = "http://127.0.0.1:8080"
 NAMES = ["../secret", "..", "/etc/passwd", "run/../../secret", "%2e%2e/secret", "..%2fsecret", "run%00", "run/samples", "link",
@@ -49,7 +51,7 @@ def filled(root, make_run):
 def served(root):
     """A client of the application at the loopback address, without a token."""
     with testclient.TestClient(
-        serving.build(root, "127.0.0.1", "", 1, root.parent / "exported", common.prepare_jax),
+        serving.build(root, "127.0.0.1", "", 1, root.parent / "exported", process.prepare_jax),
         base_url=LOCAL,
         raise_server_exceptions=False,
     ) as found:
@@ -74,7 +76,9 @@ def test_pages_show_and_say_what_they_may_do(client):
         policy = found.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "http" not in policy
         # WebAssembly runs in the lessons alone.
-        assert ("'wasm-unsafe-eval'" in policy) == (path == serving.LESSONS) and policy.count("unsafe") <= 1
+        assert ("'wasm-unsafe-eval'" in policy) == (path == serving.LESSONS) and policy.count(
+            "unsafe"
+        ) <= 1
         assert found.headers["x-content-type-options"] == "nosniff"
         assert "://" not in found.text.replace("http://www.w3.org", "")  # nothing from elsewhere
         assert all(f'<a href="{address}"' in found.text for address in serving.NAVIGATION)
@@ -89,16 +93,28 @@ def test_runs_their_curves_and_grids_are_answered(client):
     curves = client.get("/api/curves/study/two").json()["curves"]
     assert curves["disc/loss"]["steps"] == [10, 20, 30, 40, 50]
     one = client.get("/api/run/run").json()
-    assert one["console"] == "hello\n" and one["samples"] == [10, 77] and one["config"]["run"]["steps"] == 1000
+    assert (
+        one["console"] == "hello\n"
+        and one["samples"] == [10, 77]
+        and one["config"]["run"]["steps"] == 1000
+    )
     assert client.get("/grid/10/run").content.startswith(b"\x89PNG")
 
 
 def test_experiments_are_described_and_a_form_becomes_a_command_line(client, root):
     assert "morpho" in client.get("/api/experiments").json()
     assert "morpho_smoke" in client.get("/api/experiment/morpho").json()["flagfiles"]
-    asked = {"name": "new", "experiment": "morpho", "flagfile": "morpho_smoke", "flags": {"steps": "30"}}
+    asked = {
+        "name": "new",
+        "experiment": "morpho",
+        "flagfile": "morpho_smoke",
+        "flags": {"steps": "30"},
+    }
     line = client.post("/api/line", json=asked).json()["line"]
-    assert line == f"python -m experiments.morpho --flagfile=morpho_smoke --steps=30 --workdir={root / 'new'}"
+    assert (
+        line
+        == f"python -m experiments.morpho --flagfile=morpho_smoke --steps=30 --workdir={root / 'new'}"
+    )
     refused = client.post("/api/line", json=asked | {"flags": {"steps": "0"}})
     assert refused.status_code == 400 and "--steps=0 is too small" in refused.json()["error"]
     assert not (root / "new").exists()
@@ -114,12 +130,16 @@ def test_no_name_leads_out_of_the_root(client, name):
     answers += [client.post(path, json={"name": name, "experiment": "gan", "flagfile": name, "asked": {}, "flags": {}})
                 for path in paths("POST") if "{" not in path and (name or path != "/api/dry")]  # fmt: skip
     answers.append(client.post(f"/api/colorize/{name}", content=b"x"))
-    assert all(a.status_code in (200, 400, 404, 405, 413) and "SECRET" not in a.text for a in answers)
+    assert all(
+        a.status_code in (200, 400, 404, 405, 413) and "SECRET" not in a.text for a in answers
+    )
     assert all("passwd" not in a.text or "root:" not in a.text for a in answers)
     assert sorted(client.app.app.state.studio.library.root.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize("step", ["77", "../../secret/000001", "9" * 5000, "-1", "1.5", "", "x", "%00"])
+@pytest.mark.parametrize(
+    "step", ["77", "../../secret/000001", "9" * 5000, "-1", "1.5", "", "x", "%00"]
+)
 def test_no_step_leads_out_of_the_root(client, step):
     for run in ("run", "bad"):
         found = client.get(f"/grid/{step}/{run}")
@@ -144,30 +164,52 @@ def test_lessons_stand_under_the_bar_and_say_what_is_missing(client, root):
     """Their text is there without an export; the reason names the command that makes one."""
     for name in ("index", "digits", "collapse", "losses", "penalties"):
         found = client.get(f"/learn/{name}.html")
-        assert found.status_code == 200 and found.text.count("<main") == 1 and found.text.count('id="main"') == 1
-        assert found.text.count('class="bar"') == 1 and '<a href="/learn/" aria-current="page">Learn</a>' in found.text
+        assert (
+            found.status_code == 200
+            and found.text.count("<main") == 1
+            and found.text.count('id="main"') == 1
+        )
+        assert (
+            found.text.count('class="bar"') == 1
+            and '<a href="/learn/" aria-current="page">Learn</a>' in found.text
+        )
         for link in re.findall(r'(?:href|src)="([^"#]+)"', found.text):
             if not link.startswith("data:"):
-                assert client.get(urllib.parse.urljoin(f"/learn/{name}.html", link)).status_code == 200, link
+                assert (
+                    client.get(urllib.parse.urljoin(f"/learn/{name}.html", link)).status_code == 200
+                ), link
     missing = client.get("/learn/manifest.json")
     assert missing.status_code == 404
-    assert f"./launch.sh run export --page --out={root.parent / 'exported'}" in missing.json()["error"]
+    assert (
+        f"./launch.sh run export --page --out={root.parent / 'exported'}" in missing.json()["error"]
+    )
 
 
 def test_lessons_train_what_was_exported(client, exported):
     """Pages and modules are of this version, the rest of the export; a second request for a large file is told to keep it."""
     assert client.get("/learn/manifest.json").json()["models"] == {}
-    assert "another version" not in client.get("/learn/index.html").text + client.get("/learn/").text
+    assert (
+        "another version" not in client.get("/learn/index.html").text + client.get("/learn/").text
+    )
     found = client.get("/learn/gan/gen.onnx")
     assert (
         found.content == b"onnx"
-        and "wasm-unsafe-eval" in client.get("/learn/live-engine.js").headers["content-security-policy"]
+        and "wasm-unsafe-eval"
+        in client.get("/learn/live-engine.js").headers["content-security-policy"]
     )
-    assert client.get("/learn/gan/gen.onnx", headers={"if-none-match": found.headers["etag"]}).status_code == 304
+    assert (
+        client.get(
+            "/learn/gan/gen.onnx", headers={"if-none-match": found.headers["etag"]}
+        ).status_code
+        == 304
+    )
     for path in ("runtime.py", "__init__.py", "../secret/config.json", "%2e%2e/secret/config.json", "secret/config.json", "gan",
                  "%00", "no.html", "/etc/passwd", "x" * 5000):  # fmt: skip
         assert client.get(f"/learn/{path}").status_code == 404, path
-    assert client.get("/learn/gan/gen.onnx", headers={"origin": "http://evil.example"}).status_code == 403
+    assert (
+        client.get("/learn/gan/gen.onnx", headers={"origin": "http://evil.example"}).status_code
+        == 403
+    )
     assert client.post("/learn/manifest.json").status_code == 405
 
 
@@ -176,11 +218,17 @@ def test_lessons_refuse_an_export_of_another_version(client, exported, text):
     """With the command that makes it anew; the pages' text is still there."""
     (exported / "manifest.json").write_text(text)
     found = client.get("/learn/manifest.json")
-    assert found.status_code == 409 and f"./launch.sh run export --page --out={exported}" in found.json()["error"]
+    assert (
+        found.status_code == 409
+        and f"./launch.sh run export --page --out={exported}" in found.json()["error"]
+    )
     assert client.get("/learn/collapse.html").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/static/../serving.py", "/static/%2e%2e/serving.py", "/static//etc/passwd", "/static/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../serving.py", "/static/%2e%2e/serving.py", "/static//etc/passwd", "/static/"],
+)
 def test_only_the_static_files_are_static(client, path):
     assert client.get(path).status_code in (404, 405)
 
@@ -195,7 +243,10 @@ FOREIGN = [
 
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_other_origins_and_names_are_refused(client, headers):
-    for answer in (client.get("/api/runs", headers=headers), client.post("/api/stop", json={"name": "run"}, headers=headers)):
+    for answer in (
+        client.get("/api/runs", headers=headers),
+        client.post("/api/stop", json={"name": "run"}, headers=headers),
+    ):
         assert answer.status_code == 403
         assert "access-control-allow-origin" not in answer.headers
 
@@ -210,34 +261,61 @@ def test_own_pages_and_links_are_answered(client, headers):
 
 def test_a_form_of_another_page_is_refused(client):
     """Without an Origin, too: what a page may send unasked is never JSON."""
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
-        assert client.post("/api/stop", content='{"name": "run"}', headers={"content-type": kind}).status_code == 415
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+    ):
+        assert (
+            client.post(
+                "/api/stop", content='{"name": "run"}', headers={"content-type": kind}
+            ).status_code
+            == 415
+        )
     assert (
         client.post(
-            "/api/stop", json={"name": "run"}, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+            "/api/stop",
+            json={"name": "run"},
+            headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
         ).status_code
         == 403
     )
 
 
 def test_the_token_opens_and_nothing_else_does(filled):
-    app = serving.build(filled, "0.0.0.0", "right-word", 1, "exported", common.prepare_jax)
+    app = serving.build(filled, "0.0.0.0", "right-word", 1, "exported", process.prepare_jax)
     client = testclient.TestClient(app, base_url="http://192.0.2.1:8080", follow_redirects=False)
-    app.app.state.studio = state.Studio(filled, 1, common.prepare_jax)
-    for path in ("/", "/api/runs", "/static/style.css", "/grid/10/run", "/learn/", "/learn/live.js"):
+    app.app.state.studio = state.Studio(filled, 1, process.prepare_jax)
+    for path in (
+        "/",
+        "/api/runs",
+        "/static/style.css",
+        "/grid/10/run",
+        "/learn/",
+        "/learn/live.js",
+    ):
         assert client.get(path).status_code == 401
         assert client.get(path, params={"token": "wrong"}).status_code == 401
         assert client.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401
         assert client.get(path, headers={"cookie": "studio_8080=wrong"}).status_code == 401
         assert client.get(path, headers={"authorization": "Bearer right-word"}).status_code == 200
-    assert client.post("/api/stop", params={"token": "right-word"}, json={"name": "run"}).status_code == 401
+    assert (
+        client.post("/api/stop", params={"token": "right-word"}, json={"name": "run"}).status_code
+        == 401
+    )
     opened = client.get("/run/run", params={"token": "right-word", "a": "b"})
     assert opened.status_code == 303 and opened.headers["location"] == "/run/run?a=b"
-    assert "httponly" in opened.headers["set-cookie"].lower() and "samesite=strict" in opened.headers["set-cookie"].lower()
+    assert (
+        "httponly" in opened.headers["set-cookie"].lower()
+        and "samesite=strict" in opened.headers["set-cookie"].lower()
+    )
     assert client.get("/run/run").status_code == 200  # by the cookie
     away = client.get("//evil.example/", params={"token": "right-word"})
     assert (
-        away.status_code == 303 and away.headers["location"].startswith("/") and not away.headers["location"].startswith("//")
+        away.status_code == 303
+        and away.headers["location"].startswith("/")
+        and not away.headers["location"].startswith("//")
     )
 
 
@@ -253,13 +331,15 @@ def test_what_is_loopback(host):
 
 
 def test_an_open_address_needs_a_token(capsys):
-    assert common.guarded(studio.run, ["--host=0.0.0.0"], jax=False) == 2
+    assert process.guarded(studio.run, ["--host=0.0.0.0"], jax=False) == 2
     assert "--token" in capsys.readouterr().err
 
 
 def test_requests_are_limited_in_size(client):
     large = client.post(
-        "/api/line", content=b'{"a": "' + b"x" * asking.BODY + b'"}', headers={"content-type": "application/json"}
+        "/api/line",
+        content=b'{"a": "' + b"x" * asking.BODY + b'"}',
+        headers={"content-type": "application/json"},
     )
     assert large.status_code == 413
     assert client.post("/api/colorize/run", content=bytes(asking.PICTURE + 1)).status_code == 413
@@ -275,13 +355,20 @@ BODIES = [
 def test_bodies_that_are_no_request_are_refused(client, body):
     for path in paths("POST"):
         if "{" not in path:
-            assert client.post(path, content=body, headers={"content-type": "application/json"}).status_code == 400
+            assert (
+                client.post(
+                    path, content=body, headers={"content-type": "application/json"}
+                ).status_code
+                == 400
+            )
 
 
 def test_a_thousand_random_requests_break_nothing(client, root):
     """Every address and every field of every request, filled by chance with what fits and what does not."""
     r, known = random.Random(0), serving.PAGES + serving.ANSWERS
-    client.app.app.state.studio.worker.ask = lambda *_: (_ for _ in ()).throw(common.InputError("not here"))
+    client.app.app.state.studio.worker.ask = lambda *_: (_ for _ in ()).throw(
+        command_line.InputError("not here")
+    )
     words = [*NAMES, "run", "study/two", "bad", "gan", "gan_smoke", "morpho", *string.printable]
     values = [
         *words,
@@ -302,7 +389,18 @@ def test_a_thousand_random_requests_break_nothing(client, root):
         {"lr": "1"},
         {"lr": {}},
     ]
-    fields = ["name", "experiment", "flagfile", "flags", "asked", "first", "last", "image", "changes", "form"]
+    fields = [
+        "name",
+        "experiment",
+        "flagfile",
+        "flags",
+        "asked",
+        "first",
+        "last",
+        "image",
+        "changes",
+        "form",
+    ]
     counts = {}
     for _ in range(1000):
         route = r.choice(known)
@@ -311,7 +409,10 @@ def test_a_thousand_random_requests_break_nothing(client, root):
             .replace("{name:path}", r.choice(words))
             .replace("{name}", r.choice(words))
         )
-        path = "".join(c if c in string.ascii_letters + string.digits + "/._-%" else f"%{ord(c) % 256:02x}" for c in path)
+        path = "".join(
+            c if c in string.ascii_letters + string.digits + "/._-%" else f"%{ord(c) % 256:02x}"
+            for c in path
+        )
         body = {f: r.choice(values) for f in r.sample(fields, r.randint(0, len(fields)))}
         if route.path in ("/api/launch", "/api/resume", "/api/dry") or "stream" in route.path:
             body["name"] = r.choice(NAMES)  # starts nothing, and waits for nothing
@@ -339,12 +440,18 @@ def test_a_thousand_random_requests_break_nothing(client, root):
 def test_events_tell_what_is_new_and_where_to_go_on(client, root):
     """A stream that ends after what is new; one that does not is read by test_journey.py."""
     first = client.get("/api/stream/study/two", params={"once": ""})
-    assert first.headers["content-type"].startswith("text/event-stream") and first.text.startswith("retry: 2000\n")
+    assert first.headers["content-type"].startswith("text/event-stream") and first.text.startswith(
+        "retry: 2000\n"
+    )
     events = dict(re.findall(r"event: (\w+)\ndata: (.*)\n", first.text))
-    assert json.loads(events["run"])["run"]["health"] == "finished" and json.loads(events["run"])["samples"] == [10]
+    assert json.loads(events["run"])["run"]["health"] == "finished" and json.loads(events["run"])[
+        "samples"
+    ] == [10]
     assert "again" in events and "console" not in events  # no place is known yet
     place = re.findall(r"id: (.*)\n", first.text)[-1]
-    second = client.get("/api/stream/study/two", params={"once": ""}, headers={"last-event-id": place})
+    second = client.get(
+        "/api/stream/study/two", params={"once": ""}, headers={"last-event-id": place}
+    )
     records = json.loads(dict(re.findall(r"event: (\w+)\ndata: (.*)\n", second.text))["records"])
     assert [record["step"] for record in records] == [10, 20, 30, 40, 50]
     place = re.findall(r"id: (.*)\n", second.text)[-1]
@@ -354,9 +461,14 @@ def test_events_tell_what_is_new_and_where_to_go_on(client, root):
     (root / "study" / "two" / "console.log").unlink()
 
 
-@pytest.mark.parametrize("place", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"])
+@pytest.mark.parametrize(
+    "place", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"]
+)
 def test_places_that_are_none_begin_at_the_beginning(client, place):
-    assert "event: again" in client.get("/api/stream/study/two", params={"once": "", "place": place}).text
+    assert (
+        "event: again"
+        in client.get("/api/stream/study/two", params={"once": "", "place": place}).text
+    )
 
 
 def test_names_are_text_and_nothing_else(client, root, make_run):

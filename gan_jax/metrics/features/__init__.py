@@ -49,7 +49,7 @@ def load(source, heldout=None, spec="auto", settings=None):
     """The feature space that `--features` names, for one data set.
 
     Args:
-      source: data.source.Source of images. Its labelled images train a classifier; other kinds look at the image shape only.
+      source: data.datasets.Source of images. Its labelled images train a classifier; other kinds look at the image shape only.
       heldout: Source whose labelled images measure a classifier, or None; see `classifier.load`.
       spec: "KIND" or "KIND:ARG", see above.
       settings: classifier.Settings of the training, and the widths of a random net; None for `classifier.default_settings`.
@@ -77,7 +77,11 @@ def check(spec, source):
       InputError: as `load`, or the features are not finite float [N, F], or not those of each image alone.
     """
     kind, arg = _find(spec, source)
-    return kind.check(arg, source) if kind.check else probe(kind.load(arg, source, None, None), source.images)
+    return (
+        kind.check(arg, source)
+        if kind.check
+        else probe(kind.load(arg, source, None, None), source.images)
+    )
 
 
 def _find(spec, source):
@@ -87,8 +91,12 @@ def _find(spec, source):
         name = "classifier" if classifier.n_labelled(source) >= 2 else "random"
     if name not in TABLE:
         forms = ", ".join(["auto", *(kind.form for kind in TABLE.values())])
-        raise errors.InputError(f"--features={spec} names no known feature space; use one of {forms}.")
+        raise errors.InputError(
+            f"--features={spec} names no known feature space; use one of {forms}."
+        )
     kind = TABLE[name]
     if (":" in kind.form) != bool(arg):
-        raise errors.InputError(f"--features={spec} has {'too much' if arg else 'nothing'} after the name; write {kind.form}.")
+        raise errors.InputError(
+            f"--features={spec} has {'too much' if arg else 'nothing'} after the name; write {kind.form}."
+        )
     return kind, arg

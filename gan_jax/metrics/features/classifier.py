@@ -14,9 +14,11 @@ import numpy as np
 import optax
 from flax import traverse_util
 
-from gan_jax import cache, errors, images, ordinary, xla
+from gan_jax import cache, errors, images
+from gan_jax.data import classifier_augment
 from gan_jax.metrics.features.extractor import Extractor, batched
 from gan_jax.nets import classifier
+from gan_jax.ops import cpu
 
 VERSION = 1  # of the recipe below; raise it when the same settings would give another net
 _SKY = ("galaxies", "galaxyzoo")  # sources whose images mean the same when turned or mirrored
@@ -39,7 +41,7 @@ def load(arg, source, heldout=None, settings=None):
     """The classifier of a data set, trained once and cached.
 
     Args:
-      source: data.source.Source; its labelled images (label >= 0) train the classifier, each class equally often.
+      source: data.datasets.Source; its labelled images (label >= 0) train the classifier, each class equally often.
       heldout: Source whose labelled images measure the accuracy; None (or without labels): a tenth of `source`, which
         is then not trained on.
       settings: Settings of the training; None for `default_settings`.
@@ -53,7 +55,11 @@ def load(arg, source, heldout=None, settings=None):
     check(arg, source)
     net, variables, report = trained(source, heldout, settings)
     return Extractor(
-        report["name"], report["balanced_accuracy"], _normalised(report["confusion"]), source.classes, _applier(net, variables)
+        report["name"],
+        report["balanced_accuracy"],
+        _normalised(report["confusion"]),
+        source.classes,
+        _applier(net, variables),
     )
 
 
@@ -70,7 +76,9 @@ def trained(source, heldout=None, settings=None):
         **settings._asdict(),
         "heldout": heldout and heldout.digest,
     }
-    folder = cache.entry("classifier", what, lambda folder: _build(folder, source, heldout, settings))
+    folder = cache.entry(
+        "classifier", what, lambda folder: _build(folder, source, heldout, settings)
+    )
     with np.load(folder / "weights.npz") as file:
         variables = traverse_util.unflatten_dict(dict(file), sep="/")
     report = json.loads((folder / "report.json").read_text())
@@ -84,13 +92,15 @@ def fit(source, settings):
     Programs are compiled once for all sources of as many images with the same classes among their labels.
 
     Args:
-      source: data.source.Source with labels int32 [N], of which one at least is >= 0. settings: Settings.
+      source: data.datasets.Source with labels int32 [N], of which one at least is >= 0. settings: Settings.
 
     Returns:
       images uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K]), as an Extractor's.
     """
     net = classifier.Classifier(len(source.classes), settings.widths)
-    return _applier(net, _train(net, source.images, source.labels, settings, _turned(source), quiet=True))
+    return _applier(
+        net, _train(net, source.images, source.labels, settings, _turned(source), quiet=True)
+    )
 
 
 def fit_plan(source, settings, plan, change=""):
@@ -99,9 +109,9 @@ def fit_plan(source, settings, plan, change=""):
     Images go to the device one minibatch at a time, so that one program serves sources of any length.
 
     Args:
-      source: data.source.Source with labels int32 [N]. settings: Settings, with as many steps as the plan has rows.
+      source: data.datasets.Source with labels int32 [N]. settings: Settings, with as many steps as the plan has rows.
       plan: int [steps, B], the row numbers of every minibatch; none of them unlabelled.
-      change: how training images are changed at random, see ordinary.change.
+      change: how training images are changed at random, see classifier_augment.change.
 
     Returns:
       As `fit`.
@@ -161,7 +171,12 @@ def _turned(source):
 
 def _applier(net, variables):
     """images uint8 [N, H, W, C] -> (features [N, F], probs [N, K]), in batches of one shape, for one compilation."""
-    return batched(lambda x: jax.device_get(_embed(net, variables, x)), "The classifier", _APPLY_BATCH, fill=True)
+    return batched(
+        lambda x: jax.device_get(_embed(net, variables, x)),
+        "The classifier",
+        _APPLY_BATCH,
+        fill=True,
+    )
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -178,14 +193,17 @@ def _build(folder, source, heldout, settings):
         test, test_rows, rows = source, order[:n_test], order[n_test:]
     else:
         test, rows = heldout, order
-        test_rows = np.random.default_rng(settings.seed).permutation(np.flatnonzero(heldout.labels >= 0))
+        test_rows = np.random.default_rng(settings.seed).permutation(
+            np.flatnonzero(heldout.labels >= 0)
+        )
     rows, test_rows = np.sort(rows[:_MAX_TRAIN]), np.sort(test_rows[:_MAX_HELDOUT])
     net = classifier.Classifier(len(source.classes), settings.widths)
     variables = _train(net, source.images[rows], source.labels[rows], settings, _turned(source))
     _, probs = _applier(net, variables)(test.images[test_rows])
     report = _report(test.labels[test_rows], probs.argmax(1), source.classes)
     print(
-        f"classifier: balanced accuracy {report['balanced_accuracy']:.3f} on {len(test_rows)} held-out images", file=sys.stderr
+        f"classifier: balanced accuracy {report['balanced_accuracy']:.3f} on {len(test_rows)} held-out images",
+        file=sys.stderr,
     )
     weights = traverse_util.flatten_dict(jax.device_get(variables), sep="/")
     np.savez(folder / "weights.npz", **weights)
@@ -225,7 +243,11 @@ def _train(net, x, labels, settings, turned, quiet=False):
     for t in range(settings.steps):
         state, loss = step(state, data, jax.random.fold_in(key, t))
         if not quiet and (t + 1) % max(1, tenth) == 0:
-            print(f"classifier: step {t + 1} of {settings.steps}, loss {float(loss):.3f}", file=sys.stderr, flush=True)
+            print(
+                f"classifier: step {t + 1} of {settings.steps}, loss {float(loss):.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
     return {"params": state[0], "batch_stats": state[1]}
 
 
@@ -233,7 +255,9 @@ def rows_by_class(labels):
     """int32: row numbers by class [N], unlabelled ones first; where each class that occurs begins in them [K]; its rows [K]."""
     order = np.argsort(labels, kind="stable")
     classes, start, count = np.unique(labels[order], return_index=True, return_counts=True)
-    return tuple(jnp.asarray(a, jnp.int32) for a in (order, start[classes >= 0], count[classes >= 0]))
+    return tuple(
+        jnp.asarray(a, jnp.int32) for a in (order, start[classes >= 0], count[classes >= 0])
+    )
 
 
 def _balanced(by_class, batch, key):
@@ -249,7 +273,9 @@ def loss(net, params, stats, x, y, cross_entropy=optax.softmax_cross_entropy_wit
 
     cross_entropy: (logits [N, K], labels [N]) -> [N].
     """
-    (_, logits), new = net.apply({"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"])
+    (_, logits), new = net.apply(
+        {"params": params, "batch_stats": stats}, x, train=True, mutable=["batch_stats"]
+    )
     return cross_entropy(logits, y).mean(), new["batch_stats"]
 
 
@@ -263,9 +289,11 @@ def build_step(net, settings, turned):
         rows_key, turn_key = jax.random.split(key)
         rows = _balanced(by_class, settings.batch, rows_key)
         batch = images.to_float(x[rows], "tanh")
-        return update(state, ordinary.turn(turn_key, batch) if turned else batch, labels[rows])
+        return update(
+            state, classifier_augment.turn(turn_key, batch) if turned else batch, labels[rows]
+        )
 
-    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=xla.compiler_options())
+    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())
 
 
 @functools.lru_cache(maxsize=8)
@@ -274,9 +302,11 @@ def _build_planned_step(net, settings, change):
     optimizer, update = build_update(net, settings)
 
     def step(state, x, labels, key):
-        return update(state, ordinary.change(key, images.to_float(x, "tanh"), change), labels)
+        return update(
+            state, classifier_augment.change(key, images.to_float(x, "tanh"), change), labels
+        )
 
-    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=xla.compiler_options())
+    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())
 
 
 def build_update(net, settings, cross_entropy=optax.softmax_cross_entropy_with_integer_labels):
@@ -284,12 +314,16 @@ def build_update(net, settings, cross_entropy=optax.softmax_cross_entropy_with_i
 
     cross_entropy: see `loss`.
     """
-    schedule = optax.warmup_cosine_decay_schedule(0, settings.learning_rate, settings.steps // 10, settings.steps)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0, settings.learning_rate, settings.steps // 10, settings.steps
+    )
     optimizer = optax.adamw(schedule, weight_decay=settings.weight_decay)
 
     def update(state, x, y):
         params, stats, opt = state
-        (value, stats), grads = jax.value_and_grad(loss, 1, has_aux=True)(net, params, stats, x, y, cross_entropy)
+        (value, stats), grads = jax.value_and_grad(loss, 1, has_aux=True)(
+            net, params, stats, x, y, cross_entropy
+        )
         updates, opt = optimizer.update(grads, opt, params)
         return (optax.apply_updates(params, updates), stats, opt), value
 

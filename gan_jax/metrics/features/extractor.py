@@ -51,10 +51,17 @@ def batched(embed, what, size, fill=False):
             batch = np.asarray(images[start : start + size])
             short = size - len(batch) if fill else 0
             out = embed(np.pad(batch, ((0, short), (0, 0), (0, 0), (0, 0))) if short else batch)
-            parts.append([_rows(x, len(batch) + short, what)[: len(batch)] if x is not None else None for x in out])
+            parts.append(
+                [
+                    _rows(x, len(batch) + short, what)[: len(batch)] if x is not None else None
+                    for x in out
+                ]
+            )
         features, probs = zip(*parts, strict=True)
         if len({part.shape[1] for part in features}) > 1:
-            raise errors.InputError(f"{what} gives some images more features than others; give all equally many.")
+            raise errors.InputError(
+                f"{what} gives some images more features than others; give all equally many."
+            )
         return np.concatenate(features), None if probs[0] is None else np.concatenate(probs)
 
     return apply
@@ -69,10 +76,14 @@ def _rows(x, n, what):
             f"{what} gives {type(x).__name__}, which is no array of numbers ({said(error)}); it must give [N, F]."
         ) from error
     if x.ndim != 2 or len(x) != n or not x.shape[1]:
-        raise errors.InputError(f"{what} gives {list(x.shape)} for {n} images; it must give [{n}, F].")
+        raise errors.InputError(
+            f"{what} gives {list(x.shape)} for {n} images; it must give [{n}, F]."
+        )
     if not np.isfinite(x).all():
         row = int(np.argmin(np.isfinite(x).all(1)))
-        raise errors.InputError(f"{what} gives infinite or undefined values (image {row} of {n}); check net and images.")
+        raise errors.InputError(
+            f"{what} gives infinite or undefined values (image {row} of {n}); check net and images."
+        )
     return x
 
 
@@ -99,7 +110,9 @@ def read(path, what):
     try:
         data = pathlib.Path(os.path.expanduser(path)).read_bytes()
     except OSError as error:
-        raise errors.InputError(f"{what}: {path} cannot be read ({error.strerror}); name an existing file.") from error
+        raise errors.InputError(
+            f"{what}: {path} cannot be read ({error.strerror}); name an existing file."
+        ) from error
     return data, hashlib.sha256(data).hexdigest()[:8]
 
 

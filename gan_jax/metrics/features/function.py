@@ -22,7 +22,9 @@ def load(arg, source, *_):
     what = f"--features=python:{arg}"
     module, _, name = arg.rpartition(":")
     if not module or not name:
-        raise errors.InputError(f"{what} must name a module and a function in it; write python:package.module:function.")
+        raise errors.InputError(
+            f"{what} must name a module and a function in it; write python:package.module:function."
+        )
     try:
         found = importlib.import_module(module)
     except Exception as error:  # whatever a module does when imported
@@ -31,7 +33,9 @@ def load(arg, source, *_):
         ) from error
     function = getattr(found, name, None)
     if not callable(function) or not getattr(found, "__file__", None):
-        raise errors.InputError(f"{what}: {module} is no file with a function {name}; check both names.")
+        raise errors.InputError(
+            f"{what}: {module} is no file with a function {name}; check both names."
+        )
 
     def embed(images):
         try:
@@ -42,4 +46,6 @@ def load(arg, source, *_):
             ) from error
 
     digest = read(found.__file__, what)[1]
-    return Extractor(f"python-{module}-{name}-{digest}", None, None, (), batched(embed, what, _BATCH))
+    return Extractor(
+        f"python-{module}-{name}-{digest}", None, None, (), batched(embed, what, _BATCH)
+    )

@@ -46,7 +46,11 @@ def bilinear(images):
       float32 [N, 299, 299, C].
     """
     rows, columns = (_between(side) for side in images.shape[1:3])
-    return np.einsum("ah,nhwc,bw->nabc", rows, images.astype(np.float32), columns, optimize=True) / 127.5 - 1
+    return (
+        np.einsum("ah,nhwc,bw->nabc", rows, images.astype(np.float32), columns, optimize=True)
+        / 127.5
+        - 1
+    )
 
 
 def _between(side):
@@ -72,7 +76,9 @@ def bicubic(images):
 def _load(kind, arg, source, resized, resize):
     what = f"--features={kind}:{arg}"
     if source.images.shape[3] not in (1, 3):
-        raise errors.InputError(f"{what} sees gray or RGB images, not {source.images.shape[3]} channels; use another space.")
+        raise errors.InputError(
+            f"{what} sees gray or RGB images, not {source.images.shape[3]} channels; use another space."
+        )
     data, digest = read(arg, what)
     arrays = state_dict.parse(data, pathlib.Path(arg).suffix, what)
     variables = jax.device_put(nets.from_state_dict(arrays, what))
@@ -80,7 +86,9 @@ def _load(kind, arg, source, resized, resize):
     def embed(images):
         return jax.device_get(_run(variables, resized(images)))
 
-    return Extractor(f"{kind}-{digest}", None, None, (), batched(embed, what, _BATCH, fill=True), resize)
+    return Extractor(
+        f"{kind}-{digest}", None, None, (), batched(embed, what, _BATCH, fill=True), resize
+    )
 
 
 @jax.jit

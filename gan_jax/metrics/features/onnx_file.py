@@ -31,23 +31,31 @@ def load(arg, source, *_):
         try:
             features, *logits = session.run(names, {entry.name: x})
         except Exception as error:  # ONNX Runtime's have no class in common
-            raise errors.InputError(f"{what} fails on float32 {list(x.shape)}: {said(error)}") from error
+            raise errors.InputError(
+                f"{what} fails on float32 {list(x.shape)}: {said(error)}"
+            ) from error
         return features, _probs(logits[0], what) if logits else None
 
-    return Extractor(f"onnx-{digest}", None, None, (), batched(embed, what, fixed or _BATCH, fill=bool(fixed)))
+    return Extractor(
+        f"onnx-{digest}", None, None, (), batched(embed, what, fixed or _BATCH, fill=bool(fixed))
+    )
 
 
 def _open(data, what):
     try:
         import onnxruntime
     except ImportError as error:
-        raise errors.InputError(f"{what} needs ONNX Runtime, which is not installed; pip install 'gan-jax[export]'.") from error
+        raise errors.InputError(
+            f"{what} needs ONNX Runtime, which is not installed; pip install 'gan-jax[export]'."
+        ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised, too
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's have no class in common
-        raise errors.InputError(f"{what} is no ONNX file that can be run, weights included: {said(error)}") from error
+        raise errors.InputError(
+            f"{what} is no ONNX file that can be run, weights included: {said(error)}"
+        ) from error
 
 
 def _input(session, shape, what):
@@ -55,7 +63,9 @@ def _input(session, shape, what):
     entries = session.get_inputs()
     if len(entries) != 1 or entries[0].type != "tensor(float)" or len(entries[0].shape) != 4:
         found = ", ".join(f"{e.type} {_text(e.shape)}" for e in entries) or "nothing"
-        raise errors.InputError(f"{what} takes {found}; it must take one tensor(float) of images, [N, H, W, C] in [-1, 1].")
+        raise errors.InputError(
+            f"{what} takes {found}; it must take one tensor(float) of images, [N, H, W, C] in [-1, 1]."
+        )
     declared = entries[0].shape
     for axes in ((0, 1, 2, 3), (0, 3, 1, 2)):
         wanted = [(d, shape[axis - 1]) for d, axis in zip(declared[1:], axes[1:], strict=True)]
@@ -68,7 +78,9 @@ def _input(session, shape, what):
 
 def _probs(logits, what):
     if logits.ndim == 2 and (logits >= 0).all() and np.allclose(logits.sum(1), 1, atol=1e-3):
-        raise errors.InputError(f"{what} gives probabilities as its second output; it must give logits, before the softmax.")
+        raise errors.InputError(
+            f"{what} gives probabilities as its second output; it must give logits, before the softmax."
+        )
     return special.softmax(logits, axis=-1)
 
 

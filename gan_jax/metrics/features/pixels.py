@@ -18,12 +18,21 @@ def load(arg, source, *_):
     rows, columns = _boxes(height), _boxes(width)
 
     def embed(images):
-        small = np.einsum("ah,nhwc,bw->nabc", rows, images.astype(np.float32) / 255, columns, optimize=True)
+        small = np.einsum(
+            "ah,nhwc,bw->nabc", rows, images.astype(np.float32) / 255, columns, optimize=True
+        )
         return small.reshape(len(images), -1), None
 
     h, w = len(rows), len(columns)
     resize = "none" if (h, w) == (height, width) else f"box average to {h}x{w}"
-    return Extractor(f"pixels-{h}x{w}x{channels}", None, None, (), batched(embed, "--features=pixels", _BATCH), resize)
+    return Extractor(
+        f"pixels-{h}x{w}x{channels}",
+        None,
+        None,
+        (),
+        batched(embed, "--features=pixels", _BATCH),
+        resize,
+    )
 
 
 def _boxes(side):

@@ -16,7 +16,10 @@ import numpy as np
 from gan_jax.errors import InputError
 from gan_jax.metrics.features.extractor import said
 
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # first two pickles of files from before PyTorch 1.6
+_MAGIC, _PROTOCOL = (
+    0x1950A86A20F9469CFC6C,
+    1001,
+)  # first two pickles of files from before PyTorch 1.6
 _STORAGES = {
     "Double": "<f8",
     "Float": "<f4",
@@ -50,7 +53,9 @@ class _Tensor(NamedTuple):
 
 _KNOWN = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, stride, *_: _Tensor(storage, offset, size, stride),
+    ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, stride, *_: _Tensor(
+        storage, offset, size, stride
+    ),
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
     **{("torch", f"{name}Storage"): np.dtype(dtype) for name, dtype in _STORAGES.items()},
 }
@@ -87,7 +92,9 @@ def parse(data, suffix, what):
     """
     readers = {".pth": _torch, ".pt": _torch, ".safetensors": _safetensors, ".npz": _npz}
     if suffix not in readers:
-        raise InputError(f"{what} ends in {suffix or 'nothing'}; give weights as {', '.join(readers)}.")
+        raise InputError(
+            f"{what} ends in {suffix or 'nothing'}; give weights as {', '.join(readers)}."
+        )
     try:
         return readers[suffix](data)
     except Exception as error:  # damaged bytes raise anything
@@ -114,7 +121,9 @@ def _safetensors(data):
 
 def _torch(data):
     tensors, storages = _new(data) if zipfile.is_zipfile(io.BytesIO(data)) else _old(data)
-    if not isinstance(tensors, dict) or not all(isinstance(value, _Tensor) for value in tensors.values()):
+    if not isinstance(tensors, dict) or not all(
+        isinstance(value, _Tensor) for value in tensors.values()
+    ):
         raise ValueError("it holds no state dict")
     return {key: _cut(tensor, storages) for key, tensor in tensors.items()}
 
@@ -155,6 +164,13 @@ def _cut(tensor, storages):
     (storage, offset, size, stride), itemsize = tensor, tensor.storage.dtype.itemsize
     numbers = np.frombuffer(storages(storage), storage.dtype)
     last = offset + sum((s - 1) * t for s, t in zip(size, stride, strict=True))
-    if len(numbers) != storage.n or min(offset, *size, *stride, 0) < 0 or last >= len(numbers) or np.prod(size) > len(numbers):
+    if (
+        len(numbers) != storage.n
+        or min(offset, *size, *stride, 0) < 0
+        or last >= len(numbers)
+        or np.prod(size) > len(numbers)
+    ):
         raise ValueError("a tensor reaches beyond its numbers")
-    return np.lib.stride_tricks.as_strided(numbers[offset:], size, [t * itemsize for t in stride]).copy()
+    return np.lib.stride_tricks.as_strided(
+        numbers[offset:], size, [t * itemsize for t in stride]
+    ).copy()

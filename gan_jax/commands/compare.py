@@ -1,0 +1,44 @@
+"""Several runs beside each other: python -m experiments.compare DIR DIR ... [--out=DIR]
+
+Runs that differ in their seed alone are taken together. Prints one table and writes compare.html and compare.json: samples side
+by side, curves over each other with the spread over seeds, every score with its interval, floor and controls, and for each
+pair whether the difference is real. Runs are scored by experiments.evaluate before; scores that were measured in different ways
+(other counts, data, feature net, ...) are refused.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+from gan_jax.commands import command_line
+from gan_jax.errors import InputError
+from gan_jax.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(command_line.Command):
+    """Flags of this command."""
+
+    out: str = setting("runs/compare", "folder for compare.html and compare.json")
+
+
+def run(argv):
+    """Command line to compare.html."""
+    from gan_jax.report import compare, compare_page
+
+    folders = [word for word in argv if not word.startswith("-")]
+    (flags,), _ = command_line.parse(
+        __doc__, "experiments.compare", [Settings()], [w for w in argv if w.startswith("-")]
+    )
+    if len(folders) < 2:
+        raise InputError(
+            "Name two or more run folders: python -m experiments.compare runs/a runs/b"
+        )
+    systems = compare.group([compare.read(folder) for folder in folders])
+    for member in [m for system in systems for m in system.members if not m.record]:
+        hint = f"python -m experiments.evaluate --workdir={member.folder} adds them."
+        print(f"{member.folder} has no scores yet; {hint}", file=sys.stderr)
+    out = pathlib.Path(flags.out).expanduser()
+    if text := compare_page.write(systems, out):
+        print(text)
+    print(f"Page: {out / 'compare.html'}")

@@ -1,0 +1,61 @@
+"""The commands by name, and the one way into each of them."""
+
+import importlib
+import sys
+
+from gan_jax import presets
+from gan_jax.commands import process
+
+# Commands that train are in presets.TABLE. These have a module with `run(argv)` and a docstring for --help.
+MODULES = {
+    "evaluate": "gan_jax.commands.evaluate",
+    "compare": "gan_jax.commands.compare",
+    "sample": "gan_jax.commands.sample",
+    "inspect": "gan_jax.commands.inspect",
+    "export": "gan_jax.commands.export",
+    "studio": "gan_jax.commands.studio",
+    "ablate": "gan_jax.studies.ablate.command",
+    "augment": "gan_jax.studies.augment.command",
+    "collapse": "gan_jax.studies.collapse.command",
+    "ensemble": "gan_jax.studies.ensemble.command",
+    "gan_vs_dcgan": "gan_jax.studies.gan_vs_dcgan.command",
+    "toys": "gan_jax.studies.toys",
+    "damage": "gan_jax.studies.damage",
+}
+WITHOUT_JAX = ("studio",)  # its samplers run in a process of their own
+
+
+def names():
+    """Return the names of all commands, those that train first."""
+    return [*presets.TABLE, *MODULES]
+
+
+def doc(name):
+    """Return what `--help` of a command says first."""
+    if name in presets.TABLE:
+        return presets.TABLE[name].doc
+    return importlib.import_module(MODULES[name]).__doc__
+
+
+def run(name, argv):
+    """Run a command in this process.
+
+    Args:
+      name: one of `names()`.
+      argv: its words.
+
+    Raises:
+      InputError, NonFiniteError, Collapsed, Stopped: what process.guarded turns into one line.
+    """
+    if name in presets.TABLE:
+        from gan_jax.commands import train
+
+        train.run(name, argv)
+    else:
+        importlib.import_module(MODULES[name]).run(argv)
+
+
+def main(name):
+    """Run a command with the words of this process's command line, and exit with its code."""
+    needs_jax = name not in WITHOUT_JAX
+    sys.exit(process.guarded(lambda argv: run(name, argv), sys.argv[1:], needs_jax))

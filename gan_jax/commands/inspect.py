@@ -1,0 +1,31 @@
+"""What a run folder holds: its step, its configuration and a digest of the whole training state."""
+
+import dataclasses
+import json
+
+from gan_jax.commands import command_line
+from gan_jax.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(command_line.Command):
+    """Flags of this command."""
+
+    workdir: str = setting("", "the run folder")
+    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
+    leaves: bool = setting(False, "print the digest of every array, too")
+
+
+def run(argv):
+    """Command line to text."""
+    from gan_jax.rundir import checkpoint, run_folder
+
+    (flags,), _ = command_line.parse(__doc__, "experiments.inspect", [Settings()], argv)
+    trained = run_folder.load(flags.workdir, flags.checkpoint)
+    host = checkpoint.to_host(trained.state)
+    print(json.dumps(trained.config.to_dict(), indent=1))
+    if flags.leaves:
+        for name, digest in checkpoint.digests(host).items():
+            print(f"{digest}  {name}")
+    print(f"step {trained.step} of {trained.config.run.steps}")
+    print(f"state sha256: {checkpoint.digest(host)}")

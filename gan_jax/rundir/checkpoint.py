@@ -1,0 +1,366 @@
+"""Checkpoints of a run: orbax on disk, a checksum over every value, damage reported and stepped over.
+
+A checkpoint holds host copies, so it does not know which devices wrote it, and reads back as numpy arrays. It is a folder
+named by its step, which appears whole, by rename, or not at all.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import pathlib
+import shutil
+import sys
+import threading
+import time
+from concurrent import futures
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from gan_jax.errors import InputError
+from gan_jax.rundir import log
+
+_ORBAX = (
+    threading.Lock()
+)  # it mixes up saves that several threads of a process make at the same time
+
+logging.getLogger("absl").setLevel(
+    logging.CRITICAL
+)  # orbax narrates every save, and its errors are raised, too
+
+
+def to_host(tree):
+    """The tree with numpy leaves: copies, safe from donation; random keys as their uint32 data."""
+
+    def copy(x):
+        is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+        return np.array(jax.random.key_data(x) if is_key else x)
+
+    return jax.tree.map(copy, tree)
+
+
+def from_host(host, like):
+    """The inverse of to_host: random keys where `like` (arrays or shapes) has them."""
+
+    def restore(x, l):
+        return (
+            jax.random.wrap_key_data(jnp.asarray(x))
+            if jnp.issubdtype(l.dtype, jax.dtypes.prng_key)
+            else x
+        )
+
+    return jax.tree.map(restore, host, like)
+
+
+def digests(host):
+    """{leaf path: sha256 hex} of a host tree: name, type, shape and bytes of each leaf."""
+    out = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(host):
+        name, leaf = jax.tree_util.keystr(path), np.asarray(leaf)
+        h = hashlib.sha256(f"{name} {leaf.dtype} {leaf.shape}".encode())
+        h.update(np.ascontiguousarray(leaf).data)
+        out[name] = h.hexdigest()
+    return out
+
+
+def digest(host):
+    """One sha256 hex over all leaves."""
+    return hashlib.sha256(
+        "\n".join(f"{k} {v}" for k, v in digests(host).items()).encode()
+    ).hexdigest()
+
+
+class Store:
+    """The checkpoints of one run folder: the newest two, and the best by a score if asked.
+
+    Use as a context manager: leaving it waits for the save in progress, without which that save would be lost.
+    """
+
+    def __init__(self, workdir, best=None, read_only=False):
+        """best: name of a score that is smaller when better, "-NAME" of one that is larger, or None. read_only: touch nothing,
+        another process may train."""
+        self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
+        self._root = pathlib.Path(workdir).resolve() / "checkpoints"
+        self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+        self._writer, self._saving = futures.ThreadPoolExecutor(1), None
+        if not read_only:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.wait()
+        finally:
+            self._writer.shutdown()
+            self._checkpointer.close()
+
+    def steps(self):
+        """Steps that have a finished checkpoint, in order; a save in progress is waited for."""
+        self.wait()
+        return self._steps()
+
+    def best_step(self):
+        """The step whose score is best, the newest of equals; None if none was scored.
+
+        Raises:
+          InputError: the scores of a checkpoint are damaged, so that the best is not known.
+        """
+        scores = {}
+        for step in self.steps() if self._best else ():
+            try:
+                scores[step] = self._score(step)
+            except Exception as error:
+                raise InputError(
+                    f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so the best is not known; "
+                    "choose one by its step."
+                ) from error
+        return _smallest(scores)
+
+    def save(self, step, state, tally, scores=None):
+        """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any.
+
+        A full disk is survived: it is said on stderr, and the checkpoints saved before stay.
+
+        Raises:
+          whatever else the save before this one met.
+        """
+        self.wait()
+        self._saving = self._writer.submit(self._save, step, to_host(state), to_host(tally), scores)
+
+    def wait(self):
+        """Waits for the save in progress. Raises what it met, unless the disk was full."""
+        saving, self._saving = self._saving, None
+        if saving:
+            saving.result()
+
+    def _save(self, step, state, tally, scores):
+        content = {
+            "step": step,
+            "state": digest(state),
+            "tally": digest(tally),
+            "leaves": describe(state),
+            "scores": scores,
+        }
+        meta = {"content": content, "sha256": _sha256(content)}
+        args = {
+            "state": ocp.args.StandardSave(state),
+            "tally": ocp.args.StandardSave(tally),
+            "meta": ocp.args.JsonSave(meta),
+        }
+        self._sweep()
+        try:
+            with _ORBAX, _deaf_to_stragglers():
+                self._checkpointer.save(self._root / str(step), ocp.args.Composite(**args))
+        except Exception as error:  # tensorstore has no type of its own for a full disk
+            if not log.disk_full(error):
+                raise
+            self._sweep()
+            n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves((state, tally)))
+            then = f"Training goes on and tries again at the next save; the newest on disk is {self._newest()}."
+            log.say_full(f"checkpoint {step} ({n_bytes / 1e6:.1f} MB)", self._root, error, then)
+        else:
+            self._prune()
+
+    def newest(self):
+        """The newest finished checkpoint, in words; a save in progress is waited for."""
+        self.wait()
+        return self._newest()
+
+    def _newest(self):
+        return f"checkpoint {self._steps()[-1]}" if self._steps() else "none"
+
+    def _steps(self):
+        return sorted(int(path.name) for path in self._root.glob("*") if path.name.isdigit())
+
+    def _sweep(self):
+        """Removes what saves and removals that were cut short have left."""
+        for path in self._root.glob("[0-9]*.*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _prune(self):
+        """Keeps the newest two, the best, and those whose score is damaged and might be the best."""
+        scores, unknown = {}, set()
+        for step in self._steps() if self._best else ():
+            try:
+                scores[step] = self._score(step)
+            except Exception:
+                unknown.add(step)
+        for step in set(self._steps()[:-2]) - unknown - {_smallest(scores)}:
+            (self._root / str(step)).rename(
+                self._root / f"{step}.removed"
+            )  # it must not look whole when half removed
+        self._sweep()
+
+    def forget_after(self, step):
+        """Removes the checkpoints of later steps."""
+        for later in [s for s in self.steps() if s > step]:
+            (self._root / str(later)).rename(self._root / f"{later}.removed")
+        self._sweep()
+
+    def _score(self, step):
+        value = (self._meta(step)["scores"] or {}).get(self._best)
+        return None if value is None else self._sign * value
+
+    def _meta(self, step):
+        """What a checkpoint says of itself, verified. Raises ValueError or what orbax raises if it is damaged."""
+        meta = self._restore(step, meta=ocp.args.JsonRestore())["meta"]
+        if "leaves" in meta:
+            return meta  # written before there was a checksum here, and scores
+        if _sha256(meta["content"]) != meta["sha256"]:
+            raise ValueError("its description does not match its checksum")
+        if meta["content"]["step"] != step:
+            raise ValueError(f"it holds step {meta['content']['step']}")
+        return meta["content"]
+
+    def _restore(self, step, **items):
+        with _ORBAX:
+            return self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**items))
+
+    def load(self, step, state, tally=None):
+        """One checkpoint as host trees, its checksums verified.
+
+        Args:
+          step: which.
+          state, tally: trees of arrays or shapes of the expected structure; tally may be left out.
+
+        Returns:
+          (state, tally), leaves numpy except random keys.
+
+        Raises:
+          InputError: it holds other arrays than expected, so another version wrote it.
+          whatever orbax raises on damage; ValueError if the values do not match their checksum.
+        """
+        expected = {"state": state} | ({} if tally is None else {"tally": tally})
+        shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), expected)
+        meta = self._meta(step)
+        _same_leaves(meta["leaves"], describe(shapes["state"]), self._root / str(step))
+        empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
+        out = self._restore(
+            step, **{name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
+        )
+        for name in empty:
+            if digest(out[name]) != meta[name]:
+                raise ValueError(f"the {name} does not match its checksum")
+        return from_host(out["state"], state), out["tally"] if tally is not None else None
+
+    def load_newest(self, state, tally=None, keep=False):
+        """(step, state, tally) of the newest intact checkpoint, or None if there is none at all.
+
+        A damaged one is named on stderr and the one before is tried. Unless `keep`, it is moved to `damaged/` in the run
+        folder, so that its step can be saved again.
+
+        Raises:
+          InputError: there are checkpoints, but none is intact, or another version wrote them.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            try:
+                return step, *self.load(step, state, tally)
+            except (InputError, MemoryError):
+                raise
+            except Exception as error:  # damage shows as a dozen exception types
+                damaged, place = self._root / str(step), self._root.parent / "damaged" / str(step)
+                what = "trying an older one" if keep else f"moved to {place}, trying an older one"
+                print(
+                    f"Checkpoint {damaged} is damaged ({_first_line(error)}); {what}.",
+                    file=sys.stderr,
+                )
+                if not keep:
+                    shutil.rmtree(place, ignore_errors=True)
+                    place.parent.mkdir(exist_ok=True)
+                    shutil.move(damaged, place)
+        if steps:
+            raise InputError(
+                f"None of the checkpoints in {self._root} is intact; --restart begins again from nothing."
+            )
+        return None
+
+
+@contextlib.contextmanager
+def _deaf_to_stragglers():
+    """Gives arrays that are still being written when another one fails a moment to end: each makes its folder again if need
+    be, and then reports to an event loop that orbax has closed, which Python tells on stderr for every one of them."""
+    told = sys.unraisablehook
+    sys.unraisablehook = lambda what: (
+        None if "Event loop is closed" in str(what.exc_value) else told(what)
+    )
+    try:
+        yield
+    except Exception:
+        time.sleep(0.5)
+        raise
+    finally:
+        sys.unraisablehook = told
+
+
+def _smallest(scores):
+    """The key of the smallest value that is not None, the largest key among equals; None if there is none."""
+    return min(
+        (s for s in scores if scores[s] is not None), key=lambda s: (scores[s], -s), default=None
+    )
+
+
+def _sha256(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def describe(tree):
+    """{leaf path: "type[shape]"} of a tree of arrays or shapes."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
+
+
+def _same_leaves(stored, expected, path):
+    if stored != expected:
+        name = sorted(set(stored.items()) ^ set(expected.items()))[0][0]
+        raise InputError(
+            f"Checkpoint {path} has {stored.get(name, 'nothing')} at {name}, and this version expects "
+            f"{expected.get(name, 'nothing')}; use the version that wrote it, or --restart."
+        )
+
+
+def _key_data(x):
+    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
+
+def load_state(workdir, state, which="newest", best=None):
+    """(step, state) of a run folder, for commands that only read it; the run may be training meanwhile.
+
+    Args:
+      state: tree of shapes, as gan_jax.core.state.shapes gives.
+      which: "newest" (intact one), "best", or a step with a checkpoint.
+      best: the score that "best" goes by, see `Store`.
+
+    Raises:
+      InputError: there is no such checkpoint, or it is damaged.
+    """
+    if not (pathlib.Path(workdir) / "checkpoints").is_dir():
+        raise InputError(f"--workdir={workdir} has no checkpoints yet; train into it first.")
+    with Store(workdir, best, read_only=True) as store:
+        steps = store.steps()
+        if which == "newest" and steps:
+            return store.load_newest(state, keep=True)[:2]
+        step = store.best_step() if which == "best" else int(which) if which.isdigit() else None
+        if step not in steps:
+            have = ", ".join(map(str, steps)) or "none"
+            raise InputError(
+                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: {have}."
+            )
+        try:
+            return step, store.load(step, state)[0]
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); choose another."
+            ) from error
+
+
+def _first_line(error):
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,154 @@
+"""The command that scores any folder of images, and what it refuses; scores of damaged images get worse."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from gan_jax import images as pictures
+from gan_jax import metrics
+from gan_jax.commands import evaluate, process
+from gan_jax.studies import damage
+
+
+def npz(path, seed, n=300, size=8, channels=3, labels=True):
+    """Blocks of two brightness classes, with noise; returns the path."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    light = np.array([60, 190])[y][:, None, None, None] + rng.normal(
+        0, 15, (n, size, size, channels)
+    )
+    np.savez(path, images=light.clip(0, 255).astype(np.uint8), **({"labels": y} if labels else {}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    npz(folder / "real.npz", 0)
+    npz(folder / "unlabelled.npz", 0, labels=False)
+    npz(folder / "gray.npz", 1, channels=1)
+    npz(folder / "few.npz", 2, n=30)
+    made = folder / "made"
+    made.mkdir()
+    with np.load(npz(folder / "other.npz", 3, n=150)) as file:
+        for i, image in enumerate(file["images"]):
+            pictures.save_png(made / f"{i:03d}.png", image)
+    return folder
+
+
+def run(capsys, *words):
+    code = process.guarded(evaluate.run, [str(word) for word in words])
+    return code, capsys.readouterr()
+
+
+def test_a_folder_of_images_is_scored_like_a_run(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = [
+        f"--images={data / 'made'}",
+        f"--data=npz:{data / 'real.npz'}",
+        "--size=8",
+        f"--workdir={out}",
+        "--neighbours=20",
+    ]
+    code, said = run(capsys, *words, "--scores=kernel,coverage,classes,ms_ssim")
+    assert code == 0 and "kernel distance (low)" in said.out and "images" in said.out
+    record = json.loads((out / "eval.json").read_text())
+    assert list(record["rows"]) == ["real", "images", "collapsed"]
+    row = record["rows"]["images"]
+    assert (row["n_fake"], row["repeats"]) == (150, 1)  # all there are, once
+    assert row["coverage"] > 0.6 and row["total_variation"] < 0.2 and row["kernel_se"] > 0
+    assert record["protocol"]["images"] == f"folder:{data / 'made'}"
+    page = (out / "report.html").read_text()
+    assert "MS-SSIM" in page and not re.findall(r'(?:src|href)="(?!data:)', page)
+    copied = [
+        f"--images=npz:{data / 'real.npz'}",
+        *words[1:3],
+        f"--workdir={tmp_path / 'copies'}",
+        "--scores=kernel",
+    ]
+    assert "Signs of copying" in run(capsys, *copied)[1].out
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--images={made}"], "name them with --data"),
+        (
+            ["--images={gray}", "--data=npz:{real}", "--size=8"],
+            "are gray, --data=npz:.* are colour",
+        ),
+        (["--images={made}", "--data=toys:plus", "--size=8"], "holds points"),
+        (
+            ["--images={few}", "--data=npz:{real}", "--size=8"],
+            "--n_images=30 is too few.*--scores=kernel",
+        ),
+        (["--images={made}", "--data=npz:{few}", "--size=8"], "has 30 images, too few"),
+        (
+            ["--images={made}", "--data=npz:{unlabelled}", "--size=8", "--scores=classes"],
+            "classes needs a classifier",
+        ),
+        (
+            ["--images={made}", "--data=npz:{unlabelled}", "--size=8", "--features=classifier"],
+            "classifier",
+        ),
+        (
+            ["--images={made}", "--data=npz:{real}", "--size=8", "--scores=fid"],
+            "'fid' is no metric; use some of frechet",
+        ),
+        (
+            ["--images={made}", "--data=npz:{real}", "--size=8", "--features=vgg"],
+            "no known feature space",
+        ),
+        (["--images={made}/nowhere", "--data=npz:{real}", "--size=8"], "names no known source"),
+        ([], "--workdir is missing"),
+    ],
+)
+def test_refusals(data, tmp_path, capsys, words, message):
+    names = {name: data / f"{name}.npz" for name in ("real", "gray", "few", "unlabelled")} | {
+        "made": data / "made"
+    }
+    code, said = run(
+        capsys,
+        *(word.format(**names) for word in words),
+        *([f"--workdir={tmp_path}/out"] if words else []),
+    )
+    assert (
+        code == 2
+        and re.search(message, said.err.splitlines()[-1])
+        and not (tmp_path / "out").exists()
+    )
+
+
+@pytest.mark.slow
+def test_damage_smoke_flagfile_gets_worse_by_every_score(tmp_path, capsys):
+    """Distances rise with noise and blur, coverage falls with every class left out; only the neighbours show copies."""
+    assert process.guarded(damage.run, ["--flagfile=damage_smoke", f"--workdir={tmp_path}"]) == 0
+    capsys.readouterr()
+    found = json.loads((tmp_path / "damage.json").read_text())
+    for kind in ("noise", "blur"):
+        values = [row["kernel"] for row in found["damage"][kind]]
+        assert values[-1] > 10 * max(values[0], 1e-4) and np.all(np.diff(values[1:]) > 0)
+    coverage = [row["coverage"] for row in found["damage"]["classes"]]
+    assert coverage[-1] < 0.6 * coverage[0] and np.all(np.diff(coverage) < 0.02)
+    copied = [row["copied"] for row in found["damage"]["copies"]]
+    np.testing.assert_allclose(copied, damage.LEVELS["copies"], atol=0.12)
+    assert found["damage"]["copies"][-1]["coverage"] > 0.9 * coverage[0]
+    bias = found["bias"]
+    assert (
+        np.mean(bias["distances"][0]) > np.mean(bias["distances"][-1]) > bias["limit"]
+        and bias["slope"] > 0
+    )
+    assert (tmp_path / "damage.png").stat().st_size > 10_000 and (tmp_path / "bias.png").exists()
+
+
+def test_every_metric_is_in_the_table_once_and_explains_itself():
+    keys = [key for found in metrics.TABLE.values() for key in found.scores]
+    assert len(keys) == len(set(keys))
+    for score in metrics.SCORES.values():
+        assert (
+            score.better in ("low", "high", "real")
+            and len(score.title) <= 17
+            and score.text.endswith(".")
+        )

@@ -1,0 +1,154 @@
+"""experiments.export: refusals, and what it writes of a run and of a data set."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax.commands import command_line, export, inspect, train
+from gan_jax.data import datasets
+from gan_jax.errors import InputError
+from gan_jax.metrics.features import classifier, onnx_file
+from gan_jax.onnx_export import exporter, update_steps
+from gan_jax.rundir import run_folder
+from gan_jax.web import runtime
+
+
+def test_refusals(monkeypatch):
+    """In one line, before anything is made."""
+    for words, text in [
+        ([], "Nothing given"),
+        (["--page", "--workdir=x"], "--workdir and --page given"),
+        (["--page", "--systems=gan,vae"], "'vae' is not known"),
+        (["--page", "--systems=mgan1"], "'mgan1' is not known"),
+        (["--page", "--systems="], "--systems is empty"),
+        (["--page", "--step"], "--step is of a run"),
+    ]:
+        with pytest.raises(InputError, match=text):
+            export.run(words)
+    monkeypatch.setattr(command_line, "installed", lambda module: module != "jax2onnx")
+    with pytest.raises(InputError, match="needs jax2onnx; install it with"):
+        export.run(["--page"])
+
+
+def test_the_page_says_what_its_runtime_lacks(monkeypatch, tmp_path):
+    monkeypatch.setattr(command_line, "installed", lambda module: True)
+    with pytest.raises(InputError, match="cannot be read"):
+        export.run(["--page", f"--runtime={tmp_path}"])
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="npm, which would fetch it, is not there"):
+        export.run(["--page"])
+
+
+def test_pictures_that_the_page_cannot_learn_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(command_line, "installed", lambda module: True)
+    one = np.zeros((6, 28, 28), np.uint8)
+    np.savez(tmp_path / "gray.npz", images=one, labels=np.arange(6) % 2)
+    for data, text in [
+        ("galaxies:20", "pictures of 3 channels"),
+        ("toys:plus", "has points"),
+        (f"npz:{tmp_path / 'gray.npz'}", "lacks a training or a test split"),
+    ]:
+        with pytest.raises(InputError, match=text):
+            export.run(["--page", f"--digits={data}"])
+
+
+def test_a_run(tmp_path, capsys):
+    """The manifest names the run's state by the digest that experiments.inspect prints, and the file makes its points."""
+    pytest.importorskip("jax2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    workdir = tmp_path / "run"
+    flags = [
+        "--data=toys:gaussians8",
+        "--net=mlp",
+        "--pixels=linear",
+        "--z_dim=2",
+        "--width=4",
+        "--steps=2",
+        "--batch=4",
+    ]
+    train.run("gan", [*flags, "--devices=1", f"--workdir={workdir}"])
+    export.run([f"--workdir={workdir}", "--step"])
+    capsys.readouterr()
+    inspect.run([f"--workdir={workdir}"])
+    manifest = json.loads((workdir / "exported/manifest.json").read_text())
+    assert f"state sha256: {manifest['run']['state_sha256']}" in capsys.readouterr().out
+    assert manifest["run"]["step"] == 2 and manifest["run"]["averaged"] and manifest["opset"] == 20
+    assert (
+        manifest["inputs"] == {"z": {"shape": ["B", 2], "type": "float32"}}
+        and manifest["range"] is None
+    )
+    session = onnxruntime.InferenceSession((workdir / "exported" / manifest["file"]).read_bytes())
+    (made,) = session.run(
+        None, {"z": np.random.default_rng(0).uniform(-1, 1, (7, 2)).astype(np.float32)}
+    )
+    assert made.shape == (7, 1, 1, 2) and made.std() > 0
+
+    step, packed, at = manifest["step"], (workdir / "exported/step/state.bin").read_bytes(), 0
+    state = update_steps.state_of(run_folder.load(str(workdir)).state)
+    want = dict(zip(exporter.names({"state": state}), jax.tree.leaves(state), strict=True))
+    for leaf in step["state"]:
+        array = np.frombuffer(packed, leaf["type"], int(np.prod(leaf["shape"])), at).reshape(
+            leaf["shape"]
+        )
+        assert np.array_equal(array, want.pop(leaf["name"]))
+        at += array.nbytes
+    assert not want and at == len(packed)
+    assert (
+        step["players"] == ["disc", "gen"]
+        and set(step["files"]) == {"disc", "gen", "average"}
+        and step["batch"] == 4
+    )
+
+
+def test_a_classifier(tmp_path, monkeypatch):
+    """Read back as a feature net of the project, it gives the features and probabilities of the cached classifier."""
+    pytest.importorskip("jax2onnx")
+    pytest.importorskip("onnxruntime")
+    labels = np.arange(40) % 2
+    pictures = np.random.default_rng(0).integers(0, 100, (40, 16, 16, 1), np.uint8) + (
+        100 * labels[:, None, None, None]
+    )
+    np.savez(tmp_path / "two.npz", images=pictures.astype(np.uint8), labels=labels)
+    monkeypatch.setattr(
+        classifier,
+        "default_settings",
+        lambda source: classifier.Settings(steps=5, batch=8, widths=(4, 8)),
+    )
+    export.run(
+        [f"--classifier=npz:{tmp_path / 'two.npz'}", "--size=16", f"--out={tmp_path / 'out'}"]
+    )
+
+    source = datasets.load(f"npz:{tmp_path / 'two.npz'}", datasets.View(16))
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert (
+        manifest["data"]["classes"] == list(source.classes)
+        and manifest["data"]["digest"] == source.digest
+    )
+    assert 0 <= manifest["accuracy"] <= 1 and manifest["range"] == [-1, 1]
+    made = onnx_file.load(str(tmp_path / "out/classifier.onnx"), source).apply(source.images)
+    want = classifier.load("", source).apply(source.images)
+    for a, b in zip(made, want, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_help_names_its_install(capsys):
+    with pytest.raises(SystemExit):
+        export.run(["--help"])
+    text = capsys.readouterr().out
+    assert "--no-deps jax2onnx" in text and "--page" in text
+
+
+def test_systems_of_the_page():
+    """Any number of generators, with as many points per minibatch; every system of the page is one of the toys'."""
+    title, method, batch = export.system("mgan4")
+    assert (
+        title == "MGAN, 4 generators"
+        and method.hp.n_gens == 4
+        and method.hp.gen_batch == 50
+        and batch == 128
+    )
+    for name in export.systems(export.Settings().systems):
+        title, method, _ = export.system(name)
+        assert title and method.hp.schedule == "constant"

@@ -1,0 +1,147 @@
+"""Every smoke flagfile: trained, sampled, evaluated, reported, through the commands themselves."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax.commands import evaluate, process, sample, train
+from gan_jax.data import datasets
+from gan_jax.studies import toys
+
+QUICK = ("morpho", "dcgan", "cgan", "acgan", "mgan", "infogan", "colorize")
+VARIANTS = ("distgan", "gan", "acgan_s1_section4", "wgan_gp", "dragan")  # of what the others run
+TRAINING = (*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS))
+COLUMNS = {
+    "cgan": 5,
+    "acgan": 5,
+    "mgan": 3,
+    "infogan": 10,
+    "colorize": 9,
+}  # of a sample grid: classes, generators, codes, triplets
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_smoke_flagfile(name, tmp_path, capsys):
+    folder = tmp_path / "run"
+    words = [
+        f"--flagfile=experiments/flagfiles/{name}_smoke.flags",
+        f"--workdir={folder}",
+        "--devices=1",
+    ]
+    assert process.guarded(lambda w: train.run(name, w), words) == 0
+    assert process.guarded(sample.run, [f"--workdir={folder}", "--n=9"]) == 0
+    grid = np.asarray(Image.open(folder / "sampled.png"))
+    assert grid.shape[2] == 3 and grid.std() > 0
+    assert Image.open(folder / "samples" / "000020.png").width == COLUMNS.get(name, 8) * 17 - 1
+    if name == "cgan":
+        sample_by_kind(folder)
+    assert (
+        process.guarded(evaluate.run, [f"--workdir={folder}", "--n_images=100", "--repeats=2"]) == 0
+    )
+    record = json.loads((folder / "eval.json").read_text())
+    rows = record["rows"]
+    assert set(rows) == {"real", "model", "untrained", "collapsed"}
+    assert (
+        rows["real"]["frechet"] < rows["collapsed"]["frechet"]
+        and rows["real"]["frechet"] < rows["untrained"]["frechet"]
+    )
+    assert record["step"] == 20 and record["protocol"]["sample_stats"] in ("batch", "running")
+    page = (folder / "report.html").read_text()
+    assert (
+        "Frechet" in page
+        and "data:image/png;base64" in page
+        and "http://" not in page.replace("http://www.w3.org", "")
+    )
+    capsys.readouterr()
+
+
+def sample_by_kind(folder):
+    """The forms of the sample command that a conditional run has."""
+    at = f"--workdir={folder}"
+    assert process.guarded(sample.run, [at, "--form=kinds", "--n=3", "--kind=spiral,0"]) == 0
+    assert Image.open(folder / "sampled.png").size == (2 * 17 - 1, 3 * 17 - 1)
+    assert process.guarded(sample.run, [at, "--form=paths", "--n=2", "--truncation=0.5"]) == 0
+    assert Image.open(folder / "sampled.png").size == (10 * 17 - 1, 2 * 17 - 1)
+    assert process.guarded(sample.run, [at, "--form=npz", "--n=7", "--kind=cigar"]) == 0
+    with np.load(folder / "sampled.npz") as file:
+        classes = json.loads((folder / "config.json").read_text())["source"]["classes"]
+        assert file["images"].shape == (7, 16, 16, 3) and set(file["labels"]) == {
+            classes.index("cigar")
+        }
+
+
+def test_toys_smoke_flagfile(tmp_path, capsys):
+    """A second start repeats nothing; a run of the study is an ordinary one."""
+    words = ["--flagfile=toys_smoke", f"--workdir={tmp_path}/study", "--systems=gan,mgan"]
+    assert process.guarded(toys.run, words) == 0
+    first = capsys.readouterr().out
+    scores = json.loads((tmp_path / "study" / "scores.json").read_text())["scores"]
+    assert set(scores) == {"gaussians8"} and set(scores["gaussians8"]) == {"real", "gan", "mgan"}
+    assert (
+        scores["gaussians8"]["real"]["modes_covered"] == 8
+        and scores["gaussians8"]["real"]["registered"] > 0.96
+    )
+    assert scores["gaussians8"]["gan"]["registered"] < scores["gaussians8"]["real"]["registered"]
+    run = tmp_path / "study" / "gaussians8" / "mgan"
+    with Image.open(run / "density.webp") as film:
+        assert film.n_frames > 1
+    assert process.guarded(toys.run, words) == 0
+    again = capsys.readouterr().out
+    assert "compiled" not in again and again.splitlines()[-5:] == first.splitlines()[-5:]
+    assert process.guarded(evaluate.run, [f"--workdir={run}", "--n_images=500", "--repeats=2"]) == 0
+    assert (
+        "registered" in capsys.readouterr().out
+        and "modes covered" in (run / "report.html").read_text()
+    )
+
+
+@pytest.mark.parametrize("system", toys.SYSTEMS)
+def test_toys_systems_build(system):
+    """Each system's settings are accepted for a distribution of the plane."""
+    study, source = toys.Study(steps=10), datasets.load("toys:swissroll", datasets.View(8))
+    config = toys.build_config(study, system, "swissroll", source)
+    assert config.build().nets and config.shape().size == 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [("--toys=mobius", "swissroll"), ("--systems=vae", "wgan_gp"), ("--steps=0", "1 or more")],
+)
+def test_toys_refuses(flag, word, tmp_path, capsys):
+    assert process.guarded(toys.run, [flag, f"--workdir={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert word in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_scores_in_training_equal_scores_afterwards(tmp_path, capsys):
+    """The same checkpoint, counts and seed give the same numbers, whichever command asks."""
+    folder = tmp_path / "run"
+    words = [
+        "--flagfile=experiments/flagfiles/dcgan_smoke.flags",
+        f"--workdir={folder}",
+        "--devices=1",
+        "--eval_every=20",
+        "--eval_images=128",
+        "--keep_best=frechet",
+    ]
+    assert process.guarded(lambda w: train.run("dcgan", w), words) == 0
+    logged = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert (
+        process.guarded(
+            evaluate.run,
+            [f"--workdir={folder}", "--checkpoint=best", "--n_images=128", "--repeats=1"],
+        )
+        == 0
+    )
+    record = json.loads((folder / "eval.json").read_text())
+    rows = record["rows"]
+    assert logged["shares"] == {
+        "real": record["real_fractions"],
+        "model": rows["model"]["fractions"],
+    }
+    assert {k: v for k, v in logged.items() if k.startswith("eval/")} == {
+        f"eval/{k}": rows["model"][k] for k in ("frechet", "total_variation", "kl", "classes_5pct")
+    }
+    capsys.readouterr()

@@ -1,0 +1,242 @@
+"""The step's own rules, on nets of one weight whose numbers can be worked out by hand."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax.core import parallel
+from gan_jax.core.state import Vars, init
+from gan_jax.core.step import Method, Player, build_step, call, draws, n_draws
+from gan_jax.training import training_loop
+
+
+class Weight(nn.Module):
+    """x -> w x, w = 1 at first; with statistics: the running mean of its input."""
+
+    axis: str | None = None
+
+    @nn.compact
+    def __call__(self, x, train):
+        seen = self.variable("batch_stats", "seen", lambda: jnp.zeros(()))
+        if train:
+            seen.value = 0.5 * seen.value + 0.5 * x.mean()
+        return self.param("w", nn.initializers.ones, ()) * x
+
+
+def loss(net, slope=1.0):
+    """slope * w * mean(x): its gradient is slope * mean(x)."""
+
+    def of(env, vs, batch, key):
+        out, vs = call(env, vs, net, batch["image"])
+        return slope * parallel.mean(env, out), (
+            vs,
+            {"key": jax.random.key_data(key)[1].astype(jnp.float32)},
+        )
+
+    return of
+
+
+def method(*players, nets=("a", "b"), **options):
+    return Method(
+        nets={n: Weight() for n in nets},
+        dummies={n: (jnp.zeros((1,)),) for n in nets},
+        players=players,
+        latent=None,
+        sample=None,
+        hp=None,
+        steps=10,
+        **{"ema": {}, **options},
+    )
+
+
+def player(name, net, lr=0.1, slope=1.0, **options):
+    return Player(
+        name,
+        (net,) if isinstance(net, str) else net,
+        loss(net if isinstance(net, str) else net[0], slope),
+        optax.sgd(lr),
+        **options,
+    )
+
+
+def run(m, images, n_steps=1):
+    """State and metrics after steps on the same batch; images: [draws, B]."""
+    step, state = jax.jit(build_step(m)), init(m, jax.random.key(0))
+    for _ in range(n_steps):
+        state, metrics = step(state, {"image": jnp.asarray(images, jnp.float32)})
+    return state, metrics
+
+
+def weight(state, net):
+    return float(state.params[net]["w"])
+
+
+def test_turns_repeats_and_minibatches():
+    m = method(player("one", "a", repeats=3), player("two", "b"))
+    assert draws(m) == {"one": (0, 3), "two": (3, 1)} and n_draws(m) == 4
+    state, metrics = run(m, [[1, 1], [2, 2], [4, 4], [10, 10]])
+    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and weight(
+        state, "b"
+    ) == pytest.approx(1 - 0.1 * 10, abs=1e-6)
+    losses = [1.0 * 1, 0.9 * 2, 0.7 * 4]
+    assert float(metrics["one/loss"]) == pytest.approx(np.mean(losses))
+    # Statistics: three calls of a, each halving the past.
+    assert float(state.stats["a"]["seen"]) == pytest.approx(
+        ((0.5 * 1) * 0.5 + 0.5 * 2) * 0.5 + 0.5 * 4
+    )
+
+
+def test_players_that_share_a_draw_see_the_same_minibatch_and_key():
+    m = method(player("one", "a", draw="both", repeats=2), player("two", "b", draw="both"))
+    assert n_draws(m) == 2
+    _, metrics = run(m, [[1, 1], [2, 2]])
+    apart = run(method(player("one", "a"), player("two", "b")), [[1, 1], [2, 2]])[1]
+    assert float(metrics["two/loss"]) == 1.0
+    assert float(apart["one/key"]) != float(apart["two/key"])
+    together = run(method(player("one", "a", draw="x"), player("two", "b", draw="x")), [[1, 1]])[1]
+    assert float(together["one/key"]) == float(together["two/key"])
+
+
+def test_randomness_differs_between_steps_and_repeats():
+    step, state = (
+        jax.jit(build_step(m := method(player("one", "a")))),
+        init(method(player("one", "a")), jax.random.key(0)),
+    )
+    keys = set()
+    for _ in range(3):
+        state, metrics = step(state, {"image": jnp.ones((n_draws(m), 2))})
+        keys.add(float(metrics["one/key"]))
+    assert len(keys) == 3
+
+
+def test_wrong_number_of_minibatches_is_refused():
+    with pytest.raises(ValueError, match="2 minibatches; the method draws 1"):
+        run(method(player("one", "a"), nets=("a",)), [[1, 1], [2, 2]])
+
+
+def test_alternating_players_see_each_other_and_simultaneous_ones_do_not():
+    def product(env, vs, batch, key):
+        a, vs = call(env, vs, "a", batch["image"])
+        b, vs = call(env, vs, "b", a)
+        return parallel.mean(env, b), (vs, {})
+
+    players = [Player(n, (n,), product, optax.sgd(0.5)) for n in ("a", "b")]
+    state, _ = run(method(*players), [[1.0], [1.0]])
+    assert (weight(state, "a"), weight(state, "b")) == (0.5, 0.75)  # b saw a = 0.5
+    state, _ = run(method(*players, simultaneous=True), [[1.0], [1.0]])
+    assert (weight(state, "a"), weight(state, "b")) == (0.5, 0.5)
+
+
+def test_what_a_player_makes_is_computed_once_for_those_of_its_draw():
+    made = []
+
+    def makes(env, vs, batch, key):
+        made.append(env)
+        out, vs = call(env, vs, "b", batch["image"])
+        return (out, None), vs
+
+    def product(env, vs, batch, key):
+        (b, _), vs = (env.made, vs) if env.made else makes(env, vs, batch, key)
+        a, vs = call(env, vs, "a", b)
+        return parallel.mean(env, a), (vs, {})
+
+    def weights(draw, images, **options):
+        made.clear()
+        one = Player("one", ("a",), product, optax.sgd(0.5), draw=draw, **options)
+        two = Player("two", ("b",), product, optax.sgd(0.5), draw=draw, makes=makes)
+        state, _ = run(method(one, two), images)
+        return weight(state, "a"), weight(state, "b"), float(state.stats["b"]["seen"])
+
+    assert weights("both", [[1.0]]) == (0.5, 0.75, 0.5) and len(made) == 1
+    assert weights(None, [[1.0], [1.0]]) == (0.5, 0.75, 0.5) and len(made) == 2
+    # Two minibatches for one player: the other begins with the first of them.
+    assert weights("both", [[1.0], [2.0]], repeats=2) == (-0.5, 1.25, 0.5) and len(made) > 1
+
+
+def test_players_of_one_net_keep_their_own_optimizers():
+    both = [Player(n, ("a",), loss("a"), optax.sgd(0.1, momentum=0.9)) for n in ("one", "two")]
+    state, _ = run(method(*both), [[1.0], [100.0]])
+    assert (
+        float(state.opt["one"][0].trace["a"]["w"]) == 1
+        and float(state.opt["two"][0].trace["a"]["w"]) == 100
+    )
+    with pytest.raises(ValueError, match="cannot share a net: a"):
+        build_step(method(*both, simultaneous=True))
+    with pytest.raises(ValueError, match="has not: c"):
+        build_step(method(player("one", "c")))
+
+
+def test_a_closed_gate_skips_a_player_and_averages_count_only_its_turns():
+    gate = lambda env, vs, batch, key: batch["image"].mean() > 0
+    m = method(player("one", "a", gate=gate), player("two", "b"))
+    step, state = jax.jit(build_step(m)), init(m, jax.random.key(0))
+    tally = {
+        name: 0.0
+        for name in (
+            "one/loss",
+            "one/grad_norm",
+            "one/key",
+            "one/ran",
+            "two/loss",
+            "two/grad_norm",
+            "two/key",
+            "two/ran",
+        )
+    }
+    for x in (3.0, -3.0, 5.0):
+        before = state
+        state, metrics = step(state, {"image": jnp.full((2, 2), x)})
+        tally = {name: tally[name] + float(metrics[name]) for name in tally}
+        assert (weight(state, "a") == weight(before, "a")) == (x < 0)
+        if x < 0:
+            assert float(metrics["one/ran"]) == float(metrics["one/loss"]) == 0
+            assert float(state.stats["a"]["seen"]) == float(before.stats["a"]["seen"])
+    means = training_loop.averages(m, tally | {"steps": 3.0})
+    assert means["one/grad_norm"] == pytest.approx(4) and means["one/ran"] == pytest.approx(2 / 3)
+    assert means["two/grad_norm"] == pytest.approx(11 / 3) and "two/ran" not in means
+    silent = training_loop.averages(m, {**tally, "one/ran": 0.0, "steps": 3.0})
+    assert "one/loss" not in silent and silent["one/ran"] == 0
+
+
+def test_the_first_non_finite_player_and_step_are_latched():
+    def explode(env, vs, batch, key):
+        value, aux = loss("b")(env, vs, batch, key)
+        return jnp.where(env.progress >= 0.2, jnp.nan, 1.0) * value, aux
+
+    m = method(player("one", "a"), Player("two", ("b",), explode, optax.sgd(0.1)))
+    state, _ = run(m, [[1.0], [1.0]], 2)
+    assert (int(state.bad_step), int(state.bad_player)) == (-1, -1)
+    for simultaneous in (False, True):
+        state, _ = run(m._replace(simultaneous=simultaneous), [[1.0], [1.0]], 5)
+        assert (int(state.bad_step), int(state.bad_player)) == (2, 1)
+
+
+def test_ema_covers_weights_and_statistics():
+    m = method(player("one", "a"), ema={"a": 0.75}, nets=("a",))
+    state, _ = run(m, [[2.0]], 2)
+    w = [1, 0.8, 0.6]
+    seen = [0, 1.0, 1.5]
+    mixed = lambda v: 0.75 * (0.75 * v[0] + 0.25 * v[1]) + 0.25 * v[2]
+    assert float(state.ema["a"].params["w"]) == pytest.approx(mixed(w))
+    assert float(state.ema["a"].stats["seen"]) == pytest.approx(mixed(seen))
+    assert state.vars(ema=True).params["a"] is state.ema["a"].params and isinstance(
+        state.vars(), Vars
+    )
+
+
+def test_control_adapts_what_losses_read():
+    def scaled(env, vs, batch, key):
+        value, aux = loss("a")(env, vs, batch, key)
+        return env.ctl["k"] * value, aux
+
+    m = method(
+        Player("one", ("a",), scaled, optax.sgd(0.1)),
+        nets=("a",),
+        ctl={"k": 1.0},
+        control=lambda ctl, metrics, step: {"k": ctl["k"] * 2},
+    )
+    state, _ = run(m, [[1.0]], 3)
+    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and float(state.ctl["k"]) == 8

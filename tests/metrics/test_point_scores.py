@@ -1,0 +1,139 @@
+"""Scores of points: what real points get, what hand-made ones must get."""
+
+import numpy as np
+import pytest
+
+from gan_jax import errors
+from gan_jax.data import toys
+from gan_jax.metrics import point_scores
+
+MIXTURES = [name for name, toy in toys.TABLE.items() if toy.classes]
+
+
+def drawn(name, n=2000, seed=0):
+    """n training points of a toy, drawn at random, divided by its scale: float64 [n, D]."""
+    toy = toys.TABLE[name]
+    all_points = toys.draw(toy, "train")[0] / toy.scale
+    return all_points[np.random.default_rng(seed).permutation(len(all_points))[:n]]
+
+
+def at(counts, toy):
+    """Points at the centres of a toy, counts[i] at the i-th, in the toy's units."""
+    return np.repeat(toy.centers[: len(counts)], counts, 0)
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_all_real_points(name):
+    """A share 1 - exp(-RADIUS^2 / 2) = 0.9817 of a 2-D Gaussian lies within the radius."""
+    found = point_scores.coverage(toys.draw(toys.TABLE[name], "train")[0], toys.TABLE[name])
+    assert (
+        found.covered.all()
+        and found.registered == pytest.approx(0.9817, abs=0.002)
+        and found.kl < 1e-3
+    )
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+@pytest.mark.parametrize("n", [2000, 10_000])
+def test_a_draw_of_real_points(name, n):
+    found = point_scores.score(drawn(name, n), f"toys:{name}")
+    assert found["modes_covered"] == len(toys.TABLE[name].centers)
+    assert found["registered"] == pytest.approx(0.98, abs=0.012)
+    assert found["kl_modes"] < 0.015
+    assert found["wasserstein"] < 0.06 * toys.TABLE[name].scale
+
+
+def test_all_points_in_one_mode():
+    toy = toys.TABLE["gaussians25"]
+    real, modes = toys.draw(toy, "train")
+    found = point_scores.score(real[modes == 7] / toy.scale, "toys:gaussians25")
+    assert found["modes_covered"] == 1 and found["registered"] == pytest.approx(0.98, abs=0.01)
+    assert found["kl_modes"] == pytest.approx(np.log(25))
+    assert found["wasserstein"] > 2
+
+
+def test_coverage_by_hand():
+    toy = toys.TABLE["plus"]
+    where = np.concatenate([at([100, 100, 50, 2, 1], toy), [[0.5, 0.5]] * 7])
+    found = point_scores.coverage(where, toy)
+    np.testing.assert_array_equal(found.counts, [100, 100, 50, 2, 1] + [0] * 8)
+    assert found.covered.tolist() == [True] * 3 + [False] * 10  # 1 % of 260 is 2.6
+    assert found.registered == pytest.approx(253 / 260)
+    shares = np.array([100, 100, 50, 2, 1]) / 253
+    assert found.kl == pytest.approx((shares * np.log(13 * shares)).sum())
+
+
+def test_twenty_of_two_thousand_cover_a_mode():
+    toy = toys.TABLE["gaussians8"]
+    assert (
+        point_scores.coverage(at([1961, 20, 19], toy), toy).covered.tolist()
+        == [True, True] + [False] * 6
+    )
+    assert (
+        point_scores.coverage(at([20, 0, 1], toy), toy).covered.tolist()
+        == [True, False, True] + [False] * 5
+    )
+
+
+@pytest.mark.parametrize(
+    "name, radius", [("sine", 0.1 * np.sqrt(2)), ("gaussians8", 0.04 * np.sqrt(2))]
+)
+def test_radius_is_that_of_the_source(name, radius):
+    toy = toys.TABLE[name]
+    for shift, inside in ((radius - 1e-9, 1), (radius + 1e-9, 0)):
+        assert point_scores.coverage(np.add(toy.centers, [shift, 0]), toy).registered == inside
+
+
+def test_nothing_registered():
+    found = point_scores.coverage(np.full((10, 2), 30.0), toys.TABLE["plus"])
+    assert (
+        not found.covered.any() and found.registered == 0 and found.kl == pytest.approx(np.log(13))
+    )
+
+
+def test_wasserstein_of_shifted_copies_is_the_shift():
+    x = np.random.default_rng(0).normal(size=(500, 2))
+    assert point_scores.wasserstein(x[:, :1], x[:, :1] + 0.3) == pytest.approx(0.3)
+    for shift in ([0.3, 0.4], [0.0, -0.5], [0.5, 0.0], [-0.4, 0.3]):
+        assert point_scores.wasserstein(x, x + shift) == pytest.approx(0.5, rel=1e-3)
+    assert point_scores.wasserstein(x, x[::-1]) == 0
+
+
+def test_wasserstein_between_different_numbers_of_points():
+    assert point_scores.wasserstein(
+        np.array([[0.0], [1.0]]), np.array([[0.0], [0.5], [1.0], [1.5]])
+    ) == pytest.approx(0.25)
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    assert point_scores.wasserstein(x, np.concatenate([x, x])) == pytest.approx(0, abs=1e-12)
+
+
+def test_single_gaussian():
+    found = point_scores.score(drawn("gaussian1d", 10_000), "toys:gaussian1d")
+    assert found.keys() == {"wasserstein", "mean_error", "sd_error"}
+    assert found["wasserstein"] < 0.06 and found["mean_error"] < 0.04 and found["sd_error"] < 0.03
+    scale = toys.TABLE["gaussian1d"].scale
+    found = point_scores.score(np.array([[1.0], [3.0]]) / scale, "toys:gaussian1d")
+    assert found["mean_error"] == pytest.approx(2) and found["sd_error"] == pytest.approx(
+        0, abs=1e-9
+    )
+    assert found["wasserstein"] == pytest.approx(2, abs=0.03)
+
+
+def test_swiss_roll_tells_real_points_from_a_blob():
+    real = point_scores.score(drawn("swissroll").reshape(-1, 1, 1, 2), "toys:swissroll")
+    blob = point_scores.score(
+        np.random.default_rng(0).normal(size=(2000, 2)) * 0.3, "toys:swissroll"
+    )
+    assert real.keys() == blob.keys() == {"wasserstein"}
+    assert real["wasserstein"] < 0.6 and blob["wasserstein"] > 3 * real["wasserstein"]
+
+
+def test_what_cannot_be_scored_is_refused():
+    for bad, spec, words in (
+        (np.zeros((4, 1)), "toys:plus", r"Points \[4, 1\].*\[n, 2\]"),
+        (np.zeros((0, 2)), "toys:plus", r"Points \[0, 2\]"),
+        (np.full((4, 2), np.nan), "toys:plus", "infinite or undefined"),
+        (np.zeros((4, 2)), "toys:heart", "names no toy"),
+    ):
+        with pytest.raises(errors.InputError, match=words):
+            point_scores.score(bad, spec)

@@ -1,0 +1,139 @@
+"""The conv algebra against XLA's own convolutions: value, first and second gradient, inside cond and scan."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from gan_jax.ops import conv
+
+GEOMETRIES = [  # side, kernel, stride, in, out
+    (8, 5, 2, 3, 8),
+    (8, 5, 2, 8, 16),
+    (7, 5, 2, 6, 8),
+    (7, 5, 2, 1, 4),
+    (14, 5, 2, 6, 8),
+    (4, 5, 2, 8, 8),
+    (9, 3, 2, 5, 6),
+    (8, 4, 2, 3, 8),
+    (8, 4, 2, 6, 8),
+    (16, 4, 2, 6, 8),
+    (8, 3, 1, 5, 6),
+    (6, 1, 1, 4, 4),
+    (12, 5, 2, 5, 6),
+    (8, 2, 2, 5, 6),
+    (9, 4, 2, 1, 8),
+    (5, 4, 1, 8, 1),
+    (7, 5, 1, 2, 3),
+    (3, 3, 2, 5, 7),
+    (12, 5, 2, 17, 4),
+    (9, 3, 2, 18, 5),
+    (12, 4, 2, 17, 3),
+    (7, 2, 2, 17, 3),
+    (7, 1, 2, 5, 3),
+    (12, 5, 2, 3, 17),
+    (11, 5, 2, 4, 8),
+]
+
+
+def plain(x, w, stride):
+    return lax.conv_general_dilated(
+        x, w, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def plain_t(y, w, stride, hw):
+    shape = jax.ShapeDtypeStruct((y.shape[0], *hw, w.shape[2]), y.dtype)
+    return jax.linear_transpose(lambda x: plain(x, w, stride), shape)(y)[0]
+
+
+def arrays(geometry, n=2):
+    side, k, stride, ci, co = geometry
+    r = np.random.default_rng(0)
+    out = conv.out_size(side, stride)
+    x, w, y = (
+        r.normal(size=(n, side, side, ci)),
+        r.normal(size=(k, k, ci, co)),
+        r.normal(size=(n, out, out, co)),
+    )
+    return tuple(jnp.asarray(a, jnp.float64) for a in (x, w, y))
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def assert_close(a, b):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(
+            a, b, atol=1e-12 * float(jnp.abs(b).max() + 1), rtol=0
+        ),
+        a,
+        b,
+    )
+
+
+@pytest.mark.parametrize("rule", ["cpu", "native"])
+@pytest.mark.parametrize(
+    ("geometry", "n"), [*((g, 2) for g in GEOMETRIES), *((g, 1) for g in GEOMETRIES[3:7])], ids=str
+)
+def test_equals_native_to_second_order(geometry, n, rule, monkeypatch):
+    monkeypatch.setenv("GAN_CONV", rule)
+    side, _, stride, _, _ = geometry
+    x, w, y = arrays(geometry, n)
+    hw = (side, side)
+
+    def losses(conv_, conv_t_):
+        def first(x, w, y):
+            return jnp.sum(jnp.sin(conv_(x, w, stride)) * y) + jnp.sum(
+                jnp.cos(conv_t_(y, w, stride, hw)) * x
+            )
+
+        def second(x, w, y):
+            return sum(jnp.sum(jnp.tanh(g)) for g in jax.grad(first, (0, 1, 2))(x, w, y))
+
+        return jax.jit(
+            lambda *a: (
+                conv_(x, w, stride),
+                conv_t_(y, w, stride, hw),
+                jax.grad(first, (0, 1, 2))(*a),
+                jax.grad(second, (0, 1, 2))(*a),
+            )
+        )
+
+    assert_close(losses(conv.conv, conv.conv_t)(x, w, y), losses(plain, plain_t)(x, w, y))
+
+
+@pytest.mark.parametrize("form", [conv._phases, conv._sub_pixel, conv._col2im])
+@pytest.mark.parametrize("geometry", [g for g in GEOMETRIES if g[2] == 2 and g[1] > 1], ids=str)
+def test_every_form_of_the_transpose(geometry, form):
+    """Whichever is chosen: forms differ in speed alone."""
+    _, w, y = arrays(geometry)
+    hw = (geometry[0], geometry[0])
+    assert_close(form(y, w, hw), plain_t(y, w, 2, hw))
+
+
+def test_inside_cond_and_scan(monkeypatch):
+    monkeypatch.setenv("GAN_CONV", "cpu")
+    x, w, y = arrays(GEOMETRIES[1])
+
+    def grads(x, w):
+        return jax.grad(lambda x, w: jnp.sum(jnp.sin(conv.conv(x, w, 2)) * y), (0, 1))(x, w)
+
+    expected = jax.jit(grads)(x, w)
+    assert_close(jax.jit(lambda p: lax.cond(p, grads, lambda x, w: (x, w), x, w))(True), expected)
+    total = jax.jit(
+        lambda: lax.scan(
+            lambda c, _: (jax.tree.map(jnp.add, c, grads(x, w)), None), (x * 0, w * 0), None, 3
+        )[0]
+    )()
+    assert_close(total, jax.tree.map(lambda g: 3 * g, expected))
+
+
+def test_unknown_rule_is_refused(monkeypatch):
+    monkeypatch.setenv("GAN_CONV", "fast")
+    with pytest.raises(ValueError, match="GAN_CONV=fast"):
+        conv.conv_t(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 2, 2)), 2, (8, 8))

@@ -1,0 +1,61 @@
+"""Our numbers against jax.random's, for one key and for several at once."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.core import parallel
+from gan_jax.core.step import Env
+from gan_jax.ops import cpu, random
+
+KEY = jax.random.fold_in(jax.random.key(3), 9)
+SHAPES = [(), (1,), (7,), (32, 5, 3), (2, 3, 4, 5)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_same_numbers(shape):
+    np.testing.assert_array_equal(random.bits(KEY, shape), jax.random.bits(KEY, shape))
+    np.testing.assert_allclose(
+        random.uniform(KEY, shape, -2, 3),
+        jax.random.uniform(KEY, shape, minval=-2, maxval=3),
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(random.normal(KEY, shape), jax.random.normal(KEY, shape), atol=2e-6)
+
+
+def test_in_a_program_and_for_several_keys():
+    keys = jax.random.split(KEY, 3)
+    together = jax.jit(jax.vmap(lambda key: random.normal(key, (4, 5))))(keys)
+    for key, found in zip(keys, together, strict=True):
+        np.testing.assert_allclose(found, jax.random.normal(key, (4, 5)), atol=2e-6)
+
+
+def test_what_is_sooner(monkeypatch):
+    monkeypatch.setenv("GAN_CONV", "cpu")
+    low = functools.partial(jax.random.uniform, minval=-1.0, maxval=1.0)
+    assert random.sooner(jax.random.normal).func is random.normal
+    assert random.sooner(low).keywords == low.keywords
+    assert random.sooner(jax.random.bernoulli) is jax.random.bernoulli
+    with jax.enable_x64(True):
+        assert random.sooner(low) is low
+    monkeypatch.setenv("GAN_CONV", "native")
+    assert random.sooner(low) is low
+
+
+def test_a_step_draws_them(monkeypatch):
+    monkeypatch.setenv("GAN_CONV", "cpu")
+    found = parallel.draw(Env({}, None, {}), jax.random.uniform, KEY, (3, 4))
+    np.testing.assert_array_equal(found, random.uniform(KEY, (3, 4)))
+
+
+def test_apart_survives_the_compiler(monkeypatch):
+    """What is kept apart is a call in the compiled program, and the arrays are the same."""
+    monkeypatch.setenv("GAN_CONV", "cpu")
+    x = jnp.arange(12.0).reshape(3, 4)
+    program = jax.jit(lambda x: jnp.sin(cpu.apart(jnp.exp(x))).T).lower(x).compile()
+    np.testing.assert_allclose(program(x), jnp.sin(jnp.exp(x)).T, rtol=1e-5, atol=1e-5)
+    if jax.default_backend() == "cpu":
+        assert " call(" in program.as_text()

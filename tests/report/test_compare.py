@@ -1,0 +1,202 @@
+"""Runs beside each other: who belongs together, which scores may, whether differences are real, and the page."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+
+from gan_jax import cache, config, images, methods
+from gan_jax.commands import compare as command
+from gan_jax.commands import process
+from gan_jax.errors import InputError
+from gan_jax.metrics import significance
+from gan_jax.report import compare
+from gan_jax.settings import Run
+
+SOURCE = {
+    "name": "blocks",
+    "digest": "d",
+    "n": 100,
+    "size": 8,
+    "colors": 3,
+    "classes": [],
+    "counts": [],
+}
+PROTOCOL = {
+    "n_real": 100, "n_fake": 50, "repeats": 1, "seed": 0, "floor": "held-out images", "collapsed": "8 images, repeated",
+    "net": "random", "net_accuracy": None, "n_features": 4, "resize": "none", "split": "train", "size": 8, "data": "blocks",
+    "digest": "d", "reference": {"sha256": "0123456789abcdef", "mean": 1.0, "variance": 2.0}, "ema": True,
+    "sample_stats": "running",
+}  # fmt: skip
+
+
+def record(frechet, recall=None, **protocol):
+    def row(value, **more):
+        scores = {"frechet": value} | ({} if recall is None else {"recall": recall})
+        return {"n_real": 100, "n_fake": 50, "repeats": 1, **scores, **more}
+
+    rows = {
+        "real": row(0.1),
+        "model": row(frechet, frechet_se=0.2),
+        "untrained": row(50.0),
+        "collapsed": row(40.0),
+    }
+    return {"protocol": PROTOCOL | protocol, "classes": [], "rows": rows, "step": 20}
+
+
+def make_run(folder, seed=0, experiment="dcgan", scored=None, **hp):
+    """A finished run folder of 20 steps, as training and evaluation leave it."""
+    run = Run(data="npz:blocks.npz", size=8, batch=4, steps=20, seed=seed)
+    made = config.Config(
+        experiment, "gan", run, dataclasses.replace(methods.TABLE["gan"].Settings(), **hp), SOURCE
+    )
+    (folder / "samples").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(made.to_dict()))
+    rows = [
+        {"step": t, "disc/loss": seed + 1 / t, "gen/loss": 0.7, "wall": {"train_s": t}}
+        for t in (10, 20)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tiles = np.random.default_rng(seed).integers(0, 256, (4, 8, 8, 3), np.uint8)
+    images.save_png(folder / "samples" / "000020.png", images.grid(tiles, 2))
+    (folder / "DONE").write_text("")
+    if scored is not None:
+        cache.write_atomic(folder / "eval.json", json.dumps(scored))
+    return folder
+
+
+def systems(tmp_path, a=(5.0, 5.2, 5.1), b=(9.0, 9.3, 9.1)):
+    folders = [make_run(tmp_path / f"a{i}", i, scored=record(x)) for i, x in enumerate(a)]
+    folders += [make_run(tmp_path / f"b{i}", i, scored=record(x), lr=1e-3) for i, x in enumerate(b)]
+    return folders
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_system(tmp_path):
+    folders = systems(tmp_path)
+    found = compare.group(
+        [
+            compare.read(f)
+            for f in [folders[2], folders[4], folders[0], folders[1], folders[5], folders[3]]
+        ]
+    )
+    assert [s.name for s in found] == ["dcgan lr=0.0002", "dcgan lr=0.001"]
+    assert [[m.folder.name for m in s.members] for s in found] == [
+        ["a0", "a1", "a2"],
+        ["b0", "b1", "b2"],
+    ]
+    np.testing.assert_array_equal(compare.values(found[1], "frechet"), [9.0, 9.3, 9.1])
+    steps, losses = compare.series(found[0], "disc/loss")
+    np.testing.assert_array_equal(steps, [10, 20])
+    np.testing.assert_allclose(losses, [[0.1, 0.05], [1.1, 1.05], [2.1, 2.05]])
+
+
+def test_other_experiments_are_named_by_themselves_and_how_it_runs_does_not_matter(tmp_path):
+    a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b", experiment="gan", width=8)
+    raw = json.loads((b / "config.json").read_text())
+    raw["run"]["devices"] = 1
+    (b / "config.json").write_text(json.dumps(raw))
+    assert [s.name for s in compare.group([compare.read(a), compare.read(b)])] == ["dcgan", "gan"]
+    c = make_run(tmp_path / "c", 1, experiment="gan", width=8)
+    assert len(compare.group([compare.read(b), compare.read(c)])) == 1
+
+
+def test_the_same_run_twice_is_refused(tmp_path):
+    a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b")
+    with pytest.raises(InputError, match=r"a and .*b are the same run twice \(seed 0\)"):
+        compare.group([compare.read(a), compare.read(b)])
+
+
+@pytest.mark.parametrize(
+    "other", [{"n_fake": 60}, {"net": "classifier-1"}, {"ema": False}, {"size": 16}]
+)
+def test_scores_of_other_protocols_do_not_share_a_table(tmp_path, other):
+    a, b = (
+        make_run(tmp_path / "a", scored=record(5.0)),
+        make_run(tmp_path / "b", 1, scored=record(5.0, **other)),
+    )
+    with pytest.raises(InputError, match=r"cannot share a table: .*\. Evaluate both alike"):
+        compare.require_one_protocol(compare.group([compare.read(a), compare.read(b)]))
+
+
+def test_verdicts_over_seeds_and_between_two_runs(tmp_path):
+    found = compare.group([compare.read(f) for f in systems(tmp_path)])
+    assert compare.verdicts(found, "frechet") == [
+        significance.verdict(
+            "dcgan lr=0.0002",
+            [5.0, 5.2, 5.1],
+            "dcgan lr=0.001",
+            [9.0, 9.3, 9.1],
+            "Frechet distance",
+            3,
+        )
+    ]
+    assert "dcgan lr=0.0002 is better" in compare.verdicts(found, "frechet")[0]
+    single = compare.group([compare.read(tmp_path / "a0"), compare.read(tmp_path / "b0")])
+    assert (
+        "-4.000 (95 % interval from sampling -4.554 to -3.446): these two runs differ"
+        in compare.verdicts(single, "frechet")[0]
+    )
+
+
+def test_more_is_better_for_some_scores(tmp_path):
+    folders = [make_run(tmp_path / f"{c}{i}", i, scored=record(1.0, x + 0.01 * i), width=w)
+               for c, x, w in (("a", 0.3, 8), ("b", 0.8, 16)) for i in range(3)]  # fmt: skip
+    found = compare.group([compare.read(f) for f in folders])
+    assert compare.verdicts(found, "recall")[0].endswith("dcgan width=16 is better.")
+    assert "recall (higher is better)" in compare.text(found)
+
+
+def run(argv, capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "prepare_jax", lambda: None)
+        code = process.guarded(command.run, [str(word) for word in argv])
+    return code, capsys.readouterr()
+
+
+def test_command_writes_table_and_page(tmp_path, capsys):
+    out = tmp_path / "out"
+    code, said = run([*systems(tmp_path), f"--out={out}"], capsys)
+    assert (
+        code == 0
+        and "Frechet distance (lower is better)" in said.out
+        and "5.1000 +- 0.1000" in said.out
+    )
+    page = (out / "compare.html").read_text()
+    for expected in (
+        "dcgan lr=0.0002 against dcgan lr=0.001",
+        "Samples",
+        "Is the difference real?",
+        "What differs",
+        "0.001",
+    ):
+        assert expected in page
+    assert not re.findall(r'(?:src|href)="(?!data:)', page) and "<script" not in page
+    found = json.loads((out / "compare.json").read_text())["scores"]["frechet"]
+    assert found["dcgan lr=0.001"] == [9.0, 9.3, 9.1] and len(found["verdicts"]) == 1
+
+
+def test_unscored_runs_are_shown_without_scores(tmp_path, capsys):
+    folders = [make_run(tmp_path / "a"), make_run(tmp_path / "b", 1)]
+    code, said = run([*folders, f"--out={tmp_path / 'out'}"], capsys)
+    assert code == 0 and f"experiments.evaluate --workdir={folders[0]}" in said.err
+    assert "None yet" in (tmp_path / "out" / "compare.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ([], "Name two or more run folders"),
+        (["a"], "Name two or more run folders"),
+        (["nowhere", "neither"], "is not a run folder"),
+        (["a", "torn"], "run experiments.evaluate"),
+        (["a", "b", "--what=1"], "what"),
+    ],
+)
+def test_refusals(tmp_path, capsys, monkeypatch, argv, message):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "a")
+    (make_run(tmp_path / "torn", 1) / "eval.json").write_text('{"rows":')
+    code, said = run(argv, capsys)
+    assert code == 2 and message in said.err and said.err.count("\n") == 1

@@ -1,0 +1,342 @@
+import base64
+import io
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import errors, images
+from gan_jax.data import datasets
+from gan_jax.metrics import evaluate, features, memorization
+from gan_jax.report import page, run_page
+
+CLASSES = ("dark", "bright & <odd>")
+
+
+def make_run(folder, hp=None, steps=1000):
+    folder.mkdir()
+    (folder / "config.json").write_text(
+        json.dumps(
+            {
+                "experiment": "morpho",
+                "method": "distgan",
+                "run": {"data": "blocks", "steps": steps, "log_every": 10},
+                "hp": hp or {},
+                "source": {
+                    "name": "blocks",
+                    "digest": "d",
+                    "n": 1234,
+                    "size": 8,
+                    "colors": 3,
+                    "classes": list(CLASSES),
+                },
+            }
+        )
+    )
+    (folder / "samples").mkdir()
+    return folder
+
+
+def log(folder, steps, **values):
+    lines = [
+        json.dumps(
+            {
+                "step": t,
+                "disc/loss": 1.0 + 1 / t,
+                "gen/loss": 0.7,
+                "disc/ran": 1.0,
+                **values,
+                "wall": {
+                    "time": 10 + t,
+                    "steps_per_s": 5.5,
+                    "images_per_s": 352.0,
+                    "compile_s": 8.0,
+                    "train_s": t * 0.75,
+                    "evaluate_s": 1.0,
+                    "checkpoint_s": 0.5,
+                },
+            }
+        )
+        for t in steps
+    ]
+    (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines))
+
+
+def draw_samples(folder, steps):
+    for t in steps:
+        tiles = np.random.default_rng(t).integers(0, 256, (36, 8, 8, 3), np.uint8)
+        images.save_png(folder / "samples" / f"{t:06d}.png", images.grid(tiles, 6))
+
+
+def make_record():
+    def draw(seed, n):
+        return (
+            np.random.default_rng(seed)
+            .choice([40, 200], (n, 1, 1, 1))
+            .astype(np.uint8)
+            .repeat(4, 1)
+            .repeat(4, 2)
+        )
+
+    def apply(x):
+        bright = x[:, 0, 0, 0] > 120
+        return np.stack([x.mean((1, 2, 3)), x[:, 1, 1, 0]], 1), np.stack(
+            [~bright, bright], 1
+        ).astype(float)
+
+    real = datasets.Source(draw(0, 200), None, CLASSES, "blocks", "0123456789abcdef")
+    extractor = features.Extractor("net7", 0.875, np.eye(2), CLASSES, apply)
+    samplers = {
+        "model": lambda seed, n: draw(seed + 9, n),
+        "untrained": lambda seed, n: np.zeros((n, 4, 4, 1), np.uint8),
+    }
+    return evaluate.evaluate(
+        evaluate.look(extractor, real, "frechet,classes"), real, None, samplers, 50, 2, 0
+    )
+
+
+def charts(page):
+    """The text of every SVG plot in a page."""
+    return [
+        base64.b64decode(code).decode()
+        for code in re.findall(r"image/svg\+xml;base64,([^\"]+)", page)
+    ]
+
+
+def test_nothing_but_a_configuration(tmp_path):
+    path = run_page.write(make_run(tmp_path / "run"))
+    page = path.read_text()
+    assert path == tmp_path / "run" / "report.html"
+    for expected in (
+        "morpho on blocks",
+        "step 0 of 1,000",
+        "not finished",
+        "Nothing logged yet",
+        "None yet",
+        f"python -m experiments.evaluate --workdir={tmp_path / 'run'}",
+        "run.log_every",
+    ):
+        assert expected in page
+    assert "Where the time went" not in page and charts(page) == []
+
+
+def test_no_run_folder_is_refused(tmp_path):
+    with pytest.raises(errors.InputError, match="no readable config.json"):
+        run_page.write(tmp_path)
+    (tmp_path / "config.json").write_text("{torn")
+    with pytest.raises(errors.InputError, match="no readable config.json"):
+        run_page.write(tmp_path)
+
+
+def test_a_full_run_is_one_self_contained_page(tmp_path):
+    run = make_run(tmp_path / "run", steps=900)
+    log(
+        run,
+        range(10, 901, 10),
+        **{
+            "disc/real_prob": 0.6,
+            "disc/fake_prob": 0.4,
+            "disc/penalty": 0.1,
+            "recon/loss": 0.3,
+            "recon/gap": 0.01,
+            "eval/frechet": 3.0,
+        },
+    )
+    draw_samples(run, range(0, 901, 50))
+    (run / "eval.json").write_text(json.dumps(make_record() | {"step": 900}))
+    (run / "DONE").write_text("")
+    page = run_page.write(run).read_text()
+    for expected in (
+        "step 900 of 900 · finished",
+        "Newest samples, step 900",
+        "real (floor)",
+        "net7",
+        "87.5 %",
+        "Scores at step 900",
+        "Scores over training",
+        "Other logged values",
+        "Classes of the samples",
+        "Where the time went",
+        "910 s over all invocations",
+        "5.5 steps/s",
+        "675.0 s",
+    ):
+        assert expected in page
+    for absent in ("<script", "http:", "https:", "Not evaluated", "NaN", "2 ln 2"):
+        assert absent not in page
+    assert set(re.findall(r'src="([^,]{0,30})', page)) == {
+        "data:image/png;base64",
+        "data:image/svg+xml;base64",
+    }
+    assert page.count("data:image/png") == 1 + run_page.N_SNAPSHOTS
+    # classes; three losses, D's outputs, penalty; one score; one folded away (`ran` is not drawn)
+    assert len(charts(page)) == 1 + 5 + 1 + 1
+
+
+def test_equal_folders_give_equal_bytes(tmp_path):
+    run = make_run(tmp_path / "run")
+    log(run, range(10, 101, 10))
+    draw_samples(run, [0])
+    first = run_page.write(run).read_bytes()
+    assert run_page.write(run).read_bytes() == first
+
+
+def test_torn_and_repeated_lines(tmp_path):
+    run = make_run(tmp_path / "run")
+    log(run, [10, 20, 30, 20])
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write('{"step": 40, "disc/lo')
+    _, rows, _, _ = run_page.read(run)
+    assert [row["step"] for row in rows] == [10, 20, 30]
+    assert "step 30 of" in run_page.write(run).read_text()
+
+
+def test_snapshots_are_corners_evenly_spaced_in_time(tmp_path):
+    run = make_run(tmp_path / "run")
+    draw_samples(run, range(0, 2001, 100))
+    page = run_page.write(run).read_text()
+    shown = [
+        int(t.replace(",", "")) for t in re.findall(r"<figcaption>step ([\d,]+)</figcaption>", page)
+    ]
+    assert len(shown) == 8 and shown[0] == 0 and shown[-1] == 2000
+    assert max(np.diff(shown)) - min(np.diff(shown)) <= 100
+    corner = base64.b64decode(re.findall(r"image/png;base64,([^\"]+)", page)[-1])
+    assert (int.from_bytes(corner[16:20]), int.from_bytes(corner[20:24])) == (
+        35,
+        35,
+    )  # four tiles of 8 and three gaps
+
+
+@pytest.mark.parametrize(
+    "hp, disc, gen",
+    [
+        ({"loss": "ns"}, 2, 1),
+        ({"loss": "saturating"}, 2, -1),
+        ({"loss": "wasserstein"}, None, None),
+        ({"hinge": "off", "disc_weights": "schedule", "gen_loss": "score"}, 2, 0),
+        ({"hinge": "off", "disc_weights": "equal", "gen_loss": "ns"}, 3, 1),
+        ({"hinge": "corrected", "disc_weights": "schedule", "gen_loss": "score"}, None, None),
+    ],
+)
+def test_equilibrium_is_named_only_for_log_losses(tmp_path, hp, disc, gen):
+    run = make_run(tmp_path / "run", hp)
+    log(run, [10, 20])
+    page = run_page.write(run).read_text()
+    assert run_page.equilibrium(hp) == (
+        {} if disc is None else {"disc/loss": disc, "gen/loss": gen}
+    )
+    assert ("ln 2" in page) == (disc is not None)
+    if disc is not None:
+        assert f"{disc} ln 2 = {disc * math.log(2):.3f}" in page
+
+
+def test_long_curves_are_averaged_not_dropped(tmp_path):
+    points = np.stack(
+        [np.arange(6000), np.random.default_rng(0).random(6000)], 1
+    )  # 15 to each of 400
+    few = page.thin(points)
+    assert few.shape == (page.N_POINTS, 2)
+    np.testing.assert_allclose(few[1], points[15:30].mean(0))
+    np.testing.assert_array_equal(page.thin(points[:7]), points[:7])
+    run = make_run(tmp_path / "run")
+    log(run, range(1, 5001))
+    assert run_page.write(run).stat().st_size < 100_000
+
+
+def test_text_from_the_run_is_escaped(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "eval.json").write_text(json.dumps(make_record()))
+    config = json.loads((run / "config.json").read_text())
+    config["experiment"] = "<script>alert(1)</script>"
+    (run / "config.json").write_text(json.dumps(config))
+    page = run_page.write(run).read_text()
+    assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+def test_record_without_classes(tmp_path):
+    run = make_run(tmp_path / "run")
+    record = make_record()
+    for row in record["rows"].values():
+        for name in ("total_variation", "kl", "fractions", "fractions_corrected", "classes_5pct"):
+            row.pop(name)
+    (run / "eval.json").write_text(json.dumps(record | {"classes": []}))
+    page = run_page.write(run).read_text()
+    assert (
+        "Frechet distance" in page
+        and "Classes of the samples" not in page
+        and "total variation" not in page
+    )
+
+
+FOUND = {
+    "intended": 0.75,
+    "intended_per_class": [1.0, 0.5],
+    "coverage_per_class": [0.48, None],
+    "coverage_real_per_class": [0.96, None],
+    "diversity_per_class": [1.25, None],
+    "compared_per_class": [90, 3],
+    "intended_real": 0.99,
+    "intended_real_per_class": [1.0, 0.98],
+    "n_per_class": 100,
+    "k": 5,
+    "control": "as many held-out images",
+}
+
+
+def test_images_asked_for_by_class(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "eval.json").write_text(json.dumps(make_record()))
+    assert "asked for" not in run_page.write(run).read_text()
+    (run / "eval.json").write_text(json.dumps(make_record() | {"intended": FOUND}))
+    page = run_page.write(run).read_text()
+    for expected in (
+        "75.0 % of the images show the class they were asked for",
+        "they cover 50 % of what as many real images",
+        "<td>dark</td><td>100.0</td><td>100.0</td><td>0.480</td><td>0.960</td><td>1.250</td><td>90</td>",
+        "<td>bright &amp; &lt;odd&gt;</td><td>50.0</td><td>98.0</td><td>-</td><td>-</td><td>-</td><td>3</td>",
+        "neighbour number 5, beside that by as many held-out images of the class",
+    ):
+        assert expected in page
+    assert page.index("Scores") < page.index("asked for") < page.index("<summary>Configuration")
+
+
+@pytest.mark.parametrize("heldout", [True, False])
+def test_neighbours_follow_the_scores(tmp_path, heldout):
+    run, record = make_run(tmp_path / "run"), make_record()
+    (run / "eval.json").write_text(json.dumps(record))
+    assert "Nearest training images" not in run_page.write(run).read_text()
+
+    def make_source(seed, n):
+        images = np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 3), np.uint8)
+        return datasets.Source(images, None, (), "noise", f"digest-{seed}")
+
+    extractor = features.Extractor(
+        "net7", None, None, (), lambda x: (x[:, 0, :, 0].astype(np.float32), None)
+    )
+    real, held = make_source(0, 200), make_source(1, 50) if heldout else None
+    record["neighbours"], pictures = memorization.study(extractor, real, held, real.images[:30], 0)
+    (run / "eval.json").write_text(json.dumps(record))
+    page = run_page.write(run).read_text()  # the pictures are not there
+    assert (
+        page.index("Scores")
+        < page.index("Nearest training images")
+        < page.index("<h2>Training</h2>")
+    )
+    assert (
+        "Signs of copying: 100.0 % of the generated images" in page
+        and "generated to 200 training" in page
+    )
+    assert ("generated to 50 held-out" in page) == heldout and "data:image/png" not in page
+    for name, picture in pictures.items():
+        images.save_png(run / name, picture)
+    page = run_page.write(run).read_text()
+    shown = [
+        Image.open(io.BytesIO(base64.b64decode(c)))
+        for c in re.findall(r"image/png;base64,([^\"]+)", page)
+    ]
+    np.testing.assert_array_equal(np.concatenate(shown[:2], 1), pictures["neighbours.png"])
+    np.testing.assert_array_equal(np.concatenate(shown[2:], 1), pictures["neighbours_real.png"])
+    assert page.count("four at random") == 2 and page.count("The same for real images") == 2

@@ -1,0 +1,226 @@
+"""Runs are found and judged by their files; damage shows where it is and nowhere else; long logs are not read through."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gan_jax.rundir import run_lock
+from gan_jax.studio import files, health
+from gan_jax.studio.run_index import Library, Missing
+from tests.studio.making import record
+
+
+def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
+    make_run(tmp_path / "a", eval_json={"rows": {"model": {"frechet": 2.5, "frechet_se": 0.1}}})
+    found = Library(tmp_path).summary("a")
+    assert (found["step"], found["steps"], found["speed"], found["grid"], found["seed"]) == (
+        50,
+        1000,
+        10.0,
+        10,
+        3,
+    )
+    assert found["scores"] == {"frechet": 2.5} and found["health"] == health.STOPPED
+
+
+def test_names_are_paths_below_the_root_and_links_are_not_followed(tmp_path, make_run):
+    outside = make_run(tmp_path / "outside")
+    root = tmp_path / "root"
+    make_run(root / "study" / "one")
+    make_run(root / "two")
+    (root / "link").symlink_to(outside, target_is_directory=True)
+    library = Library(root)
+    assert list(library.names()) == ["study/one", "two"]
+    for name in (
+        "link",
+        "../outside",
+        "study/../two",
+        "/",
+        "",
+        ".",
+        "two/",
+        "two/samples",
+        "two\0",
+    ):
+        with pytest.raises(Missing):
+            library.folder(name)
+
+
+LAUNCH = {"state": "ended", "experiment": "gan", "flags": [], "ended": time.time() + 1000}
+CASES = {
+    "finished": ({"DONE": ""}, "finished", ""),
+    "stopped elsewhere": ({}, "stopped", ""),
+    "queued": ({"studio_json": {"state": "queued"}}, "queued", ""),
+    "withdrawn": ({"studio_json": {"state": "withdrawn"}}, "stopped", "queue"),
+    "refused": (
+        {"studio_json": LAUNCH | {"code": 2}, "console_log": "$ x\n--lr=0 is too small.\n"},
+        "refused",
+        "--lr=0",
+    ),
+    "diverged": (
+        {"studio_json": LAUNCH | {"code": 3}, "console_log": "Player 'gen' had ...\n"},
+        "diverged",
+        "gen",
+    ),
+    "collapsed": (
+        {"studio_json": LAUNCH | {"code": 3}, "console_log": "collapsed at step 9: x\n"},
+        "collapsed",
+        "x",
+    ),
+    "stopped": (
+        {"studio_json": LAUNCH | {"code": 4}, "console_log": "saved.\n"},
+        "stopped",
+        "saved",
+    ),
+    "killed": (
+        {"studio_json": LAUNCH | {"code": -9}, "console_log": "step 9\n"},
+        "crashed",
+        "signal 9",
+    ),
+    "failed": (
+        {"studio_json": LAUNCH | {"code": 1}, "console_log": "KeyError: 'a'\n"},
+        "crashed",
+        "KeyError",
+    ),
+    "parent killed": (
+        {"studio_json": {"state": "launched", "pid": 1}},
+        "crashed",
+        "without a word",
+    ),
+    "gone on elsewhere": ({"studio_json": LAUNCH | {"code": 1, "ended": 1.0}}, "stopped", ""),
+    "finished elsewhere": ({"studio_json": LAUNCH | {"code": 1}, "DONE": ""}, "finished", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_how_a_run_stands(tmp_path, make_run, case):
+    made, stands, why = CASES[case]
+    make_run(tmp_path / "a", **made)
+    found = Library(tmp_path).summary("a")
+    assert found["health"] == stands and why in found["why"]
+
+
+def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
+    folder = make_run(tmp_path / "a", DONE="")
+    hold = (
+        f"import pathlib, time; from gan_jax.rundir import run_lock\nwith run_lock.claim(pathlib.Path({str(folder)!r})): "
+        "print(1, flush=1); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        found = Library(tmp_path).summary("a")
+        assert found["health"] == health.RUNNING and found["left"] == pytest.approx(
+            95
+        )  # (1000 - 50) / 10
+        assert run_lock.holder(folder) == process.pid
+    finally:
+        process.kill()
+        process.wait()
+    assert run_lock.holder(folder) is None and not run_lock.is_claimed(folder)
+
+
+def test_looking_at_a_lock_does_not_keep_a_run_out(tmp_path):
+    """A claim that meets a look, which holds the lock for an instant, waits for it."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    look = (
+        f"import fcntl, time\nwith open({str(folder / '.lock')!r}, 'w') as f: "
+        "fcntl.flock(f, fcntl.LOCK_SH); print(1, flush=1); time.sleep(.1)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", look], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    with run_lock.claim(folder):
+        pass
+    process.wait()
+
+
+DEEP = "[" * 100_000
+BROKEN = {
+    "no config": {"config_json": None},
+    "torn config": {"config_json": '{"experiment": "gan", "run": {'},
+    "config of another version": {"config_json": {"name": "gan"}},
+    "config of other types": {
+        "config_json": {
+            "experiment": 1,
+            "method": [],
+            "run": {"steps": "9", "seed": None},
+            "source": {},
+        }
+    },
+    "config is a list": {"config_json": "[]"},
+    "config is deep": {"config_json": DEEP},
+    "config is bytes": {"config_json": "\x00\x01"},
+    "torn eval": {"eval_json": "{"},
+    "infinite eval": {"eval_json": '{"rows": {"model": {"frechet": 1e999}}}'},
+    "deep studio": {"studio_json": DEEP},
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_damage_shows_as_such_and_harms_no_other(tmp_path, make_run, case):
+    make_run(tmp_path / "bad", **BROKEN[case])
+    make_run(tmp_path / "good")
+    bad, good = Library(tmp_path).all()
+    assert bad["health"] == health.UNREADABLE and ".json" in bad["why"]
+    assert good["health"] == health.STOPPED
+    json.dumps([bad, good], allow_nan=False)
+
+
+ODD = {
+    "torn end": record(10) + '{"step": 20, "disc/l',
+    "not JSON": "x\n" * 10,
+    "NaN": record(10) + '{"step": 20, "disc/loss": NaN}\n',
+    "infinite": record(10) + '{"step": 20, "disc/loss": 1e999}\n',
+    "huge whole number": record(10) + '{"step": 20, "disc/loss": ' + "9" * 5000 + "}\n",
+    "no step": record(10) + '{"disc/loss": 1}\n',
+    "deep": record(10) + DEEP + "\n",
+    "wall is text": record(10) + '{"step": "x", "wall": "y"}\n',
+    "a line of a megabyte": record(10) + '{"step": 20, "a": "' + "x" * 2**20 + '"}\n',
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_the_last_readable_record_counts(tmp_path, make_run, case):
+    make_run(tmp_path / "a", metrics_jsonl=ODD[case])
+    found = Library(tmp_path).summary("a")
+    assert found["step"] in (
+        (0,) if case == "not JSON" else (10, 0) if "megabyte" in case else (10,)
+    )
+    assert found["health"] == health.STOPPED
+    json.dumps(found, allow_nan=False)
+
+
+def test_pipes_and_links_are_not_opened(tmp_path, make_run):
+    folder = make_run(tmp_path / "a", config_json=None)
+    os.mkfifo(folder / "config.json")  # opening it as usual would wait without end
+    assert Library(tmp_path).summary("a")["health"] == health.UNREADABLE
+    (tmp_path / "secret").write_text("{}")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError):
+        files.open_regular(folder / "link")
+
+
+def test_two_hundred_long_runs_are_listed_at_once(tmp_path, make_run):
+    """200 folders of 100,000 lines each: below a second, from their ends alone; unchanged ones are not read again."""
+    first = make_run(tmp_path / "000", records=0)
+    lines = "".join(record(10 * i) for i in range(1, 1001))
+    with open(first / "metrics.jsonl", "w") as file:
+        for _ in range(100):
+            file.write(lines)
+    for i in range(1, 200):
+        make_run(tmp_path / f"{i:03d}", metrics_jsonl=None)
+        os.link(first / "metrics.jsonl", tmp_path / f"{i:03d}" / "metrics.jsonl")
+    library = Library(tmp_path)
+    start = time.process_time()
+    found = library.all()
+    seconds = time.process_time() - start
+    assert len(found) == 200 and all(run["step"] == 10_000 for run in found)
+    assert seconds < 1
+    start = time.process_time()
+    library.all()
+    assert time.process_time() - start < 0.2

@@ -1,0 +1,256 @@
+"""What the worker makes is what the commands make; bad pictures are refused in a sentence; it may die, and its caller not."""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import signal
+import struct
+import time
+import zlib
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_jax import images
+from gan_jax.commands import process, sample, train
+from gan_jax.core.state import fresh
+from gan_jax.errors import InputError
+from gan_jax.rundir import checkpoint, run_folder
+from gan_jax.studio import sampling_tasks, worker
+from gan_jax.studio.forms import Asked
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """folder(name): a run folder of a smoke flagfile, saved before its first step."""
+    made, root = {}, tmp_path_factory.mktemp("runs")
+
+    def make(name):
+        if name not in made:
+            argv = [f"--flagfile={name}_smoke", "--data=galaxies:256", f"--workdir={root / name}"]
+            _, place, unopened, _ = train.configure(name, argv)
+            _, config, _, _ = train.open_data(place, unopened, False)
+            with run_folder.claim(place):
+                run_folder.begin(place, config)
+                with checkpoint.Store(place) as store:
+                    store.save(5, fresh(config.build(), 0), {"steps": np.zeros(())})
+            made[name] = place
+        return made[name]
+
+    return make
+
+
+def pixels(file):
+    return np.asarray(Image.open(io.BytesIO(file)))
+
+
+def test_what_can_be_tried_is_told(folder):
+    found = sampling_tasks.look(folder("mgan"))
+    assert (
+        found["checkpoints"] == [5]
+        and found["by"] == "generator"
+        and found["kinds"][0] == "generator 1"
+    )
+    assert found["z_dim"] == 8 and not found["points"]
+    json.dumps(found)
+
+
+@pytest.mark.parametrize("name", ["morpho", "mgan"])
+def test_sampled_images_are_those_of_the_command(folder, tmp_path, name):
+    out = tmp_path / "a.npz"
+    sample.run(
+        [
+            f"--workdir={folder(name)}",
+            "--form=npz",
+            "--n=70",
+            "--seed=3",
+            "--truncation=0.7",
+            f"--out={out}",
+        ]
+    )
+    wanted = np.load(out)
+    found = sampling_tasks.sample(folder(name), Asked(n=70, seed=3, truncation=0.7))
+    assert all(
+        np.array_equal(pixels(file), image)
+        for file, image in zip(found["images"], wanted["images"], strict=True)
+    )
+    assert found["kinds"] is None or found["kinds"] == wanted["labels"].tolist()
+    saved = np.load(
+        io.BytesIO(sampling_tasks.save(folder(name), Asked(n=70, seed=3, truncation=0.7), "npz"))
+    )
+    assert np.array_equal(saved["images"], wanted["images"]) and saved["z"].shape == (70, 8)
+    assert abs(saved["z"]).max() <= 0.7
+    grid = pixels(sampling_tasks.save(folder(name), Asked(n=70, seed=3, truncation=0.7), "png"))
+    assert np.array_equal(grid, images.grid(wanted["images"], 9))
+
+
+def test_a_chosen_kind_is_made_throughout(folder):
+    drawn, second = (
+        sampling_tasks.sample(folder("mgan"), Asked(n=9, kind=kind)) for kind in (-1, 1)
+    )
+    assert second["kinds"] == [1] * 9 and drawn["kinds"] != second["kinds"]
+    same = [i for i, kind in enumerate(drawn["kinds"]) if kind == 1]
+    assert same and all(drawn["images"][i] == second["images"][i] for i in same)
+    with pytest.raises(InputError, match="3 kinds"):
+        sampling_tasks.sample(folder("mgan"), Asked(kind=3))
+
+
+def test_a_path_joins_two_samples_and_a_slider_moves_one(folder):
+    asked = Asked(n=9)
+    found = sampling_tasks.sample(folder("morpho"), asked)
+    second = dataclasses.replace(asked, kind=1)
+    ends = sampling_tasks.sample(folder("mgan"), second)["images"]
+    way = sampling_tasks.path(folder("mgan"), second, 2, 7)
+    assert (
+        len(way) == sampling_tasks.STEPS
+        and way[0] == ends[2]
+        and way[-1] == ends[7]
+        and len({*way}) > 2
+    )
+    way = sampling_tasks.path(folder("morpho"), asked, 2, 7)  # with statistics of the batch
+    assert len(way) == sampling_tasks.STEPS_BATCH and way[0] == found["images"][2]
+    near = np.abs(pixels(way[-1]).astype(float) - pixels(found["images"][7])).mean()
+    assert near < np.abs(pixels(way[-1]).astype(float) - pixels(found["images"][2])).mean() / 2
+    still = sampling_tasks.moved(folder("morpho"), asked, 4, [])
+    assert still == found["images"][4]
+    assert sampling_tasks.moved(folder("morpho"), asked, 4, [[0, 3.0]]) != still
+    for call in (lambda: sampling_tasks.path(folder("morpho"), asked, 0, 9), lambda: sampling_tasks.moved(folder("morpho"), asked, -1, []),
+                 lambda: sampling_tasks.moved(folder("morpho"), asked, 0, [[8, 0.0]]),
+                 lambda: sampling_tasks.moved(folder("morpho"), asked, 0, [[0, float("nan")]])):  # fmt: skip
+        with pytest.raises(InputError):
+            call()
+
+
+def test_neighbours_are_the_nearest_of_the_training_images(folder):
+    asked = Asked(n=4)
+    found = sampling_tasks.near(folder("morpho"), asked, 1)
+    source, _ = run_folder.data(run_folder.load(folder("morpho")).config)
+    made = pixels(sampling_tasks.sample(folder("morpho"), asked)["images"][1]).astype(float)
+    distances = np.sqrt(((source.images - made) ** 2).mean((1, 2, 3)))
+    np.testing.assert_allclose(
+        found["distances"], np.sort(distances)[: sampling_tasks.NEAR], rtol=1e-12
+    )
+    assert np.array_equal(pixels(found["images"][0]), source.images[distances.argmin()])
+
+
+def test_checkpoints_that_are_gone_and_runs_of_another_kind_are_refused(folder, tmp_path):
+    for call in (lambda: sampling_tasks.sample(folder("morpho"), Asked(checkpoint="7")),
+                 lambda: sampling_tasks.sample(folder("morpho"), Asked(checkpoint="../5")),
+                 lambda: sampling_tasks.sample(folder("colorize"), Asked()),
+                 lambda: sampling_tasks.colorize(folder("morpho"), b""),
+                 lambda: sampling_tasks.look(tmp_path), lambda: sampling_tasks.compared([folder("morpho")])):  # fmt: skip
+        with pytest.raises(InputError):
+            call()
+
+
+def test_runs_beside_each_other_make_one_page(folder):
+    found = sampling_tasks.compared([folder("morpho"), folder("mgan")])
+    assert found.startswith("<!doctype html>") and "<script" not in found
+
+
+def picture(kind="PNG", size=(40, 30), mode="RGB", **options):
+    """An image file of chance."""
+    shape = (*size[::-1], len(mode)) if len(mode) > 1 else size[::-1]
+    drawn = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, shape, np.uint8), mode if len(mode) > 1 else "L"
+    )
+    file = io.BytesIO()
+    drawn.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind, mode", [("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "L"), ("JPEG", "RGB"), ("WEBP", "RGB")]
+)
+def test_pictures_are_coloured_beside_gray_and_original(folder, kind, mode):
+    gray, made, original = (
+        pixels(file)
+        for file in sampling_tasks.colorize(folder("colorize"), picture(kind, mode=mode))
+    )
+    assert gray.shape == made.shape == original.shape == (16, 16, 3)
+    assert np.array_equal(gray[..., 0], gray[..., 2]) and not np.array_equal(gray, made)
+
+
+def test_a_coloured_picture_is_what_the_run_makes_of_it(folder):
+    found = sampling_tasks.opened(folder("colorize"), "newest")
+    given = sampling_tasks.decoded(picture(size=(16, 16)), 16)[None]
+    wanted = found.sampler(found.trained.state.vars(True), jax.random.key(0), 1, given)[0]
+    assert np.array_equal(
+        pixels(sampling_tasks.colorize(folder("colorize"), picture(size=(16, 16)))[1]), wanted
+    )
+
+
+def animated():
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    file = io.BytesIO()
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def bomb(width, height):
+    """A PNG of a few bytes that says it is enormous, and unpacks to much."""
+    chunk = lambda kind, data: (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    )
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(10**7)))
+        + chunk(b"IEND", b"")
+    )
+
+
+BAD = {
+    "nothing": b"",
+    "no picture": b"GIF89a not quite",
+    "text": b"<svg onload=alert(1)>",
+    "another type": picture("TIFF"),
+    "gif": picture("GIF", mode="L"),
+    "truncated": picture()[:-500],
+    "truncated JPEG": picture("JPEG")[:200],
+    "header alone": picture()[:33],
+    "animated": animated(),
+    "bomb": bomb(60_000, 60_000),
+    "large": bomb(8000, 8000),
+    "wide": bomb(2**31 - 1, 1),
+    "too small": picture(size=(15, 40)),
+    "chance": np.random.default_rng(0).bytes(1000),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_pictures_are_refused_in_a_sentence(case):
+    start = time.process_time()
+    with pytest.raises(InputError, match="The picture") as found:
+        sampling_tasks.decoded(BAD[case], 16)
+    assert "/" not in str(found.value).replace("and/or", "") and time.process_time() - start < 5
+
+
+def test_the_worker_answers_refuses_and_comes_back(folder):
+    """In its own process: results and refusals arrive, and after its death or a task without end the next task is done."""
+    found = worker.Worker(process.prepare_jax, seconds=60)
+    try:
+        assert found.ask("look", folder("morpho"))["checkpoints"] == [5]
+        with pytest.raises(InputError, match="no checkpoint"):
+            found.ask("look", pathlib.Path("/nowhere"))
+        with pytest.raises(InputError, match="It failed"):
+            found.ask("no such task")
+        os.kill(found._process.pid, signal.SIGKILL)
+        found._process.join()
+        assert found.ask("look", folder("morpho"))["checkpoints"] == [5]
+        os.kill(found._process.pid, signal.SIGSTOP)
+        found._seconds = 0.5
+        with pytest.raises(InputError, match="given up"):
+            found.ask("look", folder("morpho"))
+    finally:
+        found.close()
+
+
+def test_asked_is_what_the_command_can_do():
+    names = {f.name for f in dataclasses.fields(Asked)}
+    assert names - {f.name for f in dataclasses.fields(sample.Settings)} == set()

@@ -1,0 +1,316 @@
+"""The watch: what it measures, when it warns, that a run made to collapse is told from those that learn, and how one ends."""
+
+import dataclasses
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+from scipy.spatial import distance
+
+from gan_jax import config as configs
+from gan_jax.commands import process
+from gan_jax.core.state import init
+from gan_jax.core.step import env_of
+from gan_jax.data import datasets
+from gan_jax.errors import Collapsed, InputError
+from gan_jax.methods import colorize, gan
+from gan_jax.report import run_page
+from gan_jax.rundir import log
+from gan_jax.settings import Run
+from gan_jax.training import monitor, training_loop
+from tests import methods_small
+
+CONFIG = {"hp": {"ema": 0.0}, "source": {"counts": [10, 10]}}
+RUN = Run(
+    data="toys:gaussians8",
+    batch=64,
+    steps=1000,
+    log_every=50,
+    sample_every=0,
+    save_every=0,
+    devices=1,
+    steps_per_dispatch=50,
+)
+HP = gan.Settings(net="mlp", width=32, depth=2, z_dim=4, ema=0.9, init="he", lr=1e-3)
+COLLAPSING = {
+    "lr": 1e-2,
+    "lr_disc": 1e-6,
+}  # D stands still, so G puts everything where D's answer is highest
+
+
+def judged(values, name="watch/diversity", config=CONFIG):
+    """Warnings at each of several records that hold one value."""
+    health = monitor.Health(config)
+    return [health.add({"step": 10 * i, name: value}) for i, value in enumerate(values, 1)]
+
+
+@pytest.mark.parametrize("size, channels", [(1, 2), (8, 3), (64, 1)])
+def test_spread_is_the_mean_rms_difference_of_pairs(size, channels):
+    x = np.random.default_rng(0).integers(0, 256, (7, size, size, channels), np.uint8)
+    rms = distance.pdist(x.reshape(7, -1).astype(float)) / np.sqrt(size * size * channels)
+    np.testing.assert_allclose(monitor.spread(x), rms.mean(), rtol=1e-12)
+
+
+def test_spread_of_known_sets():
+    flat = np.full((2, 8, 8, 3), 10, np.uint8)
+    assert monitor.spread(flat) == 0
+    flat[1] = 17
+    assert monitor.spread(flat) == 7
+    assert monitor.spread(flat[:1]) == 0
+    large = np.zeros((2, 200, 200, 1), np.uint8)  # every fourth row and column
+    large[1, ::4, ::4] = 5
+    assert monitor.spread(large) == 5
+
+
+def test_low_values_warn_after_the_beginning_and_enough_of_them():
+    low, fine = "watch/diversity low", 0.9
+    beginning = [fine] * monitor.WARM_RECORDS
+    assert judged([0.1] * (monitor.WARM_RECORDS + 4))[-1] == []
+    assert judged([0.1] * (monitor.WARM_RECORDS + 5))[-1] == [low]
+    assert judged([*beginning, fine, *[0.4] * 4])[-1] == []
+    assert judged([*beginning, fine, *[0.4] * 5])[-1] == [low]  # half of its best is 0.45
+    assert judged([*beginning, 0.7, *[0.4] * 50])[-1] == []
+    assert (
+        judged([*[3.0] * monitor.WARM_RECORDS, 0.7, *[0.4] * 50])[-1] == []
+    )  # noise, before it learned, is no best
+    assert judged([*beginning, fine, *[0.4, 0.4, 0.5, 0.4] * 5])[-1] == []
+
+
+def test_a_warning_ends_when_all_is_well_for_long_enough():
+    values = [*[0.9] * 11, *[0.1] * 5, *[0.9] * 4, 0.1, *[0.9] * 5]
+    found = judged(values)
+    holds = ["watch/diversity low" in warnings for warnings in found]
+    assert holds == [*[False] * 15, *[True] * 10, False]
+    records = [{"step": i, "warnings": w} if w else {"step": i} for i, w in enumerate(found)]
+    assert monitor.episodes(records) == [("watch/diversity low", 15, 25)]
+    assert monitor.episodes(records[:20]) == [("watch/diversity low", 15, None)]
+
+
+def test_what_is_on_its_way_back_is_no_warning():
+    slow = [0.01] * 10 + list(
+        0.01 * 1.2 ** np.arange(20)
+    )  # as the averaged generator begins; 0.32 at last
+    assert not any(judged(slow))
+    assert judged(slow[:20] + [slow[19]] * 6)[-1] == []
+    assert judged(slow[:20] + [slow[19]] * 10)[-1] == ["watch/diversity low"]
+
+
+def test_the_beginning_lasts_as_long_as_the_average_remembers():
+    config = {**CONFIG, "hp": {"ema": 0.99}}  # 300 steps, the records being 10 steps apart
+    first = [bool(w) for w in judged([0.1] * 40, config=config)].index(True)
+    assert first + 1 == 29 + 5
+
+
+def test_gradients_and_penalties_are_compared_with_their_own_past():
+    for scale in (1e-6, 1.0, 1e6):
+        usual = [scale] * 15
+        assert judged([*usual, *[29 * scale] * 5], "gen/grad_norm")[-1] == []
+        assert judged([*usual, *[31 * scale] * 5], "gen/grad_norm")[-1] == ["gen/grad_norm high"]
+        assert judged([*usual, *[1e-4 * scale] * 5], "gen/grad_norm")[-1] == ["gen/grad_norm low"]
+        assert judged([*usual, *[31 * scale] * 5], "disc/penalty")[-1] == ["disc/penalty high"]
+        assert judged([*usual, *[0.0] * 5], "disc/penalty")[-1] == []
+    assert not any(judged([0.0] * 30, "disc/penalty"))  # a run without one
+
+
+def test_one_class_counts_unless_the_data_are_of_one_class():
+    name = "watch/largest_class"
+    assert judged([0.95] * 12, name)[-2:] == [[], [f"{name} high"]]
+    assert not any(judged([0.95] * 20, name, {**CONFIG, "source": {"counts": [70, 30]}}))
+    health = monitor.Health(CONFIG)
+    for i in range(1, 40):  # scored at every third record: in between it stays what it was
+        warnings = health.add({"step": i, **({name: 0.95} if i % 3 == 0 else {})})
+    assert warnings == [f"{name} high"] and health.began == {f"{name} high": 15}
+    assert "0.95, above 0.9: nearly all" in health.text(warnings[0])
+
+
+def test_names_of_other_values_are_not_judged():
+    """MGAN logs a loss term by the name of diversity."""
+    assert not any(judged([0.0] * 30, "gen/diversity"))
+
+
+@pytest.mark.parametrize("case", methods_small.CASES)
+def test_every_method_logs_what_is_judged(case):
+    method = methods_small.build(case)
+    (disc,) = [player for player in method.players if player.name == "disc"]
+    batch = methods_small.batch(1, 4, colors=methods_small.shape(case).colors)
+    batch = {name: leaf[0] for name, leaf in batch.items()}
+    key = jax.random.key(0)
+    _, (_, logged) = jax.eval_shape(
+        lambda: disc.loss(env_of(method), init(method, key).vars(), batch, key)
+    )
+    assert {"real_prob", "fake_prob", "penalty"} <= set(logged)
+
+
+@pytest.mark.parametrize("made, expected", [("gray", 0.0), ("given", 1.0)])
+def test_of_colorization_the_colours_are_compared(made, expected):
+    images = np.random.default_rng(0).integers(0, 256, (80, 16, 16, 3), np.uint8)
+    source = datasets.Source(images, None, (), "test", "0")
+    hp = dataclasses.replace(colorize.Settings(), width=4)
+    config = configs.Config("colorize", "colorize", RUN, hp, configs.describe(source))
+
+    def sampler(vs, key, n, given):
+        gray = np.asarray(colorize.gray(given.astype(np.float32))).round().astype(np.uint8)
+        return given if made == "given" else np.broadcast_to(gray, given.shape)
+
+    looking = monitor.Watch(config, config.build(), sampler, source, images, [], print)
+    found = looking.look(
+        None, {"step": 1, "disc/real_prob": 0.75, "disc/fake_prob": 0.25}, [0.6, 0.395, 0.005]
+    )
+    assert found["watch/diversity"] == pytest.approx(expected, abs=0.01)
+    assert (found["watch/gap"], found["watch/modes"], found["watch/largest_class"]) == (0.5, 2, 0.6)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return datasets.load(RUN.data, datasets.View(8))
+
+
+def run(workdir, source, hp=None, **changes):
+    settings = dataclasses.replace(RUN, **changes)
+    config = configs.Config(
+        "gan", "gan", settings, dataclasses.replace(HP, **(hp or {})), configs.describe(source)
+    )
+    configs.validate_settings(settings, config.hp, 1)
+    workdir.mkdir(exist_ok=True)
+    (workdir / "config.json").write_text(json.dumps(config.to_dict()))
+    return training_loop.train(config, workdir, source)
+
+
+def records(workdir):
+    return [
+        {k: v for k, v in r.items() if k != "wall"} for r in log.read(workdir / "metrics.jsonl")
+    ]
+
+
+WGAN_GP = {
+    "loss": "wasserstein",
+    "penalty": "wgan_gp",
+    "lambda_p": 0.1,
+    "n_disc": 5,
+    "beta1": 0.0,
+    "beta2": 0.9,
+}
+
+
+@pytest.mark.parametrize("hp", [{}, WGAN_GP])
+def test_runs_that_learn_are_not_warned(toy, tmp_path, capfd, hp):
+    run(tmp_path, toy, hp)
+    found = records(tmp_path)
+    assert not any("warnings" in r for r in found) and "WARNING" not in capfd.readouterr().out
+    assert 0.8 < found[-1]["watch/diversity"] < 1.2
+    assert ("watch/gap" in found[-1]) == (hp.get("loss") != "wasserstein")
+    assert "<h2>Warnings</h2>" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def collapsed(toy, tmp_path_factory):
+    """(folder, digest) of a run made to collapse, trained to its end."""
+    folder = tmp_path_factory.mktemp("collapsed")
+    return folder, run(folder, toy, COLLAPSING)
+
+
+def test_a_run_made_to_collapse_is_warned(collapsed):
+    found = records(collapsed[0])
+    assert found[-1]["watch/diversity"] < 0.01
+    assert ["watch/diversity low" in r.get("warnings", []) for r in found] == [
+        *[False] * 14,
+        *[True] * 6,
+    ]
+    page = (collapsed[0] / "report.html").read_text()
+    assert page.index("<h2>Warnings</h2>") < page.index("<h2>Samples</h2>")
+    assert (
+        "since step 750</td><td>watch/diversity low</td><td>generated images are much more alike"
+        in page
+    )
+    assert "Shaded: healthy, 0.35 or more." in page
+
+
+def test_stop_on_collapse_saves_says_why_and_stays_stopped(toy, tmp_path, capfd, collapsed):
+    pytest.importorskip("tensorboardX")
+    words = "collapsed at step 750: watch/diversity is .* Stopped at step 750 of 1000; saved. .*--nostop_on_collapse"
+    for start in ("started at step 0", "resumed at step 750"):
+        with pytest.raises(Collapsed, match=words):
+            run(tmp_path, toy, COLLAPSING, stop_on_collapse=True)
+        assert f"{start} of 1000" in capfd.readouterr().out
+        assert len(records(tmp_path)) == 15 and not (tmp_path / "DONE").exists()
+        assert "since step 750" in (tmp_path / "report.html").read_text()
+    assert run(tmp_path, toy, COLLAPSING, stop_on_collapse=False, tensorboard=True) == collapsed[1]
+    assert records(tmp_path) == records(collapsed[0])
+    assert "WARNING" not in capfd.readouterr().out  # it was said when it began
+    events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
+    assert b"watch/diversity" in events and b"warnings" not in events
+
+
+@pytest.mark.parametrize("at", [600, 800])
+def test_a_resumed_run_says_the_same(toy, tmp_path, monkeypatch, collapsed, at):
+    advance = training_loop.Loop._dispatch
+
+    def dispatch(loop):
+        advance(loop)
+        if loop.t == at:
+            os.kill(os.getpid(), training_loop.signal.SIGTERM)
+
+    monkeypatch.setattr(training_loop.Loop, "_dispatch", dispatch)
+    with pytest.raises(training_loop.Stopped):
+        run(tmp_path, toy, COLLAPSING)
+    monkeypatch.undo()
+    assert run(tmp_path, toy, COLLAPSING) == collapsed[1]
+    assert records(tmp_path) == records(collapsed[0])
+
+
+def test_the_watch_changes_nothing_but_the_records(toy, tmp_path, collapsed):
+    assert run(tmp_path, toy, COLLAPSING, watch=False) == collapsed[1]
+    theirs = [
+        {k: v for k, v in r.items() if not k.startswith("watch/") and k != "warnings"}
+        for r in records(collapsed[0])
+    ]
+    assert records(tmp_path) == theirs
+    with pytest.raises(InputError, match="--stop_on_collapse needs the watch"):
+        run(tmp_path / "refused", toy, watch=False, stop_on_collapse=True)
+
+
+def test_a_collapsed_command_exits_with_3(capsys):
+    def body(argv):
+        raise Collapsed("collapsed at step 750")
+
+    assert process.guarded(body, []) == 3
+    assert capsys.readouterr().err == "collapsed at step 750\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "hp, expected",
+    [({}, set()), ({"lr": 3e-3, "lr_disc": 1e-5}, {"watch/diversity low", "watch/gap low"})],
+)
+def test_galaxies(tmp_path, hp, expected):
+    """DCGAN at its quick settings learns; with a D that hardly moves it makes one picture of noise."""
+    source = datasets.load("galaxies:2000", datasets.View(32))
+    changes = {
+        "data": "galaxies:2000",
+        "size": 32,
+        "batch": 32,
+        "steps": 600,
+        "log_every": 20,
+        "steps_per_dispatch": 1,
+    }
+    own = {"net": "dcgan", "width": 16, "z_dim": 100, "init": "normal", "ema": 0.98}
+    run(tmp_path, source, {**own, **hp}, **changes)
+    assert {w for r in records(tmp_path) for w in r.get("warnings", [])} == expected
+
+
+def test_bands_of_the_report():
+    assert run_page.healthy((0.35, np.inf)) == " Shaded: healthy, 0.35 or more."
+    assert (
+        run_page.healthy((-np.inf, 3.0))
+        == run_page.healthy((0.0, 3.0))
+        == " Shaded: healthy, up to 3."
+    )
+    assert (
+        run_page.healthy((-0.1, 0.9)) == " Shaded: healthy, -0.1 to 0.9."
+        and run_page.healthy(None) == ""
+    )
+    rows = [{"step": i, "a/b": 0.5} for i in range(5)]
+    plain, banded = run_page.curve(rows, ["a/b"]), run_page.curve(rows, ["a/b"], band=(0.7, np.inf))
+    assert plain != banded == run_page.curve(rows, ["a/b"], band=(0.7, np.inf))
