@@ -1,62 +1,129 @@
-"""A run's configuration: everything its numbers depend on, checked, stored as config.json, compared on resume."""
+"""A run's configuration: everything that its numbers depend on, checked, compared and prepared.
+
+`Config` holds what the user chose. `prepare` opens the data that it names and builds the method:
+`Prepared` is all that training needs.
+"""
 
 import dataclasses
-import json
-import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_jax import methods, metrics
+from gan_jax.core.method import Method
+from gan_jax.data import datasets
+from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
-from gan_jax.methods import base
+from gan_jax.methods.base import DataSpec
 from gan_jax.metrics import evaluate
-from gan_jax.settings import Run, check
+from gan_jax.settings import RunSettings, check
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """experiment: the command's name. method: key of methods.TABLE. run: settings.Run. hp: the method's Settings.
-    source: {"name", "digest", "n", "size", "colors", "classes", "counts"} of the training data."""
+    """What a user chose for one run."""
 
-    experiment: str
-    method: str
-    run: Run
-    hp: Any
-    source: dict
+    experiment: str  # name of the command
+    method: str  # key of methods.TABLE
+    run: RunSettings
+    hp: Any  # the method's Settings
 
-    def shape(self):
-        """The base.Shape of the training data."""
-        found = self.source
-        return base.Shape(
-            found["size"], found["colors"], tuple(found["classes"]), tuple(found.get("counts", ()))
-        )
+    @property
+    def data_options(self) -> DataOptions:
+        """How the data set is read."""
+        run = self.run
+        return DataOptions(run.size, run.crop, run.labels, run.skip_bad_images)
 
-    def build(self):
-        """The step.Method of this run."""
-        return methods.TABLE[self.method].build(self.hp, self.shape(), self.run.steps)
+    def build(self, spec: DataSpec) -> Method:
+        """Build the method for data of this kind.
 
-    def to_dict(self):
-        """Nested dict of JSON values."""
+        Raises:
+          InputError: settings of the method contradict each other or the data.
+        """
+        module = methods.TABLE[self.method]
+        module.check(self.hp, spec)
+        return module.build(self.hp, spec, self.run.steps)
+
+    def to_dict(self) -> dict:
+        """Return a nested dict of JSON values."""
         return dataclasses.asdict(self)
 
 
-def describe(source):
-    """The part of a data.datasets.Source that config.json records."""
-    n, size, _, colors = source.images.shape
+class Prepared(NamedTuple):
+    """A configuration whose data are open and whose method is built."""
+
+    config: Config
+    dataset_info: dict[str, Any]  # see `describe`
+    method: Method
+    train: Dataset
+    test: Dataset | None  # None where there is no test split, or where training needs none
+
+    @property
+    def pool(self):
+        """Images that conditions are taken from, uint8 [N, H, W, C]; None where none are needed."""
+        needed = self.method.conditioning.needs_images
+        return (self.test or self.train).images if needed else None
+
+    def to_dict(self) -> dict:
+        """Return what config.json holds."""
+        return self.config.to_dict() | {"dataset": self.dataset_info}
+
+    def with_run(self, **changes) -> "Prepared":
+        """Change settings of the run that neither its data nor its method depend on, such as the seed."""
+        run = dataclasses.replace(self.config.run, **changes)
+        return self._replace(config=dataclasses.replace(self.config, run=run))
+
+
+def prepare(
+    config: Config, train: Dataset | None = None, test: Dataset | None = None
+) -> Prepared:
+    """Open the data of a configuration and build its method.
+
+    Args:
+      config: Config whose settings were checked, see `validate_settings`.
+      train, test: data that are open already. With `train` given, nothing is opened.
+
+    Raises:
+      InputError: the data cannot be used, or settings contradict them.
+    """
+    opened = train is None
+    if train is None:
+        train = datasets.load(config.run.data, config.data_options)
+    validate_data(config.run, train)
+    info = describe(train)
+    method = config.build(data_spec(info))
+    # Grids of a method that starts from images show images that it was not trained on.
+    if opened and (config.run.eval_every or method.conditioning.needs_images):
+        test = datasets.load_heldout(train, config.data_options)
+    return Prepared(config, info, method, train, test)
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Describe a data set for config.json.
+
+    Returns:
+      {"name", "digest", "n": images, "size": side in pixels, "colors": channels, "classes": names,
+      "counts": images of each class}.
+    """
+    n, size, _, channels = dataset.images.shape
+    counts = [int((dataset.labels == i).sum()) for i in range(len(dataset.classes))]
     return {
-        "name": source.name,
-        "digest": source.digest,
+        "name": dataset.name,
+        "digest": dataset.digest,
         "n": n,
         "size": size,
-        "colors": colors,
-        "classes": list(source.classes),
-        "counts": [int((source.labels == i).sum()) for i in range(len(source.classes))]
-        if source.classes
-        else [],
+        "colors": channels,
+        "classes": list(dataset.classes),
+        "counts": counts,
     }
 
 
-def validate_settings(run, hp, n_devices):
-    """Refuses settings that contradict each other or the machine, before any data is opened.
+def data_spec(info: dict[str, Any]) -> DataSpec:
+    """Return what nets need to know of the data that `describe` described."""
+    counts = tuple(info.get("counts", ()))
+    return DataSpec(info["size"], info["colors"], tuple(info["classes"]), counts)
+
+
+def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
+    """Refuse settings that contradict each other or the machine, before any data are opened.
 
     Raises:
       InputError
@@ -65,114 +132,95 @@ def validate_settings(run, hp, n_devices):
     check(hp)
     if run.devices > n_devices:
         raise InputError(
-            f"--devices={run.devices}, but this machine has {n_devices}; use --devices={n_devices} or fewer."
+            f"--devices={run.devices}, but this machine has {n_devices}; "
+            f"use --devices={n_devices} or fewer."
         )
     used = run.devices or n_devices
     if run.batch % used:
         low = run.batch - run.batch % used
         allowed = f"{low} or {low + used}" if low else f"{used}"
         raise InputError(
-            f"--batch={run.batch} is not a multiple of {used} devices; use {allowed}, or --devices=1."
+            f"--batch={run.batch} is not a multiple of {used} devices; "
+            f"use {allowed}, or --devices=1."
         )
     if getattr(hp, "gen_batch", used) % used:
         raise InputError(
-            f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each generator's images; "
-            "use --devices=1 or another --gen_batch."
-        )
-    asked = metrics.named(run.eval_scores)
-    if run.keep_best not in ("none", *metrics.RANKED):
-        raise InputError(
-            f"--keep_best={run.keep_best} is no score to go by; use none or one of: {', '.join(metrics.RANKED)}."
-        )
-    if run.keep_best != "none" and metrics.owner(run.keep_best) not in asked:
-        raise InputError(
-            f"--keep_best={run.keep_best} is not among what is scored in training; add {metrics.owner(run.keep_best)} to "
-            f"--eval_scores={run.eval_scores}."
+            f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each "
+            "generator's images; use --devices=1 or another --gen_batch."
         )
     if run.stop_on_collapse and not run.watch:
         raise InputError("--stop_on_collapse needs the watch that finds it; leave out --nowatch.")
-    if run.keep_best != "none" and not run.eval_every:
+    _validate_keep_best(run)
+
+
+def _validate_keep_best(run):
+    scored = metrics.named(run.eval_scores)
+    if run.keep_best == "none":
+        return
+    if run.keep_best not in metrics.RANKED:
         raise InputError(
-            f"--keep_best={run.keep_best} needs scores during training; add --eval_every={run.save_every or 500}."
+            f"--keep_best={run.keep_best} is no score to go by; use none or one of: "
+            f"{', '.join(metrics.RANKED)}."
+        )
+    if metrics.owner(run.keep_best) not in scored:
+        raise InputError(
+            f"--keep_best={run.keep_best} is not among what is scored in training; add "
+            f"{metrics.owner(run.keep_best)} to --eval_scores={run.eval_scores}."
+        )
+    if not run.eval_every:
+        raise InputError(
+            f"--keep_best={run.keep_best} needs scores during training; "
+            f"add --eval_every={run.save_every or 500}."
         )
 
 
-def validate_data(run, source):
-    """Refuses settings that the data cannot serve. source: data.datasets.Source.
+def validate_data(run: RunSettings, dataset: Dataset) -> None:
+    """Refuse settings that the data cannot serve.
 
     Raises:
       InputError
     """
-    if run.keep_best != "none" and source.points:
+    if run.keep_best != "none" and dataset.points:
         raise InputError(
-            f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; leave it out."
+            f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; "
+            "leave it out."
         )
-    if (
-        run.keep_best != "none"
-        and not source.classes
-        and "probs" in metrics.TABLE[metrics.owner(run.keep_best)].needs
-    ):
-        raise InputError(
-            f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; use --keep_best=frechet."
-        )
-    if run.eval_every and not source.points:
-        evaluate.check(source, run.eval_images, "eval_images", run.eval_scores)
+    if run.keep_best != "none" and not dataset.classes:
+        if "probs" in metrics.TABLE[metrics.owner(run.keep_best)].needs:
+            raise InputError(
+                f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; "
+                "use --keep_best=frechet."
+            )
+    if run.eval_every and not dataset.points:
+        evaluate.check(dataset, run.eval_images, "eval_images", run.eval_scores)
 
 
-def validate_method(config):
-    """Refuses settings of the method that contradict each other or the data.
-
-    Raises:
-      InputError
-    """
-    methods.TABLE[config.method].check(config.hp, config.shape())
-
-
-def from_dict(raw):
-    """The inverse of Config.to_dict. Raises KeyError or TypeError for what another version wrote."""
+def from_dict(raw: dict) -> Config:
+    """Invert Config.to_dict. Raises KeyError or TypeError for what another version wrote."""
     hp = methods.TABLE[raw["method"]].Settings(**raw["hp"])
-    return Config(raw["experiment"], raw["method"], Run(**raw["run"]), hp, raw["source"])
+    return Config(raw["experiment"], raw["method"], RunSettings(**raw["run"]), hp)
 
 
-def load(workdir):
-    """The Config of a run folder.
-
-    Raises:
-      InputError: no config.json there, or one that this version cannot read.
-    """
-    path = pathlib.Path(workdir) / "config.json"
-    if not path.is_file():
-        raise InputError(
-            f"--workdir={workdir} is not a run folder (no config.json); train into it first."
-        )
-    try:
-        return from_dict(json.loads(path.read_text()))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); it was written by another version or damaged."
-        ) from error
-
-
-def differences(old, new):
-    """["--flag=old, now new", ...] for every setting that matters to the numbers."""
+def differences(old: Config, new: Config) -> list[str]:
+    """List "--flag=old, now new" for every setting that matters to the numbers."""
     out = [
         f"{name} {getattr(old, name)}, now {getattr(new, name)}"
         for name in ("experiment", "method")
         if getattr(old, name) != getattr(new, name)
     ]
-    if old.method == new.method:
-        for a, b in ((old.run, new.run), (old.hp, new.hp)):
-            out += [
-                f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}"
-                for f in dataclasses.fields(a)
-                if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)
-            ]
-    if (
-        new.source
-        and old.source["digest"] != new.source["digest"]
-        and not any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in out)
-    ):
-        out.append(
-            f"the content of {new.source['name']} ({old.source['n']} images, now {new.source['n']})"
-        )
+    if old.method != new.method:
+        return out
+    for a, b in ((old.run, new.run), (old.hp, new.hp)):
+        out += [
+            f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}"
+            for f in dataclasses.fields(a)
+            if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)
+        ]
     return out
+
+
+def data_difference(old: dict, new: dict) -> list[str]:
+    """Say in words that the content of the data changed; [] if it did not. old, new: see `describe`."""
+    if old["digest"] == new["digest"]:
+        return []
+    return [f"the content of {new['name']} ({old['n']} images, now {new['n']})"]

@@ -7,7 +7,7 @@ class Preset(NamedTuple):
     """One training command.
 
     method: key of methods.TABLE.
-    defaults: {setting: value}, fields of settings.Run or of the method's Settings.
+    defaults: {setting: value}, fields of settings.RunSettings or of the method's Settings.
     doc: what `--help` says first: paper, differences from it, flagfiles.
     """
 

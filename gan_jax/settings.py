@@ -55,7 +55,7 @@ def check(settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class RunSettings:
     """What every run has, whatever its method."""
 
     data: str = setting(

@@ -8,7 +8,7 @@ import optax
 from gan_jax import methods
 from gan_jax.methods import base
 
-SHAPE = base.Shape(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
+SHAPE = base.DataSpec(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
 SMALL = {"width": 4, "z_dim": 5, "ema": 0.9}
 CASES = {
     "gan": ("gan", {}),
@@ -75,7 +75,7 @@ CASES = {
         },
     ),
 }
-SHAPES = {"colorize": base.Shape(16, 3)}
+SHAPES = {"colorize": base.DataSpec(16, 3)}
 
 
 def build(case, steps=10):
@@ -91,7 +91,7 @@ def build(case, steps=10):
 
 
 def shape(case):
-    """The base.Shape of a case's data."""
+    """The base.DataSpec of a case's data."""
     return SHAPES.get(case, SHAPE)
 
 

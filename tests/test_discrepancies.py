@@ -19,7 +19,7 @@ def flags():
         importlib.import_module(m.name)
         for m in pkgutil.iter_modules(methods.__path__, "gan_jax.methods.")
     ]
-    holders = [settings.Run] + [
+    holders = [settings.RunSettings] + [
         module.Settings for module in modules if hasattr(module, "Settings")
     ]
     return [field for holder in holders for field in dataclasses.fields(holder)]

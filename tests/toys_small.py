@@ -16,4 +16,4 @@ def small(system, **options):
     hp = methods.TABLE[name].Settings(
         **{"ema": 0.0, **hp, **{k: v for k, v in (SMALL | options).items() if k in fields}}
     )
-    return methods.TABLE[name].build(hp, base.Shape(1, 2), 200)
+    return methods.TABLE[name].build(hp, base.DataSpec(1, 2), 200)

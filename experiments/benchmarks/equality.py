@@ -18,7 +18,8 @@ from flax import traverse_util
 from experiments.benchmarks import torch_nets, torch_steps
 from gan_jax import methods
 from gan_jax.core import parallel, step
-from gan_jax.core.state import fresh
+from gan_jax.core.method import make_context
+from gan_jax.core.state import init_jitted
 from gan_jax.metrics.features import classifier
 from gan_jax.nets.classifier import Classifier
 
@@ -39,18 +40,18 @@ def _keep(rate):
 
 @contextlib.contextmanager
 def recorded():
-    """A list of all that `parallel.draw` gives meanwhile."""
-    draw, taken = parallel.draw, []
+    """A list of all that `parallel.random_rows` gives meanwhile."""
+    draw, taken = parallel.random_rows, []
 
     def record(*args):
         taken.append(draw(*args))
         return taken[-1]
 
-    parallel.draw = record
+    parallel.random_rows = record
     try:
         yield taken
     finally:
-        parallel.draw = draw
+        parallel.random_rows = draw
 
 
 def _double(tree):
@@ -63,16 +64,16 @@ def build(spec):
     """(Method whose players keep their gradients, float32 GanState)."""
     method = methods.TABLE[spec.method].build(spec.hp, spec.shape, STEPS)
     method = method._replace(players=tuple(p._replace(tx=_keep(RATE)) for p in method.players))
-    return method, fresh(method, 0).replace(step=jnp.int32(AT))
+    return method, init_jitted(method, 0).replace(step=jnp.int32(AT))
 
 
 def our_update(method, index, state, batch, key):
     """(state, loss, what was drawn) after one update of a player."""
 
     def update(state, batch, key):
-        env = step.env_of(method, ctl=state.ctl, progress=AT / STEPS, step=state.step)
+        ctx = make_context(method, controls=state.controls, progress=AT / STEPS, step=state.step)
         with recorded() as taken:
-            state, metrics = step.update_player(method, index, env, state, batch, key)
+            state, metrics = step.update_player(method, index, ctx, state, batch, key)
         return state, metrics["loss"], tuple(taken)
 
     return jax.jit(update)(state, batch, key)
@@ -132,9 +133,9 @@ def training(spec, slope=torch_steps.slope_eager):
     rng, out, shared = np.random.default_rng(0), {}, torch_steps.SHARED.get(spec.method)
     with jax.enable_x64(True):
         state = state.replace(
-            params=_double(state.params), stats=_double(state.stats), opt=_double(state.opt)
+            params=_double(state.params), batch_stats=_double(state.batch_stats), opt_state=_double(state.opt_state)
         )
-        nets = torch_nets_of(spec, state.params, state.stats)
+        nets = torch_nets_of(spec, state.params, state.batch_stats)
         model, batch, fake = (
             torch_steps.Model(nets, spec.hp, spec.n_classes, slope),
             _batch(spec, rng),
@@ -155,7 +156,7 @@ def training(spec, slope=torch_steps.slope_eager):
             out[f"{player.name} loss"] = _error(np.asarray(loss), value)
             for name in player.nets:
                 found = _of_net(
-                    nets[name], state.params[name], state.opt[player.name][name], state.stats[name]
+                    nets[name], state.params[name], state.opt_state[player.name][name], state.batch_stats[name]
                 )
                 out |= {f"{player.name} {name}.{k}": e for k, e in found.items()}
     return out
@@ -205,13 +206,13 @@ def of_sampling(spec):
     """{what: relative difference} of images made with running statistics."""
     method, state = build(spec)
     with jax.enable_x64(True):
-        state = state.replace(params=_double(state.params), stats=_double(state.stats))
+        state = state.replace(params=_double(state.params), batch_stats=_double(state.batch_stats))
         z = np.random.default_rng(0).uniform(-1, 1, (spec.batch, spec.hp.z_dim))
         ours = jax.jit(
-            lambda vs, z: method.sample(step.env_of(method), vs, z, None, jax.random.key(0))
+            lambda vs, z: method.sample(make_context(method), vs, z, None, jax.random.key(0))
         )(state.vars(), z)
         with torch.no_grad():
-            theirs = torch_nets_of(spec, state.params, state.stats)["gen"](
+            theirs = torch_nets_of(spec, state.params, state.batch_stats)["gen"](
                 torch.from_numpy(z), "running"
             )
     return {"images": _error(torch_nets.image(ours), theirs.numpy())}

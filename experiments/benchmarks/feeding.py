@@ -61,7 +61,7 @@ def decoding(n):
                 os.environ["GAN_JAX_CACHE"] = str(pathlib.Path(folder) / name)
                 os.sched_setaffinity(0, some)
                 began = time.perf_counter()
-                datasets.load(f"folder:{files}", datasets.View(128, 207))
+                datasets.load(f"folder:{files}", datasets.DataOptions(128, 207))
                 out[name] = n / (time.perf_counter() - began)
         finally:
             os.sched_setaffinity(0, cores)

@@ -81,10 +81,10 @@ class Point(NamedTuple):
 
 def dispatch():
     """Steps in one compiled call that suit this machine."""
-    from gan_jax.settings import Run
+    from gan_jax.settings import RunSettings
     from gan_jax.training import training_loop
 
-    return training_loop.per_dispatch(Run())
+    return training_loop.per_dispatch(RunSettings())
 
 
 def dcgan(batch, size, width):

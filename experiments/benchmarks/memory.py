@@ -89,10 +89,10 @@ def write_images(path, n):
 
 
 def mapped(path):
-    """data.datasets.Source of a file that `write_images` wrote."""
-    from gan_jax.data.datasets import Source
+    """data.datasets.Dataset of a file that `write_images` wrote."""
+    from gan_jax.data.datasets import Dataset
 
-    return Source(np.load(path, mmap_mode="r"), None, (), str(path), "")
+    return Dataset(np.load(path, mmap_mode="r"), None, (), str(path), "")
 
 
 def _stream(path, steps, answers):

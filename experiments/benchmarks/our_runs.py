@@ -81,12 +81,12 @@ class Sampling:
         import jax
 
         from gan_jax import methods
-        from gan_jax.core.state import fresh
+        from gan_jax.core.state import init_jitted
         from gan_jax.training import sampling
 
         began = time.perf_counter()
         method = methods.TABLE[spec.method].build(spec.hp, spec.shape, 1000)
-        self._vs, self._key = fresh(method, 0).vars(), jax.random.key(0)
+        self._vs, self._key = init_jitted(method, 0).vars(), jax.random.key(0)
         self._sampler = sampling.build_sampler(method)
         self._sampler(self._vs, self._key, 1)
         self.compile_s = time.perf_counter() - began

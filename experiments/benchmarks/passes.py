@@ -100,15 +100,16 @@ def measure(spec):
 
     from experiments.benchmarks import products
     from gan_jax import methods
-    from gan_jax.core.state import shapes
-    from gan_jax.core.step import build_step, n_draws
+    from gan_jax.core.state import state_shapes
+    from gan_jax.core.method import n_minibatches
+    from gan_jax.core.step import build_step
     from gan_jax.ops import cpu
 
     method = methods.TABLE[spec.method].build(spec.hp, spec.shape, 1000)
-    state, draws = shapes(method), n_draws(method)
-    passes = PASSES[spec.method](spec.hp, spec.batch, bool(state.stats["disc"]), draws == 1)
+    state, draws = state_shapes(method), n_minibatches(method)
+    passes = PASSES[spec.method](spec.hp, spec.batch, bool(state.batch_stats["disc"]), draws == 1)
     needed = sum(
-        rows @ terms(method.nets[net], method.dummies[net]) for net, rows in passes.items()
+        rows @ terms(method.nets[net], method.example_inputs[net]) for net, rows in passes.items()
     )
     batch = {
         "image": jax.ShapeDtypeStruct(

@@ -111,7 +111,7 @@ class Training(_Run):
     def __init__(self, spec, variant):
         began, hp = time.perf_counter(), spec.hp
         _, state = equality.build(spec)
-        nets = equality.torch_nets_of(spec, state.params, state.stats, torch.float32)
+        nets = equality.torch_nets_of(spec, state.params, state.batch_stats, torch.float32)
         nets = {name: net.to(device(), memory_format=variant.memory) for name, net in nets.items()}
         slope = torch_steps.slope_traced if variant.compiled else torch_steps.slope_eager
         model = torch_steps.Model(nets, hp, spec.n_classes, slope)
@@ -186,7 +186,7 @@ class Sampling(_Run):
     def __init__(self, spec, variant):
         began, self._chunk, self._z_dim = time.perf_counter(), variant.chunk, spec.hp.z_dim
         _, state = equality.build(spec)
-        nets = equality.torch_nets_of(spec, state.params, state.stats, torch.float32)
+        nets = equality.torch_nets_of(spec, state.params, state.batch_stats, torch.float32)
         self._net = nets["gen"].to(device(), memory_format=variant.memory)
         self._make = (
             torch.compile(self._images, dynamic=False) if variant.compiled else self._images

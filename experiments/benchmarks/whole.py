@@ -20,7 +20,7 @@ import numpy as np
 from experiments.benchmarks import measured, results
 from experiments.benchmarks.intervals import estimate, ratio
 from gan_jax.commands import command_line, process
-from gan_jax.settings import Run, setting
+from gan_jax.settings import RunSettings, setting
 
 N_IMAGES = 60_000
 STEPS, LIGHT = 500, 20  # of a run; so many times as many without convolutions
@@ -52,19 +52,19 @@ def prepare(folder, spec, steps, n_images):
     from flax import traverse_util
 
     from gan_jax import methods
-    from gan_jax.core.state import fresh
+    from gan_jax.core.state import init_jitted
 
     images = np.random.default_rng(0).integers(
         0, 256, (n_images, spec.size, spec.size, spec.colors), dtype=np.uint8
     )
     np.savez(folder / "images.npz", images=images)
-    state = fresh(methods.TABLE[spec.method].build(spec.hp, spec.shape, steps), 0)
-    weights = {"params": state.params, "stats": state.stats}
+    state = init_jitted(methods.TABLE[spec.method].build(spec.hp, spec.shape, steps), 0)
+    weights = {"params": state.params, "stats": state.batch_stats}
     np.savez(
         folder / "weights.npz",
         **jax.tree.map(np.asarray, traverse_util.flatten_dict(weights, sep="/")),
     )
-    run = Run()
+    run = RunSettings()
     job = {
         "method": spec.method,
         "hp": vars(spec.hp),

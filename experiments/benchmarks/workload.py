@@ -10,12 +10,12 @@ N_IMAGES = 1024
 
 def random_images(size, colors, classes=(), n=N_IMAGES):
     """Source of n of them, labelled if there are classes."""
-    from gan_jax.data.datasets import Source
+    from gan_jax.data.datasets import Dataset
 
     r = np.random.default_rng(0)
     images = r.integers(0, 256, (n, size, size, colors), dtype=np.uint8)
     labels = np.arange(n, dtype=np.int32) % len(classes) if classes else None
-    return Source(images, labels, classes, "random", "")
+    return Dataset(images, labels, classes, "random", "")
 
 
 def planned_mib(program):
@@ -50,13 +50,13 @@ class Workload:
           method: key of gan_jax.methods.TABLE. options: {setting: value} where its settings differ from their defaults.
           size: side of the images, in pixels. batch: images per minibatch. colors: channels. n_classes: 0: no labels.
           dispatch: steps in one compiled call.
-          source: data.datasets.Source; None for random images. resident: whether they live on the device, or are streamed.
+          source: data.datasets.Dataset; None for random images. resident: whether they live on the device, or are streamed.
         """
         import jax
 
         from gan_jax import methods
-        from gan_jax.core.state import fresh
-        from gan_jax.core.step import n_draws
+        from gan_jax.core.state import init_jitted
+        from gan_jax.core.method import n_minibatches
         from gan_jax.data import loader
         from gan_jax.methods import base
         from gan_jax.training import training_loop
@@ -70,14 +70,14 @@ class Workload:
         )
         began, devices = time.perf_counter(), jax.devices()[:1]
         classes = tuple(f"class {i}" for i in range(n_classes))
-        self.method = module.build(self.hp, base.Shape(size, colors, classes), 1000)
-        draws = n_draws(self.method)
+        self.method = module.build(self.hp, base.DataSpec(size, colors, classes), 1000)
+        draws = n_minibatches(self.method)
         source = source or random_images(size, colors, classes)
         self.feed = loader.build(source, self.hp.pixels, 0, draws, batch, devices, resident)
         shapes = {"image": jax.ShapeDtypeStruct((draws, batch, size, size, colors), np.float32)}
         shapes |= {"label": jax.ShapeDtypeStruct((draws, batch), np.int32)} if n_classes else {}
         tally = training_loop.empty_tally(self.method, shapes)
-        self.carry = jax.device_put((fresh(self.method, 0), tally), devices[0])
+        self.carry = jax.device_put((init_jitted(self.method, 0), tally), devices[0])
         self.lowered = training_loop.build_program(self.method, self.feed, devices).lower(
             self.carry, self.feed.data, self.feed.at(0, dispatch)
         )

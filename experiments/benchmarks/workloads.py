@@ -34,8 +34,8 @@ class Spec(NamedTuple):
 
     @property
     def shape(self):
-        """base.Shape of the images."""
-        return base.Shape(
+        """base.DataSpec of the images."""
+        return base.DataSpec(
             self.size, self.colors, tuple(f"class {i}" for i in range(self.n_classes))
         )
 

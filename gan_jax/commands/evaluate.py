@@ -55,11 +55,11 @@ class Settings(command_line.Command):
 
 
 def look(flags, source, heldout, n):
-    """evaluate.Look that the flags ask for, once the number of images n was found to be enough."""
+    """evaluate.Evaluator that the flags ask for, once the number of images n was found to be enough."""
     from gan_jax.metrics import evaluate, features
 
     evaluate.check(source, n, "n_images", flags.scores, features.check(flags.features, source))
-    return evaluate.look(
+    return evaluate.make_evaluator(
         features.load(source, heldout, flags.features), source, flags.scores, strict=True
     )
 
@@ -96,7 +96,8 @@ def of_run(flags, workdir):
     """The record of a run."""
     import jax
 
-    from gan_jax.core.state import fresh
+    from gan_jax.core.conditioning import choose_images
+    from gan_jax.core.state import init_jitted
     from gan_jax.metrics import colorization, evaluate
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
@@ -106,9 +107,9 @@ def of_run(flags, workdir):
     trained = run_folder.load(flags.workdir, flags.checkpoint)
     source, heldout = run_folder.data(trained.config, flags.data)
     method, key = trained.method, jax.random.key(flags.seed)
-    pool = (heldout or source).images if method.by == "image" else None
+    pool = (heldout or source).images if method.conditioning.needs_images else None
     sampler = sampling.build_sampler(method, pool)
-    model, untrained = trained.state.vars(flags.ema), fresh(method, trained.config.run.seed).vars()
+    model, untrained = trained.state.vars(flags.ema), init_jitted(method, trained.config.run.seed).vars()
     samplers = {
         name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
         for name, vs in (("model", model), ("untrained", untrained))
@@ -120,13 +121,13 @@ def of_run(flags, workdir):
         record = evaluate.evaluate(
             see, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed
         )
-        if method.by == "class" and see.extractor.confusion is not None:
+        if method.conditioning.what == "class" and see.extractor.confusion is not None:
             ask = lambda seed, given: sampler(model, jax.random.key(seed), len(given), given)
             record["intended"] = evaluate.conditional(
                 see, source, heldout, ask, flags.n_images, flags.seed
             )
-        if method.by == "image":
-            given = sampling.drawn_from(pool, key, min(flags.n_images, len(pool)))
+        if method.conditioning.needs_images:
+            given = choose_images(pool, key, min(flags.n_images, len(pool)))
             gray, made, original = sampling.triplets(
                 method, sampler(model, key, len(given), given), given
             )
@@ -154,9 +155,9 @@ def of_images(flags, workdir):
 
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
-    view = datasets.View(flags.size, flags.crop)
+    view = datasets.DataOptions(flags.size, flags.crop)
     made, source = (
-        datasets.load(spec(flags.images), datasets.View(flags.size)),
+        datasets.load(spec(flags.images), datasets.DataOptions(flags.size)),
         datasets.load(flags.data, view),
     )
     for given in (made, source):

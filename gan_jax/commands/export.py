@@ -169,7 +169,7 @@ def export_classifier(flags):
     from gan_jax.metrics.features import classifier
     from gan_jax.onnx_export import generators
 
-    view = datasets.View(flags.size)
+    view = datasets.DataOptions(flags.size)
     source = datasets.load(flags.classifier, view)
     heldout = datasets.load_heldout(source, view)
     classifier.check("", source)
@@ -202,7 +202,7 @@ def systems(words):
 
 
 def system(name):
-    """(what it is called, step.Method, points per minibatch) of a GAN in the page: that of experiments.toys.
+    """(what it is called, method.Method, points per minibatch) of a GAN in the page: that of experiments.toys.
 
     But its rate is constant, for the page lowers it; and MGAN has half the points per minibatch, which brings it as far in half
     the time, and averages over a hundred steps, not a thousand, since a page runs for some thousands.
@@ -217,14 +217,14 @@ def system(name):
     module, hp, batch = toys.SYSTEMS[key]
     table = methods.TABLE[module]
     hp = table.Settings(**{"ema": 0.0, **hp, **options, "schedule": "constant"})
-    return title, table.build(hp, base.Shape(1, 2), 20_000), batch if name in PAGE else batch // 2
+    return title, table.build(hp, base.DataSpec(1, 2), 20_000), batch if name in PAGE else batch // 2
 
 
 def open_digits(name):
     """(training Source, test Source) of --digits. Raises InputError for what the page cannot learn."""
     from gan_jax.data import datasets
 
-    view = datasets.View(28)
+    view = datasets.DataOptions(28)
     source = datasets.load(name, view)
     test = datasets.load_heldout(source, view)
     if source.points or source.images.shape[-1] != 1:
@@ -247,7 +247,7 @@ def export_digits(source, test):
     shape, table = source.images.shape[1:], methods.TABLE["gan"]
     content, entry = digits_page.data(source, test)
     learner, learns = digits_page.learner(shape, len(source.classes))
-    method = table.build(table.Settings(**DIGITS), base.Shape(shape[0], 1), 20_000)
+    method = table.build(table.Settings(**DIGITS), base.DataSpec(shape[0], 1), 20_000)
     painter, paints = digits_page.painter(method, 64, shape)
     files = {"digits/data.bin": content}
     files |= {f"digits/learner/{name}": data for name, data in learner.items()}

@@ -72,25 +72,25 @@ def save(pictures, labels, form, columns, out):
 
 
 def chosen(method, words):
-    """Indices into method.kinds from --kind. Raises InputError: the method has none, or none of that name."""
-    if not method.kinds:
+    """Indices into method.conditioning.names from --kind. Raises InputError: the method has none, or none of that name."""
+    if not method.conditioning.names:
         raise InputError(
             f"--kind={words}: this run's images are of no kind; leave --kind empty, and use --form=grid."
         )
-    known = {str(i): i for i in range(len(method.kinds))} | {
-        name: i for i, name in enumerate(method.kinds)
+    known = {str(i): i for i in range(len(method.conditioning.names))} | {
+        name: i for i, name in enumerate(method.conditioning.names)
     }
     names = (
         [words]
         if words in known
         else [word.strip() for word in words.split(",")]
         if words
-        else list(method.kinds)
+        else list(method.conditioning.names)
     )
     for name in names:
         if name not in known:
             raise InputError(
-                f"--kind={words}: {name!r} is none of this run's; use {', '.join(method.kinds[:12])}."
+                f"--kind={words}: {name!r} is none of this run's; use {', '.join(method.conditioning.names[:12])}."
             )
     return np.array([known[name] for name in names])
 
@@ -99,6 +99,7 @@ def make(flags, trained):
     """(pictures [N, H, W, C], labels [N] or None, columns of a grid)."""
     import jax
 
+    from gan_jax.core.conditioning import choose_images
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
@@ -109,7 +110,7 @@ def make(flags, trained):
         flags.n,
     )
     pool = None
-    if method.by == "image":
+    if method.conditioning.needs_images:
         source, heldout = run_folder.data(trained.config, flags.data)
         pool = (heldout or source).images
     sampler = sampling.build_sampler(method, pool, flags.truncation)
@@ -121,18 +122,18 @@ def make(flags, trained):
         given = np.tile(kinds, n)
         return sampler(vs, key, len(given), given), given, len(kinds)
     columns = int(np.ceil(np.sqrt(n)))
-    if method.by == "image":
-        given = sampling.drawn_from(pool, key, n)
+    if method.conditioning.needs_images:
+        given = choose_images(pool, key, n)
         made = sampler(vs, key, n, given)
         return (
-            (sampling.beside(sampling.triplets(method, made, given)), None, 9)
+            (sampling.interleave(sampling.triplets(method, made, given)), None, 9)
             if flags.form == "grid"
             else (made, None, columns)
         )
     if flags.kind:
         given = np.resize(chosen(method, flags.kind), n)
-    elif method.kinds:
-        given = sampling.kinds(method, key, n)
+    elif method.conditioning.names:
+        given = sampling.drawn_conditions(method, key, n)
     else:
         given = None
     return sampler(vs, key, n, given), given, columns
@@ -145,7 +146,7 @@ def run(argv):
     (flags,), _ = command_line.parse(__doc__, "experiments.sample", [Settings()], argv)
     trained = run_folder.load(flags.workdir, flags.checkpoint)
     form = flags.form
-    if flags.kind and (form == "paths" or trained.method.by == "image"):
+    if flags.kind and (form == "paths" or trained.method.conditioning.needs_images):
         raise InputError(
             f"--kind={flags.kind} says nothing here; leave it empty, or use --form=kinds with a run that has kinds."
         )

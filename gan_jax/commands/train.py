@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -10,15 +12,15 @@ from gan_jax import presets
 from gan_jax.commands.command_line import Command, define, flagfiles_first, need, parse, workdir_of
 from gan_jax.commands.process import BEGAN
 from gan_jax.errors import InputError, NonFiniteError
-from gan_jax.settings import Run, setting
-from gan_jax.training.startup import Startup
+from gan_jax.settings import RunSettings, setting
+from gan_jax.training.timing import Startup
 
-WAYS = (
-    "auto",
-    "vmapped",
-    "unrolled",
-    "turns",
-)  # of running members: in one program, or one after another
+if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
+    from gan_jax.config import Config
+    from gan_jax.data.datasets import Dataset
+
+# How runs of several seeds are executed: in one program, or one after another.
+MEMBERS_BY = ("auto", "vmapped", "turns")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +38,14 @@ class Training(Command):
     members: int = setting(
         1, "runs with seeds from --seed on, in folders that end in _SEED", low=1, high=64
     )
-    members_by: str = setting("auto", "how they are run", choices=WAYS)
+    members_by: str = setting(
+        "auto",
+        "how they are run: vmapped in one program, or in turns; auto: vmapped on one GPU",
+        choices=MEMBERS_BY,
+    )
 
 
-def find_preset(command, group, argv):
+def find_preset(command: str, group: Command, argv: list[str]) -> str:
     """Return the name of the training command that --experiment names, in a flag or a flagfile.
 
     Args:
@@ -60,13 +66,14 @@ def find_preset(command, group, argv):
     name = values["experiment"].value
     if name not in presets.TABLE:
         raise InputError(
-            f"--experiment={name} is not a training command; use one of: {', '.join(sorted(presets.TABLE))}."
+            f"--experiment={name} is not a training command; "
+            f"use one of: {', '.join(sorted(presets.TABLE))}."
         )
     return name
 
 
-def settings_groups(name):
-    """Return [Training, Run, the method's Settings] with the defaults of a training command.
+def settings_groups(name: str) -> list:
+    """Return [Training, RunSettings, the method's Settings] with a training command's defaults.
 
     Args:
       name: key of presets.TABLE.
@@ -74,21 +81,23 @@ def settings_groups(name):
     from gan_jax import methods
 
     method, defaults, _ = presets.TABLE[name]
-    names = {f.name for f in dataclasses.fields(Run)}
-    run = Run(**{k: v for k, v in defaults.items() if k in names})
+    names = {f.name for f in dataclasses.fields(RunSettings)}
+    run = RunSettings(**{k: v for k, v in defaults.items() if k in names})
     hp = methods.TABLE[method].Settings(**{k: v for k, v in defaults.items() if k not in names})
     return [Training(), run, hp]
 
 
-def configure(name, argv):
-    """What a training command line asks for, after all checks that need no data.
+def configure(
+    name: str, argv: list[str]
+) -> tuple[Training, pathlib.Path, "Config", flags.FlagValues]:
+    """Read a training command line, and make all checks that need no data.
 
     Args:
       name: key of presets.TABLE.
       argv: words after the command's name.
 
     Returns:
-      (Training, the run folder's Path, config.Config without a source, FlagValues)
+      (Training, path of the run folder, Config, FlagValues).
 
     Raises:
       InputError
@@ -99,198 +108,163 @@ def configure(name, argv):
     from gan_jax.data import datasets
 
     preset = presets.TABLE[name]
-    (command, settings, hp), values = parse(
+    (command, run, hp), values = parse(
         preset.doc, f"experiments.{name}", settings_groups(name), argv
     )
-    if settings.tensorboard:
+    if run.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
     workdir = workdir_of(command.workdir, values, name)
-    configs.validate_settings(settings, hp, len(jax.devices()))
-    settings = dataclasses.replace(settings, data=datasets.absolute(settings.data))
-    return command, workdir, configs.Config(name, preset.method, settings, hp, None), values
+    configs.validate_settings(run, hp, len(jax.devices()))
+    run = dataclasses.replace(run, data=datasets.absolute(run.data))
+    return command, workdir, configs.Config(name, preset.method, run, hp), values
 
 
-def open_data(workdir, unopened, restart):
-    """Where the run folder stands, and the data, after all checks that need them.
+def run(name: str, argv: list[str]) -> None:
+    """Train from a command line to finished run folders.
 
     Args:
-      workdir, unopened: see `configure`. restart: whether what the folder holds is to be discarded.
-
-    Returns:
-      (where the folder stands, in words; the whole config.Config; Source; held-out Source, or None where none is needed)
+      name: key of presets.TABLE.
+      argv: words after the command's name.
 
     Raises:
-      InputError
+      InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
     from gan_jax import config as configs
-    from gan_jax.data import datasets
-    from gan_jax.rundir import run_folder
-
-    settings = unopened.run
-    stands = run_folder.stand(
-        workdir, unopened, restart
-    )  # before data is opened, which can take minutes
-    source = datasets.load(settings.data, datasets.view(settings))
-    configs.validate_data(settings, source)
-    config = dataclasses.replace(unopened, source=configs.describe(source))
-    configs.validate_method(config)
-    from_images = (
-        config.build().by == "image"
-    )  # whose grids show images that it has not been trained on
-    heldout = (
-        datasets.load_heldout(source, datasets.view(settings))
-        if settings.eval_every or from_images
-        else None
-    )
-    return stands, config, source, heldout
-
-
-def run(name, argv):
-    """Flags to finished run folders. Raises what `guarded` handles."""
     from gan_jax.rundir import run_folder
 
     startup = Startup(BEGAN)
-    command, workdir, unopened, values = configure(name, argv)
+    command, workdir, config, values = configure(name, argv)
     startup.done("import")
     if command.check_data:
-        _check_data(unopened.run)
+        _check_data(config)
         return
-    seeds = range(unopened.run.seed, unopened.run.seed + command.members)
-    folders = [
-        workdir if command.members == 1 else workdir.with_name(f"{workdir.name}_{seed}")
-        for seed in seeds
+    first = config.run.seed
+    seeds = range(first, first + command.members)
+    folders = [workdir]
+    if command.members > 1:
+        folders = [workdir.with_name(f"{workdir.name}_{seed}") for seed in seeds]
+    # A folder that is refused is refused before the data are opened, which can take minutes.
+    run_folder.status(folders[0], config, command.restart)
+    prepared = configs.prepare(config)
+    runs = [prepared.with_run(seed=seed) for seed in seeds]
+    statuses = [
+        run_folder.status(folder, one.config, command.restart)
+        for folder, one in zip(folders, runs, strict=True)
     ]
-    stands, config, source, heldout = open_data(folders[0], unopened, command.restart)
-    configs = [
-        dataclasses.replace(config, run=dataclasses.replace(config.run, seed=seed))
-        for seed in seeds
-    ]
-    stands = [
-        stands,
-        *(
-            run_folder.stand(*place, command.restart)
-            for place in zip(folders[1:], configs[1:], strict=True)
-        ),
-    ]
-    _say_data(source, config.run.batch)
+    _say_data(prepared.train, config.run.batch)
     startup.done("data")
     if command.dry_run:
-        print(json.dumps(config.to_dict(), indent=1))
-        for place, stand in zip(folders, stands, strict=True):
-            print(f"Dry run: nothing was written. The run folder {place} {stand}.")
+        print(json.dumps(prepared.to_dict(), indent=1))
+        for folder, status in zip(folders, statuses, strict=True):
+            print(f"Dry run: nothing was written. The run folder {folder} {status}.")
         return
     values["data"].value = config.run.data
     if command.members == 1:
-        _train(config, workdir, source, heldout, command.restart, values, startup)
+        _train(prepared, workdir, command.restart, values, startup)
     else:
-        _train_members(configs, folders, source, heldout, command, values)
+        _train_members(runs, folders, command, values)
 
 
-def _begin(workdir, config, restart, values):
-    """Makes a claimed folder that of a run. Returns whether there is anything to train."""
+def _begin(workdir, prepared, restart, values):
+    """Prepare a locked folder. Returns whether there is anything to train."""
     from gan_jax.rundir import log, run_folder
 
     with log.stopping_if_full(workdir):
-        if run_folder.begin(workdir, config, restart) == run_folder.FINISHED:
-            steps = config.run.steps
-            print(f"{workdir} is finished: step {steps} of {steps}. Use --restart to train again.")
+        before = run_folder.prepare_folder(workdir, prepared, restart)
+        run = prepared.config.run
+        if before == run_folder.RunStatus.FINISHED:
+            print(
+                f"{workdir} is finished: step {run.steps} of {run.steps}. "
+                "Use --restart to train again."
+            )
             return False
-        values["seed"].value = config.run.seed
+        values["seed"].value = run.seed
         (workdir / "flags.txt").write_text(_flags_text(values))
     return True
 
 
-def _train(config, workdir, source, heldout, restart, values, startup):
-    """One run, to its end."""
+def _train(prepared, workdir, restart, values, startup):
+    """Train one run to its end."""
     from gan_jax.rundir import log, run_folder
     from gan_jax.training import training_loop
 
     startup.done("import")
-    with run_folder.claim(workdir):
-        if _begin(workdir, config, restart, values):
-            training_loop.train(config, workdir, source, heldout, startup)
-            log.say(f"finished at step {config.run.steps}. Report: {workdir / 'report.html'}")
+    with run_folder.lock_run(workdir):
+        if _begin(workdir, prepared, restart, values):
+            training_loop.train(prepared, workdir, startup)
+            steps = prepared.config.run.steps
+            log.say(f"finished at step {steps}. Report: {workdir / 'report.html'}")
             log.say(
-                f"Scores: ./launch.sh run evaluate --workdir={workdir}   (or python -m experiments.evaluate ...)"
+                f"Scores: ./launch.sh run evaluate --workdir={workdir}   "
+                "(or python -m experiments.evaluate ...)"
             )
 
 
-def _train_members(configs, folders, source, heldout, command, values):
-    """Runs that differ in their seed, to their ends. Raises NonFiniteError, after the others have ended, if some did not."""
+def _train_members(runs, folders, command, values):
+    """Train runs that differ in their seed to their ends.
+
+    Raises:
+      NonFiniteError: some did not reach their end; raised after the others have.
+    """
     from gan_jax.rundir import log, run_folder
     from gan_jax.training import multi_seed
 
-    for config, folder in zip(configs, folders, strict=True):
-        with run_folder.claim(folder):
-            _begin(folder, config, command.restart, values)
-    n = len(configs)
-    lost = multi_seed.train_all(configs, folders, [source] * n, [heldout] * n, command.members_by)
-    log.say(f"{n - len(lost)} of {n} finished at step {configs[0].run.steps}.")
+    for prepared, folder in zip(runs, folders, strict=True):
+        with run_folder.lock_run(folder):
+            _begin(folder, prepared, command.restart, values)
+    failed = multi_seed.train_all(runs, folders, command.members_by)
+    n, steps = len(runs), runs[0].config.run.steps
+    log.say(f"{n - len(failed)} of {n} finished at step {steps}.")
     log.say(f"Beside each other: ./launch.sh run compare {' '.join(map(str, folders))}")
-    if lost:
-        raise NonFiniteError("\n".join(lost.values()))
+    if failed:
+        raise NonFiniteError("\n".join(failed.values()))
 
 
-def _check_data(settings):
-    """Prints what the data are like; raises what training would raise."""
+def _check_data(config):
+    """Print what the data are like; raise what training would raise."""
     from gan_jax import config as configs
-    from gan_jax.data import data_check, datasets, image_files
+    from gan_jax.data import data_check, image_files
 
-    view = datasets.view(settings)
-    train = data_check.look(settings.data, view)
-    test = image_files.attempt(data_check.look, settings.data, view, "test")
-    print(data_check.report(settings.data, train, test) + "\n", flush=True)
+    options, run = config.data_options, config.run
+    train = data_check.look(run.data, options)
+    test = image_files.attempt(data_check.look, run.data, options, "test")
+    print(data_check.report(run.data, train, test) + "\n", flush=True)
     refusal = train.refusal or image_files.attempt(
-        configs.validate_data, settings, data_check.as_source(train, settings.data)
+        configs.validate_data, run, data_check.as_source(train, run.data)
     )
-    unscored = data_check.heldout_refusal(settings.data, train, test)
-    if refusal or (unscored and settings.eval_every):
+    unscored = data_check.heldout_refusal(run.data, train, test)
+    if refusal or (unscored and run.eval_every):
         print("Verdict: training would refuse these data, in these words:", flush=True)
         raise refusal or unscored
-    print(
-        "Verdict: training would accept these data."
-        + (f" Scoring would not: {unscored}" if unscored else "")
-    )
+    more = f" Scoring would not: {unscored}" if unscored else ""
+    print(f"Verdict: training would accept these data.{more}")
 
 
-def _say_data(source, batch):
-    """One line on what was found; one more where it is little."""
-    n, size, _, channels = source.images.shape
-    counts = (
-        [int((source.labels == i).sum()) for i in range(len(source.classes))]
-        if source.classes
-        else []
-    )
-    classes = ", ".join(
-        f"{name} {count:,}" for name, count in list(zip(source.classes, counts, strict=True))[:12]
-    )
-    kind = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
-    what = (
-        f"points of {channels} coordinate(s)" if source.points else f"images of {size} px, {kind}"
-    )
-    print(
-        f"{source.name}: {n:,} {what}; {'classes: ' + classes if classes else 'no classes'}",
-        flush=True,
-    )
+def _say_data(dataset: "Dataset", batch: int):
+    """Print one line on the data; one more where there are few."""
+    n, size, _, channels = dataset.images.shape
+    named = [
+        f"{name} {int((dataset.labels == i).sum()):,}"
+        for i, name in enumerate(dataset.classes[:12])
+    ]
+    classes = f"classes: {', '.join(named)}" if named else "no classes"
+    if dataset.points:
+        what = f"points of {channels} coordinate(s)"
+    else:
+        colors = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
+        what = f"images of {size} px, {colors}"
+    print(f"{dataset.name}: {n:,} {what}; {classes}", flush=True)
     if n < batch:
         print(
-            f"Only {n} images for --batch={batch}: images repeat within a minibatch; use a smaller --batch.",
+            f"Only {n} images for --batch={batch}: images repeat within a minibatch; "
+            "use a smaller --batch.",
             file=sys.stderr,
         )
 
 
 def _flags_text(values):
-    skip = (
-        "flagfile",
-        "help",
-        "debug",
-        "dry_run",
-        "check_data",
-        "restart",
-        "workdir",
-        "members",
-        "members_by",
-    )
+    """Write the flags that make this run again, one per line."""
+    skip = ("flagfile", "help", "debug", *(f.name for f in dataclasses.fields(Training)))
     return "".join(
         f"{line}\n"
         for line in sorted(values.flags_into_string().splitlines())

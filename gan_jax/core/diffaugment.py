@@ -23,39 +23,39 @@ _GREY = {"tanh": 0.0, "sigmoid": 0.5, "linear": 0.0}  # the middle of the range
 _HALF = {"tanh": 1.0, "sigmoid": 0.5, "linear": 1.0}  # half its width
 
 
-def _uniform(env, key, x, low, high):
+def _uniform(ctx, key, x, low, high):
     """One number per image, shaped to broadcast over x [B, H, W, C]."""
     sampler = functools.partial(jax.random.uniform, minval=low, maxval=high)
-    return parallel.draw(env, sampler, key, (len(x), 1, 1, 1))
+    return parallel.random_rows(ctx, sampler, key, (len(x), 1, 1, 1))
 
 
-def _integers(env, key, x, low, high):
+def _integers(ctx, key, x, low, high):
     """Two integers in [low, high] per image: int32 [B, 2]."""
-    return parallel.draw(
-        env, lambda key, shape: jax.random.randint(key, shape, low, high + 1), key, (len(x), 2)
+    return parallel.random_rows(
+        ctx, lambda key, shape: jax.random.randint(key, shape, low, high + 1), key, (len(x), 2)
     )
 
 
-def _coins(env, key, x):
+def _coins(ctx, key, x):
     """Two fair coins per image, each shaped to broadcast over x: bool [2, B, 1, 1, 1]."""
-    return _integers(env, key, x, 0, 1).astype(bool).T.reshape(2, len(x), 1, 1, 1)
+    return _integers(ctx, key, x, 0, 1).astype(bool).T.reshape(2, len(x), 1, 1, 1)
 
 
-def color(env, key, x, pixels):
+def color(ctx, key, x, pixels):
     """Brightness + U(-1/4, 1/4) of the range, saturation times U(0, 2), contrast times U(1/2, 3/2), in this order."""
     keys = jax.random.split(key, 3)
-    x = x + _HALF[pixels] * _uniform(env, keys[0], x, -0.5, 0.5)
+    x = x + _HALF[pixels] * _uniform(ctx, keys[0], x, -0.5, 0.5)
     if x.shape[-1] > 1:
         gray = x.mean(-1, keepdims=True)
-        x = gray + (x - gray) * _uniform(env, keys[1], x, 0.0, 2.0)
+        x = gray + (x - gray) * _uniform(ctx, keys[1], x, 0.0, 2.0)
     mean = x.mean((1, 2, 3), keepdims=True)
-    return mean + (x - mean) * _uniform(env, keys[2], x, 0.5, 1.5)
+    return mean + (x - mean) * _uniform(ctx, keys[2], x, 0.5, 1.5)
 
 
-def translation(env, key, x, pixels):
+def translation(ctx, key, x, pixels):
     """Moved by whole pixels, up to an eighth of the side in each direction."""
     most = int(SHIFT * x.shape[1] + 0.5)
-    offsets = _integers(env, key, x, 0, 2 * most)
+    offsets = _integers(ctx, key, x, 0, 2 * most)
     for axis in (1, 2):
         x = _window(x, offsets[:, axis - 1], most, axis, _GREY[pixels])
     return x
@@ -79,11 +79,11 @@ def _window(x, offset, most, axis, fill):
     return x
 
 
-def cutout(env, key, x, pixels):
+def cutout(ctx, key, x, pixels):
     """A square of half the side goes grey; its centre may lie anywhere, so that it may run over the edge."""
     side = x.shape[1]
     size = int(CUT * side + 0.5)
-    first = _integers(env, key, x, 0, side - size % 2) - size // 2
+    first = _integers(ctx, key, x, 0, side - size % 2) - size // 2
     within = [
         (first[:, [i]] <= jnp.arange(side)) & (jnp.arange(side) < first[:, [i]] + size)
         for i in (0, 1)
@@ -92,16 +92,16 @@ def cutout(env, key, x, pixels):
     return jnp.where(cut, _GREY[pixels], x)
 
 
-def flip(env, key, x, pixels):
+def flip(ctx, key, x, pixels):
     """Mirrored left to right, and top to bottom, each with probability 1/2."""
-    up, left = _coins(env, key, x)
+    up, left = _coins(ctx, key, x)
     x = jnp.where(up, x[:, ::-1], x)
     return jnp.where(left, x[:, :, ::-1], x)
 
 
-def rotation(env, key, x, pixels):
+def rotation(ctx, key, x, pixels):
     """Turned by 0, 90, 180 or 270 degrees: the angles that lose nothing on a square grid."""
-    half, quarter = _coins(env, key, x)
+    half, quarter = _coins(ctx, key, x)
     x = jnp.where(half, x[:, ::-1, ::-1], x)
     return jnp.where(quarter, x.swapaxes(1, 2)[:, ::-1], x)
 
@@ -128,11 +128,11 @@ def check(names):
             )
 
 
-def augment(env, key, x, names, pixels):
+def augment(ctx, key, x, names, pixels):
     """Images changed at random, each by its own draws, which do not depend on the number of devices.
 
     Args:
-      env: Env, of which only the device axis is read.
+      ctx: Env, of which only the device axis is read.
       key: of all draws; real and fake images need keys of their own.
       x: float [B, S, S, C], images in the range of `pixels`; color may leave the range.
       names: of the operations in TABLE, in their order, separated by commas; "" for none.
@@ -146,7 +146,7 @@ def augment(env, key, x, names, pixels):
     """
     check(names)
     for i, name in enumerate(_split(names)):
-        x = TABLE[name](env, jax.random.fold_in(key, i), x, pixels)
+        x = TABLE[name](ctx, jax.random.fold_in(key, i), x, pixels)
     return x
 
 

@@ -136,7 +136,7 @@ def scale_by_adam(b1, b2, eps=1e-8):
 
     def update(updates, state, params=None):
         _, state = plain.update(updates, state, params)
-        state = state._replace(mu=jax.tree.map(cpu.apart, state.mu))
+        state = state._replace(mu=jax.tree.map(cpu.materialize, state.mu))
         mean, square = (1 - b**state.count for b in (b1, b2))
         return jax.tree.map(
             lambda m, v: (m / mean) / (jnp.sqrt(v / square) + eps), state.mu, state.nu

@@ -1,6 +1,6 @@
 """Where a step runs: one device, many devices, many members. The only file that knows the device axis.
 
-A step is written for one device's share of the batch. Losses reduce with `mean` and draw noise with `draw`, so that N devices
+A step is written for one device's share of the batch. Losses reduce with `mean` and draw noise with `random_rows`, so that N devices
 compute what one would: averaging per-device gradients instead is wrong for every loss that is not linear in a batch mean,
 as Dist-GAN's and Morpho-GAN's are.
 """
@@ -9,7 +9,6 @@ import contextlib
 import contextvars
 import os
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +21,9 @@ from gan_jax.ops import random
 AXIS = "data"
 
 
-def mean(env, x):
+def mean(ctx, x):
     """Mean of x over everything, the global batch included; a scalar."""
-    return average(jnp.mean(x), env.axis)
+    return average(jnp.mean(x), ctx.axis)
 
 
 def average(tree, axis):
@@ -36,8 +35,8 @@ _SOURCE = contextvars.ContextVar("source", default=None)
 
 
 @contextlib.contextmanager
-def drawing_from(source):
-    """Within it, `draw` returns source(sampler, key, shape): how a program that is exported gets its noise from outside, and
+def noise_from(source):
+    """Within it, `random_rows` returns source(sampler, key, shape): how a program that is exported gets its noise from outside, and
     how the noise of a step is recorded. For what is traced meanwhile, by one device."""
     token = _SOURCE.set(source)
     try:
@@ -46,7 +45,7 @@ def drawing_from(source):
         _SOURCE.reset(token)
 
 
-def draw(env, sampler, key, shape):
+def random_rows(ctx, sampler, key, shape):
     """`sampler(key, shape)` for this device's rows: the same numbers in all whatever the number of devices.
 
     Args:
@@ -55,16 +54,16 @@ def draw(env, sampler, key, shape):
     """
     if source := _SOURCE.get():
         return source(sampler, key, shape)
-    sampler = random.sooner(sampler)
-    if not env.axis:
+    sampler = random.fast_sampler(sampler)
+    if not ctx.axis:
         return sampler(key, shape)
-    rows = sampler(key, (lax.axis_size(env.axis) * shape[0], *shape[1:]))
-    return lax.dynamic_slice_in_dim(rows, lax.axis_index(env.axis) * shape[0], shape[0])
+    rows = sampler(key, (lax.axis_size(ctx.axis) * shape[0], *shape[1:]))
+    return lax.dynamic_slice_in_dim(rows, lax.axis_index(ctx.axis) * shape[0], shape[0])
 
 
-def share(env, n):
+def rows_per_device(ctx, n):
     """This device's part of n rows."""
-    return n // lax.axis_size(env.axis) if env.axis else n
+    return n // lax.axis_size(ctx.axis) if ctx.axis else n
 
 
 def mesh(devices):
@@ -103,37 +102,6 @@ def pmapped(f, devices, batch_axis=1, **jit_options):
         )(*args)
 
     return jax.jit(mapped, donate_argnums=0, **jit_options)
-
-
-class Way(NamedTuple):
-    """A way to run independent members in one program. pack: what the program works on, from a tuple of the members' states;
-    unpack: its inverse. each: step -> step of all members, on what is packed and a tuple of the members' batches."""
-
-    pack: Callable
-    unpack: Callable
-    each: Callable
-
-
-def _stack(trees):
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
-def _unstack(tree):
-    n_members = jax.tree.leaves(tree)[0].shape[0]
-    return tuple(jax.tree.map(lambda a, i=i: a[i], tree) for i in range(n_members))
-
-
-def _vmapped(step):
-    return lambda states, batches: jax.vmap(step)(states, _stack(batches))
-
-
-def _unrolled(step):
-    return lambda states, batches: tuple(step(*both) for both in zip(states, batches, strict=True))
-
-
-# Vectorised is right for GPUs, to which it gives one large operation for several small ones; on CPUs convolutions with weights
-# for each member run at 0.6 of the speed, and the members' operations stand one after another in the program instead.
-MEMBERS = {"vmapped": Way(_stack, _unstack, _vmapped), "unrolled": Way(tuple, tuple, _unrolled)}
 
 
 def memory_gib():

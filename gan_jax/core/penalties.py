@@ -30,26 +30,26 @@ def slope(score, x, norm="l2"):
     return jnp.sqrt(reduce(g**2, axis=tuple(range(1, g.ndim))) + 1e-12)
 
 
-def _per_sample(env, key, x):
+def _per_sample(ctx, key, x):
     """One uniform in [0, 1) per image, shaped to broadcast over x."""
-    return parallel.draw(env, jax.random.uniform, key, (x.shape[0], *[1] * (x.ndim - 1)))
+    return parallel.random_rows(ctx, jax.random.uniform, key, (x.shape[0], *[1] * (x.ndim - 1)))
 
 
-def wgan_gp(env, score, real, fake, key, norm="l2"):
+def wgan_gp(ctx, score, real, fake, key, norm="l2"):
     """Two-sided penalty on lines between real and fake images.
 
     Args:
-      env: Env; the mean is over the global batch.
+      ctx: Env; the mean is over the global batch.
       real, fake: [B, H, W, C] float32, same range. key: draws one uniform per sample.
       norm: see `slope`.
 
     Source: Gulrajani et al. 2017, eq. 3. "rms": D03.
     """
-    a = _per_sample(env, key, real)
-    return parallel.mean(env, (slope(score, real + a * (fake - real), norm) - 1) ** 2)
+    a = _per_sample(ctx, key, real)
+    return parallel.mean(ctx, (slope(score, real + a * (fake - real), norm) - 1) ** 2)
 
 
-def perturb(env, x, key, form="code", sd=0.0):
+def perturb(ctx, x, key, form="code", sd=0.0):
     """A point near each real image, where DRAGAN asks for slope 1. Never clipped.
 
     Args:
@@ -61,45 +61,45 @@ def perturb(env, x, key, form="code", sd=0.0):
     Source: Kodali et al. 2017, algorithm 1 and released notebook; S3 eq. 4. D02, D13.
     """
     key_pixel, key_sample = jax.random.split(key)
-    center = parallel.mean(env, x)
-    s = jnp.sqrt(parallel.mean(env, (x - center) ** 2))
+    center = parallel.mean(ctx, x)
+    s = jnp.sqrt(parallel.mean(ctx, (x - center) ** 2))
     if form == "gauss":
-        return x + (sd or 0.5 * s) * parallel.draw(env, jax.random.normal, key_pixel, x.shape)
-    u = parallel.draw(env, jax.random.uniform, key_pixel, x.shape)
+        return x + (sd or 0.5 * s) * parallel.random_rows(ctx, jax.random.normal, key_pixel, x.shape)
+    u = parallel.random_rows(ctx, jax.random.uniform, key_pixel, x.shape)
     if form == "centered":
         return x + s * (u - 0.5)
     if form != "code":
         raise ValueError(f"perturbation {form!r} is not known; use code, gauss or centered.")
-    return x + _per_sample(env, key_sample, x) * (0.5 * s * u)
+    return x + _per_sample(ctx, key_sample, x) * (0.5 * s * u)
 
 
-def dragan(env, score, real, key, norm="l2", form="code", sd=0.0):
+def dragan(ctx, score, real, key, norm="l2", form="code", sd=0.0):
     """Two-sided penalty near real images; fakes do not enter.
 
     Args: see `wgan_gp` and `perturb`.
 
     Source: Kodali et al. 2017; S3 eq. 4 (its printed minus sign: D01).
     """
-    return parallel.mean(env, (slope(score, perturb(env, real, key, form, sd), norm) - 1) ** 2)
+    return parallel.mean(ctx, (slope(score, perturb(ctx, real, key, form, sd), norm) - 1) ** 2)
 
 
-def r1(env, score, real):
+def r1(ctx, score, real):
     """Half the mean squared slope at real images, so that its weight is the paper's gamma.
 
     Source: Mescheder et al. 2018, eq. 9.
     """
-    return 0.5 * parallel.mean(env, slope(score, real) ** 2)
+    return 0.5 * parallel.mean(ctx, slope(score, real) ** 2)
 
 
-def penalty(env, score, real, fake, key):
-    """The penalty that env.hp names, without its weight: hp.penalty, penalty_norm, perturbation, perturbation_sd."""
-    hp = env.hp
+def penalty(ctx, score, real, fake, key):
+    """The penalty that ctx.hp names, without its weight: hp.penalty, penalty_norm, perturbation, perturbation_sd."""
+    hp = ctx.hp
     if hp.penalty == "wgan_gp":
-        return wgan_gp(env, score, real, fake, key, hp.penalty_norm)
+        return wgan_gp(ctx, score, real, fake, key, hp.penalty_norm)
     if hp.penalty == "dragan":
-        return dragan(env, score, real, key, hp.penalty_norm, hp.perturbation, hp.perturbation_sd)
+        return dragan(ctx, score, real, key, hp.penalty_norm, hp.perturbation, hp.perturbation_sd)
     if hp.penalty == "r1":
-        return r1(env, score, real)
+        return r1(ctx, score, real)
     if hp.penalty != "none":
         raise ValueError(f"penalty {hp.penalty!r} is not known; use none, wgan_gp, dragan or r1.")
     return jnp.float32(0)

@@ -1,340 +1,205 @@
-"""The update step of any adversarial method, built from its players. The only file that differentiates players.
+"""The update step of any adversarial method, built from its players.
 
-Parameters belong to nets, optimizers to players. A player says which nets it trains, with which loss, how often; two
-players may train the same net, each with its own optimizer state. A loss is a pure function
-
-    loss(env, vs, batch, key) -> (scalar, (vs, metrics))
-
-that runs nets only through `call`. Whatever a player does not train, weights and running statistics alike, it cannot change.
+Whatever a player does not train, weights and running statistics alike, it cannot change.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.core import parallel
-from gan_jax.core.state import Vars
+from gan_jax.core import parallel, shared_forward
+from gan_jax.core.method import (
+    Batch,
+    Method,
+    Player,
+    StepContext,
+    make_context,
+    n_minibatches,
+    select_minibatch,
+)
+from gan_jax.core.shared_forward import SharedForward
+from gan_jax.core.state import GanState, Vars
 from gan_jax.ops import reduce
 
-
-class Env(NamedTuple):
-    """All that a loss may read besides variables, batch and key.
-
-    nets: {name: flax module}. hp: the method's settings. ctl: {name: scalar}. progress: float32 [], step / total steps in
-    [0, 1). axis: name of the device axis, or None. step: int32 []. dtype: what nets compute in; everything else is float32.
-    made: (value, rest) of a Player's `makes` where the step has computed it before the turns, else None.
-    """
-
-    nets: dict
-    hp: Any
-    ctl: dict
-    progress: jax.Array | float = 0.0
-    axis: str | None = None
-    step: jax.Array | int = 0
-    dtype: Any = None
-    made: tuple | None = None
+Metrics = dict[str, jax.Array]
 
 
-class Player(NamedTuple):
-    """One optimizer and what it minimises.
-
-    name: key of its metrics and optimizer state. nets: names of the nets it trains. loss: see the module. tx: optax
-    transformation. repeats: updates per step, each with a minibatch of its own. gate: (env, vs, batch, key) -> bool [], asked
-    of the state in which the step begins, with the turn's first minibatch; a closed gate skips the turn. draw: players that
-    name the same draw see the same minibatches and noise. makes: (env, vs, batch, key) -> ((value, rest), vs), what all losses
-    of its draw begin with, where this player moves last: value is differentiated in its nets, rest is not.
-    """
-
-    name: str
-    nets: tuple
-    loss: Callable
-    tx: optax.GradientTransformation
-    repeats: int = 1
-    gate: Callable | None = None
-    draw: str | None = None
-    makes: Callable | None = None
-
-
-class Made(NamedTuple):
-    """What the players of a draw begin with, computed once in a step. maker: name of the player that `makes` it. value, rest:
-    see Player. stats: {net: statistics} of the maker's nets, advanced. pull: value's cotangent -> ({net: gradient},)."""
-
-    maker: str
-    value: Any
-    rest: Any
-    stats: dict
-    pull: Callable
-
-
-class Method(NamedTuple):
-    """A whole adversarial method.
-
-    nets: {name: flax module}. dummies: {name: tuple of example inputs}. players: in the order of their turns.
-    latent: (env, key, n) -> (z, given), what n images are made from: noise [n, z_dim] and, where the generator takes one, a
-    condition. sample: (env, vs, z, given, key) -> images [n, H, W, C] in the method's pixel range.
-    hp: its settings. steps: length of the run. ema: {net: decay}. ctl: initial {name: scalar}; control: (ctl, metrics, step)
-    -> ctl after every step. simultaneous: all players move from the same state (Goodfellow et al. 2014) instead of in turns.
-    by: what `given` chooses: "class", "generator", "code" (int32 [n], an index into `kinds`, their names), "image" (float32
-    images [n, H, W, C] of the data, from which the condition is taken by `condition`), or "" for nothing.
-    dtype: see Env.
-    """
-
-    nets: dict
-    dummies: dict
-    players: tuple
-    latent: Callable
-    sample: Callable
-    hp: Any
-    steps: int
-    ema: dict
-    ctl: dict = {}  # noqa: RUF012, never mutated
-    control: Callable | None = None
-    simultaneous: bool = False
-    by: str = ""
-    kinds: tuple = ()
-    condition: Callable | None = None
-    dtype: Any = None
-
-
-def env_of(method, axis=None, **state):
-    """Env of a method; state: ctl, progress, step."""
-    return Env(
-        method.nets, method.hp, **{"ctl": method.ctl, **state}, axis=axis, dtype=method.dtype
-    )
-
-
-def _cast(tree, dtype):
-    return jax.tree.map(
-        lambda a: a.astype(dtype) if jnp.issubdtype(jnp.result_type(a), jnp.floating) else a, tree
-    )
-
-
-def call(env, vs, net, *inputs, train=True, key=None, **options):
-    """Runs one net.
+def build_step(
+    method: Method, axis: str | None = None
+) -> Callable[[GanState, Batch], tuple[GanState, Metrics]]:
+    """Build the update step of a method.
 
     Args:
-      inputs: arrays; None for a condition that is not there.
-      train: batch statistics and dropout; else running statistics and none.
-      key: for nets with dropout.
-      options: of the net's call.
+      method: Method.
+      axis: parallel.AXIS if the step runs inside parallel.pmapped, else None.
 
     Returns:
-      (output, vs with that net's statistics advanced if train). With env.dtype parameters and inputs are rounded to it, and
-      outputs are float32 again; statistics stay float32.
+      step(state, batch) -> (state, {"player/term": float32 []}). The batch is a dict of arrays
+      [n_minibatches(method), B, ...]. Any other length is refused, since indexing past the end would
+      clamp silently.
+
+    Raises:
+      ValueError: simultaneous players share a net, or a player trains a net that the method lacks.
     """
-    module, params = env.nets[net].clone(axis=env.axis), vs.params[net]
-    if env.dtype:
-        params, inputs = _cast((params, inputs), env.dtype)
-    variables = {"params": params, "batch_stats": vs.stats[net]}
-    if not train:
-        out, new = module.apply(variables, *inputs, train=False, **options), None
-    else:
-        rngs = None if key is None else {"dropout": key}
-        out, new = module.apply(
-            variables, *inputs, train=True, rngs=rngs, mutable=["batch_stats"], **options
+    _check_players(method)
+
+    def step(state, batch):
+        _check_batch(method, batch)
+        start, metrics = state, {}
+        key = jax.random.fold_in(state.key, state.step)
+        progress = state.step / method.steps
+        ctx = make_context(
+            method, axis, controls=state.controls, progress=progress, step=state.step
         )
-    out = _cast(out, jnp.float32) if env.dtype else out
-    return out, vs if new is None else vs._replace(
-        stats={**vs.stats, net: new.get("batch_stats", {})}
-    )
+        shared = shared_forward.compute(method, ctx, start, batch, key)
+        ctx = ctx._replace(shared=shared and (shared.value, shared.rest))
+        for index, player in enumerate(method.players):
+            base = start if method.simultaneous else state
+            updated, terms = run_player_updates(
+                method, index, ctx, start.vars(), base, batch, key, shared
+            )
+            state = _merge(state, updated, player) if method.simultaneous else updated
+            metrics |= {f"{player.name}/{term}": value for term, value in terms.items()}
+        controls = state.controls
+        if method.control:
+            controls = method.control(controls, metrics, state.step)
+        ema = update_averages(method, state)
+        return state.replace(step=state.step + 1, ema=ema, controls=controls), metrics
+
+    return step
 
 
-def draws(method):
-    """{draw: (index of its first minibatch, how many it owns)}: the longest turn among the players that name it."""
-    sizes = {}
-    for player in method.players:
-        name = player.draw or player.name
-        sizes[name] = max(sizes.get(name, 0), player.repeats)
-    out, first = {}, 0
-    for name, size in sizes.items():
-        out[name] = (first, size)
-        first += size
-    return out
-
-
-def n_draws(method):
-    """Minibatches that one step consumes."""
-    return sum(size for _, size in draws(method).values())
-
-
-def minibatch(method, player, batch, key, r=0):
-    """(minibatch r of a player's turn, its key). batch: leaves [draws, B, ...]."""
-    first, _ = draws(method)[player.draw or player.name]
-    return jax.tree.map(lambda a: a[first + r], batch), jax.random.fold_in(key, first + r)
-
-
-def make(method, env, state, batch, key):
-    """Made of this step's state, or None: without a maker, or where the maker's draw is its own or more than a minibatch.
-
-    XLA finds only some of what two players compute alike: it compares programs after it has simplified each its way.
-    """
-    for player in method.players:
-        sharing = [p for p in method.players if p.draw and p.draw == player.draw]
-        if player.makes and len(sharing) > 1 and draws(method)[player.draw][1] == 1:
-            return _made(player, env, state, *minibatch(method, player, batch, key))
-    return None
-
-
-def _made(player, env, state, batch, key):
-    def value(live):
-        (value, rest), vs = player.makes(
-            env, Vars({**state.params, **live}, state.stats), batch, key
-        )
-        return value, (rest, {n: vs.stats[n] for n in player.nets})
-
-    out, pull, (rest, stats) = jax.vjp(
-        value, {n: state.params[n] for n in player.nets}, has_aux=True
-    )
-    return Made(player.name, out, rest, stats, pull)
-
-
-def norm(grads):
-    """The L2 norm of all gradients together, float32 []."""
-    return jnp.sqrt(sum(map(reduce.squares, jax.tree.leaves(grads))))
-
-
-def update_player(method, index, env, state, batch, key, made=None):
-    """One update of one player.
+def run_player_updates(
+    method: Method,
+    index: int,
+    ctx: StepContext,
+    start: Vars,
+    state: GanState,
+    batch: Batch,
+    key: jax.Array,
+    shared: SharedForward | None = None,
+) -> tuple[GanState, Metrics]:
+    """Run all updates of one player in one step.
 
     Args:
-      index: which of method.players.
-      env: Env with this step's ctl and progress.
-      batch: dict of arrays [B, ...] of this device.
-      key: random key of this minibatch.
-      made: Made whose value and rest are env.made, or None.
+      method: Method.
+      index: index of the player in method.players.
+      ctx: StepContext of this step.
+      start: variables at the beginning of the step, for the gate.
+      state: state that the updates begin with.
+      batch: leaves [n_minibatches(method), B, ...].
+      key: random key of the step.
+      shared: SharedForward whose value and rest are ctx.shared, or None.
 
     Returns:
-      (state, metrics {term: float32 []}), both equal on every device.
-    """
-    player = method.players[index]
-    live = {n: state.params[n] for n in player.nets}
-    own = made if made and made.maker == player.name else None
-
-    def objective(live, value):
-        vs = Vars({**state.params, **live}, {**state.stats, **(own.stats if own else {})})
-        loss, (vs, metrics) = player.loss(
-            env._replace(made=(value, own.rest)) if own else env, vs, batch, key
-        )
-        return loss, ({n: vs.stats[n] for n in player.nets}, {**metrics, "loss": loss})
-
-    (grads, through), (stats, metrics) = jax.grad(objective, (0, 1), has_aux=True)(
-        live, own and own.value
-    )
-    if own:
-        grads = jax.tree.map(jnp.add, grads, own.pull(through)[0])
-    grads, stats, metrics = parallel.average((grads, stats, metrics), env.axis)
-    metrics["grad_norm"] = norm(grads)
-    bad = (state.bad_step < 0) & ~(
-        jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
-    )
-    updates, opt = player.tx.update(grads, state.opt[player.name], live)
-    return state.replace(
-        params={**state.params, **optax.apply_updates(live, updates)},
-        stats={**state.stats, **stats},
-        opt={**state.opt, player.name: opt},
-        bad_step=jnp.where(bad, state.step, state.bad_step),
-        bad_player=jnp.where(bad, index, state.bad_player),
-    ), metrics
-
-
-def take_turn(method, index, env, start, state, batch, key, made=None):
-    """All updates of one player in one step.
-
-    Args:
-      start: Vars in which the step began, for the gate. state: what the turn begins from. batch: leaves [draws, B, ...].
-      made: see `update_player`.
-
-    Returns:
-      (state, metrics): means over the repeats, and `ran`.
+      (state, metrics): means over the repeats, and `ran`, 0 or 1.
     """
     player = method.players[index]
 
-    def once(state, r):
-        return update_player(
-            method, index, env, state, *minibatch(method, player, batch, key, r), made
-        )
+    def once(state, repeat):
+        minibatch = select_minibatch(method, player, batch, key, repeat)
+        return update_player(method, index, ctx, state, *minibatch, shared)
 
-    def turn(state):
-        if player.repeats == 1:  # not scanned: 30 % faster on a CPU
+    def all_repeats(state):
+        if player.repeats == 1:  # without a scan: 30 % faster on a CPU
             return once(state, 0)
         state, metrics = lax.scan(once, state, jnp.arange(player.repeats))
         return state, jax.tree.map(lambda m: m.mean(0), metrics)
 
     if player.gate is None:
-        state, metrics = turn(state)
+        state, metrics = all_repeats(state)
         return state, {**metrics, "ran": jnp.float32(1)}
-    ran = player.gate(env, start, *minibatch(method, player, batch, key))
-    zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), jax.eval_shape(turn, state)[1])
-    state, metrics = lax.cond(ran, turn, lambda state: (state, zeros), state)
-    return state, {**metrics, "ran": ran.astype(jnp.float32)}
+    is_open = player.gate(ctx, start, *select_minibatch(method, player, batch, key))
+    shapes = jax.eval_shape(all_repeats, state)[1]
+    zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), shapes)
+    state, metrics = lax.cond(is_open, all_repeats, lambda state: (state, zeros), state)
+    return state, {**metrics, "ran": is_open.astype(jnp.float32)}
 
 
-def build_step(method, axis=None):
-    """step(state, batch) -> (state, metrics {"player/term": float32 []}).
+def update_player(
+    method: Method,
+    index: int,
+    ctx: StepContext,
+    state: GanState,
+    batch: Batch,
+    key: jax.Array,
+    shared: SharedForward | None = None,
+) -> tuple[GanState, Metrics]:
+    """Update one player once.
 
     Args:
       method: Method.
-      axis: parallel.AXIS if the step will run inside parallel.pmapped, else None.
+      index: index of the player in method.players.
+      ctx: StepContext of this step.
+      state: state to update.
+      batch: dict of arrays [B, ...] of this device.
+      key: random key of this minibatch.
+      shared: see `run_player_updates`.
 
     Returns:
-      The step. Its batch is a dict of arrays [n_draws(method), B, ...]; any other length is refused, since indexing past
-      the end would clamp silently.
-
-    Raises:
-      ValueError: simultaneous players that share a net; players that name nets the method has not.
+      (state, metrics {term: float32 []}), both equal on every device.
     """
+    player = method.players[index]
+    result = shared_forward.gradients(player, ctx, state, batch, key, shared)
+    grads, stats, metrics = parallel.average(result, ctx.axis)
+    metrics["grad_norm"] = global_norm(grads)
+    params = {n: state.params[n] for n in player.nets}
+    updates, opt_state = player.tx.update(grads, state.opt_state[player.name], params)
+    finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
+    first_bad = (state.bad_step < 0) & ~finite
+    return state.replace(
+        params={**state.params, **optax.apply_updates(params, updates)},
+        batch_stats={**state.batch_stats, **stats},
+        opt_state={**state.opt_state, player.name: opt_state},
+        bad_step=jnp.where(first_bad, state.step, state.bad_step),
+        bad_player=jnp.where(first_bad, index, state.bad_player),
+    ), metrics
+
+
+def global_norm(grads) -> jax.Array:
+    """Compute the L2 norm of all gradients together: float32 []."""
+    return jnp.sqrt(sum(map(reduce.sum_of_squares, jax.tree.leaves(grads))))
+
+
+def update_averages(method: Method, state: GanState) -> dict[str, Vars]:
+    """Compute the averaged nets after a step, {net: Vars}: decay * average + (1 - decay) * net."""
+    return {
+        n: optax.incremental_update(
+            Vars(state.params[n], state.batch_stats[n]), state.ema[n], 1 - decay
+        )
+        for n, decay in method.ema.items()
+    }
+
+
+def _merge(state: GanState, updated: GanState, player: Player) -> GanState:
+    """Add what one simultaneous player changed to what the others changed."""
+    first_bad = (state.bad_step < 0) & (updated.bad_step >= 0)
+    return state.replace(
+        params={**state.params, **{n: updated.params[n] for n in player.nets}},
+        batch_stats={**state.batch_stats, **{n: updated.batch_stats[n] for n in player.nets}},
+        opt_state={**state.opt_state, player.name: updated.opt_state[player.name]},
+        bad_step=jnp.where(first_bad, updated.bad_step, state.bad_step),
+        bad_player=jnp.where(first_bad, updated.bad_player, state.bad_player),
+    )
+
+
+def _check_players(method):
     shared = [n for n in method.nets if sum(n in p.nets for p in method.players) > 1]
     if method.simultaneous and shared:
         raise ValueError(f"Simultaneous players cannot share a net: {', '.join(shared)}.")
     unknown = {n for p in method.players for n in p.nets} - set(method.nets)
     if unknown:
-        raise ValueError(
-            f"Players train nets that the method has not: {', '.join(sorted(unknown))}."
-        )
-
-    def step(state, batch):
-        for name, leaf in batch.items():
-            if leaf.shape[0] != n_draws(method):
-                raise ValueError(
-                    f"batch[{name!r}] holds {leaf.shape[0]} minibatches; the method draws {n_draws(method)}."
-                )
-        key, start, out = jax.random.fold_in(state.key, state.step), state, {}
-        env = env_of(
-            method, axis, ctl=state.ctl, progress=state.step / method.steps, step=state.step
-        )
-        made = make(method, env, start, batch, key)
-        env = env._replace(made=made and (made.value, made.rest))
-        for index, player in enumerate(method.players):
-            base = start if method.simultaneous else state
-            moved, metrics = take_turn(method, index, env, start.vars(), base, batch, key, made)
-            state = _merge(state, moved, player) if method.simultaneous else moved
-            out |= {f"{player.name}/{term}": value for term, value in metrics.items()}
-        ema = averaged(method, state)
-        ctl = method.control(state.ctl, out, state.step) if method.control else state.ctl
-        return state.replace(step=state.step + 1, ema=ema, ctl=ctl), out
-
-    return step
+        names = ", ".join(sorted(unknown))
+        raise ValueError(f"Players train nets that the method has not: {names}.")
 
 
-def averaged(method, state):
-    """{net: Vars}: the averages after a step, from those before it and the nets as they are now."""
-    return {
-        n: optax.incremental_update(Vars(state.params[n], state.stats[n]), state.ema[n], 1 - decay)
-        for n, decay in method.ema.items()
-    }
-
-
-def _merge(state, moved, player):
-    """What one simultaneous player changed, on top of what the others did."""
-    first_bad = (state.bad_step < 0) & (moved.bad_step >= 0)
-    return state.replace(
-        params={**state.params, **{n: moved.params[n] for n in player.nets}},
-        stats={**state.stats, **{n: moved.stats[n] for n in player.nets}},
-        opt={**state.opt, player.name: moved.opt[player.name]},
-        bad_step=jnp.where(first_bad, moved.bad_step, state.bad_step),
-        bad_player=jnp.where(first_bad, moved.bad_player, state.bad_player),
-    )
+def _check_batch(method, batch):
+    for name, leaf in batch.items():
+        if leaf.shape[0] != n_minibatches(method):
+            raise ValueError(
+                f"batch[{name!r}] holds {leaf.shape[0]} minibatches; "
+                f"a step of this method takes {n_minibatches(method)}."
+            )

@@ -28,7 +28,7 @@ def load(arg, view, split="train"):
         without a split are left out.
 
     Returns:
-      image_files.Listing with a crop of 108 and labels -1 for images that list_attr_celeba does not name; None if there is no
+      image_files.ImageFileList with a crop of 108 and labels -1 for images that list_attr_celeba does not name; None if there is no
       test split. For a folder prepared by tfds, what tfds.load gives.
 
     Raises:
@@ -58,7 +58,7 @@ def load(arg, view, split="train"):
     found = np.array([label_of.get(name, -1) for name in images], np.int32)
     notes = (*left_out, *_notes(found, part_of)) if split == "train" else ()
     return (
-        image_files.Listing(root, list(images.values()), found, classes, CROP, notes)
+        image_files.ImageFileList(root, list(images.values()), found, classes, CROP, notes)
         if images
         else None
     )

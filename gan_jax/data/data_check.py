@@ -42,7 +42,7 @@ class Pixels(NamedTuple):
 class Split(NamedTuple):
     """What was found in one split. Rows count all its images, good and bad.
 
-    names: what the images are called [N]. place: where they are. view: the datasets.View in effect.
+    names: what the images are called [N]. place: where they are. view: the datasets.DataOptions in effect.
     pixels: Pixels. labels: int32 [N] or None. classes: their names. notes: what the source says of itself.
     headers: {row: image_files.Header} of the files that have one; empty for arrays. bad: {row: image_files.BadFile}.
     refusal: the InputError that training ends with, or None. points: whether these are points, not images.
@@ -50,7 +50,7 @@ class Split(NamedTuple):
 
     names: list
     place: str
-    view: datasets.View
+    view: datasets.DataOptions
     pixels: Pixels
     labels: np.ndarray | None
     classes: tuple
@@ -74,7 +74,7 @@ def look(spec, view, split="train"):
       InputError: there is nothing to look at, such as an unknown source, an empty folder or a damaged archive.
     """
     found = datasets.find(spec, view, split)
-    if isinstance(found, image_files.Listing):
+    if isinstance(found, image_files.ImageFileList):
         return _look_at_files(found, image_files.in_effect(found.crop, view))
     if found is None:
         return None
@@ -91,12 +91,12 @@ def look(spec, view, split="train"):
 
 
 def as_source(split, name):
-    """A datasets.Source with the shape and the labels that training would see; its pixels are 0."""
+    """A datasets.Dataset with the shape and the labels that training would see; its pixels are 0."""
     good = [i for i in range(len(split.names)) if i not in split.bad]
     shape = len(good), split.view.size, split.view.size, split.pixels.n_channels
     labels = None if split.labels is None else split.labels[good]
     blank = np.float32(0) if split.points else np.uint8(0)
-    return datasets.Source(np.broadcast_to(blank, shape), labels, split.classes, name, "")
+    return datasets.Dataset(np.broadcast_to(blank, shape), labels, split.classes, name, "")
 
 
 def heldout_refusal(spec, train, test):

@@ -13,7 +13,7 @@ from gan_jax import errors
 from gan_jax.data import image_files
 
 # --data=NAME or --data=NAME:ARG -> the form shown to the user, and the module whose load(arg, view, split) opens it: a
-# image_files.Listing of files, or (images, labels, classes), or None. Modules are imported when asked for, so that nobody pays
+# image_files.ImageFileList of files, or (images, labels, classes), or None. Modules are imported when asked for, so that nobody pays
 # for a source that is not used.
 LOADERS = {
     "galaxies": ("galaxies", "gan_jax.data.galaxies"),
@@ -35,7 +35,7 @@ MAX_CLASSES = 65536
 _CHUNK_BYTES = 2**24
 
 
-class Source(NamedTuple):
+class Dataset(NamedTuple):
     """One split of a data set.
 
     images: uint8 [N, H, W, C], an array or a read-only memmap; or points, float32 [N, 1, 1, D] in [-1, 1].
@@ -57,7 +57,7 @@ class Source(NamedTuple):
         return self.images.dtype == np.float32
 
 
-class View(NamedTuple):
+class DataOptions(NamedTuple):
     """How a data set is looked at.
 
     size: side of the images in pixels, 8 to 1024; points have none and ignore it. crop: side in source pixels of a centre
@@ -72,8 +72,8 @@ class View(NamedTuple):
 
 
 def view(run):
-    """The View that a settings.Run asks for."""
-    return View(run.size, run.crop, run.labels, run.skip_bad_images)
+    """The View that a settings.RunSettings asks for."""
+    return DataOptions(run.size, run.crop, run.labels, run.skip_bad_images)
 
 
 def load(spec, view, split="train"):
@@ -91,7 +91,7 @@ def load(spec, view, split="train"):
       InputError: the spec, the size or the crop makes no sense, or the data are not what a source must be.
     """
     found = find(spec, view, split)
-    if isinstance(found, image_files.Listing):
+    if isinstance(found, image_files.ImageFileList):
         for note in found.notes:
             print(note, flush=True)
         found = image_files.load(found, view, split)
@@ -101,7 +101,7 @@ def load(spec, view, split="train"):
     _check_images(images, view.size, spec)
     if labels is not None:
         labels = _checked_labels(labels, len(images), tuple(classes), spec)
-    return Source(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
+    return Dataset(images, labels, tuple(classes), spec, fingerprint(images, labels, classes))
 
 
 def find(spec, view, split="train"):

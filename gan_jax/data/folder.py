@@ -25,7 +25,7 @@ def load(arg, view, split="train"):
       view, split: as in `datasets.load`.
 
     Returns:
-      image_files.Listing; None if there is no such split.
+      image_files.ImageFileList; None if there is no such split.
 
     Raises:
       InputError: no images, or a folder structure with two readings.
@@ -38,7 +38,7 @@ def load(arg, view, split="train"):
     train = groups if split == "train" else _groups(root / "train")
     classes = tuple(train) if len(train) > 1 else ()
     paths = [path for group in groups.values() for path in group]
-    return image_files.Listing(top, paths, _labels(groups, classes, top), classes)
+    return image_files.ImageFileList(top, paths, _labels(groups, classes, top), classes)
 
 
 def _split_folder(root, split):

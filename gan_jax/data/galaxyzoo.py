@@ -43,7 +43,7 @@ def load(arg, view, split="train"):
         applied to the columns as they stand. With view.skip_bad, galaxies without an image are left out.
 
     Returns:
-      image_files.Listing with a crop of 207; None if no image falls into the test split.
+      image_files.ImageFileList with a crop of 207; None if no image falls into the test split.
 
     Raises:
       InputError: a folder or the CSV is missing, the CSV is damaged, it lists galaxies without an image, or two images
@@ -75,7 +75,7 @@ def load(arg, view, split="train"):
     labels = np.array([label_of.get(name, -1) for name in paths], np.int32)
     notes = _notes(training, extra, label_of, lost) if split == "train" else ()
     return (
-        image_files.Listing(root, list(paths.values()), labels, CLASSES, CROP, notes)
+        image_files.ImageFileList(root, list(paths.values()), labels, CLASSES, CROP, notes)
         if paths
         else None
     )

@@ -34,7 +34,7 @@ _DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, Ari
 _VERSION = 3  # part of the cache key: raise it when decoding changes
 
 
-class Listing(NamedTuple):
+class ImageFileList(NamedTuple):
     """The image files of one split, in order, before any is opened.
 
     top: folder that every path lies in. paths: list of Path [N]. labels: int32 [N], -1 where unknown; None if the source

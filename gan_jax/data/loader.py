@@ -16,7 +16,7 @@ from gan_jax.core import parallel
 from gan_jax.data import shuffling
 
 
-class Feed(NamedTuple):
+class Loader(NamedTuple):
     """How a compiled step gets its data.
 
     data: device tree that every dispatch receives (the whole data set, or empty).
@@ -34,9 +34,9 @@ def build(source, pixels, seed, draws, batch, devices, resident):
     """A Feed for one run.
 
     Args:
-      source: data.datasets.Source.
+      source: data.datasets.Dataset.
       pixels: the range of the images or points in the batch, as in images.to_net.
-      seed, draws, batch: see shuffling.indices.
+      seed, draws, batch: see shuffling.row_indices.
       devices: list of devices that share each minibatch.
       resident: whether the data lives on the device.
     """
@@ -45,7 +45,7 @@ def build(source, pixels, seed, draws, batch, devices, resident):
 
     def rows(step, n_steps):
         return np.stack(
-            [shuffling.indices(seed, s, draws, batch, n) for s in range(step, step + n_steps)]
+            [shuffling.row_indices(seed, s, draws, batch, n) for s in range(step, step + n_steps)]
         )
 
     def floats(leaves):
@@ -55,7 +55,7 @@ def build(source, pixels, seed, draws, batch, devices, resident):
         data = jax.device_put(
             {k: np.asarray(v) for k, v in arrays.items()}, parallel.replicated(devices)
         )
-        return Feed(
+        return Loader(
             data,
             lambda step, n_steps: jax.device_put(rows(step, n_steps), sharding),
             lambda data, rows: floats({k: v[rows] for k, v in data.items()}),
@@ -66,7 +66,7 @@ def build(source, pixels, seed, draws, batch, devices, resident):
         return {k: v[taken] for k, v in arrays.items()}
 
     prefetch = Prefetch(gather)
-    return Feed(
+    return Loader(
         {},
         lambda step, n_steps: jax.device_put(prefetch(step, n_steps), sharding),
         lambda data, leaves: floats(leaves),

@@ -10,7 +10,7 @@ def _permutation(seed, epoch, n):
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n).astype(np.int32)
 
 
-def indices(seed, step, draws, batch, n):
+def row_indices(seed, step, draws, batch, n):
     """Row numbers of one step.
 
     Rows run through one shuffled pass over the data after another; a minibatch may span two passes.

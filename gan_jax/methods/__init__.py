@@ -1,5 +1,5 @@
 """The methods. Each module has Settings, a dataclass, check(settings, shape) and build(settings, shape, steps) ->
-step.Method."""
+method.Method."""
 
 from gan_jax.methods import acgan, colorize, distgan, gan, infogan, mgan
 

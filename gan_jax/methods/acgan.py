@@ -9,9 +9,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, parallel
+from gan_jax.core.conditioning import ByIndex
 from gan_jax.core.parallel import mean
-from gan_jax.core.step import Method
+from gan_jax.core.method import Method
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.settings import setting
@@ -42,29 +44,29 @@ class Settings(base.Adversarial):
 def scheme(n_classes):
     """Fakes of uniform classes, and the class terms of both players."""
 
-    def fake(env, vs, key, batch):
+    def fake(ctx, vs, key, batch):
         n = batch["image"].shape[0]
         draw = lambda key, shape: jax.random.randint(key, shape, 0, n_classes)
-        c = parallel.draw(env, draw, jax.random.fold_in(key, 3), (n,))
-        images, vs = base.generate(env, vs, key, n, c)
+        c = parallel.random_rows(ctx, draw, fold(key, KeyStream.TRAINING_CONDITION), (n,))
+        images, vs = base.generate(ctx, vs, key, n, c)
         return (images, c), vs
 
-    def disc_term(env, batch, real, fake, c):
-        target = jnp.full_like(c, n_classes) if env.hp.fake_class == "extra" else c
-        term = mean(env, losses.cross_entropy(real.classes, batch["label"]))
-        if env.hp.fake_class != "none":
-            term += mean(env, losses.cross_entropy(fake.classes, target))
+    def disc_term(ctx, batch, real, fake, c):
+        target = jnp.full_like(c, n_classes) if ctx.hp.fake_class == "extra" else c
+        term = mean(ctx, losses.cross_entropy(real.classes, batch["label"]))
+        if ctx.hp.fake_class != "none":
+            term += mean(ctx, losses.cross_entropy(fake.classes, target))
         hits = {
-            "real_class": mean(env, real.classes.argmax(-1) == batch["label"]),
-            "fake_class": mean(env, fake.classes.argmax(-1) == target),
+            "real_class": mean(ctx, real.classes.argmax(-1) == batch["label"]),
+            "fake_class": mean(ctx, fake.classes.argmax(-1) == target),
         }
-        return env.hp.lambda_c * term, hits
+        return ctx.hp.lambda_c * term, hits
 
-    def gen_term(env, batch, real, fake, c):
-        term = mean(env, losses.cross_entropy(fake.classes, c))
-        return env.hp.lambda_c_gen * term, {"class_term": term}
+    def gen_term(ctx, batch, real, fake, c):
+        term = mean(ctx, losses.cross_entropy(fake.classes, c))
+        return ctx.hp.lambda_c_gen * term, {"class_term": term}
 
-    return gan.Scheme(fake, disc_term=disc_term, gen_term=gen_term)
+    return gan.HeadSpec(fake, disc_term=disc_term, gen_term=gen_term)
 
 
 def check(hp, shape):
@@ -75,20 +77,19 @@ def check(hp, shape):
 
 
 def build(hp, shape, steps):
-    """Method for images of a base.Shape with classes."""
+    """Method for images of a base.DataSpec with classes."""
     n = len(shape.classes)
     n_told = n + (hp.fake_class == "extra")
     return Method(
         nets={
-            "gen": base.gen(hp, shape, gan.how(hp, "gen")),
-            "disc": base.disc(hp, shape, n_classes=n_told),
+            "gen": base.build_generator(hp, shape, gan.conditioning_mode(hp, "gen")),
+            "disc": base.build_discriminator(hp, shape, n_classes=n_told),
         },
-        dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
+        example_inputs=base.example_inputs(hp, shape, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
         players=gan.players(hp, steps, scheme(n)),
-        latent=gan.draw_classes(shape),
+        latent=gan.class_latent(shape),
         sample=base.sample,
         steps=steps,
-        by="class",
-        kinds=shape.classes,
-        **base.method_options(hp),
+        conditioning=ByIndex("class", shape.classes),
+        **base.common_fields(hp),
     )

@@ -6,15 +6,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import diffaugment, losses, optimizers, parallel, penalties, priors
-from gan_jax.core.step import call
+from gan_jax.core.method import apply_net
 from gan_jax.errors import InputError
 from gan_jax.nets import conditional, families
 from gan_jax.nets.layers import INITIALIZERS, Weights
 from gan_jax.settings import setting
 
 
-class Shape(NamedTuple):
+class DataSpec(NamedTuple):
     """What nets need to know of the data. size: side in pixels, 1 for points. colors: channels, or coordinates of a point.
     classes: their names. counts: training images of each class."""
 
@@ -139,32 +140,32 @@ def family(hp):
     return (families.TABLE | families.FROM_IMAGES)[hp.net]
 
 
-def weights(hp, net):
+def weight_options(hp, net):
     """How a net's weights begin, and whether they are spectrally normalised."""
     return Weights(hp.init, hp.spectral == "both" or (hp.spectral == "disc" and net == "disc"))
 
 
-def gen(hp, shape, how="", **options):
+def build_generator(hp, shape, how="", **options):
     """The generator that the settings name; how: see nets.conditional, "" for one without a condition."""
-    inner = family(hp).gen(hp, shape, weights(hp, "gen"), **options)
+    inner = family(hp).gen(hp, shape, weight_options(hp, "gen"), **options)
     return (
-        conditional.Gen(inner, how, len(shape.classes), table(hp, shape), weights(hp, "gen"))
+        conditional.Gen(inner, how, len(shape.classes), attribute_table(hp, shape), weight_options(hp, "gen"))
         if how
         else inner
     )
 
 
-def disc(hp, shape, how="", n_classes=0):
-    """The discriminator that the settings name; how: see `gen`. n_classes: of its class head; 0: none."""
-    inner = family(hp).disc(hp, shape, weights(hp, "disc"), n_classes)
+def build_discriminator(hp, shape, how="", n_classes=0):
+    """The discriminator that the settings name; how: see `build_generator`. n_classes: of its class head; 0: none."""
+    inner = family(hp).disc(hp, shape, weight_options(hp, "disc"), n_classes)
     return (
-        conditional.Disc(inner, how, len(shape.classes), table(hp, shape), weights(hp, "disc"))
+        conditional.Disc(inner, how, len(shape.classes), attribute_table(hp, shape), weight_options(hp, "disc"))
         if how
         else inner
     )
 
 
-def table(hp, shape):
+def attribute_table(hp, shape):
     """Attributes of the classes where the settings condition on them, else ()."""
     return (
         conditional.attributes(shape.classes)
@@ -173,7 +174,7 @@ def table(hp, shape):
     )
 
 
-def dummies(hp, shape, *image_nets, gen_y=None, disc_y=None):
+def example_inputs(hp, shape, *image_nets, gen_y=None, disc_y=None):
     """Example inputs: noise for the generator, an image for every other net; and conditions where nets take them."""
     image = jnp.zeros((2, shape.size, shape.size, shape.colors))
     with_y = lambda x, y: (x,) if y is None else (x, y)
@@ -181,8 +182,8 @@ def dummies(hp, shape, *image_nets, gen_y=None, disc_y=None):
     return {"gen": with_y(jnp.zeros((2, hp.z_dim)), gen_y)} | out
 
 
-def method_options(hp):
-    """What the settings say about a step.Method whatever its players."""
+def common_fields(hp):
+    """What the settings say about a method.Method whatever its players."""
     return {
         "hp": hp,
         "ema": {"gen": hp.ema} if hp.ema else {},
@@ -203,8 +204,8 @@ def balanced(hp, players):
     loss_of = {p.name: p.loss for p in players}
 
     def gate(sign):
-        def is_open(env, vs, batch, key):
-            disc, gen = (loss_of[name](env, vs, batch, key)[0] for name in ("disc", "gen"))
+        def is_open(ctx, vs, batch, key):
+            disc, gen = (loss_of[name](ctx, vs, batch, key)[0] for name in ("disc", "gen"))
             return ~(
                 sign * (disc - gen) < 0
             )  # open if undefined: a player that never runs would hide a divergence
@@ -213,61 +214,61 @@ def balanced(hp, players):
 
     gates = {"disc": gate(1), "gen": gate(-1)}
     return tuple(
-        p._replace(gate=gates[p.name], draw="both") if p.name in gates else p for p in players
+        p._replace(gate=gates[p.name], batch_group="both") if p.name in gates else p for p in players
     )
 
 
-def noise(env, key, n):
+def sample_noise(ctx, key, n):
     """Noise for n images of this device: [n, z_dim]."""
-    return parallel.draw(env, priors.NOISE[env.hp.prior], key, (n, env.hp.z_dim))
+    return parallel.random_rows(ctx, priors.NOISE[ctx.hp.prior], key, (n, ctx.hp.z_dim))
 
 
-def generate(env, vs, key, n, y=None, **options):
+def generate(ctx, vs, key, n, y=None, **options):
     """Images from fresh noise, and vs: [n, H, W, C]. y: condition, if the generator takes one. options: of its call."""
     # Dropout gets a key of its own; noise keeps the key, so that nets without dropout draw what they always drew.
-    inputs = (noise(env, key, n),) if y is None else (noise(env, key, n), y)
-    return call(env, vs, "gen", *inputs, key=jax.random.fold_in(key, 1), **options)
+    inputs = (sample_noise(ctx, key, n),) if y is None else (sample_noise(ctx, key, n), y)
+    return apply_net(ctx, vs, "gen", *inputs, key=fold(key, KeyStream.DROPOUT), **options)
 
 
-def judge(env, vs, key, x, y=None):
+def apply_discriminator(ctx, vs, key, x, y=None):
     """D's output for images as it sees them, and vs: augmented, then with input noise, fresh at every call (D16)."""
-    hp = env.hp
+    hp = ctx.hp
     if hp.augment:
-        x = diffaugment.augment(env, jax.random.fold_in(key, 2), x, hp.augment, hp.pixels)
+        x = diffaugment.augment(ctx, fold(key, KeyStream.DIFFAUGMENT), x, hp.augment, hp.pixels)
     if hp.input_noise:
-        x = x + hp.input_noise * parallel.draw(env, jax.random.normal, key, x.shape)
-    return call(env, vs, "disc", *((x,) if y is None else (x, y)), key=jax.random.fold_in(key, 1))
+        x = x + hp.input_noise * parallel.random_rows(ctx, jax.random.normal, key, x.shape)
+    return apply_net(ctx, vs, "disc", *((x,) if y is None else (x, y)), key=fold(key, KeyStream.DROPOUT))
 
 
-def penalty(env, vs, key, real, fake, y=None):
+def penalty(ctx, vs, key, real, fake, y=None):
     """(the penalty's term in D's loss, the penalty without its weight); at reals without noise or augmentation."""
-    hp = env.hp
+    hp = ctx.hp
     inputs = () if y is None else (y,)
 
     def score(x):
-        logit = call(env, vs, "disc", x, *inputs, key=jax.random.fold_in(key, 1))[0].logit
+        logit = apply_net(ctx, vs, "disc", x, *inputs, key=fold(key, KeyStream.DROPOUT))[0].logit
         return logit if logit.ndim == 1 else logit.mean(-1)  # of the patches
 
-    measure = lambda: penalties.penalty(env, score, real, fake, key)
+    measure = lambda: penalties.penalty(ctx, score, real, fake, key)
     weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
     if hp.penalty_every == 1:
         value = measure()
         return weight * value, value
     # Karras et al. 2020, section 3.1: every k-th step with k times the weight.
-    due = env.step % hp.penalty_every == 0
+    due = ctx.step % hp.penalty_every == 0
     value = jax.lax.cond(due, measure, lambda: jnp.float32(0))
     return weight * hp.penalty_every * value, value
 
 
-def latent(env, key, n):
+def latent(ctx, key, n):
     """(noise [n, z_dim], None)."""
-    return noise(env, key, n), None
+    return sample_noise(ctx, key, n), None
 
 
-def sample(env, vs, z, given, key):
+def sample(ctx, vs, z, given, key):
     """Images [n, H, W, C] of noise z [n, z_dim] and, where the generator takes one, a condition."""
     inputs = (z,) if given is None else (z, given)
-    return call(env, vs, "gen", *inputs, train=env.hp.sample_stats == "batch", key=key)[0]
+    return apply_net(ctx, vs, "gen", *inputs, train=ctx.hp.sample_stats == "batch", key=key)[0]
 
 
 def refusals(hp, shape):
@@ -296,7 +297,7 @@ def check_condition(hp, shape):
         raise InputError(
             f"--condition={hp.condition} needs classes, and the data have none; use data with labels."
         )
-    if hp.condition == "attributes" and table(hp, shape) is None:
+    if hp.condition == "attributes" and attribute_table(hp, shape) is None:
         raise InputError(
             f"--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; these are "
             f"{', '.join(shape.classes[:4])}. Use --condition=labels."

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core import losses, optimizers
+from gan_jax.core.conditioning import ByImage
 from gan_jax.core.parallel import mean
-from gan_jax.core.step import Method, Player, call
+from gan_jax.core.method import Method, Player, apply_net
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import layers
@@ -50,50 +51,50 @@ def gray(images):
     return (images * jnp.asarray(LUMA)).sum(-1, keepdims=True)
 
 
-def make(env, vs, batch, key):
+def make(ctx, vs, batch, key):
     """What both losses begin with: ((coloured images, None), vs)."""
-    if env.made:
-        return env.made, vs
-    fake, vs = call(env, vs, "gen", gray(batch["image"]), key=jax.random.split(key)[0])
+    if ctx.shared:
+        return ctx.shared, vs
+    fake, vs = apply_net(ctx, vs, "gen", gray(batch["image"]), key=jax.random.split(key)[0])
     return (fake, None), vs
 
 
-def disc_loss(env, vs, batch, key):
+def disc_loss(ctx, vs, batch, key):
     """disc_scale (mean loss(D(x, gray)) + mean loss(D(G(gray), gray))) + lambda_p penalty, the means over patches too."""
     _, kx, kf, kp = jax.random.split(key, 4)
-    adversarial, x = losses.ADVERSARIAL[env.hp.loss], batch["image"]
+    adversarial, x = losses.ADVERSARIAL[ctx.hp.loss], batch["image"]
     given = gray(x)
-    (fake, _), _ = make(env, vs, batch, key)
-    real_out, vs = base.judge(env, vs, kx, x, given)
-    fake_out, vs = base.judge(env, vs, kf, fake, given)
-    penalty, value = base.penalty(env, vs, kp, x, fake, given)
-    loss = mean(env, adversarial.real(real_out.logit)) + mean(env, adversarial.fake(fake_out.logit))
+    (fake, _), _ = make(ctx, vs, batch, key)
+    real_out, vs = base.apply_discriminator(ctx, vs, kx, x, given)
+    fake_out, vs = base.apply_discriminator(ctx, vs, kf, fake, given)
+    penalty, value = base.penalty(ctx, vs, kp, x, fake, given)
+    loss = mean(ctx, adversarial.real(real_out.logit)) + mean(ctx, adversarial.fake(fake_out.logit))
     probs = {
-        "real_prob": mean(env, jax.nn.sigmoid(real_out.logit)),
-        "fake_prob": mean(env, jax.nn.sigmoid(fake_out.logit)),
+        "real_prob": mean(ctx, jax.nn.sigmoid(real_out.logit)),
+        "fake_prob": mean(ctx, jax.nn.sigmoid(fake_out.logit)),
     }
-    return env.hp.disc_scale * loss + penalty, (vs, probs | {"penalty": value})
+    return ctx.hp.disc_scale * loss + penalty, (vs, probs | {"penalty": value})
 
 
-def gen_loss(env, vs, batch, key):
+def gen_loss(ctx, vs, batch, key):
     """lambda_gan mean loss(D(G(gray), gray)) + lambda_l1 mean |x - G(gray)| (Isola et al. 2017, eq. 4)."""
     _, kf = jax.random.split(key)
     given = gray(batch["image"])
-    (fake, _), vs = make(env, vs, batch, key)
-    out, vs = base.judge(env, vs, kf, fake, given)
-    error = mean(env, jnp.abs(batch["image"] - fake))
-    adversarial = mean(env, losses.ADVERSARIAL[env.hp.loss].gen(out.logit))
-    return env.hp.lambda_gan * adversarial + env.hp.lambda_l1 * error, (vs, {"l1": error})
+    (fake, _), vs = make(ctx, vs, batch, key)
+    out, vs = base.apply_discriminator(ctx, vs, kf, fake, given)
+    error = mean(ctx, jnp.abs(batch["image"] - fake))
+    adversarial = mean(ctx, losses.ADVERSARIAL[ctx.hp.loss].gen(out.logit))
+    return ctx.hp.lambda_gan * adversarial + ctx.hp.lambda_l1 * error, (vs, {"l1": error})
 
 
-def latent(env, key, n):
+def latent(ctx, key, n):
     """No noise beside dropout: ([n, 0], None); `given` is always the caller's."""
     return jnp.zeros((n, 0)), None
 
 
-def sample(env, vs, z, given, key):
+def sample(ctx, vs, z, given, key):
     """Coloured images [n, H, W, 3] of the gray ones that `given`, colour images [n, H, W, 3], become."""
-    return call(env, vs, "gen", gray(given), train=env.hp.sample_stats == "batch", key=key)[0]
+    return apply_net(ctx, vs, "gen", gray(given), train=ctx.hp.sample_stats == "batch", key=key)[0]
 
 
 def check(hp, shape):
@@ -108,7 +109,7 @@ def check(hp, shape):
 
 
 def build(hp, shape, steps):
-    """Method for colour images of a base.Shape."""
+    """Method for colour images of a base.DataSpec."""
     image, one = (
         jnp.zeros((2, shape.size, shape.size, 3)),
         jnp.zeros((2, shape.size, shape.size, 1)),
@@ -120,20 +121,19 @@ def build(hp, shape, steps):
             disc_loss,
             optimizers.build(hp, "disc", steps * hp.n_disc),
             hp.n_disc,
-            draw="both",
+            batch_group="both",
         ),
         Player(
-            "gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), draw="both", makes=make
+            "gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), batch_group="both", shared_forward=make
         ),
     )
     return Method(
-        nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape)},
-        dummies={"gen": (one,), "disc": (image, one)},
+        nets={"gen": base.build_generator(hp, shape), "disc": base.build_discriminator(hp, shape)},
+        example_inputs={"gen": (one,), "disc": (image, one)},
         players=base.balanced(hp, players),
         latent=latent,
         sample=sample,
         steps=steps,
-        by="image",
-        condition=gray,
-        **base.method_options(hp),
+        conditioning=ByImage(gray),
+        **base.common_fields(hp),
     )

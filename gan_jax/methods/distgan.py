@@ -10,9 +10,10 @@ import math
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, optimizers, penalties
 from gan_jax.core.parallel import mean
-from gan_jax.core.step import Method, Player, call
+from gan_jax.core.method import Method, Player, apply_net
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import layers
@@ -102,43 +103,43 @@ def latent_weight(hp, n_features):
     return hp.lambda_w or math.sqrt(hp.z_dim / n_features)
 
 
-def _bce(env, x, rec):
+def _bce(ctx, x, rec):
     """Cross-entropy of pixels in [0, 1]; the margin keeps its slope finite where a sigmoid has rounded to 0 or 1."""
     p = jnp.clip(rec, 1e-6, 1 - 1e-6)
-    return mean(env, -x * jnp.log(p) - (1 - x) * jnp.log(1 - p))
+    return mean(ctx, -x * jnp.log(p) - (1 - x) * jnp.log(1 - p))
 
 
-RECON = {  # reconstruction errors in data space: (env, x, rec) -> []
-    "pixels": lambda env, x, rec: mean(env, jnp.sum((x - rec) ** 2, axis=(1, 2, 3))),
-    "mean_pixels": lambda env, x, rec: mean(env, (x - rec) ** 2),
+RECON = {  # reconstruction errors in data space: (ctx, x, rec) -> []
+    "pixels": lambda ctx, x, rec: mean(ctx, jnp.sum((x - rec) ** 2, axis=(1, 2, 3))),
+    "mean_pixels": lambda ctx, x, rec: mean(ctx, (x - rec) ** 2),
     "bce": _bce,
 }
 
 
-def recon_loss(env, vs, batch, key):
+def recon_loss(ctx, vs, batch, key):
     """Reconstruction error and squared latent-data distance; S3 eq. 3 as released (D06, D07).
 
     The distances are differences of means over batch and features, so which code is paired with which noise is immaterial.
     """
-    hp, x = env.hp, batch["image"]
-    z = base.noise(env, key, x.shape[0])
+    hp, x = ctx.hp, batch["image"]
+    z = base.sample_noise(ctx, key, x.shape[0])
     keys = [jax.random.fold_in(key, i) for i in range(1, 7)]  # for nets with dropout
-    ze, vs = call(env, vs, "enc", x, key=keys[0])
-    rec, vs = call(env, vs, "gen", ze, key=keys[1])
-    fake, vs = call(env, vs, "gen", z, key=keys[2])
+    ze, vs = apply_net(ctx, vs, "enc", x, key=keys[0])
+    rec, vs = apply_net(ctx, vs, "gen", ze, key=keys[1])
+    fake, vs = apply_net(ctx, vs, "gen", z, key=keys[2])
     real_f, rec_f, fake_f = (
-        call(env, vs, "disc", image, key=key)[0].features
+        apply_net(ctx, vs, "disc", image, key=key)[0].features
         for image, key in zip((x, rec, fake), keys[3:], strict=True)
     )
     error = (
-        mean(env, (real_f - rec_f) ** 2)
+        mean(ctx, (real_f - rec_f) ** 2)
         if hp.recon_space == "features"
-        else RECON[hp.recon_space](env, x, rec)
+        else RECON[hp.recon_space](ctx, x, rec)
     )
     if hp.gap_space == "data":
         real_f, rec_f, fake_f = (layers.flatten(image) for image in (x, rec, fake))
     near = rec_f if hp.gap_from == "rec" else real_f
-    gap = mean(env, near - fake_f) - latent_weight(hp, real_f.shape[-1]) * mean(env, ze - z)
+    gap = mean(ctx, near - fake_f) - latent_weight(hp, real_f.shape[-1]) * mean(ctx, ze - z)
     return error + hp.lambda_r * gap**2, (vs, {"error": error, "gap": jnp.abs(gap)})
 
 
@@ -158,41 +159,41 @@ def adversarial_terms(hp, real, rec, fake):
     return form.real(score(real)), on_rec(score(rec)), form.fake(score(fake))
 
 
-def disc_loss(env, vs, batch, key):
+def disc_loss(ctx, vs, batch, key):
     """D's loss with reconstructions as further reals; S3 eqs. 2 and 4 with the penalty's sign corrected (D01, D05)."""
     kz, kx, kr, kf, kp = jax.random.split(key, 5)
-    hp, x = env.hp, batch["image"]
-    fake, _ = base.generate(env, vs, kz, x.shape[0])
-    code, _ = call(env, vs, "enc", x, key=jax.random.fold_in(kr, 3))
-    rec, _ = call(env, vs, "gen", code, key=jax.random.fold_in(kr, 4))
-    real_out, vs = base.judge(env, vs, kx, x)
-    rec_out, vs = base.judge(env, vs, kr, rec)
-    fake_out, vs = base.judge(env, vs, kf, fake)
+    hp, x = ctx.hp, batch["image"]
+    fake, _ = base.generate(ctx, vs, kz, x.shape[0])
+    code, _ = apply_net(ctx, vs, "enc", x, key=fold(kr, KeyStream.CODE_DROPOUT))
+    rec, _ = apply_net(ctx, vs, "gen", code, key=fold(kr, KeyStream.RECONSTRUCTION_DROPOUT))
+    real_out, vs = base.apply_discriminator(ctx, vs, kx, x)
+    rec_out, vs = base.apply_discriminator(ctx, vs, kr, rec)
+    fake_out, vs = base.apply_discriminator(ctx, vs, kf, fake)
     terms = adversarial_terms(hp, real_out.logit, rec_out.logit, fake_out.logit)
     (w_real, w_rec), (on_real, on_rec, on_fake) = (
-        weights(hp, env.progress),
-        (mean(env, t) for t in terms),
+        weights(hp, ctx.progress),
+        (mean(ctx, t) for t in terms),
     )
-    penalty, value = base.penalty(env, vs, kp, x, fake)
+    penalty, value = base.penalty(ctx, vs, kp, x, fake)
     sign = -1 if hp.hinge.startswith("code") else 1
     prob = {
-        name: mean(env, jax.nn.sigmoid(out.logit))
+        name: mean(ctx, jax.nn.sigmoid(out.logit))
         for name, out in [("real_prob", real_out), ("rec_prob", rec_out), ("fake_prob", fake_out)]
     }
     loss = w_real * on_real + w_rec * on_rec + on_fake + sign * penalty
     return loss, (vs, {**prob, "penalty": value})
 
 
-def gen_loss(env, vs, batch, key):
+def gen_loss(ctx, vs, batch, key):
     """|mean sigmoid D(x) - mean sigmoid D(G(z))|, S3 eq. 1; saturating and of one sign for the whole batch (D24)."""
     kz, kx, kf = jax.random.split(key, 3)
     x = batch["image"]
-    fake, vs = base.generate(env, vs, kz, x.shape[0])
-    fake_out, vs = base.judge(env, vs, kf, fake)
-    if env.hp.gen_loss == "ns":
-        return mean(env, losses.bce(fake_out.logit, 1.0)), (vs, {})
-    real_out, vs = base.judge(env, vs, kx, x)
-    gap = mean(env, jax.nn.sigmoid(real_out.logit)) - mean(env, jax.nn.sigmoid(fake_out.logit))
+    fake, vs = base.generate(ctx, vs, kz, x.shape[0])
+    fake_out, vs = base.apply_discriminator(ctx, vs, kf, fake)
+    if ctx.hp.gen_loss == "ns":
+        return mean(ctx, losses.bce(fake_out.logit, 1.0)), (vs, {})
+    real_out, vs = base.apply_discriminator(ctx, vs, kx, x)
+    gap = mean(ctx, jax.nn.sigmoid(real_out.logit)) - mean(ctx, jax.nn.sigmoid(fake_out.logit))
     return jnp.abs(gap), (vs, {})
 
 
@@ -210,8 +211,8 @@ def check(hp, shape):
 
 
 def build(hp, shape, steps):
-    """Method for images of a base.Shape, trained for a number of steps."""
-    enc = base.family(hp).enc(hp, shape, base.weights(hp, "enc"))
+    """Method for images of a base.DataSpec, trained for a number of steps."""
+    enc = base.family(hp).enc(hp, shape, base.weight_options(hp, "enc"))
     recon_nets = ("enc", "gen") if hp.recon_trains == "enc_gen" else ("enc",)
     players = (
         Player("recon", recon_nets, recon_loss, optimizers.build(hp, "recon", steps)),
@@ -221,11 +222,11 @@ def build(hp, shape, steps):
         Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps)),
     )
     return Method(
-        nets={"gen": base.gen(hp, shape), "disc": base.disc(hp, shape), "enc": enc},
-        dummies=base.dummies(hp, shape, "disc", "enc"),
+        nets={"gen": base.build_generator(hp, shape), "disc": base.build_discriminator(hp, shape), "enc": enc},
+        example_inputs=base.example_inputs(hp, shape, "disc", "enc"),
         players=base.balanced(hp, players),
         latent=base.latent,
         sample=base.sample,
         steps=steps,
-        **base.method_options(hp),
+        **base.common_fields(hp),
     )

@@ -10,9 +10,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, parallel
+from gan_jax.core.conditioning import ByIndex
 from gan_jax.core.parallel import mean
-from gan_jax.core.step import Method
+from gan_jax.core.method import Method
 from gan_jax.methods import base, gan
 from gan_jax.settings import setting
 
@@ -32,44 +34,44 @@ def encode(hp, category, factors):
     return jnp.concatenate([jax.nn.one_hot(category, hp.n_codes), factors], -1)
 
 
-def codes(env, key, n):
+def codes(ctx, key, n):
     """Random codes for n images of this device, as `encode` has them."""
     key_c, key_f = jax.random.split(key)
     uniform = lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
-    category = parallel.draw(
-        env, lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes), key_c, (n,)
+    category = parallel.random_rows(
+        ctx, lambda key, shape: jax.random.randint(key, shape, 0, ctx.hp.n_codes), key_c, (n,)
     )
-    return encode(env.hp, category, parallel.draw(env, uniform, key_f, (n, env.hp.n_factors)))
+    return encode(ctx.hp, category, parallel.random_rows(ctx, uniform, key_f, (n, ctx.hp.n_factors)))
 
 
-def _fake(env, vs, key, batch):
+def _fake(ctx, vs, key, batch):
     n = batch["image"].shape[0]
-    code = codes(env, jax.random.fold_in(key, 3), n)
-    images, vs = base.generate(env, vs, key, n, code)
+    code = codes(ctx, fold(key, KeyStream.TRAINING_CONDITION), n)
+    images, vs = base.generate(ctx, vs, key, n, code)
     return (images, code), vs
 
 
-def information(env, batch, real, fake, code):
+def information(ctx, batch, real, fake, code):
     """The head's negative log-likelihood of the code, and its parts."""
-    k = env.hp.n_codes
-    category = mean(env, losses.cross_entropy(fake.classes[:, :k], code[:, :k].argmax(-1)))
-    error = mean(env, 0.5 * ((fake.classes[:, k:] - code[:, k:]) ** 2).sum(-1))
-    return env.hp.lambda_info * (category + error), {
+    k = ctx.hp.n_codes
+    category = mean(ctx, losses.cross_entropy(fake.classes[:, :k], code[:, :k].argmax(-1)))
+    error = mean(ctx, 0.5 * ((fake.classes[:, k:] - code[:, k:]) ** 2).sum(-1))
+    return ctx.hp.lambda_info * (category + error), {
         "category_term": category,
         "factor_term": error,
     }
 
 
-def latent(env, key, n):
+def latent(ctx, key, n):
     """Noise and the categorical code's values, each as often as another; continuous codes are 0 when sampling."""
-    draw = lambda key, shape: jax.random.randint(key, shape, 0, env.hp.n_codes)
-    return base.noise(env, key, n), parallel.draw(env, draw, jax.random.fold_in(key, 1), (n,))
+    draw = lambda key, shape: jax.random.randint(key, shape, 0, ctx.hp.n_codes)
+    return base.sample_noise(ctx, key, n), parallel.random_rows(ctx, draw, fold(key, KeyStream.SAMPLED_CONDITION), (n,))
 
 
-def sample(env, vs, z, given, key):
+def sample(ctx, vs, z, given, key):
     """Images [n, H, W, C] with categorical codes int [n]."""
     return base.sample(
-        env, vs, z, encode(env.hp, given, jnp.zeros((given.shape[0], env.hp.n_factors))), key
+        ctx, vs, z, encode(ctx.hp, given, jnp.zeros((given.shape[0], ctx.hp.n_factors))), key
     )
 
 
@@ -77,18 +79,17 @@ check = base.check
 
 
 def build(hp, shape, steps):
-    """Method for images of a base.Shape."""
+    """Method for images of a base.DataSpec."""
     n = hp.n_codes + hp.n_factors
     return Method(
-        nets={"gen": base.gen(hp, shape, "plain"), "disc": base.disc(hp, shape, n_classes=n)},
-        dummies=base.dummies(hp, shape, "disc", gen_y=jnp.zeros((2, n))),
+        nets={"gen": base.build_generator(hp, shape, "plain"), "disc": base.build_discriminator(hp, shape, n_classes=n)},
+        example_inputs=base.example_inputs(hp, shape, "disc", gen_y=jnp.zeros((2, n))),
         players=gan.players(
-            hp, steps, gan.Scheme(_fake, disc_term=information, gen_term=information)
+            hp, steps, gan.HeadSpec(_fake, disc_term=information, gen_term=information)
         ),
         latent=latent,
         sample=sample,
         steps=steps,
-        by="code",
-        kinds=tuple(f"code {k}" for k in range(hp.n_codes)),
-        **base.method_options(hp),
+        conditioning=ByIndex("code", tuple(f"code {k}" for k in range(hp.n_codes))),
+        **base.common_fields(hp),
     )

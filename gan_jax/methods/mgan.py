@@ -9,9 +9,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, parallel
+from gan_jax.core.conditioning import ByIndex
 from gan_jax.core.parallel import mean
-from gan_jax.core.step import Method, call
+from gan_jax.core.method import Method, apply_net
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.nets import families
@@ -40,39 +42,39 @@ class Settings(base.Adversarial):
     )
 
 
-def _fake(env, vs, key, batch):
+def _fake(ctx, vs, key, batch):
     """The same noise through every generator: [n * n_gens, H, W, C], all images of the first noise vector first."""
-    hp = env.hp
-    n = parallel.share(env, hp.gen_batch)
-    images, vs = base.generate(env, vs, key, n)
+    hp = ctx.hp
+    n = parallel.rows_per_device(ctx, hp.gen_batch)
+    images, vs = base.generate(ctx, vs, key, n)
     return (images, jnp.tile(jnp.arange(hp.n_gens), n)), vs
 
 
-def _disc_term(env, batch, real, fake, k):
-    hits = mean(env, fake.classes.argmax(-1) == k)
-    return env.hp.lambda_c * mean(env, losses.cross_entropy(fake.classes, k)), {"told_apart": hits}
+def _disc_term(ctx, batch, real, fake, k):
+    hits = mean(ctx, fake.classes.argmax(-1) == k)
+    return ctx.hp.lambda_c * mean(ctx, losses.cross_entropy(fake.classes, k)), {"told_apart": hits}
 
 
-def _gen_term(env, batch, real, fake, k):
-    term = mean(env, losses.cross_entropy(fake.classes, k))
-    return env.hp.beta * term, {"diversity": term}
+def _gen_term(ctx, batch, real, fake, k):
+    term = mean(ctx, losses.cross_entropy(fake.classes, k))
+    return ctx.hp.beta * term, {"diversity": term}
 
 
-def latent(env, key, n):
+def latent(ctx, key, n):
     """Noise, and generators in turn from a random one on: equal counts, as the released code samples."""
-    first = jax.random.randint(jax.random.fold_in(key, 1), (), 0, env.hp.n_gens)
-    return base.noise(env, key, n), (first + jnp.arange(n)) % env.hp.n_gens
+    first = jax.random.randint(fold(key, KeyStream.SAMPLED_CONDITION), (), 0, ctx.hp.n_gens)
+    return base.sample_noise(ctx, key, n), (first + jnp.arange(n)) % ctx.hp.n_gens
 
 
-def sample(env, vs, z, given, key):
+def sample(ctx, vs, z, given, key):
     """Images [n, H, W, C], image i by generator given[i]."""
-    return call(env, vs, "gen", z, train=env.hp.sample_stats == "batch", key=key, which=given)[0]
+    return apply_net(ctx, vs, "gen", z, train=ctx.hp.sample_stats == "batch", key=key, which=given)[0]
 
 
 def check(hp, shape):
     """Refuses settings that contradict each other or the data. Raises InputError."""
     base.check(hp, shape)
-    if not base.family(hp).mixes:
+    if not base.family(hp).supports_mixture:
         raise InputError(
             f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp."
         )
@@ -83,20 +85,21 @@ def check(hp, shape):
 
 
 def build(hp, shape, steps):
-    """Method for images of a base.Shape."""
+    """Method for images of a base.DataSpec."""
     return Method(
         nets={
-            "gen": base.gen(hp, shape, n_gens=hp.n_gens),
-            "disc": base.disc(hp, shape, n_classes=hp.n_gens),
+            "gen": base.build_generator(hp, shape, n_gens=hp.n_gens),
+            "disc": base.build_discriminator(hp, shape, n_classes=hp.n_gens),
         },
-        dummies=base.dummies(hp, shape, "disc"),
+        example_inputs=base.example_inputs(hp, shape, "disc"),
         players=gan.players(
-            hp, steps, gan.Scheme(_fake, disc_term=_disc_term, gen_term=_gen_term), draw="both"
+            hp, steps, gan.HeadSpec(_fake, disc_term=_disc_term, gen_term=_gen_term), batch_group="both"
         ),
         latent=latent,
         sample=sample,
         steps=steps,
-        by="generator",
-        kinds=tuple(f"generator {k + 1}" for k in range(hp.n_gens)),
-        **base.method_options(hp),
+        conditioning=ByIndex(
+            "generator", tuple(f"generator {k + 1}" for k in range(hp.n_gens))
+        ),
+        **base.common_fields(hp),
     )

@@ -37,7 +37,7 @@ JUDGED = (
 N_HALVES = 20  # random halves that an interval is made of
 
 
-class Look(NamedTuple):
+class Evaluator(NamedTuple):
     """How images are looked at. extractor: features.Extractor. metrics: {name: metrics.metric.Metric}."""
 
     extractor: features.Extractor
@@ -57,11 +57,11 @@ class Look(NamedTuple):
         return metric.take(self(source.images[rows[order]]), np.argsort(order))
 
 
-def look(extractor, source, names="", strict=False):
+def make_evaluator(extractor, source, names="", strict=False):
     """Look with the metrics that are asked for, less those that need classes where the net has none.
 
     Args:
-      extractor: features.Extractor. source: data.datasets.Source that it looks at.
+      extractor: features.Extractor. source: data.datasets.Dataset that it looks at.
       names: names of metrics.TABLE, with commas; "" for all that mean something for these data.
       strict: refuse what would be left out.
 
@@ -76,7 +76,7 @@ def look(extractor, source, names="", strict=False):
             f"--scores={names}: {classless[0]} needs a classifier, and {extractor.name} has no classes; leave it out."
         )
     kept = {name: metrics.TABLE[name] for name in asked if name not in classless}
-    return Look(extractor, {name: m for name, m in kept.items() if names or m.suits(source)})
+    return Evaluator(extractor, {name: m for name, m in kept.items() if names or m.suits(source)})
 
 
 def check(real, n, flag, names="", dim=classifier.WIDTHS[-1]):
@@ -84,7 +84,7 @@ def check(real, n, flag, names="", dim=classifier.WIDTHS[-1]):
 
     Args:
       real: Source, the training images. n: images per sample. flag: what the user set n by, for the message.
-      names: as in `look`. dim: features of the net; the default is that of the nets that metrics.features makes.
+      names: as in `make_evaluator`. dim: features of the net; the default is that of the nets that metrics.features makes.
 
     Raises:
       InputError: n, or half of the real images, is too few for a metric.
@@ -309,7 +309,7 @@ def conditional(see, real, heldout, sampler, n, seed):
       "intended_real" (balanced accuracy) and "intended_real_per_class" (recalls).
     """
     extractor = see.extractor
-    plain = Look(extractor, {})
+    plain = Evaluator(extractor, {})
     rng, classes = np.random.default_rng(seed), range(len(extractor.classes))
     n = max(1, min(n // len(classes), class_accuracy.N_PER_CLASS))
 

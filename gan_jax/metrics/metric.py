@@ -27,7 +27,7 @@ class Metric(NamedTuple):
     scores: {key: Score}. needs: names of the views that `measure` reads. measure: (real, fake), dicts of views of N and M
     images -> {key: finite float}, deterministic; raises InputError where it has no value. least: (features F) -> images that
     each side needs at least. views: {name: images uint8 [N, H, W, C] -> array [N, ...]} that only this metric has. suits:
-    (data.datasets.Source) -> whether it means anything for such data.
+    (data.datasets.Dataset) -> whether it means anything for such data.
     """
 
     scores: dict

@@ -29,7 +29,7 @@ def build(extractor, real, ref, settings):
     """The protocol of a record, JSON-able.
 
     Args:
-      extractor: metrics.features.Extractor. real: data.datasets.Source of the training images. ref: views of the reference.
+      extractor: metrics.features.Extractor. real: data.datasets.Dataset of the training images. ref: views of the reference.
       settings: what the caller adds: n_fake, repeats, seed, floor, collapsed.
     """
     seen = ref["features"]

@@ -17,7 +17,7 @@ from gan_jax.nets.heads import heads
 from gan_jax.nets.outputs import squash
 
 
-class Style(NamedTuple):
+class DcganConfig(NamedTuple):
     """What one family of these nets has of its own.
 
     gen, first, rest: activations of the generator, of the first block that sees the image, and of the other blocks.
@@ -43,13 +43,13 @@ class Style(NamedTuple):
 
 
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
-STYLE = Style(gen=nn.relu, first=leaky_relu, rest=leaky_relu)
+STYLE = DcganConfig(gen=nn.relu, first=leaky_relu, rest=leaky_relu)
 # S2's tables: 28 -> 14 -> 7, ReLU in G and ELU in D, no BatchNorm next to pixels and logit, as its prose has it (D20).
-S2 = Style(gen=nn.relu, first=nn.elu, rest=nn.elu, stop=7)
+S2 = DcganConfig(gen=nn.relu, first=nn.elu, rest=nn.elu, stop=7)
 S2_LITERAL = S2._replace(first_norm=True, last_norm=True)
-S2_PROSE = Style(gen=leaky_relu, first=leaky_relu, rest=leaky_relu, stop=7, stem=leaky_relu)
+S2_PROSE = DcganConfig(gen=leaky_relu, first=leaky_relu, rest=leaky_relu, stop=7, stem=leaky_relu)
 # MGAN's released CIFAR-10 nets, and the same for 28 px (D14, D15).
-MGAN = Style(
+MGAN = DcganConfig(
     gen=nn.relu,
     first=leaky_relu,
     rest=leaky_relu,
@@ -80,7 +80,7 @@ class Gen(nn.Module):
     colors: int
     width: int
     pixels: str
-    style: Style = STYLE
+    style: DcganConfig = STYLE
     norm: str = "batch"
     n_gens: int = 0
     weights: layers.Weights = layers.Weights()
@@ -117,7 +117,7 @@ class Trunk(nn.Module):
 
     size: int
     width: int
-    style: Style = STYLE
+    style: DcganConfig = STYLE
     norm: str = "batch"
     last: int = 0
     weights: layers.Weights = layers.Weights()
@@ -141,7 +141,7 @@ class Disc(nn.Module):
 
     size: int
     width: int
-    style: Style = STYLE
+    style: DcganConfig = STYLE
     norm: str = "batch"
     n_classes: int = 0
     weights: layers.Weights = layers.Weights()
@@ -171,7 +171,7 @@ class Enc(nn.Module):
     size: int
     width: int
     z_dim: int
-    style: Style = STYLE
+    style: DcganConfig = STYLE
     wide: bool = False
     weights: layers.Weights = layers.Weights()
     axis: str | None = None
@@ -185,7 +185,7 @@ class Enc(nn.Module):
         return layers.Dense(self.z_dim, weights=self.weights)(x, train)
 
 
-class Styled(Family):
+class DcganFamily(Family):
     """The nets of one style."""
 
     mixes = True
@@ -194,7 +194,7 @@ class Styled(Family):
         self.style = style
 
     def gen(self, hp, shape, weights, n_gens=0):
-        """The generator for images of a base.Shape."""
+        """The generator for images of a base.DataSpec."""
         return Gen(
             shape.size, shape.colors, hp.width, hp.pixels, self.style, hp.gen_norm, n_gens, weights
         )

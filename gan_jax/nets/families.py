@@ -3,13 +3,13 @@
 from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, resnet, s1, unet
 
 TABLE = {
-    "dcgan": dcgan.Styled(dcgan.STYLE),
-    "hdcgan": dcgan.Styled(hdcgan.STYLE),
-    "s2": dcgan.Styled(dcgan.S2),
-    "s2_literal": dcgan.Styled(dcgan.S2_LITERAL),
-    "s2_prose": dcgan.Styled(dcgan.S2_PROSE),
-    "mgan": dcgan.Styled(dcgan.MGAN),
-    "mgan_mnist": dcgan.Styled(dcgan.MGAN_MNIST),
+    "dcgan": dcgan.DcganFamily(dcgan.STYLE),
+    "hdcgan": dcgan.DcganFamily(hdcgan.STYLE),
+    "s2": dcgan.DcganFamily(dcgan.S2),
+    "s2_literal": dcgan.DcganFamily(dcgan.S2_LITERAL),
+    "s2_prose": dcgan.DcganFamily(dcgan.S2_PROSE),
+    "mgan": dcgan.DcganFamily(dcgan.MGAN),
+    "mgan_mnist": dcgan.DcganFamily(dcgan.MGAN_MNIST),
     "distgan_mnist": distgan_mnist.FAMILY,
     "s1": s1.SECTION7,
     "s1_section4": s1.SECTION4,

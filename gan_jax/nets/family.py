@@ -12,4 +12,4 @@ class Family:
     conditions = mixes = points = False
 
     def check(self, shape):
-        """Refuses images that the nets cannot make or see. shape: base.Shape. Raises InputError."""
+        """Refuses images that the nets cannot make or see. shape: base.DataSpec. Raises InputError."""

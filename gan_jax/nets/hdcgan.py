@@ -11,6 +11,6 @@ import flax.linen as nn
 
 from gan_jax.nets import dcgan
 
-STYLE = dcgan.Style(
+STYLE = dcgan.DcganConfig(
     gen=nn.selu, first=functools.partial(nn.leaky_relu, negative_slope=0.1), rest=nn.selu, repeat=2
 )

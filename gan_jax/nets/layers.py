@@ -94,7 +94,7 @@ def _biased(layer, y):
     """y [..., features] plus the layer's bias, if it has one."""
     if not layer.use_bias:
         return y
-    return y + reduce.spread(layer.param("bias", nn.initializers.zeros, (layer.features,)), y.shape)
+    return y + reduce.broadcast_channels(layer.param("bias", nn.initializers.zeros, (layer.features,)), y.shape)
 
 
 class Dense(nn.Module):
@@ -179,7 +179,7 @@ class BatchNorm(nn.Module):
 
     def _moments(self, x):
         n = x.size // x.shape[-1]
-        mean, square = parallel.average((reduce.total(x) / n, reduce.total(x * x) / n), self.axis)
+        mean, square = parallel.average((reduce.sum_to_channels(x) / n, reduce.sum_to_channels(x * x) / n), self.axis)
         return mean, jnp.maximum(square - mean**2, 0)
 
     @nn.compact
@@ -200,7 +200,7 @@ class BatchNorm(nn.Module):
         offset = (
             self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0
         ) - mean * scale
-        return (wide * reduce.spread(scale, x.shape) + reduce.spread(offset, x.shape)).astype(
+        return (wide * reduce.broadcast_channels(scale, x.shape) + reduce.broadcast_channels(offset, x.shape)).astype(
             x.dtype
         )
 
@@ -233,7 +233,7 @@ def dropout(net, x, rate, train):
     """Zeroes a share `rate` of x in training and scales the rest up; the mask is that of one device, however many there are."""
     if not train or not rate:
         return x
-    keep = parallel.draw(net, jax.random.uniform, net.make_rng("dropout"), x.shape) < 1 - rate
+    keep = parallel.random_rows(net, jax.random.uniform, net.make_rng("dropout"), x.shape) < 1 - rate
     return jnp.where(keep, x / (1 - rate), 0)
 
 

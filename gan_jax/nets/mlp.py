@@ -112,7 +112,7 @@ class Plain(Family):
     mixes = True
 
     def gen(self, hp, shape, weights, n_gens=0):
-        """The generator for images or points of a base.Shape."""
+        """The generator for images or points of a base.DataSpec."""
         normed = self.normed and hp.gen_norm == "batch"
         return Gen(
             shape.size,
@@ -238,7 +238,7 @@ class _Maxout(Family):
     mixes = points = True
 
     def gen(self, hp, shape, weights, n_gens=0):
-        """The generator for images of a base.Shape."""
+        """The generator for images of a base.DataSpec."""
         weights = weights._replace(init=_GEN_INIT)
         return Gen(
             shape.size,
@@ -264,7 +264,7 @@ class _Cgan(_Maxout):
     conditions, mixes = True, False
 
     def gen(self, hp, shape, weights):
-        """The generator for images of a base.Shape."""
+        """The generator for images of a base.DataSpec."""
         return CondGen(
             shape.size, shape.colors, hp.width, hp.pixels, weights._replace(init=_GEN_INIT)
         )

@@ -201,7 +201,7 @@ class _Halving(Family):
         start(shape.size)
 
     def gen(self, hp, shape, weights):
-        """The generator for images of a base.Shape."""
+        """The generator for images of a base.DataSpec."""
         return self._gen(shape.size, shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
 
     def disc(self, hp, shape, weights, n_classes=0):

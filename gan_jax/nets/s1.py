@@ -130,7 +130,7 @@ class _Section7(Family):
         return tuple(max(width // n, 1) for n in (8, 4, 2, 1))
 
     def gen(self, hp, shape, weights):
-        """The generator for images of a base.Shape."""
+        """The generator for images of a base.DataSpec."""
         return self.gen_class(shape.size, shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
 
     def disc(self, hp, shape, weights, n_classes=0):

@@ -22,7 +22,7 @@ def data(train, test):
     labels [N].
 
     Args:
-      train, test: data.datasets.Source with labels in [0, 255].
+      train, test: data.datasets.Dataset with labels in [0, 255].
     """
     parts = [
         np.ascontiguousarray(a, np.uint8).tobytes()
@@ -93,7 +93,7 @@ def painter(method, batch, shape, seeds=1):
     """A GAN's files and entry, as toy_page.files has them, for images: "sample.onnx" makes N_MADE, in the range of the nets.
 
     Args:
-      method: step.Method. batch: images per minibatch. shape: [H, W, C]. seeds: how many fresh states.
+      method: method.Method. batch: images per minibatch. shape: [H, W, C]. seeds: how many fresh states.
     """
     made = update_steps.export(method, batch, shape)
     made["sample"] = convert(

@@ -10,7 +10,7 @@ from gan_jax.errors import InputError
 
 
 def describe(sampler):
-    """{"kind": "uniform", "low", "high"} or {"kind": "normal"} of a sampler that parallel.draw is given.
+    """{"kind": "uniform", "low", "high"} or {"kind": "normal"} of a sampler that parallel.random_rows is given.
 
     Raises:
       InputError: it is something else.
@@ -44,7 +44,7 @@ class Record:
     @contextlib.contextmanager
     def recording(self):
         """Records all draws of what is traced or run within it."""
-        with parallel.drawing_from(self._source):
+        with parallel.noise_from(self._source):
             yield self
 
 
@@ -52,5 +52,5 @@ class Record:
 def given(values):
     """Within it, draws are the values, in order."""
     rest = iter(values)
-    with parallel.drawing_from(lambda sampler, key, shape: next(rest)):
+    with parallel.noise_from(lambda sampler, key, shape: next(rest)):
         yield

@@ -8,8 +8,8 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.core import optimizers, priors
-from gan_jax.core.state import Vars, fresh, shapes
-from gan_jax.core.step import call, env_of
+from gan_jax.core.state import Vars, init_jitted, state_shapes
+from gan_jax.core.method import apply_net, make_context
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores
 from gan_jax.onnx_export import noise_inputs, update_steps
@@ -29,7 +29,7 @@ def files(method, batch, seeds=1):
     the entry lists them; the rest of a fresh state is zero, averages aside, which begin as the weights.
 
     Args:
-      method: step.Method for points of two coordinates, whose nets compute in the range hp.pixels. batch: points per minibatch.
+      method: method.Method for points of two coordinates, whose nets compute in the range hp.pixels. batch: points per minibatch.
       seeds: how many fresh states.
 
     Raises:
@@ -50,7 +50,7 @@ def bundle(method, made, batch, shape, seeds):
     """Files and entry of a method from what was exported of it. made: {name: (bytes, entry)}. shape: [H, W, C] of its data."""
     files = {f"{name}.onnx": content for name, (content, _) in made.items()}
     for seed in range(seeds):
-        files[f"begin-{seed}.bin"] = begin(update_steps.state_of(fresh(method, seed)))
+        files[f"begin-{seed}.bin"] = begin(update_steps.state_of(init_jitted(method, seed)))
     return files, {
         "players": [player.name for player in method.players],
         "files": {name: entry for name, (_, entry) in made.items()},
@@ -60,9 +60,9 @@ def bundle(method, made, batch, shape, seeds):
         "repeats": {player.name: player.repeats for player in method.players},
         "prior": noise_inputs.describe(priors.NOISE[method.hp.prior]),
         "z_dim": method.hp.z_dim,
-        "kinds": len(method.kinds),
+        "kinds": len(method.conditioning.names),
         "to_net": _to_net(method.hp.pixels),
-        "state": update_steps.layout(update_steps.state_of(shapes(method))),
+        "state": update_steps.layout(update_steps.state_of(state_shapes(method))),
         "seeds": seeds,
     }
 
@@ -80,7 +80,7 @@ def _rate(hp, role):
 
 def _sampled(method):
     """The part of the state that holds the weights that are sampled, as jax.ShapeDtypeStruct."""
-    trees = update_steps.state_of(shapes(method))
+    trees = update_steps.state_of(state_shapes(method))
     if "gen" in method.ema:
         return {"ema": {"gen": trees["ema"]["gen"]}}
     return {k: {"gen": trees[k]["gen"]} for k in ("params", "stats")}
@@ -88,7 +88,7 @@ def _sampled(method):
 
 def sample_example(method, n):
     """The argument of `sampled`, for n samples."""
-    given = {"given": spec(n, dtype=jnp.int32)} if method.kinds else {}
+    given = {"given": spec(n, dtype=jnp.int32)} if method.conditioning.names else {}
     return {"state": _sampled(method), "z": spec(n, method.hp.z_dim)} | given
 
 
@@ -99,7 +99,7 @@ def sampled(method, arrays):
     vs = Vars({"gen": tree["params"]}, {"gen": tree["stats"]})
     return {
         "image": method.sample(
-            env_of(method), vs, arrays["z"], arrays.get("given"), jax.random.key(0)
+            make_context(method), vs, arrays["z"], arrays.get("given"), jax.random.key(0)
         )
     }
 
@@ -110,7 +110,7 @@ def _points(method, arrays):
 
 
 def _surface_example(method):
-    trees = update_steps.state_of(shapes(method))
+    trees = update_steps.state_of(state_shapes(method))
     return {
         "state": {k: {"disc": trees[k]["disc"]} for k in ("params", "stats")},
         "at": spec(SIDE**2, 2),
@@ -122,7 +122,7 @@ def _surface(method, arrays):
 
     def logits(at):
         x = images.to_net(at.reshape(-1, *SHAPE), method.hp.pixels)
-        return call(env_of(method), vs, "disc", x, train=False)[0].logit
+        return apply_net(make_context(method), vs, "disc", x, train=False)[0].logit
 
     logit, back = jax.vjp(logits, arrays["at"])
     return {"logit": logit, "slope": back(jnp.ones_like(logit))[0]}

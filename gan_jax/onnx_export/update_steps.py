@@ -1,6 +1,6 @@
 """The update step of a method as ONNX files, one update of one player each, so that a page can run it in any order and ratio.
 
-What a file computes is `step.update_player`, and `step.averaged` once all players had their turns. State goes in and comes
+What a file computes is `step.update_player`, and `step.update_averages` once all players had their turns. State goes in and comes
 out; a file takes a minibatch, the noise that the update draws, and two numbers: what the player's updates are multiplied by,
 which scales its learning rate, and how far training is.
 """
@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax.core.state import GanState, Vars, shapes
-from gan_jax.core.step import averaged, env_of, update_player
+from gan_jax.core.state import GanState, Vars, state_shapes
+from gan_jax.core.method import make_context
+from gan_jax.core.step import update_averages, update_player
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import exporter, noise_inputs
 from gan_jax.onnx_export.exporter import convert, spec
@@ -37,7 +38,7 @@ def check(method):
         raise InputError(
             "A step in bfloat16 cannot be exported, since browsers compute in float32; use --precision=float32."
         )
-    if method.by in ("class", "image"):
+    if method.conditioning.what in ("class", "image"):
         raise InputError(
             "The step of a method that is given labels or images cannot be exported; export its generator."
         )
@@ -47,14 +48,14 @@ def state_of(state):
     """{"params", "stats", "opt", "ema"} of a GanState: what the files take and return by these names."""
     return {
         "params": state.params,
-        "stats": state.stats,
-        "opt": state.opt,
+        "stats": state.batch_stats,
+        "opt": state.opt_state,
         "ema": _trees(state.ema),
     }
 
 
 def _trees(ema):
-    return {net: {"params": vs.params, "stats": vs.stats} for net, vs in ema.items()}
+    return {net: {"params": vs.params, "stats": vs.batch_stats} for net, vs in ema.items()}
 
 
 def update(method, index, arrays):
@@ -91,11 +92,11 @@ def update(method, index, arrays):
         bad_player=jnp.int32(-1),
     )
     with noise_inputs.given(arrays["noise"]):
-        env = env_of(method, progress=arrays["progress"], step=zero)
+        ctx = make_context(method, progress=arrays["progress"], step=zero)
         state, metrics = update_player(
             method._replace(players=tuple(players)),
             index,
-            env,
+            ctx,
             state,
             {"image": arrays["image"]},
             key,
@@ -104,8 +105,8 @@ def update(method, index, arrays):
     return {
         "state": {
             "params": trained(state.params),
-            "stats": trained(state.stats),
-            "opt": {player.name: state.opt[player.name]},
+            "stats": trained(state.batch_stats),
+            "opt": {player.name: state.opt_state[player.name]},
         },
         "metrics": metrics,
     }
@@ -115,8 +116,8 @@ def drawn(method, index, state, batch, key, progress=0.0):
     """What one update of one player draws: ([{"kind", ..., "shape"}], [array]). Arguments: see step.update_player."""
     record = noise_inputs.Record()
     with record.recording():
-        env = env_of(method, progress=progress, step=state.step)
-        update_player(method, index, env, state, batch, key)
+        ctx = make_context(method, progress=progress, step=state.step)
+        update_player(method, index, ctx, state, batch, key)
     return record.specs, record.values
 
 
@@ -127,7 +128,7 @@ def drawn_arrays(method, index, state, image, key):
 
 def example(method, index, batch, size):
     """The argument of `update`, as jax.ShapeDtypeStruct. batch: images per minibatch; size: [H, W, C]."""
-    state, image = shapes(method), spec(batch, *size)
+    state, image = state_shapes(method), spec(batch, *size)
     out = {}
 
     def look(state, image):
@@ -151,7 +152,7 @@ def export(method, batch, size):
     same minibatches), and its noise: noise with the same "id" in one draw is the same.
 
     Args:
-      method: step.Method, without labels. batch: images per minibatch. size: [H, W, C].
+      method: method.Method, without labels. batch: images per minibatch. size: [H, W, C].
 
     Raises:
       InputError: see `check`.
@@ -165,12 +166,12 @@ def export(method, batch, size):
         options = {
             "nets": player.nets,
             "repeats": player.repeats,
-            "draw": player.draw or player.name,
+            "draw": player.batch_group or player.name,
             "noise": drawn,
         }
         out[player.name] = content, entry | options
     if method.ema:
-        trees = state_of(shapes(method))
+        trees = state_of(state_shapes(method))
         given = {"state": {k: trees[k] for k in ("params", "stats", "ema")}}
         out["average"] = convert(functools.partial(average, method), given, "average")
     return out
@@ -197,26 +198,26 @@ def packed(trees):
 
 
 def average(method, arrays):
-    """step.averaged of {"state": {"params", "stats", "ema"}}: {"state": {"ema"}}."""
+    """step.update_averages of {"state": {"params", "stats", "ema"}}: {"state": {"ema"}}."""
     trees = arrays["state"]
     ema = {net: Vars(tree["params"], tree["stats"]) for net, tree in trees["ema"].items()}
     state = GanState(
         None, None, trees["params"], trees["stats"], {}, ema, {}, bad_step=None, bad_player=None
     )
-    return {"state": {"ema": _trees(averaged(method, state))}}
+    return {"state": {"ema": _trees(update_averages(method, state))}}
 
 
 def _ids(method, batch, size):
     """{player: [id of each of its noises]}. Which are the same is found by value: a loss may split its key as it likes."""
     seen, out = {}, {}
     zeros = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype) if s.dtype != shapes(method).key.dtype else None,
-        shapes(method),
+        lambda s: jnp.zeros(s.shape, s.dtype) if s.dtype != state_shapes(method).key.dtype else None,
+        state_shapes(method),
     )
     image = jnp.zeros((batch, *size))
     for index, player in enumerate(method.players):
         draw = jax.jit(functools.partial(drawn_arrays, method, index))
-        known, out[player.name] = seen.setdefault(player.draw or player.name, []), []
+        known, out[player.name] = seen.setdefault(player.batch_group or player.name, []), []
         for value in draw(zeros, image, jax.random.key(0)):
             same = [
                 i

@@ -75,7 +75,7 @@ def wgrad(x, y, stride, k):
         low = _pad_low(size, k, stride)
         pads.append((low, k - 1 + (out - 1) * stride + 1 - size - low))
     # Otherwise XLA computes what x and y come from once more within the transposes, across memory.
-    x, y = cpu.apart((x, y))
+    x, y = cpu.materialize((x, y))
     # Explicit transposes keep the layout plain: XLA's CPU kernels for permuted layouts are naive inside cond and scan.
     out = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),

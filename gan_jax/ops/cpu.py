@@ -25,7 +25,7 @@ def _same(tree):
     return tree
 
 
-def apart(tree):
+def materialize(tree):
     """The same arrays, which are written to memory and not computed anew within everything that reads them.
 
     As lax.optimization_barrier, which is gone when XLA decides that for a CPU: a call that it is told not to inline.

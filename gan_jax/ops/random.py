@@ -39,7 +39,7 @@ def uniform(key, shape=(), minval=0.0, maxval=1.0):
     """jax.random.uniform: float32 in [minval, maxval)."""
     ones = lax.bitcast_convert_type((bits(key, shape) >> 9) | jnp.uint32(0x3F800000), jnp.float32)
     # XLA would make the bits anew for everything that reads the numbers.
-    return cpu.apart(
+    return cpu.materialize(
         jnp.maximum(jnp.float32(minval), (ones - 1) * jnp.float32(maxval - minval) + minval)
     )
 
@@ -47,13 +47,13 @@ def uniform(key, shape=(), minval=0.0, maxval=1.0):
 def normal(key, shape=()):
     """jax.random.normal: float32."""
     low = float(np.nextafter(np.float32(-1), np.float32(0)))
-    return cpu.apart(math.sqrt(2) * lax.erf_inv(uniform(key, shape, low, 1.0)))
+    return cpu.materialize(math.sqrt(2) * lax.erf_inv(uniform(key, shape, low, 1.0)))
 
 
 _SAME = {jax.random.uniform: uniform, jax.random.normal: normal}
 
 
-def sooner(sampler):
+def fast_sampler(sampler):
     """A sampler (key, shape) -> array of the same numbers: one of these if it is jax.random's, with options or without."""
     f, options = (
         (sampler.func, sampler.keywords)

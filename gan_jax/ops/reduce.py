@@ -18,29 +18,29 @@ LARGE = (
 
 
 @jax.custom_vjp
-def total(x):
+def sum_to_channels(x):
     """[..., C] -> [C]"""
     c = x.shape[-1]
     if not cpu.fast_cpu() or x.ndim == 1:
         return x.sum(tuple(range(x.ndim - 1)))
     if x.ndim > 2 and c < FEW:
-        return total(x.reshape(-1, x.shape[-2] * c)).reshape(-1, c).sum(0)
+        return sum_to_channels(x.reshape(-1, x.shape[-2] * c)).reshape(-1, c).sum(0)
     rows = x.reshape(-1, c)
     return (jnp.ones((1, len(rows)), x.dtype) @ rows)[0]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def spread(v, shape):
+def broadcast_channels(v, shape):
     """[C] -> shape [..., C]"""
     return jnp.broadcast_to(v, shape)
 
 
 # Of x and v only the shape is read in a derivative.
-total.defvjp(lambda x: (total(x), x), lambda x, g: (spread(g, x.shape),))
-spread.defvjp(lambda v, shape: (spread(v, shape), None), lambda shape, _, g: (total(g),))
+sum_to_channels.defvjp(lambda x: (sum_to_channels(x), x), lambda x, g: (broadcast_channels(g, x.shape),))
+broadcast_channels.defvjp(lambda v, shape: (broadcast_channels(v, shape), None), lambda shape, _, g: (sum_to_channels(g),))
 
 
-def squares(x):
+def sum_of_squares(x):
     """The sum of the squares of all entries: []. On a CPU as the trace of a small product, for which no squares are stored."""
     if not cpu.fast_cpu() or x.size < LARGE or x.size % FEW:
         return jnp.vdot(x, x)

@@ -12,9 +12,9 @@ from gan_jax import config as configs
 from gan_jax.errors import InputError
 from gan_jax.metrics import protocol, significance
 from gan_jax.report import run_page, score_text
-from gan_jax.settings import Run
+from gan_jax.settings import RunSettings
 
-_NOT_NAMED = ("seed", *(f.name for f in dataclasses.fields(Run) if f.metadata["free"]))
+_NOT_NAMED = ("seed", *(f.name for f in dataclasses.fields(RunSettings) if f.metadata["free"]))
 
 
 class Member(NamedTuple):

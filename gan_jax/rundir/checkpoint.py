@@ -21,7 +21,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from gan_jax.errors import InputError
-from gan_jax.rundir import log
+from gan_jax.core.state import GanState
+from gan_jax.rundir import legacy, log
 
 _ORBAX = (
     threading.Lock()
@@ -239,6 +240,9 @@ class Store:
         expected = {"state": state} | ({} if tally is None else {"tally": tally})
         shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), expected)
         meta = self._meta(step)
+        is_before = isinstance(state, GanState) and _is_before(meta["leaves"], shapes["state"])
+        if is_before:
+            shapes["state"] = legacy.to_before(shapes["state"])
         _same_leaves(meta["leaves"], describe(shapes["state"]), self._root / str(step))
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
         out = self._restore(
@@ -247,7 +251,8 @@ class Store:
         for name in empty:
             if digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
-        return from_host(out["state"], state), out["tally"] if tally is not None else None
+        restored = legacy.from_before(out["state"]) if is_before else out["state"]
+        return from_host(restored, state), out["tally"] if tally is not None else None
 
     def load_newest(self, state, tally=None, keep=False):
         """(step, state, tally) of the newest intact checkpoint, or None if there is none at all.
@@ -316,6 +321,11 @@ def describe(tree):
     return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
 
 
+def _is_before(leaves, shapes):
+    """Whether an earlier version, with other field names, wrote a checkpoint with these leaves."""
+    return leaves != describe(shapes) and leaves == describe(legacy.to_before(shapes))
+
+
 def _same_leaves(stored, expected, path):
     if stored != expected:
         name = sorted(set(stored.items()) ^ set(expected.items()))[0][0]
@@ -333,7 +343,7 @@ def load_state(workdir, state, which="newest", best=None):
     """(step, state) of a run folder, for commands that only read it; the run may be training meanwhile.
 
     Args:
-      state: tree of shapes, as gan_jax.core.state.shapes gives.
+      state: tree of shapes, as gan_jax.core.state.state_shapes gives.
       which: "newest" (intact one), "best", or a step with a checkpoint.
       best: the score that "best" goes by, see `Store`.
 

@@ -1,31 +1,83 @@
-"""The run folder: opened for reading, where config.json says all that is needed; claimed, judged and cleared for training."""
+"""The run folder: opened for reading, and claimed, compared and cleared for training."""
 
-import json
+import enum
 import os
+import pathlib
 import shutil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from gan_jax import cache, metrics
 from gan_jax import config as configs
-from gan_jax.core.state import GanState, shapes
-from gan_jax.core.step import Method
+from gan_jax import metrics
+from gan_jax.config import Config, Prepared
+from gan_jax.core.method import Method
+from gan_jax.core.state import GanState, state_shapes
 from gan_jax.data import datasets
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
-from gan_jax.rundir import checkpoint
-from gan_jax.rundir.run_lock import claim, is_claimed  # noqa: F401 - a part of what can be done with a run folder
+from gan_jax.rundir import checkpoint, config_file
+from gan_jax.rundir.run_lock import is_locked as is_locked
+from gan_jax.rundir.run_lock import lock_run as lock_run
+
+# In the order in which --restart deletes them: what a kill leaves is refused or restarted, and never
+# taken for a finished run.
+RUN_FILES = (
+    "DONE",
+    "checkpoints",
+    "damaged",
+    "metrics.jsonl",
+    "samples",
+    "eval.json",
+    "neighbours.png",
+    "neighbours_real.png",
+    "density.webp",
+    "report.html",
+    "tensorboard",
+    "flags.txt",
+    config_file.NAME,
+)
 
 
-class Trained(NamedTuple):
-    """A run at one of its checkpoints. state has numpy leaves."""
+class RunStatus(enum.StrEnum):
+    """What training would do with a run folder, in words that complete "The run folder ..."."""
 
-    config: configs.Config
+    NEW = "would be new"
+    RESUMABLE = "would be resumed"
+    FINISHED = "is finished"
+    DISCARDED = "would be discarded and begun again"
+
+
+class LoadedRun(NamedTuple):
+    """A run at one of its checkpoints."""
+
+    config: Config
+    dataset_info: dict[str, Any]  # see config.describe
     method: Method
     step: int
-    state: GanState
+    state: GanState  # leaves are numpy arrays
 
 
-def load(workdir, which="newest"):
-    """Trained, at the newest checkpoint, the best, or that of a step.
+def load_config(workdir: str | pathlib.Path) -> tuple[Config, dict[str, Any]]:
+    """Load the configuration of a run folder, and the description of its data.
+
+    Raises:
+      InputError: there is no config.json, or this version cannot read it.
+    """
+    raw = config_file.read(workdir)
+    try:
+        return configs.from_dict(raw), raw["dataset"]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{pathlib.Path(workdir) / config_file.NAME} cannot be read ({error}); "
+            "it was written by another version or damaged."
+        ) from error
+
+
+def load(workdir: str | pathlib.Path, which: str = "newest") -> LoadedRun:
+    """Load a run at one of its checkpoints.
+
+    Args:
+      workdir: the run folder.
+      which: "newest", "best" or a step.
 
     Raises:
       InputError: no run, no such checkpoint, or a damaged one.
@@ -35,81 +87,98 @@ def load(workdir, which="newest"):
             "--workdir is missing; name a run folder, such as --workdir=runs/morpho_quick."
         )
     workdir = os.path.expanduser(workdir)
-    config = configs.load(workdir)
-    method = config.build()
+    config, info = load_config(workdir)
+    method = config.build(configs.data_spec(info))
     best = metrics.ranking(config.run.keep_best)
-    return Trained(config, method, *checkpoint.load_state(workdir, shapes(method), which, best))
+    step, state = checkpoint.load_state(workdir, state_shapes(method), which, best)
+    return LoadedRun(config, info, method, step, state)
 
 
-def data(config, moved=""):
-    """(training Source, held-out Source or None) of a run.
+def load_data(
+    config: Config, info: dict[str, Any], data_override: str = ""
+) -> tuple[Dataset, Dataset | None]:
+    """Open the data of a run.
 
     Args:
-      moved: --data of the same content at another place; "" for where it was.
+      config, info: see `load_config`.
+      data_override: --data of the same content in another place; "" for where it was.
+
+    Returns:
+      (training data, held-out data or None).
 
     Raises:
-      InputError: the data is gone, or is not what the run was trained on.
+      InputError: the data are gone, or are not what the run was trained on.
     """
-    run = config.run
+    options = config.data_options
     try:
-        source = datasets.load(moved or run.data, datasets.view(run))
+        train = datasets.load(data_override or config.run.data, options)
     except InputError as error:
         raise InputError(
-            f"{error} (If the data of this run has moved, say where with --data; its content is checked.)"
+            f"{error} (If the data of this run has moved, say where with --data; "
+            "its content is checked.)"
         ) from error
-    if source.digest != config.source["digest"]:
+    if train.digest != info["digest"]:
         raise InputError(
-            f"--data={source.name} is not what this run was trained on ({config.source['n']} images then, "
-            f"{len(source.images)} now); restore the data or train again."
+            f"--data={train.name} is not what this run was trained on ({info['n']} images then, "
+            f"{len(train.images)} now); restore the data or train again."
         )
-    return source, datasets.load_heldout(source, datasets.view(run))
+    return train, datasets.load_heldout(train, options)
 
 
-# In the order that --restart deletes them: what remains after a kill is refused or restarted, never taken for a finished run.
-RUN_FILES = ("DONE", "checkpoints", "damaged", "metrics.jsonl", "samples", "eval.json", "neighbours.png",
-             "neighbours_real.png", "density.webp", "report.html", "tensorboard", "flags.txt", "config.json")  # fmt: skip
-FINISHED = "is finished"
+def status(
+    workdir: pathlib.Path, config: Config, restart: bool, info: dict[str, Any] | None = None
+) -> RunStatus:
+    """Compare a run folder with a configuration.
 
+    Args:
+      workdir: the run folder, which need not exist.
+      config: what would be trained.
+      restart: whether what the folder holds is to be discarded.
+      info: description of the data, see config.describe; None before the data are open.
 
-def stand(workdir, config, restart):
-    """Where a run folder stands for a configuration, in words; refuses a folder that is not its own.
-
-    config: its source may be None, then the data is not compared.
+    Raises:
+      InputError: the folder holds something else, or a run with other settings or data.
     """
     if workdir.exists() and not workdir.is_dir():
         raise InputError(f"--workdir={workdir} is a file; choose another place for the run folder.")
-    if not (workdir / "config.json").exists():
+    if not (workdir / config_file.NAME).exists():
         found = [name for name in RUN_FILES if (workdir / name).exists()]
         if found:
             raise InputError(
-                f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; use another folder."
+                f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; "
+                "use another folder."
             )
-        return "would be new"
-    old = configs.load(workdir)
+        return RunStatus.NEW
+    old, old_info = load_config(workdir)
     if restart:
-        return "would be discarded and begun again"
-    if changed := configs.differences(old, config):
+        return RunStatus.DISCARDED
+    changed = configs.differences(old, config)
+    # Other data under another --data is one difference, not two.
+    if info and not any(c.startswith(("--data", "--size", "--crop", "--labels")) for c in changed):
+        changed += configs.data_difference(old_info, info)
+    if changed:
         raise InputError(
-            f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, --restart to discard it, or "
-            f"--flagfile={workdir / 'flags.txt'} --workdir={workdir} to continue it as it was."
+            f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, "
+            f"--restart to discard it, or --flagfile={workdir / 'flags.txt'} --workdir={workdir} "
+            "to continue it as it was."
         )
-    return FINISHED if (workdir / "DONE").exists() else "would be resumed"
+    return RunStatus.FINISHED if (workdir / "DONE").exists() else RunStatus.RESUMABLE
 
 
-def begin(workdir, config, restart=False):
-    """Makes a claimed folder that of a configuration and writes config.json; with `restart` what it held is discarded.
+def prepare_folder(workdir: pathlib.Path, prepared: Prepared, restart: bool = False) -> RunStatus:
+    """Write config.json into a locked folder; with `restart` discard what it held.
 
     Returns:
-      where the folder stood, see `stand`.
+      the status before, see `status`.
     """
-    stands = stand(workdir, config, restart)
+    before = status(workdir, prepared.config, restart, prepared.dataset_info)
     if restart:
         discard(workdir)
-    cache.write_atomic(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
-    return stands
+    config_file.write(workdir, prepared.to_dict())
+    return before
 
 
-def discard(workdir):
-    """Removes what a run put into its folder, and nothing else."""
+def discard(workdir: pathlib.Path) -> None:
+    """Remove what a run put into its folder, and nothing else."""
     for path in (workdir / name for name in RUN_FILES):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

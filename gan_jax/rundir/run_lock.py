@@ -11,7 +11,7 @@ from gan_jax.errors import InputError
 
 
 @contextlib.contextmanager
-def claim(workdir):
+def lock_run(workdir):
     """The run folder, created if absent and locked for this process; another process is refused until the lock is gone."""
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def claim(workdir):
 
 
 def lock_file(file):
-    """Locks an open file. Who asks `is_claimed` holds it for an instant, which is waited for. Raises BlockingIOError."""
+    """Locks an open file. Who asks `is_locked` holds it for an instant, which is waited for. Raises BlockingIOError."""
     for pause in (0.01, 0.05, 0.2):
         with contextlib.suppress(BlockingIOError):
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +44,7 @@ def lock_file(file):
     return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def is_claimed(workdir, name=".lock"):
+def is_locked(workdir, name=".lock"):
     """Whether another process has claimed a run folder, or what another lock in it stands for."""
     try:
         with open(workdir / name) as lock:
@@ -56,7 +56,7 @@ def is_claimed(workdir, name=".lock"):
     return False
 
 
-def holder(workdir):
+def lock_owner_pid(workdir):
     """The id of the process that has claimed a run folder, as Linux tells it; None if there is none, or none can be seen."""
     try:
         file = os.stat(workdir / ".lock")

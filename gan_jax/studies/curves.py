@@ -38,7 +38,7 @@ def score(folder, see, ref, n):
     """Scores of n images of a finished run's averaged generator, once: kept in its folder, as long as nothing has changed.
 
     Args:
-      folder: pathlib.Path of the run. see: evaluate.Look. ref: its views of real images. n: images, drawn by seed 0.
+      folder: pathlib.Path of the run. see: evaluate.Evaluator. ref: its views of real images. n: images, drawn by seed 0.
 
     Returns:
       evaluate.row's dict, with "steps" and "train_s", the seconds of training.

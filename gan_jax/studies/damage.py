@@ -210,7 +210,7 @@ def run(argv):
     from gan_jax.metrics import evaluate, features
 
     (study,), _ = command_line.parse(__doc__, "experiments.damage", list(GROUPS), argv)
-    view = datasets.View(study.size)
+    view = datasets.DataOptions(study.size)
     source = datasets.load(study.data, view)
     heldout = datasets.load_heldout(source, view)
     if heldout is None or heldout.labels is None or len(heldout.images) < study.n_images:
@@ -220,7 +220,7 @@ def run(argv):
     evaluate.check(source, study.n_images, "n_images", study.scores)
     extractor = features.load(source, heldout)
     see, see_features = (
-        evaluate.look(extractor, source, scores) for scores in (study.scores, "frechet")
+        evaluate.make_evaluator(extractor, source, scores) for scores in (study.scores, "frechet")
     )
     root = pathlib.Path(study.workdir).expanduser()
     root.mkdir(parents=True, exist_ok=True)

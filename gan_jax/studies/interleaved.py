@@ -31,8 +31,8 @@ def side_by_side(configs, folders, source, heldout=None):
     with training_loop.Signals() as signals, contextlib.ExitStack() as stack:
         loops = {}
         for job, config in configs.items():
-            stack.enter_context(run_folder.claim(folders[job]))
-            if run_folder.begin(folders[job], config) != run_folder.FINISHED:
+            stack.enter_context(run_folder.lock_run(folders[job]))
+            if run_folder.prepare_folder(folders[job], config) != run_folder.FINISHED:
                 loop = training_loop.Loop(
                     config, folders[job], source, heldout, signals, f"{folders[job].name}: "
                 )

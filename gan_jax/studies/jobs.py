@@ -184,7 +184,7 @@ def run(jobs, limit, launch, logs, signals, began, ended):
                 else [
                     job
                     for job in waiting
-                    if free and not (job.folder and run_folder.is_claimed(job.folder))
+                    if free and not (job.folder and run_folder.is_locked(job.folder))
                 ]
             )
             for slot, job in zip(free, ready, strict=False):

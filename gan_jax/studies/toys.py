@@ -20,7 +20,7 @@ import numpy as np
 
 from gan_jax.commands import command_line
 from gan_jax.errors import InputError
-from gan_jax.settings import MAX_STEPS, Run, setting
+from gan_jax.settings import MAX_STEPS, RunSettings, setting
 
 _TRAN = {
     "net": "mlp",
@@ -123,7 +123,7 @@ def build_config(study, system, toy, source):
 
     method, hp, batch = SYSTEMS[system]
     cadence = min(max(study.steps // 40, 10), study.steps)
-    run = Run(
+    run = RunSettings(
         data=f"toys:{toy}",
         batch=study.batch or batch,
         steps=study.steps,
@@ -150,8 +150,8 @@ def train(config, folder, source):
     from gan_jax.rundir import run_folder
     from gan_jax.training import training_loop
 
-    with run_folder.claim(folder):
-        if run_folder.begin(folder, config) != run_folder.FINISHED:
+    with run_folder.lock_run(folder):
+        if run_folder.prepare_folder(folder, config) != run_folder.FINISHED:
             training_loop.train(config, folder, source)
 
 
@@ -216,7 +216,7 @@ def run(argv):
     root = pathlib.Path(study.workdir).expanduser()
     records, rows = {}, []
     for toy in chosen:
-        view = datasets.View(8)
+        view = datasets.DataOptions(8)
         source, test = (datasets.load(f"toys:{toy}", view, split) for split in ("train", "test"))
         real = test.images[np.random.default_rng(0).permutation(len(test.images))[: study.n_points]]
         records[toy] = {"real": point_scores.score(real, source.name)}

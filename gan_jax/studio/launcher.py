@@ -169,10 +169,10 @@ class Launcher:
     def _process(self, folder):
         """The id of the process that trains in a folder, or is about to: of the one that the lock or its parent names."""
         for _ in range(20):
-            if found := run_lock.holder(folder):
+            if found := run_lock.lock_owner_pid(folder):
                 return found
             launch = files.read_json(folder / "studio.json") or {}
-            if not run_lock.is_claimed(folder, "studio.lock"):
+            if not run_lock.is_locked(folder, "studio.lock"):
                 return None
             if (
                 launch.get("state") == "launched"

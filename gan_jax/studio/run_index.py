@@ -72,8 +72,8 @@ class Library:
             self._facts[name] = seen, _facts(folder, seen)
         facts, launch = self._facts[name][1]
         signs = health.Signs(
-            claimed=run_lock.is_claimed(folder),
-            supervised=run_lock.is_claimed(folder, "studio.lock"),
+            claimed=run_lock.is_locked(folder),
+            supervised=run_lock.is_locked(folder, "studio.lock"),
             done=seen["DONE"] is not None,
             launch=launch,
             changed=(seen["metrics.jsonl"] or (0, 0))[0] / 1e9,

@@ -46,7 +46,7 @@ class Opened:
     @functools.cached_property
     def sampler(self):
         """As sampling.build_sampler has it."""
-        source, heldout = self.data if self.method.by == "image" else (None, None)
+        source, heldout = self.data if self.method.conditioning.needs_images else (None, None)
         return sampling.build_sampler(self.method, (heldout or source).images if source else None)
 
 
@@ -85,9 +85,9 @@ def look(folder):
         "checkpoints": steps,
         "best": found.trained.config.run.keep_best != "none",
         "ema": bool(method.ema),
-        "by": method.by,
-        "kinds": list(method.kinds),
-        "z_dim": 0 if method.by == "image" else hp.z_dim,
+        "by": method.conditioning.what,
+        "kinds": list(method.conditioning.names),
+        "z_dim": 0 if method.conditioning.needs_images else hp.z_dim,
         "reach": priors.reach(hp.prior),
         "points": found.points,
         "size": found.trained.config.source["size"],
@@ -101,20 +101,20 @@ def latents(found, asked):
     In whole chunks, m >= asked.n: with statistics of the batch an image depends on all of its chunk.
     """
     key, m = jax.random.key(asked.seed), -(-asked.n // sampling.CHUNK) * sampling.CHUNK
-    z = sampling.noise(found.method, key, m, asked.truncation)
-    kinds = found.method.kinds
+    z = sampling.drawn_noise(found.method, key, m, asked.truncation)
+    kinds = found.method.conditioning.names
     if asked.kind >= 0:
         if asked.kind >= len(kinds):
             raise InputError(
                 f"This run has {len(kinds)} kinds of images, counted from 0; there is no kind {asked.kind}."
             )
         return z, np.full(m, asked.kind), key
-    return z, sampling.kinds(found.method, key, m) if kinds else None, key
+    return z, sampling.drawn_conditions(found.method, key, m) if kinds else None, key
 
 
 def draw(found, asked):
     """(images uint8 [n, H, W, C], or points; their noise; what was given)."""
-    if found.method.by == "image":
+    if found.method.conditioning.needs_images:
         raise InputError("This run colours images that it is given; use the page Colorize.")
     z, given, key = latents(found, asked)
     made = found.sampler(found.trained.state.vars(asked.ema), key, len(z), given, z)
@@ -234,7 +234,7 @@ def colorize(folder, data):
       InputError: it is no still PNG, JPEG, WebP or BMP file, damaged, too large, or smaller than the run's images.
     """
     found = opened(folder, "newest")
-    if found.method.by != "image":
+    if not found.method.conditioning.needs_images:
         raise InputError("This run does not colour images; choose one of experiments.colorize.")
     size = found.trained.config.source["size"]
     given = np.broadcast_to(decoded(data, size), (1, size, size, 3))

@@ -1,141 +1,193 @@
-"""Images from a trained generator: one function for grids, evaluation and export."""
+"""Images from a trained generator: one sampler for grids, evaluation, export and the studio."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import images
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import priors
-from gan_jax.core.step import env_of
+from gan_jax.core.conditioning import choose_images
+from gan_jax.core.method import Method, make_context
+from gan_jax.core.state import Vars
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
 from gan_jax.ops import cpu
 from gan_jax.report import point_plots
 
 ROWS = 8  # of a grid
 N_POINTS = 2000  # in a picture of points
-CHUNK = (
-    64  # one size for all uses: with batch statistics an image depends on the others in its batch
-)
+CHUNK = 64  # images per call; with batch statistics an image depends on the others in its batch
 
 
-def build_sampler(method, pool=None, truncation=0.0):
-    """sampler(vs, key, n, given=None, z=None) -> uint8 [n, H, W, C] on the host, or float32 points in [-1, 1].
-
-    The same arguments give the same images; of drawn noise the first of them whatever n. vs: state.Vars, averaged or not.
-    given: what the method's generator is given, int [n] out of method.kinds or images [n, H, W, C] of the data; drawn if None.
-    z: noise float [n, z_dim]; drawn if None. Images are made in full chunks of 64, since batch statistics need a full batch.
+def build_sampler(
+    method: Method, pool: np.ndarray | None = None, truncation: float = 0.0
+) -> Callable[..., np.ndarray]:
+    """Build the sampler of a method.
 
     Args:
-      method: step.Method.
-      pool: uint8 [N, H, W, C], the images that conditions are taken from where method.by is "image".
-      truncation: noise is kept within so many times its range, or standard deviations; 0: all of it.
+      method: Method.
+      pool: images that conditions are taken from, uint8 [N, H, W, C]; needed where
+        method.conditioning.needs_images.
+      truncation: keep the noise within so many times its range (uniform priors) or standard
+        deviations (normal prior); 0: keep all of it.
+
+    Returns:
+      sampler(vs, key, n, condition=None, z=None) -> uint8 [n, H, W, C] on the host, or float32
+      points in [-1, 1]. Equal arguments give equal images, and a larger n adds images at the end.
+        vs: Vars, averaged or not.
+        condition: int [n] into method.conditioning.names, or images uint8 [n, H, W, C];
+          drawn if None.
+        z: noise float32 [n, z_dim]; drawn if None.
+      Images are made in full chunks of 64, since batch statistics need a full batch.
     """
-    env = env_of(method)
+    ctx = make_context(method)
 
     @jax.jit
-    def drawn(key):
-        z, given = method.latent(env, key, CHUNK)
-        return priors.truncated(method.hp.prior, z, truncation) if truncation else z, given
+    def draw_latent(key):
+        z, condition = method.latent(ctx, key, CHUNK)
+        return _truncate(method, z, truncation), condition
 
     @functools.partial(jax.jit, compiler_options=cpu.compiler_options())
-    def chunk(vs, key, z, given):
-        if method.by == "image":
-            given = images.to_float(given, method.hp.pixels)
-        made = method.sample(env, vs, z, given, jax.random.fold_in(key, 4))
-        return images.from_net(made, method.hp.pixels, points=made.shape[1] == 1)
+    def sample_chunk(vs, key, z, condition):
+        condition = method.conditioning.to_net(condition, method.hp.pixels)
+        generated = method.sample(ctx, vs, z, condition, fold(key, KeyStream.SAMPLE))
+        return images.from_net(generated, method.hp.pixels, points=generated.shape[1] == 1)
 
-    def part(array, i):
-        """Chunk i of an array, filled up from its beginning: batch statistics shall not be those of one row repeated."""
+    def select_chunk(array, i):
+        """Select chunk i; fill it up from the array's beginning, so that no row is repeated alone."""
         rows = np.arange(i * CHUNK, (i + 1) * CHUNK) % len(array)
         return np.asarray(array)[rows]
 
-    def sampler(vs, key, n, given=None, z=None):
+    def sampler(vs, key, n, condition=None, z=None):
         vs = jax.device_put(vs)  # once, not with every chunk
-        given = drawn_from(pool, key, n) if method.by == "image" and given is None else given
-        parts = []
+        if condition is None:
+            condition = method.conditioning.choose(pool, key, n)
+        chunks = []
         for i in range(-(-n // CHUNK)):
-            at = jax.random.fold_in(key, i)
-            some_z, some_given = drawn(at)
-            some_z = some_z if z is None else part(z, i)
-            some_given = some_given if given is None else part(given, i)
-            parts.append(chunk(vs, at, some_z, some_given))
-        return np.concatenate(jax.device_get(parts))[:n]
+            chunk_key = jax.random.fold_in(key, i)
+            chunk_z, chunk_condition = draw_latent(chunk_key)
+            if z is not None:
+                chunk_z = select_chunk(z, i)
+            if condition is not None:
+                chunk_condition = select_chunk(condition, i)
+            chunks.append(sample_chunk(vs, chunk_key, chunk_z, chunk_condition))
+        return np.concatenate(jax.device_get(chunks))[:n]
 
     return sampler
 
 
-def kinds(method, key, n):
-    """What `sampler(vs, key, n)` draws to give its generator: int [n], or None where it is given nothing."""
-    given = [
-        method.latent(env_of(method), jax.random.fold_in(key, i), CHUNK)[1]
-        for i in range(-(-n // CHUNK))
-    ]
-    return None if given[0] is None else np.concatenate(given)[:n]
+def _truncate(method, z, truncation):
+    return priors.truncated(method.hp.prior, z, truncation) if truncation else z
 
 
-def noise(method, key, n, truncation=0.0):
-    """The noise that `sampler(vs, key, n)` draws: float32 [n, z_dim]. truncation: see `build_sampler`."""
-    parts = [
-        method.latent(env_of(method), jax.random.fold_in(key, i), CHUNK)[0]
-        for i in range(-(-n // CHUNK))
-    ]
-    z = jnp.concatenate(parts)[:n]
-    return np.asarray(priors.truncated(method.hp.prior, z, truncation) if truncation else z)
+def _latents(method, key, n):
+    """Draw (z, condition) of each chunk that `sampler(vs, key, n)` makes."""
+    ctx = make_context(method)
+    return [method.latent(ctx, jax.random.fold_in(key, i), CHUNK) for i in range(-(-n // CHUNK))]
 
 
-def drawn_from(pool, key, n):
-    """n images of a pool [N, H, W, C], each once before any is there twice; a function of the key."""
-    r = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-    rows = np.concatenate([r.permutation(len(pool)) for _ in range(-(-n // len(pool)))])[:n]
-    return np.asarray(pool[np.sort(rows)])[np.argsort(np.argsort(rows))]
+def drawn_conditions(method: Method, key: jax.Array, n: int) -> np.ndarray | None:
+    """Return the conditions that `sampler(vs, key, n)` draws: int [n], or None where it draws none."""
+    conditions = [condition for _, condition in _latents(method, key, n)]
+    return None if conditions[0] is None else np.concatenate(conditions)[:n]
 
 
-def paths(method, key, n, steps, truncation=0.0):
-    """Noise along n paths between two draws each: (float32 [n * steps, z_dim] path by path, what is given along them or None).
+def drawn_noise(method: Method, key: jax.Array, n: int, truncation: float = 0.0) -> np.ndarray:
+    """Return the noise that `sampler(vs, key, n)` draws: float32 [n, z_dim]; see `build_sampler`."""
+    z = jnp.concatenate([z for z, _ in _latents(method, key, n)])[:n]
+    return np.asarray(_truncate(method, z, truncation))
+
+
+def paths(
+    method: Method, key: jax.Array, n: int, steps: int, truncation: float = 0.0
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Make noise along n paths, each between two draws.
+
+    Args:
+      method: Method.
+      key: random key.
+      n: number of paths.
+      steps: points on each path, both ends included.
+      truncation: see `build_sampler`.
+
+    Returns:
+      (noise float32 [n * steps, z_dim], path by path; the condition along them or None).
 
     Raises:
       InputError: the generator takes no noise.
     """
-    z, given = method.latent(env_of(method), key, 2 * n)
+    z, condition = method.latent(make_context(method), key, 2 * n)
     if not z.shape[1]:
         raise InputError(
-            "This run's generator takes no noise, so there are no paths between samples; use --form=grid."
+            "This run's generator takes no noise, so there are no paths between samples; "
+            "use --form=grid."
         )
-    z = priors.truncated(method.hp.prior, z, truncation) if truncation else z
+    z = _truncate(method, z, truncation)
     between = functools.partial(priors.between, method.hp.prior)
-    along = jax.vmap(jax.vmap(between, (None, None, 0)), (0, 0, None))(
-        z[:n], z[n:], jnp.linspace(0, 1, steps)
-    )
-    return np.asarray(along).reshape(n * steps, -1), None if given is None else np.repeat(
-        np.asarray(given)[:n], steps
-    )
+    one_path = jax.vmap(between, (None, None, 0))
+    along = jax.vmap(one_path, (0, 0, None))(z[:n], z[n:], jnp.linspace(0, 1, steps))
+    if condition is not None:
+        condition = np.repeat(np.asarray(condition)[:n], steps)
+    return np.asarray(along).reshape(n * steps, -1), condition
 
 
-def picture(method, sampler, vs, key, source, pool):
-    """What a run shows of its generator: uint8 [H, W, 1 or 3].
+def picture(
+    method: Method,
+    sampler: Callable,
+    vs: Vars,
+    key: jax.Array,
+    dataset: Dataset,
+    pool: np.ndarray | None,
+) -> np.ndarray:
+    """Draw the sample grid of a run.
 
-    A grid of 64 images; a column for each of up to 10 classes, generators or codes; triplets of gray, made and original where
-    images are made from images of the pool; the density of points, beside the data's.
+    Args:
+      method: Method.
+      sampler: see `build_sampler`.
+      vs: Vars.
+      key: random key.
+      dataset: training data.
+      pool: see `build_sampler`.
+
+    Returns:
+      uint8 [H, W, 1 or 3]: 64 images; a column for each of up to 10 classes, generators or codes;
+      triplets of gray, generated and original where images are made from images of the pool; or the
+      density of points beside that of the data.
     """
-    if source.points:
-        return point_plots.picture(sampler(vs, key, N_POINTS), source.images, source.name)
-    if method.by == "image":
-        given = drawn_from(pool, key, ROWS * 3)
-        return images.grid(beside(triplets(method, sampler(vs, key, len(given), given), given)), 9)
-    k = min(len(method.kinds), 10) or ROWS
-    given = np.tile(np.arange(k), ROWS) if method.kinds else None
-    return images.grid(sampler(vs, key, ROWS * k, given), k)
+    if dataset.points:
+        points = sampler(vs, key, N_POINTS)
+        return point_plots.picture(points, dataset.images, dataset.name)
+    if method.conditioning.needs_images:
+        originals = choose_images(pool, key, ROWS * 3)
+        generated = sampler(vs, key, len(originals), originals)
+        return images.grid(interleave(triplets(method, generated, originals)), 9)
+    names = method.conditioning.names
+    columns = min(len(names), 10) or ROWS
+    condition = np.tile(np.arange(columns), ROWS) if names else None
+    return images.grid(sampler(vs, key, ROWS * columns, condition), columns)
 
 
-def triplets(method, made, given):
-    """Images uint8 [n, H, W, C] with what they were made from: [3, n, H, W, C], gray, made, original."""
+def triplets(method: Method, generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
+    """Put images beside what they were made from.
+
+    Args:
+      method: Method whose conditioning is by image.
+      generated: uint8 [n, H, W, C].
+      originals: uint8 [n, H, W, C].
+
+    Returns:
+      uint8 [3, n, H, W, C]: gray, generated, original.
+    """
     pixels = method.hp.pixels
-    gray = images.to_uint8(method.condition(jnp.asarray(images.to_float(given, pixels))), pixels)
-    return np.stack([np.broadcast_to(gray, made.shape), made, given])
+    x = jnp.asarray(images.to_float(originals, pixels))
+    gray = images.to_uint8(method.conditioning.to_input(x), pixels)
+    return np.stack([np.broadcast_to(gray, generated.shape), generated, originals])
 
 
-def beside(three):
-    """[3, n, H, W, C] -> [3 n, H, W, C], image after image."""
+def interleave(three: np.ndarray) -> np.ndarray:
+    """Put triplets one after another: [3, n, H, W, C] -> [3 n, H, W, C]."""
     return three.swapaxes(0, 1).reshape(-1, *three.shape[2:])

@@ -196,9 +196,9 @@ def test_counts_are_those_of_the_programs(measured):
         < 2 * rows["gan_1", "none"]["gflop"]
     )
     hp = methods.TABLE["gan"].Settings(net="hdcgan", width=2)
-    method = methods.TABLE["gan"].build(hp, base.Shape(8, 3), 1)
+    method = methods.TABLE["gan"].build(hp, base.DataSpec(8, 3), 1)
     held = (
-        sum(a.nbytes for a in jax.tree.leaves(state.fresh(method, 0)) if a.dtype == np.float32)
+        sum(a.nbytes for a in jax.tree.leaves(state.init_jitted(method, 0)) if a.dtype == np.float32)
         + 1024 * 8 * 8 * 3
     )
     for program, row in rows.items():

@@ -253,7 +253,7 @@ def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
     assert command("dcgan", *TINY, f"--workdir={tmp_path}/damaged") == 2
     assert process.guarded(sample.run, [f"--workdir={tmp_path}/nowhere"]) == 2
     assert process.guarded(evaluate.run, []) == 2
-    with run_folder.claim(tmp_path / "busy"):
+    with run_folder.lock_run(tmp_path / "busy"):
         assert command("dcgan", *TINY, f"--workdir={tmp_path}/busy") == 2
     assert "Another process" in capsys.readouterr().err
 

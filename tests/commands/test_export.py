@@ -120,7 +120,7 @@ def test_a_classifier(tmp_path, monkeypatch):
         [f"--classifier=npz:{tmp_path / 'two.npz'}", "--size=16", f"--out={tmp_path / 'out'}"]
     )
 
-    source = datasets.load(f"npz:{tmp_path / 'two.npz'}", datasets.View(16))
+    source = datasets.load(f"npz:{tmp_path / 'two.npz'}", datasets.DataOptions(16))
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert (
         manifest["data"]["classes"] == list(source.classes)

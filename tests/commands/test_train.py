@@ -100,7 +100,7 @@ def test_toys_smoke_flagfile(tmp_path, capsys):
 @pytest.mark.parametrize("system", toys.SYSTEMS)
 def test_toys_systems_build(system):
     """Each system's settings are accepted for a distribution of the plane."""
-    study, source = toys.Study(steps=10), datasets.load("toys:swissroll", datasets.View(8))
+    study, source = toys.Study(steps=10), datasets.load("toys:swissroll", datasets.DataOptions(8))
     config = toys.build_config(study, system, "swissroll", source)
     assert config.build().nets and config.shape().size == 1
 

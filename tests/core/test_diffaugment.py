@@ -10,9 +10,9 @@ from jax.sharding import PartitionSpec
 
 from gan_jax import errors
 from gan_jax.core import diffaugment, parallel
-from gan_jax.core.step import Env
+from gan_jax.core.method import StepContext
 
-ENV = Env({}, None, {})
+ENV = StepContext({}, None, {})
 KEY = jax.random.key(3)
 ALL = ",".join(diffaugment.TABLE)
 
@@ -208,8 +208,8 @@ def test_draws_differ_between_images_operations_and_keys():
 def test_four_devices_equal_one(name):
     devices = jax.devices()[:4]
     assert len(devices) == 4
-    env, rows, x = ENV._replace(axis=parallel.AXIS), PartitionSpec(parallel.AXIS), images()
-    share = lambda x: diffaugment.augment(env, KEY, x, name, "tanh")
+    ctx, rows, x = ENV._replace(axis=parallel.AXIS), PartitionSpec(parallel.AXIS), images()
+    share = lambda x: diffaugment.augment(ctx, KEY, x, name, "tanh")
     mapped = jax.shard_map(
         share, mesh=parallel.mesh(devices), in_specs=rows, out_specs=rows, check_vma=False
     )

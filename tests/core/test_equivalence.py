@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gan_jax.core import parallel
-from gan_jax.core.state import fresh, shapes
-from gan_jax.core.step import build_step, n_draws
+from gan_jax.core.state import init_jitted, state_shapes
+from gan_jax.core.method import n_minibatches
+from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint
 from tests import methods_small
 
@@ -33,20 +34,20 @@ def solo(case):
     """(method, compiled single-device step, states after 0..STEPS steps)."""
     method = methods_small.build(case)
     step = jax.jit(build_step(method))
-    states = [fresh(method, 0)]
+    states = [init_jitted(method, 0)]
     for t in range(STEPS):
         states.append(step(states[-1], batch(method, t))[0])
     return method, step, states
 
 
 def batch(method, t, member=0):
-    colors = method.dummies["disc"][0].shape[-1]
-    return methods_small.batch(n_draws(method), BATCH, seed=100 * member + t, colors=colors)
+    colors = method.example_inputs["disc"][0].shape[-1]
+    return methods_small.batch(n_minibatches(method), BATCH, seed=100 * member + t, colors=colors)
 
 
 def worst(a, b):
     """Largest difference of weights, statistics and averages."""
-    pick = lambda s: (s.params, s.stats, s.ema)
+    pick = lambda s: (s.params, s.batch_stats, s.ema)
     return max(
         float(jnp.abs(x - y).max())
         for x, y in zip(jax.tree.leaves(pick(a)), jax.tree.leaves(pick(b)), strict=True)
@@ -77,7 +78,7 @@ def test_four_devices_equal_one(case):
             step(state, jax.device_put(batch(method, t), parallel.split(devices, 1)))
         )
     assert worst(state, states[-1]) <= 1e-6
-    for leaf in jax.tree.leaves((state.params, state.stats, metrics)):
+    for leaf in jax.tree.leaves((state.params, state.batch_stats, metrics)):
         copies = [np.asarray(s.data) for s in leaf.addressable_shards]
         assert all(np.array_equal(copies[0], c) for c in copies[1:])
 
@@ -89,7 +90,7 @@ def test_member_equals_solo_run(case, how):
     members, one = (0, 1), build_step(method)
     ways = parallel.MEMBERS[how]
     step = jax.jit(ways.each(lambda state, batch: one(state, batch)[0]))
-    states = [fresh(method, m) for m in members]
+    states = [init_jitted(method, m) for m in members]
     packed = ways.pack(states)
     for t in range(STEPS):
         batches = tuple(batch(method, t, m) for m in members)
@@ -105,9 +106,9 @@ def test_member_equals_solo_run(case, how):
 @pytest.mark.parametrize("case", ["gan_simultaneous", "gan_balance", "mgan_once", "colorize"])
 def test_what_players_share_is_what_each_would_compute(case, batch_size):
     method = methods_small.build(case)
-    assert n_draws(method) == 1
-    apart = method._replace(players=tuple(p._replace(makes=None) for p in method.players))
-    steps, states = [jax.jit(build_step(m)) for m in (method, apart)], [fresh(method, 0)] * 2
+    assert n_minibatches(method) == 1
+    apart = method._replace(players=tuple(p._replace(shared_forward=None) for p in method.players))
+    steps, states = [jax.jit(build_step(m)) for m in (method, apart)], [init_jitted(method, 0)] * 2
     for t in range(STEPS):
         one = jax.tree.map(lambda a: a[:, :batch_size], batch(method, t))
         (states, metrics) = zip(
@@ -124,7 +125,7 @@ def test_interrupted_equals_uninterrupted(case, tmp_path):
     with checkpoint.Store(tmp_path) as store:
         store.save(1, states[1], tally)
     with checkpoint.Store(tmp_path) as store:
-        t, state, restored = store.load_newest(shapes(method), tally)
+        t, state, restored = store.load_newest(state_shapes(method), tally)
     assert t == 1 and np.array_equal(restored["sums"], tally["sums"])
     for t in range(1, STEPS):
         state, _ = step(state, batch(method, t))

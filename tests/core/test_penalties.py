@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gan_jax.core import parallel, penalties
-from gan_jax.core.step import Env
+from gan_jax.core.method import StepContext
 from gan_jax.methods import base
 
-ENV = Env({}, None, {})
+ENV = StepContext({}, None, {})
 KEY = jax.random.key(11)
 SHAPE = (4, 2, 3, 1)
 B, D = SHAPE[0], 6
@@ -251,13 +251,13 @@ def test_perturb_follows_the_pixel_range(form):
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "dragan_code", "dragan_gauss", "r1"])
 def test_four_devices_equal_one(case):
     """Same random numbers, S of the global batch, mean over the global batch."""
-    env = Env({}, None, {}, axis=parallel.AXIS)
+    ctx = StepContext({}, None, {}, axis=parallel.AXIS)
     score = lambda x: mlp(THETA, x, jnp, False)
     on_device = {
-        "wgan_gp_l2": lambda x, f: penalties.wgan_gp(env, score, x, f, KEY),
-        "dragan_code": lambda x, f: penalties.dragan(env, score, x, KEY),
-        "dragan_gauss": lambda x, f: penalties.dragan(env, score, x, KEY, "l2", "gauss"),
-        "r1": lambda x, f: penalties.r1(env, score, x),
+        "wgan_gp_l2": lambda x, f: penalties.wgan_gp(ctx, score, x, f, KEY),
+        "dragan_code": lambda x, f: penalties.dragan(ctx, score, x, KEY),
+        "dragan_gauss": lambda x, f: penalties.dragan(ctx, score, x, KEY, "l2", "gauss"),
+        "r1": lambda x, f: penalties.r1(ctx, score, x),
     }[case]
     parts = [jnp.asarray(a).reshape(4, 1, *SHAPE[1:]) for a in (REAL, FAKE)]
     values = jax.jit(jax.vmap(on_device, axis_name=parallel.AXIS))(*parts)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gan_jax.core import parallel, priors
-from gan_jax.core.step import Env
+from gan_jax.core.method import StepContext
 from gan_jax.methods import base
 
 KEY = jax.random.key(5)
-ALONE, SHARED = Env({}, None, {}), Env({}, None, {}, axis=parallel.AXIS)
+ALONE, SHARED = StepContext({}, None, {}), StepContext({}, None, {}, axis=parallel.AXIS)
 # {prior: (bound, sd)}
 EXPECTED = {
     "uniform": (1.0, 1 / math.sqrt(3)),
@@ -43,8 +43,8 @@ def test_range_mean_sd(name):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_noise_of_a_method(name):
-    env = ALONE._replace(hp=dataclasses.replace(base.Settings(), prior=name, z_dim=7))
-    np.testing.assert_array_equal(base.noise(env, KEY, 3), priors.NOISE[name](KEY, (3, 7)))
+    ctx = ALONE._replace(hp=dataclasses.replace(base.Settings(), prior=name, z_dim=7))
+    np.testing.assert_array_equal(base.sample_noise(ctx, KEY, 3), priors.NOISE[name](KEY, (3, 7)))
 
 
 def on_devices(f, n_devices, *args):
@@ -56,10 +56,10 @@ def on_devices(f, n_devices, *args):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_draw_does_not_depend_on_devices(name, n_devices):
     sampler = priors.NOISE[name]
-    whole = parallel.draw(ALONE, sampler, KEY, (8, 3))
+    whole = parallel.random_rows(ALONE, sampler, KEY, (8, 3))
     shape = (8 // n_devices, 3)
     parts = on_devices(
-        lambda _: parallel.draw(SHARED, sampler, KEY, shape), n_devices, jnp.arange(n_devices)
+        lambda _: parallel.random_rows(SHARED, sampler, KEY, shape), n_devices, jnp.arange(n_devices)
     )
     assert parts.shape == (n_devices, *shape)
     np.testing.assert_array_equal(parts.reshape(8, 3), whole)
@@ -79,8 +79,8 @@ def test_gradient_of_a_function_of_the_mean():
     """Averaging over devices the gradients of each device's own loss: (mean x)^2 differs from the mean of squares."""
     x = jnp.arange(8.0)
 
-    def grad(env, w, x):
-        return parallel.average(jax.grad(lambda w: parallel.mean(env, w * x) ** 2)(w), env.axis)
+    def grad(ctx, w, x):
+        return parallel.average(jax.grad(lambda w: parallel.mean(ctx, w * x) ** 2)(w), ctx.axis)
 
     shared = on_devices(lambda x: grad(SHARED, 1.0, x), 4, x.reshape(4, 2))
     np.testing.assert_allclose(shared, np.full(4, 2 * 3.5**2), rtol=1e-6)

@@ -9,7 +9,8 @@ import pytest
 
 from gan_jax.core import parallel
 from gan_jax.core.state import Vars, init
-from gan_jax.core.step import Method, Player, build_step, call, draws, n_draws
+from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
+from gan_jax.core.step import build_step
 from gan_jax.training import training_loop
 
 
@@ -29,9 +30,9 @@ class Weight(nn.Module):
 def loss(net, slope=1.0):
     """slope * w * mean(x): its gradient is slope * mean(x)."""
 
-    def of(env, vs, batch, key):
-        out, vs = call(env, vs, net, batch["image"])
-        return slope * parallel.mean(env, out), (
+    def of(ctx, vs, batch, key):
+        out, vs = apply_net(ctx, vs, net, batch["image"])
+        return slope * parallel.mean(ctx, out), (
             vs,
             {"key": jax.random.key_data(key)[1].astype(jnp.float32)},
         )
@@ -42,7 +43,7 @@ def loss(net, slope=1.0):
 def method(*players, nets=("a", "b"), **options):
     return Method(
         nets={n: Weight() for n in nets},
-        dummies={n: (jnp.zeros((1,)),) for n in nets},
+        example_inputs={n: (jnp.zeros((1,)),) for n in nets},
         players=players,
         latent=None,
         sample=None,
@@ -76,7 +77,7 @@ def weight(state, net):
 
 def test_turns_repeats_and_minibatches():
     m = method(player("one", "a", repeats=3), player("two", "b"))
-    assert draws(m) == {"one": (0, 3), "two": (3, 1)} and n_draws(m) == 4
+    assert minibatch_slots(m) == {"one": (0, 3), "two": (3, 1)} and n_minibatches(m) == 4
     state, metrics = run(m, [[1, 1], [2, 2], [4, 4], [10, 10]])
     assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and weight(
         state, "b"
@@ -84,19 +85,19 @@ def test_turns_repeats_and_minibatches():
     losses = [1.0 * 1, 0.9 * 2, 0.7 * 4]
     assert float(metrics["one/loss"]) == pytest.approx(np.mean(losses))
     # Statistics: three calls of a, each halving the past.
-    assert float(state.stats["a"]["seen"]) == pytest.approx(
+    assert float(state.batch_stats["a"]["seen"]) == pytest.approx(
         ((0.5 * 1) * 0.5 + 0.5 * 2) * 0.5 + 0.5 * 4
     )
 
 
 def test_players_that_share_a_draw_see_the_same_minibatch_and_key():
-    m = method(player("one", "a", draw="both", repeats=2), player("two", "b", draw="both"))
-    assert n_draws(m) == 2
+    m = method(player("one", "a", batch_group="both", repeats=2), player("two", "b", batch_group="both"))
+    assert n_minibatches(m) == 2
     _, metrics = run(m, [[1, 1], [2, 2]])
     apart = run(method(player("one", "a"), player("two", "b")), [[1, 1], [2, 2]])[1]
     assert float(metrics["two/loss"]) == 1.0
     assert float(apart["one/key"]) != float(apart["two/key"])
-    together = run(method(player("one", "a", draw="x"), player("two", "b", draw="x")), [[1, 1]])[1]
+    together = run(method(player("one", "a", batch_group="x"), player("two", "b", batch_group="x")), [[1, 1]])[1]
     assert float(together["one/key"]) == float(together["two/key"])
 
 
@@ -107,7 +108,7 @@ def test_randomness_differs_between_steps_and_repeats():
     )
     keys = set()
     for _ in range(3):
-        state, metrics = step(state, {"image": jnp.ones((n_draws(m), 2))})
+        state, metrics = step(state, {"image": jnp.ones((n_minibatches(m), 2))})
         keys.add(float(metrics["one/key"]))
     assert len(keys) == 3
 
@@ -118,10 +119,10 @@ def test_wrong_number_of_minibatches_is_refused():
 
 
 def test_alternating_players_see_each_other_and_simultaneous_ones_do_not():
-    def product(env, vs, batch, key):
-        a, vs = call(env, vs, "a", batch["image"])
-        b, vs = call(env, vs, "b", a)
-        return parallel.mean(env, b), (vs, {})
+    def product(ctx, vs, batch, key):
+        a, vs = apply_net(ctx, vs, "a", batch["image"])
+        b, vs = apply_net(ctx, vs, "b", a)
+        return parallel.mean(ctx, b), (vs, {})
 
     players = [Player(n, (n,), product, optax.sgd(0.5)) for n in ("a", "b")]
     state, _ = run(method(*players), [[1.0], [1.0]])
@@ -133,22 +134,22 @@ def test_alternating_players_see_each_other_and_simultaneous_ones_do_not():
 def test_what_a_player_makes_is_computed_once_for_those_of_its_draw():
     made = []
 
-    def makes(env, vs, batch, key):
-        made.append(env)
-        out, vs = call(env, vs, "b", batch["image"])
+    def makes(ctx, vs, batch, key):
+        made.append(ctx)
+        out, vs = apply_net(ctx, vs, "b", batch["image"])
         return (out, None), vs
 
-    def product(env, vs, batch, key):
-        (b, _), vs = (env.made, vs) if env.made else makes(env, vs, batch, key)
-        a, vs = call(env, vs, "a", b)
-        return parallel.mean(env, a), (vs, {})
+    def product(ctx, vs, batch, key):
+        (b, _), vs = (ctx.shared, vs) if ctx.shared else makes(ctx, vs, batch, key)
+        a, vs = apply_net(ctx, vs, "a", b)
+        return parallel.mean(ctx, a), (vs, {})
 
     def weights(draw, images, **options):
         made.clear()
-        one = Player("one", ("a",), product, optax.sgd(0.5), draw=draw, **options)
-        two = Player("two", ("b",), product, optax.sgd(0.5), draw=draw, makes=makes)
+        one = Player("one", ("a",), product, optax.sgd(0.5), batch_group=draw, **options)
+        two = Player("two", ("b",), product, optax.sgd(0.5), batch_group=draw, shared_forward=makes)
         state, _ = run(method(one, two), images)
-        return weight(state, "a"), weight(state, "b"), float(state.stats["b"]["seen"])
+        return weight(state, "a"), weight(state, "b"), float(state.batch_stats["b"]["seen"])
 
     assert weights("both", [[1.0]]) == (0.5, 0.75, 0.5) and len(made) == 1
     assert weights(None, [[1.0], [1.0]]) == (0.5, 0.75, 0.5) and len(made) == 2
@@ -160,8 +161,8 @@ def test_players_of_one_net_keep_their_own_optimizers():
     both = [Player(n, ("a",), loss("a"), optax.sgd(0.1, momentum=0.9)) for n in ("one", "two")]
     state, _ = run(method(*both), [[1.0], [100.0]])
     assert (
-        float(state.opt["one"][0].trace["a"]["w"]) == 1
-        and float(state.opt["two"][0].trace["a"]["w"]) == 100
+        float(state.opt_state["one"][0].trace["a"]["w"]) == 1
+        and float(state.opt_state["two"][0].trace["a"]["w"]) == 100
     )
     with pytest.raises(ValueError, match="cannot share a net: a"):
         build_step(method(*both, simultaneous=True))
@@ -170,7 +171,7 @@ def test_players_of_one_net_keep_their_own_optimizers():
 
 
 def test_a_closed_gate_skips_a_player_and_averages_count_only_its_turns():
-    gate = lambda env, vs, batch, key: batch["image"].mean() > 0
+    gate = lambda ctx, vs, batch, key: batch["image"].mean() > 0
     m = method(player("one", "a", gate=gate), player("two", "b"))
     step, state = jax.jit(build_step(m)), init(m, jax.random.key(0))
     tally = {
@@ -193,7 +194,7 @@ def test_a_closed_gate_skips_a_player_and_averages_count_only_its_turns():
         assert (weight(state, "a") == weight(before, "a")) == (x < 0)
         if x < 0:
             assert float(metrics["one/ran"]) == float(metrics["one/loss"]) == 0
-            assert float(state.stats["a"]["seen"]) == float(before.stats["a"]["seen"])
+            assert float(state.batch_stats["a"]["seen"]) == float(before.batch_stats["a"]["seen"])
     means = training_loop.averages(m, tally | {"steps": 3.0})
     assert means["one/grad_norm"] == pytest.approx(4) and means["one/ran"] == pytest.approx(2 / 3)
     assert means["two/grad_norm"] == pytest.approx(11 / 3) and "two/ran" not in means
@@ -202,9 +203,9 @@ def test_a_closed_gate_skips_a_player_and_averages_count_only_its_turns():
 
 
 def test_the_first_non_finite_player_and_step_are_latched():
-    def explode(env, vs, batch, key):
-        value, aux = loss("b")(env, vs, batch, key)
-        return jnp.where(env.progress >= 0.2, jnp.nan, 1.0) * value, aux
+    def explode(ctx, vs, batch, key):
+        value, aux = loss("b")(ctx, vs, batch, key)
+        return jnp.where(ctx.progress >= 0.2, jnp.nan, 1.0) * value, aux
 
     m = method(player("one", "a"), Player("two", ("b",), explode, optax.sgd(0.1)))
     state, _ = run(m, [[1.0], [1.0]], 2)
@@ -221,22 +222,22 @@ def test_ema_covers_weights_and_statistics():
     seen = [0, 1.0, 1.5]
     mixed = lambda v: 0.75 * (0.75 * v[0] + 0.25 * v[1]) + 0.25 * v[2]
     assert float(state.ema["a"].params["w"]) == pytest.approx(mixed(w))
-    assert float(state.ema["a"].stats["seen"]) == pytest.approx(mixed(seen))
+    assert float(state.ema["a"].batch_stats["seen"]) == pytest.approx(mixed(seen))
     assert state.vars(ema=True).params["a"] is state.ema["a"].params and isinstance(
         state.vars(), Vars
     )
 
 
 def test_control_adapts_what_losses_read():
-    def scaled(env, vs, batch, key):
-        value, aux = loss("a")(env, vs, batch, key)
-        return env.ctl["k"] * value, aux
+    def scaled(ctx, vs, batch, key):
+        value, aux = loss("a")(ctx, vs, batch, key)
+        return ctx.controls["k"] * value, aux
 
     m = method(
         Player("one", ("a",), scaled, optax.sgd(0.1)),
         nets=("a",),
-        ctl={"k": 1.0},
-        control=lambda ctl, metrics, step: {"k": ctl["k"] * 2},
+        controls={"k": 1.0},
+        control=lambda controls, metrics, step: {"k": controls["k"] * 2},
     )
     state, _ = run(m, [[1.0]], 3)
-    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and float(state.ctl["k"]) == 8
+    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and float(state.controls["k"]) == 8

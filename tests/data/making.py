@@ -9,7 +9,7 @@ from gan_jax.data import datasets
 
 
 def load(spec, size, crop=0, split="train", **view):
-    return datasets.load(spec, datasets.View(size, crop, **view), split)
+    return datasets.load(spec, datasets.DataOptions(size, crop, **view), split)
 
 
 def refused(*words, spec, size=16, crop=0, split="train", **view):

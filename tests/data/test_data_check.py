@@ -15,7 +15,7 @@ from tests.data import making
 def surveyed(spec, size=16, **view):
     """(report, train Split, test Split or None) of a data set."""
     train, test = (
-        data_check.look(spec, datasets.View(size, **view), split) for split in ("train", "test")
+        data_check.look(spec, datasets.DataOptions(size, **view), split) for split in ("train", "test")
     )
     return data_check.report(spec, train, test), train, test
 
@@ -97,7 +97,7 @@ def test_duplicates_within_and_between_splits(folder):
 @pytest.mark.parametrize("skip_bad", [False, True])
 def test_the_verdict_is_that_of_training(folder, skip_bad):
     """Each time what is wrong first is repaired, until training accepts the folder."""
-    spec, view = f"folder:{folder}", datasets.View(16, skip_bad=skip_bad)
+    spec, view = f"folder:{folder}", datasets.DataOptions(16, skip_bad=skip_bad)
     faults = [
         "train/dog/moving.png",
         "train/fox/empty.png",
@@ -124,7 +124,7 @@ def test_the_verdict_is_that_of_training(folder, skip_bad):
 def test_it_shows_what_training_gets(folder):
     (folder / "train" / "cat" / "gray.png").unlink()
     report, train, _ = surveyed(f"folder:{folder}", skip_bad=True)
-    loaded = datasets.load(f"folder:{folder}", datasets.View(16, skip_bad=True))
+    loaded = datasets.load(f"folder:{folder}", datasets.DataOptions(16, skip_bad=True))
     promised = data_check.as_source(train, f"folder:{folder}")
     assert promised.images.shape == loaded.images.shape == (10, 16, 16, 3)
     assert np.array_equal(promised.labels, loaded.labels) and promised.classes == loaded.classes
@@ -220,7 +220,7 @@ def test_splits_that_cannot_be_scored_together(tmp_path):
     spec = f"folder:{tmp_path / 'set'}"
     _, train, test = surveyed(spec)
     with pytest.raises(errors.InputError) as expected:
-        datasets.load_heldout(making.load(spec, 16), datasets.View(16))
+        datasets.load_heldout(making.load(spec, 16), datasets.DataOptions(16))
     assert str(data_check.heldout_refusal(spec, train, test)) == str(expected.value)
     assert (
         data_check.heldout_refusal(spec, train, train) is None

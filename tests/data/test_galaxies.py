@@ -5,7 +5,7 @@ import pytest
 
 from gan_jax import cache
 from gan_jax.data import galaxies
-from gan_jax.data.datasets import View
+from gan_jax.data.datasets import DataOptions
 from gan_jax.errors import InputError
 
 N = 400
@@ -103,20 +103,20 @@ def test_spirals_are_bluer_than_spheroids(rendered):
 
 
 def test_load_renders_once(cache_folder, monkeypatch):
-    images, labels, classes = galaxies.load("30", View(16))
+    images, labels, classes = galaxies.load("30", DataOptions(16))
     assert images.shape == (30, 16, 16, 3) and classes == galaxies.CLASSES
     assert isinstance(images, np.memmap) and not images.flags.writeable
     expected, expected_labels = galaxies.render(galaxies.SEEDS["train"], np.arange(30), 16)
     np.testing.assert_array_equal(images, expected)
     np.testing.assert_array_equal(labels, expected_labels)
     monkeypatch.setattr(galaxies, "render", None)  # a second rendering would fail
-    np.testing.assert_array_equal(galaxies.load("30", View(16))[0], expected)
+    np.testing.assert_array_equal(galaxies.load("30", DataOptions(16))[0], expected)
     assert [path.name for path in cache.root().iterdir()] == ["galaxies"]
 
 
 def test_test_split_holds_other_galaxies(cache_folder):
-    train, _, _ = galaxies.load("600", View(8))
-    test, labels, _ = galaxies.load("600", View(8), split="test")
+    train, _, _ = galaxies.load("600", DataOptions(8))
+    test, labels, _ = galaxies.load("600", DataOptions(8), split="test")
     assert len(test) == len(labels) == 600
     assert not set(map(bytes, train)) & set(map(bytes, test))
 
@@ -124,9 +124,9 @@ def test_test_split_holds_other_galaxies(cache_folder):
 @pytest.mark.parametrize("arg", ["0", "-3", "many", "2.5", "1e3", " 5"])
 def test_number_of_images_is_checked(arg):
     with pytest.raises(InputError, match="not a number of images"):
-        galaxies.load(arg, View(32))
+        galaxies.load(arg, DataOptions(32))
 
 
 def test_crop_is_refused():
     with pytest.raises(InputError, match="--crop=207"):
-        galaxies.load("", View(32, crop=207))
+        galaxies.load("", DataOptions(32, crop=207))

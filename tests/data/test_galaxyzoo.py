@@ -89,7 +89,7 @@ def load(spec, split="train", crop=20, **view):
 
 def names(spec, split):
     """Numbers of the galaxies of a split, in order."""
-    found = datasets.find(spec, datasets.View(16), split)
+    found = datasets.find(spec, datasets.DataOptions(16), split)
     return [path.stem for path in found.paths] if found else []
 
 

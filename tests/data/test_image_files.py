@@ -299,7 +299,7 @@ import sys
 from gan_jax.data import datasets, image_files
 image_files._BLOCK = 16
 print("starts", flush=True)
-print(datasets.load(sys.argv[1], datasets.View(32)).digest)
+print(datasets.load(sys.argv[1], datasets.DataOptions(32)).digest)
 """
 
 

@@ -65,7 +65,7 @@ def test_a_shard_is_a_source_with_the_whole_test_split(file):
     row = shards.rows(whole.labels, 4, 2)[1]
     np.testing.assert_array_equal(parts[1].images, whole.images[row])
     np.testing.assert_array_equal(parts[1].labels, whole.labels[row])
-    view = datasets.View(16)
+    view = datasets.DataOptions(16)
     assert datasets.load_heldout(parts[0], view).digest == datasets.load_heldout(whole, view).digest
     assert making.load(f"shard:1/1/5:{file}", 16).digest == whole.digest
 

@@ -76,7 +76,7 @@ def labelled(images, labels):
 
 
 def load(spec="tfds:my_set", size=12, split="train", **view):
-    return datasets.load(spec, datasets.View(size, **view), split)
+    return datasets.load(spec, datasets.DataOptions(size, **view), split)
 
 
 def refused(*words, spec="tfds:my_set", size=12, split="train", **view):
@@ -101,7 +101,7 @@ def test_images_labels_and_both_splits(root):
     assert train.images.dtype == np.uint8 and np.array_equal(train.images, images)
     assert train.labels.tolist() == [2, 0, 0, 1, -1] and train.labels.dtype == np.int32
     assert train.classes == ("bird", "cat", "dog")
-    test = datasets.load_heldout(train, datasets.View(12))
+    test = datasets.load_heldout(train, datasets.DataOptions(12))
     assert np.array_equal(test.images, others) and test.labels.tolist() == [1, 1]
 
 
@@ -428,10 +428,10 @@ def test_tfds_is_imported_for_its_own_sets_only(root, tmp_path, child_env):
 import sys
 import gan_jax.commands.train
 from gan_jax.data import datasets
-datasets.load(f"npz:{sys.argv[1]}", datasets.View(8))
+datasets.load(f"npz:{sys.argv[1]}", datasets.DataOptions(8))
 loaded = {name.partition(".")[0] for name in sys.modules}
 assert not loaded & {"tensorflow_datasets", "tensorflow", "array_record"}, loaded
-datasets.load("tfds:my_set", datasets.View(8))
+datasets.load("tfds:my_set", datasets.DataOptions(8))
 loaded = {name.partition(".")[0] for name in sys.modules}
 assert "tensorflow_datasets" in loaded and "tensorflow" not in loaded
 """

@@ -100,7 +100,7 @@ def test_size_means_nothing_and_the_points_are_the_same_every_time():
         == making.load("toys:gaussians25", 64).digest
         != first.digest
     )
-    heldout = datasets.load_heldout(first, datasets.View(64))
+    heldout = datasets.load_heldout(first, datasets.DataOptions(64))
     assert heldout.digest != first.digest and heldout.classes == first.classes
 
 
@@ -167,7 +167,7 @@ def test_feed_delivers_points(pixels, resident):
     leaves = stream.at(7, 2)
     for i in range(2):
         batch = stream.batch(stream.data, jax.tree.map(lambda x, i=i: x[i], leaves))
-        rows = shuffling.indices(5, 7 + i, 3, 4, len(data.images))
+        rows = shuffling.row_indices(5, 7 + i, 3, 4, len(data.images))
         assert batch["image"].shape == (3, 4, 1, 1, 2) and batch["image"].dtype == jnp.float32
         wanted = (data.images[rows] + 1) / 2 if pixels == "sigmoid" else data.images[rows]
         np.testing.assert_allclose(batch["image"], wanted, atol=1e-7)
@@ -176,7 +176,7 @@ def test_feed_delivers_points(pixels, resident):
 
 def test_survey_of_points():
     train, test = (
-        data_check.look("toys:gaussian1d", datasets.View(64), split) for split in ("train", "test")
+        data_check.look("toys:gaussian1d", datasets.DataOptions(64), split) for split in ("train", "test")
     )
     report = data_check.report("toys:gaussian1d", train, test)
     for line in (

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.core import penalties
 from gan_jax.core.state import Vars, init
-from gan_jax.core.step import Env
+from gan_jax.core.method import StepContext
 from gan_jax.methods import base, distgan
 from tests import methods_small
 from tests.reference import distgan as reference
@@ -26,8 +26,8 @@ def float64():
         yield
 
 
-def env(progress=0.0, **options):
-    return Env(
+def ctx(progress=0.0, **options):
+    return StepContext(
         mlp.NETS, dataclasses.replace(distgan.Settings(), **{"z_dim": 3, **options}), {}, progress
     )
 
@@ -35,7 +35,7 @@ def env(progress=0.0, **options):
 def run(loss, x=X, p=P, progress=0.0, **options):
     """(loss, metrics) of one of distgan's losses on the tiny nets."""
     vs = Vars(p, {net: {} for net in p})
-    value, (_, metrics) = loss(env(progress, **options), vs, {"image": jnp.asarray(x)}, KEY)
+    value, (_, metrics) = loss(ctx(progress, **options), vs, {"image": jnp.asarray(x)}, KEY)
     return float(value), {name: float(metric) for name, metric in metrics.items()}
 
 
@@ -93,7 +93,7 @@ def test_latent_weight(z_dim, n_features, expected):
 @pytest.mark.parametrize("recon_trains, nets", [("enc", ("enc",)), ("enc_gen", ("enc", "gen"))])
 def test_order_of_turns_and_what_they_train(recon_trains, nets):
     hp = dataclasses.replace(distgan.Settings(), width=4, recon_trains=recon_trains)
-    players = distgan.build(hp, base.Shape(8, 1), 10).players
+    players = distgan.build(hp, base.DataSpec(8, 1), 10).players
     assert [(p.name, p.nets) for p in players] == [
         ("recon", nets),
         ("disc", ("disc",)),
@@ -126,7 +126,7 @@ def expected_penalty(options, fake):
     """The slope penalty at the points that disc_loss draws."""
     kp = jax.random.split(KEY, 5)[4]
     if options.get("penalty") == "dragan":
-        x = np.asarray(penalties.perturb(env(), jnp.asarray(X), kp))  # checked in test_penalties
+        x = np.asarray(penalties.perturb(ctx(), jnp.asarray(X), kp))  # checked in test_penalties
     else:
         a = np.asarray(jax.random.uniform(kp, (B, 1, 1, 1)))
         x = a * fake + (1 - a) * X
@@ -193,7 +193,7 @@ def gen_grads(x, p=P, **options):
 
     def loss(gen):
         vs = Vars({**p, "gen": gen}, {net: {} for net in p})
-        return distgan.gen_loss(env(**options), vs, {"image": jnp.asarray(x)}, KEY)[0]
+        return distgan.gen_loss(ctx(**options), vs, {"image": jnp.asarray(x)}, KEY)[0]
 
     value, grads = jax.value_and_grad(loss)(p["gen"])
     return float(value), np.concatenate([np.ravel(g) for g in jax.tree.leaves(grads)])
@@ -252,7 +252,7 @@ def test_players_that_share_a_net_both_move_it():
         "enc": (jnp.zeros((2, *mlp.IMAGE)),),
     }
     method = method._replace(
-        nets=mlp.NETS, dummies=dummies, hp=dataclasses.replace(method.hp, z_dim=3)
+        nets=mlp.NETS, example_inputs=dummies, hp=dataclasses.replace(method.hp, z_dim=3)
     )
     start = jax.jit(lambda: init(method, jax.random.key(0)))()
     moves = [ownership.move(method, index) for index in range(3)]

@@ -11,7 +11,8 @@ import pytest
 
 from gan_jax.core import losses
 from gan_jax.core.state import Vars, init
-from gan_jax.core.step import Env, build_step, n_draws
+from gan_jax.core.method import StepContext, n_minibatches
+from gan_jax.core.step import build_step
 from gan_jax.methods import base, gan
 from gan_jax.nets.outputs import DiscOut
 from tests import methods_small
@@ -32,7 +33,7 @@ def run(f, p=P, x=X, **options):
     """(loss, metrics) of gan.disc_loss or gan.gen_loss on the tiny nets."""
     hp = dataclasses.replace(gan.Settings(), **{"z_dim": 3, **options})
     value, (_, metrics) = f(
-        Env(mlp.NETS, hp, {}), Vars(p, {net: {} for net in p}), {"image": jnp.asarray(x)}, KEY
+        StepContext(mlp.NETS, hp, {}), Vars(p, {net: {} for net in p}), {"image": jnp.asarray(x)}, KEY
     )
     return float(value), {name: float(metric) for name, metric in metrics.items()}
 
@@ -98,24 +99,24 @@ def test_losses_where_d_knows_nothing(float64):
 def test_n_disc():
     """D moves n_disc times per step and G once, each time with a minibatch and noise of its own."""
     hp = dataclasses.replace(gan.Settings(), z_dim=3, n_disc=3)
-    method = gan.build(hp, base.Shape(8, 1), 10)
-    assert n_draws(method) == 4
+    method = gan.build(hp, base.DataSpec(8, 1), 10)
+    assert n_minibatches(method) == 4
     dummies = {"gen": (jnp.zeros((2, 3)),), "disc": (jnp.zeros((2, *mlp.IMAGE)),)}
     method = method._replace(
         nets={net: mlp.NETS[net] for net in dummies},
-        dummies=dummies,
+        example_inputs=dummies,
         players=tuple(p._replace(tx=optax.adam(0.0)) for p in method.players),
     )
     state = jax.jit(lambda: init(method, jax.random.key(0)))()
     images = np.random.default_rng(2).random((4, B, *mlp.IMAGE), np.float32)
     end, metrics = jax.jit(build_step(method))(state, {"image": images})
-    assert [int(end.opt[p][0].count) for p in ("disc", "gen")] == [3, 1]
+    assert [int(end.opt_state[p][0].count) for p in ("disc", "gen")] == [3, 1]
 
     @jax.jit
     def alone(state, images):
-        env, key = Env(method.nets, hp, {}), jax.random.fold_in(state.key, 0)
+        ctx, key = StepContext(method.nets, hp, {}), jax.random.fold_in(state.key, 0)
         return [
-            f(env, state.vars(), {"image": images[r]}, jax.random.fold_in(key, r))[0]
+            f(ctx, state.vars(), {"image": images[r]}, jax.random.fold_in(key, r))[0]
             for r, f in enumerate([gan.disc_loss] * 3 + [gan.gen_loss])
         ]
 
@@ -138,7 +139,7 @@ class Looks(nn.Module):
 def test_input_noise_has_its_sd(sd):
     vs, x = Vars({"disc": {}}, {"disc": {}}), jnp.full((20, 16, 16, 3), 0.3)
     see = lambda sd: (
-        base.judge(Env({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x)[0].features
+        base.apply_discriminator(StepContext({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x)[0].features
     )
     noise = np.asarray(see(sd)) - 0.3
     assert abs(noise.std() / sd - 1) < 0.03 and abs(noise.mean() / sd) < 0.03

@@ -12,8 +12,9 @@ import pytest
 
 from gan_jax import methods
 from gan_jax.core import parallel
-from gan_jax.core.state import fresh, shapes
-from gan_jax.core.step import Env, build_step, call, env_of, n_draws
+from gan_jax.core.state import init_jitted, state_shapes
+from gan_jax.core.method import StepContext, apply_net, make_context, n_minibatches
+from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOut
@@ -34,14 +35,14 @@ def test_players_change_only_their_nets(case):
 def blind(case):
     """(method, Vars whose D answers 0 to everything)."""
     method = methods_small.build(case)
-    vs = fresh(method, 0).vars()
+    vs = init_jitted(method, 0).vars()
     return method, vs._replace(
         params={**vs.params, "disc": jax.tree.map(jnp.zeros_like, vs.params["disc"])}
     )
 
 
 def one_batch(method, seed=0):
-    colors = method.dummies["disc"][0].shape[-1]
+    colors = method.example_inputs["disc"][0].shape[-1]
     return jax.tree.map(lambda a: a[0], methods_small.batch(1, 8, seed, colors))
 
 
@@ -60,9 +61,9 @@ AT_START = {  # case: what D's and G's losses are where D knows nothing
 def test_losses_where_d_knows_nothing(case):
     """2 ln 2 for D, ln 2 for G, ln K for each class term."""
     method, vs = blind(case)
-    env = env_of(method)
+    ctx = make_context(method)
     (on_disc, _), (on_gen, (_, metrics)) = (
-        jax.jit(functools.partial(p.loss, env))(vs, one_batch(method), KEY) for p in method.players
+        jax.jit(functools.partial(p.loss, ctx))(vs, one_batch(method), KEY) for p in method.players
     )
     l1 = method.hp.lambda_l1 * metrics["l1"] if case == "colorize" else 0.0
     np.testing.assert_allclose([on_disc, on_gen - l1], AT_START[case], rtol=1e-5)
@@ -90,39 +91,39 @@ def test_acgan_class_terms_equal_numpy():
     """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they were meant to be."""
     real, fake, c = outputs(6, 4), outputs(6, 4), jnp.asarray(R.integers(0, 3, 6))
     label = jnp.asarray([0, 2, -1, 1, 1, 2])
-    env, terms = Env({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.scheme(3)
-    value, metrics = terms.disc_term(env, {"label": label}, real, fake, c)
+    ctx, terms = StepContext({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.scheme(3)
+    value, metrics = terms.disc_term(ctx, {"label": label}, real, fake, c)
     np.testing.assert_allclose(
         value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5
     )
     np.testing.assert_allclose(metrics["fake_class"], (fake.classes.argmax(-1) == c).mean())
     np.testing.assert_allclose(
-        terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean() / 2, rtol=1e-5
+        terms.gen_term(ctx, {}, None, fake, c)[0], nll(fake, c).mean() / 2, rtol=1e-5
     )
-    env = Env(
+    ctx = StepContext(
         {}, acgan.Settings(fake_class="extra"), {}
     )  # D: generated images are a class of their own; G: as before (D19)
-    value, _ = terms.disc_term(env, {"label": label}, real, fake, c)
+    value, _ = terms.disc_term(ctx, {"label": label}, real, fake, c)
     np.testing.assert_allclose(
         value, nll(real, label).mean() + nll(fake, [3] * 6).mean(), rtol=1e-5
     )
     np.testing.assert_allclose(
-        terms.gen_term(env, {}, None, fake, c)[0], nll(fake, c).mean(), rtol=1e-5
+        terms.gen_term(ctx, {}, None, fake, c)[0], nll(fake, c).mean(), rtol=1e-5
     )
-    env = Env(
+    ctx = StepContext(
         {}, acgan.Settings(fake_class="none"), {}
     )  # D: generated images say nothing about classes
     np.testing.assert_allclose(
-        terms.disc_term(env, {"label": label}, real, fake, c)[0], nll(real, label).mean(), rtol=1e-5
+        terms.disc_term(ctx, {"label": label}, real, fake, c)[0], nll(real, label).mean(), rtol=1e-5
     )
 
 
 def test_acgan_draws_classes_uniformly_whatever_the_labels():
     method = methods_small.build("acgan")
     fake = acgan.scheme(3).fake
-    vs, env = fresh(method, 0).vars(), env_of(method)
+    vs, ctx = init_jitted(method, 0).vars(), make_context(method)
     batch = {"image": jnp.zeros((600, 16, 16, 2)), "label": jnp.zeros(600, jnp.int32)}
-    (_, c), _ = jax.jit(lambda: fake(env, vs, KEY, batch))()
+    (_, c), _ = jax.jit(lambda: fake(ctx, vs, KEY, batch))()
     assert np.abs(np.bincount(c, minlength=3) - 200).max() < 60  # 5 standard deviations
 
 
@@ -130,7 +131,7 @@ def test_infogan_term_equals_numpy():
     hp = infogan.Settings(n_codes=3, n_factors=2, lambda_info=0.5)
     code = np.concatenate([np.eye(3)[[0, 2, 1, 1]], R.uniform(-1, 1, (4, 2))], 1)
     out = outputs(4, 5)
-    value, metrics = infogan.information(Env({}, hp, {}), {}, None, out, jnp.asarray(code))
+    value, metrics = infogan.information(StepContext({}, hp, {}), {}, None, out, jnp.asarray(code))
     logits = np.asarray(out.classes)
     category = -(log_softmax(logits[:, :3]) * code[:, :3]).sum(1).mean()
     error = 0.5 * ((logits[:, 3:] - code[:, 3:]) ** 2).sum(1).mean()
@@ -145,13 +146,13 @@ def mgan_method(**options):
 
 def test_mgan_gives_every_generator_the_same_noise():
     method = mgan_method()
-    vs, env = fresh(method, 0).vars(), env_of(method)
-    (images, k), _ = mgan._fake(env, vs, KEY, {})
+    vs, ctx = init_jitted(method, 0).vars(), make_context(method)
+    (images, k), _ = mgan._fake(ctx, vs, KEY, {})
     assert k.tolist() == [0, 1, 2] * 4
-    z = base.noise(env, KEY, 4)
+    z = base.sample_noise(ctx, KEY, 4)
     for g in range(3):  # by running statistics, so that the other generators' images do not matter
-        alone, _ = call(env, vs, "gen", z, train=False, which=jnp.full(4, g))
-        block, _ = call(env, vs, "gen", z, train=False)
+        alone, _ = apply_net(ctx, vs, "gen", z, train=False, which=jnp.full(4, g))
+        block, _ = apply_net(ctx, vs, "gen", z, train=False)
         np.testing.assert_allclose(alone, block[g::3], atol=1e-6)
     assert not np.allclose(images[0::3], images[1::3])
 
@@ -159,24 +160,24 @@ def test_mgan_gives_every_generator_the_same_noise():
 def test_mgan_players_see_the_same_noise():
     """The classifier's term on fakes is the same number in D's loss and in G's, where D does not move between."""
     method = mgan_method()
-    (disc, gen), env, vs = method.players, env_of(method), fresh(method, 0).vars()
+    (disc, gen), ctx, vs = method.players, make_context(method), init_jitted(method, 0).vars()
     batch = one_batch(method)
-    with_term, _ = disc.loss(env, vs, batch, KEY)
+    with_term, _ = disc.loss(ctx, vs, batch, KEY)
     without, _ = disc.loss(
-        env._replace(hp=dataclasses.replace(method.hp, lambda_c=0.0)), vs, batch, KEY
+        ctx._replace(hp=dataclasses.replace(method.hp, lambda_c=0.0)), vs, batch, KEY
     )
-    _, (_, metrics) = gen.loss(env, vs, batch, KEY)
+    _, (_, metrics) = gen.loss(ctx, vs, batch, KEY)
     np.testing.assert_allclose(with_term - without, metrics["diversity"], rtol=1e-5)
 
 
 def test_mgan_with_one_generator_is_dcgan():
     hp = dataclasses.replace(mgan_method(beta=5.0).hp, n_gens=1)
     method = mgan.build(hp, methods_small.SHAPE, 10)
-    vs, env = fresh(method, 0).vars(), env_of(method)
-    loss, (_, metrics) = method.players[1].loss(env, vs, one_batch(method), KEY)
+    vs, ctx = init_jitted(method, 0).vars(), make_context(method)
+    loss, (_, metrics) = method.players[1].loss(ctx, vs, one_batch(method), KEY)
     assert metrics["diversity"] == 0
-    fake, _ = call(env, vs, "gen", base.noise(env, jax.random.split(KEY)[0], hp.gen_batch))
-    logit = np.asarray(call(env, vs, "disc", fake)[0].logit)
+    fake, _ = apply_net(ctx, vs, "gen", base.sample_noise(ctx, jax.random.split(KEY)[0], hp.gen_batch))
+    logit = np.asarray(apply_net(ctx, vs, "disc", fake)[0].logit)
     np.testing.assert_allclose(loss, np.log1p(np.exp(-logit)).mean(), rtol=1e-5)
 
 
@@ -185,39 +186,39 @@ def test_mgan_five_to_one_sees_five_minibatches():
     method = mgan_method(
         n_disc=5, lr=1e-30
     )  # nothing moves, so each turn's loss can be computed alone
-    assert n_draws(method) == 5
-    state, batch = fresh(method, 0), methods_small.batch(5, 8)
+    assert n_minibatches(method) == 5
+    state, batch = init_jitted(method, 0), methods_small.batch(5, 8)
     _, metrics = jax.jit(build_step(method))(state, batch)
-    env, key = env_of(method), jax.random.fold_in(state.key, 0)
+    ctx, key = make_context(method), jax.random.fold_in(state.key, 0)
     at = lambda r: (jax.tree.map(lambda a: a[r], batch), jax.random.fold_in(key, r))
     probs = [
-        float(method.players[0].loss(env, state.vars(), *at(r))[1][1]["real_prob"])
+        float(method.players[0].loss(ctx, state.vars(), *at(r))[1][1]["real_prob"])
         for r in range(5)
     ]
     assert len({round(p, 6) for p in probs}) == 5
     np.testing.assert_allclose(metrics["disc/real_prob"], np.mean(probs), rtol=1e-4)
     np.testing.assert_allclose(
-        metrics["gen/loss"], method.players[1].loss(env, state.vars(), *at(0))[0], rtol=1e-4
+        metrics["gen/loss"], method.players[1].loss(ctx, state.vars(), *at(0))[0], rtol=1e-4
     )
 
 
 def test_colorize_losses():
     method = methods_small.build("colorize")
-    env, vs, batch = env_of(method), fresh(method, 0).vars(), one_batch(method)
+    ctx, vs, batch = make_context(method), init_jitted(method, 0).vars(), one_batch(method)
     x = np.asarray(batch["image"])
     gray = np.asarray(colorize.gray(batch["image"]))
     np.testing.assert_allclose(gray[..., 0], x @ [0.299, 0.587, 0.114], rtol=1e-5)
-    loss, (_, metrics) = method.players[1].loss(env, vs, batch, KEY)
-    fake, _ = call(env, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY)[0])
-    patches = np.asarray(call(env, vs, "disc", fake, jnp.asarray(gray))[0].logit)
+    loss, (_, metrics) = method.players[1].loss(ctx, vs, batch, KEY)
+    fake, _ = apply_net(ctx, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY)[0])
+    patches = np.asarray(apply_net(ctx, vs, "disc", fake, jnp.asarray(gray))[0].logit)
     np.testing.assert_allclose(metrics["l1"], np.abs(x - np.asarray(fake)).mean(), rtol=1e-5)
     np.testing.assert_allclose(
         loss, np.log1p(np.exp(-patches)).mean() + 100 * metrics["l1"], rtol=1e-5
     )
-    real = np.asarray(call(env, vs, "disc", batch["image"], jnp.asarray(gray))[0].logit)
-    fake, _ = call(env, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY, 4)[0])
-    patches = np.asarray(call(env, vs, "disc", fake, jnp.asarray(gray))[0].logit)
-    on_disc, _ = method.players[0].loss(env, vs, batch, KEY)
+    real = np.asarray(apply_net(ctx, vs, "disc", batch["image"], jnp.asarray(gray))[0].logit)
+    fake, _ = apply_net(ctx, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY, 4)[0])
+    patches = np.asarray(apply_net(ctx, vs, "disc", fake, jnp.asarray(gray))[0].logit)
+    on_disc, _ = method.players[0].loss(ctx, vs, batch, KEY)
     np.testing.assert_allclose(
         on_disc,
         0.5 * (np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(patches)).mean()),
@@ -229,20 +230,20 @@ def points_gan(**options):
     hp = gan.Settings(
         net="mlp", width=8, depth=1, z_dim=2, pixels="linear", lr=3e-2, ema=0.0, **options
     )
-    return gan.build(hp, base.Shape(1, 2), 500)
+    return gan.build(hp, base.DataSpec(1, 2), 500)
 
 
 def test_balance_over_500_steps():
     """S1's rule: in every step just the player with the larger loss moves, by the losses of that step (D19)."""
     method = points_gan(balance=True)
-    step, env = build_step(method), env_of(method)
-    data = R.normal(size=(500, n_draws(method), 16, 1, 1, 2)).astype(np.float32)
+    step, ctx = build_step(method), make_context(method)
+    data = R.normal(size=(500, n_minibatches(method), 16, 1, 1, 2)).astype(np.float32)
     losses = {p.name: p.loss for p in method.players}
 
     def one(state, image):
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
         before = [
-            losses[p](env, state.vars(), {"image": image[0]}, key)[0] for p in ("disc", "gen")
+            losses[p](ctx, state.vars(), {"image": image[0]}, key)[0] for p in ("disc", "gen")
         ]
         after, metrics = step(state, {"image": image})
         moved = [jnp.any(a != b) for n in ("disc", "gen")
@@ -253,7 +254,7 @@ def test_balance_over_500_steps():
             jnp.stack(moved),
         )
 
-    _, (before, ran, moved) = jax.jit(lambda s, d: jax.lax.scan(one, s, d))(fresh(method, 0), data)
+    _, (before, ran, moved) = jax.jit(lambda s, d: jax.lax.scan(one, s, d))(init_jitted(method, 0), data)
     before, ran = np.asarray(before), np.asarray(ran)
     clear = np.abs(before[:, 0] - before[:, 1]) > 1e-5
     assert clear.sum() > 490
@@ -266,8 +267,8 @@ def test_balance_over_500_steps():
 def test_balance_hides_no_divergence():
     """A loss that is not a number compares with nothing; the players run, so that the step is seen to be bad."""
     method = points_gan(balance=True)
-    image = jnp.full((n_draws(method), 16, 1, 1, 2), jnp.nan)
-    state, metrics = jax.jit(build_step(method))(fresh(method, 0), {"image": image})
+    image = jnp.full((n_minibatches(method), 16, 1, 1, 2), jnp.nan)
+    state, metrics = jax.jit(build_step(method))(init_jitted(method, 0), {"image": image})
     assert state.bad_step == 0 and metrics["disc/ran"] == 1
 
 
@@ -275,14 +276,14 @@ def test_lazy_penalty():
     """Every third step, with three times the weight; none between."""
     method = points_gan(penalty="r1", penalty_every=3, lambda_p=2.0)
     vs, batch = (
-        fresh(method, 0).vars(),
+        init_jitted(method, 0).vars(),
         {"image": jnp.asarray(R.normal(size=(8, 1, 1, 2)), jnp.float32)},
     )
 
     def value(step, **options):
-        env = env_of(method, step=jnp.int32(step))
+        ctx = make_context(method, step=jnp.int32(step))
         return gan.disc_loss(
-            env._replace(hp=dataclasses.replace(method.hp, **options)), vs, batch, KEY
+            ctx._replace(hp=dataclasses.replace(method.hp, **options)), vs, batch, KEY
         )
 
     (plain, _), (every, (_, each)) = value(0, penalty="none"), value(0, penalty_every=1)
@@ -316,11 +317,11 @@ def equations(jaxpr):
 def test_bfloat16_is_for_nets_alone(case):
     """All convolutions compute in it, those of a penalty's derivative too; state and metrics are float32. By tracing alone."""
     method = built(case, precision="bfloat16")
-    batch = methods_small.batch(n_draws(method), 8, colors=method.dummies["disc"][0].shape[-1])
+    batch = methods_small.batch(n_minibatches(method), 8, colors=method.example_inputs["disc"][0].shape[-1])
     program, (end, metrics) = jax.make_jaxpr(build_step(method), return_shape=True)(
-        shapes(method), batch
+        state_shapes(method), batch
     )
-    assert jax.tree.map(lambda a: a.dtype, end) == jax.tree.map(lambda a: a.dtype, shapes(method))
+    assert jax.tree.map(lambda a: a.dtype, end) == jax.tree.map(lambda a: a.dtype, state_shapes(method))
     assert {m.dtype for m in metrics.values()} == {jnp.dtype(jnp.float32)}
     inside = [e for e in equations(program.jaxpr) if e.primitive.name == "conv_general_dilated"]
     assert {v.aval.dtype for e in inside for v in (*e.invars, *e.outvars)} <= {
@@ -337,13 +338,13 @@ LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
 def test_bfloat16_nets(case):
     """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32; numbers stay near."""
     full, half = (built(case, precision=p) for p in ("float32", "bfloat16"))
-    state, batch = fresh(full, 0), one_batch(full)
-    out, _ = call(env_of(half), state.vars(), "disc", *half.dummies["disc"], key=KEY)
+    state, batch = init_jitted(full, 0), one_batch(full)
+    out, _ = apply_net(make_context(half), state.vars(), "disc", *half.example_inputs["disc"], key=KEY)
     assert out.logit.dtype == out.features.dtype == jnp.float32
     assert np.array_equal(out.features, out.features.astype(jnp.bfloat16).astype(jnp.float32))
     steps = [
         jax.jit(build_step(m))(
-            state, jax.tree.map(lambda a, m=m: jnp.stack([a] * n_draws(m)), batch)
+            state, jax.tree.map(lambda a, m=m: jnp.stack([a] * n_minibatches(m)), batch)
         )
         for m in (full, half)
     ]
@@ -355,29 +356,29 @@ def test_bfloat16_nets(case):
 
 
 REFUSED = [  # settings, shape, words of the refusal
-    ("gan", {}, base.Shape(1, 2), "--net=mlp"),
-    ("gan", {"net": "mlp", "augment": "flip"}, base.Shape(1, 2), "--augment"),
-    ("gan", {"pixels": "linear"}, base.Shape(16, 1), "--pixels=linear"),
-    ("gan", {"penalty_every": 4}, base.Shape(16, 1), "needs a --penalty"),
-    ("gan", {"penalty": "r1", "penalty_norm": "batch"}, base.Shape(16, 1), "D04"),
-    ("gan", {"loss": "wasserstein"}, base.Shape(16, 1), "Lipschitz"),
-    ("gan", {"net": "maxout_cgan"}, base.Shape(16, 1), "--condition=labels"),
-    ("gan", {"condition": "labels"}, base.Shape(16, 1), "classes"),
-    ("gan", {"condition": "attributes"}, base.Shape(16, 1, ("cat", "dog")), "cat, dog"),
+    ("gan", {}, base.DataSpec(1, 2), "--net=mlp"),
+    ("gan", {"net": "mlp", "augment": "flip"}, base.DataSpec(1, 2), "--augment"),
+    ("gan", {"pixels": "linear"}, base.DataSpec(16, 1), "--pixels=linear"),
+    ("gan", {"penalty_every": 4}, base.DataSpec(16, 1), "needs a --penalty"),
+    ("gan", {"penalty": "r1", "penalty_norm": "batch"}, base.DataSpec(16, 1), "D04"),
+    ("gan", {"loss": "wasserstein"}, base.DataSpec(16, 1), "Lipschitz"),
+    ("gan", {"net": "maxout_cgan"}, base.DataSpec(16, 1), "--condition=labels"),
+    ("gan", {"condition": "labels"}, base.DataSpec(16, 1), "classes"),
+    ("gan", {"condition": "attributes"}, base.DataSpec(16, 1, ("cat", "dog")), "cat, dog"),
     (
         "gan",
         {"condition": "labels", "cond_gen": "batchnorm", "gen_norm": "none"},
         methods_small.SHAPE,
         "BatchNorm",
     ),
-    ("gan", {"augment": "shear"}, base.Shape(16, 1), "shear"),
-    ("acgan", {}, base.Shape(16, 1), "classes"),
-    ("mgan", {"net": "s1"}, base.Shape(16, 1), "mixture"),
-    ("mgan", {"penalty": "wgan_gp"}, base.Shape(16, 1), "wgan_gp"),
-    ("colorize", {}, base.Shape(16, 1), "colour"),
-    ("colorize", {}, base.Shape(24, 3), "--size=24"),
-    ("colorize", {"augment": "flip"}, base.Shape(16, 3), "--augment"),
-    ("distgan", {"recon_space": "bce", "pixels": "tanh"}, base.Shape(16, 3), "sigmoid"),
+    ("gan", {"augment": "shear"}, base.DataSpec(16, 1), "shear"),
+    ("acgan", {}, base.DataSpec(16, 1), "classes"),
+    ("mgan", {"net": "s1"}, base.DataSpec(16, 1), "mixture"),
+    ("mgan", {"penalty": "wgan_gp"}, base.DataSpec(16, 1), "wgan_gp"),
+    ("colorize", {}, base.DataSpec(16, 1), "colour"),
+    ("colorize", {}, base.DataSpec(24, 3), "--size=24"),
+    ("colorize", {"augment": "flip"}, base.DataSpec(16, 3), "--augment"),
+    ("distgan", {"recon_space": "bce", "pixels": "tanh"}, base.DataSpec(16, 3), "sigmoid"),
 ]
 
 
@@ -391,25 +392,25 @@ def test_refused_combinations(method, options, shape, words):
 
 @pytest.mark.parametrize("method", methods.TABLE)
 def test_defaults_are_accepted(method):
-    module, shape = methods.TABLE[method], base.Shape(32, 3, ("a", "b"), (5, 5))
+    module, shape = methods.TABLE[method], base.DataSpec(32, 3, ("a", "b"), (5, 5))
     module.check(module.Settings(), shape)
 
 
 def test_share_of_rows():
-    env = Env({}, None, {}, axis=parallel.AXIS)
+    ctx = StepContext({}, None, {}, axis=parallel.AXIS)
     step = parallel.pmapped(
-        lambda state, x: state + parallel.share(env, 12), jax.devices()[:4], batch_axis=0
+        lambda state, x: state + parallel.rows_per_device(ctx, 12), jax.devices()[:4], batch_axis=0
     )
     assert step(jnp.zeros(1), jnp.zeros(4))[0] == 3
-    assert parallel.share(Env({}, None, {}), 12) == 12
+    assert parallel.rows_per_device(StepContext({}, None, {}), 12) == 12
 
 
 def test_a_penalty_on_patches_is_one_on_their_mean():
     method = methods_small.build("colorize")
-    env = env_of(method)._replace(hp=dataclasses.replace(method.hp, penalty="r1", lambda_p=1.0))
-    vs, x = fresh(method, 0).vars(), one_batch(method)["image"]
+    ctx = make_context(method)._replace(hp=dataclasses.replace(method.hp, penalty="r1", lambda_p=1.0))
+    vs, x = init_jitted(method, 0).vars(), one_batch(method)["image"]
     gray = colorize.gray(x)
-    _, value = base.penalty(env, vs, KEY, x, x, gray)
+    _, value = base.penalty(ctx, vs, KEY, x, x, gray)
     key = jax.random.fold_in(KEY, 1)
-    slope = jax.grad(lambda x: call(env, vs, "disc", x, gray, key=key)[0].logit.mean(1).sum())(x)
+    slope = jax.grad(lambda x: apply_net(ctx, vs, "disc", x, gray, key=key)[0].logit.mean(1).sum())(x)
     np.testing.assert_allclose(value, 0.5 * (slope**2).sum((1, 2, 3)).mean(), rtol=1e-4)

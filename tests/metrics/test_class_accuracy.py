@@ -10,7 +10,7 @@ import pytest
 
 from gan_jax.core import parallel
 from gan_jax.core.state import Vars
-from gan_jax.core.step import Method
+from gan_jax.core.method import Method
 from gan_jax.data import datasets
 from gan_jax.metrics import class_accuracy, evaluate, features, metric, precision_recall
 from gan_jax.report import score_text
@@ -160,7 +160,7 @@ def make_source(n, seed, labels=True):
         .clip(0, 255)
         .astype(np.uint8)
     )
-    return datasets.Source(
+    return datasets.Dataset(
         images, y if labels else None, CLASSES if labels else (), "levels", f"{n}-{seed}"
     )
 
@@ -178,19 +178,19 @@ def make_extractor():
 def make_sampler(spread, listens=True):
     """Images from a method without nets: the level of the class that was asked for, and noise."""
 
-    def latent(env, key, n):
-        return parallel.draw(env, jax.random.normal, key, (n, 16)), jax.random.randint(
+    def latent(ctx, key, n):
+        return parallel.random_rows(ctx, jax.random.normal, key, (n, 16)), jax.random.randint(
             key, (n,), 0, 3
         )
 
-    def sample(env, vs, z, given, key):
+    def sample(ctx, vs, z, given, key):
         level = jnp.asarray(LEVELS)[given if listens else jnp.zeros_like(given)]
         return ((level[:, None] + spread * z) / 127.5 - 1).reshape(-1, 4, 4, 1)
 
     hp = types.SimpleNamespace(pixels="tanh", prior="normal")
     method = Method(
         nets={},
-        dummies={},
+        example_inputs={},
         players=(),
         latent=latent,
         sample=sample,
@@ -208,7 +208,7 @@ def test_a_sampler_is_asked_for_every_class_equally_often():
     asked = []
     ask = lambda seed, given: (asked.append((seed, given)), make_sampler(12)(seed, given))[1]
     found = evaluate.conditional(
-        evaluate.Look(make_extractor(), {}), make_source(1500, 0), make_source(900, 1), ask, 1000, 7
+        evaluate.Evaluator(make_extractor(), {}), make_source(1500, 0), make_source(900, 1), ask, 1000, 7
     )
     ((seed, given),) = asked
     assert seed == 7 and np.bincount(given).tolist() == [333, 333, 333]
@@ -231,7 +231,7 @@ def test_a_sampler_is_asked_for_every_class_equally_often():
 def test_a_sampler_with_one_image_per_class():
     """The very centre of each class, a neighbour to more real images than any other single image could be."""
     found = evaluate.conditional(
-        evaluate.Look(make_extractor(), {}),
+        evaluate.Evaluator(make_extractor(), {}),
         make_source(1500, 0),
         make_source(900, 1),
         make_sampler(0),
@@ -245,7 +245,7 @@ def test_a_sampler_with_one_image_per_class():
 def test_a_sampler_that_does_not_listen():
     sampler = make_sampler(12, listens=False)
     found = evaluate.conditional(
-        evaluate.Look(make_extractor(), {}),
+        evaluate.Evaluator(make_extractor(), {}),
         make_source(1500, 0),
         make_source(900, 1),
         sampler,
@@ -260,7 +260,7 @@ def test_a_sampler_that_does_not_listen():
 def test_without_labelled_heldout_images(heldout):
     """All training images are used at most once: 1,500 / 3 classes / 2."""
     found = evaluate.conditional(
-        evaluate.Look(make_extractor(), {}),
+        evaluate.Evaluator(make_extractor(), {}),
         make_source(1500, 0),
         heldout,
         make_sampler(12),
@@ -277,7 +277,7 @@ def test_without_labelled_heldout_images(heldout):
 
 def test_in_words():
     found = evaluate.conditional(
-        evaluate.Look(make_extractor(), {}), make_source(1500, 0), None, make_sampler(12), 900, 0
+        evaluate.Evaluator(make_extractor(), {}), make_source(1500, 0), None, make_sampler(12), 900, 0
     )
     head, *body = class_accuracy.lines(found, CLASSES)
     assert head == ["asked for", *class_accuracy.COLUMNS] and [row[0] for row in body] == list(

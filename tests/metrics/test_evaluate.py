@@ -23,7 +23,7 @@ def draw(seed, n, shares=SHARES, noise=12):
 
 def make_source(seed, n):
     images, labels = draw(seed, n)
-    return datasets.Source(images, labels, CLASSES, "blocks", f"digest-of-{seed}-{n}")
+    return datasets.Dataset(images, labels, CLASSES, "blocks", f"digest-of-{seed}-{n}")
 
 
 def make_extractor(classes=True):
@@ -47,7 +47,7 @@ NAMES = "frechet,coverage,classes"  # the scores of these tests
 
 
 def look(extractor=None, real=None, names=NAMES):
-    return evaluate.look(extractor or make_extractor(), real or make_source(1, 900), names)
+    return evaluate.make_evaluator(extractor or make_extractor(), real or make_source(1, 900), names)
 
 
 def noise_sampler(seed, n):
@@ -158,7 +158,7 @@ def test_confusion_is_undone():
 def test_floor_without_heldout_images_uses_disjoint_training_images(monkeypatch):
     """Every image has its own grey level, so shared images would show."""
     images = np.tile(np.arange(100, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 3))
-    real = datasets.Source(images, None, (), "levels", "d")
+    real = datasets.Dataset(images, None, (), "levels", "d")
     plain = features.Extractor(
         "grey", None, None, (), lambda x: (x[:, :1, 0, 0].astype(np.float32), None)
     )
@@ -308,11 +308,11 @@ def test_small_data_with_any_labels(labels):
         "one class": np.zeros(200, np.int32),
         "all unknown": np.full(200, -1, np.int32),
     }[labels]
-    real = datasets.Source(images, marks, () if marks is None else CLASSES, "small", labels)
+    real = datasets.Dataset(images, marks, () if marks is None else CLASSES, "small", labels)
     extractor = features.load(real, settings=features.Settings(steps=10, batch=8, widths=(4, 8)))
     samplers = {"model": lambda seed, n: np.tile(draw(seed, n)[0], (1, 2, 2, 1))}
     record = evaluate.evaluate(
-        evaluate.look(extractor, real, NAMES), real, None, samplers, 300, 2, 0
+        evaluate.make_evaluator(extractor, real, NAMES), real, None, samplers, 300, 2, 0
     )
     record["neighbours"], _ = memorization.study(extractor, real, None, samplers["model"](0, 20), 0)
     assert json.loads(json.dumps(record, allow_nan=False)) == record

@@ -19,7 +19,7 @@ def data(n=6, height=8, width=8, channels=3, labels=None, classes=()):
     images = (
         np.random.default_rng(0).integers(0, 256, (n, height, width, channels)).astype(np.uint8)
     )
-    return datasets.Source(images, labels, classes, "some", "digest")
+    return datasets.Dataset(images, labels, classes, "some", "digest")
 
 
 def refused(spec, match, real=None):

@@ -28,7 +28,7 @@ def _stripes(n, seed, size=8):
     )
     images = 128 + pattern[labels][..., None] + rng.normal(0, 20, (n, size, size, 1))
     labels[::10] = -1
-    return datasets.Source(
+    return datasets.Dataset(
         images.clip(0, 255).astype(np.uint8), labels, CLASSES, "stripes", f"stripes-{n}-{seed}"
     )
 
@@ -238,7 +238,7 @@ def test_galaxies_are_neither_hard_nor_trivial(cache_folder, size, least):
     jax.config.update("jax_disable_most_optimizations", False)
     try:
         train, test = (
-            datasets.load("galaxies", datasets.View(size), split=split)
+            datasets.load("galaxies", datasets.DataOptions(size), split=split)
             for split in ("train", "test")
         )
         extractor = features.load(train, test)

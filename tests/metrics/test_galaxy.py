@@ -394,7 +394,7 @@ def test_the_metric_tells_sets_apart(embedded):
 def test_it_suits_pictures_of_the_sky():
     def suits(name, side=64):
         return galaxy.METRIC.suits(
-            datasets.Source(np.zeros((1, side, side, 3), np.uint8), None, (), name, "")
+            datasets.Dataset(np.zeros((1, side, side, 3), np.uint8), None, (), name, "")
         )
 
     assert suits("galaxies") and suits("galaxies:2000") and suits("galaxyzoo:gz2", 32)

@@ -31,7 +31,7 @@ def add_noise(images, seed, sd):
 
 
 def make_source(images):
-    return datasets.Source(images, None, (), "waves", "digest")
+    return datasets.Dataset(images, None, (), "waves", "digest")
 
 
 def make_extractor(size=8):

@@ -67,7 +67,7 @@ def test_standard_errors_are_the_spread_of_the_score_over_other_samples():
     """Frechet distance of two Gaussians one standard deviation apart: the spread over 200 draws of both, against the estimate
     from each of the first 20; and in closed form, near 2 |shift| sqrt(1 / n + 1 / m)."""
     extractor = Extractor("given", None, None, (), lambda x: (x, None))
-    see = evaluate.Look(extractor, {"frechet": frechet.METRIC})
+    see = evaluate.Evaluator(extractor, {"frechet": frechet.METRIC})
     n, m = 400, 200
     draws = [(standard_normal(n, 0, [1, i]), standard_normal(m, 1, [2, i])) for i in range(200)]
     spread = np.std([evaluate.score(see, *pair)["frechet"] for pair in draws], ddof=1)
@@ -82,6 +82,6 @@ def test_metrics_that_halves_are_too_small_for_have_no_standard_error():
     wide = metric.Metric(
         {"wide": None}, ("features",), lambda real, fake: {"wide": 1.0}, least=lambda dim: 60
     )
-    see = evaluate.Look(None, {"frechet": frechet.METRIC, "wide": wide})
+    see = evaluate.Evaluator(None, {"frechet": frechet.METRIC, "wide": wide})
     found = evaluate.standard_errors(see, standard_normal(200, 0, 0), standard_normal(100, 0, 1), 0)
     assert set(found) == {"frechet"} and found["frechet"] > 0

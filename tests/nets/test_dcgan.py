@@ -229,11 +229,11 @@ def test_parameter_counts_of_families(case):
     net, size, colors, width = case
     hp, shape = (
         gan.Settings(net=net, width=width, z_dim=128 if net == "dcgan" else 100),
-        base.Shape(size, colors),
+        base.DataSpec(size, colors),
     )
     mixture = net == "mgan"
-    gen = base.gen(hp, shape, **({"n_gens": 10} if mixture else {}))
-    disc = base.disc(hp, shape, n_classes=10 if mixture else 0)
+    gen = base.build_generator(hp, shape, **({"n_gens": 10} if mixture else {}))
+    disc = base.build_discriminator(hp, shape, n_classes=10 if mixture else 0)
     assert (probe.count(gen, (2, hp.z_dim)), probe.count(disc, (2, size, size, colors))) == COUNTS[
         case
     ]

@@ -11,7 +11,7 @@ from gan_jax.methods import base, distgan
 from gan_jax.nets import distgan_mnist
 from tests.nets import probe
 
-SHAPE, IMAGE = base.Shape(28, 1), (2, 28, 28, 1)
+SHAPE, IMAGE = base.DataSpec(28, 1), (2, 28, 28, 1)
 
 
 def test_parameter_counts():
@@ -27,7 +27,7 @@ def test_parameter_counts():
 
 def test_shapes():
     hp = probe.settings(width=1, pixels="sigmoid")
-    shape, image = base.Shape(28, 3), (2, 28, 28, 3)
+    shape, image = base.DataSpec(28, 3), (2, 28, 28, 3)
     gen = distgan_mnist.FAMILY.gen(hp, shape, probe.WEIGHTS)
     assert probe.shapes(gen, (2, 5)) == image
     assert probe.shapes(gen, (2, 5), (2, 4)) == image
@@ -58,4 +58,4 @@ def test_encoder_is_relu():
 
 def test_other_sizes_are_refused():
     with pytest.raises(InputError, match="--size=32.*--size=28"):
-        distgan_mnist.FAMILY.check(base.Shape(32, 1))
+        distgan_mnist.FAMILY.check(base.DataSpec(32, 1))

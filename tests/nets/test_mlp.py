@@ -9,7 +9,7 @@ from gan_jax.methods import base
 from gan_jax.nets import layers, mlp
 from tests.nets import probe
 
-MNIST = base.Shape(28, 1)
+MNIST = base.DataSpec(28, 1)
 FAMILIES = {"plain": mlp.PLAIN, "keras": mlp.KERAS, "maxout": mlp.MAXOUT, "cgan": mlp.CGAN}
 
 
@@ -26,12 +26,12 @@ def counts(family, shape, cond=(), **options):
 def test_parameter_counts_of_plain():
     """DRAGAN's notebook; Dist-GAN's 2-D toy; its 1-D toy. The notebook has no encoder."""
     assert counts(mlp.PLAIN, MNIST, width=128, depth=1, z_dim=100)[:2] == (114_064, 100_609)
-    assert counts(mlp.PLAIN, base.Shape(1, 2), width=128, depth=3, z_dim=2) == (
+    assert counts(mlp.PLAIN, base.DataSpec(1, 2), width=128, depth=3, z_dim=2) == (
         33_666,
         33_537,
         33_666,
     )
-    assert counts(mlp.PLAIN, base.Shape(1, 1), width=4, depth=1, z_dim=1) == (13, 13, 13)
+    assert counts(mlp.PLAIN, base.DataSpec(1, 1), width=4, depth=1, z_dim=1) == (13, 13, 13)
 
 
 def test_parameter_counts_of_others():
@@ -45,7 +45,7 @@ def test_parameter_counts_of_others():
     assert counts(mlp.CGAN, MNIST, [(2, 10)], width=240, z_dim=100)[:2] == (2_413_984, 1_224_351)
 
 
-@pytest.mark.parametrize("shape", [base.Shape(8, 3), base.Shape(1, 2)], ids=["images", "points"])
+@pytest.mark.parametrize("shape", [base.DataSpec(8, 3), base.DataSpec(1, 2)], ids=["images", "points"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, shape):
     """The settings' smallest width; features are the last hidden layer."""
@@ -67,7 +67,7 @@ def test_features_are_the_last_hidden_layer(name):
     """The logit is an affine map of them, dropout included."""
     family, x = FAMILIES[name], probe.noise(4, 6, 6, 1)
     inputs = (x, probe.noise(4, 3)) if family.conditions else (x,)
-    net = family.disc(probe.settings(), base.Shape(6, 1), probe.WEIGHTS)
+    net = family.disc(probe.settings(), base.DataSpec(6, 1), probe.WEIGHTS)
     variables = probe.variables(net, *inputs)
     out, _ = probe.train(net, variables, *inputs)
     head = variables["params"][
@@ -84,7 +84,7 @@ def test_features_are_the_last_hidden_layer(name):
 )
 def test_ranges(pixels, low, high):
     """At noise so large that all but points saturate."""
-    net = mlp.PLAIN.gen(probe.settings(pixels=pixels), base.Shape(1, 2), probe.WEIGHTS)
+    net = mlp.PLAIN.gen(probe.settings(pixels=pixels), base.DataSpec(1, 2), probe.WEIGHTS)
     z = 50 * probe.noise(20, 5)
     x, _ = probe.train(net, probe.variables(net, z), z)
     assert low <= x.min() < 0.1 and 0.9 < x.max() <= high
@@ -92,7 +92,7 @@ def test_ranges(pixels, low, high):
 
 
 def test_plain_against_numpy():
-    net = mlp.PLAIN.disc(probe.settings(depth=2), base.Shape(2, 1), probe.WEIGHTS)
+    net = mlp.PLAIN.disc(probe.settings(depth=2), base.DataSpec(2, 1), probe.WEIGHTS)
     x = probe.noise(3, 2, 2, 1)
     variables = probe.variables(net, x)
     p, h = variables["params"], x.reshape(3, 4)
@@ -103,7 +103,7 @@ def test_plain_against_numpy():
 
 def test_keras_order():
     """BatchNorm after LeakyReLU 0.2, with a decay of 0.8; none where the settings say so."""
-    net, z = mlp.KERAS.gen(probe.settings(), base.Shape(2, 1), probe.WEIGHTS), probe.noise(16, 5)
+    net, z = mlp.KERAS.gen(probe.settings(), base.DataSpec(2, 1), probe.WEIGHTS), probe.noise(16, 5)
     variables = probe.variables(net, z)
     _, new = probe.train(net, variables, z)
     h = z @ variables["params"]["hidden_0"]["kernel"] + variables["params"]["hidden_0"]["bias"]
@@ -111,14 +111,14 @@ def test_keras_order():
         new["norm_0"]["mean"], 0.2 * np.where(h > 0, h, 0.2 * h).mean(0), rtol=1e-4, atol=1e-6
     )
     assert "norm_0" not in probe.params(
-        mlp.KERAS.gen(probe.settings(gen_norm="none"), base.Shape(2, 1), probe.WEIGHTS), (2, 5)
+        mlp.KERAS.gen(probe.settings(gen_norm="none"), base.DataSpec(2, 1), probe.WEIGHTS), (2, 5)
     )
 
 
 @pytest.mark.parametrize("name", ["maxout", "cgan"])
 def test_initialisers(name):
     """Their own, whatever the settings say; spectral norm stays the settings' business."""
-    hp, shape, weights = probe.settings(), base.Shape(8, 1), layers.Weights("he", spectral=True)
+    hp, shape, weights = probe.settings(), base.DataSpec(8, 1), layers.Weights("he", spectral=True)
     for build, limit in (FAMILIES[name].gen, 0.05), (FAMILIES[name].disc, 0.005):
         net = build(hp, shape, weights)
         kernel = np.asarray(net.weights.init(jax.random.key(0), (100, 100)))
@@ -164,7 +164,7 @@ def test_dropout(net, inputs):
 
 
 def test_cgan_reads_the_condition():
-    hp, shape, cond = probe.settings(), base.Shape(4, 1), jnp.eye(4)
+    hp, shape, cond = probe.settings(), base.DataSpec(4, 1), jnp.eye(4)
     for net, x in (
         (mlp.CGAN.gen(hp, shape, probe.WEIGHTS), jnp.ones((4, 5))),
         (mlp.CGAN.disc(hp, shape, probe.WEIGHTS), jnp.ones((4, 4, 4, 1))),
@@ -180,7 +180,7 @@ def test_cgan_reads_the_condition():
 @pytest.mark.parametrize("name", ["plain", "keras", "maxout"])
 def test_mixture(name):
     """Every third row from k on is by generator k alone; `which` picks the same rows; all but the first layer is shared."""
-    hp, shape, z = probe.settings(depth=2), base.Shape(2, 1), probe.noise(4, 5)
+    hp, shape, z = probe.settings(depth=2), base.DataSpec(2, 1), probe.noise(4, 5)
     net = FAMILIES[name].gen(hp, shape, probe.WEIGHTS, n_gens=3)
     alone = FAMILIES[name].gen(hp, shape, probe.WEIGHTS)
     variables = probe.variables(net, z)

@@ -31,7 +31,7 @@ def nets(name, *args, **options):
 )
 def test_parameter_counts(name, width, gen, disc, enc):
     image = (2, 32, 32, 3)
-    g, d, e = nets(name, base.Shape(32, 3), width=width, z_dim=128)
+    g, d, e = nets(name, base.DataSpec(32, 3), width=width, z_dim=128)
     assert (probe.count(g, (2, 128)), probe.count(d, image), probe.count(e, image)) == (
         gen,
         disc,
@@ -50,7 +50,7 @@ def test_parameter_counts(name, width, gen, disc, enc):
 )
 def test_feature_sizes(name, width, size, n_features):
     """What the weight of latent distances is computed from (D09); those at 32 and 48 px are Dist-GAN's."""
-    _, disc, _ = nets(name, base.Shape(size, 3), width=width)
+    _, disc, _ = nets(name, base.DataSpec(size, 3), width=width)
     assert probe.shapes(disc, (2, size, size, 3)).features == (2, n_features)
 
 
@@ -60,7 +60,7 @@ def test_feature_sizes(name, width, size, n_features):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, size, side, n):
     assert resnet.start(size) == (side, n)
-    gen, disc, enc = nets(name, base.Shape(size, 2), 7, width=1)
+    gen, disc, enc = nets(name, base.DataSpec(size, 2), 7, width=1)
     image = (2, size, size, 2)
     assert probe.shapes(gen, (2, 5)) == image
     assert probe.shapes(enc, image) == (2, 5)
@@ -76,7 +76,7 @@ def test_shapes(name, size, side, n):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_other_sizes_are_refused(name, size, message):
     with pytest.raises(InputError, match=f"--size={size} .*{message}"):
-        FAMILIES[name].check(base.Shape(size, 3))
+        FAMILIES[name].check(base.DataSpec(size, 3))
 
 
 def test_nearest_sizes():
@@ -95,19 +95,19 @@ def test_nearest_sizes():
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_where_norms_are(name):
-    gen, disc, _ = nets(name, base.Shape(8, 3))
+    gen, disc, _ = nets(name, base.DataSpec(8, 3))
     assert not any(n.startswith("BatchNorm") for n in probe.params(disc, (2, 8, 8, 3)))
     assert (
         sum(n.startswith("BatchNorm") for n in probe.params(gen, (2, 5)))
         == {"sngan": 1, "resnet": 3}[name]
     )
-    gen, _, _ = nets(name, base.Shape(8, 3), gen_norm="none")
+    gen, _, _ = nets(name, base.DataSpec(8, 3), gen_norm="none")
     assert not any(n.startswith("BatchNorm") for n in probe.params(gen, (2, 5)))
 
 
 def test_resnet_logits_are_sums_over_space():
     """The features are the last activations, 8 x 8 pixels of 8 channels."""
-    _, disc, _ = nets("resnet", base.Shape(8, 1), 3)
+    _, disc, _ = nets("resnet", base.DataSpec(8, 1), 3)
     x = probe.noise(2, 8, 8, 1)
     variables = probe.variables(disc, x)
     out = probe.run(disc, variables, x)
@@ -122,7 +122,7 @@ def test_resnet_logits_are_sums_over_space():
 
 def test_resnet_blocks_are_residual():
     """With the last convolution of every branch at 0 the discriminator is its shortcuts: one k1 convolution and averages."""
-    _, disc, _ = nets("resnet", base.Shape(16, 1))
+    _, disc, _ = nets("resnet", base.DataSpec(16, 1))
     x = probe.noise(2, 16, 16, 1)
     variables = probe.variables(disc, x)
     p = variables["params"]
@@ -142,7 +142,7 @@ def test_resnet_blocks_are_residual():
 @pytest.mark.parametrize("size", [8, 16])
 def test_resnet_sees_negative_pixels(size):
     """No activation comes before the first block, be it one that halves the side or not."""
-    _, disc, _ = nets("resnet", base.Shape(size, 1))
+    _, disc, _ = nets("resnet", base.DataSpec(size, 1))
     x = -np.ones((1, size, size, 1), np.float32)
     variables = probe.variables(disc, x)
     assert (
@@ -153,7 +153,7 @@ def test_resnet_sees_negative_pixels(size):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_condition_and_spectral_norm(name):
     """G takes a condition in its norms; every kernel of D has a vector of its own where its weights are spectral."""
-    gen, disc, _ = nets(name, base.Shape(8, 1))
+    gen, disc, _ = nets(name, base.DataSpec(8, 1))
     z, cond = (4, 5), (4, 3)
     assert probe.shapes(gen, z, cond) == (4, 8, 8, 1)
     assert probe.count(gen, z, cond) > probe.count(gen, z)

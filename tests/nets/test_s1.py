@@ -28,9 +28,9 @@ def nets(name, *args, **options):
 )
 def test_parameter_counts(name, width, gen, disc, class_head):
     image, options = (2, 28, 28, 1), {"width": width, "z_dim": 100}
-    g, d, _ = nets(name, base.Shape(28, 1), **options)
+    g, d, _ = nets(name, base.DataSpec(28, 1), **options)
     assert (probe.count(g, (2, 100)), probe.count(d, image)) == (gen, disc)
-    assert probe.count(nets(name, base.Shape(28, 1), 10, **options)[1], image) == disc + class_head
+    assert probe.count(nets(name, base.DataSpec(28, 1), 10, **options)[1], image) == disc + class_head
 
 
 @pytest.mark.parametrize("size, last", [(8, 1), (28, 4), (36, 5)])
@@ -38,7 +38,7 @@ def test_parameter_counts(name, width, gen, disc, class_head):
 def test_shapes(name, size, last):
     image = (2, size, size, 3)
     for width in (1, 8):
-        gen, disc, enc = nets(name, base.Shape(size, 3), 4, width=width)
+        gen, disc, enc = nets(name, base.DataSpec(size, 3), 4, width=width)
         assert probe.shapes(gen, (2, 5)) == image
         assert probe.shapes(enc, image) == (2, 5)
         out = probe.shapes(disc, image)
@@ -48,9 +48,9 @@ def test_shapes(name, size, last):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_other_sizes_are_refused(name):
-    FAMILIES[name].check(base.Shape(28, 1))
+    FAMILIES[name].check(base.DataSpec(28, 1))
     with pytest.raises(InputError, match="--size=30 is not a multiple of 4, .* use 28 or 32"):
-        FAMILIES[name].check(base.Shape(30, 1))
+        FAMILIES[name].check(base.DataSpec(30, 1))
 
 
 def test_norms():
@@ -63,7 +63,7 @@ def test_norms():
             if n.startswith("BatchNorm")
         }
 
-    shape, image = base.Shape(8, 1), (2, 8, 8, 1)
+    shape, image = base.DataSpec(8, 1), (2, 8, 8, 1)
     gen, disc, _ = nets("section7", shape, width=16)
     assert normed(disc, image) == {"BatchNorm_0": 4, "BatchNorm_1": 8}
     assert normed(gen, (2, 5)) == {"BatchNorm_0": 16, "BatchNorm_1": 16, "BatchNorm_2": 8}
@@ -84,7 +84,7 @@ def test_norms():
 def test_dropout_in_disc(name, rate):
     """In training only, another for every key; the last layer's share of zeros is its own rate, for it has no norm."""
     x = probe.noise(16, 8, 8, 1)
-    _, disc, _ = nets(name, base.Shape(8, 1), width=32)
+    _, disc, _ = nets(name, base.DataSpec(8, 1), width=32)
     variables = probe.variables(disc, x)
     one, other = (probe.train(disc, variables, x, key=k)[0] for k in (0, 1))
     assert abs((one.features == 0).mean() - rate) < 0.08
@@ -100,7 +100,7 @@ def test_dropout_in_gen():
     """SECTION4 alone has it."""
     z = probe.noise(4, 5)
     for name, differs in ("section7", False), ("section4", True):
-        gen, _, _ = nets(name, base.Shape(8, 1))
+        gen, _, _ = nets(name, base.DataSpec(8, 1))
         variables = probe.variables(gen, z)
         one, other = (probe.train(gen, variables, z, key=k)[0] for k in (0, 1))
         assert (np.abs(one - other).max() > 1e-3) == differs
@@ -111,7 +111,7 @@ def test_dropout_in_gen():
 def test_conditional_norms(name):
     """Every BatchNorm of G takes its scale and offset from the condition, and from nothing else."""
     z, cond = probe.noise(4, 5), np.eye(4, dtype=np.float32)
-    gen, _, _ = nets(name, base.Shape(8, 1))
+    gen, _, _ = nets(name, base.DataSpec(8, 1))
     variables = probe.variables(gen, z, cond)
     norms = [n for n in variables["batch_stats"] if n.startswith("BatchNorm")]
     assert not set(norms) & set(variables["params"])

@@ -54,7 +54,7 @@ def test_channels():
 @pytest.mark.parametrize("size", [48, 28, 2])
 def test_other_sizes_are_refused(size):
     with pytest.raises(InputError, match=f"--size={size} is not a power of two"):
-        unet.FAMILY.check(base.Shape(size, 3))
+        unet.FAMILY.check(base.DataSpec(size, 3))
 
 
 @pytest.mark.parametrize("n_down, side", [(1, 16), (2, 34), (3, 70)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_jax import methods
-from gan_jax.core.state import fresh
+from gan_jax.core.state import init_jitted
 from gan_jax.data import datasets
 from gan_jax.methods import base
 from gan_jax.metrics.features import classifier
@@ -68,7 +68,7 @@ def test_a_gan_of_images():
 
     table = methods.TABLE["gan"]
     method = table.build(
-        table.Settings(net="mlp", width=8, depth=1, pixels="sigmoid", z_dim=3), base.Shape(8, 1), 10
+        table.Settings(net="mlp", width=8, depth=1, pixels="sigmoid", z_dim=3), base.DataSpec(8, 1), 10
     )
     files, entry = digits_page.painter(method, 4, SHAPE)
     z = np.random.default_rng(0).uniform(-1, 1, (digits_page.N_MADE, 3)).astype(np.float32)
@@ -77,7 +77,7 @@ def test_a_gan_of_images():
         None, {k: given[k] for k in entry["files"]["sample"]["inputs"]}
     )
     want = method.sample(
-        digits_page.live.env_of(method), fresh(method, 0).vars(True), z, None, None
+        digits_page.live.env_of(method), init_jitted(method, 0).vars(True), z, None, None
     )
     np.testing.assert_allclose(made, want, atol=1e-5)
     assert (
@@ -94,7 +94,7 @@ def test_data():
         r.integers(0, 256, (12, 8, 8, 1), np.uint8),
         (np.arange(12) % 3).astype(np.int32),
     )
-    train = datasets.Source(pictures[:9], labels[:9], ("a", "b", "c"), "npz:x", "")
+    train = datasets.Dataset(pictures[:9], labels[:9], ("a", "b", "c"), "npz:x", "")
     test = train._replace(images=pictures[9:], labels=labels[9:])
     content, entry = digits_page.data(train, test)
     numbers = np.frombuffer(gzip.decompress(content), np.uint8)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.core.state import fresh
+from gan_jax.core.state import init_jitted
 from gan_jax.nets.classifier import Classifier
 from gan_jax.onnx_export import generators, noise_inputs
 from tests import methods_small
@@ -34,7 +34,7 @@ def inputs(entry, n):
 def test_generators_of_all_methods(case):
     """Within 1e-5, at two batch sizes where the file leaves it open."""
     method = methods_small.build(case)
-    vs = fresh(method, 0).vars()
+    vs = init_jitted(method, 0).vars()
     content, entry = generators.generator(method, vs)
     for n in (5, 2):
         arrays = inputs(entry, n)
@@ -47,13 +47,13 @@ def test_generators_of_all_methods(case):
         np.testing.assert_allclose(made, want, rtol=0, atol=1e-5)
         assert made.std() > 1e-4 and list(made.shape[1:]) == entry["outputs"]["image"]["shape"][1:]
     assert entry["range"] == {"tanh": [-1, 1], "sigmoid": [0, 1]}[method.hp.pixels]
-    assert ("given" in entry["inputs"]) == bool(method.by) and entry["kinds"] == list(method.kinds)
+    assert ("given" in entry["inputs"]) == bool(method.conditioning.what) and entry["kinds"] == list(method.conditioning.names)
 
 
 def test_only_dropout_needs_noise_when_sampling():
     """What is drawn inside a generator is an input of the file: uniform numbers, for colorization's dropout."""
     method = methods_small.build("colorize")
-    _, entry = generators.generator(method, fresh(method, 0).vars())
+    _, entry = generators.generator(method, init_jitted(method, 0).vars())
     assert entry["noise"] and all(
         spec["kind"] == "uniform" and (spec["low"], spec["high"]) == (0, 1)
         for spec in entry["noise"]

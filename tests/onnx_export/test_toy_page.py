@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gan_jax import images
-from gan_jax.core.state import fresh
-from gan_jax.core.step import call, env_of
+from gan_jax.core.state import init_jitted
+from gan_jax.core.method import apply_net, make_context
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores
 from gan_jax.onnx_export import toy_page, update_steps
@@ -52,12 +52,12 @@ def begin(entry, content):
 
 
 def test_a_page_begins_where_a_run_does(several):
-    """Its state is that of state.fresh, leaf by leaf, for every seed."""
+    """Its state is that of state.init_jitted, leaf by leaf, for every seed."""
     from gan_jax.onnx_export import exporter
 
     method, files, entry = several
     for seed in range(2):
-        tree = {"state": update_steps.state_of(fresh(method, seed))}
+        tree = {"state": update_steps.state_of(init_jitted(method, seed))}
         want = dict(zip(exporter.names(tree), jax.tree.leaves(tree), strict=True))
         made = begin(entry, files[f"begin-{seed}.bin"])
         assert set(made) == set(want)
@@ -70,7 +70,7 @@ def test_a_page_begins_where_a_run_does(several):
 def test_samples_and_surface(several):
     """Points in [-1, 1] as method.sample makes them of averaged weights; D's logits and their gradient."""
     method, files, entry = several
-    state, r = fresh(method, 0), np.random.default_rng(0)
+    state, r = init_jitted(method, 0), np.random.default_rng(0)
     arrays = begin(entry, files["begin-0.bin"])
     z, given = (
         r.uniform(-1, 1, (toy_page.N_POINTS, 2)).astype(np.float32),
@@ -82,14 +82,14 @@ def test_samples_and_surface(several):
     )
     (made,) = run("sample", {"z": z, "given": given})
     want = images.from_net(
-        method.sample(env_of(method), state.vars(True), z, given, None), "linear", points=True
+        method.sample(make_context(method), state.vars(True), z, given, None), "linear", points=True
     )
     np.testing.assert_allclose(made, np.asarray(want).reshape(-1, 2), atol=1e-5)
 
     at = r.uniform(-1, 1, (toy_page.SIDE**2, 2)).astype(np.float32)
     logit, slope = run("surface", {"at": at})
     score = lambda x: (
-        call(env_of(method), state.vars(), "disc", x.reshape(-1, 1, 1, 2), train=False)[0].logit
+        apply_net(make_context(method), state.vars(), "disc", x.reshape(-1, 1, 1, 2), train=False)[0].logit
     )
     np.testing.assert_allclose(logit, score(at), atol=1e-5)
     np.testing.assert_allclose(slope, jax.grad(lambda x: score(x).sum())(at), atol=1e-5)

@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.core.state import fresh
-from gan_jax.core.step import build_step, draws, n_draws
+from gan_jax.core.state import init_jitted
+from gan_jax.core.method import minibatch_slots, n_minibatches
+from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import exporter, update_steps
 from gan_jax.studies import toys
@@ -54,7 +55,7 @@ class Page:
         """One step with the noise that the jitted step draws in `state`; returns metrics of the last update of each player."""
         key, metrics = jax.random.fold_in(state.key, state.step), {}
         for index, player in enumerate(self.method.players):
-            first, _ = draws(self.method)[player.draw or player.name]
+            first, _ = minibatch_slots(self.method)[player.batch_group or player.name]
             for r in range(first, first + player.repeats):
                 noise = jax.device_get(
                     self.draw[index](state, batch["image"][r], jax.random.fold_in(key, r))
@@ -72,11 +73,11 @@ class Page:
 def test_a_hundred_steps_are_those_of_the_jitted_step(system):
     """State and metrics agree to 1e-5 after 100 steps, in which every net moves."""
     method = small(system)
-    state = fresh(method, 0)
+    state = init_jitted(method, 0)
     page, step, r = Page(method, state), jax.jit(build_step(method)), np.random.default_rng(0)
     begin = page.state.copy()
     for _ in range(STEPS):
-        batch = {"image": r.uniform(-1, 1, (n_draws(method), BATCH, 1, 1, 2)).astype(np.float32)}
+        batch = {"image": r.uniform(-1, 1, (n_minibatches(method), BATCH, 1, 1, 2)).astype(np.float32)}
         metrics = page.step(state, batch)
         state, wanted = step(state, batch)
     tree = {"state": update_steps.state_of(state)}
@@ -97,10 +98,10 @@ def test_steps_of_convolutional_nets(case):
     method = methods_small.build(case)
     hp = dataclasses.replace(method.hp, augment="")
     method = method._replace(hp=hp)
-    state = fresh(method, 0)
+    state = init_jitted(method, 0)
     page, step = Page(method, state, (16, 16, 2)), jax.jit(build_step(method))
     for t in range(3):
-        batch = {"image": methods_small.batch(n_draws(method), BATCH, t)["image"]}
+        batch = {"image": methods_small.batch(n_minibatches(method), BATCH, t)["image"]}
         page.step(state, batch)
         state, _ = step(state, batch)
     tree = {"state": update_steps.state_of(state)}
@@ -111,7 +112,7 @@ def test_steps_of_convolutional_nets(case):
 def test_the_rate_scales_updates():
     """Half the rate moves weights half as far, and the optimizer's state as far as ever."""
     method = small("gan")
-    state, image = fresh(method, 0), np.full((1, BATCH, 1, 1, 2), 0.5, np.float32).repeat(2, 0)
+    state, image = init_jitted(method, 0), np.full((1, BATCH, 1, 1, 2), 0.5, np.float32).repeat(2, 0)
     moved = {}
     for rate in (0.0, 0.5, 1.0):
         page = Page(method, state)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax.core import parallel
-from gan_jax.core.step import Env
+from gan_jax.core.method import StepContext
 from gan_jax.ops import cpu, random
 
 KEY = jax.random.fold_in(jax.random.key(3), 9)
@@ -36,18 +36,18 @@ def test_in_a_program_and_for_several_keys():
 def test_what_is_sooner(monkeypatch):
     monkeypatch.setenv("GAN_CONV", "cpu")
     low = functools.partial(jax.random.uniform, minval=-1.0, maxval=1.0)
-    assert random.sooner(jax.random.normal).func is random.normal
-    assert random.sooner(low).keywords == low.keywords
-    assert random.sooner(jax.random.bernoulli) is jax.random.bernoulli
+    assert random.fast_sampler(jax.random.normal).func is random.normal
+    assert random.fast_sampler(low).keywords == low.keywords
+    assert random.fast_sampler(jax.random.bernoulli) is jax.random.bernoulli
     with jax.enable_x64(True):
-        assert random.sooner(low) is low
+        assert random.fast_sampler(low) is low
     monkeypatch.setenv("GAN_CONV", "native")
-    assert random.sooner(low) is low
+    assert random.fast_sampler(low) is low
 
 
 def test_a_step_draws_them(monkeypatch):
     monkeypatch.setenv("GAN_CONV", "cpu")
-    found = parallel.draw(Env({}, None, {}), jax.random.uniform, KEY, (3, 4))
+    found = parallel.random_rows(StepContext({}, None, {}), jax.random.uniform, KEY, (3, 4))
     np.testing.assert_array_equal(found, random.uniform(KEY, (3, 4)))
 
 
@@ -55,7 +55,7 @@ def test_apart_survives_the_compiler(monkeypatch):
     """What is kept apart is a call in the compiled program, and the arrays are the same."""
     monkeypatch.setenv("GAN_CONV", "cpu")
     x = jnp.arange(12.0).reshape(3, 4)
-    program = jax.jit(lambda x: jnp.sin(cpu.apart(jnp.exp(x))).T).lower(x).compile()
+    program = jax.jit(lambda x: jnp.sin(cpu.materialize(jnp.exp(x))).T).lower(x).compile()
     np.testing.assert_allclose(program(x), jnp.sin(jnp.exp(x)).T, rtol=1e-5, atol=1e-5)
     if jax.default_backend() == "cpu":
         assert " call(" in program.as_text()

@@ -47,7 +47,7 @@ def test_sums_to_second_order(shape):
                 jax.grad(second, (0, 1))(x, v),
             )
 
-        ours = values(reduce.total, reduce.spread)
+        ours = values(reduce.sum_to_channels, reduce.broadcast_channels)
         plain = values(lambda x: x.sum(tuple(range(x.ndim - 1))), jnp.broadcast_to)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), ours, plain)
 
@@ -57,7 +57,7 @@ def test_sums_to_second_order(shape):
 )
 def test_squares(shape):
     x = x_of(shape)
-    np.testing.assert_allclose(reduce.squares(x), (np.asarray(x, np.float64) ** 2).sum(), rtol=1e-5)
+    np.testing.assert_allclose(reduce.sum_of_squares(x), (np.asarray(x, np.float64) ** 2).sum(), rtol=1e-5)
 
 
 class Flax(nn.Module):

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.core.state import init
-from gan_jax.core.step import Env, update_player
+from gan_jax.core.method import StepContext
+from gan_jax.core.step import update_player
 from tests import methods_small
 
 
@@ -16,15 +17,15 @@ def same(a, b):
 
 def move(method, index):
     """state, batch -> state after one update of one player."""
-    env = Env(method.nets, method.hp, method.ctl, jnp.float32(0))
-    return lambda state, batch: update_player(method, index, env, state, batch, state.key)[0]
+    ctx = StepContext(method.nets, method.hp, method.controls, jnp.float32(0))
+    return lambda state, batch: update_player(method, index, ctx, state, batch, state.key)[0]
 
 
 def kept(method, index):
     """A GanState of bools: whether a leaf comes out as the very variable that went in: bit for bit, for any state."""
     state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
     batch = jax.tree.map(
-        lambda a: a[0], methods_small.batch(1, 4, colors=method.dummies["disc"][0].shape[-1])
+        lambda a: a[0], methods_small.batch(1, 4, colors=method.example_inputs["disc"][0].shape[-1])
     )
     closed, out = jax.make_jaxpr(move(method, index), return_shape=True)(state, batch)
     treedef = jax.tree.structure(out)
@@ -41,14 +42,14 @@ def check(case):
     for index, player in enumerate(method.players):
         untouched = kept(method, index)
         for net in method.nets:
-            leaves = jax.tree.leaves((untouched.params[net], untouched.stats[net]))
+            leaves = jax.tree.leaves((untouched.params[net], untouched.batch_stats[net]))
             assert (not any(leaves)) if net in player.nets else all(leaves), (player.name, net)
         for other in method.players:
-            leaves = jax.tree.leaves(untouched.opt[other.name])
+            leaves = jax.tree.leaves(untouched.opt_state[other.name])
             assert all(leaves) if other is not player else not any(leaves), (
                 player.name,
                 other.name,
             )
         assert all(
-            jax.tree.leaves((untouched.ema, untouched.ctl, untouched.step, untouched.key))
+            jax.tree.leaves((untouched.ema, untouched.controls, untouched.step, untouched.key))
         ), player.name

@@ -13,7 +13,7 @@ from gan_jax.commands import process
 from gan_jax.errors import InputError
 from gan_jax.metrics import significance
 from gan_jax.report import compare
-from gan_jax.settings import Run
+from gan_jax.settings import RunSettings
 
 SOURCE = {
     "name": "blocks",
@@ -48,7 +48,7 @@ def record(frechet, recall=None, **protocol):
 
 def make_run(folder, seed=0, experiment="dcgan", scored=None, **hp):
     """A finished run folder of 20 steps, as training and evaluation leave it."""
-    run = Run(data="npz:blocks.npz", size=8, batch=4, steps=20, seed=seed)
+    run = RunSettings(data="npz:blocks.npz", size=8, batch=4, steps=20, seed=seed)
     made = config.Config(
         experiment, "gan", run, dataclasses.replace(methods.TABLE["gan"].Settings(), **hp), SOURCE
     )

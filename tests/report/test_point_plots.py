@@ -13,7 +13,7 @@ LIT = 60  # a level above that of the background and of thin grey
 
 @pytest.fixture(scope="module")
 def load():
-    return lambda name: datasets.load(f"toys:{name}", datasets.View(64))
+    return lambda name: datasets.load(f"toys:{name}", datasets.DataOptions(64))
 
 
 def pixel(x, y, toy):

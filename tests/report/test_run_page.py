@@ -87,14 +87,14 @@ def make_record():
             [~bright, bright], 1
         ).astype(float)
 
-    real = datasets.Source(draw(0, 200), None, CLASSES, "blocks", "0123456789abcdef")
+    real = datasets.Dataset(draw(0, 200), None, CLASSES, "blocks", "0123456789abcdef")
     extractor = features.Extractor("net7", 0.875, np.eye(2), CLASSES, apply)
     samplers = {
         "model": lambda seed, n: draw(seed + 9, n),
         "untrained": lambda seed, n: np.zeros((n, 4, 4, 1), np.uint8),
     }
     return evaluate.evaluate(
-        evaluate.look(extractor, real, "frechet,classes"), real, None, samplers, 50, 2, 0
+        evaluate.make_evaluator(extractor, real, "frechet,classes"), real, None, samplers, 50, 2, 0
     )
 
 
@@ -311,7 +311,7 @@ def test_neighbours_follow_the_scores(tmp_path, heldout):
 
     def make_source(seed, n):
         images = np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 3), np.uint8)
-        return datasets.Source(images, None, (), "noise", f"digest-{seed}")
+        return datasets.Dataset(images, None, (), "noise", f"digest-{seed}")
 
     extractor = features.Extractor(
         "net7", None, None, (), lambda x: (x[:, 0, :, 0].astype(np.float32), None)

@@ -372,9 +372,9 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(tmp_path):
 
 def test_a_folder_that_another_process_has_is_waited_for(tmp_path):
     folder = tmp_path / "run"
-    hold = f"import pathlib, time; from gan_jax.rundir import run_folder\nwith run_folder.claim(pathlib.Path({str(folder)!r})): time.sleep(1)"
+    hold = f"import pathlib, time; from gan_jax.rundir import run_folder\nwith run_folder.lock_run(pathlib.Path({str(folder)!r})): time.sleep(1)"
     other = subprocess.Popen([sys.executable, "-c", hold])
-    wait_for(lambda: run_folder.is_claimed(folder))
+    wait_for(lambda: run_folder.is_locked(folder))
     ends = finish(
         [python("a", "print(1)", folder), python("b", "print(2)", tmp_path / "free")], tmp_path
     )

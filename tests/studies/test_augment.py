@@ -96,13 +96,13 @@ def test_what_is_exported_is_read_back(colors, tmp_path):
         ("spiral", "T-shirt/top", "10"),
     )
     (tmp_path / "a.npz").write_bytes(writers.npz(pictures, labels, classes))
-    back = datasets.load(f"npz:{tmp_path}/a.npz", datasets.View(9))
+    back = datasets.load(f"npz:{tmp_path}/a.npz", datasets.DataOptions(9))
     np.testing.assert_array_equal(back.images, pictures)
     np.testing.assert_array_equal(back.labels, labels)
     assert back.classes == classes
     writers.folder(pictures[:5], labels[:5], classes, tmp_path / "set")
     writers.folder(pictures, labels, classes, tmp_path / "set")  # takes the place of the first
-    back = datasets.load(f"folder:{tmp_path}/set", datasets.View(9))
+    back = datasets.load(f"folder:{tmp_path}/set", datasets.DataOptions(9))
     assert back.classes == ("10", "T-shirt-top", "spiral") and not list(tmp_path.glob(".*"))
     for number, label in ((0, 2), (1, 1), (2, 0)):
         wanted = pictures[labels == label]  # PNG files are colour or grey as the data are
@@ -320,7 +320,7 @@ def setup(**flags):
 
 
 def test_target_of_the_rare_class():
-    part = datasets.Source(
+    part = datasets.Dataset(
         np.zeros((100, 8, 8, 1), np.uint8), LABELS[:100], ("a", "b", "c"), "npz:x", ""
     )
     for text, wanted in (("mean", 33), ("max", 50), ("6", 6)):
@@ -428,7 +428,7 @@ def test_a_study_ends_in_a_page_and_its_images_are_data(whole, capsys):
         and page.count("data:image/png") == 1
         and "http://" not in page.replace("http://www.w3.org", "")
     )
-    read, files = (datasets.load(f"{spec}{whole}/1_of_2/synthetic{end}", datasets.View(16)) for spec, end in
+    read, files = (datasets.load(f"{spec}{whole}/1_of_2/synthetic{end}", datasets.DataOptions(16)) for spec, end in
                    (("npz:", ".npz"), ("folder:", "")))  # fmt: skip
     real, _ = run_folder.data(run_folder.load(whole / "1_of_2" / "gan").config)
     np.testing.assert_array_equal(
@@ -537,7 +537,7 @@ def test_a_rare_class_is_filled_up_with_a_gan_without_class_head(tmp_path, capsy
         "ordinary_copies",
         "ordinary_filled",
     }
-    read = datasets.load(f"npz:{tmp_path}/study/1_of_2/synthetic.npz", datasets.View(16))
+    read = datasets.load(f"npz:{tmp_path}/study/1_of_2/synthetic.npz", datasets.DataOptions(16))
     cigar = read.classes.index("cigar")
     assert (
         set(read.labels) == {cigar}

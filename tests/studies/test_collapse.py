@@ -114,7 +114,7 @@ def test_points_have_the_settings_of_the_toys():
         for s, c in command.SYSTEMS.items()
         if c.points is not None
     }
-    source = datasets.load("toys:gaussians8", datasets.View(8))
+    source = datasets.load("toys:gaussians8", datasets.DataOptions(8))
     for system in ("gan", "dragan", "distgan", "mgan"):
         assert hp[system] == toys.build_config(toys.Study(), system, "gaussians8", source).hp
     assert (
@@ -344,7 +344,7 @@ def test_figures_and_page(results, tmp_path):
 
 
 def test_scores_of_points_are_those_of_the_metric():
-    source = datasets.load("toys:gaussians8", datasets.View(8))
+    source = datasets.load("toys:gaussians8", datasets.DataOptions(8))
     judge = found.judge(source, None, 1000)
     assert judge.n_modes == 8 == judge.controls["real (floor)"]["modes_covered"]
     assert judge.controls["collapsed"]["modes_covered"] == 1

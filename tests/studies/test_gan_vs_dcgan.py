@@ -326,7 +326,7 @@ def test_pace_has_steps_in_every_turn(tmp_path, monkeypatch, capsys):
     from gan_jax.data import datasets
 
     flags = of_flagfile("gan_vs_dcgan_smoke", "--devices=1", "--gan_steps=300")
-    source = datasets.load(flags.data, datasets.View(flags.size))
+    source = datasets.load(flags.data, datasets.DataOptions(flags.size))
     monkeypatch.setattr(interleaved, "PACE_TURNS", 3)
     made = {"gan": study.build_config(flags, "gan", 300, 0, source)}
     assert made["gan"].run.steps_per_dispatch == 20

@@ -22,7 +22,7 @@ import json, pathlib, signal, sys, time
 from gan_jax import claims
 folder = pathlib.Path([w for w in sys.argv if w.startswith("--workdir=")][0].partition("=")[2])
 stopped = []
-with run_lock.claim(folder):
+with run_lock.lock_run(folder):
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
     (folder / "config.json").write_text(CONFIG)
     (folder / "training").write_text("x")

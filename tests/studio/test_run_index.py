@@ -107,7 +107,7 @@ def test_how_a_run_stands(tmp_path, make_run, case):
 def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
     folder = make_run(tmp_path / "a", DONE="")
     hold = (
-        f"import pathlib, time; from gan_jax.rundir import run_lock\nwith run_lock.claim(pathlib.Path({str(folder)!r})): "
+        f"import pathlib, time; from gan_jax.rundir import run_lock\nwith run_lock.lock_run(pathlib.Path({str(folder)!r})): "
         "print(1, flush=1); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
@@ -117,11 +117,11 @@ def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
         assert found["health"] == health.RUNNING and found["left"] == pytest.approx(
             95
         )  # (1000 - 50) / 10
-        assert run_lock.holder(folder) == process.pid
+        assert run_lock.lock_owner_pid(folder) == process.pid
     finally:
         process.kill()
         process.wait()
-    assert run_lock.holder(folder) is None and not run_lock.is_claimed(folder)
+    assert run_lock.lock_owner_pid(folder) is None and not run_lock.is_locked(folder)
 
 
 def test_looking_at_a_lock_does_not_keep_a_run_out(tmp_path):
@@ -134,7 +134,7 @@ def test_looking_at_a_lock_does_not_keep_a_run_out(tmp_path):
     )
     process = subprocess.Popen([sys.executable, "-c", look], stdout=subprocess.PIPE)
     process.stdout.readline()
-    with run_lock.claim(folder):
+    with run_lock.lock_run(folder):
         pass
     process.wait()
 

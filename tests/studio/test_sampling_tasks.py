@@ -17,7 +17,7 @@ from PIL import Image
 
 from gan_jax import images
 from gan_jax.commands import process, sample, train
-from gan_jax.core.state import fresh
+from gan_jax.core.state import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, run_folder
 from gan_jax.studio import sampling_tasks, worker
@@ -34,10 +34,10 @@ def folder(tmp_path_factory):
             argv = [f"--flagfile={name}_smoke", "--data=galaxies:256", f"--workdir={root / name}"]
             _, place, unopened, _ = train.configure(name, argv)
             _, config, _, _ = train.open_data(place, unopened, False)
-            with run_folder.claim(place):
-                run_folder.begin(place, config)
+            with run_folder.lock_run(place):
+                run_folder.prepare_folder(place, config)
                 with checkpoint.Store(place) as store:
-                    store.save(5, fresh(config.build(), 0), {"steps": np.zeros(())})
+                    store.save(5, init_jitted(config.build(), 0), {"steps": np.zeros(())})
             made[name] = place
         return made[name]
 

@@ -12,18 +12,18 @@ from scipy.spatial import distance
 from gan_jax import config as configs
 from gan_jax.commands import process
 from gan_jax.core.state import init
-from gan_jax.core.step import env_of
+from gan_jax.core.method import make_context
 from gan_jax.data import datasets
 from gan_jax.errors import Collapsed, InputError
 from gan_jax.methods import colorize, gan
 from gan_jax.report import run_page
 from gan_jax.rundir import log
-from gan_jax.settings import Run
+from gan_jax.settings import RunSettings
 from gan_jax.training import monitor, training_loop
 from tests import methods_small
 
 CONFIG = {"hp": {"ema": 0.0}, "source": {"counts": [10, 10]}}
-RUN = Run(
+RUN = RunSettings(
     data="toys:gaussians8",
     batch=64,
     steps=1000,
@@ -138,7 +138,7 @@ def test_every_method_logs_what_is_judged(case):
     batch = {name: leaf[0] for name, leaf in batch.items()}
     key = jax.random.key(0)
     _, (_, logged) = jax.eval_shape(
-        lambda: disc.loss(env_of(method), init(method, key).vars(), batch, key)
+        lambda: disc.loss(make_context(method), init(method, key).vars(), batch, key)
     )
     assert {"real_prob", "fake_prob", "penalty"} <= set(logged)
 
@@ -146,7 +146,7 @@ def test_every_method_logs_what_is_judged(case):
 @pytest.mark.parametrize("made, expected", [("gray", 0.0), ("given", 1.0)])
 def test_of_colorization_the_colours_are_compared(made, expected):
     images = np.random.default_rng(0).integers(0, 256, (80, 16, 16, 3), np.uint8)
-    source = datasets.Source(images, None, (), "test", "0")
+    source = datasets.Dataset(images, None, (), "test", "0")
     hp = dataclasses.replace(colorize.Settings(), width=4)
     config = configs.Config("colorize", "colorize", RUN, hp, configs.describe(source))
 
@@ -154,7 +154,7 @@ def test_of_colorization_the_colours_are_compared(made, expected):
         gray = np.asarray(colorize.gray(given.astype(np.float32))).round().astype(np.uint8)
         return given if made == "given" else np.broadcast_to(gray, given.shape)
 
-    looking = monitor.Watch(config, config.build(), sampler, source, images, [], print)
+    looking = monitor.Monitor(config, config.build(), sampler, source, images, [], print)
     found = looking.look(
         None, {"step": 1, "disc/real_prob": 0.75, "disc/fake_prob": 0.25}, [0.6, 0.395, 0.005]
     )
@@ -164,7 +164,7 @@ def test_of_colorization_the_colours_are_compared(made, expected):
 
 @pytest.fixture(scope="module")
 def toy():
-    return datasets.load(RUN.data, datasets.View(8))
+    return datasets.load(RUN.data, datasets.DataOptions(8))
 
 
 def run(workdir, source, hp=None, **changes):
@@ -286,7 +286,7 @@ def test_a_collapsed_command_exits_with_3(capsys):
 )
 def test_galaxies(tmp_path, hp, expected):
     """DCGAN at its quick settings learns; with a D that hardly moves it makes one picture of noise."""
-    source = datasets.load("galaxies:2000", datasets.View(32))
+    source = datasets.load("galaxies:2000", datasets.DataOptions(32))
     changes = {
         "data": "galaxies:2000",
         "size": 32,

@@ -13,15 +13,15 @@ import pytest
 from gan_jax import config as configs
 from gan_jax.commands import process, train
 from gan_jax.core import parallel
-from gan_jax.core.state import shapes
-from gan_jax.data.datasets import Source
+from gan_jax.core.state import state_shapes
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import Stopped
 from gan_jax.methods import gan
 from gan_jax.rundir import checkpoint
-from gan_jax.settings import Run
+from gan_jax.settings import RunSettings
 from gan_jax.training import multi_seed, training_loop
 
-RUN = Run(
+RUN = RunSettings(
     data="test", size=8, batch=4, steps=12, log_every=4, sample_every=6, save_every=4, devices=1
 )
 HP = gan.Settings(width=2, z_dim=3, ema=0.9)
@@ -31,7 +31,7 @@ SEEDS = (5, 6, 7)
 def shard(number, rows=30):
     """A Source with images of its own, as nodes have."""
     images = np.random.default_rng(number).integers(0, 256, (rows, 8, 8, 1), dtype=np.uint8)
-    return Source(images, None, (), "test", str(number))
+    return Dataset(images, None, (), "test", str(number))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def together(root, sources, how, **changes):
 def states(root):
     """The final state of every run."""
     method = build([shard(0)] * 3)[0].build()
-    return [checkpoint.load_state(folder, shapes(method))[1] for folder in folders(root)]
+    return [checkpoint.load_state(folder, state_shapes(method))[1] for folder in folders(root)]
 
 
 def digests(root):
@@ -191,7 +191,7 @@ def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path)
         np.random.default_rng(i).normal(size=(60, 1, 1, 2)).astype(np.float32) for i in range(3)
     ]
     points[1][7] = np.nan
-    data = [Source(x, None, (), "toys:sine", str(i)) for i, x in enumerate(points)]
+    data = [Dataset(x, None, (), "toys:sine", str(i)) for i, x in enumerate(points)]
     hp = gan.Settings(net="mlp", width=4, z_dim=2, pixels="linear", ema=0.9)
     for name in ("with", "without"):
         picked = [0, 1, 2] if name == "with" else [0, 2]

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.core.conditioning import choose_images
 from gan_jax.commands import sample
 from gan_jax.core import priors
-from gan_jax.core.state import fresh
+from gan_jax.core.state import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.training import sampling
 from tests import methods_small
@@ -23,10 +24,10 @@ def trained(case):
     method = methods_small.build(case)
     pool = (
         np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
-        if method.by == "image"
+        if method.conditioning.needs_images
         else None
     )
-    return method, fresh(method, 0).vars(), sampling.build_sampler(method, pool)
+    return method, init_jitted(method, 0).vars(), sampling.build_sampler(method, pool)
 
 
 @pytest.mark.parametrize("case", ["gan", "cgan", "mgan", "infogan", "colorize", "morpho"])
@@ -34,7 +35,7 @@ def test_the_first_images_do_not_depend_on_their_number(case):
     method, vs, sampler = trained(case)
     many = sampler(vs, KEY, 70)
     assert many.shape[0] == 70 and many.dtype == np.uint8
-    if method.by != "image":  # whose pool is dealt out
+    if not method.conditioning.needs_images:  # whose pool is dealt out
         assert np.array_equal(sampler(vs, KEY, 10), many[:10])
     assert np.array_equal(sampler(vs, KEY, 70), many)
     assert not np.array_equal(sampler(vs, jax.random.key(2), 70), many)
@@ -44,21 +45,21 @@ def test_the_first_images_do_not_depend_on_their_number(case):
 def test_given_kinds(case):
     """What is drawn is what `kinds` says; giving it again gives the same images, giving another kind other ones."""
     method, vs, sampler = trained(case)
-    kinds = sampling.kinds(method, KEY, 70)
-    assert set(kinds) <= set(range(len(method.kinds))) and len(set(kinds)) > 1
+    kinds = sampling.drawn_conditions(method, KEY, 70)
+    assert set(kinds) <= set(range(len(method.conditioning.names))) and len(set(kinds)) > 1
     assert np.array_equal(sampler(vs, KEY, 70), sampler(vs, KEY, 70, kinds))
-    other = (kinds + 1) % len(method.kinds)
+    other = (kinds + 1) % len(method.conditioning.names)
     assert not np.array_equal(sampler(vs, KEY, 70), sampler(vs, KEY, 70, other))
 
 
 def test_mgan_uses_its_generators_equally():
     method, _, _ = trained("mgan")
-    assert np.ptp(np.bincount(sampling.kinds(method, KEY, 64))) <= 1
+    assert np.ptp(np.bincount(sampling.drawn_conditions(method, KEY, 64))) <= 1
 
 
 def test_cgan_draws_classes_as_often_as_the_data():
     method, _, _ = trained("cgan")
-    shares = np.bincount(sampling.kinds(method, KEY, 4000), minlength=3) / 4000
+    shares = np.bincount(sampling.drawn_conditions(method, KEY, 4000), minlength=3) / 4000
     np.testing.assert_allclose(shares, np.array([3, 1, 4]) / 8, atol=0.04)
 
 
@@ -108,12 +109,12 @@ def test_triplets_are_gray_made_original():
         and np.array_equal(three[1], made)
         and np.array_equal(three[2], given)
     )
-    assert np.array_equal(sampling.beside(three)[3:6], three[:, 1])
+    assert np.array_equal(sampling.interleave(three)[3:6], three[:, 1])
 
 
 def test_pool_is_dealt_out_before_it_repeats():
     pool = np.arange(6, dtype=np.uint8)[:, None, None, None]
-    drawn = sampling.drawn_from(pool, KEY, 15).ravel()
+    drawn = choose_images(pool, KEY, 15).ravel()
     assert sorted(drawn[:6]) == sorted(drawn[6:12]) == list(range(6))
     assert list(drawn[:6]) != list(drawn[6:12])
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from gan_jax import config as configs
-from gan_jax.core.state import shapes
+from gan_jax.core.state import state_shapes
 from gan_jax.data import shuffling
-from gan_jax.data.datasets import Source
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import NonFiniteError
 from gan_jax.methods import gan
 from gan_jax.rundir import checkpoint
-from gan_jax.settings import Run
+from gan_jax.settings import RunSettings
 from gan_jax.training import training_loop
 
-RUN = Run(
+RUN = RunSettings(
     data="test", size=8, batch=4, steps=12, log_every=4, sample_every=6, save_every=4, devices=1
 )
 HP = gan.Settings(width=2, z_dim=3, ema=0.9)
@@ -29,7 +29,7 @@ HP = gan.Settings(width=2, z_dim=3, ema=0.9)
 @pytest.fixture(scope="module")
 def source():
     r = np.random.default_rng(0)
-    return Source(
+    return Dataset(
         r.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8),
         np.arange(30, dtype=np.int32) % 3,
         ("a", "b", "c"),
@@ -125,7 +125,7 @@ def test_streaming_and_resident_feeds_give_identical_batches(source):
             one, two = feeds[0].batch(feeds[0].data, a[i]), feeds[1].batch(feeds[1].data, b[i])
             assert one.keys() == two.keys() == {"image", "label"}
             jax.tree.map(np.testing.assert_array_equal, one, two)
-            rows = shuffling.indices(5, step + i, 3, 4, 30)
+            rows = shuffling.row_indices(5, step + i, 3, 4, 30)
             np.testing.assert_allclose(one["image"], source.images[rows] / 127.5 - 1, atol=1e-6)
             np.testing.assert_array_equal(one["label"], source.labels[rows])
 
@@ -214,7 +214,7 @@ def test_a_run_may_be_resumed_on_other_devices_or_with_data_elsewhere(
 
 
 def stored_state(folder):
-    return checkpoint.load_state(folder, shapes(configs.load(folder).build()))[1]
+    return checkpoint.load_state(folder, state_shapes(configs.load(folder).build()))[1]
 
 
 def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(
@@ -232,10 +232,10 @@ def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(
     ):
         run(tmp_path, source)
     config = configs.load(tmp_path)
-    step, state = checkpoint.load_state(tmp_path, shapes(config.build()))
+    step, state = checkpoint.load_state(tmp_path, state_shapes(config.build()))
     assert step == 4 and int(state.bad_step) == -1
     assert all(
-        np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.stats, state.opt))
+        np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.batch_stats, state.opt_state))
     )
     assert all(np.isfinite(v) for r in records(tmp_path) for v in r.values())
 
@@ -284,9 +284,9 @@ def test_best_checkpoint_is_kept(source, tmp_path):
 
 
 def test_order_is_a_pure_function_and_visits_every_row_once_per_pass():
-    rows = np.concatenate([shuffling.indices(3, s, 3, 5, 30).ravel() for s in range(4)])
+    rows = np.concatenate([shuffling.row_indices(3, s, 3, 5, 30).ravel() for s in range(4)])
     assert sorted(rows[:30]) == sorted(rows[30:]) == list(range(30))
     assert list(rows[:30]) != list(rows[30:])
-    np.testing.assert_array_equal(shuffling.indices(3, 2, 3, 5, 30), rows[30:45].reshape(3, 5))
-    assert not np.array_equal(shuffling.indices(4, 0, 3, 5, 30), shuffling.indices(3, 0, 3, 5, 30))
-    assert shuffling.indices(0, 5, 1, 64, 10).max() < 10
+    np.testing.assert_array_equal(shuffling.row_indices(3, 2, 3, 5, 30), rows[30:45].reshape(3, 5))
+    assert not np.array_equal(shuffling.row_indices(4, 0, 3, 5, 30), shuffling.row_indices(3, 0, 3, 5, 30))
+    assert shuffling.row_indices(0, 5, 1, 64, 10).max() < 10

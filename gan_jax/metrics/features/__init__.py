@@ -49,7 +49,7 @@ def load(source, heldout=None, spec="auto", settings=None):
     """The feature space that `--features` names, for one data set.
 
     Args:
-      source: data.datasets.Source of images. Its labelled images train a classifier; other kinds look at the image shape only.
+      source: data.datasets.Dataset of images. Its labelled images train a classifier; other kinds look at the image shape only.
       heldout: Source whose labelled images measure a classifier, or None; see `classifier.load`.
       spec: "KIND" or "KIND:ARG", see above.
       settings: classifier.Settings of the training, and the widths of a random net; None for `classifier.default_settings`.

@@ -41,7 +41,7 @@ def load(arg, source, heldout=None, settings=None):
     """The classifier of a data set, trained once and cached.
 
     Args:
-      source: data.datasets.Source; its labelled images (label >= 0) train the classifier, each class equally often.
+      source: data.datasets.Dataset; its labelled images (label >= 0) train the classifier, each class equally often.
       heldout: Source whose labelled images measure the accuracy; None (or without labels): a tenth of `source`, which
         is then not trained on.
       settings: Settings of the training; None for `default_settings`.
@@ -92,7 +92,7 @@ def fit(source, settings):
     Programs are compiled once for all sources of as many images with the same classes among their labels.
 
     Args:
-      source: data.datasets.Source with labels int32 [N], of which one at least is >= 0. settings: Settings.
+      source: data.datasets.Dataset with labels int32 [N], of which one at least is >= 0. settings: Settings.
 
     Returns:
       images uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K]), as an Extractor's.
@@ -109,7 +109,7 @@ def fit_plan(source, settings, plan, change=""):
     Images go to the device one minibatch at a time, so that one program serves sources of any length.
 
     Args:
-      source: data.datasets.Source with labels int32 [N]. settings: Settings, with as many steps as the plan has rows.
+      source: data.datasets.Dataset with labels int32 [N]. settings: Settings, with as many steps as the plan has rows.
       plan: int [steps, B], the row numbers of every minibatch; none of them unlabelled.
       change: how training images are changed at random, see classifier_augment.change.
 

@@ -441,5 +441,5 @@ def run(argv):
     if flags.dry_run:
         preview(flags, results.Book(root, plan))
         return
-    with run_folder.claim(root):
+    with run_folder.lock_run(root):
         carry_out(flags, scoring, plan, root)

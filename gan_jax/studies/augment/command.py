@@ -38,7 +38,7 @@ import numpy as np
 from gan_jax import presets
 from gan_jax.commands import command_line, train
 from gan_jax.errors import InputError
-from gan_jax.settings import Run, setting
+from gan_jax.settings import RunSettings, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Setup(NamedTuple):
 
     study: Study
     experiment: str
-    run: Run
+    run: RunSettings
     hp: Any
     root: pathlib.Path
     shares: tuple
@@ -224,7 +224,7 @@ def check_gan(setup, whole):
 
     found = build_config(setup, whole)
     config.validate_method(found)
-    if found.build().by != "class":
+    if found.build().conditioning.what != "class":
         name = setup.study.experiment
         raise InputError(
             f"--experiment={name} makes images of no class; use acgan or cgan, or add --condition=labels if it has that."
@@ -404,19 +404,19 @@ def class_head(trained):
     import jax
 
     from gan_jax import images
-    from gan_jax.core import step
+    from gan_jax.core.method import apply_net, make_context
     from gan_jax.metrics.features import extractor
 
     method, vs = trained.method, trained.state.vars()
-    env = step.env_of(method)
-    told = lambda *inputs: step.call(env, vs, "disc", *inputs, train=False)[0]
-    if "disc" not in method.nets or jax.eval_shape(told, *method.dummies["disc"]).classes is None:
+    ctx = make_context(method)
+    told = lambda *inputs: apply_net(ctx, vs, "disc", *inputs, train=False)[0]
+    if "disc" not in method.nets or jax.eval_shape(told, *method.example_inputs["disc"]).classes is None:
         return None
 
     @jax.jit
     def probs(x):
         return jax.nn.softmax(
-            told(images.to_float(x, method.hp.pixels)).classes[:, : len(method.kinds)]
+            told(images.to_float(x, method.hp.pixels)).classes[:, : len(method.conditioning.names)]
         )
 
     apply = extractor.batched(lambda x: (probs(x), None), "D's class head", 250, fill=True)
@@ -528,7 +528,7 @@ def run(argv):
                 f"1 of {share}: GAN of {len(part.images):,} images, {setup.run.steps:,} steps; {n} classifiers"
             )
         return
-    with run_folder.claim(setup.root):
+    with run_folder.lock_run(setup.root):
         keep_settings(setup, whole)
         judge = load_judge(setup, whole, heldout)
         for share, part in parts.items():

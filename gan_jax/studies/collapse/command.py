@@ -32,7 +32,7 @@ from typing import NamedTuple
 from gan_jax import presets
 from gan_jax.commands import command_line
 from gan_jax.errors import InputError
-from gan_jax.settings import Run, setting
+from gan_jax.settings import RunSettings, setting
 from gan_jax.studies import interleaved, toys
 
 
@@ -142,7 +142,7 @@ class Shared:
     )
 
 
-RUN = Run(size=32, batch=32, steps=1000)
+RUN = RunSettings(size=32, batch=32, steps=1000)
 GROUPS = (Study(), RUN, Shared())  # all flags
 
 
@@ -150,7 +150,7 @@ class Setup(NamedTuple):
     """What is asked for. systems: names in order. root: Path of the study. source, heldout: Sources; heldout may be None."""
 
     study: Study
-    run: Run
+    run: RunSettings
     shared: Shared
     systems: list
     root: pathlib.Path
@@ -296,7 +296,7 @@ def run(argv):
         )
         return
     judge = collapse.judge(setup.source, setup.heldout, study.n_images)
-    with run_folder.claim(setup.root):
+    with run_folder.lock_run(setup.root):
         jobs = interleaved.plan(run_pace(setup), base.steps)
         folders, diverged = train(setup, jobs)
         words = {s: SYSTEMS[s].words for s in setup.systems}

@@ -118,7 +118,7 @@ def _judge_points(source, n):
 
 def _judge_images(source, heldout, n):
     extractor = features.load(source, heldout)
-    see = evaluate.look(extractor, source, metrics.TRAINING)
+    see = evaluate.make_evaluator(extractor, source, metrics.TRAINING)
     ref, drawn = evaluate.reference(see, source, 0)
     where, floors = evaluate.floor(see, source, heldout, ref, drawn, n, 3, 0)
     what, control = evaluate.collapsed(ref, n, 0)

@@ -33,7 +33,7 @@ import numpy as np
 from gan_jax.commands import command_line, train
 from gan_jax.errors import InputError, NonFiniteError, Stopped
 from gan_jax.methods import mgan
-from gan_jax.settings import Run, setting
+from gan_jax.settings import RunSettings, setting
 
 METHOD = "mgan"
 
@@ -72,7 +72,7 @@ class Study(command_line.Command):
     dry_run: bool = setting(False, "check everything, list the nodes and stop")
 
 
-_RUN = Run(data="idx:data/mnist", size=28, batch=32, sample_every=0)
+_RUN = RunSettings(data="idx:data/mnist", size=28, batch=32, sample_every=0)
 _HP = mgan.Settings(
     net="mgan_mnist", width=64, gen_batch=6, init="normal", lr=2e-4, beta=0.01, ema=0.0
 )  # S0's, see D18
@@ -111,7 +111,7 @@ class Setup(NamedTuple):
     """What all nodes share. study: Study. run, hp: Run and mgan.Settings as given. root: Path of the study."""
 
     study: Study
-    run: Run
+    run: RunSettings
     hp: mgan.Settings
     root: pathlib.Path
 
@@ -183,7 +183,7 @@ def make_node(setup, node, heldout, central):
     folder = node.folder(setup.root)
     if (folder / "node.json").exists():
         return
-    with run_folder.claim(folder):
+    with run_folder.lock_run(folder):
         source = datasets.load(data_of(node, setup.run), datasets.view(setup.run))
         record = {"n_shard": len(source.images)}
         try:
@@ -207,7 +207,7 @@ def train_gan(config, folder, source, name):
     from gan_jax.rundir import run_folder
     from gan_jax.training import training_loop
 
-    if run_folder.begin(folder, config) == run_folder.FINISHED:
+    if run_folder.prepare_folder(folder, config) == run_folder.FINISHED:
         return
     with training_loop.Signals() as signals:
         with training_loop.Loop(config, folder, source, None, signals, name) as loop:
@@ -250,7 +250,7 @@ def synthesise(folder, n, seed):
 
     trained, key = run_folder.load(folder), jax.random.key(seed)
     made = sampling.build_sampler(trained.method)(trained.state.vars(ema=True), key, n)
-    return made, sampling.kinds(trained.method, key, n), len(trained.method.kinds)
+    return made, sampling.drawn_conditions(trained.method, key, n), len(trained.method.conditioning.names)
 
 
 def classify(setup, node, source, heldout, central):
@@ -443,7 +443,7 @@ def run(argv):
         print(f"Dry run: nothing was written. {len(nodes)} nodes:", *nodes, sep="\n")
         return
     # A single node shares the folder with others that are made at the same time.
-    with contextlib.nullcontext() if study.node else run_folder.claim(setup.root):
+    with contextlib.nullcontext() if study.node else run_folder.lock_run(setup.root):
         keep_settings(setup, source)
         undone = make_nodes(setup, nodes, argv, source, heldout)
         if not study.node:

@@ -262,7 +262,7 @@ def collect(study, folders, diverged, source, heldout, extractor):
     from gan_jax.metrics import evaluate
     from gan_jax.studies import curves
 
-    see, n = evaluate.look(extractor, source, SCORED), study.n_images
+    see, n = evaluate.make_evaluator(extractor, source, SCORED), study.n_images
     ref, drawn = evaluate.reference(see, source, 0)
     kind, floors = evaluate.floor(see, source, heldout, ref, drawn, n, 3, 0)
     what, control = evaluate.collapsed(ref, n, 0)
@@ -334,7 +334,7 @@ def run(argv):
             "Dry run: nothing was written. The lengths for equal wall time follow from the pace, which is measured first."
         )
         return
-    with run_folder.claim(root):
+    with run_folder.lock_run(root):
         configs = keep_settings(root, study, source)
         extractor = features.load(source, heldout)
         jobs = plan(interleaved.pace(root, configs, source, study.pace_steps), lengths(study))

@@ -1,0 +1,37 @@
+"""Random key streams: one enum for every constant that a key is folded with.
+
+A run's randomness is a function of its seed, the step and the minibatch; see `GanState.key` and
+`method.select_minibatch`. Within one loss, sub-streams are told apart by these constants. The integers
+are part of every result: changing one changes the numbers of all runs.
+"""
+
+import enum
+
+import jax
+
+
+class KeyStream(enum.IntEnum):
+    """A constant that a key is folded with. Members with equal integers fold different keys."""
+
+    # Folded with the key of a minibatch, inside a loss.
+    DROPOUT = 1
+    DIFFAUGMENT = 2
+    TRAINING_CONDITION = 3  # classes or codes of generated images
+    CODE_DROPOUT = 3  # Dist-GAN's D step: the encoder that makes codes
+    RECONSTRUCTION_DROPOUT = 4  # Dist-GAN's D step: the generator that decodes them
+    # Folded with the key of a chunk of samples.
+    SAMPLED_CONDITION = 1
+    SAMPLE = 4
+    # Folded with the key of the run.
+    GRID = 64  # sample grids
+    MONITOR = 65  # images that training.monitor measures
+
+
+def fold(key: jax.Array, stream: KeyStream) -> jax.Array:
+    """Fold a key with a stream."""
+    return jax.random.fold_in(key, int(stream))
+
+
+def run_key(seed: int, stream: KeyStream) -> jax.Array:
+    """Make the key of a run's stream."""
+    return fold(jax.random.key(seed), stream)

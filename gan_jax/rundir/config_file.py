@@ -1,0 +1,53 @@
+"""config.json of a run folder, as plain data; imports no JAX.
+
+Keys that earlier versions wrote under other names are renamed when the file is read.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+from gan_jax import cache
+from gan_jax.errors import InputError
+
+NAME = "config.json"
+RENAMED_KEYS = {"source": "dataset"}  # {key that an earlier version wrote: key now}
+
+
+def read(workdir: str | pathlib.Path) -> dict[str, Any]:
+    """Read the config.json of a run folder.
+
+    Returns:
+      {"experiment", "method", "run", "hp", "dataset"}, see config.Prepared.to_dict.
+
+    Raises:
+      InputError: there is none, or it is damaged.
+    """
+    path = pathlib.Path(workdir) / NAME
+    if not path.is_file():
+        raise InputError(
+            f"--workdir={workdir} is not a run folder (no {NAME}); train into it first."
+        )
+    try:
+        return parse(path.read_text())
+    except ValueError as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); it was written by another version or damaged."
+        ) from error
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Parse the text of a config.json.
+
+    Raises:
+      ValueError: it is not a JSON object.
+    """
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError("it is not an object")
+    return {RENAMED_KEYS.get(key, key): value for key, value in raw.items()}
+
+
+def write(workdir: pathlib.Path, config: dict[str, Any]) -> None:
+    """Write the config.json of a run folder, whole or not at all."""
+    cache.write_atomic(workdir / NAME, json.dumps(config, indent=1) + "\n")

@@ -1,0 +1,182 @@
+"""Is a run well? Judges the records of its metrics.jsonl; needs neither JAX nor the run itself.
+
+Two things look alike in losses and are not: a generator that learns, and one that turns all noise
+into one picture. So training.monitor logs values that losses do not show, and this module compares
+each with the range that healthy runs keep to. The ranges come from short runs on MNIST, galaxies and
+points, healthy ones and ones made to fail (tests/training/test_monitor.py repeats some of them).
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+WARMUP_RECORDS = 10  # records at the beginning of a run that are not judged
+WARMUP_MEMORIES = 3  # nor are so many times the 1 / (1 - ema) steps that the average remembers
+# Warnings that --stop_on_collapse acts on.
+COLLAPSE_WARNINGS = ("watch/diversity low", "watch/largest_class high")
+
+
+def _absolute(values: list[float], n_warmup: int) -> float:
+    """Unit of bounds that are absolute."""
+    return 1.0
+
+
+def _median(values: list[float], n_warmup: int) -> float:
+    """Median so far; extremes at the beginning do not count."""
+    return float(np.median(values))
+
+
+def _best(values: list[float], n_warmup: int) -> float:
+    """Best value after warm-up, clipped to [0.7, 1.0]."""
+    return min(max([*values[n_warmup:], 0.7]), 1.0)
+
+
+class HealthyRange(NamedTuple):
+    """The range in which a value of healthy runs lies."""
+
+    low: float  # in units of `unit`
+    high: float
+    below: str  # what it means to lie below, and what helps
+    above: str
+    unit: Callable = _absolute  # (values so far, how many of them are warm-up) -> unit of the bounds
+    patience: int = 5  # consecutive records outside that begin a warning, or inside that end it
+
+
+# By the name of a value, or the last part of its name.
+RANGES = {
+    "watch/diversity": HealthyRange(
+        0.5,
+        math.inf,
+        "generated images are much more alike than the data: mode collapse. Look at the newest samples; a "
+        "lower --lr, a higher --lr_disc or --n_disc, or a --penalty on D help",
+        "",
+        unit=_best,
+    ),
+    "watch/largest_class": HealthyRange(
+        0,
+        0.9,
+        "",
+        "nearly all generated images are of one class: mode collapse. Other losses, a --penalty, or --condition=labels help",
+        patience=2,
+    ),
+    "watch/gap": HealthyRange(
+        -0.1,
+        0.9,
+        "D takes generated images for more real than real ones, and G learns nothing true. A higher --lr_disc or --n_disc, or "
+        "a lower --lr help",
+        "D tells real from generated without doubt, and G learns little from it. A lower --lr_disc, a --penalty, --input_noise "
+        "or --augment help",
+    ),
+    "grad_norm": HealthyRange(
+        1e-3,
+        30.0,
+        "gradients have vanished: this player no longer learns",
+        "gradients are growing out of bounds. A lower learning rate or a --penalty helps",
+        unit=_median,
+    ),
+    "penalty": HealthyRange(
+        -math.inf,
+        30.0,
+        "",
+        "the penalty grows: D's slope is out of control. A higher --lambda_p or a lower --lr_disc helps",
+        unit=_median,
+    ),
+}
+
+
+def _range_of(name):
+    return RANGES.get(name) or RANGES.get(name.rpartition("/")[2])
+
+
+def meaning(warning: str) -> str:
+    """Say what a warning "NAME low" or "NAME high" means for the run, and what helps."""
+    name, _, side = warning.rpartition(" ")
+    return f"{_range_of(name).below if side == 'low' else _range_of(name).above}."
+
+
+def episodes(records: list[dict]) -> list[tuple[str, int, int | None]]:
+    """List the warnings of a run in the order in which they began.
+
+    Args:
+      records: records of metrics.jsonl.
+
+    Returns:
+      [(warning, first step, last step or None if it still holds)].
+    """
+    ended, active = [], {}
+    for record in records:
+        now = record.get("warnings", [])
+        ended += [(w, active.pop(w), record["step"]) for w in list(active) if w not in now]
+        active |= {w: record["step"] for w in now if w not in active}
+    return sorted([*ended, *((w, first, None) for w, first in active.items())], key=lambda e: e[1])
+
+
+class Health:
+    """Judges the records of a run, one after another.
+
+    Attributes:
+      began: {warning "NAME low" or "NAME high": step at which it began}, of the active warnings.
+    """
+
+    def __init__(self, config: dict):
+        """config: what config.json holds."""
+        ema, counts = config["hp"].get("ema"), config["dataset"].get("counts") or [0]
+        # Where most of the data are of one class, so are good images.
+        one_class = max(counts) > 0.6 * sum(counts)
+        self._ignored = ("watch/largest_class",) if one_class else ()
+        self._warmup_steps = WARMUP_MEMORIES / (1 - ema) if ema else 0
+        self._values, self._n_warmup, self._n = {}, {}, 0
+        self.began = {}
+
+    def add(self, record: dict) -> list[str]:
+        """Judge the next record. Returns the active warnings, sorted."""
+        self._n += 1
+        warmup = self._n <= WARMUP_RECORDS or record["step"] < self._warmup_steps
+        for name in (n for n in record if _range_of(n) and n not in self._ignored):
+            self._values.setdefault(name, []).append(record[name])
+            self._n_warmup[name] = self._n_warmup.get(name, 0) + warmup
+        active = [w for name in self._values if name in record for w in self._warnings_of(name)]
+        # A value that this record lacks keeps its warning.
+        active += [w for w in self.began if w.rpartition(" ")[0] not in record]
+        self.began = {w: self.began.get(w, record["step"]) for w in sorted(active)}
+        return list(self.began)
+
+    def bounds(self, name: str) -> tuple[float, float] | None:
+        """Return (low, high) of a value now; None if it is not judged, or was always 0."""
+        values = self._values.get(name, [])
+        unit = _range_of(name).unit(values, self._n_warmup[name]) if values else 0
+        return (_range_of(name).low * unit, _range_of(name).high * unit) if unit > 0 else None
+
+    def _warnings_of(self, name):
+        """List the active warnings of one value.
+
+        A warning begins when the last `patience` values lie outside and are not on their way back. It
+        ends when they all lie inside.
+        """
+        n, bounds, values = _range_of(name).patience, self.bounds(name), self._values[name]
+        if len(values) < self._n_warmup[name] + n or bounds is None:
+            return []
+        now, before = np.array(values[-n:]), np.array(values[-2 * n : -n])
+        rise = (np.median(now) - np.median(before)) / abs(np.median(before)) if before.any() else 0
+        active = []
+        for side, outside, back in (("low", now < bounds[0], rise), ("high", now > bounds[1], -rise)):
+            warning = f"{name} {side}"
+            if outside.any() if warning in self.began else outside.all() and back <= 0.1:
+                active.append(warning)
+        return active
+
+    def text(self, warning: str) -> str:
+        """Write an active warning as a sentence."""
+        name, _, side = warning.rpartition(" ")
+        value, bound = self._values[name][-1], self.bounds(name)[side == "high"]
+        word = "below" if side == "low" else "above"
+        return f"{name} is {value:.3g}, {word} {bound:.3g}: {meaning(warning)}"
+
+    def collapse(self) -> str:
+        """Say why and since when the run counts as collapsed; "" if it does not."""
+        for warning in COLLAPSE_WARNINGS:
+            if warning in self.began:
+                return f"collapsed at step {self.began[warning]}: {self.text(warning)}"
+        return ""

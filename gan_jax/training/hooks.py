@@ -1,0 +1,191 @@
+"""What a run does between steps, each at its own interval: evaluate, log, sample, save.
+
+Hooks run in the order of `build_hooks`. Those before pass what they found to those after through
+`Loop.found`.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import jax
+
+from gan_jax import images
+from gan_jax.core import parallel
+from gan_jax.core.keys import KeyStream, run_key
+from gan_jax.core.method import n_minibatches
+from gan_jax.metrics import class_balance, evaluate, features, point_scores
+from gan_jax.rundir import log
+from gan_jax.training import sampling
+from gan_jax.training.monitor import Monitor
+from gan_jax.training.program import mean_metrics
+
+if TYPE_CHECKING:
+    from gan_jax.training.training_loop import Loop
+
+
+@dataclasses.dataclass
+class Found:
+    """What the hooks of one step found."""
+
+    scores: dict[str, float] = dataclasses.field(default_factory=dict)  # {"eval/NAME": score}
+    shares: dict[str, list] | None = None  # {"real", "model": class shares}, if counted
+
+
+class Hook:
+    """Something that a run does at some of its steps."""
+
+    def __init__(self, loop: "Loop", *intervals: int, at_end: bool = True):
+        """Set when the hook runs.
+
+        Args:
+          loop: the Loop that calls it.
+          *intervals: steps between runs, each counted from step 0; 0: never.
+          at_end: whether it also runs after the last step.
+        """
+        self.loop = loop
+        self.intervals = [interval for interval in intervals if interval]
+        self.at_end = at_end
+
+    def is_due(self, step: int) -> bool:
+        """Say whether the hook runs after so many steps."""
+        if self.at_end and step == self.loop.run.steps:
+            return True
+        return any(step % interval == 0 for interval in self.intervals)
+
+    def __call__(self) -> None:
+        raise NotImplementedError
+
+
+class Evaluate(Hook):
+    """Scores generated images, or points, against the training data."""
+
+    def __init__(self, loop, *intervals, **options):
+        super().__init__(loop, *intervals, **options)
+        self._evaluator = self._reference = None
+
+    def __call__(self):
+        loop = self.loop
+        with loop.timer("evaluate"):
+            n, train = loop.run.eval_images, loop.prepared.train
+            generated = loop.sampler(loop.sampled_vars(), jax.random.key(0), n)
+            if train.points:
+                scores = point_scores.score(generated, train.name)
+                loop.found.scores = {f"eval/{name}": value for name, value in scores.items()}
+                return
+            if self._evaluator is None:
+                extractor = features.load(train, loop.prepared.test)
+                self._evaluator = evaluate.make_evaluator(extractor, train, loop.run.eval_scores)
+                self._reference, _ = evaluate.reference(self._evaluator, train, 0)
+            pair = (self._reference, self._evaluator(generated))
+            row = evaluate.row(self._evaluator, [pair])
+            summary = evaluate.summary(row)
+            loop.found.scores = {f"eval/{name}": value for name, value in summary.items()}
+            if "fractions" in row:
+                real = class_balance.fractions(self._reference["probs"]).tolist()
+                loop.found.shares = {"real": real, "model": row["fractions"]}
+
+
+class Log(Hook):
+    """Writes one record: means of the metrics since the last one, scores, health and speed."""
+
+    def __init__(self, loop, *intervals, **options):
+        super().__init__(loop, *intervals, **options)
+        self.monitor = None
+        if loop.run.watch:
+            self.monitor = Monitor(
+                loop.prepared, loop.sampler, loop.prepared.pool, loop.log.kept, loop.progress.say
+            )
+        self._last = (loop.t, loop.timer.get("train", 0.0))
+
+    def __call__(self):
+        loop = self.loop
+        state, tally = loop.carry
+        means = mean_metrics(loop.method, jax.device_get(tally))
+        empty = jax.device_put(loop.empty_tally, parallel.replicated(loop.devices))
+        loop.carry = (state, empty)
+        record = {"step": loop.t, **means, **loop.found.scores}
+        shares = loop.found.shares
+        if shares:
+            record["shares"] = shares
+        if self.monitor:
+            with loop.timer("watch"):
+                model = shares and shares["model"]
+                record |= self.monitor.measure(loop.sampled_vars(), record, model)
+        record["wall"] = self._wall()
+        loop.log.write(record)
+        loop.progress.record(record)
+
+    def _wall(self):
+        """Measure the speed since the last record, and list where the time went."""
+        loop = self.loop
+        (step_before, train_before), train_now = self._last, loop.timer["train"]
+        self._last = (loop.t, train_now)
+        steps_per_s = (loop.t - step_before) / max(train_now - train_before, 1e-9)
+        seconds = {f"{activity}_s": s for activity, s in loop.timer.items()}
+        wall = {
+            "time": loop.seconds(),
+            "steps_per_s": steps_per_s,
+            "images_per_s": steps_per_s * loop.run.batch * n_minibatches(loop.method),
+            **seconds,
+        }
+        rounded = {name: round(value, 3) for name, value in wall.items()}
+        if loop.startup is not None:
+            rounded["startup"] = {part: round(s, 3) for part, s in loop.startup.items()}
+            loop.startup = None
+        return rounded
+
+
+class Sample(Hook):
+    """Saves a grid of samples of fixed noise."""
+
+    def __call__(self):
+        loop = self.loop
+        with loop.timer("sample"):
+            picture = sampling.picture(
+                loop.method,
+                loop.sampler,
+                loop.sampled_vars(),
+                run_key(loop.run.seed, KeyStream.GRID),
+                loop.prepared.train,
+                loop.prepared.pool,
+            )
+            path = loop.workdir / "samples" / f"{loop.t:06d}.png"
+            try:
+                images.save_png(path, picture)
+            except OSError as error:
+                if not log.disk_full(error):
+                    raise
+                log.say_full(path.name, path.parent, error, "Training goes on without it.")
+
+
+class Save(Hook):
+    """Saves a checkpoint in the background."""
+
+    def __init__(self, loop, *intervals, **options):
+        super().__init__(loop, *intervals, **options)
+        self.saved_step = -1
+
+    def __call__(self):
+        loop = self.loop
+        with loop.timer("checkpoint"):
+            scores = {name.removeprefix("eval/"): v for name, v in loop.found.scores.items()}
+            # A checkpoint ahead of metrics.jsonl would lose the records between when it is resumed.
+            otherwise = (
+                f"Checkpoint {loop.t} is not saved without it; the newest on disk is "
+                f"{loop.store.newest()}."
+            )
+            if loop.log.flush(otherwise):
+                loop.store.save(loop.t, *loop.carry, scores or None)
+        self.saved_step = loop.t
+
+
+def build_hooks(loop: "Loop") -> tuple[Evaluate, Log, Sample, Save]:
+    """Build the hooks of a run, in the order in which they run after a step."""
+    run = loop.run
+    keep = run.eval_every if run.keep_best != "none" else 0
+    return (
+        Evaluate(loop, run.eval_every, at_end=False),
+        Log(loop, run.log_every, run.eval_every),
+        Sample(loop, run.sample_every),
+        Save(loop, run.save_every, keep),
+    )

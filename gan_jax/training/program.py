@@ -1,0 +1,103 @@
+"""The compiled training program: several steps in one call, with metrics summed on the device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gan_jax.core import parallel
+from gan_jax.core.method import Method
+from gan_jax.core.state import init
+from gan_jax.core.step import build_step
+from gan_jax.data.datasets import Dataset
+from gan_jax.data.loader import Loader
+from gan_jax.ops import cpu
+from gan_jax.settings import RunSettings
+
+Carry = tuple[Any, dict]  # (GanState, tally); the tally sums every metric, and counts "steps"
+RESIDENT_SHARE = 0.4  # of device memory that a data set may take, unless --resident_gib says
+
+
+def empty_tally(method: Method, batch: dict) -> dict[str, np.ndarray]:
+    """Make the zeros that metrics are summed into. batch: shapes as build_step takes them."""
+    step = build_step(method)
+
+    def metrics_of_a_step():
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), batch)
+        return step(init(method, jax.random.key(0)), zeros)[1]
+
+    names = jax.eval_shape(metrics_of_a_step)
+    return {name: np.zeros((), np.float32) for name in (*names, "steps")}
+
+
+def mean_metrics(method: Method, tally: dict) -> dict[str, float]:
+    """Compute {"player/term": mean over the updates that ran}; a player that never ran is left out."""
+    out = {}
+    for player in method.players:
+        ran = float(tally[f"{player.name}/ran"])
+        prefix = f"{player.name}/"
+        for name in sorted(n for n in tally if n.startswith(prefix) and not n.endswith("/ran")):
+            if ran:
+                out[name] = float(tally[name]) / ran
+        if player.gate:
+            out[f"{player.name}/ran"] = ran / float(tally["steps"])
+    return out
+
+
+def accumulate_metrics(step: Callable) -> Callable[[Carry, dict], Carry]:
+    """Turn a step into (carry, batch) -> carry."""
+
+    def accumulating_step(carry, batch):
+        state, metrics = step(carry[0], batch)
+        metrics = {**metrics, "steps": jnp.float32(1)}
+        return state, {name: carry[1][name] + metrics[name] for name in carry[1]}
+
+    return accumulating_step
+
+
+def scan_steps(one_step: Callable, carry, leaves):
+    """Run one_step(carry, leaves of a step) for every step that the first axis of `leaves` holds."""
+    if jax.tree.leaves(leaves)[0].shape[0] == 1:
+        return one_step(carry, jax.tree.map(lambda a: a[0], leaves))
+    return lax.scan(lambda c, x: (one_step(c, x), None), carry, leaves)[0]
+
+
+def build_program(method: Method, loader: Loader, devices: list) -> Callable:
+    """Build program(carry, data, leaves) -> (carry, step).
+
+    One compiled call makes as many steps as the first axis of `leaves` says.
+
+    Args:
+      method: Method.
+      loader: Loader; `data` and `leaves` are its `data` and what its `at` returns.
+      devices: devices that share each minibatch.
+
+    Returns:
+      A jitted function. Its carry is donated.
+    """
+    one_step = accumulate_metrics(build_step(method, parallel.AXIS if len(devices) > 1 else None))
+
+    def program(carry, data, leaves):
+        carry = scan_steps(lambda c, x: one_step(c, loader.batch(data, x)), carry, leaves)
+        return carry, carry[0].step
+
+    options = {"compiler_options": cpu.compiler_options()}
+    if len(devices) > 1:
+        return parallel.pmapped(program, devices, batch_axis=2, **options)
+    return jax.jit(program, donate_argnums=0, **options)
+
+
+def is_resident(run: RunSettings, dataset: Dataset) -> bool:
+    """Decide whether the data are kept on the device: by their size, not by what is free now."""
+    gib = run.resident_gib
+    if gib < 0:
+        gib = RESIDENT_SHARE * parallel.memory_gib()
+    return dataset.images.nbytes <= gib * 2**30
+
+
+def steps_per_dispatch(run: RunSettings) -> int:
+    """Return the steps of one compiled call: what the run asks for, or what suits this machine."""
+    return run.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 20)
