@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import config as configs
 from gan_jax.errors import InputError
 from gan_jax.metrics import protocol, significance
 from gan_jax.report import run_page, score_text
+from gan_jax.rundir import run_folder
 from gan_jax.settings import RunSettings
 
 _NOT_NAMED = ("seed", *(f.name for f in dataclasses.fields(RunSettings) if f.metadata["free"]))
@@ -39,9 +39,9 @@ class System(NamedTuple):
 def read(folder):
     """The Member in a run folder. Raises InputError: it is none, or what is there cannot be read."""
     folder = pathlib.Path(folder).expanduser()
-    config = configs.load(folder).to_dict()  # says what is wrong
+    run_folder.load_config(folder)  # says what is wrong
     try:
-        _, rows, grids, record = run_page.read(folder)
+        config, rows, grids, record = run_page.read(folder)
         if record is not None:
             score_text.judged(record)
     except (ValueError, KeyError, TypeError, StopIteration) as error:
@@ -60,7 +60,7 @@ def settings(member):
         for name, value in member.config["run"].items()
         if name not in (*_NOT_NAMED, "data")
     }
-    source = {"data": member.config["source"]["digest"]}
+    source = {"data": member.config["dataset"]["digest"]}
     return {"experiment": member.config["experiment"], **run, **member.config["hp"], **source}
 
 

@@ -210,7 +210,7 @@ def _minutes(system):
 
 def document(systems, keys):
     """The whole page. systems: compare.System each; keys: scores that all evaluated runs have."""
-    data = systems[0].members[0].config["source"]["name"]
+    data = systems[0].members[0].config["dataset"]["name"]
     n = sum(len(system.members) for system in systems)
     unfinished = [str(m.folder) for system in systems for m in system.members if not m.finished]
     facts = f"{n} runs of {len(systems)} systems on {data}"

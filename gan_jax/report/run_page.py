@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib import ticker
 from PIL import Image
 
-from gan_jax import cache, errors, images
+from gan_jax import cache, images
 from gan_jax.metrics import class_accuracy, colorization, memorization
 from gan_jax.report import page, score_html
-from gan_jax.rundir import log
-from gan_jax.training import monitor
+from gan_jax.rundir import config_file, health, log
 
 N_SNAPSHOTS = 8
 N_TILES = 4  # a snapshot shows this many rows and columns of its grid
@@ -37,12 +36,7 @@ def read(workdir):
     Raises:
       InputError: no config.json, or one that is not JSON.
     """
-    try:
-        config = json.loads((workdir / "config.json").read_text())
-    except (OSError, ValueError):
-        raise errors.InputError(
-            f"--workdir={workdir} has no readable config.json; name the folder of a run."
-        ) from None
+    config = config_file.read(workdir)
     rows = {row["step"]: row for row in log.read(workdir / "metrics.jsonl")}
     scored = workdir / "eval.json"
     samples = sorted(
@@ -100,7 +94,7 @@ def pictures(config, samples):
     """The newest grid, enlarged, and a corner of up to N_SNAPSHOTS grids over time."""
     if not samples:
         return "<h2>Samples</h2><p>None yet: training writes a grid every --sample_every steps and at its end.</p>"
-    side = N_TILES * (config["source"]["size"] + images.GAP) - images.GAP
+    side = N_TILES * (config["dataset"]["size"] + images.GAP) - images.GAP
     step, path = samples[-1]
     newest = page.figure(
         sheet(path, f"samples at step {step}", 720),
@@ -246,7 +240,7 @@ def plot(rows, name, levels, band):
 
 def warned(rows):
     """What the watch warned of, and when; nothing where it did not."""
-    found = monitor.episodes(rows)
+    found = health.episodes(rows)
     if not found:
         return ""
     spans = [
@@ -254,7 +248,7 @@ def warned(rows):
         for _, first, last in found
     ]
     body = [
-        [span, name, monitor.meaning(name)] for span, (name, _, _) in zip(spans, found, strict=True)
+        [span, name, health.meaning(name)] for span, (name, _, _) in zip(spans, found, strict=True)
     ]
     return f"<h2>Warnings</h2>{page.table([page.heads(['when', 'what', 'meaning']), *body])}"
 
@@ -275,9 +269,9 @@ def curves(config, rows):
         equilibrium(config["hp"]),
         {"loss": [], "prob": [], "penalty": [], "watch": [], "eval": [], "rest": []},
     )
-    health = monitor.Health(config)
+    judge = health.Health(config)
     for row in rows:
-        health.add(row)
+        judge.add(row)
     probs = [n for n in names if n.endswith("_prob")]
     if probs:
         parts["prob"].append(page.figure(curve(rows, probs, 0.5), CAPTIONS["prob"]))
@@ -286,7 +280,7 @@ def curves(config, rows):
         kind = player if player in ("eval", "watch") else kind
         if name not in probs and kind != "ran":
             parts[kind if kind in parts else "rest"].append(
-                plot(rows, name, levels, health.bounds(name))
+                plot(rows, name, levels, judge.bounds(name))
             )
     first = "".join(parts["loss"] + parts["prob"] + parts["penalty"] + parts["watch"])
     out = f'<h2>Training</h2><div class="row">{first}</div>'
@@ -342,7 +336,7 @@ def write(workdir):
     workdir = pathlib.Path(workdir)
     config, rows, samples, record = read(workdir)
     source, step = (
-        config["source"],
+        config["dataset"],
         max([row["step"] for row in rows[-1:]] + [step for step, _ in samples[-1:]] + [0]),
     )
     title = f"{config['experiment']} on {source['name']}"

@@ -15,7 +15,7 @@ from gan_jax.metrics import significance
 from gan_jax.report import compare
 from gan_jax.settings import RunSettings
 
-SOURCE = {
+DATASET = {
     "name": "blocks",
     "digest": "d",
     "n": 100,
@@ -49,11 +49,10 @@ def record(frechet, recall=None, **protocol):
 def make_run(folder, seed=0, experiment="dcgan", scored=None, **hp):
     """A finished run folder of 20 steps, as training and evaluation leave it."""
     run = RunSettings(data="npz:blocks.npz", size=8, batch=4, steps=20, seed=seed)
-    made = config.Config(
-        experiment, "gan", run, dataclasses.replace(methods.TABLE["gan"].Settings(), **hp), SOURCE
-    )
+    hp = dataclasses.replace(methods.TABLE["gan"].Settings(), **hp)
+    stored = config.Config(experiment, "gan", run, hp).to_dict() | {"dataset": DATASET}
     (folder / "samples").mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(made.to_dict()))
+    (folder / "config.json").write_text(json.dumps(stored))
     rows = [
         {"step": t, "disc/loss": seed + 1 / t, "gen/loss": 0.7, "wall": {"train_s": t}}
         for t in (10, 20)

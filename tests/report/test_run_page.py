@@ -25,7 +25,7 @@ def make_run(folder, hp=None, steps=1000):
                 "method": "distgan",
                 "run": {"data": "blocks", "steps": steps, "log_every": 10},
                 "hp": hp or {},
-                "source": {
+                "dataset": {
                     "name": "blocks",
                     "digest": "d",
                     "n": 1234,
@@ -124,10 +124,10 @@ def test_nothing_but_a_configuration(tmp_path):
 
 
 def test_no_run_folder_is_refused(tmp_path):
-    with pytest.raises(errors.InputError, match="no readable config.json"):
+    with pytest.raises(errors.InputError, match="is not a run folder"):
         run_page.write(tmp_path)
     (tmp_path / "config.json").write_text("{torn")
-    with pytest.raises(errors.InputError, match="no readable config.json"):
+    with pytest.raises(errors.InputError, match="cannot be read"):
         run_page.write(tmp_path)
 
 
