@@ -13,9 +13,12 @@ import sys
 import numpy as np
 
 from gan_jax import cache
+from gan_jax import config as configs
 from gan_jax.errors import InputError, NonFiniteError, Stopped
 from gan_jax.rundir import run_folder
 from gan_jax.training import training_loop
+from gan_jax.training.program import steps_per_dispatch
+from gan_jax.training.signals import Signals
 
 TABLES = {"updates": "Equal generator updates", "time": "Equal wall time"}
 TOLERANCE = 0.05  # a system this close to the slowest is not trained once more for equal time
@@ -23,19 +26,17 @@ PACE_TURNS = 13  # in which the time of a step is measured; the first does not c
 
 
 @contextlib.contextmanager
-def side_by_side(configs, folders, source, heldout=None):
+def side_by_side(runs, folders):
     """{job: training_loop.Loop} of several runs in one process, each in its own folder; finished runs are left out.
 
-    A signal saves all of them, whenever it comes. heldout: Source of held-out images, or None; see training_loop.train.
+    A signal saves all of them, whenever it comes. runs: {job: config.Prepared}.
     """
-    with training_loop.Signals() as signals, contextlib.ExitStack() as stack:
+    with Signals() as signals, contextlib.ExitStack() as stack:
         loops = {}
-        for job, config in configs.items():
+        for job, prepared in runs.items():
             stack.enter_context(run_folder.lock_run(folders[job]))
-            if run_folder.prepare_folder(folders[job], config) != run_folder.FINISHED:
-                loop = training_loop.Loop(
-                    config, folders[job], source, heldout, signals, f"{folders[job].name}: "
-                )
+            if run_folder.prepare_folder(folders[job], prepared) != run_folder.RunStatus.FINISHED:
+                loop = training_loop.Loop(prepared, folders[job], signals, f"{folders[job].name}: ")
                 loops[job] = stack.enter_context(loop)
         try:
             yield loops
@@ -48,17 +49,17 @@ def side_by_side(configs, folders, source, heldout=None):
             raise Stopped(f"stopped by {signals.name}; all is saved. The same command goes on.")
 
 
-def advance(configs, folders, source, turns, heldout=None):
+def advance(runs, folders, turns):
     """Trains runs to their ends in so many turns. Returns {folder name: message} of those that diverged.
 
     Args:
-      configs, folders: {job: config.Config}, {job: pathlib.Path of its run folder}. source, heldout: see `side_by_side`.
+      runs, folders: {job: config.Prepared}, {job: pathlib.Path of its run folder}.
 
     Raises:
       Stopped: a signal came, or the disk is full.
     """
     diverged = {}
-    with side_by_side(configs, folders, source, heldout) as loops:
+    with side_by_side(runs, folders) as loops:
         for turn in range(1, turns + 1):
             for job, loop in loops.items():
                 if folders[job].name not in diverged:
@@ -73,16 +74,16 @@ def advance(configs, folders, source, turns, heldout=None):
     return diverged
 
 
-def measure_pace(configs, folder, source, n_steps):
+def measure_pace(runs, folder, n_steps):
     """{system: time of a step, that of the slowest being 1}: medians of ratios within turns, every system once per turn.
 
     Args:
-      configs: {system: config.Config}; their steps, if fewer than are measured, and their cadences do not count.
+      runs: {system: config.Prepared}; their steps, if fewer than are measured, and their cadences do not count.
       folder: where the runs lie meanwhile. n_steps: of each system in a turn.
     """
     shutil.rmtree(folder, ignore_errors=True)
     times = []
-    with side_by_side(*_short(configs, folder, n_steps), source) as loops:
+    with side_by_side(*_short(runs, folder, n_steps)) as loops:
         for turn in range(1, PACE_TURNS + 1):
             times.append([])
             for loop in loops.values():
@@ -92,13 +93,14 @@ def measure_pace(configs, folder, source, n_steps):
     shutil.rmtree(folder)
     times = np.array(times[1:])
     slowest = np.median(times, 0).argmax()
-    return dict(zip(configs, np.median(times / times[:, [slowest]], 0).tolist(), strict=True))
+    return dict(zip(runs, np.median(times / times[:, [slowest]], 0).tolist(), strict=True))
 
 
-def _short(configs, folder, n_steps):
-    """({system: config that reaches neither its end nor a cadence while it is measured}, {system: its folder})."""
+def _short(runs, folder, n_steps):
+    """({system: run that reaches neither its end nor a cadence while it is measured}, {system: its folder})."""
     out = {}
-    for system, config in configs.items():
+    for system, prepared in runs.items():
+        config = prepared.config
         length = max(config.run.steps, PACE_TURNS * n_steps + 1)
         run = dataclasses.replace(
             config.run,
@@ -109,13 +111,13 @@ def _short(configs, folder, n_steps):
             eval_every=0,
         )
         run = dataclasses.replace(
-            run, steps_per_dispatch=min(training_loop.per_dispatch(run), n_steps)
+            run, steps_per_dispatch=min(steps_per_dispatch(run), n_steps)
         )  # so that all turns have some
-        out[system] = dataclasses.replace(config, run=run)
-    return out, {system: folder / system for system in configs}
+        out[system] = configs.prepare(dataclasses.replace(config, run=run), prepared.train)
+    return out, {system: folder / system for system in runs}
 
 
-def pace(root, configs, source, n_steps):
+def pace(root, runs, n_steps):
     """`measure_pace`, once: kept in pace.json of the study's folder, so that a study which goes on is the same one.
 
     Raises:
@@ -123,10 +125,10 @@ def pace(root, configs, source, n_steps):
     """
     path = root / "pace.json"
     if not path.exists():
-        found = measure_pace(configs, root / "pace", source, n_steps)
+        found = measure_pace(runs, root / "pace", n_steps)
         cache.write_atomic(path, json.dumps(found, indent=1) + "\n")
     try:
-        return {system: float(json.loads(path.read_text())[system]) for system in configs}
+        return {system: float(json.loads(path.read_text())[system]) for system in runs}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); delete the study's folder, or use another --workdir."

@@ -6,11 +6,11 @@ from gan_jax import cache, config
 from gan_jax.errors import InputError
 
 
-def keep(root, configs, flags=None):
+def keep(root, runs, flags=None):
     """Writes study.json into a new study's folder; compares it with that of one that goes on.
 
     Args:
-      root: pathlib.Path of the study. configs: {name: config.Config} of its kinds of runs, without what differs between runs.
+      root: pathlib.Path of the study. runs: {name: config.Prepared} of its kinds of runs, without what differs between runs.
       flags: {flag: value} of further settings that numbers depend on.
 
     Raises:
@@ -19,7 +19,13 @@ def keep(root, configs, flags=None):
     flags, path = flags or {}, root / "study.json"
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
-        described = {"configs": {name: c.to_dict() for name, c in configs.items()}, "flags": flags}
+        described = {
+            "configs": {
+                name: {**one.config.to_dict(), "source": one.dataset_info}
+                for name, one in runs.items()
+            },
+            "flags": flags,
+        }
         cache.write_atomic(path, json.dumps(described, indent=1) + "\n")
         return
     try:
@@ -29,11 +35,9 @@ def keep(root, configs, flags=None):
             for k, v in flags.items()
             if stored["flags"][k] != v
         ]
-        known = {} if changed else configs  # other flags may mean other kinds of runs
+        known = {} if changed else runs  # other flags may mean other kinds of runs
         changed += [
-            d
-            for name, c in known.items()
-            for d in config.differences(config.from_dict(stored["configs"][name]), c)
+            d for name, one in known.items() for d in _differences(stored["configs"][name], one)
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -43,3 +47,11 @@ def keep(root, configs, flags=None):
         raise InputError(
             f"The study in {root} was made with {changed[0]}; use another --workdir, or delete that folder."
         )
+
+
+def _differences(stored, prepared):
+    """What differs between a run that study.json describes and one that is prepared now."""
+    changed = config.differences(config.from_dict(stored), prepared.config)
+    if any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in changed):
+        return changed
+    return changed + config.data_difference(stored["source"], prepared.dataset_info)

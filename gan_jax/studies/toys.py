@@ -115,8 +115,8 @@ class Study(command_line.Command):
 GROUPS = (Study(),)
 
 
-def build_config(study, system, toy, source):
-    """config.Config of one run."""
+def prepare(study, system, toy, source):
+    """config.Prepared of one run."""
     import jax
 
     from gan_jax import config, methods
@@ -133,26 +133,19 @@ def build_config(study, system, toy, source):
         save_every=max(study.steps // 4, 1),
         steps_per_dispatch=min(cadence, 50),
     )
-    found = config.Config(
-        method,
-        method,
-        run,
-        methods.TABLE[method].Settings(**{"ema": 0.0, **hp}),
-        config.describe(source),
-    )
-    config.validate_settings(run, found.hp, len(jax.devices()))
-    config.validate_method(found)
-    return found
+    settings = methods.TABLE[method].Settings(**{"ema": 0.0, **hp})
+    config.validate_settings(run, settings, len(jax.devices()))
+    return config.prepare(config.Config(method, method, run, settings), source)
 
 
-def train(config, folder, source):
+def train(prepared, folder):
     """Trains a run unless it is finished."""
     from gan_jax.rundir import run_folder
     from gan_jax.training import training_loop
 
     with run_folder.lock_run(folder):
-        if run_folder.prepare_folder(folder, config) != run_folder.FINISHED:
-            training_loop.train(config, folder, source)
+        if run_folder.prepare_folder(folder, prepared) != run_folder.RunStatus.FINISHED:
+            training_loop.train(prepared, folder)
 
 
 def score(study, folder, source):
@@ -223,7 +216,7 @@ def run(argv):
         made = [real]
         for system in systems:
             folder = root / toy / system
-            train(build_config(study, system, toy, source), folder, source)
+            train(prepare(study, system, toy, source), folder)
             records[toy][system], drawn = score(study, folder, source)
             made.append(drawn)
         rows.append([point_plots.picture(drawn, source.images, source.name) for drawn in made])

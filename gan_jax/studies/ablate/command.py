@@ -33,7 +33,7 @@ import sys
 import tempfile
 
 from gan_jax.commands import command_line
-from gan_jax.commands.train import WAYS, configure, find_preset, open_data, settings_groups
+from gan_jax.commands.train import MEMBERS_BY, configure, find_preset, settings_groups
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -62,7 +62,7 @@ class Sweep(command_line.Command):
     )
     jobs: int = setting(1, "runs at a time; they share the cores, and the GPUs, equally", low=1)
     members_by: str = setting("", "the seeds of a configuration in one process, as members of one program or in turn; "
-                              "empty: a process each", choices=("", *WAYS))  # fmt: skip
+                              "empty: a process each", choices=("", *MEMBERS_BY))  # fmt: skip
     slurm: str = setting("", "run as SLURM jobs, --jobs at a time: parameters of submitit with commas, timeout_min=600,... "
                              "(extra: sweep)")  # fmt: skip
     evaluate: bool = setting(True, "score finished runs with experiments.evaluate and compare them")
@@ -146,11 +146,14 @@ def command(experiment, words):
 
 def examine(experiment, words, scoring):
     """({flag: value} of all settings, "") of a run that can be made, and scored where scoring is not None; (None, why not)."""
+    from gan_jax.config import prepare
     from gan_jax.metrics import evaluate, features, memorization
+    from gan_jax.rundir import run_folder
 
     try:
-        training, workdir, unopened, _ = configure(experiment, words)
-        _, config, source, _ = open_data(workdir, unopened, training.restart)
+        training, workdir, config, _ = configure(experiment, words)
+        run_folder.status(workdir, config, training.restart)
+        source = prepare(config).train
         if scoring:
             memorization.check(scoring.neighbours, "neighbours")
         if scoring and not source.points:
@@ -359,7 +362,7 @@ def foretell(flags, book, found):
 
 def preview(flags, book):
     """Prints what would be done."""
-    from gan_jax.training import training_loop as training
+    from gan_jax.training.signals import Signals
 
     for trial in book.plan.trials:
         print(
@@ -370,7 +373,7 @@ def preview(flags, book):
     if flags.estimate and flags.slurm:
         print("No estimate: measure on a machine of the cluster, by this command without --slurm.")
     elif flags.estimate and book.left():
-        with training.Signals() as signals:
+        with Signals() as signals:
             found = measure(flags, book, signals)
         print("\n".join(foretell(flags, book, found)))
     print(
@@ -409,7 +412,7 @@ def carry_out(flags, scoring, plan, root):
     from gan_jax import cache
     from gan_jax.studies import jobs
     from gan_jax.studies.ablate import results as books
-    from gan_jax.training import training_loop as training
+    from gan_jax.training.signals import Signals
 
     launch = jobs.cluster(flags.slurm, root / "slurm") if flags.slurm else jobs.local(flags.jobs)
     book = books.Book(root, plan)
@@ -417,7 +420,7 @@ def carry_out(flags, scoring, plan, root):
     book.write()
     for name, why in plan.refused.items():
         print(f"{name}: refused. {why}", file=sys.stderr, flush=True)
-    with training.Signals() as signals:
+    with Signals() as signals:
         train(flags, book, launch, signals)
         if flags.evaluate:
             score(flags, scoring, book, launch, signals)

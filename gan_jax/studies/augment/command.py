@@ -150,7 +150,7 @@ def read(argv):
     experiment = train.find_preset("augment", Study(), argv)
     groups = [Study(), *train.settings_groups(experiment)[1:]]
     (study, run, hp), values = command_line.parse(__doc__, "experiments.augment", groups, argv)
-    classifier_augment.check(study.ordinary)
+    classifier_augment.check_names(study.ordinary)
     ratios = numbers(study.ratios, "ratios", 0, 100)
     if not (ratios or study.rare):
         raise InputError(
@@ -160,7 +160,7 @@ def read(argv):
         raise InputError(
             f"--both_ratio={study.both_ratio:g} is above every ratio; use {ratios[-1]:g} or less."
         )
-    run = dataclasses.replace(run, data=datasets.absolute(run.data))
+    run = dataclasses.replace(run, data=datasets.absolute_spec(run.data))
     root = command_line.workdir_of(study.workdir, values, "augment")
     return Setup(study, experiment, run, hp, root, shares_of(study.fractions), tuple(ratios))
 
@@ -170,13 +170,20 @@ def data_of(setup, share):
     return setup.run.data if share == 1 else f"shard:1/{share}/{setup.run.seed}:{setup.run.data}"
 
 
-def build_config(setup, source):
-    """config.Config of the GAN of a training Source."""
+def prepare(setup, source):
+    """config.Prepared of the GAN of a training Source."""
     from gan_jax import config
 
     name = setup.experiment
     run = dataclasses.replace(setup.run, data=source.name)
-    return config.Config(name, presets.TABLE[name].method, run, setup.hp, config.describe(source))
+    return config.prepare(config.Config(name, presets.TABLE[name].method, run, setup.hp), source)
+
+
+def data_options(run):
+    """How the data of a run are read."""
+    from gan_jax.data import datasets
+
+    return datasets.DataOptions(run.size, run.crop, run.labels, run.skip_bad_images)
 
 
 def open_data(setup):
@@ -197,7 +204,7 @@ def open_data(setup):
             "--eval_every and --tensorboard are not for this study; see experiments.evaluate for its GANs."
         )
     config.validate_settings(run, setup.hp, len(jax.devices()))
-    whole = datasets.load(run.data, datasets.view(run))
+    whole = datasets.load(run.data, data_options(run))
     if whole.labels is None or len(whole.classes) < 2 or (whole.labels < 0).any():
         raise InputError(
             f"--data={whole.name} has images without a class, or no two classes; label all, or use other data."
@@ -220,11 +227,7 @@ def open_data(setup):
 
 def check_gan(setup, whole):
     """Refuses settings of the GAN, and a GAN that cannot be asked for a class. Raises InputError."""
-    from gan_jax import config
-
-    found = build_config(setup, whole)
-    config.validate_method(found)
-    if found.build().conditioning.what != "class":
+    if prepare(setup, whole).method.conditioning.what != "class":
         name = setup.study.experiment
         raise InputError(
             f"--experiment={name} makes images of no class; use acgan or cgan, or add --condition=labels if it has that."
@@ -235,7 +238,7 @@ def load_test(setup, whole):
     """Source of the labelled test images. Raises InputError: there are none."""
     from gan_jax.data import datasets
 
-    heldout = datasets.load_heldout(whole, datasets.view(setup.run))
+    heldout = datasets.load_heldout(whole, data_options(setup.run))
     if heldout is None or heldout.labels is None or (heldout.labels < 0).all():
         raise InputError(
             f"--data={whole.name} has no labelled test images; use data with a test split."
@@ -248,7 +251,7 @@ def part_of(setup, share, whole):
     """The Source of one share of the labels. Raises InputError: it lacks a class."""
     from gan_jax.data import datasets
 
-    part = whole if share == 1 else datasets.load(data_of(setup, share), datasets.view(setup.run))
+    part = whole if share == 1 else datasets.load(data_of(setup, share), data_options(setup.run))
     counts = np.bincount(part.labels, minlength=len(part.classes))
     if not counts.all():
         lost = part.classes[int(np.argmin(counts))]
@@ -294,7 +297,7 @@ def keep_settings(setup, whole):
     flags = {
         name: value for name, value in dataclasses.asdict(setup.study).items() if name not in FREE
     }
-    study_settings.keep(setup.root, {"gan": build_config(setup, whole)}, flags)
+    study_settings.keep(setup.root, {"gan": prepare(setup, whole)}, flags)
 
 
 def load_judge(setup, whole, heldout):
@@ -328,11 +331,11 @@ def make_images(setup, share, part, heldout, judge):
         return
     counts = np.bincount(part.labels, minlength=len(part.classes)).tolist()
     record = {"n_real": len(part.images), "counts": counts}
-    config = build_config(setup, part)
+    prepared = prepare(setup, part)
     print(
-        f"1 of {share}: GAN of {len(part.images):,} images, {config.run.steps:,} steps", flush=True
+        f"1 of {share}: GAN of {len(part.images):,} images, {setup.run.steps:,} steps", flush=True
     )
-    if diverged := interleaved.advance({"gan": config}, {"gan": folder / "gan"}, part, 1):
+    if diverged := interleaved.advance({"gan": prepared}, {"gan": folder / "gan"}, 1):
         record["failed"] = diverged["gan"]
     else:
         trained = run_folder.load(folder / "gan")
@@ -410,7 +413,10 @@ def class_head(trained):
     method, vs = trained.method, trained.state.vars()
     ctx = make_context(method)
     told = lambda *inputs: apply_net(ctx, vs, "disc", *inputs, train=False)[0]
-    if "disc" not in method.nets or jax.eval_shape(told, *method.example_inputs["disc"]).classes is None:
+    if (
+        "disc" not in method.nets
+        or jax.eval_shape(told, *method.example_inputs["disc"]).classes is None
+    ):
         return None
 
     @jax.jit

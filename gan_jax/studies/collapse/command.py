@@ -172,24 +172,26 @@ def hyperparameters(system, shared, points=False):
     )
 
 
-def build_config(setup, system, **changes):
-    """config.Config of one run of a system. changes: of the Run."""
+def prepare(setup, system, **changes):
+    """config.Prepared of one run of a system. changes: of the Run."""
     from gan_jax import config
 
     found, run = SYSTEMS[system], dataclasses.replace(setup.run, **changes)
     hp = hyperparameters(system, setup.shared, setup.source.points)
-    return config.Config(found.experiment, found.method, run, hp, config.describe(setup.source))
+    return config.prepare(
+        config.Config(found.experiment, found.method, run, hp), setup.source, setup.heldout
+    )
 
 
 def run_pace(setup):
     """{system: time of its step, the slowest's being 1}, once measured. Raises InputError: the study has other settings."""
     from gan_jax.studies import study_settings
 
-    configs = {s: build_config(setup, s, seed=0) for s in setup.systems}  # for any seeds
+    runs = {s: prepare(setup, s, seed=0) for s in setup.systems}  # for any seeds
     study_settings.keep(
-        setup.root, configs, {"systems": ",".join(setup.systems), "curve": setup.study.curve}
+        setup.root, runs, {"systems": ",".join(setup.systems), "curve": setup.study.curve}
     )
-    return interleaved.pace(setup.root, configs, setup.source, setup.study.pace_steps)
+    return interleaved.pace(setup.root, runs, setup.study.pace_steps)
 
 
 def train(setup, jobs):
@@ -198,8 +200,8 @@ def train(setup, jobs):
     folders = {job: [setup.root / f"{'_'.join(job)}_{seed}" for seed in numbers] for job in jobs}
     diverged = {}
     for i, seed in enumerate(numbers):
-        configs = {
-            job: build_config(
+        runs = {
+            job: prepare(
                 setup,
                 job[1],
                 seed=seed,
@@ -209,7 +211,7 @@ def train(setup, jobs):
             for job, steps in jobs.items()
         }
         places = {job: paths[i] for job, paths in folders.items()}
-        diverged |= interleaved.advance(configs, places, setup.source, study.turns, setup.heldout)
+        diverged |= interleaved.advance(runs, places, study.turns)
     return folders, diverged
 
 
@@ -261,15 +263,16 @@ def open_data(study, run, shared, root):
     check_flags(study, run, shared, points)
     for system in systems:
         config.validate_settings(run, hyperparameters(system, shared, points), len(jax.devices()))
-    source = datasets.load(run.data, datasets.view(run))
-    heldout = datasets.load_heldout(source, datasets.view(run))
+    options = datasets.DataOptions(run.size, run.crop, run.labels, run.skip_bad_images)
+    source = datasets.load(run.data, options)
+    heldout = datasets.load_heldout(source, options)
     collapse.check(
         source,
         {"n_images": study.n_images} | ({"eval_images": run.eval_images} if study.curve else {}),
     )
     setup = Setup(study, run, shared, systems, root, source, heldout)
     for system in systems:
-        config.validate_method(build_config(setup, system))
+        prepare(setup, system)
     return setup
 
 
@@ -283,7 +286,7 @@ def run(argv):
         __doc__, "experiments.collapse", GROUPS, argv
     )
     base = dataclasses.replace(
-        base, data=datasets.absolute(base.data), resident_gib=_share_of_memory(study, base)
+        base, data=datasets.absolute_spec(base.data), resident_gib=_share_of_memory(study, base)
     )
     setup = open_data(
         study, base, shared, command_line.workdir_of(study.workdir, values, "collapse")

@@ -64,7 +64,7 @@ class Study(command_line.Command):
     members_by: str = setting(
         "turns",
         "nodes of an ensemble one after another, or as members of one program",
-        choices=train.WAYS,
+        choices=train.MEMBERS_BY,
     )
     slurm: str = setting("", "run the nodes as SLURM jobs, --jobs at a time: parameters of submitit with commas, "
                          "timeout_min=600,... (extra: sweep)")  # fmt: skip
@@ -149,15 +149,24 @@ def data_of(node, run):
     return f"shard:{node.number}/{node.of}/{1000 * run.seed + node.repeat}:{run.data}"
 
 
-def build_config(setup, node, source):
-    """config.Config of a node's GAN, trained for --epochs passes over its part."""
+def prepare(setup, node):
+    """config.Prepared of a node's GAN, trained for --epochs passes over its part."""
     from gan_jax import config
+    from gan_jax.data import datasets
 
-    steps = -(-setup.study.epochs * len(source.images) // setup.run.batch)
-    run = dataclasses.replace(
-        setup.run, data=source.name, steps=steps, seed=seeds_of(node, setup.run.seed)[0]
-    )
-    return config.Config(METHOD, METHOD, run, setup.hp, config.describe(source))
+    seed = seeds_of(node, setup.run.seed)[0]
+    run = dataclasses.replace(setup.run, data=data_of(node, setup.run), seed=seed)
+    shard = datasets.load(run.data, data_options(run))
+    steps = -(-setup.study.epochs * len(shard.images) // run.batch)
+    run = dataclasses.replace(run, steps=steps)
+    return config.prepare(config.Config(METHOD, METHOD, run, setup.hp), shard)
+
+
+def data_options(run):
+    """How the data of a run are read."""
+    from gan_jax.data import datasets
+
+    return datasets.DataOptions(run.size, run.crop, run.labels, run.skip_bad_images)
 
 
 def recipe(study, seed):
@@ -177,17 +186,17 @@ def make_node(setup, node, heldout, central):
       heldout: Source of the test images. central: Extractor of the classifier of all training images.
     """
     from gan_jax import cache
-    from gan_jax.data import datasets
     from gan_jax.rundir import log, run_folder
 
     folder = node.folder(setup.root)
     if (folder / "node.json").exists():
         return
     with run_folder.lock_run(folder):
-        source = datasets.load(data_of(node, setup.run), datasets.view(setup.run))
+        prepared = prepare(setup, node)
+        source = prepared.train
         record = {"n_shard": len(source.images)}
         try:
-            train_gan(build_config(setup, node, source), folder, source, f"{node}: ")
+            train_gan(prepared, folder, f"{node}: ")
             record |= classify(setup, node, source, heldout, central)
             record["train_s"] = log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
             record["together"] = (
@@ -202,16 +211,17 @@ def make_node(setup, node, heldout, central):
         )
 
 
-def train_gan(config, folder, source, name):
+def train_gan(prepared, folder, name):
     """Trains a node's GAN unless it is finished."""
     from gan_jax.rundir import run_folder
     from gan_jax.training import training_loop
+    from gan_jax.training.signals import Signals
 
-    if run_folder.prepare_folder(folder, config) == run_folder.FINISHED:
+    if run_folder.prepare_folder(folder, prepared) == run_folder.RunStatus.FINISHED:
         return
-    with training_loop.Signals() as signals:
-        with training_loop.Loop(config, folder, source, None, signals, name) as loop:
-            loop.advance(config.run.steps)
+    with Signals() as signals:
+        with training_loop.Loop(prepared, folder, signals, name) as loop:
+            loop.advance(loop.run.steps)
             loop.finish()
         if signals.name:  # at the very end of the run
             raise Stopped(
@@ -221,24 +231,14 @@ def train_gan(config, folder, source, name):
 
 def train_together(setup, nodes):
     """Trains the GANs of one ensemble's nodes as members of one program; those that diverge are left to `make_node`."""
-    from gan_jax.data import datasets
     from gan_jax.training import multi_seed
 
-    shards = [datasets.load(data_of(node, setup.run), datasets.view(setup.run)) for node in nodes]
-    configs = [
-        build_config(setup, node, source) for node, source in zip(nodes, shards, strict=True)
-    ]
-    for steps in sorted(
-        {config.run.steps for config in configs}
-    ):  # parts may differ by a few images
-        alike = [i for i, config in enumerate(configs) if config.run.steps == steps]
-        picked, folders = (
-            [found[i] for i in alike]
-            for found in (configs, [node.folder(setup.root) for node in nodes])
-        )
-        multi_seed.train_all(
-            picked, folders, [shards[i] for i in alike], [None] * len(alike), setup.study.members_by
-        )
+    runs = {node: prepare(setup, node) for node in nodes}
+    # Parts may differ by a few images, and so in length.
+    for steps in sorted({one.config.run.steps for one in runs.values()}):
+        alike = {node: one for node, one in runs.items() if one.config.run.steps == steps}
+        folders = [node.folder(setup.root) for node in alike]
+        multi_seed.train_all(list(alike.values()), folders, setup.study.members_by)
 
 
 def synthesise(folder, n, seed):
@@ -250,7 +250,11 @@ def synthesise(folder, n, seed):
 
     trained, key = run_folder.load(folder), jax.random.key(seed)
     made = sampling.build_sampler(trained.method)(trained.state.vars(ema=True), key, n)
-    return made, sampling.drawn_conditions(trained.method, key, n), len(trained.method.conditioning.names)
+    return (
+        made,
+        sampling.drawn_conditions(trained.method, key, n),
+        len(trained.method.conditioning.names),
+    )
 
 
 def classify(setup, node, source, heldout, central):
@@ -304,7 +308,7 @@ def keep_settings(setup, source):
     }
     study_settings.keep(
         setup.root,
-        {METHOD: config.Config(METHOD, METHOD, setup.run, setup.hp, config.describe(source))},
+        {METHOD: config.prepare(config.Config(METHOD, METHOD, setup.run, setup.hp), source)},
         flags,
     )
 
@@ -326,8 +330,8 @@ def open_data(setup, nodes):
             "--steps, --eval_every and --tensorboard are not for this study; use --epochs for the length."
         )
     config.validate_settings(run, setup.hp, len(jax.devices()))
-    source = datasets.load(run.data, datasets.view(run))
-    config.validate_method(config.Config(METHOD, METHOD, run, setup.hp, config.describe(source)))
+    source = datasets.load(run.data, data_options(run))
+    config.prepare(config.Config(METHOD, METHOD, run, setup.hp), source)
     if source.labels is None or len(np.unique(source.labels[source.labels >= 0])) < 2:
         raise InputError(
             f"--data={source.name} has no two classes, so there is nothing to vote on; use labelled images."
@@ -338,7 +342,7 @@ def open_data(setup, nodes):
         raise InputError(
             f"--data={source.name} has a class of {least} images, too few for {most} nodes; use fewer nodes."
         )
-    heldout = datasets.load_heldout(source, datasets.view(run))
+    heldout = datasets.load_heldout(source, data_options(run))
     if heldout is None or heldout.labels is None or (heldout.labels < 0).all():
         raise InputError(
             f"--data={source.name} has no labelled test images to vote on; use data with a test split."
@@ -369,7 +373,7 @@ def words_of(argv, node):
 def in_processes(setup, nodes, argv):
     """Makes nodes as processes or jobs of a cluster, --jobs at a time; what each says is in logs. Raises Stopped."""
     from gan_jax.studies import jobs
-    from gan_jax.training import training_loop
+    from gan_jax.training.signals import Signals
 
     study, logs = setup.study, setup.root / "logs"
     # Not pinned: a node has the same numbers beside others, alone, and made by hand.
@@ -392,7 +396,7 @@ def in_processes(setup, nodes, argv):
     def ended(job, end):
         print(f"{names[job.name]}: {jobs.status(end.code)}. {end.reason}".rstrip(), flush=True)
 
-    with training_loop.Signals() as signals:
+    with Signals() as signals:
         began = lambda job: print(f"{names[job.name]}: started", flush=True)
         jobs.run(work, study.jobs, launch, logs, signals, began, ended)
 
@@ -428,8 +432,10 @@ def run(argv):
     from gan_jax.training import multi_seed
 
     (study, base, hp), values = command_line.parse(__doc__, "experiments.ensemble", GROUPS, argv)
-    study = dataclasses.replace(study, members_by=multi_seed.way(study.members_by, base))
-    base = dataclasses.replace(base, data=datasets.absolute(base.data))
+    study = dataclasses.replace(
+        study, members_by=multi_seed.choose_execution(study.members_by, base)
+    )
+    base = dataclasses.replace(base, data=datasets.absolute_spec(base.data))
     setup = Setup(study, base, hp, command_line.workdir_of(study.workdir, values, "ensemble"))
     if study.members_by != "turns" and (study.jobs > 1 or study.slurm or study.node):
         raise InputError(

@@ -108,8 +108,8 @@ def cadence(system, steps):
     return every - every % dispatch if 0 < dispatch < every else every
 
 
-def build_config(study, system, steps, seed, source=None):
-    """config.Config of one run; without a source it is not to be trained."""
+def build_config(study, system, steps, seed):
+    """config.Config of one run."""
     from gan_jax import config
 
     experiment = SYSTEMS[system].experiment
@@ -135,8 +135,7 @@ def build_config(study, system, steps, seed, source=None):
         devices=study.devices,
         steps_per_dispatch=SYSTEMS[system].dispatch,
     )
-    described = config.describe(source) if source else None
-    return config.Config(experiment, presets.TABLE[experiment].method, run, hp, described)
+    return config.Config(experiment, presets.TABLE[experiment].method, run, hp)
 
 
 def lengths(study):
@@ -198,8 +197,8 @@ def open_data(study):
     }
     for unopened in configs.values():
         config.validate_settings(unopened.run, unopened.hp, len(jax.devices()))
-    view = datasets.view(configs["gan"].run)
-    source = datasets.load(study.data, view)
+    options = configs["gan"].data_options
+    source = datasets.load(study.data, options)
     if (
         source.points
         or source.labels is None
@@ -208,35 +207,38 @@ def open_data(study):
         raise InputError(
             f"--data={source.name} has no images of two classes, so no balance to measure; use labelled images."
         )
-    for system, unopened in configs.items():
-        config.validate_data(unopened.run, source)
-        config.validate_method(build_config(study, system, unopened.run.steps, 0, source))
+    for unopened in configs.values():
+        config.prepare(unopened, source)
     evaluate.check(source, study.n_images, "n_images", SCORED)
-    return source, datasets.load_heldout(source, view)
+    return source, datasets.load_heldout(source, options)
 
 
 def keep_settings(root, study, source):
-    """Keeps the settings in study.json, so that a study that goes on is the same one. Returns {system: config.Config}."""
+    """Keeps the settings in study.json, so that a study that goes on is the same one. Returns {system: config.Prepared}."""
+    from gan_jax import config
     from gan_jax.studies import study_settings as studies
 
-    configs = {
-        system: build_config(study, system, n, 0, source) for system, n in lengths(study).items()
+    runs = {
+        system: config.prepare(build_config(study, system, n, 0), source)
+        for system, n in lengths(study).items()
     }  # for any seeds
-    studies.keep(root, configs, {"n_images": study.n_images})
-    return configs
+    studies.keep(root, runs, {"n_images": study.n_images})
+    return runs
 
 
 def train_all(root, study, source, heldout, jobs):
     """Trains every run. Returns ({job: one folder per seed}, {folder name: message} of those that diverged)."""
+    from gan_jax import config
     from gan_jax.studies import interleaved
 
     folders, diverged = {job: [] for job in jobs}, {}
     for seed in range(study.seed, study.seed + study.seeds):
-        configs = {
-            job: build_config(study, job[1], steps, seed, source) for job, steps in jobs.items()
+        runs = {
+            job: config.prepare(build_config(study, job[1], steps, seed), source, heldout)
+            for job, steps in jobs.items()
         }
         here = {job: root / f"{'_'.join(job)}_{seed}" for job in jobs}
-        diverged |= interleaved.advance(configs, here, source, study.turns, heldout)
+        diverged |= interleaved.advance(runs, here, study.turns)
         for job, folder in here.items():
             folders[job].append(folder)
     return folders, diverged
@@ -313,31 +315,30 @@ def protocol(study):
 
 def run(argv):
     """Command line to tables and page."""
+    from gan_jax.config import prepare
     from gan_jax.data import datasets
     from gan_jax.metrics import features
     from gan_jax.rundir import run_folder
     from gan_jax.studies import interleaved
 
     (study,), values = command_line.parse(__doc__, "experiments.gan_vs_dcgan", GROUPS, argv)
-    study = dataclasses.replace(study, data=datasets.absolute(study.data))
+    study = dataclasses.replace(study, data=datasets.absolute_spec(study.data))
     root = command_line.workdir_of(study.workdir, values, "gan_vs_dcgan")
     source, heldout = open_data(study)
     if study.dry_run:
         configs = {
-            system: build_config(study, system, n, study.seed, source)
+            system: prepare(build_config(study, system, n, study.seed), source).to_dict()
             for system, n in lengths(study).items()
         }
-        print(
-            json.dumps({system: config.to_dict() for system, config in configs.items()}, indent=1)
-        )
+        print(json.dumps(configs, indent=1))
         print(
             "Dry run: nothing was written. The lengths for equal wall time follow from the pace, which is measured first."
         )
         return
     with run_folder.lock_run(root):
-        configs = keep_settings(root, study, source)
+        runs = keep_settings(root, study, source)
         extractor = features.load(source, heldout)
-        jobs = plan(interleaved.pace(root, configs, source, study.pace_steps), lengths(study))
+        jobs = plan(interleaved.pace(root, runs, study.pace_steps), lengths(study))
         folders, diverged = train_all(root, study, source, heldout, jobs)
         write(root, collect(study, folders, diverged, source, heldout, extractor))
 
