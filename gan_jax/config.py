@@ -154,18 +154,18 @@ def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
 
 
 def _validate_keep_best(run):
-    scored = metrics.named(run.eval_scores)
+    scored = metrics.parse_names(run.eval_scores)
     if run.keep_best == "none":
         return
-    if run.keep_best not in metrics.RANKED:
+    if run.keep_best not in metrics.RANKABLE_SCORES:
         raise InputError(
             f"--keep_best={run.keep_best} is no score to go by; use none or one of: "
-            f"{', '.join(metrics.RANKED)}."
+            f"{', '.join(metrics.RANKABLE_SCORES)}."
         )
-    if metrics.owner(run.keep_best) not in scored:
+    if metrics.metric_of(run.keep_best) not in scored:
         raise InputError(
             f"--keep_best={run.keep_best} is not among what is scored in training; add "
-            f"{metrics.owner(run.keep_best)} to --eval_scores={run.eval_scores}."
+            f"{metrics.metric_of(run.keep_best)} to --eval_scores={run.eval_scores}."
         )
     if not run.eval_every:
         raise InputError(
@@ -186,7 +186,7 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
             "leave it out."
         )
     if run.keep_best != "none" and not dataset.classes:
-        if "probs" in metrics.TABLE[metrics.owner(run.keep_best)].needs:
+        if "probs" in metrics.TABLE[metrics.metric_of(run.keep_best)].needs:
             raise InputError(
                 f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; "
                 "use --keep_best=frechet."

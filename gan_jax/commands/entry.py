@@ -6,7 +6,8 @@ import sys
 from gan_jax import presets
 from gan_jax.commands import process
 
-# Commands that train are in presets.TABLE. These have a module with `run(argv)` and a docstring for --help.
+# Commands that train are in presets.TABLE. These have a module with `run(argv)` and a docstring for
+# --help.
 MODULES = {
     "evaluate": "gan_jax.commands.evaluate",
     "compare": "gan_jax.commands.compare",

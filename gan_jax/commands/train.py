@@ -115,7 +115,7 @@ def configure(
         need("tensorboardX", "--tensorboard", "log")
     workdir = workdir_of(command.workdir, values, name)
     configs.validate_settings(run, hp, len(jax.devices()))
-    run = dataclasses.replace(run, data=datasets.absolute(run.data))
+    run = dataclasses.replace(run, data=datasets.absolute_spec(run.data))
     return command, workdir, configs.Config(name, preset.method, run, hp), values
 
 
@@ -226,11 +226,11 @@ def _check_data(config):
     from gan_jax.data import data_check, image_files
 
     options, run = config.data_options, config.run
-    train = data_check.look(run.data, options)
-    test = image_files.attempt(data_check.look, run.data, options, "test")
-    print(data_check.report(run.data, train, test) + "\n", flush=True)
+    train = data_check.inspect_split(run.data, options)
+    test = image_files.attempt(data_check.inspect_split, run.data, options, "test")
+    print(data_check.format_report(run.data, train, test) + "\n", flush=True)
     refusal = train.refusal or image_files.attempt(
-        configs.validate_data, run, data_check.as_source(train, run.data)
+        configs.validate_data, run, data_check.as_dataset(train, run.data)
     )
     unscored = data_check.heldout_refusal(run.data, train, test)
     if refusal or (unscored and run.eval_every):

@@ -1,7 +1,8 @@
 """Random key streams: one enum for every constant that a key is folded with.
 
 A run's randomness is a function of its seed, the step and the minibatch; see `GanState.key` and
-`method.select_minibatch`. Within one loss, sub-streams are told apart by these constants. The integers
+`method.select_minibatch`. Within one loss, sub-streams are told apart by these constants. The
+integers
 are part of every result: changing one changes the numbers of all runs.
 """
 

@@ -1,8 +1,8 @@
 """What an adversarial method is: nets, players with losses, and how its generator is sampled.
 
-Parameters belong to nets, optimizers to players. A player says which nets it trains, with which loss
-and how often; two players may train the same net, each with its own optimizer state. A loss is a pure
-function
+Parameters belong to nets, optimizers to players. A player says which nets it trains, with which
+loss and how often; two players may train the same net, each with its own optimizer state. A loss is
+a pure function
 
     loss(ctx, vs, batch, key) -> (scalar, (vs, metrics))
 
@@ -47,8 +47,8 @@ class Player(NamedTuple):
     # player's first minibatch. False skips the player in this step.
     gate: Callable | None = None
     batch_group: str | None = None  # players of one group get the same minibatches and keys
-    # (ctx, vs, batch, key) -> ((value, rest), vs): a forward pass that all losses of the batch group
-    # begin with, computed once per step; see core.shared_forward.
+    # (ctx, vs, batch, key) -> ((value, rest), vs): a forward pass that all losses of the batch
+    # group begin with, computed once per step; see core.shared_forward.
     shared_forward: Callable | None = None
 
 
@@ -67,7 +67,8 @@ class Method(NamedTuple):
     ema: dict[str, float]  # {net: decay of its averaged copy}
     controls: dict[str, float] = {}  # noqa: RUF012 - never mutated; initial values of what `control` adapts
     control: Callable | None = None  # (controls, metrics, step) -> controls, after every step
-    # True: all players are updated from the same state (Goodfellow et al. 2014), not one after another
+    # True: all players are updated from the same state (Goodfellow et al. 2014), not one after
+    # another
     simultaneous: bool = False
     conditioning: Conditioning = Unconditional()
     dtype: Any = None  # see StepContext
@@ -108,9 +109,9 @@ def apply_net(
       key: random key for nets with dropout.
       **options: further arguments of the net.
 
-    Returns:
-      (output, vs), where vs holds the net's new running statistics if `train`. With ctx.dtype,
-      parameters and inputs are rounded to it, and outputs are float32 again; statistics stay float32.
+    Returns: (output, vs), where vs holds the net's new running statistics if `train`. With
+      ctx.dtype, parameters and inputs are rounded to it, and outputs are float32 again; statistics
+      stay float32.
     """
     module, params = ctx.nets[net].clone(axis=ctx.axis), vs.params[net]
     if ctx.dtype:
@@ -130,9 +131,9 @@ def apply_net(
 def minibatch_slots(method: Method) -> dict[str, tuple[int, int]]:
     """Assign minibatches to batch groups.
 
-    Returns:
-      {group: (index of its first minibatch, number of minibatches)}. A group has as many minibatches
-      as its player with the most repeats; a player without a group is a group of its own name.
+    Returns: {group: (index of its first minibatch, number of minibatches)}. A group has as many
+      minibatches as its player with the most repeats; a player without a group is a group of its
+      own name.
     """
     sizes: dict[str, int] = {}
     for player in method.players:

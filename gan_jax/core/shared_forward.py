@@ -1,8 +1,9 @@
 """A forward pass that several players begin with, computed once per step.
 
-D and G of a step may see the same generated images. XLA's CSE does not merge the two forward passes,
-so the step computes them once, and G's gradient goes back through the stored pass. This saves 8 % of
-a small MGAN step (`--workloads=mgan_mnist` of experiments.benchmarks, with and without).
+D and G of a step may see the same generated images. XLA's CSE does not merge the two forward
+passes, so the step computes them once, and G's gradient goes back through the stored pass. This
+saves 8 % of a small MGAN step (`--workloads=mgan_mnist` of experiments.benchmarks, with and
+without).
 """
 
 from collections.abc import Callable
@@ -30,8 +31,8 @@ def compute(
 ) -> SharedForward | None:
     """Compute the shared forward pass of a step.
 
-    Returns:
-      SharedForward, or None if no player has one, or if its group has one player or several minibatches.
+    Returns: SharedForward, or None if no player has one, or if its group has one player or several
+      minibatches.
     """
     for player in method.players:
         group = player.batch_group

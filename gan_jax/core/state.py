@@ -1,40 +1,42 @@
-"""What training changes: one tree that a checkpoint stores whole."""
+"""The training state: one tree that holds everything that training changes."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import flax
 import jax
 import jax.numpy as jnp
 
+if TYPE_CHECKING:
+    from gan_jax.core.method import Method
+
 
 class Vars(NamedTuple):
-    """Every net's variables. params: {net: tree of float32}; stats: {net: running statistics, {} without any}."""
+    """The variables of all nets."""
 
-    params: dict
-    batch_stats: dict
+    params: dict[str, Any]  # {net: tree of float32}
+    batch_stats: dict[str, Any]  # {net: running statistics; {} without any}
 
 
 @flax.struct.dataclass
 class GanState:
-    """The whole training state; replicated over devices, never stacked.
+    """The whole training state. It is replicated over devices, never stacked."""
 
-    step: int32 [], updates done. key: random key of the run, never advanced. params, stats: as in Vars.
-    opt: {player: optimizer state}. ema: {net: Vars of that net}. controls: {name: scalar}, what a method adapts.
-    bad_step, bad_player: int32 [], the first step and player (index in the method) with a non-finite loss or gradient; -1.
-    """
+    step: jax.Array  # int32 [], steps done
+    key: jax.Array  # random key of the run, never advanced
+    params: dict[str, Any]  # as in Vars
+    batch_stats: dict[str, Any]  # as in Vars
+    opt_state: dict[str, Any]  # {player: optimizer state}
+    ema: dict[str, Vars]  # {net: averaged Vars of that net}
+    controls: dict[str, jax.Array]  # {name: scalar}, what Method.control adapts
+    bad_step: jax.Array  # int32 [], first step with a non-finite loss or gradient; -1: none
+    bad_player: jax.Array  # int32 [], index of its player in Method.players; -1: none
 
-    step: jax.Array
-    key: jax.Array
-    params: dict
-    batch_stats: dict
-    opt_state: dict
-    ema: dict
-    controls: dict
-    bad_step: jax.Array
-    bad_player: jax.Array
+    def vars(self, ema: bool = False) -> Vars:
+        """Return the variables of all nets.
 
-    def vars(self, ema=False):
-        """Vars of all nets; with ema, averaged weights and statistics where the method keeps them."""
+        Args:
+          ema: return averaged weights and statistics of the nets that have them.
+        """
         averaged = self.ema if ema else {}
         return Vars(
             {**self.params, **{n: v.params for n, v in averaged.items()}},
@@ -42,37 +44,42 @@ class GanState:
         )
 
 
-def init(method, key):
-    """A fresh GanState. Pure; `init_jitted` is the quick way to run it.
+def init(method: "Method", key: jax.Array) -> GanState:
+    """Initialise the state of a method. Pure; `init_jitted` is the fast way to run it.
 
     Args:
-      method: step.Method.
-      key: random key; the run's randomness follows from it alone.
+      method: Method.
+      key: random key; all randomness of the run follows from it.
     """
-    params, stats = {}, {}
+    params, batch_stats = {}, {}
     for i, (net, module) in enumerate(method.nets.items()):
-        tree = module.init(jax.random.fold_in(key, i), *method.example_inputs[net], train=False)
-        params[net], stats[net] = tree["params"], tree.get("batch_stats", {})
+        net_key = jax.random.fold_in(key, i)
+        variables = module.init(net_key, *method.example_inputs[net], train=False)
+        params[net] = variables["params"]
+        batch_stats[net] = variables.get("batch_stats", {})
+    averaged = {n: Vars(params[n], batch_stats[n]) for n in method.ema}
     return GanState(
         step=jnp.int32(0),
         key=jax.random.fold_in(key, len(method.nets)),
         params=params,
-        batch_stats=stats,
+        batch_stats=batch_stats,
         opt_state={p.name: p.tx.init({n: params[n] for n in p.nets}) for p in method.players},
-        # Copies: a donated state must not hold one buffer twice.
-        ema=jax.tree.map(jnp.copy, {n: Vars(params[n], stats[n]) for n in method.ema}),
-        controls={k: jnp.asarray(v) for k, v in method.controls.items()},
+        ema=jax.tree.map(jnp.copy, averaged),  # a donated state must not hold a buffer twice
+        controls={name: jnp.asarray(value) for name, value in method.controls.items()},
         bad_step=jnp.int32(-1),
         bad_player=jnp.int32(-1),
     )
 
 
-def init_jitted(method, seed):
-    """init from a seed as one compiled call, without the optimisations that would take longer than they save."""
+def init_jitted(method: "Method", seed: int) -> GanState:
+    """Initialise the state from a seed in one compiled call.
+
+    XLA's optimisations are off: they would take longer than they save.
+    """
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
     return jax.jit(lambda: init(method, jax.random.key(seed)), compiler_options=options)()
 
 
-def state_shapes(method):
-    """The GanState of a method as jax.ShapeDtypeStruct leaves; computes nothing."""
+def state_shapes(method: "Method") -> GanState:
+    """Return the state of a method with jax.ShapeDtypeStruct leaves; computes nothing."""
     return jax.eval_shape(lambda: init(method, jax.random.key(0)))

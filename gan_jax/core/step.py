@@ -36,10 +36,9 @@ def build_step(
       method: Method.
       axis: parallel.AXIS if the step runs inside parallel.pmapped, else None.
 
-    Returns:
-      step(state, batch) -> (state, {"player/term": float32 []}). The batch is a dict of arrays
-      [n_minibatches(method), B, ...]. Any other length is refused, since indexing past the end would
-      clamp silently.
+    Returns: step(state, batch) -> (state, {"player/term": float32 []}). The batch is a dict of
+      arrays [n_minibatches(method), B, ...]. Any other length is refused, since indexing past the
+      end would clamp silently.
 
     Raises:
       ValueError: simultaneous players share a net, or a player trains a net that the method lacks.

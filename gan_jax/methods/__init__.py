@@ -1,5 +1,8 @@
-"""The methods. Each module has Settings, a dataclass, check(settings, shape) and build(settings, shape, steps) ->
-method.Method."""
+"""The methods by name. Adding one is one module here and one entry in TABLE.
+
+Each module has Settings (a dataclass of its flags), check(hp, spec), which refuses settings that
+contradict the data, and build(hp, spec, steps) -> core.method.Method.
+"""
 
 from gan_jax.methods import acgan, colorize, distgan, gan, infogan, mgan
 

@@ -1,28 +1,29 @@
-"""What every method shares: nets and optimizers from settings, noise, what D sees, sampling, and what it refuses."""
+"""What all methods share: settings, nets, noise, D's view of images, penalties, sampling, refusals."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import diffaugment, losses, optimizers, parallel, penalties, priors
-from gan_jax.core.method import apply_net
+from gan_jax.core.keys import KeyStream, fold
+from gan_jax.core.method import Batch, Player, StepContext, apply_net
+from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.nets import conditional, families
+from gan_jax.nets.family import Family
 from gan_jax.nets.layers import INITIALIZERS, Weights
 from gan_jax.settings import setting
 
 
 class DataSpec(NamedTuple):
-    """What nets need to know of the data. size: side in pixels, 1 for points. colors: channels, or coordinates of a point.
-    classes: their names. counts: training images of each class."""
+    """What nets need to know of the data."""
 
-    size: int
-    colors: int
-    classes: tuple = ()
-    counts: tuple = ()
+    size: int  # side in pixels; 1 for points
+    colors: int  # channels; of a point, coordinates
+    classes: tuple[str, ...] = ()  # names of the classes
+    counts: tuple[int, ...] = ()  # training images of each class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Settings(optimizers.Settings):
         "batch", "normalisation in G: batch, or none", choices=("batch", "none")
     )
     disc_norm: str = setting(
-        "batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none")
+        "batch",
+        "normalisation in D: batch, or none as WGAN-GP asks for",
+        choices=("batch", "none"),
     )
     spectral: str = setting(
         "none",
@@ -74,11 +77,11 @@ class Settings(optimizers.Settings):
         1, "discriminator updates per generator update, each with a fresh minibatch", low=1
     )
     balance: bool = setting(
-        False,
-        "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)",
+        False, "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)"
     )
     simultaneous: bool = setting(
-        False, "all players move from the same state, as in Goodfellow et al. 2014, not in turns"
+        False,
+        "all players move from the same state, as in Goodfellow et al. 2014, not in turns",
     )
     ema: float = setting(
         0.999,
@@ -97,7 +100,8 @@ class Settings(optimizers.Settings):
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
     penalty_every: int = setting(
         1,
-        "steps between penalties, whose weight is multiplied by as many; the logged mean has zeros between",
+        "steps between penalties, whose weight is multiplied by as many; "
+        "the logged mean has zeros between",
         low=1,
     )
     penalty_norm: str = setting(
@@ -111,7 +115,9 @@ class Settings(optimizers.Settings):
         choices=("plus", "minus"),
     )
     perturbation: str = setting(
-        "code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered")
+        "code",
+        "DRAGAN's point near a real image (D02, D13)",
+        choices=("code", "gauss", "centered"),
     )
     perturbation_sd: float = setting(
         0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0
@@ -120,7 +126,8 @@ class Settings(optimizers.Settings):
         0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0
     )
     augment: str = setting(
-        "", f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas"
+        "",
+        f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas",
     )
 
 
@@ -135,55 +142,79 @@ class Adversarial(Settings):
     )
 
 
-def family(hp):
-    """The net family that the settings name."""
+def family(hp) -> Family:
+    """Return the net family that the settings name."""
     return (families.TABLE | families.FROM_IMAGES)[hp.net]
 
 
-def weight_options(hp, net):
-    """How a net's weights begin, and whether they are spectrally normalised."""
-    return Weights(hp.init, hp.spectral == "both" or (hp.spectral == "disc" and net == "disc"))
+def weight_options(hp, net: str) -> Weights:
+    """Return the initialiser of a net, and whether it is spectrally normalised."""
+    spectral = hp.spectral == "both" or (hp.spectral == "disc" and net == "disc")
+    return Weights(hp.init, spectral)
 
 
-def build_generator(hp, shape, how="", **options):
-    """The generator that the settings name; how: see nets.conditional, "" for one without a condition."""
-    inner = family(hp).gen(hp, shape, weight_options(hp, "gen"), **options)
-    return (
-        conditional.Gen(inner, how, len(shape.classes), attribute_table(hp, shape), weight_options(hp, "gen"))
-        if how
-        else inner
-    )
+def build_generator(hp, spec: DataSpec, mode: str = "", **options):
+    """Build the generator that the settings name.
+
+    Args:
+      hp: the method's Settings.
+      spec: DataSpec.
+      mode: how it reads a condition, see nets.conditional; "" without one.
+      **options: further arguments of the family's generator.
+    """
+    weights = weight_options(hp, "gen")
+    net = family(hp).gen(hp, spec, weights, **options)
+    if not mode:
+        return net
+    return conditional.Gen(net, mode, len(spec.classes), attribute_table(hp, spec), weights)
 
 
-def build_discriminator(hp, shape, how="", n_classes=0):
-    """The discriminator that the settings name; how: see `build_generator`. n_classes: of its class head; 0: none."""
-    inner = family(hp).disc(hp, shape, weight_options(hp, "disc"), n_classes)
-    return (
-        conditional.Disc(inner, how, len(shape.classes), attribute_table(hp, shape), weight_options(hp, "disc"))
-        if how
-        else inner
-    )
+def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0):
+    """Build the discriminator that the settings name.
+
+    Args:
+      hp, spec, mode: see `build_generator`.
+      n_classes: outputs of its class head; 0: no head.
+    """
+    weights = weight_options(hp, "disc")
+    net = family(hp).disc(hp, spec, weights, n_classes)
+    if not mode:
+        return net
+    return conditional.Disc(net, mode, len(spec.classes), attribute_table(hp, spec), weights)
 
 
-def attribute_table(hp, shape):
-    """Attributes of the classes where the settings condition on them, else ()."""
-    return (
-        conditional.attributes(shape.classes)
-        if getattr(hp, "condition", "") == "attributes"
-        else ()
-    )
+def attribute_table(hp, spec: DataSpec):
+    """Return the attributes of the classes where the settings condition on them, else ()."""
+    if getattr(hp, "condition", "") != "attributes":
+        return ()
+    return conditional.attributes(spec.classes)
 
 
-def example_inputs(hp, shape, *image_nets, gen_y=None, disc_y=None):
-    """Example inputs: noise for the generator, an image for every other net; and conditions where nets take them."""
-    image = jnp.zeros((2, shape.size, shape.size, shape.colors))
-    with_y = lambda x, y: (x,) if y is None else (x, y)
-    out = {net: with_y(image, disc_y if net == "disc" else None) for net in image_nets}
-    return {"gen": with_y(jnp.zeros((2, hp.z_dim)), gen_y)} | out
+def example_inputs(
+    hp,
+    spec: DataSpec,
+    *image_nets: str,
+    gen_y: jax.Array | None = None,
+    disc_y: jax.Array | None = None,
+) -> dict[str, tuple]:
+    """Make the inputs that nets are initialised with.
+
+    Args:
+      hp: the method's Settings.
+      spec: DataSpec.
+      *image_nets: names of the nets that take images; "gen" takes noise.
+      gen_y, disc_y: example conditions of two rows, where the nets take one.
+    """
+    image = jnp.zeros((2, spec.size, spec.size, spec.colors))
+    inputs = {"gen": (jnp.zeros((2, hp.z_dim)),)} | {net: (image,) for net in image_nets}
+    for net, y in (("gen", gen_y), ("disc", disc_y)):
+        if y is not None:
+            inputs[net] = (*inputs[net], y)
+    return inputs
 
 
-def common_fields(hp):
-    """What the settings say about a method.Method whatever its players."""
+def common_fields(hp) -> dict[str, Any]:
+    """Return the fields of a Method that follow from the settings, whatever its players."""
     return {
         "hp": hp,
         "ema": {"gen": hp.ema} if hp.ema else {},
@@ -192,10 +223,11 @@ def common_fields(hp):
     }
 
 
-def balanced(hp, players):
-    """Players with S1's rule between "disc" and "gen", if the settings ask for it: of the two, the one with the larger loss.
+def balance_players(hp, players: tuple[Player, ...]) -> tuple[Player, ...]:
+    """Gate D and G by S1's rule, if the settings ask for it: the one with the larger loss is trained.
 
-    Both losses are those of the state in which the step begins and of one minibatch and noise, which the two then share.
+    Both losses are those of the state in which the step begins, on one minibatch and noise, which D
+    and G then share.
 
     Source: S1, section IV (D19).
     """
@@ -206,116 +238,204 @@ def balanced(hp, players):
     def gate(sign):
         def is_open(ctx, vs, batch, key):
             disc, gen = (loss_of[name](ctx, vs, batch, key)[0] for name in ("disc", "gen"))
-            return ~(
-                sign * (disc - gen) < 0
-            )  # open if undefined: a player that never runs would hide a divergence
+            # Open if undefined: a player that never ran would hide a divergence.
+            return ~(sign * (disc - gen) < 0)
 
         return is_open
 
     gates = {"disc": gate(1), "gen": gate(-1)}
     return tuple(
-        p._replace(gate=gates[p.name], batch_group="both") if p.name in gates else p for p in players
+        p._replace(gate=gates[p.name], batch_group="both") if p.name in gates else p
+        for p in players
     )
 
 
-def sample_noise(ctx, key, n):
-    """Noise for n images of this device: [n, z_dim]."""
+def sample_noise(ctx: StepContext, key: jax.Array, n: int) -> jax.Array:
+    """Draw noise for n images of this device: float32 [n, z_dim]."""
     return parallel.random_rows(ctx, priors.NOISE[ctx.hp.prior], key, (n, ctx.hp.z_dim))
 
 
-def generate(ctx, vs, key, n, y=None, **options):
-    """Images from fresh noise, and vs: [n, H, W, C]. y: condition, if the generator takes one. options: of its call."""
-    # Dropout gets a key of its own; noise keeps the key, so that nets without dropout draw what they always drew.
-    inputs = (sample_noise(ctx, key, n),) if y is None else (sample_noise(ctx, key, n), y)
+def generate(
+    ctx: StepContext, vs: Vars, key: jax.Array, n: int, y: jax.Array | None = None, **options
+) -> tuple[jax.Array, Vars]:
+    """Generate images from fresh noise.
+
+    Args:
+      ctx: StepContext.
+      vs: Vars.
+      key: random key.
+      n: number of images.
+      y: condition [n, ...], if the generator takes one.
+      **options: further arguments of the generator.
+
+    Returns:
+      (images [n, H, W, C], vs).
+    """
+    z = sample_noise(ctx, key, n)
+    inputs = (z,) if y is None else (z, y)
+    # Dropout has a key of its own, so that noise is the same for nets without dropout.
     return apply_net(ctx, vs, "gen", *inputs, key=fold(key, KeyStream.DROPOUT), **options)
 
 
-def apply_discriminator(ctx, vs, key, x, y=None):
-    """D's output for images as it sees them, and vs: augmented, then with input noise, fresh at every call (D16)."""
+def apply_discriminator(
+    ctx: StepContext, vs: Vars, key: jax.Array, x: jax.Array, y: jax.Array | None = None
+):
+    """Apply D to images as it sees them: augmented, then with input noise, fresh at every call (D16).
+
+    Args:
+      ctx: StepContext.
+      vs: Vars.
+      key: random key.
+      x: images [B, H, W, C].
+      y: condition [B, ...], if D takes one.
+
+    Returns:
+      (nets.outputs.DiscOutput, vs).
+    """
     hp = ctx.hp
     if hp.augment:
         x = diffaugment.augment(ctx, fold(key, KeyStream.DIFFAUGMENT), x, hp.augment, hp.pixels)
     if hp.input_noise:
         x = x + hp.input_noise * parallel.random_rows(ctx, jax.random.normal, key, x.shape)
-    return apply_net(ctx, vs, "disc", *((x,) if y is None else (x, y)), key=fold(key, KeyStream.DROPOUT))
+    inputs = (x,) if y is None else (x, y)
+    return apply_net(ctx, vs, "disc", *inputs, key=fold(key, KeyStream.DROPOUT))
 
 
-def penalty(ctx, vs, key, real, fake, y=None):
-    """(the penalty's term in D's loss, the penalty without its weight); at reals without noise or augmentation."""
+def penalty(
+    ctx: StepContext,
+    vs: Vars,
+    key: jax.Array,
+    real: jax.Array,
+    fake: jax.Array,
+    y: jax.Array | None = None,
+) -> tuple[jax.Array, jax.Array]:
+    """Compute the penalty on D, at real images without input noise or augmentation.
+
+    Args:
+      ctx, vs, key, y: see `apply_discriminator`.
+      real, fake: images [B, H, W, C].
+
+    Returns:
+      (its term in D's loss, the penalty without its weight), both [].
+
+    Source: every k-th step with k times the weight: Karras et al. 2020, section 3.1.
+    """
     hp = ctx.hp
-    inputs = () if y is None else (y,)
+    condition = () if y is None else (y,)
 
     def score(x):
-        logit = apply_net(ctx, vs, "disc", x, *inputs, key=fold(key, KeyStream.DROPOUT))[0].logit
-        return logit if logit.ndim == 1 else logit.mean(-1)  # of the patches
+        output, _ = apply_net(ctx, vs, "disc", x, *condition, key=fold(key, KeyStream.DROPOUT))
+        return output.logit if output.logit.ndim == 1 else output.logit.mean(-1)  # over patches
 
-    measure = lambda: penalties.penalty(ctx, score, real, fake, key)
+    def measure():
+        return penalties.penalty(ctx, score, real, fake, key)
+
     weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
     if hp.penalty_every == 1:
         value = measure()
         return weight * value, value
-    # Karras et al. 2020, section 3.1: every k-th step with k times the weight.
-    due = ctx.step % hp.penalty_every == 0
-    value = jax.lax.cond(due, measure, lambda: jnp.float32(0))
+    is_due = ctx.step % hp.penalty_every == 0
+    value = jax.lax.cond(is_due, measure, lambda: jnp.float32(0))
     return weight * hp.penalty_every * value, value
 
 
-def latent(ctx, key, n):
-    """(noise [n, z_dim], None)."""
+def latent(ctx: StepContext, key: jax.Array, n: int):
+    """Draw noise without a condition: (float32 [n, z_dim], None)."""
     return sample_noise(ctx, key, n), None
 
 
-def sample(ctx, vs, z, given, key):
-    """Images [n, H, W, C] of noise z [n, z_dim] and, where the generator takes one, a condition."""
-    inputs = (z,) if given is None else (z, given)
-    return apply_net(ctx, vs, "gen", *inputs, train=ctx.hp.sample_stats == "batch", key=key)[0]
+def sample(ctx: StepContext, vs: Vars, z: jax.Array, condition, key: jax.Array) -> jax.Array:
+    """Generate images [n, H, W, C] from noise [n, z_dim] and, if the generator takes one, a condition."""
+    inputs = (z,) if condition is None else (z, condition)
+    train = ctx.hp.sample_stats == "batch"
+    return apply_net(ctx, vs, "gen", *inputs, train=train, key=key)[0]
 
 
-def refusals(hp, shape):
-    """[(whether it applies, what is wrong and what to do)] for settings that contradict each other or the data."""
-    points, mlp = shape.size == 1, family(hp).points
-    smooth = hp.penalty != "none" or hp.spectral != "none" or hp.clip
+def mean_probabilities(ctx: StepContext, **outputs) -> dict[str, jax.Array]:
+    """Compute {"NAME_prob": mean sigmoid of D's logits} of outputs of D, for the log."""
+    return {
+        f"{name}_prob": parallel.mean(ctx, jax.nn.sigmoid(output.logit))
+        for name, output in outputs.items()
+    }
+
+
+def n_images(batch: Batch) -> int:
+    """Return the images of a minibatch on this device."""
+    return batch["image"].shape[0]
+
+
+def refusals(hp, spec: DataSpec) -> list[tuple[bool, str]]:
+    """List what makes settings contradict each other or the data: (whether it applies, message)."""
+    points, nets = spec.size == 1, family(hp)
+    lipschitz = hp.penalty != "none" or hp.spectral != "none" or hp.clip
+    unconditional = getattr(hp, "condition", "none") == "none"
+    wasserstein = getattr(hp, "loss", "") == "wasserstein"
     return [
-        (points and not mlp, f"--net={hp.net} is for images, and the data are points; use --net=mlp."),
-        (points and bool(hp.augment), "--augment is for images, and the data are points; leave it empty."),
-        (not points and hp.pixels == "linear", "--pixels=linear is for points; images need tanh or sigmoid."),
-        (family(hp).conditions and getattr(hp, "condition", "none") == "none",
-         f"--net={hp.net} reads a condition, and has none here; use another net, or cgan or dcgan with --condition=labels."),
-        (hp.penalty_every > 1 and hp.penalty == "none", f"--penalty_every={hp.penalty_every} needs a --penalty."),
-        (hp.penalty_norm == "batch" and not (points and shape.colors == 1),
-         "--penalty_norm=batch is what Dist-GAN's 1-D toy has (D04), for points of one coordinate; use l2."),
-        (getattr(hp, "loss", "") == "wasserstein" and not smooth,
-         "--loss=wasserstein needs a Lipschitz D; add --penalty=wgan_gp --disc_norm=none, --clip=0.01, or --spectral=disc."),
-    ]  # fmt: skip
+        (
+            points and not nets.supports_points,
+            f"--net={hp.net} is for images, and the data are points; use --net=mlp.",
+        ),
+        (
+            points and bool(hp.augment),
+            "--augment is for images, and the data are points; leave it empty.",
+        ),
+        (
+            not points and hp.pixels == "linear",
+            "--pixels=linear is for points; images need tanh or sigmoid.",
+        ),
+        (
+            nets.reads_condition and unconditional,
+            f"--net={hp.net} reads a condition, and has none here; use another net, or cgan or "
+            "dcgan with --condition=labels.",
+        ),
+        (
+            hp.penalty_every > 1 and hp.penalty == "none",
+            f"--penalty_every={hp.penalty_every} needs a --penalty.",
+        ),
+        (
+            hp.penalty_norm == "batch" and not (points and spec.colors == 1),
+            "--penalty_norm=batch is what Dist-GAN's 1-D toy has (D04), for points of one "
+            "coordinate; use l2.",
+        ),
+        (
+            wasserstein and not lipschitz,
+            "--loss=wasserstein needs a Lipschitz D; add --penalty=wgan_gp --disc_norm=none, "
+            "--clip=0.01, or --spectral=disc.",
+        ),
+    ]
 
 
-def check_condition(hp, shape):
-    """Refuses a condition that the data or the nets do not have. Raises InputError."""
+def check_condition(hp, spec: DataSpec) -> None:
+    """Refuse a condition that the data or the nets do not have.
+
+    Raises:
+      InputError
+    """
     if hp.condition == "none":
         return
-    if len(shape.classes) < 2:
+    if len(spec.classes) < 2:
         raise InputError(
             f"--condition={hp.condition} needs classes, and the data have none; use data with labels."
         )
-    if hp.condition == "attributes" and attribute_table(hp, shape) is None:
+    if hp.condition == "attributes" and attribute_table(hp, spec) is None:
         raise InputError(
-            f"--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; these are "
-            f"{', '.join(shape.classes[:4])}. Use --condition=labels."
+            "--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; "
+            f"these are {', '.join(spec.classes[:4])}. Use --condition=labels."
         )
-    if hp.cond_gen == "batchnorm" and (hp.gen_norm == "none" or family(hp).points):
+    if hp.cond_gen == "batchnorm" and (hp.gen_norm == "none" or family(hp).supports_points):
         raise InputError(
             "--cond_gen=batchnorm needs a generator with BatchNorm; use concat or product."
         )
 
 
-def check(hp, shape):
-    """Refuses settings that contradict each other or the data.
+def check(hp, spec: DataSpec) -> None:
+    """Refuse settings that contradict each other or the data.
 
     Raises:
       InputError
     """
     diffaugment.check(hp.augment)
-    for applies, text in refusals(hp, shape):
+    for applies, message in refusals(hp, spec):
         if applies:
-            raise InputError(text)
-    family(hp).check(shape)
+            raise InputError(message)
+    family(hp).check(spec)

@@ -1,6 +1,8 @@
-"""Colorization: a U-Net turns a gray image into a coloured one, a patch discriminator sees both (S4; Isola et al. 2017).
+"""Colorization: a U-Net turns a gray image into a coloured one; a patch discriminator sees both.
 
 S4 gives the idea without a layer, a loss or a number; what it leaves open is pix2pix's.
+
+Source: S4; Isola et al. 2017.
 """
 
 import dataclasses
@@ -10,10 +12,12 @@ import jax.numpy as jnp
 
 from gan_jax.core import losses, optimizers
 from gan_jax.core.conditioning import ByImage
+from gan_jax.core.method import Batch, Method, Player, StepContext, apply_net
 from gan_jax.core.parallel import mean
-from gan_jax.core.method import Method, Player, apply_net
+from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods import base
+from gan_jax.methods.base import DataSpec
 from gan_jax.nets import layers
 from gan_jax.settings import setting
 
@@ -41,99 +45,104 @@ class Settings(base.Adversarial):
     lambda_l1: float = setting(100.0, "weight of the mean absolute error in G's loss", low=0.0)
     n_down: int = setting(2, "strided layers of D: 2 sees patches of 34 px, 3 of 70", low=1, high=4)
     sample_stats: str = setting(
-        "batch", "BatchNorm statistics and dropout when sampling: batch, as in training; or running averages and none",
+        "batch",
+        "BatchNorm statistics and dropout when sampling: batch, as in training; or running averages "
+        "and none",
         choices=("batch", "running"),
-    )  # fmt: skip
+    )
 
 
-def gray(images):
-    """Luma of colour images: [N, H, W, 3] -> [N, H, W, 1] in the same range."""
+def to_gray(images: jax.Array) -> jax.Array:
+    """Compute the luma of colour images: [N, H, W, 3] -> [N, H, W, 1], in the same range."""
     return (images * jnp.asarray(LUMA)).sum(-1, keepdims=True)
 
 
-def make(ctx, vs, batch, key):
-    """What both losses begin with: ((coloured images, None), vs)."""
+def shared_forward(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
+    """Colour the minibatch, as both losses begin: ((images, None), vs)."""
     if ctx.shared:
         return ctx.shared, vs
-    fake, vs = apply_net(ctx, vs, "gen", gray(batch["image"]), key=jax.random.split(key)[0])
-    return (fake, None), vs
+    gray = to_gray(batch["image"])
+    colored, vs = apply_net(ctx, vs, "gen", gray, key=jax.random.split(key)[0])
+    return (colored, None), vs
 
 
-def disc_loss(ctx, vs, batch, key):
-    """disc_scale (mean loss(D(x, gray)) + mean loss(D(G(gray), gray))) + lambda_p penalty, the means over patches too."""
-    _, kx, kf, kp = jax.random.split(key, 4)
+def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
+    """Compute D's loss on pairs of an image and its gray version.
+
+    disc_scale (mean loss(D(x, gray)) + mean loss(D(G(gray), gray))) + lambda_p penalty; means are
+    over patches too.
+    """
+    _, key_real, key_fake, key_penalty = jax.random.split(key, 4)
     adversarial, x = losses.ADVERSARIAL[ctx.hp.loss], batch["image"]
-    given = gray(x)
-    (fake, _), _ = make(ctx, vs, batch, key)
-    real_out, vs = base.apply_discriminator(ctx, vs, kx, x, given)
-    fake_out, vs = base.apply_discriminator(ctx, vs, kf, fake, given)
-    penalty, value = base.penalty(ctx, vs, kp, x, fake, given)
-    loss = mean(ctx, adversarial.real(real_out.logit)) + mean(ctx, adversarial.fake(fake_out.logit))
-    probs = {
-        "real_prob": mean(ctx, jax.nn.sigmoid(real_out.logit)),
-        "fake_prob": mean(ctx, jax.nn.sigmoid(fake_out.logit)),
-    }
-    return ctx.hp.disc_scale * loss + penalty, (vs, probs | {"penalty": value})
+    gray = to_gray(x)
+    (colored, _), _ = shared_forward(ctx, vs, batch, key)
+    real_out, vs = base.apply_discriminator(ctx, vs, key_real, x, gray)
+    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, gray)
+    penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, colored, gray)
+    on_real = mean(ctx, adversarial.real(real_out.logit))
+    on_fake = mean(ctx, adversarial.fake(fake_out.logit))
+    probabilities = base.mean_probabilities(ctx, real=real_out, fake=fake_out)
+    loss = ctx.hp.disc_scale * (on_real + on_fake) + penalty
+    return loss, (vs, probabilities | {"penalty": penalty_value})
 
 
-def gen_loss(ctx, vs, batch, key):
-    """lambda_gan mean loss(D(G(gray), gray)) + lambda_l1 mean |x - G(gray)| (Isola et al. 2017, eq. 4)."""
-    _, kf = jax.random.split(key)
-    given = gray(batch["image"])
-    (fake, _), vs = make(ctx, vs, batch, key)
-    out, vs = base.apply_discriminator(ctx, vs, kf, fake, given)
-    error = mean(ctx, jnp.abs(batch["image"] - fake))
+def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
+    """Compute lambda_gan mean loss(D(G(gray), gray)) + lambda_l1 mean |x - G(gray)|.
+
+    Source: Isola et al. 2017, eq. 4.
+    """
+    _, key_fake = jax.random.split(key)
+    (colored, _), vs = shared_forward(ctx, vs, batch, key)
+    out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, to_gray(batch["image"]))
+    error = mean(ctx, jnp.abs(batch["image"] - colored))
     adversarial = mean(ctx, losses.ADVERSARIAL[ctx.hp.loss].gen(out.logit))
     return ctx.hp.lambda_gan * adversarial + ctx.hp.lambda_l1 * error, (vs, {"l1": error})
 
 
-def latent(ctx, key, n):
-    """No noise beside dropout: ([n, 0], None); `given` is always the caller's."""
+def latent(ctx: StepContext, key: jax.Array, n: int):
+    """Return no noise, as only dropout is random, and no condition, which the caller chooses."""
     return jnp.zeros((n, 0)), None
 
 
-def sample(ctx, vs, z, given, key):
-    """Coloured images [n, H, W, 3] of the gray ones that `given`, colour images [n, H, W, 3], become."""
-    return apply_net(ctx, vs, "gen", gray(given), train=ctx.hp.sample_stats == "batch", key=key)[0]
+def sample(
+    ctx: StepContext, vs: Vars, z: jax.Array, condition: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Colour the gray versions of colour images: [n, H, W, 3] -> [n, H, W, 3]."""
+    train = ctx.hp.sample_stats == "batch"
+    return apply_net(ctx, vs, "gen", to_gray(condition), train=train, key=key)[0]
 
 
-def check(hp, shape):
-    """Refuses settings that contradict each other or the data. Raises InputError."""
-    if shape.colors != 3:
+def check(hp, spec: DataSpec) -> None:
+    """Refuse settings that contradict each other or the data. Raises InputError."""
+    if spec.colors != 3:
         raise InputError(
-            f"colorize needs colour images, and these have {shape.colors} channel(s); use other --data."
+            f"colorize needs colour images, and these have {spec.colors} channel(s); "
+            "use other --data."
         )
-    base.check(hp, shape)
+    base.check(hp, spec)
     if hp.augment:
         raise InputError("--augment would part the image from its gray version; leave it empty.")
 
 
-def build(hp, shape, steps):
-    """Method for colour images of a base.DataSpec."""
-    image, one = (
-        jnp.zeros((2, shape.size, shape.size, 3)),
-        jnp.zeros((2, shape.size, shape.size, 1)),
-    )
+def build(hp, spec: DataSpec, steps: int) -> Method:
+    """Build the method for colour images."""
+    color = jnp.zeros((2, spec.size, spec.size, 3))
+    gray = jnp.zeros((2, spec.size, spec.size, 1))
+    disc_tx = optimizers.build(hp, "disc", steps * hp.n_disc)
+    gen_tx = optimizers.build(hp, "gen", steps)
     players = (
+        Player("disc", ("disc",), disc_loss, disc_tx, hp.n_disc, batch_group="both"),
         Player(
-            "disc",
-            ("disc",),
-            disc_loss,
-            optimizers.build(hp, "disc", steps * hp.n_disc),
-            hp.n_disc,
-            batch_group="both",
-        ),
-        Player(
-            "gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps), batch_group="both", shared_forward=make
+            "gen", ("gen",), gen_loss, gen_tx, batch_group="both", shared_forward=shared_forward
         ),
     )
     return Method(
-        nets={"gen": base.build_generator(hp, shape), "disc": base.build_discriminator(hp, shape)},
-        example_inputs={"gen": (one,), "disc": (image, one)},
-        players=base.balanced(hp, players),
+        nets={"gen": base.build_generator(hp, spec), "disc": base.build_discriminator(hp, spec)},
+        example_inputs={"gen": (gray,), "disc": (color, gray)},
+        players=base.balance_players(hp, players),
         latent=latent,
         sample=sample,
         steps=steps,
-        conditioning=ByImage(gray),
+        conditioning=ByImage(to_gray),
         **base.common_fields(hp),
     )

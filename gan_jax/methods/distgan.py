@@ -1,7 +1,10 @@
-"""Dist-GAN and Morpho-GAN: an encoder, three players, distance constraints (Tran et al. 2018; S3).
+"""Dist-GAN and Morpho-GAN: an encoder, three players and distance constraints.
 
-Defaults are what Dist-GAN's released code runs with the log loss; Morpho-GAN is the same with hdcgan nets, DRAGAN's penalty
-(weight 10) and noise at D's input. Each step: recon, disc, gen, each with a fresh minibatch and fresh noise.
+Defaults are what Dist-GAN's released code runs with the log loss. Morpho-GAN is the same with
+hdcgan nets, DRAGAN's penalty (weight 10) and noise at D's input. Each step updates recon, disc and
+gen, each with a fresh minibatch and fresh noise.
+
+Source: Tran et al. 2018 (Dist-GAN); Abduazimov and Jo (Morpho-GAN, S3).
 """
 
 import dataclasses
@@ -10,12 +13,14 @@ import math
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, optimizers, penalties
+from gan_jax.core.keys import KeyStream, fold
+from gan_jax.core.method import Batch, Method, Player, StepContext, apply_net
 from gan_jax.core.parallel import mean
-from gan_jax.core.method import Method, Player, apply_net
+from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods import base
+from gan_jax.methods.base import DataSpec
 from gan_jax.nets import layers
 from gan_jax.settings import setting
 
@@ -98,133 +103,152 @@ class Settings(base.Settings):
     )
 
 
-def latent_weight(hp, n_features):
-    """lambda_w: hp's, or sqrt(z_dim / n_features): 0.078125 for 100 dimensions and 16384 features (D09)."""
+def latent_weight(hp, n_features: int) -> float:
+    """Return lambda_w: hp's, or sqrt(z_dim / n_features); 0.078125 for 100 and 16384 (D09)."""
     return hp.lambda_w or math.sqrt(hp.z_dim / n_features)
 
 
 def _bce(ctx, x, rec):
-    """Cross-entropy of pixels in [0, 1]; the margin keeps its slope finite where a sigmoid has rounded to 0 or 1."""
+    """Cross-entropy of pixels in [0, 1]; the margin keeps its slope finite at 0 and 1."""
     p = jnp.clip(rec, 1e-6, 1 - 1e-6)
     return mean(ctx, -x * jnp.log(p) - (1 - x) * jnp.log(1 - p))
 
 
-RECON = {  # reconstruction errors in data space: (ctx, x, rec) -> []
+PIXEL_ERRORS = {  # reconstruction errors in data space: (ctx, x, rec) -> []
     "pixels": lambda ctx, x, rec: mean(ctx, jnp.sum((x - rec) ** 2, axis=(1, 2, 3))),
     "mean_pixels": lambda ctx, x, rec: mean(ctx, (x - rec) ** 2),
     "bce": _bce,
 }
 
 
-def recon_loss(ctx, vs, batch, key):
-    """Reconstruction error and squared latent-data distance; S3 eq. 3 as released (D06, D07).
+def recon_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
+    """Compute the encoder's loss: reconstruction error and squared latent-data distance.
 
-    The distances are differences of means over batch and features, so which code is paired with which noise is immaterial.
+    The distances are differences of means over batch and features, so it does not matter which code
+    is paired with which noise.
+
+    Source: S3 eq. 3, as released (D06, D07).
     """
     hp, x = ctx.hp, batch["image"]
-    z = base.sample_noise(ctx, key, x.shape[0])
-    keys = [jax.random.fold_in(key, i) for i in range(1, 7)]  # for nets with dropout
-    ze, vs = apply_net(ctx, vs, "enc", x, key=keys[0])
-    rec, vs = apply_net(ctx, vs, "gen", ze, key=keys[1])
-    fake, vs = apply_net(ctx, vs, "gen", z, key=keys[2])
+    noise = base.sample_noise(ctx, key, base.n_images(batch))
+    keys = [jax.random.fold_in(key, i) for i in range(1, 7)]  # dropout of the six passes below
+    code, vs = apply_net(ctx, vs, "enc", x, key=keys[0])
+    rec, vs = apply_net(ctx, vs, "gen", code, key=keys[1])
+    fake, vs = apply_net(ctx, vs, "gen", noise, key=keys[2])
     real_f, rec_f, fake_f = (
         apply_net(ctx, vs, "disc", image, key=key)[0].features
         for image, key in zip((x, rec, fake), keys[3:], strict=True)
     )
-    error = (
-        mean(ctx, (real_f - rec_f) ** 2)
-        if hp.recon_space == "features"
-        else RECON[hp.recon_space](ctx, x, rec)
-    )
+    if hp.recon_space == "features":
+        error = mean(ctx, (real_f - rec_f) ** 2)
+    else:
+        error = PIXEL_ERRORS[hp.recon_space](ctx, x, rec)
     if hp.gap_space == "data":
         real_f, rec_f, fake_f = (layers.flatten(image) for image in (x, rec, fake))
-    near = rec_f if hp.gap_from == "rec" else real_f
-    gap = mean(ctx, near - fake_f) - latent_weight(hp, real_f.shape[-1]) * mean(ctx, ze - z)
+    compared = rec_f if hp.gap_from == "rec" else real_f
+    data_distance = mean(ctx, compared - fake_f)
+    latent_distance = latent_weight(hp, real_f.shape[-1]) * mean(ctx, code - noise)
+    gap = data_distance - latent_distance
     return error + hp.lambda_r * gap**2, (vs, {"error": error, "gap": jnp.abs(gap)})
 
 
-def weights(hp, progress):
-    """(real, reconstruction) weights of D's loss: 0.95 and 0.05 until half-way, 1 and 0 from three quarters on (D08)."""
+def disc_weights(hp, progress: jax.Array):
+    """Return the weights of D's terms for reals and for reconstructions.
+
+    On schedule: 0.95 and 0.05 until half-way, 1 and 0 from three quarters on (D08).
+    """
     if hp.disc_weights != "schedule":
         return {"equal": (1.0, 1.0), "half": (0.5, 0.5)}[hp.disc_weights]
     mu = jnp.clip(2 * (0.1 * progress - 0.05), 0.0, 0.05)
     return 0.95 + mu, 0.05 - mu
 
 
-def adversarial_terms(hp, real, rec, fake):
-    """Per-example losses of D for logits of reals, reconstructions (real or fake to D: rec_label) and fakes."""
+def adversarial_terms(hp, real: jax.Array, rec: jax.Array, fake: jax.Array):
+    """Compute D's per-example losses for the logits [B] of reals, reconstructions and fakes.
+
+    Reconstructions count as real or fake by hp.rec_label.
+    """
     form = losses.ADVERSARIAL["ns" if hp.hinge == "off" else "hinge"]
-    score = jax.nn.sigmoid if hp.hinge == "code_prob" else lambda logit: logit
     on_rec = form.real if hp.rec_label == "real" else form.fake
-    return form.real(score(real)), on_rec(score(rec)), form.fake(score(fake))
+    if hp.hinge == "code_prob":
+        real, rec, fake = (jax.nn.sigmoid(logit) for logit in (real, rec, fake))
+    return form.real(real), on_rec(rec), form.fake(fake)
 
 
-def disc_loss(ctx, vs, batch, key):
-    """D's loss with reconstructions as further reals; S3 eqs. 2 and 4 with the penalty's sign corrected (D01, D05)."""
-    kz, kx, kr, kf, kp = jax.random.split(key, 5)
+def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
+    """Compute D's loss, with reconstructions as further reals.
+
+    Source: S3 eqs. 2 and 4, with the penalty's sign corrected (D01, D05).
+    """
+    key_noise, key_real, key_rec, key_fake, key_penalty = jax.random.split(key, 5)
     hp, x = ctx.hp, batch["image"]
-    fake, _ = base.generate(ctx, vs, kz, x.shape[0])
-    code, _ = apply_net(ctx, vs, "enc", x, key=fold(kr, KeyStream.CODE_DROPOUT))
-    rec, _ = apply_net(ctx, vs, "gen", code, key=fold(kr, KeyStream.RECONSTRUCTION_DROPOUT))
-    real_out, vs = base.apply_discriminator(ctx, vs, kx, x)
-    rec_out, vs = base.apply_discriminator(ctx, vs, kr, rec)
-    fake_out, vs = base.apply_discriminator(ctx, vs, kf, fake)
+    fake, _ = base.generate(ctx, vs, key_noise, base.n_images(batch))
+    code, _ = apply_net(ctx, vs, "enc", x, key=fold(key_rec, KeyStream.CODE_DROPOUT))
+    rec_key = fold(key_rec, KeyStream.RECONSTRUCTION_DROPOUT)
+    rec, _ = apply_net(ctx, vs, "gen", code, key=rec_key)
+    real_out, vs = base.apply_discriminator(ctx, vs, key_real, x)
+    rec_out, vs = base.apply_discriminator(ctx, vs, key_rec, rec)
+    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, fake)
     terms = adversarial_terms(hp, real_out.logit, rec_out.logit, fake_out.logit)
-    (w_real, w_rec), (on_real, on_rec, on_fake) = (
-        weights(hp, ctx.progress),
-        (mean(ctx, t) for t in terms),
-    )
-    penalty, value = base.penalty(ctx, vs, kp, x, fake)
+    on_real, on_rec, on_fake = (mean(ctx, term) for term in terms)
+    w_real, w_rec = disc_weights(hp, ctx.progress)
+    penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, fake)
     sign = -1 if hp.hinge.startswith("code") else 1
-    prob = {
-        name: mean(ctx, jax.nn.sigmoid(out.logit))
-        for name, out in [("real_prob", real_out), ("rec_prob", rec_out), ("fake_prob", fake_out)]
-    }
     loss = w_real * on_real + w_rec * on_rec + on_fake + sign * penalty
-    return loss, (vs, {**prob, "penalty": value})
+    probabilities = base.mean_probabilities(ctx, real=real_out, rec=rec_out, fake=fake_out)
+    return loss, (vs, probabilities | {"penalty": penalty_value})
 
 
-def gen_loss(ctx, vs, batch, key):
-    """|mean sigmoid D(x) - mean sigmoid D(G(z))|, S3 eq. 1; saturating and of one sign for the whole batch (D24)."""
-    kz, kx, kf = jax.random.split(key, 3)
-    x = batch["image"]
-    fake, vs = base.generate(ctx, vs, kz, x.shape[0])
-    fake_out, vs = base.apply_discriminator(ctx, vs, kf, fake)
+def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
+    """Compute |mean sigmoid D(x) - mean sigmoid D(G(z))|, or the non-saturating loss.
+
+    It saturates, and has one sign for the whole batch (D24).
+
+    Source: S3 eq. 1.
+    """
+    key_noise, key_real, key_fake = jax.random.split(key, 3)
+    fake, vs = base.generate(ctx, vs, key_noise, base.n_images(batch))
+    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, fake)
     if ctx.hp.gen_loss == "ns":
         return mean(ctx, losses.bce(fake_out.logit, 1.0)), (vs, {})
-    real_out, vs = base.apply_discriminator(ctx, vs, kx, x)
-    gap = mean(ctx, jax.nn.sigmoid(real_out.logit)) - mean(ctx, jax.nn.sigmoid(fake_out.logit))
-    return jnp.abs(gap), (vs, {})
+    real_out, vs = base.apply_discriminator(ctx, vs, key_real, batch["image"])
+    real_score, fake_score = (mean(ctx, jax.nn.sigmoid(out.logit)) for out in (real_out, fake_out))
+    return jnp.abs(real_score - fake_score), (vs, {})
 
 
-def check(hp, shape):
-    """Refuses settings that contradict each other or the data. Raises InputError."""
-    base.check(hp, shape)
+def check(hp, spec: DataSpec) -> None:
+    """Refuse settings that contradict each other or the data. Raises InputError."""
+    base.check(hp, spec)
     if hp.simultaneous and hp.recon_trains == "enc_gen":
         raise InputError(
             "--simultaneous needs players with nets of their own; use --recon_trains=enc."
         )
     if hp.recon_space == "bce" and hp.pixels != "sigmoid":
         raise InputError(
-            f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; use --pixels=sigmoid."
+            f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; "
+            "use --pixels=sigmoid."
         )
 
 
-def build(hp, shape, steps):
-    """Method for images of a base.DataSpec, trained for a number of steps."""
-    enc = base.family(hp).enc(hp, shape, base.weight_options(hp, "enc"))
+def build(hp, spec: DataSpec, steps: int) -> Method:
+    """Build the method for data of a DataSpec, trained for a number of steps."""
     recon_nets = ("enc", "gen") if hp.recon_trains == "enc_gen" else ("enc",)
+    recon_tx = optimizers.build(hp, "recon", steps)
+    disc_tx = optimizers.build(hp, "disc", steps * hp.n_disc)
+    gen_tx = optimizers.build(hp, "gen", steps)
     players = (
-        Player("recon", recon_nets, recon_loss, optimizers.build(hp, "recon", steps)),
-        Player(
-            "disc", ("disc",), disc_loss, optimizers.build(hp, "disc", steps * hp.n_disc), hp.n_disc
-        ),
-        Player("gen", ("gen",), gen_loss, optimizers.build(hp, "gen", steps)),
+        Player("recon", recon_nets, recon_loss, recon_tx),
+        Player("disc", ("disc",), disc_loss, disc_tx, hp.n_disc),
+        Player("gen", ("gen",), gen_loss, gen_tx),
     )
     return Method(
-        nets={"gen": base.build_generator(hp, shape), "disc": base.build_discriminator(hp, shape), "enc": enc},
-        example_inputs=base.example_inputs(hp, shape, "disc", "enc"),
-        players=base.balanced(hp, players),
+        nets={
+            "gen": base.build_generator(hp, spec),
+            "disc": base.build_discriminator(hp, spec),
+            "enc": base.family(hp).enc(hp, spec, base.weight_options(hp, "enc")),
+        },
+        example_inputs=base.example_inputs(hp, spec, "disc", "enc"),
+        players=base.balance_players(hp, players),
         latent=base.latent,
         sample=base.sample,
         steps=steps,

@@ -1,8 +1,11 @@
-"""InfoGAN: part of the noise is a code that D's second head has to find again in the images (Chen et al. 2016; cited by S3).
+"""InfoGAN: part of the noise is a code that D's second head has to recover from the images.
 
-The head gives the logits of a categorical code and the means of continuous ones, uniform in (-1, 1) and taken as normal with
-variance 1. Both players minimise lambda_info times the code's negative log-likelihood, a bound on its mutual information with
-the images (eq. 5 and 6), less its constants.
+The head gives the logits of a categorical code and the means of continuous ones, which are uniform
+in (-1, 1) and modelled as normal with variance 1. Both players minimise lambda_info times the
+code's negative log-likelihood, without its constants: a bound on the mutual information of code and
+images (eqs. 5 and 6).
+
+Source: Chen et al. 2016, which S3 cites.
 """
 
 import dataclasses
@@ -10,12 +13,14 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, parallel
 from gan_jax.core.conditioning import ByIndex
+from gan_jax.core.keys import KeyStream, fold
+from gan_jax.core.method import Method, StepContext
 from gan_jax.core.parallel import mean
-from gan_jax.core.method import Method
+from gan_jax.core.state import Vars
 from gan_jax.methods import base, gan
+from gan_jax.methods.base import DataSpec
 from gan_jax.settings import setting
 
 
@@ -29,67 +34,89 @@ class Settings(base.Adversarial):
     lambda_info: float = setting(1.0, "weight of the code's term in the losses of G and D", low=0.0)
 
 
-def encode(hp, category, factors):
-    """What G is given: float32 [n, n_codes + n_factors] from int [n] and float [n, n_factors]."""
+def encode(hp, category: jax.Array, factors: jax.Array) -> jax.Array:
+    """Make the input of G from codes.
+
+    Args:
+      hp: Settings.
+      category: int32 [n].
+      factors: float32 [n, n_factors].
+
+    Returns:
+      float32 [n, n_codes + n_factors].
+    """
     return jnp.concatenate([jax.nn.one_hot(category, hp.n_codes), factors], -1)
 
 
-def codes(ctx, key, n):
-    """Random codes for n images of this device, as `encode` has them."""
-    key_c, key_f = jax.random.split(key)
-    uniform = lambda key, shape: jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
-    category = parallel.random_rows(
-        ctx, lambda key, shape: jax.random.randint(key, shape, 0, ctx.hp.n_codes), key_c, (n,)
-    )
-    return encode(ctx.hp, category, parallel.random_rows(ctx, uniform, key_f, (n, ctx.hp.n_factors)))
+def _sample_category(ctx, key, n):
+    def sampler(key, shape):
+        return jax.random.randint(key, shape, 0, ctx.hp.n_codes)
+
+    return parallel.random_rows(ctx, sampler, key, (n,))
 
 
-def _fake(ctx, vs, key, batch):
-    n = batch["image"].shape[0]
-    code = codes(ctx, fold(key, KeyStream.TRAINING_CONDITION), n)
+def sample_codes(ctx: StepContext, key: jax.Array, n: int) -> jax.Array:
+    """Draw random codes for n images of this device, as `encode` returns them."""
+
+    def uniform(key, shape):
+        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+
+    key_category, key_factors = jax.random.split(key)
+    category = _sample_category(ctx, key_category, n)
+    factors = parallel.random_rows(ctx, uniform, key_factors, (n, ctx.hp.n_factors))
+    return encode(ctx.hp, category, factors)
+
+
+def _generate(ctx, vs, key, batch):
+    n = base.n_images(batch)
+    code = sample_codes(ctx, fold(key, KeyStream.TRAINING_CONDITION), n)
     images, vs = base.generate(ctx, vs, key, n, code)
     return (images, code), vs
 
 
-def information(ctx, batch, real, fake, code):
-    """The head's negative log-likelihood of the code, and its parts."""
+def information_term(ctx: StepContext, batch, real, fake, code: jax.Array):
+    """Compute the code's negative log-likelihood by D's head, weighted, and its parts."""
     k = ctx.hp.n_codes
     category = mean(ctx, losses.cross_entropy(fake.classes[:, :k], code[:, :k].argmax(-1)))
     error = mean(ctx, 0.5 * ((fake.classes[:, k:] - code[:, k:]) ** 2).sum(-1))
-    return ctx.hp.lambda_info * (category + error), {
-        "category_term": category,
-        "factor_term": error,
-    }
+    parts = {"category_term": category, "factor_term": error}
+    return ctx.hp.lambda_info * (category + error), parts
 
 
-def latent(ctx, key, n):
-    """Noise and the categorical code's values, each as often as another; continuous codes are 0 when sampling."""
-    draw = lambda key, shape: jax.random.randint(key, shape, 0, ctx.hp.n_codes)
-    return base.sample_noise(ctx, key, n), parallel.random_rows(ctx, draw, fold(key, KeyStream.SAMPLED_CONDITION), (n,))
+HEAD = gan.HeadSpec(_generate, disc_term=information_term, gen_term=information_term)
 
 
-def sample(ctx, vs, z, given, key):
-    """Images [n, H, W, C] with categorical codes int [n]."""
-    return base.sample(
-        ctx, vs, z, encode(ctx.hp, given, jnp.zeros((given.shape[0], ctx.hp.n_factors))), key
-    )
+def latent(ctx: StepContext, key: jax.Array, n: int):
+    """Draw noise, and values of the categorical code with equal probability."""
+    code_key = fold(key, KeyStream.SAMPLED_CONDITION)
+    return base.sample_noise(ctx, key, n), _sample_category(ctx, code_key, n)
+
+
+def sample(
+    ctx: StepContext, vs: Vars, z: jax.Array, condition: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Generate images [n, H, W, C] with categorical codes int32 [n]; continuous codes are 0."""
+    factors = jnp.zeros((condition.shape[0], ctx.hp.n_factors))
+    return base.sample(ctx, vs, z, encode(ctx.hp, condition, factors), key)
 
 
 check = base.check
 
 
-def build(hp, shape, steps):
-    """Method for images of a base.DataSpec."""
+def build(hp, spec: DataSpec, steps: int) -> Method:
+    """Build the method for data of a DataSpec."""
     n = hp.n_codes + hp.n_factors
+    names = tuple(f"code {k}" for k in range(hp.n_codes))
     return Method(
-        nets={"gen": base.build_generator(hp, shape, "plain"), "disc": base.build_discriminator(hp, shape, n_classes=n)},
-        example_inputs=base.example_inputs(hp, shape, "disc", gen_y=jnp.zeros((2, n))),
-        players=gan.players(
-            hp, steps, gan.HeadSpec(_fake, disc_term=information, gen_term=information)
-        ),
+        nets={
+            "gen": base.build_generator(hp, spec, "plain"),
+            "disc": base.build_discriminator(hp, spec, n_classes=n),
+        },
+        example_inputs=base.example_inputs(hp, spec, "disc", gen_y=jnp.zeros((2, n))),
+        players=gan.players(hp, steps, HEAD),
         latent=latent,
         sample=sample,
         steps=steps,
-        conditioning=ByIndex("code", tuple(f"code {k}" for k in range(hp.n_codes))),
+        conditioning=ByIndex("code", names),
         **base.common_fields(hp),
     )

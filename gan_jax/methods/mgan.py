@@ -1,7 +1,10 @@
-"""MGAN: K generators with private first layers, and a head of D that tells which of them made an image (Hoang et al. 2018; S0).
+"""MGAN: K generators with private first layers, and a head of D that tells which one made an image.
 
-The generators are trained to be told apart, so that each covers modes of its own. As released: every generator gets the same
-noise, D and G see the same noise in a step, and the classifier has weight 1 in D's loss but beta in G's (D14).
+The generators are trained to be told apart, so each covers modes of its own. As released: every
+generator gets the same noise, D and G see the same noise in a step, and the classifier has weight 1
+in D's loss but beta in G's (D14).
+
+Source: Hoang et al. 2018; S0.
 """
 
 import dataclasses
@@ -9,13 +12,15 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import losses, parallel
 from gan_jax.core.conditioning import ByIndex
+from gan_jax.core.keys import KeyStream, fold
+from gan_jax.core.method import Method, StepContext, apply_net
 from gan_jax.core.parallel import mean
-from gan_jax.core.method import Method, apply_net
+from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
+from gan_jax.methods.base import DataSpec
 from gan_jax.nets import families
 from gan_jax.settings import setting
 
@@ -42,64 +47,72 @@ class Settings(base.Adversarial):
     )
 
 
-def _fake(ctx, vs, key, batch):
-    """The same noise through every generator: [n * n_gens, H, W, C], all images of the first noise vector first."""
-    hp = ctx.hp
-    n = parallel.rows_per_device(ctx, hp.gen_batch)
+def _generate(ctx, vs, key, batch):
+    """Send the same noise through every generator.
+
+    Returns:
+      ((images [n * n_gens, H, W, C], all of the first noise vector first; generator of each), vs).
+    """
+    n = parallel.rows_per_device(ctx, ctx.hp.gen_batch)
     images, vs = base.generate(ctx, vs, key, n)
-    return (images, jnp.tile(jnp.arange(hp.n_gens), n)), vs
+    return (images, jnp.tile(jnp.arange(ctx.hp.n_gens), n)), vs
 
 
-def _disc_term(ctx, batch, real, fake, k):
-    hits = mean(ctx, fake.classes.argmax(-1) == k)
-    return ctx.hp.lambda_c * mean(ctx, losses.cross_entropy(fake.classes, k)), {"told_apart": hits}
+def _disc_term(ctx, batch, real, fake, generator):
+    accuracy = mean(ctx, fake.classes.argmax(-1) == generator)
+    term = mean(ctx, losses.cross_entropy(fake.classes, generator))
+    return ctx.hp.lambda_c * term, {"told_apart": accuracy}
 
 
-def _gen_term(ctx, batch, real, fake, k):
-    term = mean(ctx, losses.cross_entropy(fake.classes, k))
+def _gen_term(ctx, batch, real, fake, generator):
+    term = mean(ctx, losses.cross_entropy(fake.classes, generator))
     return ctx.hp.beta * term, {"diversity": term}
 
 
-def latent(ctx, key, n):
-    """Noise, and generators in turn from a random one on: equal counts, as the released code samples."""
+HEAD = gan.HeadSpec(_generate, disc_term=_disc_term, gen_term=_gen_term)
+
+
+def latent(ctx: StepContext, key: jax.Array, n: int):
+    """Draw noise, and take generators in turn from a random one on, so that counts are equal."""
     first = jax.random.randint(fold(key, KeyStream.SAMPLED_CONDITION), (), 0, ctx.hp.n_gens)
     return base.sample_noise(ctx, key, n), (first + jnp.arange(n)) % ctx.hp.n_gens
 
 
-def sample(ctx, vs, z, given, key):
-    """Images [n, H, W, C], image i by generator given[i]."""
-    return apply_net(ctx, vs, "gen", z, train=ctx.hp.sample_stats == "batch", key=key, which=given)[0]
+def sample(
+    ctx: StepContext, vs: Vars, z: jax.Array, condition: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Generate images [n, H, W, C], image i by generator condition[i]."""
+    train = ctx.hp.sample_stats == "batch"
+    return apply_net(ctx, vs, "gen", z, train=train, key=key, which=condition)[0]
 
 
-def check(hp, shape):
-    """Refuses settings that contradict each other or the data. Raises InputError."""
-    base.check(hp, shape)
+def check(hp, spec: DataSpec) -> None:
+    """Refuse settings that contradict each other or the data. Raises InputError."""
+    base.check(hp, spec)
     if not base.family(hp).supports_mixture:
         raise InputError(
             f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp."
         )
     if hp.penalty == "wgan_gp":
         raise InputError(
-            "--penalty=wgan_gp pairs real with generated images, of which MGAN has more; use dragan or r1."
+            "--penalty=wgan_gp pairs real with generated images, of which MGAN has more; "
+            "use dragan or r1."
         )
 
 
-def build(hp, shape, steps):
-    """Method for images of a base.DataSpec."""
+def build(hp, spec: DataSpec, steps: int) -> Method:
+    """Build the method for data of a DataSpec."""
+    names = tuple(f"generator {k + 1}" for k in range(hp.n_gens))
     return Method(
         nets={
-            "gen": base.build_generator(hp, shape, n_gens=hp.n_gens),
-            "disc": base.build_discriminator(hp, shape, n_classes=hp.n_gens),
+            "gen": base.build_generator(hp, spec, n_gens=hp.n_gens),
+            "disc": base.build_discriminator(hp, spec, n_classes=hp.n_gens),
         },
-        example_inputs=base.example_inputs(hp, shape, "disc"),
-        players=gan.players(
-            hp, steps, gan.HeadSpec(_fake, disc_term=_disc_term, gen_term=_gen_term), batch_group="both"
-        ),
+        example_inputs=base.example_inputs(hp, spec, "disc"),
+        players=gan.players(hp, steps, HEAD, batch_group="both"),
         latent=latent,
         sample=sample,
         steps=steps,
-        conditioning=ByIndex(
-            "generator", tuple(f"generator {k + 1}" for k in range(hp.n_gens))
-        ),
+        conditioning=ByIndex("generator", names),
         **base.common_fields(hp),
     )

@@ -1,13 +1,15 @@
-"""Checkpoints of a run: orbax on disk, a checksum over every value, damage reported and stepped over.
+"""Checkpoints of a run: written by orbax, with a checksum over every value.
 
-A checkpoint holds host copies, so it does not know which devices wrote it, and reads back as numpy arrays. It is a folder
-named by its step, which appears whole, by rename, or not at all.
+A checkpoint holds host copies, so it does not know which devices wrote it. It is a folder named by
+its step, which appears whole, by rename, or not at all. A damaged one is reported and the one
+before it is used.
 """
 
 import contextlib
 import hashlib
 import json
 import logging
+import os
 import pathlib
 import shutil
 import sys
@@ -20,8 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from gan_jax.errors import InputError
 from gan_jax.core.state import GanState
+from gan_jax.errors import InputError
 from gan_jax.rundir import legacy, log
 
 _ORBAX = (
@@ -34,7 +36,7 @@ logging.getLogger("absl").setLevel(
 
 
 def to_host(tree):
-    """The tree with numpy leaves: copies, safe from donation; random keys as their uint32 data."""
+    """Copy a tree to numpy leaves, safe from donation; random keys become their uint32 data."""
 
     def copy(x):
         is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
@@ -44,7 +46,7 @@ def to_host(tree):
 
 
 def from_host(host, like):
-    """The inverse of to_host: random keys where `like` (arrays or shapes) has them."""
+    """Invert to_host: make random keys where `like` (arrays or shapes) has them."""
 
     def restore(x, l):
         return (
@@ -56,8 +58,8 @@ def from_host(host, like):
     return jax.tree.map(restore, host, like)
 
 
-def digests(host):
-    """{leaf path: sha256 hex} of a host tree: name, type, shape and bytes of each leaf."""
+def digests(host) -> dict[str, str]:
+    """Hash each leaf of a host tree, by name, type, shape and bytes: {leaf path: sha256 hex}."""
     out = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(host):
         name, leaf = jax.tree_util.keystr(path), np.asarray(leaf)
@@ -67,22 +69,29 @@ def digests(host):
     return out
 
 
-def digest(host):
-    """One sha256 hex over all leaves."""
+def digest(host) -> str:
+    """Hash all leaves of a host tree: sha256 hex."""
     return hashlib.sha256(
         "\n".join(f"{k} {v}" for k, v in digests(host).items()).encode()
     ).hexdigest()
 
 
 class Store:
-    """The checkpoints of one run folder: the newest two, and the best by a score if asked.
+    """The checkpoints of one run folder: the newest two, and the best by a score if there is one.
 
-    Use as a context manager: leaving it waits for the save in progress, without which that save would be lost.
+    Use as a context manager. Leaving waits for the save in progress, which would be lost otherwise.
     """
 
-    def __init__(self, workdir, best=None, read_only=False):
-        """best: name of a score that is smaller when better, "-NAME" of one that is larger, or None. read_only: touch nothing,
-        another process may train."""
+    def __init__(
+        self, workdir: str | os.PathLike, best: str | None = None, read_only: bool = False
+    ):
+        """Open the store.
+
+        Args: workdir: the run folder. best: name of a score of which smaller is better, "-NAME" of
+          one of which larger is better, or
+            None.
+          read_only: change nothing on disk, since another process may be training.
+        """
         self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
         self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
@@ -101,13 +110,13 @@ class Store:
             self._writer.shutdown()
             self._checkpointer.close()
 
-    def steps(self):
-        """Steps that have a finished checkpoint, in order; a save in progress is waited for."""
+    def steps(self) -> list[int]:
+        """List the steps that have a checkpoint, in order, after the save in progress."""
         self.wait()
         return self._steps()
 
-    def best_step(self):
-        """The step whose score is best, the newest of equals; None if none was scored.
+    def best_step(self) -> int | None:
+        """Return the step with the best score, the newest of equals; None if none was scored.
 
         Raises:
           InputError: the scores of a checkpoint are damaged, so that the best is not known.
@@ -118,24 +127,29 @@ class Store:
                 scores[step] = self._score(step)
             except Exception as error:
                 raise InputError(
-                    f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so the best is not known; "
-                    "choose one by its step."
+                    f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so the "
+                    "best is not known; choose one by its step."
                 ) from error
         return _smallest(scores)
 
-    def save(self, step, state, tally, scores=None):
-        """Saves in the background. state, tally: device or host trees. scores: {name: float} of this step, if any.
+    def save(self, step: int, state, tally, scores: dict[str, float] | None = None) -> None:
+        """Save in the background.
 
-        A full disk is survived: it is said on stderr, and the checkpoints saved before stay.
+        A full disk is reported on stderr, and the checkpoints saved before stay.
+
+        Args:
+          step: steps done.
+          state, tally: device or host trees.
+          scores: {name: score} of this step, if any.
 
         Raises:
-          whatever else the save before this one met.
+          Exception: whatever else the save before this one raised.
         """
         self.wait()
         self._saving = self._writer.submit(self._save, step, to_host(state), to_host(tally), scores)
 
-    def wait(self):
-        """Waits for the save in progress. Raises what it met, unless the disk was full."""
+    def wait(self) -> None:
+        """Wait for the save in progress. Raises what it raised, unless the disk was full."""
         saving, self._saving = self._saving, None
         if saving:
             saving.result()
@@ -156,20 +170,24 @@ class Store:
         }
         self._sweep()
         try:
-            with _ORBAX, _deaf_to_stragglers():
+            with _ORBAX, _ignore_late_writes():
                 self._checkpointer.save(self._root / str(step), ocp.args.Composite(**args))
         except Exception as error:  # tensorstore has no type of its own for a full disk
             if not log.disk_full(error):
                 raise
             self._sweep()
             n_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves((state, tally)))
-            then = f"Training goes on and tries again at the next save; the newest on disk is {self._newest()}."
-            log.say_full(f"checkpoint {step} ({n_bytes / 1e6:.1f} MB)", self._root, error, then)
+            consequence = (
+                "Training goes on and tries again at the next save; "
+                f"the newest on disk is {self._newest()}."
+            )
+            what = f"checkpoint {step} ({n_bytes / 1e6:.1f} MB)"
+            log.say_full(what, self._root, error, consequence)
         else:
             self._prune()
 
-    def newest(self):
-        """The newest finished checkpoint, in words; a save in progress is waited for."""
+    def newest(self) -> str:
+        """Name the newest checkpoint in words, after the save in progress."""
         self.wait()
         return self._newest()
 
@@ -180,12 +198,12 @@ class Store:
         return sorted(int(path.name) for path in self._root.glob("*") if path.name.isdigit())
 
     def _sweep(self):
-        """Removes what saves and removals that were cut short have left."""
+        """Remove what interrupted saves and removals left."""
         for path in self._root.glob("[0-9]*.*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def _prune(self):
-        """Keeps the newest two, the best, and those whose score is damaged and might be the best."""
+        """Keep the newest two, the best, and those with a damaged score, which might be the best."""
         scores, unknown = {}, set()
         for step in self._steps() if self._best else ():
             try:
@@ -198,8 +216,8 @@ class Store:
             )  # it must not look whole when half removed
         self._sweep()
 
-    def forget_after(self, step):
-        """Removes the checkpoints of later steps."""
+    def forget_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps."""
         for later in [s for s in self.steps() if s > step]:
             (self._root / str(later)).rename(self._root / f"{later}.removed")
         self._sweep()
@@ -209,7 +227,11 @@ class Store:
         return None if value is None else self._sign * value
 
     def _meta(self, step):
-        """What a checkpoint says of itself, verified. Raises ValueError or what orbax raises if it is damaged."""
+        """Read and verify the description of a checkpoint.
+
+        Raises:
+          Exception: it is damaged: ValueError, or what orbax raises.
+        """
         meta = self._restore(step, meta=ocp.args.JsonRestore())["meta"]
         if "leaves" in meta:
             return meta  # written before there was a checksum here, and scores
@@ -223,19 +245,19 @@ class Store:
         with _ORBAX:
             return self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**items))
 
-    def load(self, step, state, tally=None):
-        """One checkpoint as host trees, its checksums verified.
+    def load(self, step: int, state, tally=None) -> tuple:
+        """Load one checkpoint as host trees, and verify its checksums.
 
         Args:
-          step: which.
+          step: step of the checkpoint.
           state, tally: trees of arrays or shapes of the expected structure; tally may be left out.
 
         Returns:
-          (state, tally), leaves numpy except random keys.
+          (state, tally) with numpy leaves, except random keys.
 
         Raises:
           InputError: it holds other arrays than expected, so another version wrote it.
-          whatever orbax raises on damage; ValueError if the values do not match their checksum.
+          Exception: it is damaged: ValueError for a wrong checksum, or what orbax raises.
         """
         expected = {"state": state} | ({} if tally is None else {"tally": tally})
         shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), expected)
@@ -254,11 +276,18 @@ class Store:
         restored = legacy.from_before(out["state"]) if is_before else out["state"]
         return from_host(restored, state), out["tally"] if tally is not None else None
 
-    def load_newest(self, state, tally=None, keep=False):
-        """(step, state, tally) of the newest intact checkpoint, or None if there is none at all.
+    def load_newest(self, state, tally=None, keep: bool = False) -> tuple | None:
+        """Load the newest intact checkpoint.
 
-        A damaged one is named on stderr and the one before is tried. Unless `keep`, it is moved to `damaged/` in the run
-        folder, so that its step can be saved again.
+        A damaged one is named on stderr, and the one before it is tried.
+
+        Args:
+          state, tally: see `load`.
+          keep: leave damaged ones where they are. Otherwise they are moved to `damaged/` in the run
+            folder, so that their steps can be saved again.
+
+        Returns:
+          (step, state, tally), or None if there is no checkpoint at all.
 
         Raises:
           InputError: there are checkpoints, but none is intact, or another version wrote them.
@@ -282,15 +311,19 @@ class Store:
                     shutil.move(damaged, place)
         if steps:
             raise InputError(
-                f"None of the checkpoints in {self._root} is intact; --restart begins again from nothing."
+                f"None of the checkpoints in {self._root} is intact; --restart begins again from "
+                "nothing."
             )
         return None
 
 
 @contextlib.contextmanager
-def _deaf_to_stragglers():
-    """Gives arrays that are still being written when another one fails a moment to end: each makes its folder again if need
-    be, and then reports to an event loop that orbax has closed, which Python tells on stderr for every one of them."""
+def _ignore_late_writes():
+    """Silence the writes that end after another write of the same save has failed.
+
+    Each of them makes its folder again, and then reports to an event loop that orbax has closed.
+    Python prints that on stderr for every one. They get a moment to end.
+    """
     told = sys.unraisablehook
     sys.unraisablehook = lambda what: (
         None if "Event loop is closed" in str(what.exc_value) else told(what)
@@ -305,7 +338,7 @@ def _deaf_to_stragglers():
 
 
 def _smallest(scores):
-    """The key of the smallest value that is not None, the largest key among equals; None if there is none."""
+    """Return the key of the smallest value that is not None, the largest key among equals, or None."""
     return min(
         (s for s in scores if scores[s] is not None), key=lambda s: (scores[s], -s), default=None
     )
@@ -315,8 +348,8 @@ def _sha256(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def describe(tree):
-    """{leaf path: "type[shape]"} of a tree of arrays or shapes."""
+def describe(tree) -> dict[str, str]:
+    """Describe a tree of arrays or shapes: {leaf path: "type[shape]"}."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
 
@@ -330,8 +363,8 @@ def _same_leaves(stored, expected, path):
     if stored != expected:
         name = sorted(set(stored.items()) ^ set(expected.items()))[0][0]
         raise InputError(
-            f"Checkpoint {path} has {stored.get(name, 'nothing')} at {name}, and this version expects "
-            f"{expected.get(name, 'nothing')}; use the version that wrote it, or --restart."
+            f"Checkpoint {path} has {stored.get(name, 'nothing')} at {name}, and this version "
+            f"expects {expected.get(name, 'nothing')}; use the version that wrote it, or --restart."
         )
 
 
@@ -360,7 +393,8 @@ def load_state(workdir, state, which="newest", best=None):
         if step not in steps:
             have = ", ".join(map(str, steps)) or "none"
             raise InputError(
-                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with --keep_best, and: {have}."
+                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with "
+                f"--keep_best, and: {have}."
             )
         try:
             return step, store.load(step, state)[0]

@@ -2,8 +2,9 @@
 
 Two things look alike in losses and are not: a generator that learns, and one that turns all noise
 into one picture. So training.monitor logs values that losses do not show, and this module compares
-each with the range that healthy runs keep to. The ranges come from short runs on MNIST, galaxies and
-points, healthy ones and ones made to fail (tests/training/test_monitor.py repeats some of them).
+each with the range that healthy runs keep to. The ranges come from short runs on MNIST, galaxies
+and points, healthy ones and ones made to fail (tests/training/test_monitor.py repeats some of
+them).
 """
 
 import math
@@ -40,7 +41,9 @@ class HealthyRange(NamedTuple):
     high: float
     below: str  # what it means to lie below, and what helps
     above: str
-    unit: Callable = _absolute  # (values so far, how many of them are warm-up) -> unit of the bounds
+    unit: Callable = (
+        _absolute  # (values so far, how many of them are warm-up) -> unit of the bounds
+    )
     patience: int = 5  # consecutive records outside that begin a warning, or inside that end it
 
 
@@ -49,8 +52,8 @@ RANGES = {
     "watch/diversity": HealthyRange(
         0.5,
         math.inf,
-        "generated images are much more alike than the data: mode collapse. Look at the newest samples; a "
-        "lower --lr, a higher --lr_disc or --n_disc, or a --penalty on D help",
+        "generated images are much more alike than the data: mode collapse. Look at the newest "
+        "samples; a lower --lr, a higher --lr_disc or --n_disc, or a --penalty on D help",
         "",
         unit=_best,
     ),
@@ -58,16 +61,17 @@ RANGES = {
         0,
         0.9,
         "",
-        "nearly all generated images are of one class: mode collapse. Other losses, a --penalty, or --condition=labels help",
+        "nearly all generated images are of one class: mode collapse. Other losses, a --penalty, or "
+        "--condition=labels help",
         patience=2,
     ),
     "watch/gap": HealthyRange(
         -0.1,
         0.9,
-        "D takes generated images for more real than real ones, and G learns nothing true. A higher --lr_disc or --n_disc, or "
-        "a lower --lr help",
-        "D tells real from generated without doubt, and G learns little from it. A lower --lr_disc, a --penalty, --input_noise "
-        "or --augment help",
+        "D takes generated images for more real than real ones, and G learns nothing true. A higher "
+        "--lr_disc or --n_disc, or a lower --lr help",
+        "D tells real from generated without doubt, and G learns little from it. A lower --lr_disc, "
+        "a --penalty, --input_noise or --augment help",
     ),
     "grad_norm": HealthyRange(
         1e-3,
@@ -80,7 +84,8 @@ RANGES = {
         -math.inf,
         30.0,
         "",
-        "the penalty grows: D's slope is out of control. A higher --lambda_p or a lower --lr_disc helps",
+        "the penalty grows: D's slope is out of control. A higher --lambda_p or a lower --lr_disc "
+        "helps",
         unit=_median,
     ),
 }
@@ -152,8 +157,8 @@ class Health:
     def _warnings_of(self, name):
         """List the active warnings of one value.
 
-        A warning begins when the last `patience` values lie outside and are not on their way back. It
-        ends when they all lie inside.
+        A warning begins when the last `patience` values lie outside and are not on their way back.
+        It ends when they all lie inside.
         """
         n, bounds, values = _range_of(name).patience, self.bounds(name), self._values[name]
         if len(values) < self._n_warmup[name] + n or bounds is None:
@@ -161,7 +166,10 @@ class Health:
         now, before = np.array(values[-n:]), np.array(values[-2 * n : -n])
         rise = (np.median(now) - np.median(before)) / abs(np.median(before)) if before.any() else 0
         active = []
-        for side, outside, back in (("low", now < bounds[0], rise), ("high", now > bounds[1], -rise)):
+        for side, outside, back in (
+            ("low", now < bounds[0], rise),
+            ("high", now > bounds[1], -rise),
+        ):
             warning = f"{name} {side}"
             if outside.any() if warning in self.began else outside.all() and back <= 0.1:
                 active.append(warning)

@@ -1,4 +1,7 @@
-"""What a run says: metrics.jsonl, the terminal, TensorBoard files on request. A full disk silences none for good."""
+"""What a run writes about itself: metrics.jsonl, the terminal, and TensorBoard files on request.
+
+A full disk silences none of them for good.
+"""
 
 import contextlib
 import errno
@@ -8,22 +11,28 @@ import pathlib
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from typing import IO, Any
 
 from tqdm import tqdm
 
 from gan_jax import cache
 from gan_jax.errors import Stopped
 
-FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT))
+Record = dict[str, Any]
+DISK_FULL_MESSAGES = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT))
 
 
-def disk_full(error):
-    """Whether an exception means that there is no room on the disk or in the quota; tensorstore says so in words alone."""
-    return any(text in str(error) for text in FULL)
+def disk_full(error: BaseException) -> bool:
+    """Say whether an exception means a full disk or quota; tensorstore says so in words alone."""
+    return any(message in str(error) for message in DISK_FULL_MESSAGES)
 
 
-def say(text, file=None):
-    """A line on stdout, or the file given, that does not disturb a progress bar. Either may lead to a full disk."""
+def say(text: str, file: IO | None = None) -> None:
+    """Print a line that does not disturb a progress bar, on stdout or the given file.
+
+    A full disk behind that file is ignored.
+    """
     try:
         tqdm.write(text, file=file or sys.stdout)
         (file or sys.stdout).flush()
@@ -32,33 +41,36 @@ def say(text, file=None):
             raise
 
 
-def say_full(what, folder, error, then):
-    """Warns on stderr: what was not written, where, how much room there is, what happens next, what to do."""
-    why = next(text for text in FULL if text in str(error))
+def say_full(what: str, folder: pathlib.Path, error: BaseException, consequence: str) -> None:
+    """Warn on stderr that something was not written, with the consequence and the remedy."""
+    why = next(message for message in DISK_FULL_MESSAGES if message in str(error))
     free = shutil.disk_usage(folder).free / 1e6
     say(
-        f"DISK FULL: {what} was NOT saved in {folder} ({why}; {free:.1f} MB free). {then} Make room there.",
+        f"DISK FULL: {what} was NOT saved in {folder} ({why}; {free:.1f} MB free). {consequence} "
+        "Make room there.",
         sys.stderr,
     )
 
 
 @contextlib.contextmanager
-def stopping_if_full(folder):
-    """For what cannot wait for room, at a run's start and end: a full disk raises Stopped."""
+def stopping_if_full(folder: str | os.PathLike) -> Iterator[None]:
+    """Turn a full disk into Stopped, for what cannot wait for room: the start and end of a run."""
     try:
         yield
     except OSError as error:
         if not disk_full(error):
             raise
         raise Stopped(
-            f"The disk of {folder} is full; make room, and the same command goes on where it stands."
+            f"The disk of {folder} is full; make room, and the same command goes on where it "
+            "stands."
         ) from error
 
 
-def read(path):
-    """Records of a metrics.jsonl, in order. A torn last line, as a kill leaves it, is ignored."""
+def read(path: str | os.PathLike) -> list[Record]:
+    """Read the records of a metrics.jsonl; ignore a torn last line, as a kill leaves it."""
+    path = pathlib.Path(path)
     records = []
-    for line in pathlib.Path(path).read_text().splitlines() if pathlib.Path(path).exists() else []:
+    for line in path.read_text().splitlines() if path.exists() else []:
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError:
@@ -67,19 +79,30 @@ def read(path):
 
 
 class Log:
-    """Appends records to metrics.jsonl of a run folder, after cutting it back to the step the run resumes from."""
+    """Appends records to the metrics.jsonl of a run, after cutting it back to the resumed step.
 
-    def __init__(self, workdir, step, tensorboard=False):
+    Attributes:
+      kept: records up to that step.
+      wall: {name: seconds or speed} of the last of them, {} without one.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, step: int, tensorboard: bool = False):
+        """Open the log of a run that goes on from `step`."""
         self._path = pathlib.Path(workdir) / "metrics.jsonl"
-        kept = [r for r in read(self._path) if r["step"] <= step]
-        self.kept, self.wall = kept, kept[-1]["wall"] if kept else {}
-        cache.write_atomic(self._path, "".join(json.dumps(r) + "\n" for r in kept))
+        self.kept = [r for r in read(self._path) if r["step"] <= step]
+        self.wall = self.kept[-1]["wall"] if self.kept else {}
+        cache.write_atomic(self._path, "".join(json.dumps(r) + "\n" for r in self.kept))
         self._file = open(self._path, "ab", buffering=0)
         self._pending, self._full = [], False
-        self._board = Board(self._path.parent / "tensorboard", step + 1) if tensorboard else None
+        board = self._path.parent / "tensorboard"
+        self._board = TensorBoardWriter(board, step + 1) if tensorboard else None
 
-    def write(self, record):
-        """One line, flushed; kept in memory while the disk is full. Raises ValueError for what JSON cannot hold (NaN, inf)."""
+    def write(self, record: Record) -> None:
+        """Write one record; keep it in memory while the disk is full.
+
+        Raises:
+          ValueError: the record holds what JSON cannot (NaN, infinity).
+        """
         self._pending.append(json.dumps(record, allow_nan=False) + "\n")
         self.flush()
         try:
@@ -89,17 +112,18 @@ class Log:
             if not disk_full(error):
                 raise
             self._board = None
-            say_full(
-                "tensorboard/",
-                self._path.parent,
-                error,
-                "It ends here until the next start; metrics.jsonl has it all.",
-            )
+            consequence = "It ends here until the next start; metrics.jsonl has it all."
+            say_full("tensorboard/", self._path.parent, error, consequence)
 
-    def flush(self, else_then=""):
-        """Writes what is kept in memory, whole lines or nothing. Returns whether metrics.jsonl holds every record.
+    def flush(self, consequence: str = "") -> bool:
+        """Write the records that are in memory, whole lines or nothing.
 
-        else_then: what it means to the caller if it does not; without, a full disk is said once, not at every record.
+        Args: consequence: what a failure means for the caller. Without it, a full disk is reported
+          once, not
+            at every record.
+
+        Returns:
+          whether metrics.jsonl holds every record.
         """
         size, data = os.fstat(self._file.fileno()).st_size, "".join(self._pending).encode()
         try:
@@ -109,37 +133,48 @@ class Log:
             if not disk_full(error):
                 raise
             os.ftruncate(self._file.fileno(), size)
-            if else_then or not self._full:
-                then = else_then or "Its records wait in memory, and checkpoints wait for them."
-                say_full(self._path.name, self._path.parent, error, then)
+            if consequence or not self._full:
+                waiting = "Its records wait in memory, and checkpoints wait for them."
+                say_full(self._path.name, self._path.parent, error, consequence or waiting)
             self._full = True
             return False
         if self._full:
             say(
-                f"There is room again: {self._path} holds all {len(self._pending)} records that waited.",
+                f"There is room again: {self._path} holds all {len(self._pending)} records that "
+                "waited.",
                 sys.stderr,
             )
         self._pending, self._full = [], False
         return True
 
-    def close(self):
-        """Closes the files. Records that find no room now are after the newest checkpoint, so resuming makes them again."""
+    def close(self) -> None:
+        """Close the files.
+
+        Records that find no room now are later than the newest checkpoint, so a resumed run makes
+        them again.
+        """
         self.flush()
         self._file.close()
         if self._board:
             self._board.close()
 
 
-class Board:
-    """TensorBoard event files, written at once: tensorboardX's SummaryWriter leaves it to a thread, which a full disk ends,
-    and for which the loop and the interpreter's exit would then wait without end."""
+class TensorBoardWriter:
+    """Writes TensorBoard event files at once.
 
-    def __init__(self, folder, step):
-        """step: the first that will be written; TensorBoard hides what earlier invocations wrote from there on."""
-        from tensorboardX import (  # an extra; common.py refuses the flag without it
-            event_file_writer,
-            summary,
-        )
+    tensorboardX's SummaryWriter leaves that to a thread. A full disk ends the thread, and then the
+    loop and the interpreter's exit wait for it for ever.
+    """
+
+    def __init__(self, folder: pathlib.Path, step: int):
+        """Open a file.
+
+        Args: folder: where event files lie. step: first step that will be written; TensorBoard
+          hides what earlier invocations wrote from
+            there on.
+        """
+        # An extra; commands.train refuses the flag without it.
+        from tensorboardX import event_file_writer, summary
         from tensorboardX.proto import event_pb2
 
         folder.mkdir(exist_ok=True)
@@ -148,66 +183,72 @@ class Board:
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         self._writer.write_event(self._event(wall_time=time.time(), step=step, session_log=start))
 
-    def write(self, record):
-        """A scalar for every number of a metrics record but its step."""
+    def write(self, record: Record) -> None:
+        """Write a scalar for every number of a record but its step."""
         for name, value in record.items():
             if name != "step" and isinstance(value, (int, float)):
-                scalar = self._scalar(name, value)
-                self._writer.write_event(
-                    self._event(wall_time=time.time(), step=record["step"], summary=scalar)
-                )
+                scalar, now = self._scalar(name, value), time.time()
+                event = self._event(wall_time=now, step=record["step"], summary=scalar)
+                self._writer.write_event(event)
         self._writer.flush()
 
-    def close(self):
-        """Closes the file; all that was written is in it."""
+    def close(self) -> None:
+        """Close the file; all that was written is in it."""
         self._writer.close()
 
 
 class Progress:
-    """A progress bar on a terminal, plain lines at the log cadence elsewhere. name: what each line begins with."""
+    """A progress bar on a terminal; elsewhere plain lines at the log interval."""
 
-    def __init__(self, start, total, name=""):
-        self._total, self._name = total, name
-        options = {
-            "unit": "step",
-            "dynamic_ncols": True,
-            "smoothing": 0.1,
-            "desc": name.rstrip(": ") or None,
-        }
-        self._bar = tqdm(total=total, initial=start, **options) if sys.stderr.isatty() else None
+    def __init__(self, start: int, total: int, name: str = ""):
+        """Show the bar.
 
-    def advance(self, n):
-        """n more steps are done."""
+        Args:
+          start: steps done.
+          total: steps of the run.
+          name: prefix of each line.
+        """
+        self._total, self._name, self._bar = total, name, None
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                total=total,
+                initial=start,
+                unit="step",
+                dynamic_ncols=True,
+                smoothing=0.1,
+                desc=name.rstrip(": ") or None,
+            )
+
+    def advance(self, n: int) -> None:
+        """Count n more steps."""
         if self._bar:
             self._bar.update(n)
 
-    def record(self, record):
-        """Shows a metrics record."""
+    def record(self, record: Record) -> None:
+        """Show a record."""
         wall = record["wall"]
-        losses = "  ".join(
-            f"{k} {v:.3f}"
-            for k, v in record.items()
-            if k.endswith("/loss") or k.startswith("eval/")
-        )
-        speed = f"{wall['steps_per_s']:.2f} steps/s, {wall['images_per_s']:.0f} images/s"
+        shown = [k for k in record if k.endswith("/loss") or k.startswith("eval/")]
+        losses = "  ".join(f"{k} {record[k]:.3f}" for k in shown)
+        images = f"{wall['images_per_s']:.0f} images/s"
         if self._bar:
-            self._bar.set_postfix_str(f"{wall['images_per_s']:.0f} images/s  {losses}")
+            self._bar.set_postfix_str(f"{images}  {losses}")
             return
-        left = (self._total - record["step"]) / max(wall["steps_per_s"], 1e-9)
-        self.say(f"step {record['step']}/{self._total}  {losses}  {speed}, {clock(left)} left")
+        left = clock((self._total - record["step"]) / max(wall["steps_per_s"], 1e-9))
+        speed = f"{wall['steps_per_s']:.2f} steps/s, {images}"
+        self.say(f"step {record['step']}/{self._total}  {losses}  {speed}, {left} left")
 
-    def say(self, text):
-        """A line that does not disturb the bar."""
+    def say(self, text: str) -> None:
+        """Print a line that does not disturb the bar."""
         say(f"{self._name}{text}")
 
-    def close(self):
-        """Leaves the bar on the terminal."""
+    def close(self) -> None:
+        """Leave the bar on the terminal."""
         if self._bar:
             self._bar.close()
 
 
-def clock(seconds):
-    """Seconds as 1:02:03 or 2:03."""
+def clock(seconds: float) -> str:
+    """Format seconds as 1:02:03 or 2:03."""
     minutes, s = divmod(int(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"

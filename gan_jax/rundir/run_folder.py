@@ -18,8 +18,8 @@ from gan_jax.rundir import checkpoint, config_file
 from gan_jax.rundir.run_lock import is_locked as is_locked
 from gan_jax.rundir.run_lock import lock_run as lock_run
 
-# In the order in which --restart deletes them: what a kill leaves is refused or restarted, and never
-# taken for a finished run.
+# In the order in which --restart deletes them, so that what a kill leaves is never taken for a
+# finished run.
 RUN_FILES = (
     "DONE",
     "checkpoints",
@@ -89,7 +89,7 @@ def load(workdir: str | pathlib.Path, which: str = "newest") -> LoadedRun:
     workdir = os.path.expanduser(workdir)
     config, info = load_config(workdir)
     method = config.build(configs.data_spec(info))
-    best = metrics.ranking(config.run.keep_best)
+    best = metrics.ranking_key(config.run.keep_best)
     step, state = checkpoint.load_state(workdir, state_shapes(method), which, best)
     return LoadedRun(config, info, method, step, state)
 

@@ -1,4 +1,7 @@
-"""The lock of a run folder: one process trains in it at a time. Imports nothing large: a watcher of runs stays small."""
+"""The lock of a run folder: one process trains in it at a time.
+
+Imports nothing large, so that programs that watch runs stay small.
+"""
 
 import contextlib
 import fcntl
@@ -6,16 +9,24 @@ import os
 import pathlib
 import sys
 import time
+from collections.abc import Iterator
+from typing import IO
 
 from gan_jax.errors import InputError
 
+NAME = ".lock"
+
 
 @contextlib.contextmanager
-def lock_run(workdir):
-    """The run folder, created if absent and locked for this process; another process is refused until the lock is gone."""
+def lock_run(workdir: pathlib.Path) -> Iterator[None]:
+    """Lock a run folder for this process, within the context; make the folder if it is absent.
+
+    Raises:
+      InputError: another process holds the lock, or the folder cannot be used.
+    """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        lock = open(workdir / ".lock", "w")
+        lock = open(workdir / NAME, "w")
     except OSError as error:
         raise InputError(
             f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder."
@@ -35,8 +46,14 @@ def lock_run(workdir):
         yield
 
 
-def lock_file(file):
-    """Locks an open file. Who asks `is_locked` holds it for an instant, which is waited for. Raises BlockingIOError."""
+def lock_file(file: IO) -> None:
+    """Lock an open file.
+
+    A process that calls `is_locked` holds the lock for an instant, so this tries more than once.
+
+    Raises:
+      BlockingIOError: another process holds the lock.
+    """
     for pause in (0.01, 0.05, 0.2):
         with contextlib.suppress(BlockingIOError):
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,8 +61,8 @@ def lock_file(file):
     return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def is_locked(workdir, name=".lock"):
-    """Whether another process has claimed a run folder, or what another lock in it stands for."""
+def is_locked(workdir: pathlib.Path, name: str = NAME) -> bool:
+    """Say whether another process holds the lock of a run folder, or another lock in it."""
     try:
         with open(workdir / name) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -56,10 +73,10 @@ def is_locked(workdir, name=".lock"):
     return False
 
 
-def lock_owner_pid(workdir):
-    """The id of the process that has claimed a run folder, as Linux tells it; None if there is none, or none can be seen."""
+def lock_owner_pid(workdir: pathlib.Path) -> int | None:
+    """Return the id of the process that holds the lock, as Linux tells it; None if none is seen."""
     try:
-        file = os.stat(workdir / ".lock")
+        file = os.stat(workdir / NAME)
         locks = pathlib.Path("/proc/locks").read_text().splitlines()
     except OSError:
         return None

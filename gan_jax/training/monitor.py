@@ -1,12 +1,11 @@
 """Watches a run while it trains: measures what losses do not show, and warns.
 
-Everything is a function of the state, the seed and the records so far, so a resumed run says the same.
-The judgement itself is in rundir.health.
+Everything is a function of the state, the seed and the records so far, so a resumed run says the
+same. The judgement itself is in rundir.health.
 """
 
 from collections.abc import Callable
 
-import jax
 import numpy as np
 
 from gan_jax import images
@@ -26,8 +25,8 @@ SIDE = 64  # pixels; of larger images every second, third, ... row and column is
 def diversity(x: np.ndarray) -> float:
     """Compute the mean RMS difference of two images.
 
-    Args:
-      x: uint8 or float [n, H, W, C]; of images above SIDE pixels evenly spaced rows and columns count.
+    Args: x: uint8 or float [n, H, W, C]; of images above SIDE pixels evenly spaced rows and columns
+      count.
 
     Returns:
       float >= 0 in the units of x, exact to rounding for uint8.
@@ -82,12 +81,11 @@ class Monitor:
           record: what is logged at this step.
           shares: class shares of generated images, float [K], if they were just counted.
 
-        Returns:
-          What is added to the record:
-          "watch/diversity": diversity of N generated images of fixed noise, divided by that of N real
+        Returns: What is added to the record: "watch/diversity": diversity of N generated images of
+          fixed noise, divided by that of N real
             ones; of colorization, that of the colours added to the gray images.
-          "watch/gap": D(x) - D(G(z)); absent for --loss=wasserstein.
-          "watch/modes", "watch/largest_class": with shares, the number of classes that have at least
+          "watch/gap": D(x) - D(G(z)); absent for --loss=wasserstein. "watch/modes",
+          "watch/largest_class": with shares, the number of classes that have at least
             1 % of the images, and the largest share.
           "warnings": names of the active warnings, if any.
         """

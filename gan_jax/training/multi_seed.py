@@ -1,8 +1,8 @@
 """Several independent runs of one method together: seeds of one setting, or nodes with their own data.
 
-Each is an ordinary run in its own folder, with the numbers that it has alone, to rounding, and it can go
-on alone. Runs that were interrupted and are started again together end with the same bytes: all go back
-to their newest common checkpoint.
+Each is an ordinary run in its own folder, with the numbers that it has alone, to rounding, and it
+can go on alone. Runs that were interrupted and are started again together end with the same bytes:
+all go back to their newest common checkpoint.
 """
 
 import collections
@@ -110,8 +110,8 @@ def build_program(loops: Sequence[Loop]) -> Callable:
 def align(loops: Sequence[Loop]) -> list[Loop]:
     """Roll runs back to their newest common checkpoint.
 
-    A kill while checkpoints are being written leaves some runs one save behind. A run that is further
-    behind lost its checkpoints, and would take all others back with it.
+    A kill while checkpoints are being written leaves some runs one save behind. A run that is
+    further behind lost its checkpoints, and would take all others back with it.
 
     Returns:
       the runs that are aligned; the others go on alone.
@@ -138,8 +138,8 @@ def _restorable_steps(loop):
 class VmappedLoop:
     """Trains entered Loops in one program; each was made with member=True.
 
-    Attributes:
-      failed: {folder name: message} of those that diverged or collapsed. They stay in the program, and
+    Attributes: failed: {folder name: message} of those that diverged or collapsed. They stay in the
+      program, and
         nothing of them is kept.
     """
 

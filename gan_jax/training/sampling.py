@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import images
-from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core import priors
 from gan_jax.core.conditioning import choose_images
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Method, make_context
 from gan_jax.core.state import Vars
 from gan_jax.data.datasets import Dataset
@@ -58,7 +58,7 @@ def build_sampler(
         return images.from_net(generated, method.hp.pixels, points=generated.shape[1] == 1)
 
     def select_chunk(array, i):
-        """Select chunk i; fill it up from the array's beginning, so that no row is repeated alone."""
+        """Select chunk i of an array; fill the last one up from the array's beginning."""
         rows = np.arange(i * CHUNK, (i + 1) * CHUNK) % len(array)
         return np.asarray(array)[rows]
 
@@ -91,13 +91,13 @@ def _latents(method, key, n):
 
 
 def drawn_conditions(method: Method, key: jax.Array, n: int) -> np.ndarray | None:
-    """Return the conditions that `sampler(vs, key, n)` draws: int [n], or None where it draws none."""
+    """Return the conditions that `sampler(vs, key, n)` draws: int [n], or None."""
     conditions = [condition for _, condition in _latents(method, key, n)]
     return None if conditions[0] is None else np.concatenate(conditions)[:n]
 
 
 def drawn_noise(method: Method, key: jax.Array, n: int, truncation: float = 0.0) -> np.ndarray:
-    """Return the noise that `sampler(vs, key, n)` draws: float32 [n, z_dim]; see `build_sampler`."""
+    """Return the noise that `sampler(vs, key, n)` draws: float32 [n, z_dim]."""
     z = jnp.concatenate([z for z, _ in _latents(method, key, n)])[:n]
     return np.asarray(_truncate(method, z, truncation))
 

@@ -1,7 +1,8 @@
 """The training loop. There is one; it knows no method by name.
 
-Between hooks the host only sends row numbers. Metrics are summed on the device, inside the carry that a
-checkpoint stores, so an interrupted run ends with the same bytes as one that was not interrupted.
+Between hooks the host only sends row numbers. Metrics are summed on the device, inside the carry
+that a checkpoint stores, so an interrupted run ends with the same bytes as one that was not
+interrupted.
 """
 
 import collections
@@ -23,21 +24,14 @@ from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.report import point_plots, run_page
 from gan_jax.rundir import checkpoint, log
 from gan_jax.training import hooks, sampling
-from gan_jax.training.program import (
-    build_program,
-    empty_tally,
-    is_resident,
-    steps_per_dispatch,
-)
+from gan_jax.training.program import build_program, empty_tally, is_resident, steps_per_dispatch
 from gan_jax.training.signals import Signals
 from gan_jax.training.timing import Startup, Timer
 
 MAX_IN_FLIGHT = 2  # dispatches that the host may run ahead
 
 
-def train(
-    prepared: Prepared, workdir: str | os.PathLike, startup: Startup | None = None
-) -> str:
+def train(prepared: Prepared, workdir: str | os.PathLike, startup: Startup | None = None) -> str:
     """Train a run to its end, from wherever its folder stands.
 
     Args:
@@ -61,8 +55,8 @@ def train(
 class Loop:
     """One invocation of a run: restores, compiles, trains, keeps the run folder.
 
-    Use as a context manager. Entering restores or initialises, and compiles unless the run is one of
-    several in one program (see multi_seed). Leaving waits for the last save.
+    Use as a context manager. Entering restores or initialises, and compiles unless the run is one
+    of several in one program (see multi_seed). Leaving waits for the last save.
 
     Attributes:
       t: int, steps done.
@@ -101,7 +95,7 @@ class Loop:
     def __enter__(self) -> "Loop":
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
             (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
-            ranking = metrics.ranking(self.run.keep_best)
+            ranking = metrics.ranking_key(self.run.keep_best)
             self.store = stack.enter_context(checkpoint.Store(self.workdir, ranking))
             self._open_loader()
             self.restore()
@@ -137,7 +131,11 @@ class Loop:
         self.wait()
 
     def finish(self) -> str:
-        """Write the report and DONE after the last step. Returns the sha256 hex of the final state."""
+        """Write the report and DONE after the last step.
+
+        Returns:
+          sha256 hex of the final state.
+        """
         self._require_saved("trained to its end")
         digest = checkpoint.digest(checkpoint.to_host(self.carry[0]))
         with log.stopping_if_full(self.workdir):
@@ -151,7 +149,7 @@ class Loop:
         return digest
 
     def restore(self, upto: int | None = None) -> None:
-        """Go to the newest checkpoint, or to the beginning if there is none; cut the log back to it.
+        """Go to the newest checkpoint, or to step 0 without one; cut the log back to it.
 
         Args:
           upto: last step that may be restored; later checkpoints are deleted. None: no limit.
@@ -276,9 +274,9 @@ class Loop:
         with log.stopping_if_full(self.workdir):
             run_page.write(self.workdir)
         raise Collapsed(
-            f"{self.name}{why} Stopped at step {self.t} of {self.run.steps}; saved. The same command "
-            "would end here again; with --nostop_on_collapse it goes on, and with --restart it "
-            "begins anew."
+            f"{self.name}{why} Stopped at step {self.t} of {self.run.steps}; saved. The same "
+            "command would end here again; with --nostop_on_collapse it goes on, and with "
+            "--restart it begins anew."
         )
 
     def sampled_vars(self) -> Vars:
@@ -290,14 +288,14 @@ class Loop:
         return self._seconds_before + time.perf_counter() - self._began
 
     def overhead(self) -> float:
-        """Return the fraction of wall time outside training steps, compile and evaluation excluded."""
+        """Return the fraction of wall time outside steps, compile and evaluation excluded."""
         excluded = self.timer.get("compile", 0.0) + self.timer.get("evaluate", 0.0)
         counted = self.seconds() - excluded
         return max(0.0, 1 - self.timer.get("train", 0.0) / max(counted, 1e-9))
 
     def _open_loader(self):
         n = n_minibatches(self.method)
-        self.loader = loader.build(
+        self.loader = loader.build_loader(
             self.prepared.train,
             self.method.hp.pixels,
             self.run.seed,
@@ -352,7 +350,9 @@ class Loop:
         if step < 0:
             return
         steps = self.store.steps()
-        kept = f"checkpoint {steps[-1]} is the last good one" if steps else "no checkpoint was saved yet"
+        kept = "no checkpoint was saved yet"
+        if steps:
+            kept = f"checkpoint {steps[-1]} is the last good one"
         raise NonFiniteError(
             f"{self.name}Player {self.method.players[player].name!r} had a non-finite loss or "
             f"gradient at step {step}; {kept}."
