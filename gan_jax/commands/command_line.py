@@ -1,20 +1,26 @@
-"""Flags from settings: declares, documents and parses them."""
+"""Flags from settings dataclasses: declares, documents and parses them."""
 
 import dataclasses
 import importlib.util
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
-from gan_jax.commands.process import EXIT_DONE
-from gan_jax.errors import InputError
+from gan_jax.errors import EXIT_DONE, InputError
 from gan_jax.settings import check, setting
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+FLAGFILES = ROOT / "experiments" / "flagfiles"
+HELP_WORDS = ("--help", "-h", "-help", "--helpfull")
 
-
-_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
-           tuple: flags.DEFINE_multi_string}  # fmt: skip
+_DEFINE = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_multi_string,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,127 +31,136 @@ class Command:
     debug: bool = setting(False, "show the traceback of an error")
 
 
-def define(groups):
-    """absl FlagValues with one flag per field of the given dataclass instances, whose values are the defaults."""
+def define(groups: Sequence) -> flags.FlagValues:
+    """Define one absl flag per field of dataclass instances, whose values are the defaults."""
     values = flags.FlagValues()
     for group in groups:
         for field in dataclasses.fields(group):
             default = getattr(group, field.name)
             _DEFINE[type(default)](field.name, default, field.metadata["text"], flag_values=values)
-    flags.DEFINE_multi_string(
-        "flagfile", None, "file with one --flag=value per line", flag_values=values
-    )
+    text = "file with one --flag=value per line"
+    flags.DEFINE_multi_string("flagfile", None, text, flag_values=values)
     return values
 
 
-def usage(doc, module, groups):
-    """The text of --help: what the command is, then every flag with its default, a group per paragraph."""
-    lines = [
-        doc.strip(),
-        "",
-        f"Usage: python -m {module} [--flagfile=FILE] [--flag=value ...]; flags win over the file.",
-        "",
-    ]
+def usage(doc: str, module: str, groups: Sequence) -> str:
+    """Write the text of --help: the command's docstring, then its flags in groups.
+
+    Args:
+      doc: docstring of the command.
+      module: its name for `python -m`.
+      groups: see `parse`.
+    """
+    head = (
+        f"Usage: python -m {module} [--flagfile=FILE] [--flag=value ...]; flags win over the file."
+    )
+    lines = [doc.strip(), "", head, ""]
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
-            shown = (
-                "... (may be repeated)"
-                if isinstance(default, tuple)
-                else repr(default).replace("'", "")
-            )
-            lines.append(f"  --{field.name}={shown}")
+            shown = repr(default).replace("'", "")
+            if isinstance(default, tuple):
+                shown = "... (may be repeated)"
             allowed = f" [{' | '.join(map(str, choices))}]" if choices else ""
-            lines.append(f"      {field.metadata['text']}{allowed}")
+            lines += [f"  --{field.name}={shown}", f"      {field.metadata['text']}{allowed}"]
         lines.append("")
     return "\n".join(lines)
 
 
-def flagfiles_first(argv):
-    """absl lets the last word win; a flagfile is where a setting starts from, so it goes first. It may be named as those of
-    the project are, by a path relative to the project, or by any path."""
+def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Move --flagfile first, so that command-line flags override it.
+
+    A flagfile is named as those of the project are, by a path relative to the project, or by any
+    path.
+
+    Returns:
+      (["--flagfile=PATH", ...], the other words).
+
+    Raises:
+      InputError: there is no such file.
+    """
     files, rest = [], []
     for word in argv:
         if not word.startswith("--flagfile"):
             rest.append(word)
             continue
-        path = pathlib.Path(word.partition("=")[2]).expanduser()
         if "=" not in word:
             raise InputError("Write --flagfile=FILE, with an equals sign.")
-        if not path.is_file():
-            named = ROOT / "experiments" / "flagfiles" / f"{path}.flags"
-            path = named if named.is_file() else ROOT / path
-            if not path.is_file():
-                known = ", ".join(
-                    sorted(p.stem for p in (ROOT / "experiments" / "flagfiles").glob("*.flags"))
-                )
-                raise InputError(
-                    f"{word} is not a file; those of the project lie in experiments/flagfiles: {known}."
-                )
-        files.append(f"--flagfile={path}")
+        path = pathlib.Path(word.partition("=")[2]).expanduser()
+        candidates = (path, FLAGFILES / f"{path}.flags", ROOT / path)
+        existing = next((c for c in candidates if c.is_file()), None)
+        if existing is None:
+            known = ", ".join(sorted(p.stem for p in FLAGFILES.glob("*.flags")))
+            raise InputError(
+                f"{word} is not a file; those of the project lie in experiments/flagfiles: {known}."
+            )
+        files.append(f"--flagfile={existing}")
     return files, rest
 
 
-def parse(doc, module, groups, argv):
-    """Reads the command line into the groups.
+def parse(
+    doc: str, module: str, groups: Sequence, argv: Sequence[str]
+) -> tuple[list, flags.FlagValues]:
+    """Parse a command line into settings.
 
-    Args:
-      doc: the command's docstring. module: its name for `python -m`.
-      groups: dataclass instances whose fields are the flags and whose values are the defaults; the first is a Command.
+    Args: doc: docstring of the command. module: its name for `python -m`. groups: dataclass
+      instances. Their fields are the flags, their values the defaults. The first is
+        a Command.
       argv: words after the command's name.
 
     Returns:
-      (list of new instances, FlagValues)
+      (new instances of the groups, FlagValues).
 
     Raises:
-      InputError: unknown flag, unreadable value, value out of bounds. SystemExit(0) after --help.
+      InputError: unknown flag, unreadable value, value out of bounds.
+      SystemExit: with code 0, after --help.
     """
     files, rest = flagfiles_first(argv)
-    if any(word in ("--help", "-h", "-help", "--helpfull") for word in rest):
+    if any(word in HELP_WORDS for word in rest):
         print(usage(doc, module, groups))
         raise SystemExit(EXIT_DONE)
     values = define(groups)
     try:
         words = values([module, *files, *rest])
     except (flags.Error, UnicodeDecodeError) as error:
-        raise InputError(
-            " ".join(str(error).split()) + f"; see python -m {module} --help."
-        ) from error
+        text = " ".join(str(error).split())
+        raise InputError(f"{text}; see python -m {module} --help.") from error
     if words[1:]:
         raise InputError(f"{words[1]!r} is not a flag; flags have the form --name=value.")
-    values["flagfile"].value = [
-        word.partition("=")[2] for word in files
-    ]  # absl reads them in and forgets their names
-    out = [
-        dataclasses.replace(
-            group, **{f.name: values[f.name].value for f in dataclasses.fields(group)}
-        )
-        for group in groups
-    ]
-    for group in out:
-        check(group)
-    return out, values
+    # absl reads flagfiles and forgets their names.
+    values["flagfile"].value = [word.partition("=")[2] for word in files]
+    parsed = []
+    for group in groups:
+        fields = {f.name: values[f.name].value for f in dataclasses.fields(group)}
+        parsed.append(dataclasses.replace(group, **fields))
+        check(parsed[-1])
+    return parsed, values
 
 
-def workdir_of(workdir, values, name):
-    """Path of the folder that a command works in.
+def workdir_of(workdir: str, values: flags.FlagValues, name: str) -> pathlib.Path:
+    """Return the folder that a command works in.
 
-    Args:
-      workdir: what --workdir says; "" is runs/ and the name of the flagfile, so that each has a folder of its own, or of the
-        command if there is none. values: FlagValues of `parse`. name: the command's.
+    Args: workdir: --workdir. Empty: runs/ and the name of the flagfile, so that each flagfile has a
+      folder
+        of its own, or of the command without one.
+      values: see `parse`.
+      name: name of the command.
     """
-    given = values["flagfile"].value
-    return pathlib.Path(
-        workdir or f"runs/{pathlib.Path(given[-1]).stem if given else name}"
-    ).expanduser()
+    files = values["flagfile"].value
+    default = pathlib.Path(files[-1]).stem if files else name
+    return pathlib.Path(workdir or f"runs/{default}").expanduser()
 
 
-def installed(module):
-    """Whether a module can be imported."""
+def installed(module: str) -> bool:
+    """Say whether a module can be imported."""
     return importlib.util.find_spec(module) is not None
 
 
-def need(module, flag, extra):
-    """Refuses a flag whose module is not installed, naming the extra that brings it. Raises InputError."""
+def need(module: str, flag: str, extra: str) -> None:
+    """Refuse a flag whose module is not installed.
+
+    Raises:
+      InputError: names the extra that installs it.
+    """
     if not installed(module):
         raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")

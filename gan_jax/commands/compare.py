@@ -1,9 +1,10 @@
-"""Several runs beside each other: python -m experiments.compare DIR DIR ... [--out=DIR]
+"""Compares several runs: python -m experiments.compare DIR DIR ... [--out=DIR]
 
-Runs that differ in their seed alone are taken together. Prints one table and writes compare.html and compare.json: samples side
-by side, curves over each other with the spread over seeds, every score with its interval, floor and controls, and for each
-pair whether the difference is real. Runs are scored by experiments.evaluate before; scores that were measured in different ways
-(other counts, data, feature net, ...) are refused.
+Runs that differ in their seed alone are one system. Prints one table and writes compare.html and
+compare.json: samples side by side, curves over each other with the spread over seeds, every score
+with its interval, floor and controls, and for each pair of systems whether the difference is real.
+Score the runs with experiments.evaluate first. Scores that were measured in different ways (other
+counts, data, feature net, ...) are refused.
 """
 
 import dataclasses
@@ -22,19 +23,18 @@ class Settings(command_line.Command):
     out: str = setting("runs/compare", "folder for compare.html and compare.json")
 
 
-def run(argv):
-    """Command line to compare.html."""
+def run(argv: list[str]) -> None:
+    """Compare the run folders that a command line names."""
     from gan_jax.report import compare, compare_page
 
     folders = [word for word in argv if not word.startswith("-")]
-    (flags,), _ = command_line.parse(
-        __doc__, "experiments.compare", [Settings()], [w for w in argv if w.startswith("-")]
-    )
+    words = [word for word in argv if word.startswith("-")]
+    (flags,), _ = command_line.parse(__doc__, "experiments.compare", [Settings()], words)
     if len(folders) < 2:
         raise InputError(
             "Name two or more run folders: python -m experiments.compare runs/a runs/b"
         )
-    systems = compare.group([compare.read(folder) for folder in folders])
+    systems = compare.group_runs([compare.read_run(folder) for folder in folders])
     for member in [m for system in systems for m in system.members if not m.record]:
         hint = f"python -m experiments.evaluate --workdir={member.folder} adds them."
         print(f"{member.folder} has no scores yet; {hint}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a run folder holds: its step, its configuration and a digest of the whole training state."""
+"""Prints what a run folder holds: its step, its configuration and a digest of the training state."""
 
 import dataclasses
 import json
@@ -16,16 +16,16 @@ class Settings(command_line.Command):
     leaves: bool = setting(False, "print the digest of every array, too")
 
 
-def run(argv):
-    """Command line to text."""
+def run(argv: list[str]) -> None:
+    """Inspect the run folder that a command line names."""
     from gan_jax.rundir import checkpoint, run_folder
 
     (flags,), _ = command_line.parse(__doc__, "experiments.inspect", [Settings()], argv)
-    trained = run_folder.load(flags.workdir, flags.checkpoint)
-    host = checkpoint.to_host(trained.state)
-    print(json.dumps(trained.config.to_dict(), indent=1))
+    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    host = checkpoint.to_host(loaded.state)
+    print(json.dumps(loaded.config.to_dict() | {"dataset": loaded.dataset_info}, indent=1))
     if flags.leaves:
         for name, digest in checkpoint.digests(host).items():
             print(f"{digest}  {name}")
-    print(f"step {trained.step} of {trained.config.run.steps}")
+    print(f"step {loaded.step} of {loaded.config.run.steps}")
     print(f"state sha256: {checkpoint.digest(host)}")

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 
 from gan_jax.errors import (
     EXIT_DONE,
@@ -17,34 +18,34 @@ from gan_jax.errors import (
     Stopped,
 )
 
-BEGAN = time.perf_counter()  # of the command; JAX is not there yet
-
-
-# Scratch is kept instead of unmapped, and has pages of 2 MiB. From glibc 2.35 on; older ones ignore what they do not know.
+BEGAN = time.perf_counter()  # time of the command's start; JAX is not imported yet
+# Keep scratch memory instead of unmapping it, in pages of 2 MiB. From glibc 2.35 on; older versions
+# ignore what they do not know.
 MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1000000000000"
+EXIT_CODES = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
 
 
-def keep_memory():
-    """Starts a command anew, as the same process, with a malloc that keeps its memory; nothing where GLIBC_TUNABLES is set.
+def keep_memory() -> None:
+    """Restart the command, as the same process, with a malloc that keeps its memory.
 
-    A step allocates its scratch anew, and a CPU spends up to a quarter of the step on mapping it page by page.
+    A step allocates its scratch anew, and a CPU spends up to a quarter of the step on mapping it
+    page by page. Does nothing where the user has set GLIBC_TUNABLES.
     """
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if (
-        sys.platform == "linux"
-        and "GLIBC_TUNABLES" not in os.environ
-        and spec
-        and spec.name.startswith(("experiments.", "gan_jax."))
-    ):
-        os.execve(
-            sys.executable,
-            [sys.executable, *sys.orig_argv[1:]],
-            os.environ | {"GLIBC_TUNABLES": MALLOC},
-        )
+    is_command = spec and spec.name.startswith(("experiments.", "gan_jax."))
+    if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ and is_command:
+        environment = os.environ | {"GLIBC_TUNABLES": MALLOC}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def prepare_jax():
-    """Settings that must precede JAX's first use: reproducible GPU kernels, compiled code cached on disk."""
+    """Make the settings that must precede JAX's first use.
+
+    GPU kernels are reproducible, and compiled code is cached on disk.
+
+    Returns:
+      the module jax.
+    """
     flag = "--xla_gpu_deterministic_ops=true"
     if flag.split("=")[0] not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
@@ -58,11 +59,19 @@ def prepare_jax():
     return jax
 
 
-def guarded(body, argv, jax=True):
-    """Runs body(argv) and turns what users can cause into one line on stderr and an exit code. jax: whether it is needed."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # outside the training loop, which saves first
+def guarded(body: Callable[[list[str]], None], argv: list[str], jax: bool = True) -> int:
+    """Run a command; turn what users can cause into one line on stderr and an exit code.
+
+    Args:
+      body: function of argv.
+      argv: words after the command's name.
+      jax: whether the command needs JAX.
+
+    Returns:
+      the exit code, see errors.
+    """
+    # Outside the training loop, which saves first, SIGTERM is an interrupt.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if jax:
             keep_memory()
@@ -72,9 +81,8 @@ def guarded(body, argv, jax=True):
     except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:
             traceback.print_exc()
-        kinds = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
         print(str(error) or "interrupted; what was saved before is kept.", file=sys.stderr)
-        return kinds.get(type(error), EXIT_STOPPED)
+        return EXIT_CODES.get(type(error), EXIT_STOPPED)
     except RuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error) or "--debug" in argv:
             raise

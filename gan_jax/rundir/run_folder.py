@@ -6,6 +6,8 @@ import pathlib
 import shutil
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gan_jax import config as configs
 from gan_jax import metrics
 from gan_jax.config import Config, Prepared
@@ -123,6 +125,22 @@ def load_data(
             f"{len(train.images)} now); restore the data or train again."
         )
     return train, datasets.load_heldout(train, options)
+
+
+def load_pool(run: LoadedRun, data_override: str = "") -> np.ndarray | None:
+    """Load the images that conditions are taken from: uint8 [N, H, W, C]; None if none are needed.
+
+    Args:
+      run: LoadedRun.
+      data_override: see `load_data`.
+
+    Raises:
+      InputError: see `load_data`.
+    """
+    if not run.method.conditioning.needs_images:
+        return None
+    train, heldout = load_data(run.config, run.dataset_info, data_override)
+    return (heldout or train).images
 
 
 def status(
