@@ -56,7 +56,7 @@ class Gen(nn.Module):
     """inner(z or what becomes of it): (z [B, Z], y [B] or [B, A]) -> images."""
 
     inner: nn.Module
-    how: str
+    mode: str
     n: int
     table: tuple = ()
     weights: layers.Weights = layers.Weights()
@@ -65,11 +65,11 @@ class Gen(nn.Module):
     @nn.compact
     def __call__(self, z, y, *, train):
         inner, cond, embed = _parts(self, y, z.dtype, train)
-        if self.how == "product":
+        if self.mode == "product":
             return inner(z * embed(z.shape[-1]), train=train)
-        if self.how in ("concat", "plain"):
+        if self.mode in ("concat", "plain"):
             return inner(
-                jnp.concatenate([z, embed(EMBEDDING) if self.how == "concat" else cond], -1),
+                jnp.concatenate([z, embed(EMBEDDING) if self.mode == "concat" else cond], -1),
                 train=train,
             )
         return inner(z, cond, train=train)
@@ -79,7 +79,7 @@ class Disc(nn.Module):
     """(images [B, H, W, C], y [B] or [B, A]) -> inner's DiscOut."""
 
     inner: nn.Module
-    how: str
+    mode: str
     n: int
     table: tuple = ()
     weights: layers.Weights = layers.Weights()
@@ -88,10 +88,10 @@ class Disc(nn.Module):
     @nn.compact
     def __call__(self, x, y, *, train):
         inner, cond, embed = _parts(self, y, x.dtype, train)
-        if self.how == "concat":
+        if self.mode == "concat":
             plane = embed(x.shape[1] * x.shape[2]).reshape(*x.shape[:3], 1)
             return inner(jnp.concatenate([x, plane], -1), train=train)
-        if self.how == "projection":
+        if self.mode == "projection":
             out = inner(x, train=train)
             return out._replace(
                 logit=out.logit + (out.features * embed(out.features.shape[-1])).sum(-1)

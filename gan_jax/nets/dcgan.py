@@ -188,7 +188,7 @@ class Enc(nn.Module):
 class DcganFamily(Family):
     """The nets of one style."""
 
-    mixes = True
+    supports_mixture = True
 
     def __init__(self, style):
         self.style = style

@@ -9,7 +9,7 @@ class Family:
     points: whether its nets also take points.
     """
 
-    conditions = mixes = points = False
+    reads_condition = supports_mixture = supports_points = False
 
     def check(self, shape):
         """Refuses images that the nets cannot make or see. shape: base.DataSpec. Raises InputError."""

@@ -1,7 +1,7 @@
 """The last layers of a discriminator."""
 
 from gan_jax.nets import layers
-from gan_jax.nets.outputs import DiscOut
+from gan_jax.nets.outputs import DiscOutput
 
 
 def heads(net, features, train, pooled=None, weights=None):
@@ -14,4 +14,4 @@ def heads(net, features, train, pooled=None, weights=None):
     x, weights = features if pooled is None else pooled, weights or net.weights
     logit = layers.Dense(1, weights=weights)(x, train)[:, 0]
     classes = layers.Dense(net.n_classes, weights=weights)(x, train) if net.n_classes else None
-    return DiscOut(logit, features, classes)
+    return DiscOutput(logit, features, classes)

@@ -108,8 +108,8 @@ class Plain(Family):
     disc_widths: Callable
     act: Callable
     normed: bool = False
-    points: bool = False
-    mixes = True
+    supports_points: bool = False
+    supports_mixture = True
 
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images or points of a base.DataSpec."""
@@ -138,7 +138,7 @@ def _equal(hp):
     return (hp.width,) * hp.depth
 
 
-PLAIN = Plain(_equal, _equal, nn.relu, points=True)
+PLAIN = Plain(_equal, _equal, nn.relu, supports_points=True)
 KERAS = Plain(
     lambda hp: (hp.width, 2 * hp.width, 4 * hp.width),
     lambda hp: (2 * hp.width, hp.width),
@@ -235,7 +235,7 @@ class CondDisc(nn.Module):
 class _Maxout(Family):
     """Goodfellow et al. 2014 (width 240); their output bias, the pixels' marginals, is left at 0."""
 
-    mixes = points = True
+    supports_mixture = supports_points = True
 
     def gen(self, hp, shape, weights, n_gens=0):
         """The generator for images of a base.DataSpec."""
@@ -261,7 +261,7 @@ class _Maxout(Family):
 class _Cgan(_Maxout):
     """Mirza and Osindero 2014, section 4.1 (width 240)."""
 
-    conditions, mixes = True, False
+    reads_condition, supports_mixture = True, False
 
     def gen(self, hp, shape, weights):
         """The generator for images of a base.DataSpec."""

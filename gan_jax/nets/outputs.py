@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 
 
-class DiscOut(NamedTuple):
+class DiscOutput(NamedTuple):
     """logit: [B], before any sigmoid. features: [B, F], the last hidden block, normalised and activated.
     classes: [B, K] logits, or None where the net has no class head."""
 

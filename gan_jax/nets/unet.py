@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
 from gan_jax.nets.family import Family
-from gan_jax.nets.outputs import DiscOut, squash
+from gan_jax.nets.outputs import DiscOutput, squash
 
 
 def levels(size):
@@ -92,7 +92,7 @@ class PatchDisc(nn.Module):
             )(x, train)
             x = dcgan.leaky_relu(layers.norm(self, train)(x) if normed else x)
         logits = layers.Conv(1, 4, 1, weights=self.weights)(x, train)
-        return DiscOut(layers.flatten(logits), layers.flatten(x))
+        return DiscOutput(layers.flatten(logits), layers.flatten(x))
 
 
 class _Unet(Family):

@@ -14,7 +14,7 @@ from gan_jax.core.state import Vars, init
 from gan_jax.core.method import StepContext, n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.methods import base, gan
-from gan_jax.nets.outputs import DiscOut
+from gan_jax.nets.outputs import DiscOutput
 from tests import methods_small
 from tests.reference import mlp, ownership
 
@@ -132,7 +132,7 @@ class Looks(nn.Module):
     axis: str | None = None
 
     def __call__(self, x, train):
-        return DiscOut(x.mean((1, 2, 3)), x)
+        return DiscOutput(x.mean((1, 2, 3)), x)
 
 
 @pytest.mark.parametrize("sd", [0.05, 0.5])

@@ -17,7 +17,7 @@ from gan_jax.core.method import StepContext, apply_net, make_context, n_minibatc
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
-from gan_jax.nets.outputs import DiscOut
+from gan_jax.nets.outputs import DiscOutput
 from tests import methods_small
 from tests.reference import ownership
 
@@ -84,14 +84,14 @@ def nll(out, y):
 
 
 def outputs(n, k):
-    return DiscOut(jnp.zeros(n), jnp.zeros((n, 2)), jnp.asarray(R.normal(size=(n, k))))
+    return DiscOutput(jnp.zeros(n), jnp.zeros((n, 2)), jnp.asarray(R.normal(size=(n, k))))
 
 
 def test_acgan_class_terms_equal_numpy():
     """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they were meant to be."""
     real, fake, c = outputs(6, 4), outputs(6, 4), jnp.asarray(R.integers(0, 3, 6))
     label = jnp.asarray([0, 2, -1, 1, 1, 2])
-    ctx, terms = StepContext({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.scheme(3)
+    ctx, terms = StepContext({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.head_spec(3)
     value, metrics = terms.disc_term(ctx, {"label": label}, real, fake, c)
     np.testing.assert_allclose(
         value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5
@@ -120,7 +120,7 @@ def test_acgan_class_terms_equal_numpy():
 
 def test_acgan_draws_classes_uniformly_whatever_the_labels():
     method = methods_small.build("acgan")
-    fake = acgan.scheme(3).fake
+    fake = acgan.head_spec(3).generate
     vs, ctx = init_jitted(method, 0).vars(), make_context(method)
     batch = {"image": jnp.zeros((600, 16, 16, 2)), "label": jnp.zeros(600, jnp.int32)}
     (_, c), _ = jax.jit(lambda: fake(ctx, vs, KEY, batch))()
@@ -131,7 +131,7 @@ def test_infogan_term_equals_numpy():
     hp = infogan.Settings(n_codes=3, n_factors=2, lambda_info=0.5)
     code = np.concatenate([np.eye(3)[[0, 2, 1, 1]], R.uniform(-1, 1, (4, 2))], 1)
     out = outputs(4, 5)
-    value, metrics = infogan.information(StepContext({}, hp, {}), {}, None, out, jnp.asarray(code))
+    value, metrics = infogan.information_term(StepContext({}, hp, {}), {}, None, out, jnp.asarray(code))
     logits = np.asarray(out.classes)
     category = -(log_softmax(logits[:, :3]) * code[:, :3]).sum(1).mean()
     error = 0.5 * ((logits[:, 3:] - code[:, 3:]) ** 2).sum(1).mean()
@@ -147,7 +147,7 @@ def mgan_method(**options):
 def test_mgan_gives_every_generator_the_same_noise():
     method = mgan_method()
     vs, ctx = init_jitted(method, 0).vars(), make_context(method)
-    (images, k), _ = mgan._fake(ctx, vs, KEY, {})
+    (images, k), _ = mgan._generate(ctx, vs, KEY, {})
     assert k.tolist() == [0, 1, 2] * 4
     z = base.sample_noise(ctx, KEY, 4)
     for g in range(3):  # by running statistics, so that the other generators' images do not matter
@@ -206,7 +206,7 @@ def test_colorize_losses():
     method = methods_small.build("colorize")
     ctx, vs, batch = make_context(method), init_jitted(method, 0).vars(), one_batch(method)
     x = np.asarray(batch["image"])
-    gray = np.asarray(colorize.gray(batch["image"]))
+    gray = np.asarray(colorize.to_gray(batch["image"]))
     np.testing.assert_allclose(gray[..., 0], x @ [0.299, 0.587, 0.114], rtol=1e-5)
     loss, (_, metrics) = method.players[1].loss(ctx, vs, batch, KEY)
     fake, _ = apply_net(ctx, vs, "gen", jnp.asarray(gray), key=jax.random.split(KEY)[0])
@@ -409,7 +409,7 @@ def test_a_penalty_on_patches_is_one_on_their_mean():
     method = methods_small.build("colorize")
     ctx = make_context(method)._replace(hp=dataclasses.replace(method.hp, penalty="r1", lambda_p=1.0))
     vs, x = init_jitted(method, 0).vars(), one_batch(method)["image"]
-    gray = colorize.gray(x)
+    gray = colorize.to_gray(x)
     _, value = base.penalty(ctx, vs, KEY, x, x, gray)
     key = jax.random.fold_in(KEY, 1)
     slope = jax.grad(lambda x: apply_net(ctx, vs, "disc", x, gray, key=key)[0].logit.mean(1).sum())(x)

@@ -54,7 +54,7 @@ def test_shapes(name, shape):
         probe.settings(width=1),
         (4, shape.size, shape.size, shape.colors),
     )
-    cond = [(4, 3)] if family.conditions else []
+    cond = [(4, 3)] if family.reads_condition else []
     assert probe.shapes(family.gen(hp, shape, probe.WEIGHTS), (4, 5), *cond) == image
     assert probe.shapes(family.enc(hp, shape, probe.WEIGHTS), image) == (4, 5)
     out = probe.shapes(family.disc(hp, shape, probe.WEIGHTS), image, *cond)
@@ -66,7 +66,7 @@ def test_shapes(name, shape):
 def test_features_are_the_last_hidden_layer(name):
     """The logit is an affine map of them, dropout included."""
     family, x = FAMILIES[name], probe.noise(4, 6, 6, 1)
-    inputs = (x, probe.noise(4, 3)) if family.conditions else (x,)
+    inputs = (x, probe.noise(4, 3)) if family.reads_condition else (x,)
     net = family.disc(probe.settings(), base.DataSpec(6, 1), probe.WEIGHTS)
     variables = probe.variables(net, *inputs)
     out, _ = probe.train(net, variables, *inputs)

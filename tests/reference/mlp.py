@@ -3,7 +3,7 @@
 import flax.linen as nn
 import numpy as np
 
-from gan_jax.nets.outputs import DiscOut
+from gan_jax.nets.outputs import DiscOutput
 
 IMAGE = (2, 2, 1)
 SIZES = {"gen": (3, 5, 4), "enc": (4, 5, 3), "disc": (4, 6, 1)}  # in, hidden, out; images flattened
@@ -21,7 +21,7 @@ class Net(nn.Module):
         features = nn.tanh(nn.Dense(hidden)(x.reshape(x.shape[0], -1)))
         y = nn.Dense(out)(features)
         if self.name_of == "disc":
-            return DiscOut(y[:, 0], features)
+            return DiscOutput(y[:, 0], features)
         return y.reshape(-1, *IMAGE) if self.name_of == "gen" else y
 
 
