@@ -1,4 +1,4 @@
-"""Prints what a run folder holds: its step, its configuration and a digest of the training state."""
+"""Prints the step of a run folder, its configuration and a digest of its training state."""
 
 import dataclasses
 import json

@@ -65,8 +65,8 @@ def run(argv: list[str]) -> None:
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
         raise InputError(
-            f"--kind={flags.kind} says nothing here; leave it empty, or use --form=kinds with a run "
-            "that has kinds."
+            f"--kind={flags.kind} says nothing here; leave it empty, or use --form=kinds with a "
+            "run that has kinds."
         )
     if loaded.dataset_info["size"] == 1 and flags.form != "npz":
         raise InputError(

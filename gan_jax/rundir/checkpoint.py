@@ -127,8 +127,8 @@ class Store:
                 scores[step] = self._score(step)
             except Exception as error:
                 raise InputError(
-                    f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so the "
-                    "best is not known; choose one by its step."
+                    f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so "
+                    "the best is not known; choose one by its step."
                 ) from error
         return _smallest(scores)
 
@@ -203,7 +203,7 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
 
     def _prune(self):
-        """Keep the newest two, the best, and those with a damaged score, which might be the best."""
+        """Keep the newest two, the best, and those with a damaged score."""
         scores, unknown = {}, set()
         for step in self._steps() if self._best else ():
             try:
@@ -338,7 +338,7 @@ def _ignore_late_writes():
 
 
 def _smallest(scores):
-    """Return the key of the smallest value that is not None, the largest key among equals, or None."""
+    """Return the key of the smallest value, the largest key among equals; skip None."""
     return min(
         (s for s in scores if scores[s] is not None), key=lambda s: (scores[s], -s), default=None
     )
@@ -372,13 +372,19 @@ def _key_data(x):
     return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
-def load_state(workdir, state, which="newest", best=None):
-    """(step, state) of a run folder, for commands that only read it; the run may be training meanwhile.
+def load_state(
+    workdir: str | os.PathLike, state, which: str = "newest", best: str | None = None
+) -> tuple[int, GanState]:
+    """Load a checkpoint of a run that may be training meanwhile.
 
     Args:
-      state: tree of shapes, as gan_jax.core.state.state_shapes gives.
+      workdir: the run folder; nothing in it is changed.
+      state: tree of shapes, see core.state.state_shapes.
       which: "newest" (intact one), "best", or a step with a checkpoint.
-      best: the score that "best" goes by, see `Store`.
+      best: score that "best" goes by, see `Store`.
+
+    Returns:
+      (step, state).
 
     Raises:
       InputError: there is no such checkpoint, or it is damaged.

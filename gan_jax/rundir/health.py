@@ -61,17 +61,17 @@ RANGES = {
         0,
         0.9,
         "",
-        "nearly all generated images are of one class: mode collapse. Other losses, a --penalty, or "
-        "--condition=labels help",
+        "nearly all generated images are of one class: mode collapse. Other losses, a --penalty, "
+        "or --condition=labels help",
         patience=2,
     ),
     "watch/gap": HealthyRange(
         -0.1,
         0.9,
-        "D takes generated images for more real than real ones, and G learns nothing true. A higher "
-        "--lr_disc or --n_disc, or a lower --lr help",
-        "D tells real from generated without doubt, and G learns little from it. A lower --lr_disc, "
-        "a --penalty, --input_noise or --augment help",
+        "D takes generated images for more real than real ones, and G learns nothing true. A "
+        "higher --lr_disc or --n_disc, or a lower --lr help",
+        "D tells real from generated without doubt, and G learns little from it. A lower "
+        "--lr_disc, a --penalty, --input_noise or --augment help",
     ),
     "grad_norm": HealthyRange(
         1e-3,
