@@ -67,14 +67,12 @@ class Prepared(NamedTuple):
         return self.config.to_dict() | {"dataset": self.dataset_info}
 
     def with_run(self, **changes) -> "Prepared":
-        """Change settings of the run that neither its data nor its method depend on, such as the seed."""
+        """Change settings that neither data nor method depend on, such as the seed."""
         run = dataclasses.replace(self.config.run, **changes)
         return self._replace(config=dataclasses.replace(self.config, run=run))
 
 
-def prepare(
-    config: Config, train: Dataset | None = None, test: Dataset | None = None
-) -> Prepared:
+def prepare(config: Config, train: Dataset | None = None, test: Dataset | None = None) -> Prepared:
     """Open the data of a configuration and build its method.
 
     Args:
@@ -185,14 +183,16 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
             f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; "
             "leave it out."
         )
-    if run.keep_best != "none" and not dataset.classes:
-        if "probs" in metrics.TABLE[metrics.metric_of(run.keep_best)].needs:
-            raise InputError(
-                f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; "
-                "use --keep_best=frechet."
-            )
+    needs_classes = run.keep_best != "none" and (
+        "probs" in metrics.TABLE[metrics.metric_of(run.keep_best)].needs
+    )
+    if needs_classes and not dataset.classes:
+        raise InputError(
+            f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; "
+            "use --keep_best=frechet."
+        )
     if run.eval_every and not dataset.points:
-        evaluate.check(dataset, run.eval_images, "eval_images", run.eval_scores)
+        evaluate.check_counts(dataset, run.eval_images, "eval_images", run.eval_scores)
 
 
 def from_dict(raw: dict) -> Config:
@@ -220,7 +220,11 @@ def differences(old: Config, new: Config) -> list[str]:
 
 
 def data_difference(old: dict, new: dict) -> list[str]:
-    """Say in words that the content of the data changed; [] if it did not. old, new: see `describe`."""
+    """Say in words that the content of the data changed; [] if it did not.
+
+    Args:
+      old, new: see `describe`.
+    """
     if old["digest"] == new["digest"]:
         return []
     return [f"the content of {new['name']} ({old['n']} images, now {new['n']})"]

@@ -65,7 +65,8 @@ class Method(NamedTuple):
     hp: Any  # the method's Settings
     steps: int  # length of the run
     ema: dict[str, float]  # {net: decay of its averaged copy}
-    controls: dict[str, float] = {}  # noqa: RUF012 - never mutated; initial values of what `control` adapts
+    # Initial values of what `control` adapts, such as the probability of an augmentation.
+    controls: dict[str, float] = {}  # noqa: RUF012 - never mutated
     control: Callable | None = None  # (controls, metrics, step) -> controls, after every step
     # True: all players are updated from the same state (Goodfellow et al. 2014), not one after
     # another

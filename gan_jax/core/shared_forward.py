@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.method import Batch, Method, Player, StepContext, minibatch_slots, select_minibatch
+from gan_jax.core.method import (
+    Batch,
+    Method,
+    Player,
+    StepContext,
+    minibatch_slots,
+    select_minibatch,
+)
 from gan_jax.core.state import GanState, Vars
 
 

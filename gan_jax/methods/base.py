@@ -1,4 +1,4 @@
-"""What all methods share: settings, nets, noise, D's view of images, penalties, sampling, refusals."""
+"""What all methods share: settings, nets, noise, D's input, penalties, sampling, refusals."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -43,9 +43,7 @@ class Settings(optimizers.Settings):
         "batch", "normalisation in G: batch, or none", choices=("batch", "none")
     )
     disc_norm: str = setting(
-        "batch",
-        "normalisation in D: batch, or none as WGAN-GP asks for",
-        choices=("batch", "none"),
+        "batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none")
     )
     spectral: str = setting(
         "none",
@@ -77,15 +75,16 @@ class Settings(optimizers.Settings):
         1, "discriminator updates per generator update, each with a fresh minibatch", low=1
     )
     balance: bool = setting(
-        False, "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)"
+        False,
+        "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)",
     )
     simultaneous: bool = setting(
-        False,
-        "all players move from the same state, as in Goodfellow et al. 2014, not in turns",
+        False, "all players move from the same state, as in Goodfellow et al. 2014, not in turns"
     )
     ema: float = setting(
         0.999,
-        "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; 0: none",
+        "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; "
+        "0: none",
         low=0.0,
         high=0.999999,
     )
@@ -115,9 +114,7 @@ class Settings(optimizers.Settings):
         choices=("plus", "minus"),
     )
     perturbation: str = setting(
-        "code",
-        "DRAGAN's point near a real image (D02, D13)",
-        choices=("code", "gauss", "centered"),
+        "code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered")
     )
     perturbation_sd: float = setting(
         0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0
@@ -126,8 +123,7 @@ class Settings(optimizers.Settings):
         0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0
     )
     augment: str = setting(
-        "",
-        f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas",
+        "", f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas"
     )
 
 
@@ -224,7 +220,9 @@ def common_fields(hp) -> dict[str, Any]:
 
 
 def balance_players(hp, players: tuple[Player, ...]) -> tuple[Player, ...]:
-    """Gate D and G by S1's rule, if the settings ask for it: the one with the larger loss is trained.
+    """Gate D and G by S1's rule, if the settings ask for it.
+
+    The one of the two with the larger loss is trained.
 
     Both losses are those of the state in which the step begins, on one minibatch and noise, which D
     and G then share.
@@ -280,7 +278,9 @@ def generate(
 def apply_discriminator(
     ctx: StepContext, vs: Vars, key: jax.Array, x: jax.Array, y: jax.Array | None = None
 ):
-    """Apply D to images as it sees them: augmented, then with input noise, fresh at every call (D16).
+    """Apply D to augmented images with input noise.
+
+    Both are fresh at every call (D16).
 
     Args:
       ctx: StepContext.
@@ -345,7 +345,7 @@ def latent(ctx: StepContext, key: jax.Array, n: int):
 
 
 def sample(ctx: StepContext, vs: Vars, z: jax.Array, condition, key: jax.Array) -> jax.Array:
-    """Generate images [n, H, W, C] from noise [n, z_dim] and, if the generator takes one, a condition."""
+    """Generate images [n, H, W, C] from noise [n, z_dim] and a condition or None."""
     inputs = (z,) if condition is None else (z, condition)
     train = ctx.hp.sample_stats == "batch"
     return apply_net(ctx, vs, "gen", *inputs, train=train, key=key)[0]
@@ -415,7 +415,8 @@ def check_condition(hp, spec: DataSpec) -> None:
         return
     if len(spec.classes) < 2:
         raise InputError(
-            f"--condition={hp.condition} needs classes, and the data have none; use data with labels."
+            f"--condition={hp.condition} needs classes, and the data have none; "
+            "use data with labels."
         )
     if hp.condition == "attributes" and attribute_table(hp, spec) is None:
         raise InputError(

@@ -46,8 +46,8 @@ class Settings(base.Adversarial):
     n_down: int = setting(2, "strided layers of D: 2 sees patches of 34 px, 3 of 70", low=1, high=4)
     sample_stats: str = setting(
         "batch",
-        "BatchNorm statistics and dropout when sampling: batch, as in training; or running averages "
-        "and none",
+        "BatchNorm statistics and dropout when sampling: batch, as in training; or running "
+        "averages and none",
         choices=("batch", "running"),
     )
 

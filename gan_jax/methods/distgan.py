@@ -55,13 +55,14 @@ class Settings(base.Settings):
     hinge: str = setting(
         "off",
         "D's hinge loss in place of the log loss: off; corrected (on logits); code_logit and "
-        "code_prob subtract the penalty, on logits or probabilities, as the released code does (D05)",
+        "code_prob subtract the penalty, on logits or probabilities, as the released code does "
+        "(D05)",
         choices=("off", "corrected", "code_logit", "code_prob"),
     )
     disc_weights: str = setting(
         "schedule",
-        "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), equal as in S3's eq. 2 (D08), "
-        "or half (0.5, 0.5) as in the toys",
+        "weights of D's real and reconstructed terms: schedule (0.95, 0.05 to 1, 0), equal as in "
+        "S3's eq. 2 (D08), or half (0.5, 0.5) as in the toys",
         choices=("schedule", "equal", "half"),
     )
     rec_label: str = setting(
@@ -76,12 +77,14 @@ class Settings(base.Settings):
     )
     recon_trains: str = setting(
         "enc",
-        "what the reconstruction step trains: enc as in the code, enc_gen as in the paper (D07, D23)",
+        "what the reconstruction step trains: enc as in the code, enc_gen as in the paper "
+        "(D07, D23)",
         choices=("enc", "enc_gen"),
     )
     recon_space: str = setting(
         "features",
-        "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed), mean_pixels or bce (the toys) (D06)",
+        "reconstruction error: D's features (mean), pixels (S3's eq. 3, summed), mean_pixels or "
+        "bce (the toys) (D06)",
         choices=("features", "pixels", "mean_pixels", "bce"),
     )
     gap_space: str = setting(
@@ -91,7 +94,8 @@ class Settings(base.Settings):
     )
     gap_from: str = setting(
         "rec",
-        "what the latent-data distance compares with fakes: rec, or real data as in the 1-D toy (D12)",
+        "what the latent-data distance compares with fakes: rec, or real data as in the 1-D toy "
+        "(D12)",
         choices=("rec", "real"),
     )
     lambda_r: float = setting(1.0, "weight of the latent-data distance", low=0.0)

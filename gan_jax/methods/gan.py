@@ -158,7 +158,10 @@ def conditioning_mode(hp, net: str) -> str:
 
 
 def class_latent(spec: DataSpec) -> Callable:
-    """Make the `latent` of a class-conditional method: classes as frequent as in the training data."""
+    """Make the `latent` of a class-conditional method.
+
+    Classes are as frequent as in the training data.
+    """
     logits = jnp.log(jnp.asarray(spec.counts or [1] * len(spec.classes), jnp.float32))
 
     def sample_classes(key, shape):

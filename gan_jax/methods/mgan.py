@@ -27,7 +27,7 @@ from gan_jax.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class Settings(base.Adversarial):
-    """Defaults are those of the released code for CIFAR-10, whose weights begin normal (--init=normal)."""
+    """Defaults are those of the released code for CIFAR-10, but for its --init=normal."""
 
     net: str = setting(
         "mgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE)

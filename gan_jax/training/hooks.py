@@ -75,13 +75,13 @@ class Evaluate(Hook):
             if self._evaluator is None:
                 extractor = features.load(train, loop.prepared.test)
                 self._evaluator = evaluate.make_evaluator(extractor, train, loop.run.eval_scores)
-                self._reference, _ = evaluate.reference(self._evaluator, train, 0)
+                self._reference, _ = evaluate.choose_reference(self._evaluator, train, 0)
             pair = (self._reference, self._evaluator(generated))
-            row = evaluate.row(self._evaluator, [pair])
-            summary = evaluate.summary(row)
+            row = evaluate.make_row(self._evaluator, [pair])
+            summary = evaluate.summarize_row(row)
             loop.found.scores = {f"eval/{name}": value for name, value in summary.items()}
             if "fractions" in row:
-                real = class_balance.fractions(self._reference["probs"]).tolist()
+                real = class_balance.class_fractions(self._reference["probs"]).tolist()
                 loop.found.shares = {"real": real, "model": row["fractions"]}
 
 

@@ -96,7 +96,7 @@ class Monitor:
         if self._logits_are_bounded and {"disc/real_prob", "disc/fake_prob"} <= set(record):
             out["watch/gap"] = record["disc/real_prob"] - record["disc/fake_prob"]
         if shares is not None:
-            out["watch/modes"] = class_balance.n_holding(shares, 0.01)
+            out["watch/modes"] = class_balance.n_classes_holding(shares, 0.01)
             out["watch/largest_class"] = float(np.max(shares))
         before = set(self.health.began)
         warnings = self.health.add({**record, **out})

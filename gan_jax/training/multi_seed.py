@@ -1,4 +1,4 @@
-"""Several independent runs of one method together: seeds of one setting, or nodes with their own data.
+"""Several independent runs of one method at once: seeds of one setting, or nodes of an ensemble.
 
 Each is an ordinary run in its own folder, with the numbers that it has alone, to rounding, and it
 can go on alone. Runs that were interrupted and are started again together end with the same bytes:

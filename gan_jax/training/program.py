@@ -34,7 +34,10 @@ def empty_tally(method: Method, batch: dict) -> dict[str, np.ndarray]:
 
 
 def mean_metrics(method: Method, tally: dict) -> dict[str, float]:
-    """Compute {"player/term": mean over the updates that ran}; a player that never ran is left out."""
+    """Compute {"player/term": mean over the updates that ran}.
+
+    A player that never ran is left out.
+    """
     out = {}
     for player in method.players:
         ran = float(tally[f"{player.name}/ran"])
@@ -59,7 +62,7 @@ def accumulate_metrics(step: Callable) -> Callable[[Carry, dict], Carry]:
 
 
 def scan_steps(one_step: Callable, carry, leaves):
-    """Run one_step(carry, leaves of a step) for every step that the first axis of `leaves` holds."""
+    """Run one_step(carry, leaves of a step) along the first axis of `leaves`."""
     if jax.tree.leaves(leaves)[0].shape[0] == 1:
         return one_step(carry, jax.tree.map(lambda a: a[0], leaves))
     return lax.scan(lambda c, x: (one_step(c, x), None), carry, leaves)[0]

@@ -160,7 +160,7 @@ def picture(
     """
     if dataset.points:
         points = sampler(vs, key, N_POINTS)
-        return point_plots.picture(points, dataset.images, dataset.name)
+        return point_plots.draw_density(points, dataset.images, dataset.name)
     if method.conditioning.needs_images:
         originals = choose_images(pool, key, ROWS * 3)
         generated = sampler(vs, key, len(originals), originals)

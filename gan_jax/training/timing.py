@@ -22,7 +22,7 @@ class Timer(dict):
 
 
 class Startup(dict):
-    """{part: seconds} from a command to its first step. The parts touch: they sum to all of that time."""
+    """{part: seconds} from a command to its first step; together they are all of that time."""
 
     def __init__(self, began: float | None = None):
         """began: time.perf_counter() at the beginning of the first part; None for now."""
