@@ -1,21 +1,31 @@
-"""Scores of a trained run, or of any folder of images: how far from the data, how varied, which classes, how like galaxies;
-with floor, controls and intervals; nearest training images; of a generator asked for classes, whether it makes them.
+"""Scores a trained run, or any folder of images, beside floor and controls.
 
-Of a run (--workdir) it samples the averaged generator, writes eval.json, neighbours.png, neighbours_real.png and report.html
-into its folder and prints a table. Of other images (--images=DIR, FILE.npz or any source, against --data at --size) it writes
-the same into --workdir, a folder that it makes. Everything that the numbers depend on is part of the record. The
-classifier that counts and compares is trained once per data set and cached; --features chooses another net.
+Tells how far images are from the data, how varied, of which classes, how like galaxies; whether they
+are copies of training images; and of a generator that is asked for classes, whether it makes them.
+
+Of a run (--workdir) it samples the averaged generator, writes eval.json, neighbours.png,
+neighbours_real.png and report.html into its folder and prints a table. Of other images (--images=DIR,
+FILE.npz or any source, against --data at --size) it writes the same into --workdir, a folder that it
+makes. Everything that the numbers depend on is part of the record. The classifier that counts and
+compares is trained once per data set and cached; --features chooses another net.
 """
 
 import dataclasses
 import json
 import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 from gan_jax import metrics
 from gan_jax.commands import command_line
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gan_jax.data.datasets import Dataset
+    from gan_jax.metrics.evaluate import Evaluator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +47,13 @@ class Settings(command_line.Command):
         0, "with --images: side of a centre crop of the real images, as in training", low=0
     )
     scores: str = setting(
-        "", f"which, with commas; empty: all that suit the data, of {', '.join(metrics.TABLE)}"
+        "", "which, with commas; empty: all that suit the data, of " + ", ".join(metrics.TABLE)
     )
     features: str = setting(
         "auto",
-        "what images are seen by: auto (a classifier trained on the labels, or a random net), classifier, random, pixels, "
-        "onnx:FILE, python:MODULE:NAME, inception:FILE or inception-clean:FILE (weights of pytorch-fid)",
+        "what images are seen by: auto (a classifier trained on the labels, or a random net), "
+        "classifier, random, pixels, onnx:FILE, python:MODULE:NAME, inception:FILE or "
+        "inception-clean:FILE (weights of pytorch-fid)",
     )
     n_images: int = setting(10000, "generated images per repeat", low=2)
     repeats: int = setting(5, "repeats of sampling, each with fresh noise", low=1)
@@ -54,49 +65,30 @@ class Settings(command_line.Command):
     ema: bool = setting(True, "use the averaged generator")
 
 
-def look(flags, source, heldout, n):
-    """evaluate.Evaluator that the flags ask for, once the number of images n was found to be enough."""
-    from gan_jax.metrics import evaluate, features
-
-    evaluate.check(source, n, "n_images", flags.scores, features.check(flags.features, source))
-    return evaluate.make_evaluator(
-        features.load(source, heldout, flags.features), source, flags.scores, strict=True
-    )
-
-
-def add_copies(record, flags, see, source, heldout, generated, workdir):
-    """Adds the search for nearest training images, if it is asked for, and its score to a record; writes its pictures."""
-    from gan_jax import images
+def run(argv: list[str]) -> None:
+    """Evaluate what a command line names."""
+    from gan_jax import cache
     from gan_jax.metrics import memorization
-    from gan_jax.report import score_text
+    from gan_jax.report import run_page, score_text
 
-    pictures = {}
-    if flags.neighbours:
-        print(
-            f"searching {len(source.images):,} training images for the nearest ...",
-            file=sys.stderr,
-            flush=True,
+    (flags,), _ = command_line.parse(__doc__, "experiments.evaluate", [Settings()], argv)
+    memorization.check_queries(flags.neighbours, "neighbours")
+    workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
+    if flags.images and (workdir / "config.json").exists():
+        raise InputError(
+            f"--workdir={workdir} is the folder of a run; name another for the scores of --images."
         )
-        record["neighbours"], pictures = memorization.study(
-            see.extractor, source, heldout, generated, flags.seed
-        )
-        for name, row in zip(
-            (score_text.judged(record), "real"),
-            memorization.scores(record["neighbours"]),
-            strict=True,
-        ):
-            record["rows"][name] |= row
-    for name in memorization.PICTURES:  # none of an evaluation before this one stays
-        (workdir / name).unlink(missing_ok=True)
-        if name in pictures:
-            images.save_png(workdir / name, pictures[name])
+    record = score_images(flags, workdir) if flags.images else score_run(flags, workdir)
+    cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+    print(score_text.format_evaluation(record))
+    page = run_page.write_images(workdir) if flags.images else run_page.write(workdir)
+    print(f"Report: {page}")
 
 
-def of_run(flags, workdir):
-    """The record of a run."""
+def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
+    """Score the samples of a run. Returns the record for eval.json."""
     import jax
 
-    from gan_jax.core.conditioning import choose_images
     from gan_jax.core.state import init_jitted
     from gan_jax.metrics import colorization, evaluate
     from gan_jax.rundir import run_folder
@@ -104,49 +96,47 @@ def of_run(flags, workdir):
 
     if flags.crop:
         raise InputError(f"--crop={flags.crop} is for --images; a run knows its own.")
-    trained = run_folder.load(flags.workdir, flags.checkpoint)
-    source, heldout = run_folder.data(trained.config, flags.data)
-    method, key = trained.method, jax.random.key(flags.seed)
-    pool = (heldout or source).images if method.conditioning.needs_images else None
+    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    train, heldout = run_folder.load_data(loaded.config, loaded.dataset_info, flags.data)
+    method, conditioning = loaded.method, loaded.method.conditioning
+    pool = (heldout or train).images if conditioning.needs_images else None
     sampler = sampling.build_sampler(method, pool)
-    model, untrained = trained.state.vars(flags.ema), init_jitted(method, trained.config.run.seed).vars()
-    samplers = {
-        name: lambda seed, n, vs=vs: sampler(vs, jax.random.key(seed), n)
-        for name, vs in (("model", model), ("untrained", untrained))
-    }
-    if source.points:
-        record = evaluate.points(source, samplers, flags.n_images, flags.repeats, flags.seed)
+    model = loaded.state.vars(flags.ema)
+    untrained = init_jitted(method, loaded.config.run.seed).vars()
+
+    def sampler_of(vs):
+        return lambda seed, n: sampler(vs, jax.random.key(seed), n)
+
+    samplers = {"model": sampler_of(model), "untrained": sampler_of(untrained)}
+    sampling_flags = flags.n_images, flags.repeats, flags.seed
+    if train.points:
+        record = evaluate.evaluate_points(train, samplers, *sampling_flags)
     else:
-        see = look(flags, source, heldout, flags.n_images)
-        record = evaluate.evaluate(
-            see, source, heldout, samplers, flags.n_images, flags.repeats, flags.seed
-        )
-        if method.conditioning.what == "class" and see.extractor.confusion is not None:
-            ask = lambda seed, given: sampler(model, jax.random.key(seed), len(given), given)
-            record["intended"] = evaluate.conditional(
-                see, source, heldout, ask, flags.n_images, flags.seed
+        evaluator = make_evaluator(flags, train, heldout, flags.n_images)
+        record = evaluate.evaluate(evaluator, train, heldout, samplers, *sampling_flags)
+        if conditioning.what == "class" and evaluator.extractor.confusion is not None:
+
+            def sample_classes(seed, classes):
+                return sampler(model, jax.random.key(seed), len(classes), classes)
+
+            record["intended"] = evaluate.evaluate_class_accuracy(
+                evaluator, train, heldout, sample_classes, flags.n_images, flags.seed
             )
-        if method.conditioning.needs_images:
-            given = choose_images(pool, key, min(flags.n_images, len(pool)))
-            gray, made, original = sampling.triplets(
-                method, sampler(model, key, len(given), given), given
-            )
-            record["pairs"] = colorization.study(made, gray, original)
+        if conditioning.needs_images:
+            key, n = jax.random.key(flags.seed), min(flags.n_images, len(pool))
+            originals = conditioning.choose(pool, key, n)
+            colored = sampler(model, key, n, originals)
+            gray, colored, originals = sampling.triplets(method, colored, originals)
+            record["pairs"] = colorization.score_colorization(colored, gray, originals)
         generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
-        add_copies(record, flags, see, source, heldout, generated, workdir)
-    record["step"] = trained.step
-    record["protocol"] |= {"ema": flags.ema, "sample_stats": trained.config.hp.sample_stats}
+        add_neighbours(record, flags, evaluator, train, heldout, generated, workdir)
+    record["step"] = loaded.step
+    record["protocol"] |= {"ema": flags.ema, "sample_stats": loaded.config.hp.sample_stats}
     return record
 
 
-def spec(images):
-    """--images as a --data spec: a path is a folder, or an npz file."""
-    kind = "npz" if images.endswith(".npz") else "folder"
-    return f"{kind}:{images}" if pathlib.Path(images).expanduser().exists() else images
-
-
-def of_images(flags, workdir):
-    """The record of images that lie somewhere."""
+def score_images(flags: Settings, workdir: pathlib.Path) -> dict:
+    """Score images that are no run's. Returns the record for eval.json."""
     import numpy as np
 
     from gan_jax import images
@@ -155,55 +145,95 @@ def of_images(flags, workdir):
 
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
-    view = datasets.DataOptions(flags.size, flags.crop)
-    made, source = (
-        datasets.load(spec(flags.images), datasets.DataOptions(flags.size)),
-        datasets.load(flags.data, view),
-    )
-    for given in (made, source):
-        if given.points:
-            raise InputError(f"{given.name} holds points; --images and --data are for images.")
-    if made.images.shape[3] != source.images.shape[3]:
-        kinds = {1: "gray", 3: "colour"}
-        a, b = (
-            kinds.get(s.images.shape[3], f"of {s.images.shape[3]} channels") for s in (made, source)
-        )
-        raise InputError(
-            f"--images={flags.images} are {a}, --data={flags.data} are {b}; compare images of one kind."
-        )
-    n = min(flags.n_images, len(made.images))
-    heldout = datasets.load_heldout(source, view)
-    see = look(flags, source, heldout, n)
+    options = datasets.DataOptions(flags.size, flags.crop)
+    scored = datasets.load(data_spec_of(flags.images), datasets.DataOptions(flags.size))
+    real = datasets.load(flags.data, options)
+    check_comparable(flags, scored, real)
+    n = min(flags.n_images, len(scored.images))
+    heldout = datasets.load_heldout(real, options)
+    evaluator = make_evaluator(flags, real, heldout, n)
 
-    def some(seed, n):
-        rows = np.random.default_rng(seed).permutation(len(made.images))[:n]
-        return np.asarray(made.images[np.sort(rows)])[np.argsort(np.argsort(rows))]
+    def sample(seed, n):
+        rows = np.random.default_rng(seed).permutation(len(scored.images))[:n]
+        return np.asarray(scored.images[np.sort(rows)])[np.argsort(np.argsort(rows))]
 
-    repeats = flags.repeats if len(made.images) > n else 1  # all of them again would say nothing
-    record = evaluate.evaluate(see, source, heldout, {"images": some}, n, repeats, flags.seed)
+    repeats = flags.repeats if len(scored.images) > n else 1  # all images again would say nothing
+    samplers = {"images": sample}
+    record = evaluate.evaluate(evaluator, real, heldout, samplers, n, repeats, flags.seed)
     workdir.mkdir(parents=True, exist_ok=True)
-    add_copies(
-        record, flags, see, source, heldout, some(flags.seed, max(flags.neighbours, 1)), workdir
-    )
-    record["protocol"] |= {"images": made.name, "images_digest": made.digest}
-    images.save_png(workdir / "images.png", images.grid(some(flags.seed, 64), 8))
+    queries = sample(flags.seed, max(flags.neighbours, 1))
+    add_neighbours(record, flags, evaluator, real, heldout, queries, workdir)
+    record["protocol"] |= {"images": scored.name, "images_digest": scored.digest}
+    images.save_png(workdir / "images.png", images.grid(sample(flags.seed, 64), 8))
     return record
 
 
-def run(argv):
-    """Command line to eval.json."""
-    from gan_jax import cache
-    from gan_jax.metrics import memorization
-    from gan_jax.report import run_page, score_text
+def make_evaluator(
+    flags: Settings, real: "Dataset", heldout: "Dataset | None", n: int
+) -> "Evaluator":
+    """Make the Evaluator that the flags ask for.
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.evaluate", [Settings()], argv)
-    memorization.check(flags.neighbours, "neighbours")
-    workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
-    if flags.images and (workdir / "config.json").exists():
-        raise InputError(
-            f"--workdir={workdir} is the folder of a run; name another for the scores of --images."
+    Raises:
+      InputError: n images, or the real ones, are too few for a score.
+    """
+    from gan_jax.metrics import evaluate, features
+
+    n_features = features.count_features(flags.features, real)
+    evaluate.check_counts(real, n, "n_images", flags.scores, n_features)
+    extractor = features.load(real, heldout, flags.features)
+    return evaluate.make_evaluator(extractor, real, flags.scores, strict=True)
+
+
+def add_neighbours(
+    record: dict,
+    flags: Settings,
+    evaluator: "Evaluator",
+    real: "Dataset",
+    heldout: "Dataset | None",
+    generated: "np.ndarray",
+    workdir: pathlib.Path,
+) -> None:
+    """Add the search for nearest training images to a record, and write its pictures."""
+    from gan_jax import images
+    from gan_jax.metrics import memorization
+    from gan_jax.report import score_text
+
+    pictures = {}
+    if flags.neighbours:
+        n = len(real.images)
+        print(f"searching {n:,} training images for the nearest ...", file=sys.stderr, flush=True)
+        record["neighbours"], pictures = memorization.detect_copies(
+            evaluator.extractor, real, heldout, generated, flags.seed
         )
-    record = of_images(flags, workdir) if flags.images else of_run(flags, workdir)
-    cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
-    print(score_text.table(record))
-    print(f"Report: {run_page.write_images(workdir) if flags.images else run_page.write(workdir)}")
+        rows = (score_text.main_row(record), "real")
+        scores = memorization.copy_scores(record["neighbours"])
+        for row, row_scores in zip(rows, scores, strict=True):
+            record["rows"][row] |= row_scores
+    for name in memorization.PICTURE_FILES:  # those of an earlier evaluation go
+        (workdir / name).unlink(missing_ok=True)
+        if name in pictures:
+            images.save_png(workdir / name, pictures[name])
+
+
+def data_spec_of(images: str) -> str:
+    """Turn --images into a --data spec: a path is a folder, or an npz file."""
+    kind = "npz" if images.endswith(".npz") else "folder"
+    return f"{kind}:{images}" if pathlib.Path(images).expanduser().exists() else images
+
+
+def check_comparable(flags: Settings, scored: "Dataset", real: "Dataset") -> None:
+    """Refuse points, and images of different channels.
+
+    Raises:
+      InputError
+    """
+    for dataset in (scored, real):
+        if dataset.points:
+            raise InputError(f"{dataset.name} holds points; --images and --data are for images.")
+    channels = [dataset.images.shape[3] for dataset in (scored, real)]
+    if channels[0] != channels[1]:
+        a, b = ({1: "gray", 3: "colour"}.get(n, f"of {n} channels") for n in channels)
+        raise InputError(
+            f"--images={flags.images} are {a}, --data={flags.data} are {b}; "
+            "compare images of one kind."
+        )
