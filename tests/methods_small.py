@@ -79,8 +79,10 @@ SHAPES = {"colorize": base.DataSpec(16, 3)}
 
 
 def build(case, steps=10):
-    """The Method of a case. Its players take steps of length 0.1 with momentum: SGD, because Adam turns rounding into steps
-    where gradients vanish; of fixed length, because players' gradients differ a thousandfold; with a state to lose."""
+    """The Method of a case. Its players take steps of length 0.1 with momentum: SGD, because Adam
+    turns rounding into steps where gradients vanish; of fixed length, because players' gradients
+    differ a thousandfold; with a state to lose.
+    """
     name, options = CASES[case]
     module = methods.TABLE[name]
     method = module.build(

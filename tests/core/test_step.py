@@ -8,10 +8,10 @@ import optax
 import pytest
 
 from gan_jax.core import parallel
-from gan_jax.core.state import Vars, init
 from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
+from gan_jax.core.state import Vars, init
 from gan_jax.core.step import build_step
-from gan_jax.training import training_loop
+from gan_jax.training import program
 
 
 class Weight(nn.Module):
@@ -91,13 +91,17 @@ def test_turns_repeats_and_minibatches():
 
 
 def test_players_that_share_a_draw_see_the_same_minibatch_and_key():
-    m = method(player("one", "a", batch_group="both", repeats=2), player("two", "b", batch_group="both"))
+    m = method(
+        player("one", "a", batch_group="both", repeats=2), player("two", "b", batch_group="both")
+    )
     assert n_minibatches(m) == 2
     _, metrics = run(m, [[1, 1], [2, 2]])
     apart = run(method(player("one", "a"), player("two", "b")), [[1, 1], [2, 2]])[1]
     assert float(metrics["two/loss"]) == 1.0
     assert float(apart["one/key"]) != float(apart["two/key"])
-    together = run(method(player("one", "a", batch_group="x"), player("two", "b", batch_group="x")), [[1, 1]])[1]
+    together = run(
+        method(player("one", "a", batch_group="x"), player("two", "b", batch_group="x")), [[1, 1]]
+    )[1]
     assert float(together["one/key"]) == float(together["two/key"])
 
 
@@ -114,7 +118,7 @@ def test_randomness_differs_between_steps_and_repeats():
 
 
 def test_wrong_number_of_minibatches_is_refused():
-    with pytest.raises(ValueError, match="2 minibatches; the method draws 1"):
+    with pytest.raises(ValueError, match="2 minibatches; a step of this method takes 1"):
         run(method(player("one", "a"), nets=("a",)), [[1, 1], [2, 2]])
 
 
@@ -195,10 +199,10 @@ def test_a_closed_gate_skips_a_player_and_averages_count_only_its_turns():
         if x < 0:
             assert float(metrics["one/ran"]) == float(metrics["one/loss"]) == 0
             assert float(state.batch_stats["a"]["seen"]) == float(before.batch_stats["a"]["seen"])
-    means = training_loop.averages(m, tally | {"steps": 3.0})
+    means = program.mean_metrics(m, tally | {"steps": 3.0})
     assert means["one/grad_norm"] == pytest.approx(4) and means["one/ran"] == pytest.approx(2 / 3)
     assert means["two/grad_norm"] == pytest.approx(11 / 3) and "two/ran" not in means
-    silent = training_loop.averages(m, {**tally, "one/ran": 0.0, "steps": 3.0})
+    silent = program.mean_metrics(m, {**tally, "one/ran": 0.0, "steps": 3.0})
     assert "one/loss" not in silent and silent["one/ran"] == 0
 
 
@@ -240,4 +244,7 @@ def test_control_adapts_what_losses_read():
         control=lambda controls, metrics, step: {"k": controls["k"] * 2},
     )
     state, _ = run(m, [[1.0]], 3)
-    assert weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4)) and float(state.controls["k"]) == 8
+    assert (
+        weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4))
+        and float(state.controls["k"]) == 8
+    )

@@ -108,7 +108,9 @@ MU = {0.0: 0.0, 0.5: 0.0, 0.6: 0.02, 0.7: 0.04, 0.75: 0.05, 1.0: 0.05}
 
 
 def scored(options):
-    """Mean losses on reals, reconstructions and fakes, and the fakes, with noise drawn as disc_loss does."""
+    """Mean losses on reals, reconstructions and fakes, and the fakes, with noise drawn as disc_loss
+    does.
+    """
     kz, kx, kr, kf, _ = jax.random.split(KEY, 5)
     sd = options.get("input_noise", 0.0)
     fake = mlp.gen(P, noise(kz))
@@ -139,7 +141,7 @@ def expected_penalty(options, fake):
 def test_disc_loss_on_schedule(float64, progress):
     mu = MU[progress]
     np.testing.assert_allclose(
-        distgan.weights(distgan.Settings(), progress), (0.95 + mu, 0.05 - mu), atol=1e-12
+        distgan.disc_weights(distgan.Settings(), progress), (0.95 + mu, 0.05 - mu), atol=1e-12
     )
     np.testing.assert_allclose(reference.schedule(progress), (0.95 + mu, 0.05 - mu), atol=1e-12)
     (real, rec, on_fake), fake = scored({})
@@ -225,7 +227,7 @@ def test_gen_gradient_flips_with_the_order_of_scores(float64):
 
 
 def test_score_distance_saturates_and_ns_does_not(float64):
-    """D24: where D rejects everything, by a bias of -40, sigmoid' leaves G nothing to learn from."""
+    """D24: where D rejects everything, by a bias of -40, sigmoid' leaves G no gradient."""
     shifted = {**P["disc"]["Dense_1"], "bias": P["disc"]["Dense_1"]["bias"] - 40}
     rejecting = {**P, "disc": {**P["disc"], "Dense_1": shifted}}
     sizes = {
@@ -243,8 +245,9 @@ def test_players_change_only_their_nets(case):
 
 
 def test_players_that_share_a_net_both_move_it():
-    """In numbers: every matrix of what a player trains, the rest bit for bit as before. (Where no hinge is met, the
-    gradient of D's last bias cancels.)"""
+    """In numbers: every matrix of what a player trains, the rest bit for bit as before. (Where no
+    hinge is met, the gradient of D's last bias cancels.)
+    """
     method = methods_small.build("distgan_enc_gen")
     dummies = {
         "gen": (jnp.zeros((2, 3)),),

@@ -33,7 +33,10 @@ def run(f, p=P, x=X, **options):
     """(loss, metrics) of gan.disc_loss or gan.gen_loss on the tiny nets."""
     hp = dataclasses.replace(gan.Settings(), **{"z_dim": 3, **options})
     value, (_, metrics) = f(
-        StepContext(mlp.NETS, hp, {}), Vars(p, {net: {} for net in p}), {"image": jnp.asarray(x)}, KEY
+        StepContext(mlp.NETS, hp, {}),
+        Vars(p, {net: {} for net in p}),
+        {"image": jnp.asarray(x)},
+        KEY,
     )
     return float(value), {name: float(metric) for name, metric in metrics.items()}
 
@@ -139,7 +142,9 @@ class Looks(nn.Module):
 def test_input_noise_has_its_sd(sd):
     vs, x = Vars({"disc": {}}, {"disc": {}}), jnp.full((20, 16, 16, 3), 0.3)
     see = lambda sd: (
-        base.apply_discriminator(StepContext({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x)[0].features
+        base.apply_discriminator(
+            StepContext({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x
+        )[0].features
     )
     noise = np.asarray(see(sd)) - 0.3
     assert abs(noise.std() / sd - 1) < 0.03 and abs(noise.mean() / sd) < 0.03
@@ -147,7 +152,9 @@ def test_input_noise_has_its_sd(sd):
 
 
 def test_input_noise_is_fresh_at_every_call(float64):
-    """Reals equal to the fakes score the same, unless each call of D draws noise of its own; the penalty sees none."""
+    """Reals equal to the fakes score the same, unless each call of D draws noise of its own; the
+    penalty sees none.
+    """
     same = fakes(jax.random.split(KEY, 4)[0])
     _, quiet = run(gan.disc_loss, x=same, penalty="dragan")
     _, noisy = run(gan.disc_loss, x=same, penalty="dragan", input_noise=0.3)

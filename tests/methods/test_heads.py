@@ -1,5 +1,6 @@
-"""The methods that give D a second head or a condition: AC-GAN, MGAN, InfoGAN, CGAN, colorization; and what all methods
-share."""
+"""The methods that give D a second head or a condition: AC-GAN, MGAN, InfoGAN, CGAN, colorization;
+and what all methods share.
+"""
 
 import dataclasses
 import functools
@@ -88,10 +89,15 @@ def outputs(n, k):
 
 
 def test_acgan_class_terms_equal_numpy():
-    """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they were meant to be."""
+    """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they
+    were meant to be.
+    """
     real, fake, c = outputs(6, 4), outputs(6, 4), jnp.asarray(R.integers(0, 3, 6))
     label = jnp.asarray([0, 2, -1, 1, 1, 2])
-    ctx, terms = StepContext({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}), acgan.head_spec(3)
+    ctx, terms = (
+        StepContext({}, acgan.Settings(lambda_c=2.0, lambda_c_gen=0.5), {}),
+        acgan.head_spec(3),
+    )
     value, metrics = terms.disc_term(ctx, {"label": label}, real, fake, c)
     np.testing.assert_allclose(
         value, 2 * (nll(real, label).mean() + nll(fake, c).mean()), rtol=1e-5
@@ -131,7 +137,9 @@ def test_infogan_term_equals_numpy():
     hp = infogan.Settings(n_codes=3, n_factors=2, lambda_info=0.5)
     code = np.concatenate([np.eye(3)[[0, 2, 1, 1]], R.uniform(-1, 1, (4, 2))], 1)
     out = outputs(4, 5)
-    value, metrics = infogan.information_term(StepContext({}, hp, {}), {}, None, out, jnp.asarray(code))
+    value, metrics = infogan.information_term(
+        StepContext({}, hp, {}), {}, None, out, jnp.asarray(code)
+    )
     logits = np.asarray(out.classes)
     category = -(log_softmax(logits[:, :3]) * code[:, :3]).sum(1).mean()
     error = 0.5 * ((logits[:, 3:] - code[:, 3:]) ** 2).sum(1).mean()
@@ -158,7 +166,9 @@ def test_mgan_gives_every_generator_the_same_noise():
 
 
 def test_mgan_players_see_the_same_noise():
-    """The classifier's term on fakes is the same number in D's loss and in G's, where D does not move between."""
+    """The classifier's term on fakes is the same number in D's loss and in G's, where D does not
+    move between.
+    """
     method = mgan_method()
     (disc, gen), ctx, vs = method.players, make_context(method), init_jitted(method, 0).vars()
     batch = one_batch(method)
@@ -176,7 +186,9 @@ def test_mgan_with_one_generator_is_dcgan():
     vs, ctx = init_jitted(method, 0).vars(), make_context(method)
     loss, (_, metrics) = method.players[1].loss(ctx, vs, one_batch(method), KEY)
     assert metrics["diversity"] == 0
-    fake, _ = apply_net(ctx, vs, "gen", base.sample_noise(ctx, jax.random.split(KEY)[0], hp.gen_batch))
+    fake, _ = apply_net(
+        ctx, vs, "gen", base.sample_noise(ctx, jax.random.split(KEY)[0], hp.gen_batch)
+    )
     logit = np.asarray(apply_net(ctx, vs, "disc", fake)[0].logit)
     np.testing.assert_allclose(loss, np.log1p(np.exp(-logit)).mean(), rtol=1e-5)
 
@@ -234,7 +246,9 @@ def points_gan(**options):
 
 
 def test_balance_over_500_steps():
-    """S1's rule: in every step just the player with the larger loss moves, by the losses of that step (D19)."""
+    """S1's rule: in every step just the player with the larger loss moves, by the losses of that
+    step (D19).
+    """
     method = points_gan(balance=True)
     step, ctx = build_step(method), make_context(method)
     data = R.normal(size=(500, n_minibatches(method), 16, 1, 1, 2)).astype(np.float32)
@@ -247,14 +261,17 @@ def test_balance_over_500_steps():
         ]
         after, metrics = step(state, {"image": image})
         moved = [jnp.any(a != b) for n in ("disc", "gen")
-                 for a, b in [[jax.flatten_util.ravel_pytree(s.params[n])[0] for s in (state, after)]]]  # fmt: skip
+                 for a, b in [[jax.flatten_util.ravel_pytree(s.params[n])[0]
+                               for s in (state, after)]]]  # fmt: skip
         return after, (
             jnp.stack(before),
             jnp.stack([metrics["disc/ran"], metrics["gen/ran"]]),
             jnp.stack(moved),
         )
 
-    _, (before, ran, moved) = jax.jit(lambda s, d: jax.lax.scan(one, s, d))(init_jitted(method, 0), data)
+    _, (before, ran, moved) = jax.jit(lambda s, d: jax.lax.scan(one, s, d))(
+        init_jitted(method, 0), data
+    )
     before, ran = np.asarray(before), np.asarray(ran)
     clear = np.abs(before[:, 0] - before[:, 1]) > 1e-5
     assert clear.sum() > 490
@@ -265,7 +282,9 @@ def test_balance_over_500_steps():
 
 
 def test_balance_hides_no_divergence():
-    """A loss that is not a number compares with nothing; the players run, so that the step is seen to be bad."""
+    """A loss that is not a number compares with nothing; the players run, so that the step is seen
+    to be bad.
+    """
     method = points_gan(balance=True)
     image = jnp.full((n_minibatches(method), 16, 1, 1, 2), jnp.nan)
     state, metrics = jax.jit(build_step(method))(init_jitted(method, 0), {"image": image})
@@ -315,13 +334,19 @@ def equations(jaxpr):
 
 @pytest.mark.parametrize("case", methods_small.CASES)
 def test_bfloat16_is_for_nets_alone(case):
-    """All convolutions compute in it, those of a penalty's derivative too; state and metrics are float32. By tracing alone."""
+    """All convolutions compute in it, those of a penalty's derivative too; state and metrics are
+    float32. By tracing alone.
+    """
     method = built(case, precision="bfloat16")
-    batch = methods_small.batch(n_minibatches(method), 8, colors=method.example_inputs["disc"][0].shape[-1])
+    batch = methods_small.batch(
+        n_minibatches(method), 8, colors=method.example_inputs["disc"][0].shape[-1]
+    )
     program, (end, metrics) = jax.make_jaxpr(build_step(method), return_shape=True)(
         state_shapes(method), batch
     )
-    assert jax.tree.map(lambda a: a.dtype, end) == jax.tree.map(lambda a: a.dtype, state_shapes(method))
+    assert jax.tree.map(lambda a: a.dtype, end) == jax.tree.map(
+        lambda a: a.dtype, state_shapes(method)
+    )
     assert {m.dtype for m in metrics.values()} == {jnp.dtype(jnp.float32)}
     inside = [e for e in equations(program.jaxpr) if e.primitive.name == "conv_general_dilated"]
     assert {v.aval.dtype for e in inside for v in (*e.invars, *e.outvars)} <= {
@@ -336,10 +361,14 @@ LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
     "case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)]
 )
 def test_bfloat16_nets(case):
-    """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32; numbers stay near."""
+    """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32;
+    numbers stay near.
+    """
     full, half = (built(case, precision=p) for p in ("float32", "bfloat16"))
     state, batch = init_jitted(full, 0), one_batch(full)
-    out, _ = apply_net(make_context(half), state.vars(), "disc", *half.example_inputs["disc"], key=KEY)
+    out, _ = apply_net(
+        make_context(half), state.vars(), "disc", *half.example_inputs["disc"], key=KEY
+    )
     assert out.logit.dtype == out.features.dtype == jnp.float32
     assert np.array_equal(out.features, out.features.astype(jnp.bfloat16).astype(jnp.float32))
     steps = [
@@ -407,10 +436,14 @@ def test_share_of_rows():
 
 def test_a_penalty_on_patches_is_one_on_their_mean():
     method = methods_small.build("colorize")
-    ctx = make_context(method)._replace(hp=dataclasses.replace(method.hp, penalty="r1", lambda_p=1.0))
+    ctx = make_context(method)._replace(
+        hp=dataclasses.replace(method.hp, penalty="r1", lambda_p=1.0)
+    )
     vs, x = init_jitted(method, 0).vars(), one_batch(method)["image"]
     gray = colorize.to_gray(x)
     _, value = base.penalty(ctx, vs, KEY, x, x, gray)
     key = jax.random.fold_in(KEY, 1)
-    slope = jax.grad(lambda x: apply_net(ctx, vs, "disc", x, gray, key=key)[0].logit.mean(1).sum())(x)
+    slope = jax.grad(lambda x: apply_net(ctx, vs, "disc", x, gray, key=key)[0].logit.mean(1).sum())(
+        x
+    )
     np.testing.assert_allclose(value, 0.5 * (slope**2).sum((1, 2, 3)).mean(), rtol=1e-4)

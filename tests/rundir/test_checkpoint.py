@@ -1,4 +1,4 @@
-"""Checkpoints: damage is named and stepped over, other trees are refused, readers disturb nobody."""
+"""Checkpoints: damage is reported, other trees are refused, readers disturb nobody."""
 
 import contextlib
 

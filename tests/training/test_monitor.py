@@ -1,8 +1,8 @@
-"""The watch: what it measures, when it warns, that a run made to collapse is told from those that learn, and how one ends."""
+"""The watch: what it measures, when it warns, that a run made to collapse is told from those that
+learn, and how one ends.
+"""
 
 import dataclasses
-import json
-import os
 
 import jax
 import numpy as np
@@ -11,18 +11,19 @@ from scipy.spatial import distance
 
 from gan_jax import config as configs
 from gan_jax.commands import process
-from gan_jax.core.state import init
 from gan_jax.core.method import make_context
+from gan_jax.core.state import init
 from gan_jax.data import datasets
 from gan_jax.errors import Collapsed, InputError
 from gan_jax.methods import colorize, gan
-from gan_jax.report import run_page
-from gan_jax.rundir import log
+from gan_jax.report import training_curves
+from gan_jax.rundir import health
 from gan_jax.settings import RunSettings
 from gan_jax.training import monitor, training_loop
-from tests import methods_small
+from tests import methods_small, tiny_runs
+from tests.tiny_runs import records, stop_at
 
-CONFIG = {"hp": {"ema": 0.0}, "source": {"counts": [10, 10]}}
+CONFIG = {"hp": {"ema": 0.0}, "dataset": {"counts": [10, 10]}}
 RUN = RunSettings(
     data="toys:gaussians8",
     batch=64,
@@ -42,38 +43,38 @@ COLLAPSING = {
 
 def judged(values, name="watch/diversity", config=CONFIG):
     """Warnings at each of several records that hold one value."""
-    health = monitor.Health(config)
-    return [health.add({"step": 10 * i, name: value}) for i, value in enumerate(values, 1)]
+    state = health.Health(config)
+    return [state.add({"step": 10 * i, name: value}) for i, value in enumerate(values, 1)]
 
 
 @pytest.mark.parametrize("size, channels", [(1, 2), (8, 3), (64, 1)])
 def test_spread_is_the_mean_rms_difference_of_pairs(size, channels):
     x = np.random.default_rng(0).integers(0, 256, (7, size, size, channels), np.uint8)
     rms = distance.pdist(x.reshape(7, -1).astype(float)) / np.sqrt(size * size * channels)
-    np.testing.assert_allclose(monitor.spread(x), rms.mean(), rtol=1e-12)
+    np.testing.assert_allclose(monitor.diversity(x), rms.mean(), rtol=1e-12)
 
 
 def test_spread_of_known_sets():
     flat = np.full((2, 8, 8, 3), 10, np.uint8)
-    assert monitor.spread(flat) == 0
+    assert monitor.diversity(flat) == 0
     flat[1] = 17
-    assert monitor.spread(flat) == 7
-    assert monitor.spread(flat[:1]) == 0
+    assert monitor.diversity(flat) == 7
+    assert monitor.diversity(flat[:1]) == 0
     large = np.zeros((2, 200, 200, 1), np.uint8)  # every fourth row and column
     large[1, ::4, ::4] = 5
-    assert monitor.spread(large) == 5
+    assert monitor.diversity(large) == 5
 
 
 def test_low_values_warn_after_the_beginning_and_enough_of_them():
     low, fine = "watch/diversity low", 0.9
-    beginning = [fine] * monitor.WARM_RECORDS
-    assert judged([0.1] * (monitor.WARM_RECORDS + 4))[-1] == []
-    assert judged([0.1] * (monitor.WARM_RECORDS + 5))[-1] == [low]
+    beginning = [fine] * health.WARMUP_RECORDS
+    assert judged([0.1] * (health.WARMUP_RECORDS + 4))[-1] == []
+    assert judged([0.1] * (health.WARMUP_RECORDS + 5))[-1] == [low]
     assert judged([*beginning, fine, *[0.4] * 4])[-1] == []
     assert judged([*beginning, fine, *[0.4] * 5])[-1] == [low]  # half of its best is 0.45
     assert judged([*beginning, 0.7, *[0.4] * 50])[-1] == []
     assert (
-        judged([*[3.0] * monitor.WARM_RECORDS, 0.7, *[0.4] * 50])[-1] == []
+        judged([*[3.0] * health.WARMUP_RECORDS, 0.7, *[0.4] * 50])[-1] == []
     )  # noise, before it learned, is no best
     assert judged([*beginning, fine, *[0.4, 0.4, 0.5, 0.4] * 5])[-1] == []
 
@@ -84,8 +85,8 @@ def test_a_warning_ends_when_all_is_well_for_long_enough():
     holds = ["watch/diversity low" in warnings for warnings in found]
     assert holds == [*[False] * 15, *[True] * 10, False]
     records = [{"step": i, "warnings": w} if w else {"step": i} for i, w in enumerate(found)]
-    assert monitor.episodes(records) == [("watch/diversity low", 15, 25)]
-    assert monitor.episodes(records[:20]) == [("watch/diversity low", 15, None)]
+    assert health.episodes(records) == [("watch/diversity low", 15, 25)]
+    assert health.episodes(records[:20]) == [("watch/diversity low", 15, None)]
 
 
 def test_what_is_on_its_way_back_is_no_warning():
@@ -117,12 +118,12 @@ def test_gradients_and_penalties_are_compared_with_their_own_past():
 def test_one_class_counts_unless_the_data_are_of_one_class():
     name = "watch/largest_class"
     assert judged([0.95] * 12, name)[-2:] == [[], [f"{name} high"]]
-    assert not any(judged([0.95] * 20, name, {**CONFIG, "source": {"counts": [70, 30]}}))
-    health = monitor.Health(CONFIG)
+    assert not any(judged([0.95] * 20, name, {**CONFIG, "dataset": {"counts": [70, 30]}}))
+    state = health.Health(CONFIG)
     for i in range(1, 40):  # scored at every third record: in between it stays what it was
-        warnings = health.add({"step": i, **({name: 0.95} if i % 3 == 0 else {})})
-    assert warnings == [f"{name} high"] and health.began == {f"{name} high": 15}
-    assert "0.95, above 0.9: nearly all" in health.text(warnings[0])
+        warnings = state.add({"step": i, **({name: 0.95} if i % 3 == 0 else {})})
+    assert warnings == [f"{name} high"] and state.began == {f"{name} high": 15}
+    assert "0.95, above 0.9: nearly all" in state.text(warnings[0])
 
 
 def test_names_of_other_values_are_not_judged():
@@ -148,14 +149,14 @@ def test_of_colorization_the_colours_are_compared(made, expected):
     images = np.random.default_rng(0).integers(0, 256, (80, 16, 16, 3), np.uint8)
     source = datasets.Dataset(images, None, (), "test", "0")
     hp = dataclasses.replace(colorize.Settings(), width=4)
-    config = configs.Config("colorize", "colorize", RUN, hp, configs.describe(source))
+    prepared = tiny_runs.prepare(source, hp, RUN, "colorize", "colorize", data="test", size=16)
 
     def sampler(vs, key, n, given):
-        gray = np.asarray(colorize.gray(given.astype(np.float32))).round().astype(np.uint8)
+        gray = np.asarray(colorize.to_gray(given.astype(np.float32))).round().astype(np.uint8)
         return given if made == "given" else np.broadcast_to(gray, given.shape)
 
-    looking = monitor.Monitor(config, config.build(), sampler, source, images, [], print)
-    found = looking.look(
+    watching = monitor.Monitor(prepared, sampler, images, [], print)
+    found = watching.measure(
         None, {"step": 1, "disc/real_prob": 0.75, "disc/fake_prob": 0.25}, [0.6, 0.395, 0.005]
     )
     assert found["watch/diversity"] == pytest.approx(expected, abs=0.01)
@@ -168,20 +169,10 @@ def toy():
 
 
 def run(workdir, source, hp=None, **changes):
-    settings = dataclasses.replace(RUN, **changes)
-    config = configs.Config(
-        "gan", "gan", settings, dataclasses.replace(HP, **(hp or {})), configs.describe(source)
-    )
-    configs.validate_settings(settings, config.hp, 1)
-    workdir.mkdir(exist_ok=True)
-    (workdir / "config.json").write_text(json.dumps(config.to_dict()))
-    return training_loop.train(config, workdir, source)
-
-
-def records(workdir):
-    return [
-        {k: v for k, v in r.items() if k != "wall"} for r in log.read(workdir / "metrics.jsonl")
-    ]
+    hp = dataclasses.replace(HP, **(hp or {}))
+    prepared = tiny_runs.prepare(source, hp, RUN, "gan", **changes)
+    configs.validate_settings(prepared.config.run, hp, 1)
+    return tiny_runs.train(workdir, prepared)
 
 
 WGAN_GP = {
@@ -229,7 +220,10 @@ def test_a_run_made_to_collapse_is_warned(collapsed):
 
 def test_stop_on_collapse_saves_says_why_and_stays_stopped(toy, tmp_path, capfd, collapsed):
     pytest.importorskip("tensorboardX")
-    words = "collapsed at step 750: watch/diversity is .* Stopped at step 750 of 1000; saved. .*--nostop_on_collapse"
+    words = (
+        "collapsed at step 750: watch/diversity is .* Stopped at step 750 of 1000; saved. "
+        ".*--nostop_on_collapse"
+    )
     for start in ("started at step 0", "resumed at step 750"):
         with pytest.raises(Collapsed, match=words):
             run(tmp_path, toy, COLLAPSING, stop_on_collapse=True)
@@ -245,14 +239,7 @@ def test_stop_on_collapse_saves_says_why_and_stays_stopped(toy, tmp_path, capfd,
 
 @pytest.mark.parametrize("at", [600, 800])
 def test_a_resumed_run_says_the_same(toy, tmp_path, monkeypatch, collapsed, at):
-    advance = training_loop.Loop._dispatch
-
-    def dispatch(loop):
-        advance(loop)
-        if loop.t == at:
-            os.kill(os.getpid(), training_loop.signal.SIGTERM)
-
-    monkeypatch.setattr(training_loop.Loop, "_dispatch", dispatch)
+    stop_at(monkeypatch, at)
     with pytest.raises(training_loop.Stopped):
         run(tmp_path, toy, COLLAPSING)
     monkeypatch.undo()
@@ -285,7 +272,7 @@ def test_a_collapsed_command_exits_with_3(capsys):
     [({}, set()), ({"lr": 3e-3, "lr_disc": 1e-5}, {"watch/diversity low", "watch/gap low"})],
 )
 def test_galaxies(tmp_path, hp, expected):
-    """DCGAN at its quick settings learns; with a D that hardly moves it makes one picture of noise."""
+    """DCGAN at its quick settings learns; with a D that hardly moves it makes one noise image."""
     source = datasets.load("galaxies:2000", datasets.DataOptions(32))
     changes = {
         "data": "galaxies:2000",
@@ -301,16 +288,19 @@ def test_galaxies(tmp_path, hp, expected):
 
 
 def test_bands_of_the_report():
-    assert run_page.healthy((0.35, np.inf)) == " Shaded: healthy, 0.35 or more."
+    assert training_curves.describe_range((0.35, np.inf)) == " Shaded: healthy, 0.35 or more."
     assert (
-        run_page.healthy((-np.inf, 3.0))
-        == run_page.healthy((0.0, 3.0))
+        training_curves.describe_range((-np.inf, 3.0))
+        == training_curves.describe_range((0.0, 3.0))
         == " Shaded: healthy, up to 3."
     )
     assert (
-        run_page.healthy((-0.1, 0.9)) == " Shaded: healthy, -0.1 to 0.9."
-        and run_page.healthy(None) == ""
+        training_curves.describe_range((-0.1, 0.9)) == " Shaded: healthy, -0.1 to 0.9."
+        and training_curves.describe_range(None) == ""
     )
     rows = [{"step": i, "a/b": 0.5} for i in range(5)]
-    plain, banded = run_page.curve(rows, ["a/b"]), run_page.curve(rows, ["a/b"], band=(0.7, np.inf))
-    assert plain != banded == run_page.curve(rows, ["a/b"], band=(0.7, np.inf))
+    plain, banded = (
+        training_curves.curve(rows, ["a/b"]),
+        training_curves.curve(rows, ["a/b"], bounds=(0.7, np.inf)),
+    )
+    assert plain != banded == training_curves.curve(rows, ["a/b"], bounds=(0.7, np.inf))

@@ -1,7 +1,7 @@
-"""Several runs in one program: each as it is alone, with data of its own; stopped, killed and lost members."""
+"""Several runs in one program: each as it is alone, with data of its own; stopped, killed and lost
+members.
+"""
 
-import dataclasses
-import json
 import os
 import shutil
 import signal
@@ -10,28 +10,21 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import config as configs
 from gan_jax.commands import process, train
-from gan_jax.core import parallel
-from gan_jax.core.state import state_shapes
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import Stopped
 from gan_jax.methods import gan
-from gan_jax.rundir import checkpoint
-from gan_jax.settings import RunSettings
-from gan_jax.training import multi_seed, training_loop
+from gan_jax.rundir import run_folder
+from gan_jax.training import multi_seed
+from tests import tiny_runs
+from tests.tiny_runs import records
 
-RUN = RunSettings(
-    data="test", size=8, batch=4, steps=12, log_every=4, sample_every=6, save_every=4, devices=1
-)
-HP = gan.Settings(width=2, z_dim=3, ema=0.9)
 SEEDS = (5, 6, 7)
 
 
 def shard(number, rows=30):
-    """A Source with images of its own, as nodes have."""
-    images = np.random.default_rng(number).integers(0, 256, (rows, 8, 8, 1), dtype=np.uint8)
-    return Dataset(images, None, (), "test", str(number))
+    """A Dataset of its own, as nodes have."""
+    return tiny_runs.dataset(rows, number, labels=False)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +32,9 @@ def sources():
     return [shard(0), shard(1, 29), shard(2)]
 
 
-def build(sources, hp=HP, **changes):
-    run = dataclasses.replace(RUN, **changes)
+def build(sources, hp=tiny_runs.HP, **changes):
     return [
-        configs.Config(
-            "dcgan", "gan", dataclasses.replace(run, seed=seed), hp, configs.describe(source)
-        )
+        tiny_runs.prepare(source, hp, seed=seed, **changes)
         for seed, source in zip(SEEDS, sources, strict=True)
     ]
 
@@ -53,16 +43,13 @@ def folders(root):
     return [root / f"run_{seed}" for seed in SEEDS]
 
 
-def together(root, sources, how, **changes):
-    return multi_seed.train_all(
-        build(sources, **changes), folders(root), sources, [None] * len(sources), how
-    )
+def together(root, sources, how="vmapped", **changes):
+    return multi_seed.train_all(build(sources, **changes), folders(root), how)
 
 
 def states(root):
     """The final state of every run."""
-    method = build([shard(0)] * 3)[0].build()
-    return [checkpoint.load_state(folder, state_shapes(method))[1] for folder in folders(root)]
+    return [run_folder.load(folder).state for folder in folders(root)]
 
 
 def digests(root):
@@ -73,29 +60,20 @@ def digests(root):
 def alone(sources, tmp_path_factory):
     """The folder of three runs that were made one by one by training_loop.train."""
     root = tmp_path_factory.mktemp("alone")
-    for config, folder, source in zip(build(sources), folders(root), sources, strict=True):
-        folder.mkdir()
-        (folder / "config.json").write_text(json.dumps(config.to_dict()))
-        training_loop.train(config, folder, source)
+    for prepared, folder in zip(build(sources), folders(root), strict=True):
+        tiny_runs.train(folder, prepared)
     return root
 
 
 @pytest.fixture(scope="module")
-def unrolled(sources, tmp_path_factory):
-    root = tmp_path_factory.mktemp("unrolled")
-    assert together(root, sources, "unrolled") == {}
+def vmapped(sources, tmp_path_factory):
+    root = tmp_path_factory.mktemp("vmapped")
+    assert together(root, sources) == {}
     return root
 
 
-def records(folder):
-    return [
-        {k: v for k, v in json.loads(line).items() if k != "wall"}
-        for line in (folder / "metrics.jsonl").open()
-    ]
-
-
 @pytest.mark.parametrize("changes", [{}, {"steps_per_dispatch": 2}])
-@pytest.mark.parametrize("how", [*parallel.MEMBERS, "turns"])
+@pytest.mark.parametrize("how", train.MEMBERS_BY[1:])
 def test_members_with_data_of_their_own_are_what_they_are_alone(
     how, changes, sources, alone, tmp_path
 ):
@@ -120,40 +98,40 @@ def test_turns_have_the_bytes_of_solo_runs(sources, alone, tmp_path):
     assert digests(tmp_path) == digests(alone)
 
 
-def test_stopped_members_go_on_to_the_same_bytes(sources, unrolled, tmp_path, monkeypatch):
-    dispatch = multi_seed.Members._dispatch
+def test_stopped_members_go_on_to_the_same_bytes(sources, vmapped, tmp_path, monkeypatch):
+    dispatch = multi_seed.VmappedLoop._dispatch
 
     def stop_after_six(loops):
         dispatch(loops)
-        if loops.kept()[0].t == 6:
+        if loops.remaining()[0].t == 6:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(multi_seed.Members, "_dispatch", stop_after_six)
+    monkeypatch.setattr(multi_seed.VmappedLoop, "_dispatch", stop_after_six)
     with pytest.raises(
         Stopped, match=r"(?s)run_5: stopped by SIGTERM at step 6; saved.*run_7: stopped by SIGTERM"
     ):
-        together(tmp_path, sources, "unrolled")
+        together(tmp_path, sources)
     monkeypatch.undo()
-    assert together(tmp_path, sources, "unrolled") == {}
-    assert digests(tmp_path) == digests(unrolled)
+    assert together(tmp_path, sources) == {}
+    assert digests(tmp_path) == digests(vmapped)
 
 
 @pytest.mark.parametrize("missing", [{5: [12, 8]}, {5: [12], 7: [12]}, {6: [12, 8], 7: [12, 8]}])
-def test_members_that_a_kill_left_a_save_apart_meet_again(missing, sources, unrolled, tmp_path):
-    """Stores keep the newest two, 8 and 12; of a run that lacks 12 the kill came before its save."""
+def test_members_that_a_kill_left_a_save_apart_meet_again(missing, sources, vmapped, tmp_path):
+    """Stores keep the newest two, 8 and 12; a run that lacks 12 was killed before its save."""
     root = tmp_path / "killed"
-    shutil.copytree(unrolled, root)
+    shutil.copytree(vmapped, root)
     for folder in folders(root):
         (folder / "DONE").unlink()
     for seed, steps in missing.items():
         for step in steps:
             shutil.rmtree(root / f"run_{seed}" / "checkpoints" / str(step))
-    assert together(root, sources, "unrolled") == {}
-    for got, wanted in zip(states(root), states(unrolled), strict=True):
+    assert together(root, sources) == {}
+    for got, wanted in zip(states(root), states(vmapped), strict=True):
         for a, b in zip(jax.tree.leaves(got.params), jax.tree.leaves(wanted.params), strict=True):
             np.testing.assert_allclose(a, b, atol=2e-5)
     if all(len(steps) == 1 for steps in missing.values()):
-        assert digests(root) == digests(unrolled)
+        assert digests(root) == digests(vmapped)
 
 
 class Place:
@@ -197,15 +175,11 @@ def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path)
         picked = [0, 1, 2] if name == "with" else [0, 2]
         made = build(data, hp, size=1, sample_every=0, watch=False)
         lost = multi_seed.train_all(
-            [made[i] for i in picked],
-            [folders(tmp_path / name)[i] for i in picked],
-            [data[i] for i in picked],
-            [None] * len(picked),
-            "unrolled",
+            [made[i] for i in picked], [folders(tmp_path / name)[i] for i in picked], "vmapped"
         )
         assert list(lost) == (["run_6"] if name == "with" else [])
     again = multi_seed.train_all(
-        made, folders(tmp_path / "with"), data, [None] * 3, "unrolled"
+        made, folders(tmp_path / "with"), "vmapped"
     )  # it goes its way alone
     assert list(again) == ["run_6"] and "Player 'disc' had a non-finite loss" in again["run_6"]
     assert not (tmp_path / "with" / "run_6" / "DONE").exists()
@@ -214,10 +188,6 @@ def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path)
             (tmp_path / name / f"run_{seed}" / "DONE").read_text() for name in ("with", "without")
         )
         assert kept == free
-
-
-def test_the_flag_names_every_way():
-    assert ("auto", *parallel.MEMBERS, "turns") == train.WAYS
 
 
 def test_command(tmp_path, capsys):
@@ -236,7 +206,7 @@ def test_command(tmp_path, capsys):
     assert f"{tmp_path}/a_4 would be new" in capsys.readouterr().out and not list(
         tmp_path.iterdir()
     )
-    assert call("--members_by=unrolled") == 0
+    assert call("--members_by=vmapped") == 0
     assert "2 of 2 finished at step 20" in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a_3", "a_4"]
     assert "--seed=4" in (tmp_path / "a_4" / "flags.txt").read_text().split()

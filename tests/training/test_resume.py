@@ -1,4 +1,6 @@
-"""Real processes, really killed: a run killed at any moment and started again ends with the bytes of one that never was."""
+"""Real processes, really killed: a run killed at any moment and started again ends with the bytes
+of one that never was.
+"""
 
 import json
 import random

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.core.conditioning import choose_images
 from gan_jax.commands import sample
 from gan_jax.core import priors
+from gan_jax.core.conditioning import choose_images
 from gan_jax.core.state import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.training import sampling
@@ -43,7 +43,9 @@ def test_the_first_images_do_not_depend_on_their_number(case):
 
 @pytest.mark.parametrize("case", ["cgan", "acgan", "mgan", "infogan"])
 def test_given_kinds(case):
-    """What is drawn is what `kinds` says; giving it again gives the same images, giving another kind other ones."""
+    """What is drawn is what `kinds` says; giving it again gives the same images, giving another
+    kind other ones.
+    """
     method, vs, sampler = trained(case)
     kinds = sampling.drawn_conditions(method, KEY, 70)
     assert set(kinds) <= set(range(len(method.conditioning.names))) and len(set(kinds)) > 1
@@ -66,7 +68,7 @@ def test_cgan_draws_classes_as_often_as_the_data():
 def test_paths_begin_and_end_at_draws():
     method, vs, sampler = trained("gan")
     z, given = sampling.paths(method, KEY, 3, 5)
-    drawn, _ = method.latent(sampling.env_of(method), KEY, 6)
+    drawn, _ = method.latent(sampling.make_context(method), KEY, 6)
     assert given is None and z.shape == (15, 5)
     np.testing.assert_allclose(z[::5], drawn[:3], rtol=1e-6)
     np.testing.assert_allclose(z[4::5], drawn[3:], rtol=1e-6)
@@ -121,12 +123,12 @@ def test_pool_is_dealt_out_before_it_repeats():
 
 def test_kinds_by_name_number_and_not_at_all():
     method, _, _ = trained("cgan")
-    assert sample.chosen(method, "2, a not-b,not-a not-b").tolist() == [2, 2, 0] and sample.chosen(
-        method, ""
-    ).tolist() == [0, 1, 2]
+    kinds = sample.parse_kinds(method.conditioning, "2, a not-b,not-a not-b")
+    assert kinds.tolist() == [2, 2, 0]
+    assert sample.parse_kinds(method.conditioning, "").tolist() == [0, 1, 2]
     with pytest.raises(InputError, match="'c' is none"):
-        sample.chosen(method, "c")
+        sample.parse_kinds(method.conditioning, "c")
     with pytest.raises(InputError, match="no kind"):
-        sample.chosen(trained("gan")[0], "")
+        sample.parse_kinds(trained("gan")[0].conditioning, "")
     with pytest.raises(InputError, match="no noise"):
         sampling.paths(trained("colorize")[0], KEY, 2, 5)

@@ -1,77 +1,36 @@
-"""The loop: what it writes, what it refuses, and that streaming, stopping and resuming change no number."""
+"""The loop: what it writes, what it refuses, and that streaming, stopping and resuming change no
+number.
+"""
 
-import dataclasses
 import json
-import os
-import signal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import config as configs
-from gan_jax.core.state import state_shapes
 from gan_jax.data import shuffling
-from gan_jax.data.datasets import Dataset
 from gan_jax.errors import NonFiniteError
 from gan_jax.methods import gan
-from gan_jax.rundir import checkpoint
-from gan_jax.settings import RunSettings
+from gan_jax.rundir import checkpoint, run_folder
 from gan_jax.training import training_loop
-
-RUN = RunSettings(
-    data="test", size=8, batch=4, steps=12, log_every=4, sample_every=6, save_every=4, devices=1
-)
-HP = gan.Settings(width=2, z_dim=3, ema=0.9)
+from tests import tiny_runs
+from tests.tiny_runs import records, stop_at
 
 
 @pytest.fixture(scope="module")
 def source():
-    r = np.random.default_rng(0)
-    return Dataset(
-        r.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8),
-        np.arange(30, dtype=np.int32) % 3,
-        ("a", "b", "c"),
-        "test",
-        "0",
-    )
+    return tiny_runs.dataset()
 
 
 @pytest.fixture(scope="module")
-def big_source(source):
+def big_source():
     """Enough images to be scored."""
-    r = np.random.default_rng(1)
-    images = r.integers(0, 256, (140, 8, 8, 1), dtype=np.uint8)
-    return source._replace(images=images, labels=None, classes=())
+    return tiny_runs.dataset(140, 1, labels=False)
 
 
-def run(workdir, source, hp=HP, **changes):
-    config = configs.Config(
-        "dcgan", "gan", dataclasses.replace(RUN, **changes), hp, configs.describe(source)
-    )
-    workdir.mkdir(exist_ok=True)
-    (workdir / "config.json").write_text(json.dumps(config.to_dict()))
-    return training_loop.train(config, workdir, source)
-
-
-def records(workdir):
-    return [
-        {k: v for k, v in json.loads(line).items() if k != "wall"}
-        for line in (workdir / "metrics.jsonl").open()
-    ]
-
-
-def stop_at(monkeypatch, step, name="SIGTERM"):
-    """The run gets a signal after that step, until monkeypatch.undo()."""
-    advance = training_loop.Loop._dispatch
-
-    def dispatch(loop):
-        advance(loop)
-        if loop.t == step:
-            os.kill(os.getpid(), getattr(signal, name))
-
-    monkeypatch.setattr(training_loop.Loop, "_dispatch", dispatch)
+def run(workdir, source, **changes):
+    return tiny_runs.train(workdir, tiny_runs.prepare(source, **changes))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +72,7 @@ def test_streaming_and_resident_feeds_give_identical_batches(source):
     from gan_jax.data import loader
 
     feeds = [
-        loader.build(source, "tanh", 5, 3, 4, jax.devices()[:1], resident)
+        loader.build_loader(source, "tanh", 5, 3, 4, jax.devices()[:1], resident)
         for resident in (True, False)
     ]
     for step in (0, 7, 8):  # 7 is not what the prefetch expects; the pass over 30 rows ends inside
@@ -189,7 +148,9 @@ def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch,
 def test_a_run_may_be_resumed_on_other_devices_or_with_data_elsewhere(
     whole, source, tmp_path, monkeypatch, before, after
 ):
-    """The checkpoint comes back bit for bit wherever it was written; what follows differs by rounding alone."""
+    """The checkpoint comes back bit for bit wherever it was written; what follows differs by
+    rounding alone.
+    """
     stop_at(monkeypatch, 6)
     with pytest.raises(training_loop.Stopped, match="step 6"):
         run(tmp_path, source, **before)
@@ -214,7 +175,7 @@ def test_a_run_may_be_resumed_on_other_devices_or_with_data_elsewhere(
 
 
 def stored_state(folder):
-    return checkpoint.load_state(folder, state_shapes(configs.load(folder).build()))[1]
+    return run_folder.load(folder).state
 
 
 def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(
@@ -222,26 +183,29 @@ def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(
 ):
     healthy = gan.gen_loss
 
-    def diverging(env, vs, batch, key):
-        loss, aux = healthy(env, vs, batch, key)
-        return jnp.where(env.progress >= 0.5, jnp.inf, 1.0) * loss, aux
+    def diverging(ctx, vs, batch, key):
+        loss, aux = healthy(ctx, vs, batch, key)
+        return jnp.where(ctx.progress >= 0.5, jnp.inf, 1.0) * loss, aux
 
     monkeypatch.setattr(gan, "gen_loss", diverging)
     with pytest.raises(
         NonFiniteError, match="'gen' .* at step 6; checkpoint 4 is the last good one"
     ):
         run(tmp_path, source)
-    config = configs.load(tmp_path)
-    step, state = checkpoint.load_state(tmp_path, state_shapes(config.build()))
+    loaded = run_folder.load(tmp_path)
+    step, state = loaded.step, loaded.state
     assert step == 4 and int(state.bad_step) == -1
     assert all(
-        np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.batch_stats, state.opt_state))
+        np.isfinite(leaf).all()
+        for leaf in jax.tree.leaves((state.params, state.batch_stats, state.opt_state))
     )
     assert all(np.isfinite(v) for r in records(tmp_path) for v in r.values())
 
 
 def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, monkeypatch):
-    """The step's inputs are on the device before it is called, and nothing comes back between log intervals."""
+    """The step's inputs are on the device before it is called, and nothing comes back between log
+    intervals.
+    """
     calls = []
 
     class Spy:
@@ -288,5 +252,7 @@ def test_order_is_a_pure_function_and_visits_every_row_once_per_pass():
     assert sorted(rows[:30]) == sorted(rows[30:]) == list(range(30))
     assert list(rows[:30]) != list(rows[30:])
     np.testing.assert_array_equal(shuffling.row_indices(3, 2, 3, 5, 30), rows[30:45].reshape(3, 5))
-    assert not np.array_equal(shuffling.row_indices(4, 0, 3, 5, 30), shuffling.row_indices(3, 0, 3, 5, 30))
+    assert not np.array_equal(
+        shuffling.row_indices(4, 0, 3, 5, 30), shuffling.row_indices(3, 0, 3, 5, 30)
+    )
     assert shuffling.row_indices(0, 5, 1, 64, 10).max() < 10

@@ -1,17 +1,19 @@
-"""The account of a start: its parts touch, a run keeps it once per invocation, and what was not steps is told."""
+"""The account of a start: its parts touch, a run keeps it once per invocation, and what was not
+steps is told.
+"""
 
 import types
 
 import pytest
 
 from gan_jax.rundir import log
-from gan_jax.training import startup, training_loop
+from gan_jax.training import timing, training_loop
 
 
 def test_parts_touch(monkeypatch):
     clock = iter((3.0, 4.0, 8.0))
-    monkeypatch.setattr(startup.time, "perf_counter", lambda: next(clock))
-    account = startup.Startup(1.0)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+    account = timing.Startup(1.0)
     for part in ("import", "data", "import"):
         account.done(part)
     assert account == {"import": 6.0, "data": 1.0}
@@ -20,9 +22,9 @@ def test_parts_touch(monkeypatch):
 
 def test_time_outside_of_steps_leaves_out_compiling_and_evaluation():
     timer = {"compile": 50.0, "evaluate": 10.0, "train": 39.0, "sample": 0.5}
-    loop = types.SimpleNamespace(_seconds=lambda: 100.0, timer=timer)
-    assert training_loop.Loop.outside(loop) == pytest.approx(1 / 40)
-    assert training_loop.Loop.outside(types.SimpleNamespace(_seconds=lambda: 0.0, timer={})) <= 1
+    loop = types.SimpleNamespace(seconds=lambda: 100.0, timer=timer)
+    assert training_loop.Loop.overhead(loop) == pytest.approx(1 / 40)
+    assert training_loop.Loop.overhead(types.SimpleNamespace(seconds=lambda: 0.0, timer={})) <= 1
 
 
 def test_a_command_tells_every_part_of_its_start(tmp_path, capsys):
