@@ -1,12 +1,15 @@
-"""The studio: runs launched, watched, steered and tried in a browser. Opens at http://127.0.0.1:8080.
+"""Launches, shows, stops and samples runs in a browser, at http://127.0.0.1:8080.
 
-Everything is in the run folders below --root: the studio may end and be started again while runs go on, and shows runs that
-were started elsewhere too. At most --jobs runs train at a time, further ones wait in a queue. Needs the extra [web].
+Everything is in the run folders below --root: the studio may end and be started again while runs
+go on, and shows runs that were started elsewhere too. At most --jobs runs train at a time, further
+ones wait in a queue. Needs the extra [web].
 """
 
 import dataclasses
 import json
 import secrets
+from collections.abc import Sequence
+from typing import Any
 
 from gan_jax import presets
 from gan_jax.commands import command_line, entry, process, train
@@ -32,49 +35,72 @@ class Settings(command_line.Command):
     describe: bool = setting(False, "print what the forms are made of, as JSON, and stop")
 
 
-def describe():
-    """{"experiments": {name: see forms.describe}, "captions", "meanings"}: what pages show that only the experiments know."""
-    from gan_jax.report import run_page
+def describe() -> dict[str, Any]:
+    """Describe for the pages what only the commands know.
+
+    Returns:
+      {"experiments": {training command: see forms.describe_command}, "captions": {value: text},
+      "meanings": {value: {"low": text, "high": text}}}.
+    """
+    from gan_jax.report import training_curves
+    from gan_jax.rundir import health
     from gan_jax.studio import forms
-    from gan_jax.training import monitor
 
-    out = {}
-    for name in presets.TABLE:
-        _, run, method = groups = train.settings_groups(name)
-        files = {file: flags_of(name, groups, file) for file in flagfiles(name)}
-        out[name] = forms.describe(
-            presets.TABLE[name].doc, {"The run": run, "The method": method}, files
-        )
+    experiments = {}
+    for name, preset in presets.TABLE.items():
+        _, run, hp = groups = train.settings_groups(name)
+        values = {file: flagfile_values(name, groups, file) for file in flagfiles_of(name)}
+        titled = {"The run": run, "The method": hp}
+        experiments[name] = forms.describe_command(preset.doc, titled, values)
     meanings = {
-        key: {"low": bounds.below, "high": bounds.above} for key, bounds in monitor.RANGES.items()
+        name: {"low": healthy.below, "high": healthy.above}
+        for name, healthy in health.RANGES.items()
     }
-    return {"experiments": out, "captions": run_page.CAPTIONS, "meanings": meanings}
+    return {"experiments": experiments, "captions": training_curves.CAPTIONS, "meanings": meanings}
 
 
-def flagfiles(experiment):
-    """Names of the flagfiles of a training command: those that begin with its name, and with no longer command's."""
-    folder = command_line.ROOT / "experiments"
+def flagfiles_of(experiment: str) -> list[str]:
+    """List the flagfiles of a training command.
+
+    Their names begin with its name, and with that of no command whose name is longer.
+    """
     commands = sorted(entry.names(), key=len, reverse=True)
-    files = sorted(p.stem for p in (folder / "flagfiles").glob("*.flags"))
-    return [
-        f
-        for f in files
-        if next((c for c in commands if f"{f}_".startswith(f"{c}_")), None) == experiment
-    ]
+    stems = sorted(path.stem for path in command_line.FLAGFILES.glob("*.flags"))
+    owners = {
+        stem: next((name for name in commands if f"{stem}_".startswith(f"{name}_")), None)
+        for stem in stems
+    }
+    return [stem for stem, owner in owners.items() if owner == experiment]
 
 
-def flags_of(experiment, groups, flagfile):
-    """{flag: value} where a flagfile differs from the defaults."""
-    found, _ = command_line.parse(
-        "", f"experiments.{experiment}", groups, [f"--flagfile={flagfile}"]
-    )
-    pairs = [(f.name, getattr(a, f.name), getattr(b, f.name)) for a, b in zip(groups, found, strict=True)
-             for f in dataclasses.fields(a)]  # fmt: skip
-    return {name: now for name, before, now in pairs if now != before}
+def flagfile_values(experiment: str, groups: Sequence, flagfile: str) -> dict[str, Any]:
+    """Return {flag: value} where a flagfile differs from the defaults.
+
+    Args:
+      experiment: training command.
+      groups: its settings, see train.settings_groups.
+      flagfile: one of `flagfiles_of`.
+    """
+    words = [f"--flagfile={flagfile}"]
+    parsed, _ = command_line.parse("", f"experiments.{experiment}", groups, words)
+    values = {}
+    for default, group in zip(groups, parsed, strict=True):
+        for field in dataclasses.fields(group):
+            value = getattr(group, field.name)
+            if value != getattr(default, field.name):
+                values[field.name] = value
+    return values
 
 
-def run(argv):
-    """Command line to a server, until it is interrupted."""
+def run(argv: Sequence[str]) -> None:
+    """Serve until it is interrupted.
+
+    Args:
+      argv: words after the command's name.
+
+    Raises:
+      InputError
+    """
     (flags,), _ = command_line.parse(__doc__, "experiments.studio", [Settings()], argv)
     if flags.describe:
         process.prepare_jax()
@@ -87,17 +113,18 @@ def run(argv):
     token = secrets.token_urlsafe(16) if flags.token == "new" else flags.token
     if not security.is_loopback(flags.host) and not token:
         raise InputError(
-            f"--host={flags.host} can be reached by others; add --token=WORD, or --token=new for a random one."
+            f"--host={flags.host} can be reached by others; add --token=WORD, or --token=new for a "
+            "random one."
         )
     if token and not token.isascii():
         raise InputError("--token is sent in addresses; use letters, digits, dash and underscore.")
     serving.serve(
-        flags.root,
-        flags.host,
-        flags.port,
-        token,
-        flags.jobs,
-        flags.page,
-        flags.open,
-        process.prepare_jax,
+        root=flags.root,
+        host=flags.host,
+        port=flags.port,
+        token=token,
+        jobs=flags.jobs,
+        exported=flags.page,
+        open_browser=flags.open,
+        prepare=process.prepare_jax,
     )

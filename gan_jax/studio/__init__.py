@@ -1,1 +1,1 @@
-"""The web interface: runs launched, watched, steered and tried in a browser. All state is in the run folders."""
+"""The web interface: launches, shows, stops and samples runs; all state is in their folders."""

@@ -1,19 +1,27 @@
-"""Files of run folders as a watcher may read them: no links, no pipes, no more than needed, and only what JSON can hold."""
+"""Safe reading of files in run folders: no links, no pipes, bounded sizes, finite numbers."""
 
 import json
 import os
 import stat
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from gan_jax.errors import InputError
+from gan_jax.rundir import config_file
 
-SMALL = 2**21  # bytes of a config.json, eval.json or studio.json, at most
-TAIL = 2**14  # bytes in which the newest record is looked for first
-LONGEST = 2**20  # bytes of one record, at most
-HUGE = 1e300  # beyond it a number is taken for infinite
+MAX_JSON_BYTES = 2**21  # of a config.json, eval.json or studio.json
+TAIL_BYTES = 2**14  # where the newest record is searched first
+MAX_RECORD_BYTES = 2**20  # of one line of metrics.jsonl
+MAX_DIGITS = 18  # of an integer
+MAX_NUMBER = 1e300  # larger numbers count as infinite
 
 
-def open_regular(path):
-    """A file opened for reading bytes. Raises OSError: it is absent, a link, a pipe or a folder."""
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading bytes.
+
+    Raises:
+      OSError: it is absent, a link, a pipe or a folder.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -21,87 +29,114 @@ def open_regular(path):
     return os.fdopen(handle, "rb")
 
 
-def _finite(text):
-    value = float(text)
-    if not abs(value) < HUGE:
-        raise ValueError(f"{text[:20]} is not a finite number")
-    return value
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON without NaN, infinities, huge integers or deep nesting.
 
-
-def loads(text):
-    """A JSON value without NaN, infinities or bottomless nesting. Raises ValueError."""
+    Raises:
+      ValueError
+    """
     try:
-        return json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
+        return json.loads(
+            text, parse_float=_parse_float, parse_constant=_parse_float, parse_int=_parse_int
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
-def _whole(text):
-    if len(text) > 18:
+def _parse_float(text):
+    value = float(text)
+    if not abs(value) < MAX_NUMBER:
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
+
+
+def _parse_int(text):
+    if len(text) > MAX_DIGITS:
         raise ValueError(f"{text[:20]}... is too large")
     return int(text)
 
 
-def read_json(path):
-    """A small JSON object of a file; None where there is no such file.
+def finite_float(value: Any) -> float:
+    """Return a finite number as float, and 0.0 for anything else."""
+    return float(value) if type(value) in (int, float) and abs(value) < MAX_NUMBER else 0.0
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a small JSON object; None where there is no such file.
 
     Raises:
       InputError: it cannot be read, or is no object.
     """
     try:
         with open_regular(path) as file:
-            found = loads(file.read(SMALL + 1)[:SMALL])
+            value = parse_json(file.read(MAX_JSON_BYTES + 1)[:MAX_JSON_BYTES])
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path.name} cannot be read: it is damaged, or of another version ({error})."
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise InputError(f"{path.name} cannot be read: it holds no JSON object.")
-    return found
+    return value
 
 
-def record(line):
-    """The record that a line of metrics.jsonl holds, or None."""
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Read the config.json of a run folder, with the keys of this version.
+
+    Raises:
+      InputError: see `read_json`.
+    """
+    config = read_json(folder / config_file.NAME)
+    if config is None:
+        return None
+    return {config_file.RENAMED_KEYS.get(key, key): value for key, value in config.items()}
+
+
+def parse_record(line: str | bytes) -> dict[str, Any] | None:
+    """Parse a line of metrics.jsonl; None where it is no record."""
     try:
-        found = loads(line)
+        record = parse_json(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and type(found.get("step")) is int else None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None
 
 
-def newest_record(path):
-    """The last readable record at the end of a metrics.jsonl of any length, or None."""
+def newest_record(path: Path) -> dict[str, Any] | None:
+    """Read the last valid record of a metrics.jsonl from its end, however long it is."""
     try:
         with open_regular(path) as file:
-            size, reach = os.fstat(file.fileno()).st_size, TAIL
+            size, n_bytes = os.fstat(file.fileno()).st_size, TAIL_BYTES
             while True:
-                file.seek(max(size - reach, 0))
-                lines = file.read(reach).split(b"\n")
-                for line in reversed(lines[:-1] if reach >= size else lines[1:-1]):
-                    if found := record(line):
-                        return found
-                if reach >= min(size, LONGEST):
+                file.seek(max(size - n_bytes, 0))
+                lines = file.read(n_bytes).split(b"\n")
+                for line in reversed(lines[:-1] if n_bytes >= size else lines[1:-1]):
+                    if record := parse_record(line):
+                        return record
+                if n_bytes >= min(size, MAX_RECORD_BYTES):
                     return None
-                reach *= 8
+                n_bytes *= 8
     except OSError:
         return None
 
 
-def tail(path, n):
-    """(the last n bytes of a text file, from the beginning of a line; its size); ("", 0) where there is none."""
+def read_tail(path: Path, n_bytes: int) -> tuple[str, int]:
+    """Read the end of a text file, from the beginning of a line.
+
+    Returns:
+      (text of at most n_bytes, size of the file); ("", 0) where there is no such file.
+    """
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(max(size - n, 0))
-            data = file.read(n)
+            file.seek(max(size - n_bytes, 0))
+            data = file.read(n_bytes)
     except OSError:
         return "", 0
-    return (data if size <= n else data.partition(b"\n")[2]).decode(errors="replace"), size
+    return (data if size <= n_bytes else data.partition(b"\n")[2]).decode(errors="replace"), size
 
 
-def last_line(path):
-    """The last line of a text file that is not empty, cut to 500 characters; "" where there is none."""
-    lines = [line.strip() for line in tail(path, TAIL)[0].splitlines() if line.strip()]
+def last_line(path: Path) -> str:
+    """Return the last line of a text file that is not empty, cut to 500 characters; "" if none."""
+    lines = [line.strip() for line in read_tail(path, TAIL_BYTES)[0].splitlines() if line.strip()]
     return lines[-1][-500:] if lines else ""

@@ -1,12 +1,14 @@
-"""Forms made from the experiments' own settings: fields with type, default, bounds and help; and the words of a command."""
+"""Forms made from settings dataclasses: fields for the pages, and flags from what a form sends."""
 
 import dataclasses
+from typing import Any
 
 from gan_jax.errors import InputError
 from gan_jax.settings import check, setting
 
-LONGEST = 500  # characters of a value
-UNSET = (
+MAX_VALUE_LENGTH = 500  # characters
+# Flags that forms leave out.
+HIDDEN_FLAGS = (
     "help",
     "debug",
     "workdir",
@@ -15,11 +17,11 @@ UNSET = (
     "restart",
     "members",
     "members_by",
-)  # not asked for in a form
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class SampleOptions:
     """What is sampled."""
 
     checkpoint: str = setting("newest", "newest, best, or a step")
@@ -34,119 +36,133 @@ class Asked:
     )
 
 
-def read(group, given):
-    """A settings dataclass instance with the values of a form, {name: value}. Raises InputError."""
-    found = {field["name"]: field for field in fields(group)}
-    for name in given:
-        if name not in found:
+def parse_settings(defaults: Any, values: dict[str, Any]) -> Any:
+    """Replace settings by the values of a form.
+
+    Args:
+      defaults: settings dataclass instance.
+      values: {name: value of the form}.
+
+    Raises:
+      InputError: an unknown name, or a value that is not allowed.
+    """
+    fields = {field["name"]: field for field in describe_fields(defaults)}
+    for name in values:
+        if name not in fields:
             raise InputError(f"{str(name)[:60]!a} is not asked for here.")
-    return dataclasses.replace(
-        group, **{name: value(found[name], text) for name, text in given.items()}
-    )
+    parsed = {name: parse_value(fields[name], value) for name, value in values.items()}
+    return dataclasses.replace(defaults, **parsed)
 
 
-def fields(group):
-    """JSON-able descriptions of a settings dataclass instance, whose values are the defaults."""
+def describe_fields(defaults: Any) -> list[dict[str, Any]]:
+    """Describe the fields of a settings dataclass instance for JSON.
+
+    Returns:
+      [{"name", "type", "default", "text", "low", "above", "high", "choices"}]; see
+      settings.setting.
+    """
     return [
         {
             "name": f.name,
-            "type": type(getattr(group, f.name)).__name__,
-            "default": getattr(group, f.name),
+            "type": type(getattr(defaults, f.name)).__name__,
+            "default": getattr(defaults, f.name),
             "text": f.metadata["text"],
             **{key: f.metadata[key] for key in ("low", "above", "high")},
             "choices": list(f.metadata["choices"] or ()),
         }
-        for f in dataclasses.fields(group)
-        if f.name not in UNSET
+        for f in dataclasses.fields(defaults)
+        if f.name not in HIDDEN_FLAGS
     ]
 
 
-def describe(doc, groups, flagfiles):
-    """What a form needs to know of a training command, JSON-able.
+def describe_command(
+    doc: str, groups: dict[str, Any], flagfiles: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Describe a training command for its form, as JSON.
 
     Args:
-      doc: its docstring. groups: {title: settings dataclass instance}. flagfiles: {name: {flag: value}} that begin a form.
+      doc: what its --help says first.
+      groups: {title: settings dataclass instance}.
+      flagfiles: {name: {flag: value}}, from which a form may start.
+
+    Returns:
+      {"doc", "groups": [{"title", "fields"}], "flagfiles"}.
     """
-    titled = [{"title": title, "fields": fields(group)} for title, group in groups.items()]
+    titled = [{"title": title, "fields": describe_fields(group)} for title, group in groups.items()]
     return {"doc": doc.strip(), "groups": titled, "flagfiles": flagfiles}
 
 
-def known(described):
-    """{flag: its field} of a described command."""
-    return {field["name"]: field for group in described["groups"] for field in group["fields"]}
+def fields_by_flag(command: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return {flag: its field} of a command, see `describe_command`."""
+    return {field["name"]: field for group in command["groups"] for field in group["fields"]}
 
 
-def value(field, given):
-    """A form's value as the type of its field, within its bounds.
+def parse_value(field: dict[str, Any], value: Any) -> bool | int | float | str:
+    """Convert a form's value to the type of its field, and check its bounds.
 
     Raises:
-      InputError: it is not; names the flag, what is allowed, and what was given.
+      InputError: names the flag, what is allowed, and the value.
     """
     name, kind = field["name"], field["type"]
-    text = str(given).strip()
-    if len(text) > LONGEST or not (text.isprintable() or not text):
-        raise InputError(f"--{name} is longer than {LONGEST} characters, or holds a line break.")
+    text = str(value).strip()
+    if len(text) > MAX_VALUE_LENGTH or not (text.isprintable() or not text):
+        raise InputError(
+            f"--{name} is longer than {MAX_VALUE_LENGTH} characters, or holds a line break."
+        )
+    parse = {"bool": _parse_bool, "int": int, "float": float}.get(kind, str)
     try:
         text.encode()
-        found = {"bool": _switch, "int": int, "float": float}.get(kind, str)(text)
+        parsed = parse(text)
     except (ValueError, UnicodeEncodeError) as error:
         raise InputError(f"--{name}={text[:60]!a} is not a value of type {kind}.") from error
-    one = dataclasses.make_dataclass(
-        "One",
-        [
-            (
-                name,
-                object,
-                dataclasses.field(metadata={**field, "choices": field["choices"] or None}),
-            )
-        ],
+    metadata = {**field, "choices": field["choices"] or None}
+    single = dataclasses.make_dataclass(
+        "Single", [(name, object, dataclasses.field(metadata=metadata))]
     )
-    check(one(found))
-    return found
+    check(single(parsed))
+    return parsed
 
 
-def _switch(text):
-    return (
-        {"true": True, "false": False}[text.lower()]
-        if text.lower() in ("true", "false")
-        else int(text + "?")
-    )
+def _parse_bool(text):
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
 
 
-def words(described, flagfile, given):
-    """The flags of a command: the flagfile, then what differs from it.
+def build_flags(command: dict[str, Any], flagfile: str, values: dict[str, Any]) -> list[str]:
+    """Build the flags of a command from a form: its flagfile, then what differs from it.
 
     Args:
-      described: see `describe`. flagfile: one of its flagfiles, or "". given: {flag: value} of a form.
+      command: see `describe_command`.
+      flagfile: one of its flagfiles, or "".
+      values: {flag: value of the form}.
 
     Raises:
       InputError: an unknown flagfile, flag or value.
     """
-    if flagfile and flagfile not in described["flagfiles"]:
+    if flagfile and flagfile not in command["flagfiles"]:
         raise InputError("There is no such flagfile for this command.")
-    begins = {name: field["default"] for name, field in known(described).items()}
-    begins |= described["flagfiles"].get(flagfile, {})
-    out = [f"--flagfile={flagfile}"] if flagfile else []
-    for name, text in given.items():
-        if name not in begins:
+    fields = fields_by_flag(command)
+    initial = {name: field["default"] for name, field in fields.items()}
+    initial |= command["flagfiles"].get(flagfile, {})
+    flags = [f"--flagfile={flagfile}"] if flagfile else []
+    for name, value in values.items():
+        if name not in initial:
             raise InputError(f"--{str(name)[:60]!a} is not a flag of this command.")
-        found = value(known(described)[name], text)
-        if found != begins[name]:
-            out.append(f"--{name}={str(found).lower() if isinstance(found, bool) else found}")
-    return out
+        parsed = parse_value(fields[name], value)
+        if parsed != initial[name]:
+            flags.append(f"--{name}={str(parsed).lower() if isinstance(parsed, bool) else parsed}")
+    return flags
 
 
-def refuse_unknown(described, flags):
-    """Refuses words that are not flags of a command, as a damaged studio.json may hold. Raises InputError."""
-    for word in flags:
-        name = (
-            word.removeprefix("--").partition("=")[0]
-            if isinstance(word, str) and word.isprintable()
-            else ""
-        )
-        if (
-            not name
-            or not word.startswith("--")
-            or (name != "flagfile" and name not in known(described))
-        ):
+def refuse_unknown(command: dict[str, Any], flags: list) -> None:
+    """Refuse flags that a command does not have, as a damaged studio.json may hold.
+
+    Raises:
+      InputError
+    """
+    known = {"flagfile", *fields_by_flag(command)}
+    for flag in flags:
+        is_flag = isinstance(flag, str) and flag.isprintable() and flag.startswith("--")
+        if not is_flag or flag.removeprefix("--").partition("=")[0] not in known:
             raise InputError("studio.json asks for a flag that this command does not have.")

@@ -1,159 +1,219 @@
-"""Runs started, queued, stopped and resumed. What is asked for lies in studio.json of the run folder, so nothing is lost."""
+"""The queue of runs: launched, stopped, resumed. It lives in studio.json of the run folders."""
 
 import contextlib
 import fcntl
 import json
 import os
-import pathlib
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
 
 from gan_jax import cache
 from gan_jax.errors import InputError
 from gan_jax.rundir import run_lock
-from gan_jax.studio import files, forms, health, run_index
+from gan_jax.studio import files, forms, run_index
+from gan_jax.studio.run_state import ACTIVE_STATES, RunState
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,2}")
-PROJECT = pathlib.Path(__file__).resolve().parent.parent.parent
-DRY_SECONDS = 120
+_PART = "[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
+RUN_NAME = re.compile(f"{_PART}(/{_PART}){{0,2}}")
+PROJECT = Path(__file__).resolve().parent.parent.parent
+DRY_RUN_SECONDS = 120
+MAX_OUTPUT = 20_000  # characters of a dry run that are shown
+GPU_MEMORY = 0.9  # fraction that all runs share
 
 
-def command(experiment, flags, folder=None, executable=sys.executable):
-    """The words of a training command."""
+def check_name(name: str) -> None:
+    """Refuse what is no name of a run.
+
+    Raises:
+      InputError
+    """
+    if not RUN_NAME.fullmatch(name):
+        raise InputError(
+            "A run's name has letters, digits, dot, dash and underscore, and begins with a letter "
+            "or digit."
+        )
+
+
+def command_words(
+    name: str, flags: list[str], folder: Path | None = None, python: str = sys.executable
+) -> list[str]:
+    """Return the words that run a command of this package."""
     workdir = [f"--workdir={folder}"] if folder else []
-    return [executable, "-m", f"experiments.{experiment}", *flags, *workdir]
+    return [python, "-m", "gan_jax.commands", name, *flags, *workdir]
 
 
-def line(experiment, flags, folder):
-    """The equal command line, as one would type it."""
-    return shlex.join(command(experiment, flags, folder, "python"))
+def command_line(name: str, flags: list[str], folder: Path) -> str:
+    """Return the same command as one would type it."""
+    return shlex.join(command_words(name, flags, folder, "python"))
 
 
-def environment(jobs=1):
-    """Of the commands: they find this project wherever they are started, and leave room on a GPU for `jobs` - 1 others."""
+def command_environment(jobs: int = 1) -> dict[str, str]:
+    """Return the environment of commands: they find this package, and share a GPU's memory.
+
+    Args:
+      jobs: runs that may train at a time.
+    """
     path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    shared = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / jobs:.3f}"} if jobs > 1 else {}
+    shared = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{GPU_MEMORY / jobs:.3f}"} if jobs > 1 else {}
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **shared}
 
 
-def dry_run(experiment, flags, folder):
-    """(exit code, what it says) of a command that checks everything and trains nothing."""
-    words = [*command(experiment, flags, folder), "--dry_run"]
+def dry_run(experiment: str, flags: list[str], folder: Path) -> tuple[int, str]:
+    """Run a training command with --dry_run. Returns (exit code, output)."""
     process = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(),
-        start_new_session=True, text=True, errors="replace",
-    )  # fmt: skip
+        [*command_words(experiment, flags, folder), "--dry_run"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=command_environment(),
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    )
     try:
-        said, _ = process.communicate(timeout=DRY_SECONDS)
+        output, _ = process.communicate(timeout=DRY_RUN_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        return (
-            1,
-            f"It was not done after {DRY_SECONDS} s. Reading large data for the first time takes long: try a terminal.",
+        return 1, (
+            f"It was not done after {DRY_RUN_SECONDS} s. Reading large data for the first time "
+            "takes long: try a terminal."
         )
-    return process.returncode, said[-20000:]
+    return process.returncode, output[-MAX_OUTPUT:]
+
+
+def _read_launch(folder: Path) -> dict[str, Any]:
+    return files.read_json(folder / "studio.json") or {}
+
+
+def _write_launch(folder: Path, launch: dict[str, Any]) -> None:
+    cache.write_atomic(folder / "studio.json", json.dumps(launch))
+
+
+@contextlib.contextmanager
+def _lock_launch(folder: Path) -> Iterator[TextIO]:
+    """Hold studio.lock of a run folder.
+
+    Raises:
+      InputError: a supervisor, or another studio, holds it.
+    """
+    with open(folder / "studio.lock", "w") as lock:
+        try:
+            run_lock.lock_file(lock)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder.name} is being started or ended; try again in a moment."
+            ) from error
+        yield lock
 
 
 class Launcher:
-    """Runs of one root, at most `jobs` at a time, those that were started elsewhere counted."""
+    """The queue of one root. Of several studios of a root, one starts what is queued."""
 
-    def __init__(self, library, jobs):
-        self.library, self.jobs = library, jobs
-        self._duty = None  # the open file whose lock says that this studio starts what is queued; other studios look on
-
-    def ask(self, name, experiment, flags):
-        """Puts a new run into the queue.
+    def __init__(self, runs: run_index.RunIndex, jobs: int):
+        """Set up without starting anything.
 
         Args:
-          name: its folder below the root, which may not hold a run. experiment: training command. flags: checked words.
+          runs: RunIndex of the root.
+          jobs: runs that train at a time, those that were started elsewhere included.
+        """
+        self.runs, self.jobs = runs, jobs
+        self._queue_lock: TextIO | None = None  # held by the studio that starts what is queued
+
+    def enqueue(self, name: str, experiment: str, flags: list[str]) -> None:
+        """Put a new run into the queue.
+
+        Args:
+          name: its folder below the root, which may not exist.
+          experiment: training command.
+          flags: its flags, see forms.build_flags.
 
         Raises:
           InputError: the name cannot be used.
         """
-        if not NAME.fullmatch(name):
-            raise InputError(
-                "A run's name has letters, digits, dot, dash and underscore, and begins with a letter or digit."
-            )
-        folder = self.library.root / name
+        check_name(name)
+        folder = self.runs.root / name
         above = [folder, *folder.parents][: name.count("/") + 1]
         if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in above):
             raise InputError(f"{name} leads out of the root, or is a file; choose another name.")
-        if any((path / mark).exists() for path in above[1:] for mark in run_index.MARKS):
+        if any((path / mark).exists() for path in above[1:] for mark in run_index.RUN_MARKERS):
             raise InputError(f"{name} lies inside another run; choose another name.")
         try:
             folder.mkdir(parents=True)
-            self._queue(folder, experiment, flags)
+            self._write_queued(folder, experiment, flags)
         except FileExistsError as error:
             raise InputError(
                 f"{name} is taken; choose another name, or resume that run."
             ) from error
         except OSError as error:
             raise InputError(f"{folder} cannot be made ({error.strerror}).") from error
-        self.library.refresh()
+        self.runs.refresh()
 
-    def again(self, name, experiments):
-        """Puts a run that stands still into the queue, by the command that it was started with.
+    def resume(self, name: str, experiments: dict[str, Any]) -> None:
+        """Put a run that was stopped into the queue, with the command that began it.
+
+        Args:
+          name: its name.
+          experiments: {training command: see forms.describe_command}.
 
         Raises:
-          InputError: it runs, is finished, or was not started by a training command.
+          InputError: it is active, finished, or was not begun by a training command.
         """
-        folder, stands = self.library.folder(name), self.library.summary(name)["health"]
-        if stands in (*health.ACTIVE, health.FINISHED):
-            raise InputError(f"{name} is {stands}; there is nothing to resume.")
-        self._queue(folder, *self.origin(folder, experiments))
+        folder, state = self.runs.folder(name), self.runs.summary(name)["state"]
+        if state in (*ACTIVE_STATES, RunState.FINISHED):
+            raise InputError(f"{name} is {state}; there is nothing to resume.")
+        self._write_queued(folder, *self.resume_command(folder, experiments))
 
-    def origin(self, folder, experiments):
-        """(training command, flags) that a run goes on with. experiments: see forms.describe. Raises InputError."""
-        launch = files.read_json(folder / "studio.json") or {}
+    def resume_command(self, folder: Path, experiments: dict[str, Any]) -> tuple[str, list[str]]:
+        """Return the training command and the flags that resume a run.
+
+        Args:
+          folder: run folder.
+          experiments: {training command: see forms.describe_command}.
+
+        Raises:
+          InputError: they are not known, or are not flags of the command.
+        """
+        launch = _read_launch(folder)
         if launch.get("experiment") in experiments and isinstance(launch.get("flags"), list):
             forms.refuse_unknown(experiments[launch["experiment"]], launch["flags"])
             return launch["experiment"], launch["flags"]
-        config = files.read_json(folder / "config.json") or {}
+        config = files.read_config(folder) or {}
         if config.get("experiment") not in experiments:
             raise InputError(
-                "This run was not made by a training command alone; resume it by the command that began it."
+                "This run was not made by a training command alone; resume it by the command that "
+                "began it."
             )
         if not (folder / "flags.txt").is_file():
             raise InputError("The folder lacks flags.txt, so its command is not known.")
         return config["experiment"], [f"--flagfile={folder / 'flags.txt'}"]
 
-    def _queue(self, folder, experiment, flags):
-        wanted = {"state": "queued", "experiment": experiment, "flags": flags, "asked": time.time()}
-        with self._sole(folder):
-            cache.write_atomic(folder / "studio.json", json.dumps(wanted))
+    def _write_queued(self, folder, experiment, flags):
+        launch = {"state": "queued", "experiment": experiment, "flags": flags, "asked": time.time()}
+        with _lock_launch(folder):
+            _write_launch(folder, launch)
 
-    @contextlib.contextmanager
-    def _sole(self, folder):
-        """studio.lock of a run folder, held. Raises InputError: something that was started there holds it."""
-        with open(folder / "studio.lock", "w") as lock:
-            try:
-                run_lock.lock_file(lock)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"{folder.name} is being started or ended; try again in a moment."
-                ) from error
-            yield lock
-
-    def stop(self, name):
-        """Asks a run to save and end, or takes it out of the queue. Returns what was done, in words.
+    def stop(self, name: str) -> str:
+        """Ask a run to save and end, or take it out of the queue. Returns what was done.
 
         Raises:
-          InputError: it does not run, or its process cannot be reached.
+          InputError: it is not active, or its process cannot be reached.
         """
-        folder, stands = self.library.folder(name), self.library.summary(name)["health"]
-        if stands == health.QUEUED:
-            with self._sole(folder):
-                launch = files.read_json(folder / "studio.json") | {"state": "withdrawn"}
-                cache.write_atomic(folder / "studio.json", json.dumps(launch))
+        folder, state = self.runs.folder(name), self.runs.summary(name)["state"]
+        if state == RunState.QUEUED:
+            with _lock_launch(folder):
+                _write_launch(folder, _read_launch(folder) | {"state": "withdrawn"})
             return "taken out of the queue"
-        if stands not in health.ACTIVE:
+        if state not in ACTIVE_STATES:
             raise InputError(f"{name} does not run.")
-        pid = self._process(folder)
+        pid = self._training_pid(folder)
         if not pid:
             raise InputError(
                 f"The process of {name} cannot be seen from here; stop it where it was started."
@@ -166,83 +226,86 @@ class Launcher:
             ) from error
         return "asked to save and end"
 
-    def _process(self, folder):
-        """The id of the process that trains in a folder, or is about to: of the one that the lock or its parent names."""
+    def _training_pid(self, folder: Path) -> int | None:
+        """Return the id of the process that trains in a folder, or is about to.
+
+        The run lock names it; before training has taken that, studio.json does.
+        """
         for _ in range(20):
-            if found := run_lock.lock_owner_pid(folder):
-                return found
-            launch = files.read_json(folder / "studio.json") or {}
+            if pid := run_lock.lock_owner_pid(folder):
+                return pid
+            launch = _read_launch(folder)
             if not run_lock.is_locked(folder, "studio.lock"):
                 return None
-            if (
-                launch.get("state") == "launched"
-                and type(launch.get("pid")) is int
-                and launch["pid"] > 1
-            ):
-                return launch["pid"]
-            time.sleep(0.1)  # it has just been started
+            pid = launch.get("pid")
+            if launch.get("state") == "launched" and type(pid) is int and pid > 1:
+                return pid
+            time.sleep(0.1)  # the supervisor has only just been started
         return None
 
-    def tick(self, experiments):
-        """Starts what is queued and fits. One studio of a root does; another if that ends.
+    def start_queued(self, experiments: dict[str, Any]) -> int:
+        """Start queued runs as far as `jobs` allows, if this studio is the one to do so.
 
         Args:
-          experiments: see forms.describe.
+          experiments: {training command: see forms.describe_command}.
 
         Returns:
-          how many runs were queued.
+          number of runs that were queued.
         """
-        if not self._on_duty():
+        if not self._owns_queue():
             return 0
-        runs = self.library.all()
-        free = self.jobs - sum(run["health"] in (health.RUNNING, health.STARTING) for run in runs)
-        queued = [run["name"] for run in runs if run["health"] == health.QUEUED]
-        folders = {name: self.library.folder(name) for name in queued}
-        asked = {
-            n: run_index.number((files.read_json(f / "studio.json") or {}).get("asked"))
-            for n, f in folders.items()
+        runs = self.runs.summaries()
+        busy = sum(run["state"] in (RunState.RUNNING, RunState.STARTING) for run in runs)
+        queued = [run["name"] for run in runs if run["state"] == RunState.QUEUED]
+        folders = {name: self.runs.folder(name) for name in queued}
+        times = {
+            name: files.finite_float(_read_launch(folder).get("asked"))
+            for name, folder in folders.items()
         }
-        for name in sorted(queued, key=asked.get)[: max(free, 0)]:
-            with contextlib.suppress(InputError):  # withdrawn, or seized, at this moment
+        for name in sorted(queued, key=lambda name: times[name])[: max(self.jobs - busy, 0)]:
+            with contextlib.suppress(InputError):  # withdrawn, or locked, at this moment
                 self._start(folders[name], experiments)
         return len(queued)
 
-    def _on_duty(self):
-        if self._duty is None:
-            self.library.root.mkdir(parents=True, exist_ok=True)
-            file = open(self.library.root / ".studio.lock", "w")
+    def _owns_queue(self) -> bool:
+        """Take the lock of the root's queue if it is free. Returns whether this studio holds it."""
+        if self._queue_lock is None:
+            self.runs.root.mkdir(parents=True, exist_ok=True)
+            file = open(self.runs.root / ".studio.lock", "w")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 file.close()
                 return False
-            self._duty = file
+            self._queue_lock = file
         return True
 
     def _start(self, folder, experiments):
-        with self._sole(folder) as lock:
-            launch = files.read_json(folder / "studio.json") or {}
+        with _lock_launch(folder) as lock:
+            launch = _read_launch(folder)
             if launch.get("state") != "queued":
                 return
             try:
-                words = command(*self.origin(folder, experiments), folder)
+                words = command_words(*self.resume_command(folder, experiments), folder)
             except InputError as error:
                 ended = {"state": "ended", "code": 2, "ended": time.time()}
                 (folder / "console.log").write_text(f"{error}\n")
-                cache.write_atomic(folder / "studio.json", json.dumps(launch | ended))
+                _write_launch(folder, launch | ended)
                 return
-            cache.write_atomic(
-                folder / "studio.json",
-                json.dumps(launch | {"state": "launched", "began": time.time()}),
-            )
-            # In a session of its own: what ends the studio does not reach it. The lock is the child's from here on.
+            _write_launch(folder, launch | {"state": "launched", "began": time.time()})
+            # In a session of its own, so that a signal that ends the studio does not reach it. The
+            # supervisor inherits the open lock, which it holds while it lives.
             subprocess.Popen(
-                [sys.executable, "-m", "gan_jax.studio.supervisor", str(folder), "--", *words], env=environment(self.jobs),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                [sys.executable, "-m", "gan_jax.studio.supervisor", str(folder), "--", *words],
+                env=command_environment(self.jobs),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
                 pass_fds=(lock.fileno(),),
-            )  # fmt: skip
+            )
 
-    def close(self):
-        """Leaves the duty to another studio."""
-        if self._duty:
-            self._duty.close()
+    def close(self) -> None:
+        """Leave the queue to another studio."""
+        if self._queue_lock:
+            self._queue_lock.close()

@@ -1,69 +1,67 @@
-"""The lessons: the pages of gan_jax.web under the studio's bar, with what `experiments.export --page` wrote to be trained."""
+"""The lessons: pages of gan_jax.web below the studio's bar, with an exported folder of models."""
 
 import json
 import os
-import pathlib
 import shlex
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from gan_jax import web
-from gan_jax.studio import request_utils, security
+from gan_jax.studio import security
+from gan_jax.studio.request_utils import AsciiJson, templates
 
-POLICY = security.POLICY.replace(
+# ONNX Runtime is WebAssembly.
+POLICY = security.CONTENT_SECURITY_POLICY.replace(
     "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
-)  # what runs ONNX is WebAssembly
+)
 STYLE = '<link rel="stylesheet" href="/static/bar.css">'
 
 
 class Lessons(StaticFiles):
-    """ASGI application: pages and modules of this version, and beside them the files of an exported folder."""
+    """ASGI application: pages and scripts of this version, and the files of an exported folder."""
 
-    def __init__(self, exported):
-        """exported: the folder, which may not be there, or come later."""
-        exported = pathlib.Path(exported).expanduser().resolve()
-        super().__init__(directory=exported, check_dir=False)
+    def __init__(self, exported: str | Path):
+        """exported: folder that `export --page` writes; it may be missing, or come later."""
+        self._exported = Path(exported).expanduser().resolve()
+        super().__init__(directory=self._exported, check_dir=False)
         self.config_checked = True
-        self._exported = exported
-        self._own = {name: str(web.ROOT / name) for name in web.files()}
-        self._how = f"./launch.sh run export --page --out={shlex.quote(str(exported))}"
+        self._pages = {name: str(web.ROOT / name) for name in web.files()}
+        self._command = f"./launch.sh run export --page --out={shlex.quote(str(self._exported))}"
 
-    def lookup_path(self, path):
-        """See StaticFiles."""
-        own = self._own.get(path)
-        return (own, os.stat(own)) if own else super().lookup_path(path)
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """See StaticFiles; pages of this version hide those of the export."""
+        page = self._pages.get(path)
+        return (page, os.stat(page)) if page else super().lookup_path(path)
 
-    def _fits(self):
+    def _has_format(self):
+        """Return whether the export has the format of these pages."""
         try:
-            return (
-                json.loads((self._exported / "manifest.json").read_text())["format"] == web.FORMAT
-            )
+            manifest = json.loads((self._exported / "manifest.json").read_text())
+            return manifest["format"] == web.FORMAT
         except (OSError, ValueError, LookupError, TypeError):
             return False
 
-    async def get_response(self, path, scope):
-        """See StaticFiles; without an export that fits these pages manifest.json says how to make one."""
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """See StaticFiles; without a fitting export, manifest.json says how to make one."""
         name = "index.html" if path == "." else path
         try:
-            found = await super().get_response(name, scope)
+            response = await super().get_response(name, scope)
         except HTTPException as error:
             if name != "manifest.json" or error.status_code != 404:
                 raise
             why = "the lessons need an export, which is made once and takes some minutes"
-            return request_utils.Json({"error": f"{why}: {self._how}"}, 404)
-        if name == "manifest.json" and not self._fits():
-            return request_utils.Json(
-                {
-                    "error": f"the export is of another version of gan_jax; make it again: {self._how}"
-                },
-                409,
-            )
-        if name in self._own and name.endswith(".html"):
-            bar = request_utils.templates.get_template("bar.html").render(request=Request(scope))
-            text = pathlib.Path(self._own[name]).read_text()
-            found = HTMLResponse(text.replace("<body>", f"{STYLE}\n<body>\n{bar}", 1))
-        found.headers["Content-Security-Policy"] = POLICY
-        return found
+            return AsciiJson({"error": f"{why}: {self._command}"}, 404)
+        if name == "manifest.json" and not self._has_format():
+            why = "the export is of another version of gan_jax; make it again"
+            return AsciiJson({"error": f"{why}: {self._command}"}, 409)
+        if name in self._pages and name.endswith(".html"):
+            bar = templates.get_template("bar.html").render(request=Request(scope))
+            text = Path(self._pages[name]).read_text()
+            response = HTMLResponse(text.replace("<body>", f"{STYLE}\n<body>\n{bar}", 1))
+        response.headers["Content-Security-Policy"] = POLICY
+        return response

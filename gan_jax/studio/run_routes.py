@@ -1,87 +1,94 @@
-"""Answers about runs: the list, one of them, its curves and grids."""
+"""Responses about runs: the list, one run, its curves and its sample grids."""
 
 import asyncio
 import contextlib
+from pathlib import Path
+from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from gan_jax.errors import InputError
 from gan_jax.studio import files, run_index
-from gan_jax.studio.request_utils import PICTURE, Json, studio
+from gan_jax.studio.request_utils import MAX_IMAGE_BYTES, AsciiJson, get_studio
 
-CONSOLE = 2**15  # bytes of a console that a page begins with
-
-
-async def listed(request):
-    """All runs, and how many may train at a time."""
-    runs = await asyncio.to_thread(studio(request).library.all)
-    return Json({"runs": runs, "jobs": studio(request).launcher.jobs})
+CONSOLE_BYTES = 2**15  # of a console that a page starts with
 
 
-async def words(request):
-    """Explanations of curves and warnings."""
-    known = await asyncio.shield(studio(request).known)
-    return Json({"captions": known["captions"], "meanings": known["meanings"]})
+async def list_runs(request: Request) -> Response:
+    """Return the summaries of all runs, and how many may train at a time."""
+    studio = get_studio(request)
+    runs = await asyncio.to_thread(studio.runs.summaries)
+    return AsciiJson({"runs": runs, "jobs": studio.launcher.jobs})
 
 
-async def one(request):
-    """A run: its summary, sample grids, configuration, scores and class shares, and the end of its console."""
-    name = request.path_params["name"]
-    summary = await studio(request).summary(name)
-    folder = studio(request).library.folder(name)
-    return Json({"run": summary, **await asyncio.to_thread(_details, folder)})
+async def get_captions(request: Request) -> Response:
+    """Return the captions of curves and the meanings of warnings."""
+    descriptions = await get_studio(request).descriptions()
+    return AsciiJson({key: descriptions[key] for key in ("captions", "meanings")})
 
 
-def _details(folder):
-    out = {"samples": run_index.steps(folder), "config": None, "shares": None}
-    out["console"], _ = files.tail(folder / "console.log", CONSOLE)
+async def get_run(request: Request) -> Response:
+    """Return a run's summary, sample steps, configuration, class shares and end of its console."""
+    studio, name = get_studio(request), request.path_params["name"]
+    summary = await studio.summary(name)
+    details = await asyncio.to_thread(_details, studio.runs.folder(name))
+    return AsciiJson({"run": summary, **details})
+
+
+def _details(folder: Path) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "samples": run_index.sample_steps(folder),
+        "config": None,
+        "shares": None,
+        "console": files.read_tail(folder / "console.log", CONSOLE_BYTES)[0],
+    }
     with contextlib.suppress(InputError):
-        out["config"] = files.read_json(folder / "config.json")
-        out["shares"] = _shares(files.read_json(folder / "eval.json") or {})
-    return out
+        details["config"] = files.read_config(folder)
+        details["shares"] = _evaluated_shares(files.read_json(folder / "eval.json") or {})
+    return details
 
 
-def _shares(record):
-    """{"classes", "real", "model"}: class fractions of an eval.json, or None."""
+def _evaluated_shares(record: dict[str, Any]) -> dict[str, list] | None:
+    """Return {"classes": [K], "real": [K], "model": [K]} of an eval.json, or None."""
     rows, classes = record.get("rows"), record.get("classes")
-    model = rows.get("model") if isinstance(rows, dict) else None
-    shares = [
+    row = rows.get("model") if isinstance(rows, dict) else None
+    real, model = (
         record.get("real_fractions"),
-        model.get("fractions") if isinstance(model, dict) else None,
-    ]
-    if (
-        not isinstance(classes, list)
-        or not classes
-        or any(not isinstance(s, list) or len(s) != len(classes) for s in shares)
-    ):
-        return None
-    real, made = ([run_index.number(v) for v in s] for s in shares)
-    return {"classes": [str(c) for c in classes], "real": real, "model": made}
-
-
-async def curves(request):
-    """All curves of a run, and the place from which the stream goes on."""
-    folder, shared = studio(request).library.folder(request.path_params["name"]), studio(request)
-    async with shared.reading:
-        found = shared.shelf.of(folder / "metrics.jsonl")
-        while await asyncio.to_thread(found.advance):
-            pass
-        return Json(found.to_dict())
-
-
-async def grid(request):
-    """A sample grid of a run, a PNG file."""
-    folder, step = (
-        studio(request).library.folder(request.path_params["name"]),
-        request.path_params["step"],
+        row.get("fractions") if isinstance(row, dict) else None,
     )
-    if (
-        not (step.isascii() and step.isdigit() and len(step) < 12)
-        or (folder / "samples").is_symlink()
-    ):
-        raise run_index.Missing("There is no such sample grid.")
+    if not isinstance(classes, list) or not classes:
+        return None
+    if not isinstance(real, list) or not isinstance(model, list):
+        return None
+    if not len(real) == len(model) == len(classes):
+        return None
+    return {
+        "classes": [str(name) for name in classes],
+        "real": [files.finite_float(share) for share in real],
+        "model": [files.finite_float(share) for share in model],
+    }
+
+
+async def get_curves(request: Request) -> Response:
+    """Return all curves of a run, and the position from which its stream goes on."""
+    studio = get_studio(request)
+    folder = studio.runs.folder(request.path_params["name"])
+    async with studio.reader_lock:
+        reader = studio.readers.get(folder / "metrics.jsonl")
+        while await asyncio.to_thread(reader.advance):
+            pass
+        return AsciiJson(reader.to_dict())
+
+
+async def get_grid(request: Request) -> Response:
+    """Return a sample grid of a run as a PNG file."""
+    folder = get_studio(request).runs.folder(request.path_params["name"])
+    step = request.path_params["step"]
+    if not run_index.is_step(step) or (folder / "samples").is_symlink():
+        raise run_index.NotFound("There is no such sample grid.")
     try:
         with files.open_regular(folder / "samples" / f"{int(step):06d}.png") as file:
-            return Response(file.read(PICTURE), media_type="image/png")
+            return Response(file.read(MAX_IMAGE_BYTES), media_type="image/png")
     except OSError as error:
-        raise run_index.Missing("There is no such sample grid.") from error
+        raise run_index.NotFound("There is no such sample grid.") from error

@@ -1,111 +1,135 @@
-"""Answers that the worker makes: samples and what is done with them, coloured pictures, reports, comparisons."""
+"""Responses that the worker computes: samples and their variations, colorization, reports."""
 
 import base64
 import time
+from pathlib import Path
+from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gan_jax.errors import InputError
 from gan_jax.studio import forms, security
-from gan_jax.studio.request_utils import PICTURE, Json, body, given, part, studio
+from gan_jax.studio.forms import SampleOptions
+from gan_jax.studio.request_utils import (
+    MAX_IMAGE_BYTES,
+    AsciiJson,
+    get_studio,
+    json_body,
+    read_body,
+    require_field,
+)
 
-MOST_COMPARED = 24  # runs on one page
-
-
-def enclosed(html):
-    """A page with its style and pictures inside, which may do nothing."""
-    return HTMLResponse(html, headers={"Content-Security-Policy": security.ENCLOSED})
-
-
-async def report(request):
-    """The report of a run, made anew."""
-    folder = studio(request).library.folder(request.path_params["name"])
-    return enclosed(await studio(request).ask("reported", folder))
-
-
-async def compared(request):
-    """The page of experiments.compare about the runs that the query names; kept for a moment, as its frame asks again."""
-    shared = studio(request)
-    folders = [
-        shared.library.folder(name) for name in request.query_params.getlist("run")[:MOST_COMPARED]
-    ]
-    if shared.compared[0] != folders or time.monotonic() - shared.compared[1] > 30:
-        html = await shared.ask("compared", folders)
-        shared.compared = folders, time.monotonic(), html
-    return enclosed(shared.compared[2])
+MAX_COMPARED = 24  # runs on one page
+COMPARISON_SECONDS = 30  # for which a comparison is kept, since its frame asks for it again
+MAX_CHANGES = 100  # of a latent
+MEDIA_TYPES = {"png": "image/png", "npz": "application/octet-stream"}
 
 
-async def tried(request):
-    """What can be tried of a run."""
-    return Json(
-        await studio(request).ask(
-            "look", studio(request).library.folder(request.path_params["name"])
-        )
-    )
+def _sandboxed(html: str) -> Response:
+    """Return a page with its style and pictures inside, which may not run or load anything."""
+    return HTMLResponse(html, headers={"Content-Security-Policy": security.SANDBOX_POLICY})
 
 
-async def trial(request):
-    """(the run's folder, the form, the forms.Asked) of a request of the page Try it."""
-    form = await given(request)
-    wanted = forms.read(forms.Asked(), part(form, "asked", dict))
-    return studio(request).library.folder(part(form, "name", str)), form, wanted
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def picture(data):
-    """A PNG file as the src of an <img>."""
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+async def report(request: Request) -> Response:
+    """Return the report of a run, written anew."""
+    studio = get_studio(request)
+    folder = studio.runs.folder(request.path_params["name"])
+    return _sandboxed(await studio.run_task("report_page", folder))
 
 
-async def sample(request):
-    """Images of a checkpoint."""
-    folder, _, wanted = await trial(request)
-    out = await studio(request).ask("sample", folder, wanted)
-    return Json({**out, "images": [picture(data) for data in out["images"]]})
+async def comparison(request: Request) -> Response:
+    """Return the page that compares the runs that the query names."""
+    studio = get_studio(request)
+    names = request.query_params.getlist("run")[:MAX_COMPARED]
+    folders = [studio.runs.folder(name) for name in names]
+    known, when, html = studio.comparison
+    if known != folders or time.monotonic() - when > COMPARISON_SECONDS:
+        html = await studio.run_task("comparison_page", folders)
+        studio.comparison = folders, time.monotonic(), html
+    return _sandboxed(html)
 
 
-async def path(request):
-    """The way between two sampled images."""
-    folder, form, wanted = await trial(request)
-    out = await studio(request).ask(
-        "path", folder, wanted, part(form, "first", int), part(form, "last", int)
-    )
-    return Json({"images": [picture(data) for data in out]})
+async def describe_run(request: Request) -> Response:
+    """Return what can be sampled from a run, see sampling_tasks.describe_run."""
+    studio = get_studio(request)
+    folder = studio.runs.folder(request.path_params["name"])
+    return AsciiJson(await studio.run_task("describe_run", folder))
 
 
-async def moved(request):
-    """A sampled image with some dimensions of its noise set."""
-    folder, form, wanted = await trial(request)
-    changes = part(form, "changes", list)
-    if not all(
-        isinstance(c, list) and len(c) == 2 and type(c[0]) is int and type(c[1]) in (int, float)
-        for c in changes
-    ):
+async def _parse_request(request: Request) -> tuple[Path, dict[str, Any], SampleOptions]:
+    """Parse a request about samples.
+
+    Returns:
+      (run folder, whole JSON body, what is sampled).
+
+    Raises:
+      InputError
+    """
+    form = await json_body(request)
+    options = forms.parse_settings(SampleOptions(), require_field(form, "options", dict))
+    return get_studio(request).runs.folder(require_field(form, "name", str)), form, options
+
+
+async def sample(request: Request) -> Response:
+    """Return images of a checkpoint."""
+    folder, _, options = await _parse_request(request)
+    result = await get_studio(request).run_task("sample", folder, options)
+    return AsciiJson({**result, "images": [_data_url(png) for png in result["images"]]})
+
+
+async def interpolate(request: Request) -> Response:
+    """Return the path between two sampled images."""
+    folder, form, options = await _parse_request(request)
+    ends = require_field(form, "first", int), require_field(form, "last", int)
+    pngs = await get_studio(request).run_task("interpolate", folder, options, *ends)
+    return AsciiJson({"images": [_data_url(png) for png in pngs]})
+
+
+async def edit_latent(request: Request) -> Response:
+    """Return a sampled image with some dimensions of its noise set."""
+    folder, form, options = await _parse_request(request)
+    changes = require_field(form, "changes", list)
+    if not all(_is_change(change) for change in changes):
         raise InputError("changes is not a list of [dimension, value].")
-    out = await studio(request).ask(
-        "moved", folder, wanted, part(form, "image", int), changes[:100]
-    )
-    return Json({"image": picture(out)})
+    i, changes = require_field(form, "image", int), changes[:MAX_CHANGES]
+    png = await get_studio(request).run_task("edit_latent", folder, options, i, changes)
+    return AsciiJson({"image": _data_url(png)})
 
 
-async def near(request):
-    """The training images nearest to a sampled one."""
-    folder, form, wanted = await trial(request)
-    out = await studio(request).ask("near", folder, wanted, part(form, "image", int))
-    return Json({**out, "images": [picture(data) for data in out["images"]]})
+def _is_change(change):
+    """Return whether a JSON value is [dimension, value]."""
+    if not isinstance(change, list) or len(change) != 2:
+        return False
+    return type(change[0]) is int and type(change[1]) in (int, float)
 
 
-async def saved(request):
-    """Sampled images as a file."""
-    folder, form, wanted = await trial(request)
-    kind = part(form, "form", str)
-    if kind not in ("png", "npz"):
+async def nearest_images(request: Request) -> Response:
+    """Return the training images nearest to a sampled one."""
+    folder, form, options = await _parse_request(request)
+    i = require_field(form, "image", int)
+    result = await get_studio(request).run_task("nearest_images", folder, options, i)
+    return AsciiJson({**result, "images": [_data_url(png) for png in result["images"]]})
+
+
+async def download(request: Request) -> Response:
+    """Return sampled images as a file."""
+    folder, request_form, options = await _parse_request(request)
+    form = require_field(request_form, "form", str)
+    if form not in MEDIA_TYPES:
         raise InputError("Images are saved as png or npz.")
-    data = await studio(request).ask("save", folder, wanted, kind)
-    return Response(data, media_type="image/png" if kind == "png" else "application/octet-stream")
+    data = await get_studio(request).run_task("encode_samples", folder, options, form)
+    return Response(data, media_type=MEDIA_TYPES[form])
 
 
-async def colorize(request):
-    """An uploaded picture: gray, coloured, original."""
-    folder = studio(request).library.folder(request.path_params["name"])
-    out = await studio(request).ask("colorize", folder, await body(request, PICTURE))
-    return Json({"images": [picture(data) for data in out]})
+async def colorize(request: Request) -> Response:
+    """Return an uploaded image: gray, colorized, original."""
+    studio = get_studio(request)
+    folder = studio.runs.folder(request.path_params["name"])
+    data = await read_body(request, MAX_IMAGE_BYTES)
+    pngs = await studio.run_task("colorize", folder, data)
+    return AsciiJson({"images": [_data_url(png) for png in pngs]})

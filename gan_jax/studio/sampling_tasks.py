@@ -1,6 +1,6 @@
-"""What the pages Try it, Colorize and Compare ask for: images of a checkpoint, paths, neighbours, colours. In the worker alone.
+"""Tasks of the worker: sampling a checkpoint, latent paths, nearest images, colorization, reports.
 
-asked is a forms.Asked throughout.
+Imports JAX, so only the worker process imports this module. `options` is a forms.SampleOptions.
 """
 
 import collections
@@ -8,8 +8,9 @@ import dataclasses
 import functools
 import io
 import os
-import pathlib
 import tempfile
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,267 +18,356 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.core import priors
-from gan_jax.data import image_files
+from gan_jax.data import image_decoding
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
-from gan_jax.metrics import memorization
+from gan_jax.metrics import nearest_neighbours
 from gan_jax.report import compare, compare_page, point_plots, run_page
 from gan_jax.rundir import run_folder
+from gan_jax.studio.forms import SampleOptions
 from gan_jax.training import sampling
 
-STEPS, STEPS_BATCH = 32, 8  # images of a path; with statistics of the batch
-NEAR = 6  # neighbours
-MOST_PIXELS = 40_000_000  # of a picture that is given
-KEPT = 2  # runs held in memory
+PATH_STEPS = 32  # images of a path
+PATH_STEPS_BATCH = 8  # with batch statistics, where each image takes a chunk of its own
+N_NEAREST = 6
+N_LATENTS = 12  # dimensions of the noise that can be edited
+MAX_LATENT = 10  # absolute value of edited noise
+MAX_PIXELS = 40_000_000  # of an uploaded image
+MAX_OPEN_RUNS = 2
 
 
-class Opened:
-    """A run at a checkpoint, ready to sample."""
+class OpenRun:
+    """A run at one checkpoint, ready to sample."""
 
-    def __init__(self, folder, checkpoint):
-        self.trained = run_folder.load(folder, checkpoint)
-        self.method = self.trained.method
-        self.points = self.trained.config.source["size"] == 1
+    def __init__(self, folder: Path, checkpoint: str):
+        self.loaded = run_folder.load(folder, checkpoint)
+        self.method = self.loaded.method
+        self.size: int = self.loaded.dataset_info["size"]
+        self.is_points = self.size == 1
 
     @functools.cached_property
-    def data(self):
-        """(training Source, held-out Source or None)."""
-        return run_folder.data(self.trained.config)
+    def data(self) -> tuple[Dataset, Dataset | None]:
+        """The training data, and the held-out data or None."""
+        return run_folder.load_data(self.loaded.config, self.loaded.dataset_info)
 
     @functools.cached_property
     def sampler(self):
-        """As sampling.build_sampler has it."""
-        source, heldout = self.data if self.method.conditioning.needs_images else (None, None)
-        return sampling.build_sampler(self.method, (heldout or source).images if source else None)
+        """See sampling.build_sampler."""
+        pool = None
+        if self.method.conditioning.needs_images:
+            train, heldout = self.data
+            pool = (heldout or train).images
+        return sampling.build_sampler(self.method, pool)
 
 
-_opened = collections.OrderedDict()
+_open_runs: collections.OrderedDict[tuple, OpenRun] = collections.OrderedDict()
 
 
-def opened(folder, checkpoint):
-    """Opened, from memory where its checkpoints are those of the last time."""
-    stamp = os.stat(pathlib.Path(folder) / "config.json").st_mtime_ns, tuple(checkpoints(folder))
-    key = str(folder), checkpoint, stamp
-    found = _opened.pop(key, None) or Opened(folder, checkpoint)
-    _opened[key] = found
-    while len(_opened) > KEPT:
-        _opened.popitem(last=False)
-    return found
+def open_run(folder: Path, checkpoint: str) -> OpenRun:
+    """Return a run at a checkpoint, from memory where its files have not changed since."""
+    changed = os.stat(Path(folder) / "config.json").st_mtime_ns
+    key = str(folder), checkpoint, changed, tuple(checkpoint_steps(folder))
+    run = _open_runs.pop(key, None) or OpenRun(folder, checkpoint)
+    _open_runs[key] = run
+    while len(_open_runs) > MAX_OPEN_RUNS:
+        _open_runs.popitem(last=False)
+    return run
 
 
-def checkpoints(folder):
-    """Steps that have a checkpoint, in order."""
-    place = pathlib.Path(folder) / "checkpoints"
-    return (
-        sorted(int(p.name) for p in place.iterdir() if p.name.isdigit()) if place.is_dir() else []
-    )
+def checkpoint_steps(folder: Path) -> list[int]:
+    """List the steps that have a checkpoint, in order."""
+    path = Path(folder) / "checkpoints"
+    return sorted(int(p.name) for p in path.iterdir() if p.name.isdigit()) if path.is_dir() else []
 
 
-def look(folder):
-    """What can be tried of a run, JSON-able: checkpoints, kinds, dimensions of the noise and how far its values reach."""
-    steps = checkpoints(folder)
+def describe_run(folder: Path) -> dict[str, Any]:
+    """Describe what can be sampled from a run, for JSON.
+
+    Returns:
+      {"checkpoints": steps, "best": whether there is a best one, "ema": whether weights are
+      averaged, "conditioning": by what, "kinds": names of the conditions, "z_dim", "reach": how far
+      values of the noise go, "points": whether it makes points, "size", "step": the newest}.
+
+    Raises:
+      InputError: there is no checkpoint yet.
+    """
+    steps = checkpoint_steps(folder)
     if not steps:
         raise InputError(
             "This run has no checkpoint yet; the first comes after --save_every steps."
         )
-    found = opened(folder, "newest")
-    hp, method = found.method.hp, found.method
+    run = open_run(folder, "newest")
+    hp, conditioning = run.method.hp, run.method.conditioning
     return {
         "checkpoints": steps,
-        "best": found.trained.config.run.keep_best != "none",
-        "ema": bool(method.ema),
-        "by": method.conditioning.what,
-        "kinds": list(method.conditioning.names),
-        "z_dim": 0 if method.conditioning.needs_images else hp.z_dim,
+        "best": run.loaded.config.run.keep_best != "none",
+        "ema": bool(run.method.ema),
+        "conditioning": conditioning.what,
+        "kinds": list(conditioning.names),
+        "z_dim": 0 if conditioning.needs_images else hp.z_dim,
         "reach": priors.reach(hp.prior),
-        "points": found.points,
-        "size": found.trained.config.source["size"],
-        "step": found.trained.step,
+        "points": run.is_points,
+        "size": run.size,
+        "step": run.loaded.step,
     }
 
 
-def latents(found, asked):
-    """(noise [m, z_dim], what the generator is given int [m] or None, key) as experiments.sample draws them.
+def draw_latents(
+    run: OpenRun, options: SampleOptions
+) -> tuple[np.ndarray, np.ndarray | None, jax.Array]:
+    """Draw noise and conditions as commands.sample does.
 
-    In whole chunks, m >= asked.n: with statistics of the batch an image depends on all of its chunk.
+    Whole chunks are drawn, since with batch statistics an image depends on all of its chunk.
+
+    Returns:
+      (noise float32 [m, z_dim], conditions int [m] or None, key), m >= options.n.
+
+    Raises:
+      InputError: the run has no such condition.
     """
-    key, m = jax.random.key(asked.seed), -(-asked.n // sampling.CHUNK) * sampling.CHUNK
-    z = sampling.drawn_noise(found.method, key, m, asked.truncation)
-    kinds = found.method.conditioning.names
-    if asked.kind >= 0:
-        if asked.kind >= len(kinds):
-            raise InputError(
-                f"This run has {len(kinds)} kinds of images, counted from 0; there is no kind {asked.kind}."
-            )
-        return z, np.full(m, asked.kind), key
-    return z, sampling.drawn_conditions(found.method, key, m) if kinds else None, key
+    key = jax.random.key(options.seed)
+    m = -(-options.n // sampling.CHUNK) * sampling.CHUNK
+    z = sampling.drawn_noise(run.method, key, m, options.truncation)
+    names = run.method.conditioning.names
+    if options.kind >= len(names):
+        raise InputError(
+            f"This run has {len(names)} kinds of images, counted from 0; there is no kind "
+            f"{options.kind}."
+        )
+    if options.kind >= 0:
+        return z, np.full(m, options.kind), key
+    return z, sampling.drawn_conditions(run.method, key, m) if names else None, key
 
 
-def draw(found, asked):
-    """(images uint8 [n, H, W, C], or points; their noise; what was given)."""
-    if found.method.conditioning.needs_images:
+def sample_images(
+    run: OpenRun, options: SampleOptions
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Sample a run.
+
+    Returns:
+      (images uint8 [n, H, W, C] or points, noise float32 [n, z_dim], conditions int [n] or None).
+
+    Raises:
+      InputError: the run makes images from images, or has no such condition.
+    """
+    if run.method.conditioning.needs_images:
         raise InputError("This run colours images that it is given; use the page Colorize.")
-    z, given, key = latents(found, asked)
-    made = found.sampler(found.trained.state.vars(asked.ema), key, len(z), given, z)
-    return made[: asked.n], z[: asked.n], None if given is None else given[: asked.n]
+    z, condition, key = draw_latents(run, options)
+    samples = run.sampler(run.loaded.state.vars(options.ema), key, len(z), condition, z)
+    n = options.n
+    return samples[:n], z[:n], None if condition is None else condition[:n]
 
 
-def sample(folder, asked):
-    """{"images": PNG files, "kinds": int per image or None, "z": the first dimensions of each noise, "step": the checkpoint's}.
+def sample(folder: Path, options: SampleOptions) -> dict[str, Any]:
+    """Sample a run for the page Try it.
 
-    Points come as one picture of their density beside the data's.
+    Returns:
+      {"images": PNG files, "kinds": condition of each image or None, "z": the first dimensions of
+      the noise of each, "step": the checkpoint's}. Points come as one picture of their density
+      beside that of the data.
     """
-    found = opened(folder, asked.checkpoint)
-    if found.points:
-        asked = dataclasses.replace(asked, n=sampling.N_POINTS)
-        made, *_ = draw(found, asked)
-        source, _ = found.data
-        shown = point_plots.picture(made, source.images, source.name)
-        return {"images": [images.png(shown)], "kinds": None, "z": [], "step": found.trained.step}
-    made, z, given = draw(found, asked)
-    kinds = None if given is None else [int(k) for k in given]
+    run = open_run(folder, options.checkpoint)
+    step = run.loaded.step
+    if run.is_points:
+        points, *_ = sample_images(run, dataclasses.replace(options, n=sampling.N_POINTS))
+        train, _ = run.data
+        picture = point_plots.draw_density(points, train.images, train.name)
+        return {"images": [images.encode_png(picture)], "kinds": None, "z": [], "step": step}
+    samples, z, condition = sample_images(run, options)
     return {
-        "images": files_of(made),
-        "kinds": kinds,
-        "z": np.round(z[:, :12], 4).tolist(),
-        "step": found.trained.step,
+        "images": png_files(samples),
+        "kinds": None if condition is None else [int(k) for k in condition],
+        "z": np.round(z[:, :N_LATENTS], 4).tolist(),
+        "step": step,
     }
 
 
-def files_of(made):
-    """PNG files, one each."""
-    return [images.png(images.grid(image[None], 1)) for image in made]
+def png_files(samples: np.ndarray) -> list[bytes]:
+    """Encode images uint8 [n, H, W, C] as PNG files, one each."""
+    return [images.encode_png(images.grid(image[None], 1)) for image in samples]
 
 
-def _one(asked, i):
-    if not 0 <= i < asked.n:
-        raise InputError(f"There are {asked.n} images, counted from 0; there is no image {i}.")
+def _check_index(options, i):
+    if not 0 <= i < options.n:
+        raise InputError(f"There are {options.n} images, counted from 0; there is no image {i}.")
     return i
 
 
-def path(folder, asked, first, last):
-    """PNG files of the way from one sampled image to another, all of the kind of the first.
+def interpolate(folder: Path, options: SampleOptions, first: int, last: int) -> list[bytes]:
+    """Encode the path between two sampled images, under the condition of the first, as PNG files.
 
-    With statistics of the batch each stands where the first stood in its chunk, or the way would not begin with that image;
-    that takes a chunk for each, so there are fewer.
+    With batch statistics, each image of the path takes the place of the first in its chunk;
+    otherwise the path would not begin with that image. That takes a chunk for each, so there are
+    fewer.
+
+    Raises:
+      InputError: there is no such image.
     """
-    found = opened(folder, asked.checkpoint)
-    z, given, key = latents(found, asked)
-    a, b = (z[_one(asked, i)] for i in (first, last))
-    batch = found.method.hp.sample_stats == "batch"
-    between = functools.partial(priors.between, found.method.hp.prior)
-    way = jax.vmap(between, (None, None, 0))(
-        a, b, jnp.linspace(0, 1, STEPS_BATCH if batch else STEPS)
-    )
-    vs, kinds = (
-        found.trained.state.vars(asked.ema),
-        None if given is None else np.full(len(way), given[first]),
-    )
-    if not batch:
-        return files_of(found.sampler(vs, key, len(way), kinds, np.asarray(way)))
-    begin, row = divmod(first, sampling.CHUNK)
-    chunk = slice(begin * sampling.CHUNK, (begin + 1) * sampling.CHUNK)
-    full = np.repeat(z[None, chunk], len(way), 0)
-    full[:, row] = way
-    kinds = None if given is None else np.tile(given[chunk], len(way))
-    made = found.sampler(
-        vs, key, full.shape[0] * full.shape[1], kinds, full.reshape(-1, full.shape[2])
-    )
-    return files_of(made[row :: sampling.CHUNK])
+    run = open_run(folder, options.checkpoint)
+    z, condition, key = draw_latents(run, options)
+    a, b = (z[_check_index(options, i)] for i in (first, last))
+    use_batch = run.method.hp.sample_stats == "batch"
+    n = PATH_STEPS_BATCH if use_batch else PATH_STEPS
+    between = functools.partial(priors.between, run.method.hp.prior)
+    path = np.asarray(jax.vmap(between, (None, None, 0))(a, b, jnp.linspace(0, 1, n)))
+    vs = run.loaded.state.vars(options.ema)
+    if not use_batch:
+        condition = None if condition is None else np.full(n, condition[first])
+        return png_files(run.sampler(vs, key, n, condition, path))
+    chunk_index, row = divmod(first, sampling.CHUNK)
+    chunk = slice(chunk_index * sampling.CHUNK, (chunk_index + 1) * sampling.CHUNK)
+    chunks = np.repeat(z[None, chunk], n, 0)
+    chunks[:, row] = path
+    condition = None if condition is None else np.tile(condition[chunk], n)
+    noise = chunks.reshape(-1, chunks.shape[2])
+    samples = run.sampler(vs, key, len(noise), condition, noise)
+    return png_files(samples[row :: sampling.CHUNK])
 
 
-def moved(folder, asked, i, changes):
-    """The PNG file of a sampled image after some dimensions of its noise were set: changes is [[dimension, value], ...]."""
-    found = opened(folder, asked.checkpoint)
-    z, given, key = latents(found, asked)
+def edit_latent(
+    folder: Path, options: SampleOptions, i: int, changes: list[tuple[int, float]]
+) -> bytes:
+    """Encode a sampled image, with some dimensions of its noise set, as a PNG file.
+
+    Args:
+      folder: run folder.
+      options: what was sampled.
+      i: which image.
+      changes: [(dimension, value)].
+
+    Raises:
+      InputError: there is no such image or dimension, or a value is too large.
+    """
+    run = open_run(folder, options.checkpoint)
+    z, condition, key = draw_latents(run, options)
     z = np.array(z)
     for dimension, value in changes:
-        if not 0 <= dimension < z.shape[1] or not abs(value) <= 10:
+        if not 0 <= dimension < z.shape[1] or not abs(value) <= MAX_LATENT:
             raise InputError(
-                f"The noise has {z.shape[1]} dimensions, whose values lie within 10 of 0."
+                f"The noise has {z.shape[1]} dimensions, whose values lie within {MAX_LATENT} of 0."
             )
-        z[_one(asked, i), dimension] = value
-    made = found.sampler(found.trained.state.vars(asked.ema), key, len(z), given, z)
-    return files_of(made[[_one(asked, i)]])[0]
+        z[_check_index(options, i), dimension] = value
+    samples = run.sampler(run.loaded.state.vars(options.ema), key, len(z), condition, z)
+    return png_files(samples[[_check_index(options, i)]])[0]
 
 
-def near(folder, asked, i):
-    """{"images": PNG files of the training images nearest to a sampled one, by pixel; "distances": in grey levels}."""
-    found = opened(folder, asked.checkpoint)
-    if found.points:
+def nearest_images(folder: Path, options: SampleOptions, i: int) -> dict[str, Any]:
+    """Find the training images nearest to a sampled one, by pixels.
+
+    Returns:
+      {"images": PNG files, "distances": in grey levels}.
+
+    Raises:
+      InputError: there is no such image, or the run makes points.
+    """
+    run = open_run(folder, options.checkpoint)
+    if run.is_points:
         raise InputError("This run makes points, which have no pictures.")
-    made, *_ = draw(found, asked)
-    source, _ = found.data
-    hit = memorization.nearest(made[_one(asked, i)][None], source.images, NEAR)
+    samples, *_ = sample_images(run, options)
+    train, _ = run.data
+    query = samples[_check_index(options, i)][None]
+    nearest = nearest_neighbours.find_nearest(query, train.images, N_NEAREST)
     return {
-        "images": files_of(np.asarray(source.images[row]) for row in hit.rows[0]),
-        "distances": hit.distances[0].tolist(),
+        "images": png_files(np.stack([train.images[row] for row in nearest.rows[0]])),
+        "distances": nearest.distances[0].tolist(),
     }
 
 
-def save(folder, asked, form):
-    """A file of the sampled images: a PNG grid, or npz with images, noise z and, where there are any, labels."""
-    found = opened(folder, asked.checkpoint)
-    made, z, given = draw(found, asked)
+def encode_samples(folder: Path, options: SampleOptions, form: str) -> bytes:
+    """Encode sampled images as one file.
+
+    Args:
+      folder: run folder.
+      options: what is sampled.
+      form: "png" for a grid; "npz" for images, noise z and, where there are conditions, labels.
+    """
+    run = open_run(folder, options.checkpoint)
+    samples, z, condition = sample_images(run, options)
     if form == "npz":
+        arrays = {"images": samples, "z": z}
+        if condition is not None:
+            arrays["labels"] = condition
         file = io.BytesIO()
-        np.savez_compressed(file, images=made, z=z, **({} if given is None else {"labels": given}))
+        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
         return file.getvalue()
-    if found.points:
-        return sample(folder, asked)["images"][0]
-    return images.png(images.grid(made, int(np.ceil(np.sqrt(asked.n)))))
+    if run.is_points:
+        return sample(folder, options)["images"][0]
+    return images.encode_png(images.grid(samples, int(np.ceil(np.sqrt(options.n)))))
 
 
-def colorize(folder, data):
-    """PNG files of an uploaded picture: gray, coloured by a run, original; at the size that the run was trained at.
+def colorize(folder: Path, data: bytes) -> list[bytes]:
+    """Colorize an uploaded image at the size that the run was trained at.
+
+    Returns:
+      PNG files: gray, colorized, original.
 
     Raises:
-      InputError: it is no still PNG, JPEG, WebP or BMP file, damaged, too large, or smaller than the run's images.
+      InputError: the run does not colorize, or see `decode_upload`.
     """
-    found = opened(folder, "newest")
-    if not found.method.conditioning.needs_images:
+    run = open_run(folder, "newest")
+    if not run.method.conditioning.needs_images:
         raise InputError("This run does not colour images; choose one of experiments.colorize.")
-    size = found.trained.config.source["size"]
-    given = np.broadcast_to(decoded(data, size), (1, size, size, 3))
-    made = found.sampler(found.trained.state.vars(True), jax.random.key(0), 1, given)
-    return files_of(sampling.triplets(found.method, made, given)[:, 0])
+    original = np.broadcast_to(decode_upload(data, run.size), (1, run.size, run.size, 3))
+    samples = run.sampler(run.loaded.state.vars(True), jax.random.key(0), 1, original)
+    return png_files(sampling.triplets(run.method, samples, original)[:, 0])
 
 
-def decoded(data, size):
-    """The central square of an image file's bytes: uint8 [size, size, 1 or 3]. Raises InputError, see `colorize`."""
-    with tempfile.TemporaryDirectory() as place:
-        file = pathlib.Path(place, "picture")
-        file.write_bytes(data)
-        try:
-            header = image_files.header(file)
-            if header.width * header.height > MOST_PIXELS:
-                raise InputError(
-                    f"The picture has {header.width} x {header.height} pixels; {MOST_PIXELS:,} are the most."
-                )
-            if min(header.width, header.height) < size:
-                raise InputError(
-                    f"The picture is smaller than {size} pixels, at which this run colours; use a larger one."
-                )
-            return image_files.decode(file, size)
-        except image_files.BadFile as error:
-            raise InputError(str(error).replace(str(file), "The picture")) from error
+def decode_upload(data: bytes, size: int) -> np.ndarray:
+    """Decode the central square of an image file: uint8 [size, size, 1 or 3].
+
+    Raises:
+      InputError: it is no still PNG, JPEG, WebP or BMP file, damaged, too large, or smaller than
+        `size` pixels.
+    """
+    file = io.BytesIO(data)
+    try:
+        header = image_decoding.read_header(file)
+        if header.width * header.height > MAX_PIXELS:
+            raise InputError(
+                f"The picture has {header.width} x {header.height} pixels; {MAX_PIXELS:,} are the "
+                "most."
+            )
+        if min(header.width, header.height) < size:
+            raise InputError(
+                f"The picture is smaller than {size} pixels, at which this run colours; use a "
+                "larger one."
+            )
+        return image_decoding.decode_image(file, size)
+    except image_decoding.BadFile as error:
+        raise InputError(str(error).replace(str(file), "The picture")) from error
 
 
-def compared(folders):
-    """The page of experiments.compare about run folders, as HTML."""
+def comparison_page(folders: list[Path]) -> str:
+    """Write the page of commands.compare about run folders, and return its HTML.
+
+    Raises:
+      InputError: there are fewer than two, or they cannot be compared.
+    """
     if len(folders) < 2:
         raise InputError("Choose two or more runs to compare.")
-    systems = compare.group([compare.read(folder) for folder in folders])
-    with tempfile.TemporaryDirectory() as place:
-        out = pathlib.Path(place)
+    systems = compare.group_runs([compare.read_run(folder) for folder in folders])
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
         compare_page.write(systems, out)
         return (out / "compare.html").read_text()
 
 
-def reported(folder):
-    """The page of a run as it stands now, as HTML; report.html in its folder is written with it."""
+def report_page(folder: Path) -> str:
+    """Write report.html of a run from its files now, and return its HTML."""
     return run_page.write(folder).read_text()
 
 
 TASKS = {
-    f.__name__: f for f in (look, sample, path, moved, near, save, colorize, compared, reported)
+    task.__name__: task
+    for task in (
+        describe_run,
+        sample,
+        interpolate,
+        edit_latent,
+        nearest_images,
+        encode_samples,
+        colorize,
+        comparison_page,
+        report_page,
+    )
 }

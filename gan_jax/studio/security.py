@@ -1,4 +1,4 @@
-"""What stands before every request: is it for this studio, from its own pages, from someone who may? And what pages may do."""
+"""Middleware: host, origin and token checks; security headers."""
 
 import hmac
 import ipaddress
@@ -6,11 +6,13 @@ import urllib.parse
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'self'"
 )
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -19,14 +21,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-# Of a page that was written for files and carries its style with it; it runs nothing and asks for nothing.
-ENCLOSED = (
+# For self-contained pages, such as report.html: inline style, no script, no requests.
+SANDBOX_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
 )
 
 
-def is_loopback(host):
-    """Whether an address or a name is this machine's own, which no other can reach."""
+def is_loopback(host: str) -> bool:
+    """Return whether an address or a name is this machine's own, which no other can reach."""
     if host == "localhost":
         return True
     try:
@@ -35,89 +37,87 @@ def is_loopback(host):
         return False
 
 
-def host_of(netloc):
-    """The host of HOST:PORT, in lower case and without brackets; "" where it is none."""
+def _hostname(netloc: str) -> str:
+    """Return the host of HOST:PORT, in lower case and without brackets; "" where it is none."""
     try:
         return urllib.parse.urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
         return ""
 
 
-class Guard:
-    """ASGI middleware."""
+class SecurityMiddleware:
+    """ASGI middleware that refuses foreign requests, and adds security headers to responses."""
 
-    def __init__(self, app, host, token):
-        """host: the address that is listened at; at a loopback one, only requests by a loopback name are answered (a page of
-        another name could otherwise be made to point here). token: the word that must come with a request, or ""."""
-        self.app, self.token, self.only_loopback = app, token, is_loopback(host)
+    def __init__(self, app: ASGIApp, host: str, token: str):
+        """Wrap an application.
 
-    async def __call__(self, scope, receive, send):
+        Args:
+          app: the application.
+          host: the address that is listened at. At a loopback address only requests to a loopback
+            name are answered, which prevents DNS rebinding.
+          token: a secret that every request must carry, or "".
+        """
+        self.app, self.token, self.loopback_only = app, token, is_loopback(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a connection."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
             return
         request = Request(scope)
-        response = self.foreign(request) or self.stranger(request)
+        response = self._check_origin(request) or self._check_token(request)
 
-        async def sealed(message):
+        async def send_with_headers(message: Message):
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in {"Content-Security-Policy": POLICY, **HEADERS}.items():
+                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await (response or self.app)(scope, receive, sealed)
+        await (response or self.app)(scope, receive, send_with_headers)
 
-    def foreign(self, request):
-        """The refusal of a request that is for another name, or that a page of another origin makes; or None."""
-        headers = request.headers
-        host, origin, site = (
-            headers.get("host", ""),
-            headers.get("origin"),
-            headers.get("sec-fetch-site", "none"),
-        )
-        if self.only_loopback and not is_loopback(host_of(host)):
-            return _no(403, "This studio answers to localhost and 127.0.0.1 only.")
-        if origin is not None and origin not in (
-            f"http://{host}",
-            f"https://{host}",
-        ):  # https: behind a proxy
-            return _no(403, "Requests of other origins are refused.")
-        followed = (
-            request.method == "GET" and headers.get("sec-fetch-mode") == "navigate"
-        )  # a link to the studio
-        if site not in ("none", "same-origin") and not followed:
-            return _no(403, "Requests of other sites are refused.")
+    def _check_origin(self, request: Request) -> Response | None:
+        """Refuse requests to another name, and requests of other sites, except followed links."""
+        host = request.headers.get("host", "")
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "none")
+        if self.loopback_only and not is_loopback(_hostname(host)):
+            return _refusal(403, "This studio answers to localhost and 127.0.0.1 only.")
+        # https: behind a proxy.
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+            return _refusal(403, "Requests of other origins are refused.")
+        is_link = request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("none", "same-origin") and not is_link:
+            return _refusal(403, "Requests of other sites are refused.")
         return None
 
-    def stranger(self, request):
-        """What to answer to a request without the token, or with one in its address, which moves into a cookie; or None."""
+    def _check_token(self, request: Request) -> Response | None:
+        """Refuse requests without the token; move a token in the address into a cookie."""
         if not self.token:
             return None
-        cookie, given = f"studio_{request.scope['server'][1]}", request.query_params.get("token")
-        known = (
-            request.cookies.get(cookie),
-            request.headers.get("authorization", "").removeprefix("Bearer "),
-        )
-        if given is not None and self._right(given) and request.method == "GET":
-            rest = urllib.parse.urlencode(
-                [(k, v) for k, v in request.query_params.multi_items() if k != "token"]
-            )
-            path = "/" + urllib.parse.quote(request.url.path.lstrip("/"))  # never //host
+        cookie = f"studio_{request.scope['server'][1]}"
+        in_address = request.query_params.get("token")
+        if in_address is not None and self._matches(in_address) and request.method == "GET":
+            items = request.query_params.multi_items()
+            rest = urllib.parse.urlencode([(k, v) for k, v in items if k != "token"])
+            path = "/" + urllib.parse.quote(request.url.path.lstrip("/"))  # never //HOST
             response = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
             response.set_cookie(cookie, self.token, httponly=True, samesite="strict")
             return response
-        if any(self._right(word) for word in known if word):
+        in_header = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if any(self._matches(text) for text in (request.cookies.get(cookie), in_header) if text):
             return None
-        return _no(
+        return _refusal(
             401,
             "This studio asks for its token: open the address that it printed when it was started.",
         )
 
-    def _right(self, word):
-        return hmac.compare_digest(word.encode(errors="replace"), self.token.encode())
+    def _matches(self, text):
+        return hmac.compare_digest(text.encode(errors="replace"), self.token.encode())
 
 
-def _no(code, text):
+def _refusal(code: int, text: str) -> Response:
     return JSONResponse({"error": text}, code)

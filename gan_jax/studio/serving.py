@@ -1,14 +1,18 @@
-"""The server: which address leads to which page or answer, and how it begins and ends."""
+"""The server: routes, start and shutdown."""
 
 import asyncio
 import contextlib
-import pathlib
 import socket
 import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -22,27 +26,12 @@ from gan_jax.studio import (
     security,
     streaming,
 )
-from gan_jax.studio.state import Studio
+from gan_jax.studio.app_state import Studio
 
-STATIC = pathlib.Path(__file__).parent / "static"
-
-
-def page(template):
-    """An endpoint that shows a template, about the run that the path may name."""
-
-    async def show(request):
-        name, shared = request.path_params.get("name", ""), request_utils.studio(request)
-        if name:
-            await asyncio.to_thread(shared.library.folder, name)
-        return request_utils.templates.TemplateResponse(
-            request, template, {"name": name, "root": str(shared.library.root)}
-        )
-
-    return show
-
-
+STATIC = Path(__file__).parent / "static"
 LESSONS = "/learn/"
-TEMPLATES = {  # of the pages that every page leads to: {address: (text, template)}
+# Pages of the navigation bar: {address: (text, template)}.
+TEMPLATES = {
     "/": ("Runs", "runs.html"),
     "/new": ("New run", "new.html"),
     "/try": ("Try it", "try.html"),
@@ -51,96 +40,133 @@ TEMPLATES = {  # of the pages that every page leads to: {address: (text, templat
 }
 NAVIGATION = {address: text for address, (text, _) in TEMPLATES.items()} | {LESSONS: "Learn"}
 request_utils.templates.env.globals["navigation"] = NAVIGATION
+
+
+def _template_page(template: str) -> Callable:
+    """Make an endpoint that renders a template, about a run if the path names one."""
+
+    async def endpoint(request: Request) -> Response:
+        name, studio = request.path_params.get("name", ""), request_utils.get_studio(request)
+        if name:
+            await asyncio.to_thread(studio.runs.folder, name)  # raises NotFound
+        context = {"name": name, "root": str(studio.runs.root)}
+        return request_utils.templates.TemplateResponse(request, template, context)
+
+    return endpoint
+
+
 PAGES = [
-    *(Route(address, page(template)) for address, (_, template) in TEMPLATES.items()),
-    Route("/run/{name:path}", page("run.html")),
+    *(Route(address, _template_page(template)) for address, (_, template) in TEMPLATES.items()),
+    Route("/run/{name:path}", _template_page("run.html")),
     Route("/report/{name:path}", sample_routes.report),
-    Route("/compared", sample_routes.compared),
-    Route("/grid/{step}/{name:path}", run_routes.grid),
+    Route("/comparison", sample_routes.comparison),
+    Route("/grid/{step}/{name:path}", run_routes.get_grid),
 ]
-FORMS = [
-    *(
-        launch_routes.line,
-        launch_routes.dry,
-        launch_routes.launch,
-        launch_routes.stop,
-        launch_routes.resume,
-    ),
-    *(
-        sample_routes.sample,
-        sample_routes.path,
-        sample_routes.moved,
-        sample_routes.near,
-        sample_routes.saved,
-    ),
-]
-ANSWERS = [
-    Route("/api/runs", run_routes.listed),
-    Route("/api/words", run_routes.words),
-    Route("/api/run/{name:path}", run_routes.one),
-    Route("/api/curves/{name:path}", run_routes.curves),
+API = [
+    Route("/api/runs", run_routes.list_runs),
+    Route("/api/captions", run_routes.get_captions),
+    Route("/api/run/{name:path}", run_routes.get_run),
+    Route("/api/curves/{name:path}", run_routes.get_curves),
     Route("/api/stream/{name:path}", streaming.stream),
-    Route("/api/experiments", launch_routes.experiments),
-    Route("/api/experiment/{name}", launch_routes.experiment),
-    Route("/api/tried/{name:path}", sample_routes.tried),
+    Route("/api/experiments", launch_routes.list_experiments),
+    Route("/api/experiment/{name}", launch_routes.get_experiment),
+    Route("/api/command_line", launch_routes.show_command_line, methods=["POST"]),
+    Route("/api/dry_run", launch_routes.dry_run, methods=["POST"]),
+    Route("/api/launch", launch_routes.launch, methods=["POST"]),
+    Route("/api/stop", launch_routes.stop, methods=["POST"]),
+    Route("/api/resume", launch_routes.resume, methods=["POST"]),
+    Route("/api/sampling/{name:path}", sample_routes.describe_run),
+    Route("/api/sample", sample_routes.sample, methods=["POST"]),
+    Route("/api/interpolate", sample_routes.interpolate, methods=["POST"]),
+    Route("/api/edit_latent", sample_routes.edit_latent, methods=["POST"]),
+    Route("/api/nearest_images", sample_routes.nearest_images, methods=["POST"]),
+    Route("/api/download", sample_routes.download, methods=["POST"]),
     Route("/api/colorize/{name:path}", sample_routes.colorize, methods=["POST"]),
-    *(Route(f"/api/{action.__name__}", action, methods=["POST"]) for action in FORMS),
 ]
 
 
-def build(root, host, token, jobs, exported, prepare):
-    """The application. prepare: see worker.Worker; exported: lessons.Lessons; the others as flags of experiments.studio."""
+def build_app(
+    root: str | Path,
+    host: str,
+    token: str,
+    jobs: int,
+    exported: str | Path,
+    prepare: Callable[[], Any],
+) -> security.SecurityMiddleware:
+    """Build the application.
+
+    Args:
+      root, host, token, jobs: flags of commands.studio.
+      exported: see lessons.Lessons.
+      prepare: see worker.Worker.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(app):
-        app.state.studio = Studio(root, jobs, prepare)
-        tasks = app.state.studio.begin()
+        app.state.studio = studio = Studio(root, jobs, prepare)
+        tasks = studio.start()
         yield
         for task in tasks:
             task.cancel()
-        app.state.studio.launcher.close()
-        app.state.studio.worker.close()
+        studio.launcher.close()
+        studio.worker.close()
 
     handlers = {
-        InputError: request_utils.refused,
-        HTTPException: request_utils.failed,
-        Exception: request_utils.broken,
+        InputError: request_utils.handle_input_error,
+        HTTPException: request_utils.handle_http_error,
+        Exception: request_utils.handle_unexpected_error,
     }
     routes = [
         *PAGES,
-        *ANSWERS,
+        *API,
         Mount("/static", StaticFiles(directory=STATIC)),
         Mount(LESSONS, lessons.Lessons(exported)),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
-    return security.Guard(app, host, token)
+    return security.SecurityMiddleware(app, host, token)
 
 
-def serve(root, host, port, token, jobs, exported, show, prepare):
-    """Serves until a signal. Raises InputError: the address cannot be listened at."""
+def serve(
+    root: str | Path,
+    host: str,
+    port: int,
+    token: str,
+    jobs: int,
+    exported: str | Path,
+    open_browser: bool,
+    prepare: Callable[[], Any],
+) -> None:
+    """Serve until a signal.
+
+    Args:
+      root, host, port, token, jobs, open_browser: flags of commands.studio.
+      exported, prepare: see `build_app`.
+
+    Raises:
+      InputError: the address cannot be listened at.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host.strip("[]"), port), family=family)
+        listener = socket.create_server((host.strip("[]"), port), family=family)
     except OSError as error:
         raise InputError(
-            f"--host={host} --port={port} cannot be listened at ({error.strerror}); use another port."
+            f"--host={host} --port={port} cannot be listened at ({error.strerror}); "
+            "use another port."
         ) from error
-    named = f"[{host}]" if family == socket.AF_INET6 else host
-    address = f"http://{named}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
-    print(
-        f"Studio of {pathlib.Path(root).resolve()}: {address}\nCtrl-C ends it; runs go on.",
-        flush=True,
-    )
-    if show:
+    netloc = f"[{host}]" if family == socket.AF_INET6 else host
+    query = f"?token={token}" if token else ""
+    address = f"http://{netloc}:{listener.getsockname()[1]}/{query}"
+    print(f"Studio of {Path(root).resolve()}: {address}", flush=True)
+    print("Ctrl-C ends it; runs go on.", flush=True)
+    if open_browser:
         webbrowser.open(address)
-    app = build(root, host, token, jobs, exported, prepare)
-    options = uvicorn.Config(
-        app,
+    server = uvicorn.Config(
+        build_app(root, host, token, jobs, exported, prepare),
         log_level="warning",
         timeout_graceful_shutdown=2,
         server_header=False,
         proxy_headers=False,
         lifespan="on",
     )
-    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on once it has ended
-        uvicorn.Server(options).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again once it has ended
+        uvicorn.Server(server).run(sockets=[listener])

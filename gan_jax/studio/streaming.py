@@ -1,112 +1,135 @@
-"""What happens to a run as it happens: server-sent events."""
+"""Server-sent events of a run: its summary, new records, new console text."""
 
 import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
-from gan_jax.studio import curve_reader, files, health, run_index
-from gan_jax.studio.request_utils import studio
-from gan_jax.studio.run_routes import CONSOLE
-from gan_jax.studio.state import TICK
+from gan_jax.studio import curve_reader, files, run_index
+from gan_jax.studio.app_state import POLL_SECONDS, Studio
+from gan_jax.studio.curve_reader import Position
+from gan_jax.studio.request_utils import get_studio
+from gan_jax.studio.run_routes import CONSOLE_BYTES
+from gan_jax.studio.run_state import ACTIVE_STATES
 
-ALIVE = 15  # seconds after which a silent stream says that it is there
-AGAIN = 2000  # milliseconds until a page whose stream was ended asks for the next
+KEEPALIVE_SECONDS = 15  # of silence, after which a comment keeps the connection open
+RETRY_MS = 2000  # until a page whose stream has ended asks for the next
 
 
-async def stream(request):
-    """Events of a run: "run" with its summary and grids, "records" with new lines, "console" with new text, "again" where
-    all is to be read anew, "gone".
+class StreamPosition(NamedTuple):
+    """How much of a run a page has received; the id of the events says it."""
 
-    With ?once the stream ends after what is new, and the browser asks again by itself: browsers hold six connections to a
-    server at most, so that only a few pages can keep one.
+    log: Position  # in metrics.jsonl
+    console: int | None  # bytes of console.log; None: what is there now
+
+
+async def stream(request: Request) -> Response:
+    """Stream the events of a run.
+
+    Events: "run" with {"run": summary, "samples": steps}; "records" with new lines of
+    metrics.jsonl; "console" with new text; "reload" where metrics.jsonl was replaced; "gone".
+
+    With ?once the stream ends after what is new, and the browser asks again. Browsers hold at most
+    six connections to a server, so only a few pages can keep one open.
     """
-    shared, name = studio(request), request.path_params["name"]
-    place = _place(request.headers.get("last-event-id") or request.query_params.get("place", ""))
-    news = News(shared, name, place)
+    studio, name = get_studio(request), request.path_params["name"]
+    event_id = request.headers.get("last-event-id") or request.query_params.get("position", "")
+    events = RunEvents(studio, name, _parse_event_id(event_id))
+    chunks = _single(events) if "once" in request.query_params else _continuous(request, events)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    events = _once(news) if "once" in request.query_params else _on_and_on(request, news)
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(chunks, media_type="text/event-stream", headers=headers)
 
 
-def _place(text):
-    """(identity of metrics.jsonl, bytes of it that are known, bytes of the console or None), of what `_event` calls an id."""
+def _parse_event_id(text: str) -> StreamPosition:
+    """Parse "INODE-OFFSET" or "INODE-OFFSET-CONSOLE"; anything else is the beginning."""
     numbers = text.split("-")
-    if not 2 <= len(numbers) <= 3 or not all(
-        n.isascii() and n.isdigit() and len(n) < 20 for n in numbers
-    ):
-        return 0, 0, None
-    identity, known, *said = map(int, numbers)
-    return identity, known, said[0] if said else None
+    valid = all(n.isascii() and n.isdigit() and len(n) < 20 for n in numbers)
+    if not valid or not 2 <= len(numbers) <= 3:
+        return StreamPosition(curve_reader.BEGINNING, None)
+    inode, offset, *console = map(int, numbers)
+    return StreamPosition(Position(inode, offset), console[0] if console else None)
 
 
-async def _once(news):
-    yield f"retry: {AGAIN}\n" + (await news.look() or ": nothing\n\n")
+async def _single(events: "RunEvents") -> AsyncIterator[str]:
+    yield f"retry: {RETRY_MS}\n" + (await events.poll() or ": nothing\n\n")
 
 
-async def _on_and_on(request, news):
+async def _continuous(request: Request, events: "RunEvents") -> AsyncIterator[str]:
     silent = 0.0
-    while not (news.gone or await request.is_disconnected()):
-        text = await news.look()
-        silent = 0.0 if text else silent + TICK
-        if silent >= ALIVE:
+    while not (events.is_gone or await request.is_disconnected()):
+        text = await events.poll()
+        silent = 0.0 if text else silent + POLL_SECONDS
+        if silent >= KEEPALIVE_SECONDS:
             silent, text = 0.0, ": alive\n\n"
         if text:
             yield text
-        await asyncio.sleep(TICK if news.active else 2 * TICK)
+        await asyncio.sleep(POLL_SECONDS if events.is_active else 2 * POLL_SECONDS)
 
 
-class News:
-    """What a page about a run does not know yet. gone: whether the run is. active: whether it trains, or will."""
+class RunEvents:
+    """The events of a run that one page has not received yet.
 
-    def __init__(self, shared, name, place):
-        """Raises run_index.Missing."""
-        self._shared, self._name, self._folder = shared, name, shared.library.folder(name)
-        self._place, self._run = place[:2], None
-        self._said = (
-            files.tail(self._folder / "console.log", 1)[1] if place[2] is None else place[2]
-        )
-        self.gone = self.active = False
+    Attributes:
+      is_gone: whether the run folder was removed.
+      is_active: whether the run trains, or will.
+    """
 
-    async def look(self):
-        """The events since the last look, as text; "" if there are none."""
+    def __init__(self, studio: Studio, name: str, position: StreamPosition):
+        """Start at a position.
+
+        Raises:
+          run_index.NotFound
+        """
+        self._studio, self._name, self._folder = studio, name, studio.runs.folder(name)
+        self._log, console = position
+        if console is None:
+            _, console = files.read_tail(self._folder / "console.log", 1)
+        self._console: int = console
+        self._sent: dict[str, Any] | None = None
+        self.is_gone = self.is_active = False
+
+    async def poll(self) -> str:
+        """Return the events since the last call as text; "" if there are none."""
         try:
-            run = await self._shared.summary(self._name)
-        except run_index.Missing:
-            self.gone = True
+            run = await self._studio.summary(self._name)
+        except run_index.NotFound:
+            self.is_gone = True
             return self._event("gone", {})
-        samples, lines, text = await asyncio.to_thread(self._read)
-        now = {"run": run, "samples": samples}
-        events = self._event("run", now) if now != self._run else ""
-        events += self._event("console", text) if text else ""
-        events += (
-            self._event("again", {})
-            if lines is None
-            else self._event("records", lines)
-            if lines
-            else ""
-        )
-        self._run, self.active = now, run["health"] in health.ACTIVE
+        samples, records, text = await asyncio.to_thread(self._read)
+        current = {"run": run, "samples": samples}
+        events = self._event("run", current) if current != self._sent else ""
+        if text:
+            events += self._event("console", text)
+        if records is None:
+            events += self._event("reload", {})
+        elif records:
+            events += self._event("records", records)
+        self._sent, self.is_active = current, run["state"] in ACTIVE_STATES
         return events
 
     def _read(self):
-        """(steps of the grids, new records or None, new text of the console)."""
-        lines, self._place = curve_reader.news(self._folder / "metrics.jsonl", self._place)
-        text, self._said = said_since(self._folder / "console.log", self._said)
-        return run_index.steps(self._folder), lines, text
+        """Read (steps of the grids, new records or None, new text of the console)."""
+        records, self._log = curve_reader.new_records(self._folder / "metrics.jsonl", self._log)
+        text, self._console = _new_text(self._folder / "console.log", self._console)
+        return run_index.sample_steps(self._folder), records, text
 
     def _event(self, kind, value):
-        identity = "-".join(map(str, (*self._place, self._said)))
-        return f"id: {identity}\nevent: {kind}\ndata: {json.dumps(value, allow_nan=False)}\n\n"
+        event_id = f"{self._log.inode}-{self._log.offset}-{self._console}"
+        return f"id: {event_id}\nevent: {kind}\ndata: {json.dumps(value, allow_nan=False)}\n\n"
 
 
-def said_since(path, size):
-    """(what a console gained since it had a size, its size now)."""
+def _new_text(path: Path, known: int) -> tuple[str, int]:
+    """Read what a console gained beyond `known` bytes. Returns (text, size now)."""
     try:
         with files.open_regular(path) as file:
-            now = os.fstat(file.fileno()).st_size
-            file.seek(max(size, now - CONSOLE))
-            return file.read(CONSOLE).decode(errors="replace") if now > size else "", now
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(known, size - CONSOLE_BYTES))
+            text = file.read(CONSOLE_BYTES).decode(errors="replace") if size > known else ""
+            return text, size
     except OSError:
         return "", 0

@@ -1,24 +1,25 @@
-"""The parent of a launched run, in a session of its own: starts the command, waits, and writes down how it ended.
+"""The parent process of a launched run: starts the command, waits, records how it ended.
 
-It outlives the studio. An open file that it inherits holds studio.lock, which tells everyone that it lives.
-Run as python -m gan_jax.studio.supervisor FOLDER -- COMMAND ...
+It runs in a session of its own and outlives the studio. It inherits studio.lock of the run folder
+as an open file, so that the lock is held while it lives.
+Usage: python -m gan_jax.studio.supervisor FOLDER -- COMMAND ...
 """
 
 import contextlib
 import json
-import pathlib
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from gan_jax import cache
 
 
-def main(folder, words):
-    """Runs a command; its output is appended to console.log of the folder. Returns its exit code."""
-    place = folder / "studio.json"
-    launch = json.loads(place.read_text())
+def main(folder: Path, words: list[str]) -> int:
+    """Run a command with its output appended to console.log. Returns its exit code."""
+    path = folder / "studio.json"
+    launch = json.loads(path.read_text())
     with open(folder / "console.log", "ab") as console:
         console.write(f"$ {' '.join(words)}\n".encode())
         console.flush()
@@ -26,16 +27,14 @@ def main(folder, words):
             words, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT
         )
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    with contextlib.suppress(
-        OSError
-    ):  # a full disk: the run goes on, and the lock of its folder tells whose it is
-        cache.write_atomic(place, json.dumps(launch | {"pid": process.pid}))
+    # On a full disk the run goes on, and the lock of its folder tells its process.
+    with contextlib.suppress(OSError):
+        cache.write_atomic(path, json.dumps(launch | {"pid": process.pid}))
     code = process.wait()
-    cache.write_atomic(
-        place, json.dumps(launch | {"state": "ended", "code": code, "ended": time.time()})
-    )
+    ended = {"state": "ended", "code": code, "ended": time.time()}
+    cache.write_atomic(path, json.dumps(launch | ended))
     return code
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[3:])

@@ -1,95 +1,102 @@
-"""A process beside the server that loads checkpoints: what compiles for seconds, or dies, is never the server."""
+"""A process beside the server that loads checkpoints: compiling or a crash never blocks it."""
 
 import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from gan_jax.errors import InputError
 
-SECONDS = 180  # for one task; then the process is ended
-IDLE = 600  # seconds without a task after which it ends by itself, and its memory is free
+TASK_SECONDS = 180  # for one task; then the process is ended
+IDLE_SECONDS = 600  # without a task, after which the process ends and its memory is free
 
 
 class Worker:
-    """Tasks of `sampling_tasks.TASKS`, one after another, in a process that is started when there is one to do."""
+    """Runs sampling_tasks.TASKS one after another, in a process that starts with the first."""
 
-    def __init__(self, prepare, seconds=SECONDS):
-        """prepare: function that the process calls before it imports JAX. seconds: for one task."""
-        self._prepare, self._seconds, self._turn = prepare, seconds, threading.Lock()
-        self._process = self._line = None
+    def __init__(self, prepare: Callable[[], Any], seconds: float = TASK_SECONDS):
+        """Set up without starting the process.
 
-    def ask(self, task, *args):
-        """What a task returns. Blocks; call it in a thread.
+        Args:
+          prepare: what the process calls before it imports JAX.
+          seconds: for one task.
+        """
+        self._prepare, self._seconds, self._lock = prepare, seconds, threading.Lock()
+        self._process: Any = None
+        self._connection: Any = None
+
+    def run(self, task: str, *args: Any) -> Any:
+        """Run a task and return its result. Blocks; call it in a thread.
 
         Raises:
           InputError: the task refuses, takes too long, or the process ended over it.
         """
-        with self._turn:
+        with self._lock:
             try:
-                self._start()
-                self._line.send((task, args))
-                if not self._line.poll(self._seconds):
-                    self._end()
+                connection = self._connect()
+                connection.send((task, args))
+                if not connection.poll(self._seconds):
+                    self.close()
                     raise InputError(f"It was not done after {self._seconds} s, and was given up.")
-                done, out = self._line.recv()
+                succeeded, result = connection.recv()
             except (EOFError, OSError) as error:
-                code = self._end()
+                code = self.close()
                 raise InputError(
                     f"The process that loads checkpoints ended over it (code {code}); try again."
                 ) from error
-        if not done:
-            raise InputError(out)
-        return out
+        if not succeeded:
+            raise InputError(result)
+        return result
 
-    def _start(self):
-        if self._process is not None and self._process.is_alive():
-            return
-        self._end()
-        context = multiprocessing.get_context("spawn")
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, self._prepare), daemon=True)
-        self._process.start()
-        theirs.close()
+    def _connect(self):
+        """Return the connection to the process; start it if it does not live."""
+        if self._process is None or not self._process.is_alive():
+            self.close()
+            context = multiprocessing.get_context("spawn")
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(
+                target=serve_tasks, args=(theirs, self._prepare), daemon=True
+            )
+            self._process.start()
+            theirs.close()
+        return self._connection
 
-    def _end(self):
-        """Ends the process. Returns its exit code."""
+    def close(self) -> int | None:
+        """End the process, whatever it does. Returns its exit code."""
         if self._process is None:
             return None
-        self._line.close()
+        self._connection.close()
         self._process.kill()
         self._process.join()
         code, self._process = self._process.exitcode, None
         return code
 
-    def close(self):
-        """Ends the process, whatever it does."""
-        self._end()
 
+def serve_tasks(connection: Any, prepare: Callable[[], Any]) -> None:
+    """Run tasks in the worker process until the connection closes.
 
-def work(line, prepare):
-    """The process: takes (task, args) from a connection and answers (done, result or what is wrong), until that closes."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the server's, which then closes the connection
-    os.environ["JAX_PLATFORMS"] = "cpu"  # takes nothing from a GPU that trains
+    Args:
+      connection: gives (task, args), and takes (True, result) or (False, reason).
+      prepare: see Worker.
+    """
+    # Ctrl-C is for the server, which then closes the connection.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["JAX_PLATFORMS"] = "cpu"  # leaves a GPU to training
     os.nice(5)
     prepare()
     from gan_jax.studio import sampling_tasks
 
-    while line.poll(IDLE):
+    while connection.poll(IDLE_SECONDS):
         try:
-            task, args = line.recv()
+            task, args = connection.recv()
         except EOFError:
             return
         try:
-            line.send((True, sampling_tasks.TASKS[task](*args)))
+            connection.send((True, sampling_tasks.TASKS[task](*args)))
         except InputError as error:
-            line.send((False, str(error)))
+            connection.send((False, str(error)))
         except (Exception, SystemExit) as error:
-            line.send(
-                (
-                    False,
-                    f"It failed: {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}",
-                )
-            )
+            reason = str(error).splitlines()[0][:300] if str(error) else ""
+            connection.send((False, f"It failed: {type(error).__name__}: {reason}"))

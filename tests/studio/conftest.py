@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.studio.making import CONFIG, record
+from tests.studio.run_files import CONFIG, record
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 import numpy as np
 
 from gan_jax.studio import curve_reader
-from tests.studio.making import record
+from tests.studio.run_files import record
 
 
 def test_a_curve_averages_neighbours_and_stays_short():
     curve, values = curve_reader.Curve(), np.random.default_rng(0).normal(size=10_000)
     for i, value in enumerate(values):
         curve.add(i, value)
-    k = curve.every
-    assert k == 16 and len(curve.steps) < curve_reader.POINTS
+    k = curve.stride
+    assert k == 16 and len(curve.steps) < curve_reader.MAX_POINTS
     whole = values[: len(curve.steps) * k].reshape(-1, k).mean(1)
     np.testing.assert_allclose(curve.values, whole, rtol=1e-12, atol=1e-12)
     assert curve.steps == list(range(k - 1, len(curve.steps) * k, k))
@@ -29,15 +29,15 @@ def test_class_shares_are_kept_and_told(tmp_path):
     path.write_text(
         "".join(record(i, shares=share) for i, share in enumerate([*bad, good], 1)) + record(11)
     )
-    found = read(curve_reader.Series(path))
+    found = read(curve_reader.CurveReader(path))
     assert found.to_dict()["shares"] == [{"step": 10, **good}]
-    told, _ = curve_reader.news(path, (path.stat().st_ino, 0))
+    told, _ = curve_reader.new_records(path, curve_reader.Position(path.stat().st_ino, 0))
     assert [r.get("shares") for r in told] == [None] * len(bad) + [good, None]
     with open(path, "a") as file:
         file.write("".join(record(i, shares=good) for i in range(12, 1012)))
     steps = [shares["step"] for shares in read(found).to_dict()["shares"]]
     assert (
-        len(steps) <= curve_reader.SHARES
+        len(steps) <= curve_reader.MAX_SHARES
         and steps[0] == 10
         and steps == sorted(steps)
         and 1011 - steps[-1] < 20
@@ -53,23 +53,23 @@ def read(found):
 def test_series_read_on_where_they_end(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(record(1) + record(2) + record(3)[:20])
-    found = read(curve_reader.Series(path))
+    found = read(curve_reader.CurveReader(path))
     assert found.curves["disc/loss"].steps == [1, 2]
     with open(path, "a") as file:
         file.write(record(3)[20:])
     assert read(found).curves["disc/loss"].steps == [1, 2, 3]
-    assert found.place[1] == path.stat().st_size
+    assert found.position.offset == path.stat().st_size
 
 
 def test_a_log_that_was_cut_back_is_read_anew(tmp_path):
     """Resuming writes another file with fewer lines; a file that only shrank is read anew, too."""
     path, other = tmp_path / "metrics.jsonl", tmp_path / "new"
     path.write_text("".join(map(record, range(1, 9))))
-    found = read(curve_reader.Series(path))
+    found = read(curve_reader.CurveReader(path))
     other.write_text("".join(map(record, range(1, 4))) + "".join(map(record, range(20, 30))))
     other.rename(path)
-    place = found.place
-    assert curve_reader.news(path, place)[0] is None
+    position = found.position
+    assert curve_reader.new_records(path, position)[0] is None
     assert read(found).curves["disc/loss"].steps == [1, 2, 3, *range(20, 30)]
     path.write_text(record(1))
     assert read(found).curves["disc/loss"].steps == [1]
@@ -78,35 +78,35 @@ def test_a_log_that_was_cut_back_is_read_anew(tmp_path):
 def test_news_are_whole_lines_in_order(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(record(1))
-    place = read(curve_reader.Series(path)).place
-    assert curve_reader.news(path, place) == ([], place)
+    position = read(curve_reader.CurveReader(path)).position
+    assert curve_reader.new_records(path, position) == ([], position)
     with open(path, "a") as file:
         file.write(record(2) + "no JSON\n" + record(3) + record(4)[:9])
-    records, after = curve_reader.news(path, place)
+    records, after = curve_reader.new_records(path, position)
     assert [r["step"] for r in records] == [2, 3] and "wall" not in records[0]
-    assert curve_reader.news(path, after) == ([], after)
+    assert curve_reader.new_records(path, after) == ([], after)
 
 
 def test_news_of_a_file_that_is_not_there_yet_and_then_is(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    assert curve_reader.news(path, (0, 0)) == ([], (0, 0))
+    assert curve_reader.new_records(path, curve_reader.BEGINNING) == ([], curve_reader.BEGINNING)
     path.write_text(record(1))
-    again, place = curve_reader.news(path, (0, 0))
-    assert again is None and [r["step"] for r in curve_reader.news(path, place)[0]] == [1]
+    again, position = curve_reader.new_records(path, curve_reader.BEGINNING)
+    assert again is None and [r["step"] for r in curve_reader.new_records(path, position)[0]] == [1]
 
 
 def test_lines_longer_than_a_block_do_not_stop_it(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text(record(1) + "x" * (3 * curve_reader.BLOCK) + "\n" + record(2))
-    assert read(curve_reader.Series(path)).curves["disc/loss"].steps == [1, 2]
+    path.write_text(record(1) + "x" * (3 * curve_reader.BLOCK_BYTES) + "\n" + record(2))
+    assert read(curve_reader.CurveReader(path)).curves["disc/loss"].steps == [1, 2]
 
 
 def test_only_some_runs_are_held(tmp_path):
-    shelf = curve_reader.Shelf()
-    first = shelf.of(tmp_path / "0")
-    for i in range(curve_reader.KEPT):
-        shelf.of(tmp_path / str(i))
-    assert shelf.of(tmp_path / "0") is first
-    for i in range(1, curve_reader.KEPT + 1):
-        shelf.of(tmp_path / str(i))
-    assert shelf.of(tmp_path / "0") is not first
+    cache = curve_reader.ReaderCache()
+    first = cache.get(tmp_path / "0")
+    for i in range(curve_reader.MAX_READERS):
+        cache.get(tmp_path / str(i))
+    assert cache.get(tmp_path / "0") is first
+    for i in range(1, curve_reader.MAX_READERS + 1):
+        cache.get(tmp_path / str(i))
+    assert cache.get(tmp_path / "0") is not first

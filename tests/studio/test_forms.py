@@ -26,12 +26,12 @@ def test_every_flagfile_is_offered_by_the_command_that_it_is_for(described):
 
 
 def test_fields_are_the_settings(described):
-    found = forms.known(described["morpho"])
+    found = forms.fields_by_flag(described["morpho"])
     assert found["batch"] | {"text": ""} == {
         "name": "batch", "type": "int", "default": 64, "text": "", "low": 2, "above": None, "high": None, "choices": [],
     }  # fmt: skip
     assert found["penalty"]["default"] == "dragan" and "r1" in found["penalty"]["choices"]
-    assert not set(forms.UNSET) & set(found)
+    assert not set(forms.HIDDEN_FLAGS) & set(found)
 
 
 def test_the_command_reads_what_was_filled_in(described):
@@ -43,7 +43,7 @@ def test_the_command_reads_what_was_filled_in(described):
         "data": "folder:/a b/'c'",
         "net": "mlp",
     }
-    words = forms.words(described["morpho"], "morpho_smoke", given)
+    words = forms.build_flags(described["morpho"], "morpho_smoke", given)
     (_, run, hp), _ = command_line.parse("", "experiments.morpho", groups(), words)
     assert (run.steps, hp.lr, run.watch, run.data, hp.net) == (
         50,
@@ -56,8 +56,8 @@ def test_the_command_reads_what_was_filled_in(described):
 
 
 def test_what_a_flagfile_sets_can_be_set_back(described):
-    default = forms.known(described["morpho"])["batch"]["default"]
-    assert forms.words(described["morpho"], "morpho_smoke", {"batch": str(default)}) == [
+    default = forms.fields_by_flag(described["morpho"])["batch"]["default"]
+    assert forms.build_flags(described["morpho"], "morpho_smoke", {"batch": str(default)}) == [
         "--flagfile=morpho_smoke", f"--batch={default}",
     ]  # fmt: skip
 
@@ -74,19 +74,19 @@ REFUSED = [
 @pytest.mark.parametrize("flagfile, given", REFUSED)
 def test_what_the_definitions_do_not_allow_is_refused(described, flagfile, given):
     with pytest.raises(InputError):
-        forms.words(described["morpho"], flagfile, given)
+        forms.build_flags(described["morpho"], flagfile, given)
 
 
 def test_a_value_is_one_word_whatever_it_holds(described):
     nasty = "x --workdir=/tmp; rm -rf / $(id) `id` | & > '\""
-    (word,) = forms.words(described["morpho"], "", {"data": nasty})
+    (word,) = forms.build_flags(described["morpho"], "", {"data": nasty})
     assert word == f"--data={nasty}"
 
 
 def test_read_makes_settings_of_a_form():
-    assert forms.read(forms.Asked(), {"n": 9, "ema": False, "truncation": "0.5"}) == forms.Asked(
-        n=9, ema=False, truncation=0.5
-    )
+    assert forms.parse_settings(
+        forms.SampleOptions(), {"n": 9, "ema": False, "truncation": "0.5"}
+    ) == forms.SampleOptions(n=9, ema=False, truncation=0.5)
     for given in ({"n": 0}, {"n": 5000}, {"seed": -1}, {"folder": "/"}, {"truncation": "inf"}):
         with pytest.raises(InputError):
-            forms.read(forms.Asked(), given)
+            forms.parse_settings(forms.SampleOptions(), given)

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from gan_jax.commands import command_line
-from tests.studio.making import record
+from tests.studio.run_files import record
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -33,7 +33,15 @@ class Served:
     """A studio in a process of its own."""
 
     def __init__(self, root, env, *flags):
-        words = [sys.executable, "-m", "experiments.studio", f"--root={root}", "--port=0", *flags]
+        words = [
+            sys.executable,
+            "-m",
+            "gan_jax.commands",
+            "studio",
+            f"--root={root}",
+            "--port=0",
+            *flags,
+        ]
         env = {**env, "PYTHONPATH": str(command_line.ROOT)}
         self.process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"http://[^ ]*:\d+/", self.process.stdout.readline())[0]
@@ -80,7 +88,7 @@ def serve(tmp_path, child_env):
     yield begin
     alive = [s for s in made if s.process.poll() is None]
     for run in alive[0].ask("api/runs")["runs"] if alive else []:
-        if run["health"] in ("running", "starting", "queued"):
+        if run["state"] in ("running", "starting", "queued"):
             alive[0].ask("api/stop", {"name": run["name"]})
     for found in alive:
         found.end()
@@ -101,27 +109,27 @@ def test_kills_of_studio_and_run(serve, tmp_path, child_env):
     crashed, is resumed, and ends with the same state as one that was left alone. Two studios on one root show the same."""
     first = serve()
     first.ask("api/launch", ASKED | {"name": "a"})
-    seen = first.until("a", lambda run: run["health"] == "running" and run["step"] >= 100)
+    seen = first.until("a", lambda run: run["state"] == "running" and run["step"] >= 100)
     with urllib.request.urlopen(first.address + "api/stream/a", timeout=20) as events:
         lines = [events.readline().decode() for _ in range(40)]
-    assert sum(line == "event: records\n" for line in lines) >= 2 and "event: again\n" in lines
+    assert sum(line == "event: records\n" for line in lines) >= 2 and "event: reload\n" in lines
     first.end(signal.SIGKILL)
     second, third = serve(), serve()
     gone_on = second.until(
-        "a", lambda run: run["health"] == "running" and run["step"] > seen["step"]
+        "a", lambda run: run["state"] == "running" and run["step"] > seen["step"]
     )
     assert third.run("a")["step"] >= gone_on["step"]
     pid = json.loads((tmp_path / "root" / "a" / "studio.json").read_text())["pid"]
     os.kill(pid, signal.SIGKILL)
-    crashed = third.until("a", lambda run: run["health"] == "crashed")
-    assert "signal 9" in crashed["why"]
+    crashed = third.until("a", lambda run: run["state"] == "crashed")
+    assert "signal 9" in crashed["reason"]
     third.ask("api/resume", {"name": "a"})
-    second.until("a", lambda run: run["health"] == "running" and run["step"] > crashed["step"])
-    assert "asked to save" in third.ask("api/stop", {"name": "a"})["said"]
-    stopped = second.until("a", lambda run: run["health"] == "stopped")
-    assert "saved" in stopped["why"]
+    second.until("a", lambda run: run["state"] == "running" and run["step"] > crashed["step"])
+    assert "asked to save" in third.ask("api/stop", {"name": "a"})["message"]
+    stopped = second.until("a", lambda run: run["state"] == "stopped")
+    assert "saved" in stopped["reason"]
     second.ask("api/resume", {"name": "a"})
-    second.until("a", lambda run: run["health"] == "finished")
+    second.until("a", lambda run: run["state"] == "finished")
     words = [f"--{name}={value}" for name, value in FLAGS.items()]
     alone = [
         sys.executable,
@@ -150,11 +158,14 @@ def test_refusals_and_divergence_show_their_words(serve):
         "api/launch", ASKED | {"name": "diverged", "flags": {"data": "galaxies:256", "lr": "1e30"}}
     )
     assert (
-        "is not a folder" in studio.until("refused", lambda run: run["health"] == "refused")["why"]
+        "is not a folder"
+        in studio.until("refused", lambda run: run["state"] == "refused")["reason"]
     )
-    assert "non-finite" in studio.until("diverged", lambda run: run["health"] == "diverged")["why"]
-    dry = studio.ask("api/dry", ASKED | {"name": "dry", "flags": {"data": "galaxies:256"}})
-    assert dry["code"] == 0 and '"experiment": "gan"' in dry["said"]
+    assert (
+        "non-finite" in studio.until("diverged", lambda run: run["state"] == "diverged")["reason"]
+    )
+    dry = studio.ask("api/dry_run", ASKED | {"name": "dry", "flags": {"data": "galaxies:256"}})
+    assert dry["code"] == 0 and '"experiment": "gan"' in dry["output"]
     assert {run["name"] for run in studio.ask("api/runs")["runs"]} == {"refused", "diverged"}
     with pytest.raises(urllib.error.HTTPError) as found:
         studio.ask("api/resume", {"name": "nowhere"})
@@ -177,9 +188,9 @@ def test_two_hundred_long_runs_and_fifty_open_pages(serve, make_run, tmp_path):
     start = time.monotonic()
     assert len(studio.ask("api/runs")["runs"]) == 200
     assert time.monotonic() - start < 1
-    place = studio.ask("api/curves/000")["place"]
+    position = studio.ask("api/curves/000")["position"]
     streams = [
-        urllib.request.urlopen(f"{studio.address}api/stream/000?place={place}", timeout=30)
+        urllib.request.urlopen(f"{studio.address}api/stream/000?position={position}", timeout=30)
         for _ in range(50)
     ]
     with open(first / "metrics.jsonl", "a") as file:

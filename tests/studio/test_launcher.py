@@ -13,13 +13,14 @@ import time
 import pytest
 
 from gan_jax.errors import InputError
-from gan_jax.studio import forms, health, launcher
-from gan_jax.studio.run_index import Library
-from tests.studio.making import CONFIG
+from gan_jax.studio import forms, launcher
+from gan_jax.studio.run_index import RunIndex
+from gan_jax.studio.run_state import RunState
+from tests.studio.run_files import CONFIG
 
 TRAIN = """
 import json, pathlib, signal, sys, time
-from gan_jax import claims
+from gan_jax.rundir import run_lock
 folder = pathlib.Path([w for w in sys.argv if w.startswith("--workdir=")][0].partition("=")[2])
 stopped = []
 with run_lock.lock_run(folder):
@@ -36,7 +37,7 @@ with run_lock.lock_run(folder):
         sys.exit(4)
     (folder / "DONE").write_text("")
 """
-EXPERIMENTS = {"gan": forms.describe("GAN", {}, {})}
+EXPERIMENTS = {"gan": forms.describe_command("GAN", {}, {})}
 EXPERIMENTS["gan"]["groups"] = [{"title": "", "fields": [{"name": "fail"}]}]
 
 
@@ -51,18 +52,18 @@ def place(tmp_path, monkeypatch):
         *flags,
         f"--workdir={folder}",
     ]
-    monkeypatch.setattr(launcher, "command", words)
+    monkeypatch.setattr(launcher, "command_words", words)
     root, made = tmp_path / "root", []
 
     def make(jobs=1):
-        made.append(launcher.Launcher(Library(root), jobs))
+        made.append(launcher.Launcher(RunIndex(root), jobs))
         return made[-1]
 
     yield root, make
     for found in made:
-        found.library.refresh()
-        for run in found.library.all():
-            if run["health"] in (health.STARTING, health.RUNNING):
+        found.runs.refresh()
+        for run in found.runs.summaries():
+            if run["state"] in (RunState.STARTING, RunState.RUNNING):
                 found.stop(run["name"])
         found.close()
 
@@ -76,44 +77,44 @@ def until(condition, seconds=10):
 
 
 def stands(studio, name):
-    studio.library.refresh()
-    return studio.library.summary(name)["health"]
+    studio.runs.refresh()
+    return studio.runs.summary(name)["state"]
 
 
 def test_runs_beyond_the_budget_wait_in_order(place):
     root, make = place
     studio = make(2)
     for name in "cab":
-        studio.ask(name, "gan", [])
+        studio.enqueue(name, "gan", [])
         time.sleep(0.01)
-    studio.tick(EXPERIMENTS)
+    studio.start_queued(EXPERIMENTS)
     until(lambda: [stands(studio, name) for name in "cab"] == ["running", "running", "queued"])
-    studio.tick(EXPERIMENTS)
+    studio.start_queued(EXPERIMENTS)
     assert stands(studio, "b") == "queued"
     (root / "c" / "end").touch()
     until(lambda: stands(studio, "c") == "finished")
-    studio.tick(EXPERIMENTS)
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "b") == "running")
 
 
 def test_stop_resume_and_withdraw(place):
     _, make = place
     studio = make()
-    studio.ask("a", "gan", [])
-    studio.ask("b", "gan", [])
-    studio.tick(EXPERIMENTS)
+    studio.enqueue("a", "gan", [])
+    studio.enqueue("b", "gan", [])
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "a") == "running")
     assert studio.stop("b") == "taken out of the queue" and stands(studio, "b") == "stopped"
     studio.stop("a")
     until(lambda: stands(studio, "a") == "stopped")
-    assert studio.library.summary("a")["why"] == "stopped; saved."
+    assert studio.runs.summary("a")["reason"] == "stopped; saved."
     with pytest.raises(InputError, match="does not run"):
         studio.stop("a")
     for name in "ab":
-        studio.again(name, EXPERIMENTS)
+        studio.resume(name, EXPERIMENTS)
     with pytest.raises(InputError, match="is queued"):
-        studio.again("a", EXPERIMENTS)
-    studio.tick(EXPERIMENTS)
+        studio.resume("a", EXPERIMENTS)
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "a") == "running")
     assert stands(studio, "b") == "queued"
 
@@ -122,8 +123,8 @@ def test_a_run_is_stopped_before_it_has_begun(place):
     """What was started a moment ago has no lock yet, and is reached by the process that its parent names."""
     root, make = place
     studio = make()
-    studio.ask("a", "gan", [])
-    studio.tick(EXPERIMENTS)
+    studio.enqueue("a", "gan", [])
+    studio.start_queued(EXPERIMENTS)
     assert not (root / "a" / "training").exists() and studio.stop("a") == "asked to save and end"
     until(lambda: stands(studio, "a") == "stopped")
 
@@ -131,28 +132,28 @@ def test_a_run_is_stopped_before_it_has_begun(place):
 def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
     root, make = place
     studio = make()
-    studio.ask("a", "gan", ["--fail"])
-    studio.tick(EXPERIMENTS)
+    studio.enqueue("a", "gan", ["--fail"])
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "a") == "running")
     (root / "a" / "end").touch()
     until(lambda: stands(studio, "a") == "crashed")
-    assert studio.library.summary("a")["why"] == "ValueError: no good"
-    studio.ask("b", "gan", [])
-    studio.tick(EXPERIMENTS)
+    assert studio.runs.summary("a")["reason"] == "ValueError: no good"
+    studio.enqueue("b", "gan", [])
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "b") == "running")
-    os.kill(studio._process(root / "b"), signal.SIGKILL)
+    os.kill(studio._training_pid(root / "b"), signal.SIGKILL)
     until(lambda: stands(studio, "b") == "crashed")
-    assert "signal 9" in studio.library.summary("b")["why"]
-    studio.again("b", EXPERIMENTS)
-    studio.tick(EXPERIMENTS)
+    assert "signal 9" in studio.runs.summary("b")["reason"]
+    studio.resume("b", EXPERIMENTS)
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "b") == "running")
 
 
 def test_a_run_outlives_its_parent_and_is_found_and_stopped_all_the_same(place):
     root, make = place
     studio = make()
-    studio.ask("a", "gan", [])
-    studio.tick(EXPERIMENTS)
+    studio.enqueue("a", "gan", [])
+    studio.start_queued(EXPERIMENTS)
     until(lambda: stands(studio, "a") == "running")
     pid = json.loads((root / "a" / "studio.json").read_text())["pid"]
     parent = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
@@ -167,19 +168,19 @@ def test_a_run_outlives_its_parent_and_is_found_and_stopped_all_the_same(place):
 def test_one_studio_of_a_root_starts_what_is_queued_and_another_takes_over(place):
     _, make = place
     first, second = make(), make()
-    first.tick(EXPERIMENTS)
-    second.ask("a", "gan", [])
-    second.tick(EXPERIMENTS)
+    first.start_queued(EXPERIMENTS)
+    second.enqueue("a", "gan", [])
+    second.start_queued(EXPERIMENTS)
     assert stands(second, "a") == "queued"
     first.close()
-    second.tick(EXPERIMENTS)
+    second.start_queued(EXPERIMENTS)
     until(lambda: stands(second, "a") == "running")
 
 
 def test_two_studios_that_start_at_once_start_a_run_once(place):
     root, make = place
     first, second = make(), make()
-    first.ask("a", "gan", [])
+    first.enqueue("a", "gan", [])
     first._start(root / "a", EXPERIMENTS)
     with pytest.raises(InputError, match="try again"):
         second._start(root / "a", EXPERIMENTS)
@@ -208,7 +209,7 @@ def test_two_studios_that_start_at_once_start_a_run_once(place):
 def test_names_that_could_lead_elsewhere_are_refused(place, name):
     root, make = place
     with pytest.raises(InputError):
-        make().ask(name, "gan", [])
+        make().enqueue(name, "gan", [])
     assert not root.exists() or not list(root.iterdir())
 
 
@@ -220,7 +221,7 @@ def test_a_place_that_is_taken_is_refused(place, tmp_path, make_run):
     (root / "file").touch()
     for name in ("a", "a/b", "link/b", "link", "file", "file/b"):
         with pytest.raises(InputError):
-            studio.ask(name, "gan", [])
+            studio.enqueue(name, "gan", [])
 
 
 def test_runs_of_the_terminal_go_on_by_their_own_flags(place, make_run):
@@ -229,13 +230,13 @@ def test_runs_of_the_terminal_go_on_by_their_own_flags(place, make_run):
     make_run(root / "b")
     make_run(root / "c", config_json=CONFIG | {"experiment": "toys"})
     studio = make()
-    assert studio.origin(root / "a", EXPERIMENTS) == (
+    assert studio.resume_command(root / "a", EXPERIMENTS) == (
         "gan",
         [f"--flagfile={root / 'a' / 'flags.txt'}"],
     )
     for name in "bc":
         with pytest.raises(InputError):
-            studio.again(name, EXPERIMENTS)
+            studio.resume(name, EXPERIMENTS)
 
 
 @pytest.mark.parametrize(
@@ -248,5 +249,5 @@ def test_a_tampered_folder_starts_nothing(place, make_run, flags):
         studio_json={"state": "queued", "experiment": "gan", "flags": flags, "asked": "yesterday"},
     )
     studio = make()
-    studio.tick(EXPERIMENTS)
+    studio.start_queued(EXPERIMENTS)
     assert stands(studio, "a") == "refused" and not (root / "a" / "training").exists()

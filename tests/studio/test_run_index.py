@@ -9,14 +9,15 @@ import time
 import pytest
 
 from gan_jax.rundir import run_lock
-from gan_jax.studio import files, health
-from gan_jax.studio.run_index import Library, Missing
-from tests.studio.making import record
+from gan_jax.studio import files
+from gan_jax.studio.run_index import NotFound, RunIndex
+from gan_jax.studio.run_state import RunState
+from tests.studio.run_files import record
 
 
 def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
     make_run(tmp_path / "a", eval_json={"rows": {"model": {"frechet": 2.5, "frechet_se": 0.1}}})
-    found = Library(tmp_path).summary("a")
+    found = RunIndex(tmp_path).summary("a")
     assert (found["step"], found["steps"], found["speed"], found["grid"], found["seed"]) == (
         50,
         1000,
@@ -24,7 +25,7 @@ def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
         10,
         3,
     )
-    assert found["scores"] == {"frechet": 2.5} and found["health"] == health.STOPPED
+    assert found["scores"] == {"frechet": 2.5} and found["state"] == RunState.STOPPED
 
 
 def test_names_are_paths_below_the_root_and_links_are_not_followed(tmp_path, make_run):
@@ -33,8 +34,8 @@ def test_names_are_paths_below_the_root_and_links_are_not_followed(tmp_path, mak
     make_run(root / "study" / "one")
     make_run(root / "two")
     (root / "link").symlink_to(outside, target_is_directory=True)
-    library = Library(root)
-    assert list(library.names()) == ["study/one", "two"]
+    index = RunIndex(root)
+    assert list(index.names()) == ["study/one", "two"]
     for name in (
         "link",
         "../outside",
@@ -46,8 +47,8 @@ def test_names_are_paths_below_the_root_and_links_are_not_followed(tmp_path, mak
         "two/samples",
         "two\0",
     ):
-        with pytest.raises(Missing):
-            library.folder(name)
+        with pytest.raises(NotFound):
+            index.folder(name)
 
 
 LAUNCH = {"state": "ended", "experiment": "gan", "flags": [], "ended": time.time() + 1000}
@@ -100,8 +101,8 @@ CASES = {
 def test_how_a_run_stands(tmp_path, make_run, case):
     made, stands, why = CASES[case]
     make_run(tmp_path / "a", **made)
-    found = Library(tmp_path).summary("a")
-    assert found["health"] == stands and why in found["why"]
+    found = RunIndex(tmp_path).summary("a")
+    assert found["state"] == stands and why in found["reason"]
 
 
 def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
@@ -113,8 +114,8 @@ def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
-        found = Library(tmp_path).summary("a")
-        assert found["health"] == health.RUNNING and found["left"] == pytest.approx(
+        found = RunIndex(tmp_path).summary("a")
+        assert found["state"] == RunState.RUNNING and found["left"] == pytest.approx(
             95
         )  # (1000 - 50) / 10
         assert run_lock.lock_owner_pid(folder) == process.pid
@@ -149,7 +150,7 @@ BROKEN = {
             "experiment": 1,
             "method": [],
             "run": {"steps": "9", "seed": None},
-            "source": {},
+            "dataset": {},
         }
     },
     "config is a list": {"config_json": "[]"},
@@ -165,9 +166,9 @@ BROKEN = {
 def test_damage_shows_as_such_and_harms_no_other(tmp_path, make_run, case):
     make_run(tmp_path / "bad", **BROKEN[case])
     make_run(tmp_path / "good")
-    bad, good = Library(tmp_path).all()
-    assert bad["health"] == health.UNREADABLE and ".json" in bad["why"]
-    assert good["health"] == health.STOPPED
+    bad, good = RunIndex(tmp_path).summaries()
+    assert bad["state"] == RunState.UNREADABLE and ".json" in bad["reason"]
+    assert good["state"] == RunState.STOPPED
     json.dumps([bad, good], allow_nan=False)
 
 
@@ -187,18 +188,18 @@ ODD = {
 @pytest.mark.parametrize("case", ODD)
 def test_the_last_readable_record_counts(tmp_path, make_run, case):
     make_run(tmp_path / "a", metrics_jsonl=ODD[case])
-    found = Library(tmp_path).summary("a")
+    found = RunIndex(tmp_path).summary("a")
     assert found["step"] in (
         (0,) if case == "not JSON" else (10, 0) if "megabyte" in case else (10,)
     )
-    assert found["health"] == health.STOPPED
+    assert found["state"] == RunState.STOPPED
     json.dumps(found, allow_nan=False)
 
 
 def test_pipes_and_links_are_not_opened(tmp_path, make_run):
     folder = make_run(tmp_path / "a", config_json=None)
     os.mkfifo(folder / "config.json")  # opening it as usual would wait without end
-    assert Library(tmp_path).summary("a")["health"] == health.UNREADABLE
+    assert RunIndex(tmp_path).summary("a")["state"] == RunState.UNREADABLE
     (tmp_path / "secret").write_text("{}")
     (folder / "link").symlink_to(tmp_path / "secret")
     with pytest.raises(OSError):
@@ -215,12 +216,12 @@ def test_two_hundred_long_runs_are_listed_at_once(tmp_path, make_run):
     for i in range(1, 200):
         make_run(tmp_path / f"{i:03d}", metrics_jsonl=None)
         os.link(first / "metrics.jsonl", tmp_path / f"{i:03d}" / "metrics.jsonl")
-    library = Library(tmp_path)
+    index = RunIndex(tmp_path)
     start = time.process_time()
-    found = library.all()
+    found = index.summaries()
     seconds = time.process_time() - start
     assert len(found) == 200 and all(run["step"] == 10_000 for run in found)
     assert seconds < 1
     start = time.process_time()
-    library.all()
+    index.summaries()
     assert time.process_time() - start < 0.2

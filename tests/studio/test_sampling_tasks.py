@@ -17,11 +17,12 @@ from PIL import Image
 
 from gan_jax import images
 from gan_jax.commands import process, sample, train
+from gan_jax.config import prepare
 from gan_jax.core.state import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, run_folder
 from gan_jax.studio import sampling_tasks, worker
-from gan_jax.studio.forms import Asked
+from gan_jax.studio.forms import SampleOptions
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,13 @@ def folder(tmp_path_factory):
     def make(name):
         if name not in made:
             argv = [f"--flagfile={name}_smoke", "--data=galaxies:256", f"--workdir={root / name}"]
-            _, place, unopened, _ = train.configure(name, argv)
-            _, config, _, _ = train.open_data(place, unopened, False)
-            with run_folder.lock_run(place):
-                run_folder.prepare_folder(place, config)
-                with checkpoint.Store(place) as store:
-                    store.save(5, init_jitted(config.build(), 0), {"steps": np.zeros(())})
-            made[name] = place
+            _, workdir, config, _ = train.configure(name, argv)
+            prepared = prepare(config)
+            with run_folder.lock_run(workdir):
+                run_folder.prepare_folder(workdir, prepared)
+                with checkpoint.Store(workdir) as store:
+                    store.save(5, init_jitted(prepared.method, 0), {"steps": np.zeros(())})
+            made[name] = workdir
         return made[name]
 
     return make
@@ -49,10 +50,10 @@ def pixels(file):
 
 
 def test_what_can_be_tried_is_told(folder):
-    found = sampling_tasks.look(folder("mgan"))
+    found = sampling_tasks.describe_run(folder("mgan"))
     assert (
         found["checkpoints"] == [5]
-        and found["by"] == "generator"
+        and found["conditioning"] == "generator"
         and found["kinds"][0] == "generator 1"
     )
     assert found["z_dim"] == 8 and not found["points"]
@@ -73,82 +74,93 @@ def test_sampled_images_are_those_of_the_command(folder, tmp_path, name):
         ]
     )
     wanted = np.load(out)
-    found = sampling_tasks.sample(folder(name), Asked(n=70, seed=3, truncation=0.7))
+    found = sampling_tasks.sample(folder(name), SampleOptions(n=70, seed=3, truncation=0.7))
     assert all(
         np.array_equal(pixels(file), image)
         for file, image in zip(found["images"], wanted["images"], strict=True)
     )
     assert found["kinds"] is None or found["kinds"] == wanted["labels"].tolist()
     saved = np.load(
-        io.BytesIO(sampling_tasks.save(folder(name), Asked(n=70, seed=3, truncation=0.7), "npz"))
+        io.BytesIO(
+            sampling_tasks.encode_samples(
+                folder(name), SampleOptions(n=70, seed=3, truncation=0.7), "npz"
+            )
+        )
     )
     assert np.array_equal(saved["images"], wanted["images"]) and saved["z"].shape == (70, 8)
     assert abs(saved["z"]).max() <= 0.7
-    grid = pixels(sampling_tasks.save(folder(name), Asked(n=70, seed=3, truncation=0.7), "png"))
+    grid = pixels(
+        sampling_tasks.encode_samples(
+            folder(name), SampleOptions(n=70, seed=3, truncation=0.7), "png"
+        )
+    )
     assert np.array_equal(grid, images.grid(wanted["images"], 9))
 
 
 def test_a_chosen_kind_is_made_throughout(folder):
     drawn, second = (
-        sampling_tasks.sample(folder("mgan"), Asked(n=9, kind=kind)) for kind in (-1, 1)
+        sampling_tasks.sample(folder("mgan"), SampleOptions(n=9, kind=kind)) for kind in (-1, 1)
     )
     assert second["kinds"] == [1] * 9 and drawn["kinds"] != second["kinds"]
     same = [i for i, kind in enumerate(drawn["kinds"]) if kind == 1]
     assert same and all(drawn["images"][i] == second["images"][i] for i in same)
     with pytest.raises(InputError, match="3 kinds"):
-        sampling_tasks.sample(folder("mgan"), Asked(kind=3))
+        sampling_tasks.sample(folder("mgan"), SampleOptions(kind=3))
 
 
 def test_a_path_joins_two_samples_and_a_slider_moves_one(folder):
-    asked = Asked(n=9)
-    found = sampling_tasks.sample(folder("morpho"), asked)
-    second = dataclasses.replace(asked, kind=1)
+    options = SampleOptions(n=9)
+    found = sampling_tasks.sample(folder("morpho"), options)
+    second = dataclasses.replace(options, kind=1)
     ends = sampling_tasks.sample(folder("mgan"), second)["images"]
-    way = sampling_tasks.path(folder("mgan"), second, 2, 7)
+    way = sampling_tasks.interpolate(folder("mgan"), second, 2, 7)
     assert (
-        len(way) == sampling_tasks.STEPS
+        len(way) == sampling_tasks.PATH_STEPS
         and way[0] == ends[2]
         and way[-1] == ends[7]
         and len({*way}) > 2
     )
-    way = sampling_tasks.path(folder("morpho"), asked, 2, 7)  # with statistics of the batch
-    assert len(way) == sampling_tasks.STEPS_BATCH and way[0] == found["images"][2]
+    way = sampling_tasks.interpolate(
+        folder("morpho"), options, 2, 7
+    )  # with statistics of the batch
+    assert len(way) == sampling_tasks.PATH_STEPS_BATCH and way[0] == found["images"][2]
     near = np.abs(pixels(way[-1]).astype(float) - pixels(found["images"][7])).mean()
     assert near < np.abs(pixels(way[-1]).astype(float) - pixels(found["images"][2])).mean() / 2
-    still = sampling_tasks.moved(folder("morpho"), asked, 4, [])
+    still = sampling_tasks.edit_latent(folder("morpho"), options, 4, [])
     assert still == found["images"][4]
-    assert sampling_tasks.moved(folder("morpho"), asked, 4, [[0, 3.0]]) != still
-    for call in (lambda: sampling_tasks.path(folder("morpho"), asked, 0, 9), lambda: sampling_tasks.moved(folder("morpho"), asked, -1, []),
-                 lambda: sampling_tasks.moved(folder("morpho"), asked, 0, [[8, 0.0]]),
-                 lambda: sampling_tasks.moved(folder("morpho"), asked, 0, [[0, float("nan")]])):  # fmt: skip
+    assert sampling_tasks.edit_latent(folder("morpho"), options, 4, [[0, 3.0]]) != still
+    for call in (lambda: sampling_tasks.interpolate(folder("morpho"), options, 0, 9), lambda: sampling_tasks.edit_latent(folder("morpho"), options, -1, []),
+                 lambda: sampling_tasks.edit_latent(folder("morpho"), options, 0, [[8, 0.0]]),
+                 lambda: sampling_tasks.edit_latent(folder("morpho"), options, 0, [[0, float("nan")]])):  # fmt: skip
         with pytest.raises(InputError):
             call()
 
 
 def test_neighbours_are_the_nearest_of_the_training_images(folder):
-    asked = Asked(n=4)
-    found = sampling_tasks.near(folder("morpho"), asked, 1)
-    source, _ = run_folder.data(run_folder.load(folder("morpho")).config)
-    made = pixels(sampling_tasks.sample(folder("morpho"), asked)["images"][1]).astype(float)
-    distances = np.sqrt(((source.images - made) ** 2).mean((1, 2, 3)))
+    options = SampleOptions(n=4)
+    found = sampling_tasks.nearest_images(folder("morpho"), options, 1)
+    loaded = run_folder.load(folder("morpho"))
+    train_set, _ = run_folder.load_data(loaded.config, loaded.dataset_info)
+    made = pixels(sampling_tasks.sample(folder("morpho"), options)["images"][1]).astype(float)
+    distances = np.sqrt(((train_set.images - made) ** 2).mean((1, 2, 3)))
     np.testing.assert_allclose(
-        found["distances"], np.sort(distances)[: sampling_tasks.NEAR], rtol=1e-12
+        found["distances"], np.sort(distances)[: sampling_tasks.N_NEAREST], rtol=1e-12
     )
-    assert np.array_equal(pixels(found["images"][0]), source.images[distances.argmin()])
+    assert np.array_equal(pixels(found["images"][0]), train_set.images[distances.argmin()])
 
 
 def test_checkpoints_that_are_gone_and_runs_of_another_kind_are_refused(folder, tmp_path):
-    for call in (lambda: sampling_tasks.sample(folder("morpho"), Asked(checkpoint="7")),
-                 lambda: sampling_tasks.sample(folder("morpho"), Asked(checkpoint="../5")),
-                 lambda: sampling_tasks.sample(folder("colorize"), Asked()),
+    for call in (lambda: sampling_tasks.sample(folder("morpho"), SampleOptions(checkpoint="7")),
+                 lambda: sampling_tasks.sample(folder("morpho"), SampleOptions(checkpoint="../5")),
+                 lambda: sampling_tasks.sample(folder("colorize"), SampleOptions()),
                  lambda: sampling_tasks.colorize(folder("morpho"), b""),
-                 lambda: sampling_tasks.look(tmp_path), lambda: sampling_tasks.compared([folder("morpho")])):  # fmt: skip
+                 lambda: sampling_tasks.describe_run(tmp_path), lambda: sampling_tasks.comparison_page([folder("morpho")])):  # fmt: skip
         with pytest.raises(InputError):
             call()
 
 
 def test_runs_beside_each_other_make_one_page(folder):
-    found = sampling_tasks.compared([folder("morpho"), folder("mgan")])
+    found = sampling_tasks.comparison_page([folder("morpho"), folder("mgan")])
     assert found.startswith("<!doctype html>") and "<script" not in found
 
 
@@ -176,9 +188,9 @@ def test_pictures_are_coloured_beside_gray_and_original(folder, kind, mode):
 
 
 def test_a_coloured_picture_is_what_the_run_makes_of_it(folder):
-    found = sampling_tasks.opened(folder("colorize"), "newest")
-    given = sampling_tasks.decoded(picture(size=(16, 16)), 16)[None]
-    wanted = found.sampler(found.trained.state.vars(True), jax.random.key(0), 1, given)[0]
+    found = sampling_tasks.open_run(folder("colorize"), "newest")
+    given = sampling_tasks.decode_upload(picture(size=(16, 16)), 16)[None]
+    wanted = found.sampler(found.loaded.state.vars(True), jax.random.key(0), 1, given)[0]
     assert np.array_equal(
         pixels(sampling_tasks.colorize(folder("colorize"), picture(size=(16, 16)))[1]), wanted
     )
@@ -227,7 +239,7 @@ BAD = {
 def test_bad_pictures_are_refused_in_a_sentence(case):
     start = time.process_time()
     with pytest.raises(InputError, match="The picture") as found:
-        sampling_tasks.decoded(BAD[case], 16)
+        sampling_tasks.decode_upload(BAD[case], 16)
     assert "/" not in str(found.value).replace("and/or", "") and time.process_time() - start < 5
 
 
@@ -235,22 +247,22 @@ def test_the_worker_answers_refuses_and_comes_back(folder):
     """In its own process: results and refusals arrive, and after its death or a task without end the next task is done."""
     found = worker.Worker(process.prepare_jax, seconds=60)
     try:
-        assert found.ask("look", folder("morpho"))["checkpoints"] == [5]
+        assert found.run("describe_run", folder("morpho"))["checkpoints"] == [5]
         with pytest.raises(InputError, match="no checkpoint"):
-            found.ask("look", pathlib.Path("/nowhere"))
+            found.run("describe_run", pathlib.Path("/nowhere"))
         with pytest.raises(InputError, match="It failed"):
-            found.ask("no such task")
+            found.run("no such task")
         os.kill(found._process.pid, signal.SIGKILL)
         found._process.join()
-        assert found.ask("look", folder("morpho"))["checkpoints"] == [5]
+        assert found.run("describe_run", folder("morpho"))["checkpoints"] == [5]
         os.kill(found._process.pid, signal.SIGSTOP)
         found._seconds = 0.5
         with pytest.raises(InputError, match="given up"):
-            found.ask("look", folder("morpho"))
+            found.run("describe_run", folder("morpho"))
     finally:
         found.close()
 
 
 def test_asked_is_what_the_command_can_do():
-    names = {f.name for f in dataclasses.fields(Asked)}
+    names = {f.name for f in dataclasses.fields(SampleOptions)}
     assert names - {f.name for f in dataclasses.fields(sample.Settings)} == set()

@@ -16,8 +16,9 @@ from gan_jax.commands import command_line, process, studio
 pytest.importorskip("httpx2")
 testclient = pytest.importorskip("starlette.testclient")
 serving = pytest.importorskip("gan_jax.studio.serving")
-asking, guard, state = (
-    importlib.import_module(f"gan_jax.studio.{name}") for name in ("asking", "guard", "state")
+request_utils, security, app_state = (
+    importlib.import_module(f"gan_jax.studio.{name}")
+    for name in ("request_utils", "security", "app_state")
 )
 
 LOCAL = "http://127.0.0.1:8080"
@@ -51,7 +52,7 @@ def filled(root, make_run):
 def served(root):
     """A client of the application at the loopback address, without a token."""
     with testclient.TestClient(
-        serving.build(root, "127.0.0.1", "", 1, root.parent / "exported", process.prepare_jax),
+        serving.build_app(root, "127.0.0.1", "", 1, root.parent / "exported", process.prepare_jax),
         base_url=LOCAL,
         raise_server_exceptions=False,
     ) as found:
@@ -65,7 +66,7 @@ def client(served, filled):
 
 def paths(kind):
     """Every address, with what stands for its parameters; kind: of the methods."""
-    routes = [r for r in [*serving.PAGES, *serving.ANSWERS] if kind in r.methods]
+    routes = [r for r in [*serving.PAGES, *serving.API] if kind in r.methods]
     return [r.path for r in routes]
 
 
@@ -87,7 +88,7 @@ def test_pages_show_and_say_what_they_may_do(client):
 
 def test_runs_their_curves_and_grids_are_answered(client):
     found = client.get("/api/runs").json()
-    assert {run["name"]: run["health"] for run in found["runs"]} == {
+    assert {run["name"]: run["state"] for run in found["runs"]} == {
         "run": "stopped", "study/two": "finished", "bad": "unreadable",
     }  # fmt: skip
     curves = client.get("/api/curves/study/two").json()["curves"]
@@ -110,12 +111,12 @@ def test_experiments_are_described_and_a_form_becomes_a_command_line(client, roo
         "flagfile": "morpho_smoke",
         "flags": {"steps": "30"},
     }
-    line = client.post("/api/line", json=asked).json()["line"]
+    line = client.post("/api/command_line", json=asked).json()["line"]
     assert (
         line
-        == f"python -m experiments.morpho --flagfile=morpho_smoke --steps=30 --workdir={root / 'new'}"
+        == f"python -m gan_jax.commands morpho --flagfile=morpho_smoke --steps=30 --workdir={root / 'new'}"
     )
-    refused = client.post("/api/line", json=asked | {"flags": {"steps": "0"}})
+    refused = client.post("/api/command_line", json=asked | {"flags": {"steps": "0"}})
     assert refused.status_code == 400 and "--steps=0 is too small" in refused.json()["error"]
     assert not (root / "new").exists()
 
@@ -123,18 +124,18 @@ def test_experiments_are_described_and_a_form_becomes_a_command_line(client, roo
 @pytest.mark.parametrize("name", NAMES)
 def test_no_name_leads_out_of_the_root(client, name):
     """Every address with every parameter that names a run; nothing of the secret is told, nothing is written."""
-    before = sorted(client.app.app.state.studio.library.root.parent.rglob("*"))
+    before = sorted(client.app.app.state.studio.runs.root.parent.rglob("*"))
     answers = [client.get(path.replace("{name:path}", name).replace("{step}", "1").replace("{name}", name))
                for path in paths("GET") if "{name" in path and "stream" not in path]  # fmt: skip
-    answers.append(client.get("/compared", params=[("run", name), ("run", "../secret")]))
-    answers += [client.post(path, json={"name": name, "experiment": "gan", "flagfile": name, "asked": {}, "flags": {}})
-                for path in paths("POST") if "{" not in path and (name or path != "/api/dry")]  # fmt: skip
+    answers.append(client.get("/comparison", params=[("run", name), ("run", "../secret")]))
+    answers += [client.post(path, json={"name": name, "experiment": "gan", "flagfile": name, "options": {}, "flags": {}})
+                for path in paths("POST") if "{" not in path and (name or path != "/api/dry_run")]  # fmt: skip
     answers.append(client.post(f"/api/colorize/{name}", content=b"x"))
     assert all(
         a.status_code in (200, 400, 404, 405, 413) and "SECRET" not in a.text for a in answers
     )
     assert all("passwd" not in a.text or "root:" not in a.text for a in answers)
-    assert sorted(client.app.app.state.studio.library.root.parent.rglob("*")) == before
+    assert sorted(client.app.app.state.studio.runs.root.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -284,9 +285,9 @@ def test_a_form_of_another_page_is_refused(client):
 
 
 def test_the_token_opens_and_nothing_else_does(filled):
-    app = serving.build(filled, "0.0.0.0", "right-word", 1, "exported", process.prepare_jax)
+    app = serving.build_app(filled, "0.0.0.0", "right-word", 1, "exported", process.prepare_jax)
     client = testclient.TestClient(app, base_url="http://192.0.2.1:8080", follow_redirects=False)
-    app.app.state.studio = state.Studio(filled, 1, process.prepare_jax)
+    app.app.state.studio = app_state.Studio(filled, 1, process.prepare_jax)
     for path in (
         "/",
         "/api/runs",
@@ -327,7 +328,7 @@ HOSTS = {
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_what_is_loopback(host):
-    assert guard.is_loopback(host) is HOSTS[host]
+    assert security.is_loopback(host) is HOSTS[host]
 
 
 def test_an_open_address_needs_a_token(capsys):
@@ -337,17 +338,22 @@ def test_an_open_address_needs_a_token(capsys):
 
 def test_requests_are_limited_in_size(client):
     large = client.post(
-        "/api/line",
-        content=b'{"a": "' + b"x" * asking.BODY + b'"}',
+        "/api/command_line",
+        content=b'{"a": "' + b"x" * request_utils.MAX_BODY_BYTES + b'"}',
         headers={"content-type": "application/json"},
     )
     assert large.status_code == 413
-    assert client.post("/api/colorize/run", content=bytes(asking.PICTURE + 1)).status_code == 413
+    assert (
+        client.post(
+            "/api/colorize/run", content=bytes(request_utils.MAX_IMAGE_BYTES + 1)
+        ).status_code
+        == 413
+    )
 
 
 BODIES = [
     "", "{", "[]", "1", "null", "NaN", '{"name": NaN}', "[" * 60_000, '{"name": 1}', '{"name": {}}', chr(0),
-    '{"name": "run", "asked": []}', '{"name": "run", "asked": {"n": 1e999}}',
+    '{"name": "run", "options": []}', '{"name": "run", "options": {"n": 1e999}}',
 ]  # fmt: skip
 
 
@@ -365,8 +371,8 @@ def test_bodies_that_are_no_request_are_refused(client, body):
 
 def test_a_thousand_random_requests_break_nothing(client, root):
     """Every address and every field of every request, filled by chance with what fits and what does not."""
-    r, known = random.Random(0), serving.PAGES + serving.ANSWERS
-    client.app.app.state.studio.worker.ask = lambda *_: (_ for _ in ()).throw(
+    r, known = random.Random(0), serving.PAGES + serving.API
+    client.app.app.state.studio.worker.run = lambda *_: (_ for _ in ()).throw(
         command_line.InputError("not here")
     )
     words = [*NAMES, "run", "study/two", "bad", "gan", "gan_smoke", "morpho", *string.printable]
@@ -394,7 +400,7 @@ def test_a_thousand_random_requests_break_nothing(client, root):
         "experiment",
         "flagfile",
         "flags",
-        "asked",
+        "options",
         "first",
         "last",
         "image",
@@ -414,20 +420,20 @@ def test_a_thousand_random_requests_break_nothing(client, root):
             for c in path
         )
         body = {f: r.choice(values) for f in r.sample(fields, r.randint(0, len(fields)))}
-        if route.path in ("/api/launch", "/api/resume", "/api/dry") or "stream" in route.path:
+        if route.path in ("/api/launch", "/api/resume", "/api/dry_run") or "stream" in route.path:
             body["name"] = r.choice(NAMES)  # starts nothing, and waits for nothing
             path = (
                 path.replace("stream/run", "stream/no")
                 .replace("stream/study/two", "stream/no")
                 .replace("stream/bad", "stream/no")
             )
-            if route.path == "/api/dry":
+            if route.path == "/api/dry_run":
                 body["experiment"] = "no"
         found = client.request(
             r.choice([*(3 * [*route.methods]), "GET", "POST", "PUT"]),
             path,
             json=body,
-            params={"run": r.choice(words), "place": r.choice(words)},
+            params={"run": r.choice(words), "position": r.choice(words)},
         )
         counts[found.status_code] = counts.get(found.status_code, 0) + 1
         assert found.status_code < 500, (path, body, found.text)
@@ -444,30 +450,30 @@ def test_events_tell_what_is_new_and_where_to_go_on(client, root):
         "retry: 2000\n"
     )
     events = dict(re.findall(r"event: (\w+)\ndata: (.*)\n", first.text))
-    assert json.loads(events["run"])["run"]["health"] == "finished" and json.loads(events["run"])[
+    assert json.loads(events["run"])["run"]["state"] == "finished" and json.loads(events["run"])[
         "samples"
     ] == [10]
-    assert "again" in events and "console" not in events  # no place is known yet
-    place = re.findall(r"id: (.*)\n", first.text)[-1]
+    assert "reload" in events and "console" not in events  # no position is known yet
+    position = re.findall(r"id: (.*)\n", first.text)[-1]
     second = client.get(
-        "/api/stream/study/two", params={"once": ""}, headers={"last-event-id": place}
+        "/api/stream/study/two", params={"once": ""}, headers={"last-event-id": position}
     )
     records = json.loads(dict(re.findall(r"event: (\w+)\ndata: (.*)\n", second.text))["records"])
     assert [record["step"] for record in records] == [10, 20, 30, 40, 50]
-    place = re.findall(r"id: (.*)\n", second.text)[-1]
+    position = re.findall(r"id: (.*)\n", second.text)[-1]
     (root / "study" / "two" / "console.log").write_text("trained\n")
-    third = client.get("/api/stream/study/two", params={"once": "", "place": place}).text
+    third = client.get("/api/stream/study/two", params={"once": "", "position": position}).text
     assert "records" not in third and 'event: console\ndata: "trained\\n"' in third
     (root / "study" / "two" / "console.log").unlink()
 
 
 @pytest.mark.parametrize(
-    "place", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"]
+    "position", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"]
 )
-def test_places_that_are_none_begin_at_the_beginning(client, place):
+def test_places_that_are_none_begin_at_the_beginning(client, position):
     assert (
-        "event: again"
-        in client.get("/api/stream/study/two", params={"once": "", "place": place}).text
+        "event: reload"
+        in client.get("/api/stream/study/two", params={"once": "", "position": position}).text
     )
 
 
@@ -476,7 +482,7 @@ def test_names_are_text_and_nothing_else(client, root, make_run):
     name = "<b onload=x>\"'&?# ü"
     make_run(root / "study" / name)
     try:
-        client.app.app.state.studio.library.refresh()
+        client.app.app.state.studio.runs.refresh()
         path = "/".join(urllib.parse.quote(part, safe="") for part in ("study", name))
         assert client.get(f"/api/run/{path}").json()["run"]["name"] == f"study/{name}"
         shown = client.get(f"/run/{path}").text
@@ -484,4 +490,4 @@ def test_names_are_text_and_nothing_else(client, root, make_run):
         assert client.get(f"/grid/10/{path}").status_code == 200
     finally:
         shutil.rmtree(root / "study" / name)
-        client.app.app.state.studio.library.refresh()
+        client.app.app.state.studio.runs.refresh()

@@ -1,30 +1,71 @@
-import { answer, attempt, byId, encoded, make, runsInto, say } from "./common.js";
+// The page Colorize: uploads an image and shows it gray, coloured and original.
+import {
+  attempt,
+  byId,
+  createElement,
+  encodePath,
+  fillRunSelect,
+  readResponse,
+  showMessage,
+} from "./common.js";
 
-const LIMIT = 20 * 2 ** 20, NAMES = ["gray", "coloured", "original"];
-let busy = false;
+const MAX_BYTES = 20 * 2 ** 20;
+const CAPTIONS = ["gray", "coloured", "original"];
+let isBusy = false;
+
+async function colorize(file) {
+  if (file.size > MAX_BYTES) {
+    throw new Error("The picture is larger than 20 MB; use a smaller one.");
+  }
+  showMessage("Colouring; the first picture takes some seconds, while the run is loaded ...");
+  const response = await fetch(`/api/colorize/${encodePath(byId("run").value)}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream" },
+    body: file,
+  });
+  const { images } = await readResponse(response);
+  showMessage("");
+  byId("three").hidden = false;
+  const figure = (src, i) =>
+    createElement(
+      "figure",
+      {},
+      createElement("img", { src, alt: `${CAPTIONS[i]} picture` }),
+      createElement("figcaption", { textContent: CAPTIONS[i] }),
+    );
+  byId("three").replaceChildren(...images.map(figure));
+}
 
 function send(file) {
-  if (!file || busy) return;
-  busy = true;
-  attempt(async () => {
-    if (file.size > LIMIT) throw new Error("The picture is larger than 20 MB; use a smaller one.");
-    say("Colouring; the first picture takes some seconds, while the run is loaded ...");
-    const response = await fetch(`/api/colorize/${encoded(byId("run").value)}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
-    const { images } = await answer(response);
-    say("");
-    byId("three").hidden = false;
-    byId("three").replaceChildren(...images.map((src, i) => make("figure", {}, make("img", { src, alt: `${NAMES[i]} picture` }), make("figcaption", { textContent: NAMES[i] }))));
-  }).finally(() => { busy = false; });
+  if (!file || isBusy) return;
+  isBusy = true;
+  attempt(() => colorize(file)).finally(() => {
+    isBusy = false;
+  });
 }
 
 const drop = byId("drop");
-for (const kind of ["dragover", "dragenter"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
-for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => { event.preventDefault(); send(event.dataTransfer.files[0]); });
-byId("file").addEventListener("change", (event) => { send(event.target.files[0]); event.target.value = ""; });
+for (const type of ["dragover", "dragenter"]) {
+  drop.addEventListener(type, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+for (const type of ["dragleave", "drop"]) {
+  drop.addEventListener(type, () => drop.classList.remove("over"));
+}
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  send(event.dataTransfer.files[0]);
+});
+byId("file").addEventListener("change", (event) => {
+  send(event.target.files[0]);
+  event.target.value = "";
+});
 attempt(async () => {
-  const run = await runsInto(byId("run"), (r) => r.experiment === "colorize" && r.step > 0, new URLSearchParams(location.search).get("run"));
-  if (run !== null) return;
+  const canColorize = (summary) => summary.experiment === "colorize" && summary.step > 0;
+  const preferred = new URLSearchParams(location.search).get("run");
+  if ((await fillRunSelect(byId("run"), canColorize, preferred)) !== null) return;
   drop.hidden = true;
-  say("No run of colorize has a checkpoint yet; launch one with the method colorize.");
+  showMessage("No run of colorize has a checkpoint yet; launch one with the method colorize.");
 });

@@ -1,90 +1,125 @@
-// What all pages share: asking the server, making elements, words for numbers. Text is only ever set as text.
+// Shared by all pages: requests, messages, elements, formatting. Text is only ever set as text.
 
-export async function ask(path, given) {
-  const options = given === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given) };
-  return answer(await fetch(path, options).catch(() => { throw new Error("The studio does not answer; is it still running?"); }));
+/** Sends a GET request, or a POST request with a JSON body; returns the JSON value or Blob. */
+export async function request(path, body) {
+  const options =
+    body === undefined
+      ? {}
+      : {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(body),
+        };
+  const response = await fetch(path, options).catch(() => {
+    throw new Error("The studio does not answer; is it still running?");
+  });
+  return readResponse(response);
 }
 
-export async function answer(response) {
-  const kind = response.headers.get("content-type") || "";
+/** Returns the JSON value or Blob of a response. Throws the server's message if it is an error. */
+export async function readResponse(response) {
+  const type = response.headers.get("content-type") || "";
   if (!response.ok) {
-    const found = kind.includes("json") ? await response.json() : {};
-    throw new Error(found.error || `The studio answered with ${response.status}.`);
+    const value = type.includes("json") ? await response.json() : {};
+    throw new Error(value.error || `The studio answered with ${response.status}.`);
   }
-  return kind.includes("json") ? response.json() : response.blob();
+  return type.includes("json") ? response.json() : response.blob();
 }
 
-export function say(text, bad = false) {
-  const place = document.getElementById("message");
-  place.textContent = text;
-  place.className = bad ? "bad" : "";
-  place.hidden = !text;
+export function showMessage(text, isError = false) {
+  const message = byId("message");
+  message.textContent = text;
+  message.className = isError ? "bad" : "";
+  message.hidden = !text;
 }
 
-// Runs an action and shows what goes wrong; a button is disabled meanwhile.
+/** Runs an action and shows the message of its error; a button is disabled meanwhile. */
 export async function attempt(action, button) {
   if (button) button.disabled = true;
   try {
-    say("");
+    showMessage("");
     return await action();
   } catch (error) {
-    say(error.message, true);
+    showMessage(error.message, true);
   } finally {
     if (button) button.disabled = false;
   }
 }
 
-export function make(tag, properties = {}, ...children) {
+/** Creates an element. properties: properties, attributes, and listeners ("on" and the event). */
+export function createElement(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name in element && name !== "list") element[name] = value;
     else element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.filter((child) => ![null, undefined, ""].includes(child)));
   return element;
 }
 
+export function createSvg(tag, attributes, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+export const createOption = (value, text = value) =>
+  createElement("option", { value, textContent: text });
+
+export const createRow = (...cells) =>
+  createElement("tr", {}, ...cells.map((text) => createElement("td", { textContent: text })));
+
 export const byId = (id) => document.getElementById(id);
-export const encoded = (name) => name.split("/").map(encodeURIComponent).join("/");
+export const encodePath = (name) => name.split("/").map(encodeURIComponent).join("/");
 export const ACTIVE = ["queued", "starting", "running"];
 export const RESUMABLE = ["stopped", "refused", "crashed"];
 
-export const resumeText = (run) => (run.step ? "Resume" : "Try again");
+export const resumeText = (summary) => (summary.step ? "Resume" : "Try again");
 
-export function number(value) {
+export function formatNumber(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   if (size >= 1e5 || (size > 0 && size < 1e-3)) return value.toExponential(2);
   return size >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 
-export const whole = (value) => value.toLocaleString("en");
+export const formatInteger = (value) => value.toLocaleString("en");
 
-export function clock(seconds) {
+/** Formats seconds as a duration. */
+export function formatDuration(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  const s = Math.round(seconds), h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
-  if (s >= 86400) return `${Math.floor(s / 86400)} d ${h % 24} h`;
-  return h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+  const s = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
+  if (s >= 86400) return `${Math.floor(s / 86400)} d ${hours % 24} h`;
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${s % 60} s` : `${s} s`;
 }
 
-export function ago(time) {
-  const s = Date.now() / 1000 - time;
-  if (!time) return "";
-  return s < 90 ? "now" : s < 5400 ? `${Math.round(s / 60)} min ago` : s < 129600 ? `${Math.round(s / 3600)} h ago` : `${Math.round(s / 86400)} d ago`;
+/** Formats the time since a moment, which is in seconds since the epoch. */
+export function formatAge(moment) {
+  if (!moment) return "";
+  const s = Date.now() / 1000 - moment;
+  if (s < 90) return "now";
+  if (s < 5400) return `${Math.round(s / 60)} min ago`;
+  return s < 129600 ? `${Math.round(s / 3600)} h ago` : `${Math.round(s / 86400)} d ago`;
 }
 
-// Fills a <select> with runs that pass a test; returns the chosen name.
-export async function runsInto(select, test, wanted) {
-  const { runs } = await ask("/api/runs");
-  const fit = runs.filter(test).sort((a, b) => b.changed - a.changed);
-  select.replaceChildren(...fit.map((run) => make("option", { value: run.name, textContent: `${run.name} (${run.experiment} on ${run.data}, step ${whole(run.step)})` })));
-  if (fit.some((run) => run.name === wanted)) select.value = wanted;
-  return fit.length ? select.value : null;
+/** Fills a <select> with the runs that pass a test; returns the selected name or null. */
+export async function fillRunSelect(select, test, preferred) {
+  const { runs } = await request("/api/runs");
+  const fitting = runs.filter(test).sort((a, b) => b.changed - a.changed);
+  const label = ({ name, experiment, data, step }) =>
+    `${name} (${experiment} on ${data}, step ${formatInteger(step)})`;
+  select.replaceChildren(...fitting.map((summary) => createOption(summary.name, label(summary))));
+  if (fitting.some((summary) => summary.name === preferred)) select.value = preferred;
+  return fitting.length ? select.value : null;
 }
 
-export function download(blob, name) {
-  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+/** Lets the browser save a Blob as a file. */
+export function saveFile(blob, name) {
+  const link = createElement("a", { href: URL.createObjectURL(blob), download: name });
   document.body.append(link);
   link.click();
   link.remove();

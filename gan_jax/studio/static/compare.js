@@ -1,24 +1,33 @@
-import { answer, ask, attempt, byId, make, say } from "./common.js";
+// The page Compare: chooses runs and shows the page that compares them.
+import { attempt, byId, createElement, readResponse, request, showMessage } from "./common.js";
 
-const wanted = new URLSearchParams(location.search).getAll("run");
+const requested = new URLSearchParams(location.search).getAll("run");
 
 async function show() {
-  const names = [...byId("runs").querySelectorAll("input:checked")].map((tick) => tick.value);
+  const names = [...byId("runs").querySelectorAll("input:checked")].map((box) => box.value);
   const query = new URLSearchParams(names.map((name) => ["run", name]));
   history.replaceState(null, "", `/compare?${query}`);
-  say("Comparing ...");
+  showMessage("Comparing ...");
   byId("page").hidden = true;
-  await answer(await fetch(`/compared?${query}`)); // so that a refusal is shown as one
-  say("");
-  byId("page").src = `/compared?${query}`;
+  await readResponse(await fetch(`/comparison?${query}`)); // so that a refusal is shown as one
+  showMessage("");
+  byId("page").src = `/comparison?${query}`;
   byId("page").hidden = false;
 }
 
-byId("form").addEventListener("submit", (event) => { event.preventDefault(); attempt(show, event.submitter); });
+function checkbox({ name, experiment, state }) {
+  const checked = requested.includes(name);
+  const input = createElement("input", { type: "checkbox", value: name, checked });
+  return createElement("label", {}, input, `${name} (${experiment}, ${state})`);
+}
+
+byId("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(show, event.submitter);
+});
 attempt(async () => {
-  const { runs } = await ask("/api/runs");
-  const some = runs.filter((run) => run.steps);
-  byId("runs").replaceChildren(...some.map((run) => make("label", {}, make("input", { type: "checkbox", value: run.name, checked: wanted.includes(run.name) }), `${run.name} (${run.experiment}, ${run.health})`)));
-  byId("choice").open = wanted.length < 2;
-  if (wanted.length > 1) await show();
+  const { runs } = await request("/api/runs");
+  byId("runs").replaceChildren(...runs.filter((summary) => summary.steps).map(checkbox));
+  byId("choice").open = requested.length < 2;
+  if (requested.length > 1) await show();
 });

@@ -1,130 +1,223 @@
-import { ask, attempt, byId, encoded, make, say } from "./common.js";
+// The page New run: a form of a training command's flags.
+import {
+  attempt,
+  byId,
+  createElement,
+  createOption,
+  encodePath,
+  request,
+  showMessage,
+} from "./common.js";
 
-const query = new URLSearchParams(location.search);
-let known = null, timer = null, copied = {}, named = false;
+const MAX_INT = 2 ** 31 - 2; // bounds from here on are not worth telling
+let command = null; // what the server says of the training command
+let timer = null;
+let copied = {}; // values of a run that is copied
+let isNamed = false; // whether the user wrote the run's name
 
-const fields = () => known.groups.flatMap((group) => group.fields);
-const begins = () => ({ ...Object.fromEntries(fields().map((f) => [f.name, f.default])), ...known.flagfiles[byId("flagfile").value] });
-const input = (f) => byId(`flag-${f.name}`);
-const read = (f) => (f.type === "bool" ? input(f).checked : input(f).value);
+const allFields = () => command.groups.flatMap((group) => group.fields);
+const inputOf = (field) => byId(`flag-${field.name}`);
+const readValue = (field) =>
+  field.type === "bool" ? inputOf(field).checked : inputOf(field).value;
 
-function field(f) {
-  const shared = { id: `flag-${f.name}`, "aria-describedby": `text-${f.name}` };
-  let control;
-  if (f.type === "bool") control = make("input", { ...shared, type: "checkbox" });
-  else if (f.choices.length) control = make("select", shared, ...f.choices.map((c) => make("option", { value: c, textContent: c })));
-  else if (f.type === "str") control = make("input", { ...shared, type: "text", maxLength: 500, autocomplete: "off", spellcheck: false });
-  else {
-    control = make("input", { ...shared, type: "number", step: f.type === "int" ? "1" : "any", required: true });
-    if (f.low !== null) control.min = f.low;
-    if (f.high !== null) control.max = f.high;
+/** Values before the user changes anything: defaults, then those of the flagfile. */
+const initialValues = () => ({
+  ...Object.fromEntries(allFields().map((field) => [field.name, field.default])),
+  ...command.flagfiles[byId("flagfile").value],
+});
+
+function createInput({ name, type, choices, low, high }) {
+  const shared = { id: `flag-${name}`, "aria-describedby": `text-${name}` };
+  if (type === "bool") return createElement("input", { ...shared, type: "checkbox" });
+  if (choices.length) {
+    return createElement("select", shared, ...choices.map((choice) => createOption(choice)));
   }
-  const bounds = [f.low !== null && `at least ${f.low}`, f.above !== null && `above ${f.above}`, f.high !== null && f.high < 2 ** 31 - 2 && `at most ${f.high}`].filter(Boolean).join(", ");
-  return make("label", { className: "flag", id: `field-${f.name}` }, make("b", { textContent: f.name }), control, make("span", { id: `text-${f.name}`, textContent: f.text + (bounds ? ` (${bounds})` : "") }));
+  if (type === "str") {
+    const options = { type: "text", maxLength: 500, autocomplete: "off", spellcheck: false };
+    return createElement("input", { ...shared, ...options });
+  }
+  const step = type === "int" ? "1" : "any";
+  const input = createElement("input", { ...shared, type: "number", step, required: true });
+  if (low !== null) input.min = low;
+  if (high !== null) input.max = high;
+  return input;
+}
+
+function createField(field) {
+  const { name, text, low, above, high } = field;
+  const bounds = [
+    low !== null && `at least ${low}`,
+    above !== null && `above ${above}`,
+    high !== null && high < MAX_INT && `at most ${high}`,
+  ];
+  const described = bounds.filter(Boolean).join(", ");
+  return createElement(
+    "label",
+    { className: "flag", id: `field-${name}` },
+    createElement("b", { textContent: name }),
+    createInput(field),
+    createElement("span", {
+      id: `text-${name}`,
+      textContent: text + (described ? ` (${described})` : ""),
+    }),
+  );
+}
+
+function createGroup({ title, fields }, i) {
+  return createElement(
+    "details",
+    { open: i === 0 },
+    createElement("summary", { textContent: title }),
+    createElement("div", { className: "flags" }, ...fields.map(createField)),
+  );
 }
 
 function fill(values) {
-  for (const f of fields()) {
-    const value = values[f.name];
+  for (const field of allFields()) {
+    const value = values[field.name];
     if (value === undefined) continue;
-    if (f.type === "bool") input(f).checked = value === true || value === "true";
-    else input(f).value = value;
+    if (field.type === "bool") inputOf(field).checked = value === true || value === "true";
+    else inputOf(field).value = value;
   }
-  changed();
+  update();
 }
 
-function differing() {
-  const from = begins();
-  return Object.fromEntries(fields().filter((f) => String(read(f)) !== String(from[f.name])).map((f) => [f.name, String(read(f))]));
+function changedValues() {
+  const initial = initialValues();
+  const changed = allFields().filter(
+    (field) => String(readValue(field)) !== String(initial[field.name]),
+  );
+  return Object.fromEntries(changed.map((field) => [field.name, String(readValue(field))]));
 }
 
-function changed() {
-  const now = differing();
-  for (const f of fields()) byId(`field-${f.name}`).classList.toggle("changed", f.name in now);
+/** Marks changed fields, and shows the command line after a pause. */
+function update() {
+  const changed = changedValues();
+  for (const { name } of allFields()) {
+    byId(`field-${name}`).classList.toggle("changed", name in changed);
+  }
   clearTimeout(timer);
-  timer = setTimeout(line, 250);
+  timer = setTimeout(showCommandLine, 250);
 }
 
-const form = () => ({ name: byId("name").value.trim(), experiment: byId("experiment").value, flagfile: byId("flagfile").value, flags: differing() });
+const readForm = () => ({
+  name: byId("name").value.trim(),
+  experiment: byId("experiment").value,
+  flagfile: byId("flagfile").value,
+  flags: changedValues(),
+});
 
-async function line() {
+async function showCommandLine() {
+  const line = byId("line");
   try {
-    byId("line").textContent = (await ask("/api/line", form())).line;
-    byId("line").classList.remove("warned");
+    line.textContent = (await request("/api/command_line", readForm())).line;
+    line.classList.remove("warned");
   } catch (error) {
-    byId("line").textContent = error.message;
-    byId("line").classList.add("warned");
+    line.textContent = error.message;
+    line.classList.add("warned");
   }
 }
 
 function search() {
   const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const f of fields()) byId(`field-${f.name}`).hidden = !words.every((w) => `${f.name.replaceAll("_", " ")} ${f.name} ${f.text}`.toLowerCase().includes(w));
-  for (const group of document.querySelectorAll("#fields details")) if (words.length) group.open = true;
+  for (const { name, text } of allFields()) {
+    const searched = `${name.replaceAll("_", " ")} ${name} ${text}`.toLowerCase();
+    byId(`field-${name}`).hidden = !words.every((word) => searched.includes(word));
+  }
+  if (!words.length) return;
+  for (const group of document.querySelectorAll("#fields details")) group.open = true;
 }
 
-async function suggest() {
-  if (named) return;
-  const { runs } = await ask("/api/runs"), taken = new Set(runs.map((r) => r.name)), stem = byId("flagfile").value || byId("experiment").value;
+/** Suggests a name that no run has. */
+async function suggestName() {
+  if (isNamed) return;
+  const { runs } = await request("/api/runs");
+  const taken = new Set(runs.map((summary) => summary.name));
+  const stem = byId("flagfile").value || byId("experiment").value;
+  const numbered = (i) => (i > 1 ? `${stem}_${i}` : stem);
   let i = 1;
-  while (taken.has(i > 1 ? `${stem}_${i}` : stem)) i += 1;
-  byId("name").value = i > 1 ? `${stem}_${i}` : stem;
-  changed();
+  while (taken.has(numbered(i))) i += 1;
+  byId("name").value = numbered(i);
+  update();
 }
 
 async function choose(experiment, flagfile) {
-  known = await ask(`/api/experiment/${encodeURIComponent(experiment)}`);
-  byId("about").textContent = known.doc.split("\n\n")[0].replaceAll("\n", " ");
-  const files = Object.keys(known.flagfiles);
-  byId("flagfile").replaceChildren(make("option", { value: "", textContent: "the defaults (a GPU)" }), ...files.map((f) => make("option", { value: f, textContent: f })));
-  byId("flagfile").value = flagfile ?? files.find((f) => f.endsWith("_quick")) ?? "";
-  byId("fields").replaceChildren(...known.groups.map((group, i) => make("details", { open: i === 0 }, make("summary", { textContent: group.title }), make("div", { className: "flags" }, ...group.fields.map(field)))));
-  fill({ ...begins(), ...copied });
+  command = await request(`/api/experiment/${encodeURIComponent(experiment)}`);
+  byId("about").textContent = command.doc.split("\n\n")[0].replaceAll("\n", " ");
+  const files = Object.keys(command.flagfiles);
+  const defaults = createOption("", "the defaults (a GPU)");
+  byId("flagfile").replaceChildren(defaults, ...files.map((file) => createOption(file)));
+  const quick = files.find((file) => file.endsWith("_quick"));
+  byId("flagfile").value = flagfile ?? quick ?? "";
+  byId("fields").replaceChildren(...command.groups.map(createGroup));
+  fill({ ...initialValues(), ...copied });
   search();
-  await suggest();
+  await suggestName();
 }
 
 async function start() {
-  const names = await ask("/api/experiments");
-  byId("experiment").replaceChildren(...Object.entries(names).map(([n, text]) => make("option", { value: n, textContent: n, title: text })));
-  let experiment = names.morpho ? "morpho" : Object.keys(names)[0], flagfile;
-  const copy = query.get("copy");
+  const experiments = await request("/api/experiments");
+  const options = Object.entries(experiments).map(([name, title]) =>
+    createElement("option", { value: name, textContent: name, title }),
+  );
+  byId("experiment").replaceChildren(...options);
+  let experiment = experiments.morpho ? "morpho" : Object.keys(experiments)[0];
+  let flagfile;
+  const copy = new URLSearchParams(location.search).get("copy");
   if (copy) {
-    const { config } = await ask(`/api/run/${encoded(copy)}`);
-    if (config && config.experiment in names) {
+    const { config } = await request(`/api/run/${encodePath(copy)}`);
+    if (config && config.experiment in experiments) {
       experiment = config.experiment;
       copied = { ...config.run, ...config.hp };
       flagfile = "";
-      say(`The flags are those of ${copy}.`);
-    } else say(`The configuration of ${copy} cannot be read, so this form begins anew.`, true);
+      showMessage(`The flags are those of ${copy}.`);
+    } else {
+      const text = `The configuration of ${copy} cannot be read, so this form begins anew.`;
+      showMessage(text, true);
+    }
   }
   byId("experiment").value = experiment;
   await choose(experiment, flagfile);
 }
 
-byId("experiment").addEventListener("change", (event) => { copied = {}; attempt(() => choose(event.target.value)); });
-byId("flagfile").addEventListener("change", () => { copied = {}; fill(begins()); attempt(suggest); });
-byId("name").addEventListener("input", () => { named = byId("name").value !== ""; changed(); });
-byId("fields").addEventListener("input", changed);
-byId("find").addEventListener("input", search);
-byId("dry").addEventListener("click", (event) => attempt(async () => {
-  const place = byId("said");
+async function dryRun() {
+  const place = byId("output");
   place.hidden = false;
   place.textContent = "checking, which reads the data too ...";
   try {
-    const { code, said } = await ask("/api/dry", form());
-    place.textContent = `${code === 0 ? "It would train." : code === 2 ? "It would be refused:" : `It failed (code ${code}):`}\n\n${said}`;
+    const { code, output } = await request("/api/dry_run", readForm());
+    const verdicts = { 0: "It would train.", 2: "It would be refused:" };
+    place.textContent = `${verdicts[code] ?? `It failed (code ${code}):`}\n\n${output}`;
   } catch (error) {
     place.hidden = true;
     throw error;
   }
   place.scrollIntoView({ block: "nearest" });
-}, event.target));
+}
+
+async function launch() {
+  const { name } = await request("/api/launch", readForm());
+  location.href = `/run/${encodePath(name)}`;
+}
+
+byId("experiment").addEventListener("change", (event) => {
+  copied = {};
+  attempt(() => choose(event.target.value));
+});
+byId("flagfile").addEventListener("change", () => {
+  copied = {};
+  fill(initialValues());
+  attempt(suggestName);
+});
+byId("name").addEventListener("input", () => {
+  isNamed = byId("name").value !== "";
+  update();
+});
+byId("fields").addEventListener("input", update);
+byId("find").addEventListener("input", search);
+byId("dry").addEventListener("click", (event) => attempt(dryRun, event.target));
 byId("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(async () => {
-    const { name } = await ask("/api/launch", form());
-    location.href = `/run/${encoded(name)}`;
-  }, event.submitter);
+  attempt(launch, event.submitter);
 });
 attempt(start);

@@ -1,110 +1,218 @@
-import { ACTIVE, RESUMABLE, ago, ask, attempt, byId, clock, encoded, make, number, resumeText, say, whole } from "./common.js";
+// The page Runs: a table of all runs that is sorted, searched and kept up to date.
+import {
+  ACTIVE,
+  RESUMABLE,
+  attempt,
+  byId,
+  createElement,
+  createOption,
+  encodePath,
+  formatAge,
+  formatDuration,
+  formatInteger,
+  formatNumber,
+  request,
+  resumeText,
+  showMessage,
+} from "./common.js";
 
+const POLL_MS = 3000;
+// Title, sort key or null, CSS classes of the cells.
 const COLUMNS = [
-  ["", null], ["", null], ["Run", (r) => r.name], ["State", (r) => r.health], ["Step", (r) => r.step / (r.steps || 1)],
-  ["Speed", (r) => r.speed], ["Time left", (r) => r.left ?? Infinity], ["Frechet distance", (r) => r.scores.frechet ?? Infinity],
-  ["Changed", (r) => -r.changed], ["", null],
+  ["", null, ""],
+  ["", null, ""],
+  ["Run", (summary) => summary.name, "wide"],
+  ["State", (summary) => summary.state, ""],
+  ["Step", (summary) => summary.step / (summary.steps || 1), "brief"],
+  ["Speed", (summary) => summary.speed, "brief optional"],
+  ["Time left", (summary) => summary.left ?? Infinity, "brief"],
+  ["Frechet distance", (summary) => summary.scores.frechet ?? Infinity, "brief optional"],
+  ["Changed", (summary) => -summary.changed, "brief optional"],
+  ["", null, ""],
 ];
-const chosen = new Set(), rows = new Map();
-let runs = [], order = 8, down = false;
+const selected = new Set(); // names of runs
+const rows = new Map(); // name -> {key, row}, where the key is all that the row shows
+let runs = [];
+let sortColumn = 8;
+let isDescending = false;
 
-function state(run) {
-  const warned = run.warnings.length ? make("div", { className: "why warned", textContent: `warning: ${run.warnings.join(", ")}` }) : null;
-  return [make("span", { className: `state ${run.health}`, textContent: run.health }), run.why && make("div", { className: "why", textContent: run.why }), warned];
-}
-
-function act(kind, run) {
-  return make("button", { textContent: kind === "stop" ? "Stop" : resumeText(run), onclick: (event) => attempt(async () => {
-    say((await ask(`/api/${kind}`, { name: run.name })).said);
-    await load();
-  }, event.target) });
-}
-
-function row(run) {
-  const address = encoded(run.name);
-  const grid = run.grid === null ? null : make("img", { src: `/grid/${run.grid}/${address}`, alt: "", loading: "lazy", width: 64, height: 64 });
-  const what = run.experiment ? `${run.experiment}${run.data ? ` on ${run.data}` : ""}, seed ${run.seed}` : "";
-  const active = run.health === "running";
-  const button = ACTIVE.includes(run.health) ? act("stop", run) : RESUMABLE.includes(run.health) ? act("resume", run) : null;
-  const tick = make("input", { type: "checkbox", checked: chosen.has(run.name), "aria-label": `choose ${run.name}`, onchange: (event) => {
-    event.target.checked ? chosen.add(run.name) : chosen.delete(run.name);
-    choice();
-  } });
-  const cells = [
-    [tick], [grid], [make("a", { className: "name", href: `/run/${address}`, textContent: run.name }), make("div", { className: "soft", textContent: what })],
-    state(run),
-    run.steps ? [`${whole(run.step)} of ${whole(run.steps)}`, make("progress", { max: run.steps, value: run.step, "aria-label": "steps done" })] : [],
-    [run.speed ? `${number(run.speed)} steps/s` : ""], [active ? clock(run.left) : ""], [run.scores.frechet === undefined ? "" : number(run.scores.frechet)],
-    [ago(run.changed)], [button],
+function stateCell({ state, reason, warnings }) {
+  const why = (text, css = "") =>
+    text && createElement("div", { className: `why ${css}`, textContent: text });
+  return [
+    createElement("span", { className: `state ${state}`, textContent: state }),
+    why(reason),
+    why(warnings.length ? `warning: ${warnings.join(", ")}` : "", "warned"),
   ];
-  const optional = [5, 7, 8];
-  return make("tr", {}, ...cells.map((cell, i) => make("td", { className: [i === 2 && "wide", i > 3 && i < 9 && "brief", optional.includes(i) && "optional"].filter(Boolean).join(" ") }, ...cell)));
 }
 
-function choice() {
-  byId("compare").disabled = chosen.size < 2;
-  byId("compare").textContent = chosen.size ? `Compare chosen (${chosen.size})` : "Compare chosen";
+function actionButton(action, summary) {
+  const perform = async () => {
+    showMessage((await request(`/api/${action}`, { name: summary.name })).message);
+    await load();
+  };
+  return createElement("button", {
+    textContent: action === "stop" ? "Stop" : resumeText(summary),
+    onclick: (event) => attempt(perform, event.target),
+  });
+}
+
+function button(summary) {
+  if (ACTIVE.includes(summary.state)) return actionButton("stop", summary);
+  return RESUMABLE.includes(summary.state) ? actionButton("resume", summary) : null;
+}
+
+function checkbox({ name }) {
+  return createElement("input", {
+    type: "checkbox",
+    checked: selected.has(name),
+    "aria-label": `choose ${name}`,
+    onchange: (event) => {
+      if (event.target.checked) selected.add(name);
+      else selected.delete(name);
+      updateCompareButton();
+    },
+  });
+}
+
+function createRow(summary) {
+  const { name, experiment, data, seed, state, step, steps, speed, left, scores, grid } = summary;
+  const address = encodePath(name);
+  const image = {
+    src: `/grid/${grid}/${address}`,
+    alt: "",
+    loading: "lazy",
+    width: 64,
+    height: 64,
+  };
+  const about = experiment ? `${experiment}${data ? ` on ${data}` : ""}, seed ${seed}` : "";
+  const progress = { max: steps, value: step, "aria-label": "steps done" };
+  const cells = [
+    [checkbox(summary)],
+    [grid === null ? null : createElement("img", image)],
+    [
+      createElement("a", { className: "name", href: `/run/${address}`, textContent: name }),
+      createElement("div", { className: "soft", textContent: about }),
+    ],
+    stateCell(summary),
+    steps
+      ? [`${formatInteger(step)} of ${formatInteger(steps)}`, createElement("progress", progress)]
+      : [],
+    [speed ? `${formatNumber(speed)} steps/s` : ""],
+    [state === "running" ? formatDuration(left) : ""],
+    [scores.frechet === undefined ? "" : formatNumber(scores.frechet)],
+    [formatAge(summary.changed)],
+    [button(summary)],
+  ];
+  const toCell = (children, i) => createElement("td", { className: COLUMNS[i][2] }, ...children);
+  return createElement("tr", {}, ...cells.map(toCell));
+}
+
+function updateCompareButton() {
+  byId("compare").disabled = selected.size < 2;
+  byId("compare").textContent = selected.size
+    ? `Compare chosen (${selected.size})`
+    : "Compare chosen";
+}
+
+/** The runs that are searched for, in order. */
+function visibleRuns() {
+  const words = byId("find").value.toLowerCase().split(/\s+/);
+  const state = byId("show").value;
+  const isVisible = (summary) => {
+    const { name, experiment, method, data } = summary;
+    const searched = `${name} ${experiment} ${method} ${data} ${summary.state}`.toLowerCase();
+    return (!state || summary.state === state) && words.every((word) => searched.includes(word));
+  };
+  const key = COLUMNS[sortColumn][1];
+  const ascending = (a, b) => {
+    const [x, y] = [key(a), key(b)];
+    if (x < y) return -1;
+    if (x > y) return 1;
+    return a.name < b.name ? -1 : 1;
+  };
+  return runs.filter(isVisible).sort((a, b) => ascending(a, b) * (isDescending ? -1 : 1));
+}
+
+function rowOf(summary) {
+  const key = JSON.stringify([summary, formatAge(summary.changed)]);
+  if (rows.get(summary.name)?.key !== key) {
+    rows.set(summary.name, { key, row: createRow(summary) });
+  }
+  return rows.get(summary.name).row;
 }
 
 function show() {
-  const words = byId("find").value.toLowerCase().split(/\s+/), only = byId("show").value, by = COLUMNS[order][1];
-  const fits = (r) => (!only || r.health === only) && words.every((w) => `${r.name} ${r.experiment} ${r.method} ${r.data} ${r.health}`.toLowerCase().includes(w));
-  const found = runs.filter(fits).sort((a, b) => {
-    const [x, y] = [by(a), by(b)];
-    return (x < y ? -1 : x > y ? 1 : a.name < b.name ? -1 : 1) * (down ? -1 : 1);
-  });
-  const parts = found.map((run) => {
-    const key = JSON.stringify([run, ago(run.changed)]);
-    if (rows.get(run.name)?.key !== key) rows.set(run.name, { key, element: row(run) });
-    return rows.get(run.name).element;
-  });
+  const visible = visibleRuns().map(rowOf);
   const body = document.querySelector("#runs tbody");
-  if (parts.length !== body.children.length || parts.some((part, i) => part !== body.children[i])) {
-    const held = document.activeElement?.closest?.("tr") ? document.activeElement : null;
-    body.replaceChildren(...parts);
-    if (held?.isConnected) held.focus();
+  const changed = visible.some((row, i) => row !== body.children[i]);
+  if (changed || visible.length !== body.children.length) {
+    const focused = document.activeElement?.closest?.("tr") ? document.activeElement : null;
+    body.replaceChildren(...visible);
+    if (focused?.isConnected) focused.focus();
   }
   byId("none").hidden = runs.length > 0;
   byId("runs").hidden = runs.length === 0;
 }
 
-function heads() {
-  document.querySelector("#runs thead tr").replaceChildren(...COLUMNS.map(([text, by], i) => make("th", i === order ? { "aria-sort": down ? "descending" : "ascending" } : {},
-    by ? make("button", { textContent: text + (i === order ? (down ? " ↓" : " ↑") : ""), onclick: () => sort(i) }) : "")));
-  byId("order").value = order;
+function showHeads() {
+  const arrow = isDescending ? " ↓" : " ↑";
+  const direction = isDescending ? "descending" : "ascending";
+  const head = ([title, key], i) => {
+    const isSorted = i === sortColumn;
+    const textContent = title + (isSorted ? arrow : "");
+    const content = key ? createElement("button", { textContent, onclick: () => sortBy(i) }) : "";
+    return createElement("th", isSorted ? { "aria-sort": direction } : {}, content);
+  };
+  document.querySelector("#runs thead tr").replaceChildren(...COLUMNS.map(head));
+  byId("order").value = sortColumn;
 }
 
-function sort(i) {
-  down = i === order ? !down : false;
-  order = i;
-  heads();
+function sortBy(column) {
+  isDescending = column === sortColumn && !isDescending;
+  sortColumn = column;
+  showHeads();
   show();
 }
 
 async function load() {
-  const found = await ask("/api/runs");
-  runs = found.runs;
-  const count = (kinds) => runs.filter((r) => kinds.includes(r.health)).length;
-  const queued = count(["queued"]);
-  byId("facts").textContent = `${whole(runs.length)} run${runs.length === 1 ? "" : "s"}; ${count(["running", "starting"])} train now, ${found.jobs} at most at a time${queued ? `, ${queued} wait in the queue` : ""}.`;
-  const states = [...new Set(runs.map((r) => r.health))].sort(), select = byId("show"), had = select.value;
-  if (states.join() !== [...select.options].slice(1).map((o) => o.value).join()) {
-    select.replaceChildren(make("option", { value: "", textContent: "all" }), ...states.map((s) => make("option", { value: s, textContent: s })));
-    select.value = states.includes(had) ? had : "";
+  const answer = await request("/api/runs");
+  runs = answer.runs;
+  const count = (...states) => runs.filter(({ state }) => states.includes(state)).length;
+  const queued = count("queued");
+  byId("facts").textContent =
+    `${formatInteger(runs.length)} run${runs.length === 1 ? "" : "s"}; ` +
+    `${count("running", "starting")} train now, ${answer.jobs} at most at a time` +
+    `${queued ? `, ${queued} wait in the queue` : ""}.`;
+  const states = [...new Set(runs.map(({ state }) => state))].sort();
+  const select = byId("show");
+  const previous = select.value;
+  const offered = [...select.options].slice(1).map((option) => option.value);
+  if (states.join() !== offered.join()) {
+    select.replaceChildren(createOption("", "all"), ...states.map((state) => createOption(state)));
+    select.value = states.includes(previous) ? previous : "";
   }
   show();
 }
 
-byId("order").append(...COLUMNS.flatMap(([text, by], i) => (by ? [make("option", { value: i, textContent: text })] : [])));
-byId("order").addEventListener("change", (event) => { order = Number(event.target.value); down = false; heads(); show(); });
+COLUMNS.forEach(([title, key], i) => {
+  if (key) byId("order").append(createOption(i, title));
+});
+byId("order").addEventListener("change", (event) => {
+  sortColumn = Number(event.target.value);
+  isDescending = false;
+  showHeads();
+  show();
+});
 byId("find").addEventListener("input", show);
 byId("show").addEventListener("change", show);
 byId("compare").addEventListener("click", () => {
-  location.href = `/compare?${new URLSearchParams([...chosen].map((name) => ["run", name]))}`;
+  const query = new URLSearchParams([...selected].map((name) => ["run", name]));
+  location.href = `/compare?${query}`;
 });
-heads();
-async function again() {
-  if (!document.hidden) await load().catch((error) => say(error.message, true));
-  setTimeout(again, 3000);
+showHeads();
+async function poll() {
+  if (!document.hidden) await load().catch((error) => showMessage(error.message, true));
+  setTimeout(poll, POLL_MS);
 }
-again();
+poll();

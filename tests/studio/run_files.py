@@ -4,7 +4,7 @@ import json
 
 CONFIG = {
     "experiment": "gan", "method": "gan", "run": {"steps": 1000, "seed": 3}, "hp": {"ema": 0.9},
-    "source": {"name": "galaxies:256", "size": 16, "digest": "0", "n": 256, "colors": 3, "classes": []},
+    "dataset": {"name": "galaxies:256", "size": 16, "digest": "0", "n": 256, "colors": 3, "classes": []},
 }  # fmt: skip
 
 

@@ -1,0 +1,119 @@
+"""Shared state of the application: run index, queue, worker, descriptions of the commands."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gan_jax.errors import InputError
+from gan_jax.studio import curve_reader, launcher, run_index, worker
+
+POLL_SECONDS = 1.0  # between two checks for changes
+IDLE_POLL_SECONDS = 5.0  # between two checks of an empty queue, which another studio may fill
+RETRY_SECONDS = 30.0  # after an error
+MAX_WAITING_TASKS = 16  # for the worker
+
+
+class Studio:
+    """Shared state of the application.
+
+    Attributes:
+      runs: RunIndex of the root.
+      launcher: Launcher of the root.
+      readers: ReaderCache, used with `reader_lock` held.
+      dry_run_lock: allows one dry run at a time.
+      queue_changed: Event, set when a run was queued.
+      comparison: (folders, time, HTML) of the last comparison.
+    """
+
+    def __init__(self, root: str | Path, jobs: int, prepare: Callable[[], Any]):
+        """Set up without starting anything.
+
+        Args:
+          root: folder below which run folders lie.
+          jobs: runs that train at a time.
+          prepare: see worker.Worker.
+        """
+        self.runs = run_index.RunIndex(root)
+        self.launcher = launcher.Launcher(self.runs, jobs)
+        self.worker = worker.Worker(prepare)
+        self.readers, self.reader_lock = curve_reader.ReaderCache(), asyncio.Lock()
+        self.dry_run_lock = asyncio.Lock()
+        self.queue_changed = asyncio.Event()
+        self.comparison: tuple[list[Path] | None, float, str] = (None, 0.0, "")
+        self._worker_lock, self._n_waiting = asyncio.Lock(), 0
+        self._descriptions: asyncio.Task[dict[str, Any]] | None = None
+        self._summaries: dict[str, tuple[float, dict[str, Any]]] = {}  # {name: (time, summary)}
+
+    def start(self) -> list[asyncio.Task]:
+        """Start to describe the commands and to run the queue. Returns the tasks."""
+        self._descriptions = asyncio.create_task(asyncio.to_thread(_describe_commands))
+        return [self._descriptions, asyncio.create_task(self._run_queue())]
+
+    async def descriptions(self) -> dict[str, Any]:
+        """Return what commands.studio.describe returns."""
+        assert self._descriptions is not None, "not started"
+        return await asyncio.shield(self._descriptions)
+
+    async def experiments(self) -> dict[str, Any]:
+        """Return {training command: see forms.describe_command}."""
+        return (await self.descriptions())["experiments"]
+
+    async def _run_queue(self):
+        while True:
+            try:
+                experiments = await self.experiments()
+                n_queued = await asyncio.to_thread(self.launcher.start_queued, experiments)
+            except Exception as error:  # such as a root that is missing for a while
+                print(f"The queue does not move: {error}", file=sys.stderr)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            seconds = POLL_SECONDS if n_queued else IDLE_POLL_SECONDS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.queue_changed.wait(), seconds)
+            self.queue_changed.clear()
+
+    async def summary(self, name: str) -> dict[str, Any]:
+        """Return RunIndex.summary, shared by all pages that show the run at this moment."""
+        when, summary = self._summaries.get(name, (0.0, {}))
+        if time.monotonic() - when > 0.8 * POLL_SECONDS:
+            summary = await asyncio.to_thread(self.runs.summary, name)
+            now = time.monotonic()
+            recent = {k: v for k, v in self._summaries.items() if now - v[0] < POLL_SECONDS}
+            self._summaries = {**recent, name: (now, summary)}
+        return summary
+
+    async def run_task(self, task: str, *args: Any) -> Any:
+        """Run a task in the worker, see Worker.run.
+
+        Tasks wait here and not in threads, which all other requests need.
+
+        Raises:
+          InputError: the task refuses, or too many tasks wait.
+        """
+        if self._n_waiting >= MAX_WAITING_TASKS:
+            raise InputError("Too much is asked for at the same time; try again in a moment.")
+        self._n_waiting += 1
+        try:
+            async with self._worker_lock:
+                return await asyncio.to_thread(self.worker.run, task, *args)
+        finally:
+            self._n_waiting -= 1
+
+
+def _describe_commands() -> dict[str, Any]:
+    """Run the command that describes all commands, in a process of its own since it imports JAX."""
+    env = {**launcher.command_environment(), "JAX_PLATFORMS": "cpu"}
+    words = launcher.command_words("studio", ["--describe"])
+    done = subprocess.run(
+        words, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        last = (done.stderr.splitlines() or [""])[-1]
+        raise InputError(f"The experiments cannot be described: {last}")
+    return json.loads(done.stdout)
