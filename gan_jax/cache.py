@@ -1,7 +1,7 @@
-"""Files that are expensive to make and can be made again: classifiers, uint8 images, compiled code.
+"""The cache of files that are expensive to make: classifiers, uint8 images, compiled code.
 
-Everything lies under `~/.cache/gan_jax` (or `GAN_JAX_CACHE`), in folders named by a hash of source and settings.
-Concurrent runs are safe: an entry appears whole, by rename, or not at all.
+Everything lies under `~/.cache/gan_jax` (or `GAN_JAX_CACHE`), in folders named by a hash of the
+settings. Concurrent runs are safe: an entry appears whole, by a rename, or not at all.
 """
 
 import hashlib
@@ -11,33 +11,32 @@ import pathlib
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 
 from gan_jax.errors import InputError
 
-
-def root():
-    """The cache folder, as a Path (it may not exist yet)."""
-    return pathlib.Path(
-        os.environ.get("GAN_JAX_CACHE") or pathlib.Path.home() / ".cache" / "gan_jax"
-    )
+SECONDS_PER_DAY = 86_400
 
 
-def digest(*settings):
-    """A 16-digit hash of JSON-able settings."""
+def root() -> pathlib.Path:
+    """Return the cache folder, which may not exist yet."""
+    folder = os.environ.get("GAN_JAX_CACHE")
+    return pathlib.Path(folder or pathlib.Path.home() / ".cache" / "gan_jax")
+
+
+def digest(*settings) -> str:
+    """Return a hash of 16 hex digits of JSON-able settings."""
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def entry(kind, settings, build):
-    """The folder of one cache entry; built first if it does not exist.
+def entry(kind: str, settings, build: Callable[[pathlib.Path], object]) -> pathlib.Path:
+    """Return the folder of one cache entry; build it first if it does not exist.
 
     Args:
-      kind: a short name, the entry's parent folder ("images", "classifier").
+      kind: name of the entry's parent folder, such as "images" or "classifier".
       settings: JSON-able description of all that determines the content.
-      build: function(folder Path) that writes the files of the entry into an existing empty folder.
-
-    Returns:
-      Path of the finished entry.
+      build: writes the files of the entry into an existing empty folder.
 
     Raises:
       InputError: the cache cannot be written.
@@ -47,7 +46,7 @@ def entry(kind, settings, build):
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
+        _remove_abandoned(path.parent)
         scratch = pathlib.Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         try:
             build(scratch)
@@ -60,20 +59,21 @@ def entry(kind, settings, build):
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise InputError(
-            f"The cache {path.parent} cannot be written ({error.strerror or error}); make room, or set GAN_JAX_CACHE."
+            f"The cache {path.parent} cannot be written ({error.strerror or error}); "
+            "make room, or set GAN_JAX_CACHE."
         ) from error
     return path
 
 
-def _sweep(folder):
-    """Removes what killed processes left a day ago or earlier."""
-    for left in folder.glob(".tmp-*"):
-        if left.stat().st_mtime < time.time() - 86400:
-            shutil.rmtree(left, ignore_errors=True)
+def _remove_abandoned(folder):
+    """Remove scratch folders of processes that were killed a day ago or earlier."""
+    for scratch in folder.glob(".tmp-*"):
+        if scratch.stat().st_mtime < time.time() - SECONDS_PER_DAY:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_atomic(path, data):
-    """Writes bytes or text so that a reader sees the old file or the new one, never a part of it."""
+def write_atomic(path: str | os.PathLike, data: bytes | str) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part of it."""
     path = pathlib.Path(path)
     handle, scratch = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
     try:

@@ -1,30 +1,54 @@
-"""The ways a run ends early that are not a bug."""
+"""Errors that end a run early and are not bugs, and the one-line texts that they are made of."""
 
-EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED = (
-    0,
-    2,
-    3,
-    4,
-)  # of commands; failed: diverged or collapsed
+from collections.abc import Callable
+
+# Exit codes of commands.
+EXIT_DONE = 0
+EXIT_REFUSED = 2
+EXIT_FAILED = 3  # diverged or collapsed
+EXIT_STOPPED = 4
 
 
 class InputError(ValueError):
-    """The user asked for something that cannot be done.
+    """A request of the user that cannot be met.
 
-    The message is one line: what was given, what is allowed, what to do. Commands print it on stderr and exit with
-    code 2; `--debug` shows the traceback.
+    The message is one line: the value, the allowed values, what to do. Commands print it on stderr
+    and exit with EXIT_REFUSED; `--debug` shows the traceback.
     """
 
 
 class NonFiniteError(RuntimeError):
-    """A loss or a gradient became infinite or NaN. Names the player and the step; commands exit with code 3."""
+    """A loss or gradient that became infinite or NaN.
+
+    The message names the player and the step. Commands exit with EXIT_FAILED.
+    """
 
 
 class Collapsed(RuntimeError):
-    """The generator makes one picture, or one class, and the run was to stop at that (--stop_on_collapse). Says since when and
-    what is saved. Commands exit with code 3, not 4: started again, the same command ends at once with the same words."""
+    """A generator of one picture or one class, in a run with --stop_on_collapse.
+
+    The message says since when, and which step is saved. Commands exit with EXIT_FAILED, not
+    EXIT_STOPPED: the same command would end at once with the same words.
+    """
 
 
 class Stopped(Exception):
-    """The run ended before it was done: asked to by a signal, or because the disk is full. The message says which step is
-    saved; the same command resumes there. Commands exit with code 4."""
+    """The end of a run before its last step: by a signal, or because the disk is full.
+
+    The message says which step is saved; the same command resumes there. Commands exit with
+    EXIT_STOPPED.
+    """
+
+
+def result_or_error(function: Callable, *args):
+    """Return function(*args), or the InputError that it raised."""
+    try:
+        return function(*args)
+    except InputError as error:
+        return error
+
+
+def printable(text: object) -> str:
+    """Return str(text) for a message of one line: quoted and escaped if it is not printable."""
+    text = str(text)
+    return text if text.isprintable() else repr(text)

@@ -1,22 +1,39 @@
-"""Settings declared once: a dataclass field carries default, help and bounds; flags, checks and config.json follow."""
+"""Settings: dataclass fields that carry default, help and bounds, and those that every run has.
+
+Flags, checks and config.json follow from the fields.
+"""
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from gan_jax.errors import InputError
 
 MAX_STEPS = 2**31 - 1
 
 
-def setting(default, text, *, choices=None, low=None, above=None, high=None, free=False):
-    """A dataclass field for one setting.
+def setting(
+    default: bool | int | float | str,
+    text: str,
+    *,
+    choices: Sequence | None = None,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    free: bool = False,
+) -> Any:
+    """Declare one setting as a dataclass field.
 
     Args:
-      default: its type is the setting's type: bool, int, float or str.
+      default: default value; its type is the setting's type.
       text: one line of help, with the unit.
-      choices: the allowed values, if few.
-      low, high: inclusive bounds; above: exclusive lower bound.
-      free: says how a run is executed, not what it computes; may change when a run is resumed.
+      choices: the allowed values, if they are few.
+      low: inclusive lower bound.
+      above: exclusive lower bound.
+      high: inclusive upper bound.
+      free: the setting changes how a run is executed, not what it computes; a resumed run may have
+        another value.
     """
     return dataclasses.field(
         default=default,
@@ -31,36 +48,40 @@ def setting(default, text, *, choices=None, low=None, above=None, high=None, fre
     )
 
 
-def check(settings):
-    """Refuses a settings dataclass with a value of the wrong type or outside its bounds, naming the flag.
+def check(settings: Any) -> None:
+    """Refuse values outside their bounds or choices, by the name of the flag.
+
+    Args:
+      settings: instance of a dataclass whose fields are `setting`s.
 
     Raises:
       InputError
     """
     for field in dataclasses.fields(settings):
         value, m = getattr(settings, field.name), field.metadata
-        given = f"--{field.name}={value}"
+        flag = f"--{field.name}={value}"
         if m["choices"] and value not in m["choices"]:
-            raise InputError(
-                f"{given} is not known; use one of: {', '.join(map(str, m['choices']))}."
-            )
+            choices = ", ".join(map(str, m["choices"]))
+            raise InputError(f"{flag} is not known; use one of: {choices}.")
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{given} is not a finite number.")
+            raise InputError(f"{flag} is not a finite number.")
         if m["low"] is not None and value < m["low"]:
-            raise InputError(f"{given} is too small; use {m['low']} or more.")
+            raise InputError(f"{flag} is too small; use {m['low']} or more.")
         if m["above"] is not None and value <= m["above"]:
-            raise InputError(f"{given} is too small; use a value above {m['above']}.")
+            raise InputError(f"{flag} is too small; use a value above {m['above']}.")
         if m["high"] is not None and value > m["high"]:
-            raise InputError(f"{given} is too large; use {m['high']} or less.")
+            raise InputError(f"{flag} is too large; use {m['high']} or less.")
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """What every run has, whatever its method."""
+    """Settings that every run has, whatever its method."""
 
+    # Data.
     data: str = setting(
         "galaxies",
-        "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, galaxyzoo:DIR, celeba:DIR, toys:NAME; "
+        "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, "
+        "galaxyzoo:DIR, celeba:DIR, toys:NAME; "
         "shard:I/V/SEED:DATA for one part of V of any of them",
     )
     size: int = setting(
@@ -68,21 +89,27 @@ class RunSettings:
     )
     crop: int = setting(
         0,
-        "side of a centre crop before resizing, in source pixels; 0: the source's own or the largest",
+        "side of a centre crop before resizing, in source pixels; "
+        "0: the source's own or the largest",
         low=0,
     )
     labels: str = setting(
         "",
-        "what the classes are, where a source has several kinds of labels; empty: the source's own choice",
+        "what the classes are, where a source has several kinds of labels; "
+        "empty: the source's own choice",
     )
     skip_bad_images: bool = setting(
         False,
         "leave out image files that cannot be read or are too small, and name them",
         free=True,
     )
+
+    # Length and randomness.
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
     steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)
     seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)
+
+    # Log, samples, checkpoints and scores.
     log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1, high=MAX_STEPS)
     sample_every: int = setting(
         500, "steps between sample grids; 0: only the last", low=0, high=MAX_STEPS
@@ -96,11 +123,13 @@ class RunSettings:
     eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
     eval_scores: str = setting(
         "frechet,classes",
-        "what is scored in training: metrics of experiments.evaluate --scores, with commas; empty: all",
+        "what is scored in training: metrics of experiments.evaluate --scores, with commas; "
+        "empty: all",
     )
     keep_best: str = setting(
         "none",
-        "also keep the best checkpoint by this score, such as frechet, kernel or coverage (needs --eval_every)",
+        "also keep the best checkpoint by this score, such as frechet, kernel or coverage "
+        "(needs --eval_every)",
     )
     watch: bool = setting(
         True,
@@ -109,6 +138,8 @@ class RunSettings:
     stop_on_collapse: bool = setting(
         False, "end the run, with code 3, when the watch finds that G has collapsed", free=True
     )
+
+    # Execution.
     devices: int = setting(0, "devices that share each minibatch; 0: all", low=0, free=True)
     steps_per_dispatch: int = setting(
         0,

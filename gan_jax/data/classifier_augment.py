@@ -1,78 +1,97 @@
-"""Ordinary augmentation: training images of a classifier changed at random in ways that leave their class as it is.
+"""Augmentation of a classifier's training images: random changes that leave the class as it is.
 
-Which of them do leave it depends on the data: a mirrored digit is another sign, a mirrored shoe is a shoe, and a galaxy is one
-in any orientation. What comes in from outside continues the edge of the image, so that a black background stays one;
-gan_jax.core.diffaugment, which changes what a discriminator sees, fills in grey so that D notices.
+Which changes do so depends on the data: a mirrored digit is another sign, a mirrored shoe is a
+shoe, and a galaxy is one in any orientation. What comes in from outside continues the edge of the
+image, so that a black background stays one. core.diffaugment, which changes what a discriminator
+sees, fills in grey so that D notices.
 """
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax import errors
+from gan_jax.errors import InputError
 
-SHIFT = 0.1  # of the side: the largest shift in either direction, rounded to pixels
-ANGLE = 10.0  # degrees: the largest rotation in either direction
+SHIFT = 0.1  # largest shift in either direction, in sides, rounded to pixels
+ANGLE = 10.0  # largest rotation in either direction, in degrees
 
 
-def shift(key, x):
-    """Moved by whole pixels along both axes, all shifts up to a tenth of the side equally likely."""
+def shift(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Shift by whole pixels along both axes, uniformly up to a tenth of the side.
+
+    Args:
+      key: random key.
+      x: float [B, S, S, C], any range; so in all operations.
+    """
     most = round(SHIFT * x.shape[1])
     padded = jnp.pad(x, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    first = jax.random.randint(key, (len(x), 2), 0, 2 * most + 1)
-    cut = lambda image, at: jax.lax.dynamic_slice(image, (*at, 0), x.shape[1:])
-    return jax.vmap(cut)(padded, first)
+    starts = jax.random.randint(key, (len(x), 2), 0, 2 * most + 1)
+    cut = lambda image, start: jax.lax.dynamic_slice(image, (*start, 0), x.shape[1:])
+    return jax.vmap(cut)(padded, starts)
 
 
-def rotate(key, x):
-    """Turned about the centre by an angle in +-10 degrees, between pixels linearly."""
+def rotate(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Rotate about the centre by a uniform angle in +-10 degrees, with linear interpolation."""
     angle = jnp.deg2rad(jax.random.uniform(key, (len(x), 1, 1), minval=-ANGLE, maxval=ANGLE))
     middle = (x.shape[1] - 1) / 2
     row, column = jnp.meshgrid(*[jnp.arange(x.shape[1]) - middle] * 2, indexing="ij")
     rows = middle + jnp.cos(angle) * row - jnp.sin(angle) * column
     columns = middle + jnp.sin(angle) * row + jnp.cos(angle) * column
-    look = lambda plane, at: jax.scipy.ndimage.map_coordinates(plane, at, order=1, mode="nearest")
-    return jax.vmap(jax.vmap(look, (2, None), 2))(x, (rows, columns))
+
+    def sample(plane, coordinates):
+        return jax.scipy.ndimage.map_coordinates(plane, coordinates, order=1, mode="nearest")
+
+    return jax.vmap(jax.vmap(sample, (2, None), 2))(x, (rows, columns))
 
 
-def mirror(key, x):
-    """Mirrored left to right with probability 1/2."""
+def mirror(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Mirror left to right with probability 1/2."""
     return jnp.where(jax.random.bernoulli(key, shape=(len(x), 1, 1, 1)), x[:, :, ::-1], x)
 
 
-def turn(key, x):
-    """In one of the eight orientations of a square, all equally likely."""
+def dihedral(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Turn to one of the eight orientations of a square, all equally likely."""
     flips = jax.random.bernoulli(key, shape=(3, len(x), 1, 1, 1))
     x = jnp.where(flips[0], x[:, ::-1], x)
     x = jnp.where(flips[1], x[:, :, ::-1], x)
     return jnp.where(flips[2], x.swapaxes(1, 2), x)
 
 
-TABLE = {"shift": shift, "rotate": rotate, "mirror": mirror, "turn": turn}
+# Operations by the names that users give them.
+OPERATIONS = {"shift": shift, "rotate": rotate, "mirror": mirror, "turn": dihedral}
 
 
-def check(names):
-    """Refuses operations that are not in TABLE. names: separated by commas; "" for none.
+def check_names(names: str) -> None:
+    """Refuse names that are not in OPERATIONS.
+
+    Args:
+      names: separated by commas; "" for none.
 
     Raises:
       InputError
     """
-    for name in names.split(",") if names else []:
-        if name not in TABLE:
-            raise errors.InputError(
-                f"--ordinary={names}: {name!r} is not known; use any of {', '.join(TABLE)}, separated by commas, or nothing."
+    for name in _split(names):
+        if name not in OPERATIONS:
+            raise InputError(
+                f"--ordinary={names}: {name!r} is not known; use any of {', '.join(OPERATIONS)}, "
+                "separated by commas, or nothing."
             )
 
 
-def change(key, x, names):
-    """Images changed at random, each by its own draws.
+def augment(key: jax.Array, x: jax.Array, names: str) -> jax.Array:
+    """Change images at random, each independently.
 
     Args:
-      key: of all draws. x: float [B, S, S, C], any range.
-      names: of operations in TABLE, in their order, separated by commas; "" for none.
+      key: random key.
+      x: float [B, S, S, C], any range.
+      names: operations in their order, separated by commas; "" for none.
 
     Returns:
       float [B, S, S, C], in the range of x.
     """
-    for i, name in enumerate(names.split(",") if names else []):
-        x = TABLE[name](jax.random.fold_in(key, i), x)
+    for i, name in enumerate(_split(names)):
+        x = OPERATIONS[name](jax.random.fold_in(key, i), x)
     return x
+
+
+def _split(names):
+    return names.split(",") if names else []

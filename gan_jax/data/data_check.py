@@ -1,343 +1,172 @@
-"""What a data set is like and whether training would accept it, found out without training: `--check_data`."""
+"""Inspection of a data set without training: is every file good, would training accept it?
 
-import collections
-import functools
+The data_report module writes the result as text; both together are `--check_data`.
+"""
+
 import hashlib
-import textwrap
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import errors
-from gan_jax.data import datasets, image_files
-
-_WIDTH, _INDENT = 100, 16  # columns of the report; of these, before the facts
-_N_NAMED = 20  # files named per fault
-_N_CLASSES = 40  # classes named
-_KINDS = {
-    "1": "black and white",
-    "L": "gray",
-    "LA": "gray with transparency",
-    "I": "gray",
-    "RGB": "colour",
-    "RGBA": "colour with transparency",
-    "P": "colour from a palette",
-    "CMYK": "colour in CMYK",
-}
+from gan_jax.data import datasets, image_checks, image_decoding
+from gan_jax.data.image_decoding import BadFile, Header
+from gan_jax.data.image_files import ImageFileList
+from gan_jax.data.threads import parallel_map
+from gan_jax.data.types import DataOptions, Dataset
+from gan_jax.errors import InputError, printable, result_or_error
 
 
-class Pixels(NamedTuple):
-    """The good images, or points, as training sees them.
+class PixelStatistics(NamedTuple):
+    """Statistics of the good images, or of the points, as training sees them."""
 
-    digests: {row: bytes}, equal for images with equal pixels. n_channels: of most of the images; 0 if there are none.
-    mean, std: of the pixels of these, 0 to 255, or of the points, -1 to 1: float64 [C].
-    """
-
-    digests: dict
-    n_channels: int
+    digests: dict[int, bytes]  # {row: hash}, equal for images with equal pixels
+    n_channels: int  # of most of the images; 0 if there are none
+    # Over the pixels of images with so many channels, 0 to 255, or over points, -1 to 1: float64
+    # [C].
     mean: np.ndarray
     std: np.ndarray
 
 
-class Split(NamedTuple):
-    """What was found in one split. Rows count all its images, good and bad.
+class InspectedSplit(NamedTuple):
+    """The findings of one split. Rows count all its images, good and bad."""
 
-    names: what the images are called [N]. place: where they are. view: the datasets.DataOptions in effect.
-    pixels: Pixels. labels: int32 [N] or None. classes: their names. notes: what the source says of itself.
-    headers: {row: image_files.Header} of the files that have one; empty for arrays. bad: {row: image_files.BadFile}.
-    refusal: the InputError that training ends with, or None. points: whether these are points, not images.
-    """
-
-    names: list
-    place: str
-    view: datasets.DataOptions
-    pixels: Pixels
-    labels: np.ndarray | None
-    classes: tuple
-    notes: tuple
-    headers: dict
-    bad: dict
-    refusal: errors.InputError | None
-    points: bool = False
+    names: list[str]  # names of the images [N]
+    location: str  # where they are
+    options: DataOptions  # with the crop in effect
+    pixels: PixelStatistics
+    labels: np.ndarray | None  # int32 [N]
+    classes: tuple[str, ...]  # class names
+    notes: tuple[str, ...]  # what the data source says of itself
+    headers: dict[int, Header]  # {row: Header} of image files; {} for arrays
+    bad: dict[int, BadFile]  # {row: BadFile}
+    refusal: InputError | None  # the error that training ends with
+    points: bool = False  # whether these are points, not images
 
 
-def look(spec, view, split="train"):
-    """Opens one split and looks at every image; files are decoded even if the cache knows them.
+def inspect_split(spec: str, options: DataOptions, split: str = "train") -> InspectedSplit | None:
+    """Inspect every image of one split; files are decoded even if they are in the cache.
 
     Args:
-      spec, view, split: as in `datasets.load`.
+      spec, options, split: see datasets.load.
 
     Returns:
-      Split; None if the data set has no such split.
+      InspectedSplit; None if the data set has no such split.
 
     Raises:
-      InputError: there is nothing to look at, such as an unknown source, an empty folder or a damaged archive.
+      InputError: there is nothing to inspect, such as an unknown source, an empty folder or a
+        damaged archive.
     """
-    found = datasets.find(spec, view, split)
-    if isinstance(found, image_files.ImageFileList):
-        return _look_at_files(found, image_files.in_effect(found.crop, view))
-    if found is None:
+    opened = datasets.open_source(spec, options, split)
+    if opened is None:
         return None
-    loaded = datasets.load(spec, view, split)
-    rows = range(len(loaded.images))
-    pixels, _ = _measure(
-        rows, image_files.over(lambda i: _facts(loaded.images[i]), rows, "images examined")
-    )
-    names = [f"{'point' if loaded.points else 'image'} {i}" for i in rows]
-    view = view._replace(size=loaded.images.shape[1])
-    return Split(
-        names, spec, view, pixels, loaded.labels, loaded.classes, (), {}, {}, None, loaded.points
+    if isinstance(opened, ImageFileList):
+        return _inspect_files(opened, image_checks.resolve_crop(opened.crop, options))
+    dataset = datasets.load(spec, options, split)
+    rows = range(len(dataset.images))
+    sums = parallel_map(lambda row: _image_sums(dataset.images[row]), rows, "images examined")
+    pixels, _ = _pixel_statistics(rows, sums)
+    return InspectedSplit(
+        names=[f"{'point' if dataset.points else 'image'} {row}" for row in rows],
+        location=spec,
+        options=options._replace(size=dataset.images.shape[1]),
+        pixels=pixels,
+        labels=dataset.labels,
+        classes=dataset.classes,
+        notes=(),
+        headers={},
+        bad={},
+        refusal=None,
+        points=dataset.points,
     )
 
 
-def as_source(split, name):
-    """A datasets.Dataset with the shape and the labels that training would see; its pixels are 0."""
-    good = [i for i in range(len(split.names)) if i not in split.bad]
-    shape = len(good), split.view.size, split.view.size, split.pixels.n_channels
+def as_dataset(split: InspectedSplit, name: str) -> Dataset:
+    """Return a Dataset with the shape and the labels that training would see; all pixels are 0."""
+    good = [row for row in range(len(split.names)) if row not in split.bad]
+    shape = len(good), split.options.size, split.options.size, split.pixels.n_channels
     labels = None if split.labels is None else split.labels[good]
     blank = np.float32(0) if split.points else np.uint8(0)
-    return datasets.Dataset(np.broadcast_to(blank, shape), labels, split.classes, name, "")
+    return Dataset(np.broadcast_to(blank, shape), labels, split.classes, name, "")
 
 
-def heldout_refusal(spec, train, test):
-    """The InputError that scoring on the test split ends with, or None; arguments as in `report`."""
-    if not isinstance(test, Split) or test.refusal:
-        return getattr(test, "refusal", test)
-    unlike = image_files.attempt(
-        datasets.check_heldout, as_source(train, spec), as_source(test, spec)
-    )
-    return unlike if isinstance(unlike, errors.InputError) else None
-
-
-def report(spec, train, test):
-    """The survey as text, at most 100 columns wide where file names allow it.
+def heldout_refusal(
+    spec: str, train: InspectedSplit, test: InspectedSplit | InputError | None
+) -> InputError | None:
+    """Return the error that scoring on the test split ends with, or None.
 
     Args:
-      spec: --data. train: Split. test: Split, None, or the InputError that there is instead.
+      spec: --data.
+      train: the training split.
+      test: the test split, None if there is none, or the error that inspecting it raised.
     """
-    lines = [f"--data={spec}"]
-    for name, split in (("train", train), ("test", test)):
-        if isinstance(split, Split):
-            lines += ["", f"{name}: {split.place}", *_describe(split)]
-        else:
-            lines += ["", f"{name}: {split or 'none'}"]
-    if isinstance(test, Split) and not test.points:
-        known = {digest: i for i, digest in reversed(train.pixels.digests.items())}
-        both = [(i, known[digest]) for i, digest in test.pixels.digests.items() if digest in known]
-        named = (
-            f", such as {test.names[both[0][0]]} as {train.names[both[0][1]]}; they flatter scores"
-            if both
-            else ""
-        )
-        lines += _fact("also in train", f"{len(both):,}{named}")
-    return "\n".join(lines)
+    if not isinstance(test, InspectedSplit):
+        return test
+    if test.refusal:
+        return test.refusal
+    return result_or_error(datasets.check_heldout, as_dataset(train, spec), as_dataset(test, spec))
 
 
-def _look_at_files(listing, view):
-    paths = listing.paths
-    headers = image_files.read_headers(paths)
-    bad = image_files.judge(paths, headers, view)
-    verdict = image_files.attempt(image_files.channels, paths, headers, bad, view)
-    rows = [i for i in range(len(paths)) if i not in bad]
-    look_at = functools.partial(
-        image_files.attempt, lambda i: _facts(image_files.decode(paths[i], view.size, view.crop))
-    )
-    pixels, damaged = _measure(rows, image_files.over(look_at, rows, "images examined"))
-    if not isinstance(verdict, errors.InputError):  # in the order of image_files.load
-        verdict = image_files.attempt(image_files.channels, paths, headers, bad | damaged, view)
-    return Split(
-        [image_files.shown(path.relative_to(listing.top)) for path in paths],
-        image_files.shown(listing.top),
-        view,
-        pixels,
-        listing.labels,
-        listing.classes,
-        listing.notes,
-        {i: found for i, found in enumerate(headers) if isinstance(found, image_files.Header)},
-        bad | damaged,
-        verdict if isinstance(verdict, errors.InputError) else None,
+def _inspect_files(files, options):
+    """Inspect a list of image files; refuse in the order of image_cache.load_files."""
+    paths = files.paths
+    headers = image_checks.read_headers(paths)
+    bad = image_checks.find_unusable(paths, headers, options)
+    rows = [row for row in range(len(paths)) if row not in bad]
+
+    def image_sums(row):
+        return _image_sums(image_decoding.decode_image(paths[row], options.size, options.crop))
+
+    def refusal_with(bad):
+        result = result_or_error(image_checks.common_channels, paths, headers, bad, options)
+        return result if isinstance(result, InputError) else None
+
+    sums = parallel_map(lambda row: result_or_error(image_sums, row), rows, "images examined")
+    pixels, damaged = _pixel_statistics(rows, sums)
+    return InspectedSplit(
+        names=[printable(path.relative_to(files.top)) for path in paths],
+        location=printable(files.top),
+        options=options,
+        pixels=pixels,
+        labels=files.labels,
+        classes=files.classes,
+        notes=files.notes,
+        headers={row: header for row, header in enumerate(headers) if isinstance(header, Header)},
+        bad=bad | damaged,
+        refusal=refusal_with(bad) or refusal_with(bad | damaged),
     )
 
 
-def _facts(image):
-    """(digest, sum over the pixels [C], sum of their squares [C], pixels) of an image uint8 or a point float32 [H, W, C]."""
-    values = image.reshape(-1, image.shape[-1]).astype(
-        np.int64 if image.dtype == np.uint8 else np.float64
-    )
-    return (
-        hashlib.sha256(np.ascontiguousarray(image)).digest()[:16],
-        values.sum(0),
-        (values * values).sum(0),
-        len(values),
-    )
+class _ImageSums(NamedTuple):
+    """Sums over the pixels of one image, or over one point."""
+
+    digest: bytes
+    total: np.ndarray  # [C]
+    squares: np.ndarray  # sum of the squares [C]
+    n_pixels: int
 
 
-def _measure(rows, results):
-    """(Pixels, {row: BadFile}) from what `_facts` gave for each row, or the BadFile there is instead."""
+def _image_sums(image):
+    """Return the _ImageSums of an image uint8 [H, W, C] or a point float32 [1, 1, D]."""
+    kind = np.int64 if image.dtype == np.uint8 else np.float64
+    values = image.reshape(-1, image.shape[-1]).astype(kind)
+    digest = hashlib.sha256(np.ascontiguousarray(image)).digest()[:16]
+    return _ImageSums(digest, values.sum(0), (values * values).sum(0), len(values))
+
+
+def _pixel_statistics(rows: Iterable[int], results: Iterable[_ImageSums | BadFile]):
+    """Return (PixelStatistics, {row: BadFile}) from the result of each row."""
     digests, bad, sums = {}, {}, {}
-    for i, result in zip(rows, results, strict=True):
-        if isinstance(result, errors.InputError):
-            bad[i] = result
+    for row, result in zip(rows, results, strict=True):
+        if isinstance(result, InputError):
+            bad[row] = result
             continue
-        digests[i], *moments = result
-        so_far = sums.get(len(moments[0]), (0, 0, 0))
-        sums[len(moments[0])] = [a + b for a, b in zip(so_far, moments, strict=True)]
+        digests[row], *moments = result
+        n_channels = len(result.total)
+        so_far = sums.get(n_channels, (0, 0, 0))
+        sums[n_channels] = [a + b for a, b in zip(so_far, moments, strict=True)]
     if not sums:
-        return Pixels(digests, 0, np.zeros(0), np.zeros(0)), bad
+        return PixelStatistics(digests, 0, np.zeros(0), np.zeros(0)), bad
     n_channels, (total, squares, n) = max(sums.items(), key=lambda item: item[1][2])
-    return Pixels(digests, n_channels, total / n, np.sqrt(squares / n - (total / n) ** 2)), bad
-
-
-def _describe(split):
-    for note in split.notes:
-        yield from _fact("note", note)
-    yield from _fact("points" if split.points else "images", f"{len(split.names):,}")
-    if split.headers:
-        yield from _fact("sizes", _sizes(split.headers.values()))
-        kinds = collections.Counter(map(_kind, (header.mode for header in split.headers.values())))
-        yield from _fact("kinds", ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
-    yield from _fact("classes", _classes(split))
-    if split.points:  # no duplicates: that two draws of a number agree says nothing
-        yield from _fact("coordinates", _coordinates(split.pixels))
-        yield from _fact("usable", _usable(split))
-    elif split.pixels.digests:
-        yield from _fact("duplicates", _duplicates(split))
-        yield from _fact("pixels", _pixels(split.pixels))
-        yield from _fact("usable", _usable(split))
-    yield from _faults(split)
-
-
-def _fact(label, text):
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=f"  {label}".ljust(_INDENT),
-        subsequent_indent=" " * _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _sizes(headers):
-    sizes = sorted(
-        ((header.width, header.height) for header in headers),
-        key=lambda size: (min(size), max(size)),
-    )
-    low, middle, high = ("{}x{}".format(*sizes[i]) for i in (0, len(sizes) // 2, -1))
-    if sizes[0] == sizes[-1]:
-        return f"all {low} pixels"
-    return f"smallest {low}, median {middle}, largest {high} pixels (by the shorter side)"
-
-
-def _kind(mode):
-    name, _, bits = mode.partition(";")
-    return _KINDS.get(name, name) + (", 16 bits" if bits.startswith("16") or name == "I" else "")
-
-
-def _classes(split):
-    if not split.classes:
-        return "none"
-    counts = np.bincount(split.labels + 1, minlength=len(split.classes) + 1)
-    bad = np.bincount(split.labels[list(split.bad)] + 1, minlength=len(counts))
-    listed = [
-        f"{name} {n:,}" + (f" ({n_bad:,} bad)" if n_bad else "")
-        for name, n, n_bad in zip(split.classes, counts[1:], bad[1:], strict=True)
-    ]
-    empty = [name for name, n in zip(split.classes, (counts - bad)[1:], strict=True) if not n]
-    text = _few(listed, _N_CLASSES)
-    text += f"; images without a class: {counts[0]:,}" if counts[0] else ""
-    return text + (f"; classes without a good image: {_few(empty, _N_CLASSES)}" if empty else "")
-
-
-def _few(words, n):
-    return ", ".join(words[:n]) + (f" and {len(words) - n:,} more" if len(words) > n else "")
-
-
-def _duplicates(split):
-    groups = collections.defaultdict(list)
-    for i, digest in split.pixels.digests.items():
-        groups[digest].append(i)
-    groups = [rows for rows in groups.values() if len(rows) > 1]
-    text = f"{sum(map(len, groups)) - len(groups):,}"
-    if groups:
-        first, second = (split.names[i] for i in groups[0][:2])
-        text += f", such as {second} of {first}"
-    mixed = [
-        rows for rows in groups if split.labels is not None and len(set(split.labels[rows])) > 1
-    ]
-    return text + (
-        f"; in several classes: {len(mixed):,}, such as {split.names[mixed[0][0]]}" if mixed else ""
-    )
-
-
-def _pixels(pixels):
-    mean, std = (" ".join(f"{x:.1f}" for x in values) for values in (pixels.mean, pixels.std))
-    return (
-        f"mean {mean}, standard deviation {std} ("
-        + ("red, green, blue; " if pixels.n_channels == 3 else "")
-        + "0 to 255)"
-    )
-
-
-def _coordinates(points):
-    mean, std = (
-        " ".join(f"{x:.3f}" for x in values + 0.0) for values in (points.mean.round(3), points.std)
-    )
-    return f"mean {mean}, standard deviation {std} (-1 to 1)"
-
-
-def _faults(split):
-    """Lines that count and name bad files, fault by fault, and the rarer of gray and colour files."""
-    faults = collections.defaultdict(list)
-    for i in sorted(split.bad):
-        faults[split.bad[i].why].append(f"{split.names[i]}: {split.bad[i].detail}")
-    if split.headers or split.bad:
-        yield from _fact("bad files", f"{len(split.bad):,}")
-    gray, colour = _by_channels(split)
-    if gray and colour:
-        fault, rare = (
-            ("gray among colour", gray)
-            if len(gray) < len(colour)
-            else ("colour among gray", colour)
-        )
-        faults[fault] = [split.names[i] for i in rare]
-    for fault, named in faults.items():
-        limit = (
-            f" (a side below {split.view.crop or split.view.size})" if fault == "too small" else ""
-        )
-        yield f"    {fault}{limit}: {len(named):,}"
-        yield from (f"      {line}" for line in named[:_N_NAMED])
-        if len(named) > _N_NAMED:
-            yield f"      and {len(named) - _N_NAMED:,} more"
-
-
-def _by_channels(split):
-    """Rows of the (gray, colour) files that must agree: all but those that are ruled out before."""
-    rows = {1: [], 3: []}
-    for i, header in split.headers.items():
-        if i not in split.bad or split.bad[i].why != "too small":
-            rows[header.channels].append(i)
-    return rows[1], rows[3]
-
-
-def _usable(split):
-    if split.points:
-        return f"{len(split.names):,} in {split.pixels.n_channels} dimension" + "s" * (
-            split.pixels.n_channels > 1
-        )
-    if all(_by_channels(split)):
-        return "none before all files are gray or all in colour"
-    n_good, size, crop = len(split.names) - len(split.bad), split.view.size, split.view.crop
-    kind = {1: "gray", 3: "colour"}.get(
-        split.pixels.n_channels, f"{split.pixels.n_channels} channels"
-    )
-    text = f"{n_good:,} of {size}x{size} pixels, {kind}"
-    if split.headers:
-        text += (
-            f", from the {crop}x{crop} pixels in the centre"
-            if crop
-            else ", from the largest centre square"
-        )
-    return text + (
-        f"; only with --skip_bad_images, which skips {len(split.bad):,}" if split.bad else ""
-    )
+    std = np.sqrt(squares / n - (total / n) ** 2)
+    return PixelStatistics(digests, n_channels, total / n, std), bad

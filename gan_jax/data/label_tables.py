@@ -1,80 +1,103 @@
-"""Tables in text files, as data sets bring them: read line by line, and refused by name and line."""
+"""Tables in text files: read line by line, with errors that name the file and the line."""
 
 import csv
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
 
-from gan_jax import errors
-from gan_jax.data import image_files
+from gan_jax.errors import InputError, printable
+
+Row = tuple[int, list[str]]  # (line number from 1, fields)
 
 
-def lines(path):
-    """Yields (line number, fields) of a table's lines that are not empty: split at commas in .csv files, else at spaces.
+def read_lines(path: pathlib.Path) -> Iterator[Row]:
+    """Yield the lines of a table that are not empty.
+
+    Lines of .csv files are split at commas, others at spaces.
 
     Raises:
       InputError: the file cannot be read, or is not text.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as f:
-            commas = ([field.strip() for field in row] for row in csv.reader(f))
-            for number, fields in enumerate(
-                commas if path.suffix == ".csv" else map(str.split, f), 1
-            ):
+            if path.suffix == ".csv":
+                rows = ([field.strip() for field in row] for row in csv.reader(f))
+            else:
+                rows = map(str.split, f)
+            for number, fields in enumerate(rows, 1):
                 if any(fields):
                     yield number, fields
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise errors.InputError(
-            f"{image_files.shown(path)} cannot be read ({error}); it is damaged or no table, fetch it again."
+        raise InputError(
+            f"{printable(path)} cannot be read ({error}); it is damaged or no table, "
+            "fetch it again."
         ) from error
 
 
-def first_line(path, rows):
-    """The fields of the next of the `lines` of a file; refused if there is none."""
+def next_fields(path: pathlib.Path, rows: Iterator[Row]) -> list[str]:
+    """Return the fields of the next of the rows from `read_lines`, such as a header.
+
+    Raises:
+      InputError: there is none.
+    """
     for _, fields in rows:
         return fields
-    raise errors.InputError(
-        f"{image_files.shown(path)} is empty or ends before its header; fetch it again."
-    )
+    raise InputError(f"{printable(path)} is empty or ends before its header; fetch it again.")
 
 
-def columns(path, header, rows, key, wanted):
-    """Some columns of a table: {text in the column `key`: (line number, [text in each wanted column])}, in file order.
+def read_columns(
+    path: pathlib.Path, header: Sequence[str], rows: Iterable[Row], key: str, columns: Sequence[str]
+) -> dict[str, Row]:
+    """Read some columns of a table.
 
     Args:
-      path: for the errors. header: names of all columns. rows: (line number, fields) of the lines after it.
-      key: column whose values name the rows. wanted: names of columns.
+      path: the file, for the errors.
+      header: names of all columns.
+      rows: the lines after the header, as from `read_lines`.
+      key: the column whose values name the rows.
+      columns: names of the columns to read.
+
+    Returns:
+      {value in the key column: (line number, [value in each of the columns])}, in file order.
 
     Raises:
       InputError: no rows, a missing column, a row of another length, or a key that occurs twice.
     """
-    file = image_files.shown(path)
-    for name in (key, *wanted):
+    file = printable(path)
+    for name in (key, *columns):
         if name not in header:
             names = ", ".join(header[:8]) + (", ..." if len(header) > 8 else "")
-            raise errors.InputError(
-                f"{file} has no column {name}; its columns ({len(header)}) are {image_files.shown(names)}."
+            raise InputError(
+                f"{file} has no column {name}; its columns ({len(header)}) are {printable(names)}."
             )
-    i_key, i_wanted = header.index(key), [header.index(name) for name in wanted]
-    found = {}
+    key_index, indices = header.index(key), [header.index(name) for name in columns]
+    table = {}
     for line, fields in rows:
         if len(fields) != len(header):
-            raise errors.InputError(
-                f"{file}, line {line} has {len(fields)} fields instead of {len(header)}; the file is damaged, fetch it again."
+            raise InputError(
+                f"{file}, line {line} has {len(fields)} fields instead of {len(header)}; "
+                "the file is damaged, fetch it again."
             )
-        name = fields[i_key]
-        if name in found:
-            raise errors.InputError(
-                f"{file}, line {line}: {image_files.shown(name)} occurs a second time; keep one of the two."
+        name = fields[key_index]
+        if name in table:
+            raise InputError(
+                f"{file}, line {line}: {printable(name)} occurs a second time; keep one of the two."
             )
-        found[name] = line, [fields[i] for i in i_wanted]
-    if not found:
-        raise errors.InputError(
-            f"{file} has a header and no rows; it is truncated, fetch it again."
-        )
-    return found
+        table[name] = line, [fields[i] for i in indices]
+    if not table:
+        raise InputError(f"{file} has a header and no rows; it is truncated, fetch it again.")
+    return table
 
 
-def bad_field(path, line, what, text, allowed):
-    """The InputError for a field with a text that it must not have."""
-    found = image_files.shown(text) if text else "empty"
-    return errors.InputError(
-        f"{image_files.shown(path)}, line {line}: {image_files.shown(what)} is {found}; it must be {allowed}."
+def field_error(path: pathlib.Path, line: int, what: str, text: str, allowed: str) -> InputError:
+    """Return the error for a field.
+
+    Args:
+      path, line: where the field is.
+      what: name of the field.
+      text: its value.
+      allowed: the allowed values, in words.
+    """
+    value = printable(text) if text else "empty"
+    return InputError(
+        f"{printable(path)}, line {line}: {printable(what)} is {value}; it must be {allowed}."
     )

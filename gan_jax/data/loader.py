@@ -1,11 +1,11 @@
-"""From rows to batches: data that fits stays on the device and only row numbers travel; larger data streams.
+"""The way of the data to the device: data that fit stay there, larger data are streamed.
 
-Both ways give the same batches. Images cross to the device as uint8 and become floats inside the compiled step; points are
-floats all along.
+Both ways give the same batches. Images cross to the device as uint8 and become floats inside the
+compiled step; points are floats all along.
 """
 
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,77 +13,93 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.core import parallel
-from gan_jax.data import shuffling
+from gan_jax.core.method import Batch
+from gan_jax.data.shuffling import row_indices
+from gan_jax.data.types import Dataset
 
 
 class Loader(NamedTuple):
-    """How a compiled step gets its data.
+    """How a compiled program gets its data."""
 
-    data: device tree that every dispatch receives (the whole data set, or empty).
-    at: (step, n_steps) -> device tree, leaves [n_steps, draws, B, ...], split over the devices along B.
-    batch: (data, one step's leaves) -> {"image": float32 [draws, B, H, W, C], "label": int32 [draws, B] if labelled};
-      traced inside the step.
-    """
+    # Arrays on the device that every dispatch receives: the whole data set, or {} if it is
+    # streamed.
+    device_data: dict[str, jax.Array]
+    # (step, n_steps) -> arrays on the device for the next n_steps, leaves
+    # [n_steps, n_minibatches, B, ...], split over the devices along B: row numbers, or images.
+    inputs: Callable[[int, int], Any]
+    # (device_data, the inputs of one step) -> {"image": float32 [n_minibatches, B, H, W, C],
+    # "label": int32 [n_minibatches, B] if labelled}; traced inside the step.
+    make_batch: Callable[[dict[str, jax.Array], Any], Batch]
 
-    data: Any
-    at: Callable
-    batch: Callable
 
-
-def build(source, pixels, seed, draws, batch, devices, resident):
-    """A Feed for one run.
+def build_loader(
+    dataset: Dataset,
+    pixels: str,
+    seed: int,
+    n_minibatches: int,
+    batch_size: int,
+    devices: Sequence[jax.Device],
+    resident: bool,
+) -> Loader:
+    """Build the Loader of one run.
 
     Args:
-      source: data.datasets.Dataset.
-      pixels: the range of the images or points in the batch, as in images.to_net.
-      seed, draws, batch: see shuffling.row_indices.
-      devices: list of devices that share each minibatch.
-      resident: whether the data lives on the device.
+      dataset: Dataset.
+      pixels: range of the images or points in the batch, see images.to_net.
+      seed: seed of the run.
+      n_minibatches: minibatches per step.
+      batch_size: images per minibatch, over all devices.
+      devices: devices that share each minibatch.
+      resident: whether the data stay on the device.
     """
-    arrays = {"image": source.images} | ({} if source.labels is None else {"label": source.labels})
-    n, sharding = len(source.images), parallel.split(devices, 2)
+    arrays = {"image": dataset.images}
+    if dataset.labels is not None:
+        arrays["label"] = dataset.labels
+    n_rows, sharding = len(dataset.images), parallel.split(devices, 2)
 
     def rows(step, n_steps):
-        return np.stack(
-            [shuffling.row_indices(seed, s, draws, batch, n) for s in range(step, step + n_steps)]
-        )
+        steps = range(step, step + n_steps)
+        return np.stack([row_indices(seed, s, n_minibatches, batch_size, n_rows) for s in steps])
 
-    def floats(leaves):
+    def to_floats(leaves):
         return {**leaves, "image": images.to_net(leaves["image"], pixels)}
 
     if resident:
-        data = jax.device_put(
-            {k: np.asarray(v) for k, v in arrays.items()}, parallel.replicated(devices)
-        )
+        stored = {name: np.asarray(array) for name, array in arrays.items()}
         return Loader(
-            data,
+            jax.device_put(stored, parallel.replicated(devices)),
             lambda step, n_steps: jax.device_put(rows(step, n_steps), sharding),
-            lambda data, rows: floats({k: v[rows] for k, v in data.items()}),
+            lambda data, rows: to_floats({name: array[rows] for name, array in data.items()}),
         )
 
     def gather(step, n_steps):
-        taken = rows(step, n_steps)
-        return {k: v[taken] for k, v in arrays.items()}
+        indices = rows(step, n_steps)
+        return {name: array[indices] for name, array in arrays.items()}
 
     prefetch = Prefetch(gather)
     return Loader(
         {},
         lambda step, n_steps: jax.device_put(prefetch(step, n_steps), sharding),
-        lambda data, leaves: floats(leaves),
+        lambda data, leaves: to_floats(leaves),
     )
 
 
 class Prefetch:
-    """Gathers the next dispatch's rows in a thread while the device works on this one; holds at most one ahead."""
+    """Gathers the rows of the next dispatch in a thread while the device works on this one.
 
-    def __init__(self, gather):
+    It holds one dispatch ahead at most.
+    """
+
+    def __init__(self, gather: Callable[[int, int], Any]):
+        """gather: (step, n_steps) -> the rows of these steps."""
         self._gather = gather
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
         self._next = (None, None)
 
-    def __call__(self, step, n_steps):
-        wanted, ahead = self._next
-        now = ahead.result() if wanted == (step, n_steps) else self._gather(step, n_steps)
-        follow = (step + n_steps, n_steps)
-        self._next = (follow, self._pool.submit(self._gather, *follow))
+    def __call__(self, step: int, n_steps: int) -> Any:
+        """Return gather(step, n_steps), and begin to gather as many steps after it."""
+        expected, ahead = self._next
+        now = ahead.result() if expected == (step, n_steps) else self._gather(step, n_steps)
+        following = (step + n_steps, n_steps)
+        self._next = (following, self._pool.submit(self._gather, *following))
         return now

@@ -6,71 +6,81 @@ import zlib
 
 import numpy as np
 
-from gan_jax import errors
-from gan_jax.data import datasets, resize
+from gan_jax.data import resize
+from gan_jax.data.labels import numeric_class_names
+from gan_jax.data.types import Arrays, DataOptions
+from gan_jax.errors import InputError
 
 
-def load(arg, view, split="train"):
-    """Opens an .npz file made by `np.savez` or `np.savez_compressed`.
+def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
+    """Open an .npz file made by `np.savez` or `np.savez_compressed`.
 
-    Keys: "images" (or "x", or the only array with 3 or 4 axes) uint8 [N, H, W] or [N, H, W, C]; optional "labels" (or
-    "y") integers [N], -1 where unknown; optional "classes", the class names as strings; optional "test_images" and
-    "test_labels" for the test split. Images of another side than `size` are resized.
+    Its keys:
+      images (or x, or the only array with 3 or 4 axes): uint8 [N, H, W] or [N, H, W, C].
+      labels (or y): integers [N], -1 where unknown; optional.
+      classes: class names as strings; optional.
+      test_images, test_labels: the test split; optional.
+
+    Images of another side than `size` are resized.
 
     Args:
       arg: the file.
-      view, split: as in `datasets.load`.
+      options, split: see datasets.load.
 
     Returns:
-      (images uint8 [N, size, size, C], labels integers [N] or None, class names); None if there are no test images.
+      (images uint8 [N, size, size, C], labels integers [N] or None, class names); None if there are
+      no test images.
 
     Raises:
-      InputError: the file is unreadable or holds pickled objects, or an array is not what its key promises.
+      InputError: the file is unreadable or holds pickled objects, or an array is not what its key
+        promises.
     """
     path = pathlib.Path(arg)
     with _open(path) as arrays:
         if split == "test" and "test_images" not in arrays:
             return None
         key = _images_key(arrays, path) if split == "train" else "test_images"
-        images = _checked_images(_array(arrays, key, path), f"{key} of {path}")
-        train_labels = _first(arrays, ("labels", "y"), path)
+        images = _check_images(_array(arrays, key, path), f"{key} of {path}")
+        train_labels = _first_array(arrays, ("labels", "y"), path)
         classes = _classes(arrays, train_labels, path)
-        labels = train_labels if split == "train" else _first(arrays, ("test_labels",), path)
+        labels = train_labels
+        if split == "test":
+            labels = _first_array(arrays, ("test_labels",), path)
     if (labels is None) != (train_labels is None):
-        raise errors.InputError(
+        raise InputError(
             f"{path} has labels for one split only; save labels and test_labels, or neither."
         )
-    return resize.fit_all(images, view.size, view.crop, path), labels, classes
+    images = resize.crop_and_resize_all(images, options.size, options.crop, path)
+    return images, labels, classes
 
 
 def _open(path):
     try:
-        opened = np.load(path, allow_pickle=False)
+        arrays = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
-        raise errors.InputError(f"--data=npz:{path}: there is no such file.") from error
+        raise InputError(f"--data=npz:{path}: there is no such file.") from error
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise errors.InputError(
+        raise InputError(
             f"{path} is not a readable .npz file; use np.savez(FILE, images=...)."
         ) from error
-    if isinstance(opened, np.ndarray):
-        raise errors.InputError(
-            f"{path} is a bare .npy array; save it with np.savez(FILE, images=...)."
-        )
-    return opened
+    if isinstance(arrays, np.ndarray):
+        raise InputError(f"{path} is a bare .npy array; save it with np.savez(FILE, images=...).")
+    return arrays
 
 
 def _array(arrays, key, path):
-    """One array of the file; objects are refused, since reading them would run code from the file."""
+    """Return one array; refuse objects, since reading them would run code from the file."""
     try:
         return arrays[key]
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         reason = "holds pickled objects" if "allow_pickle" in str(error) else "is damaged"
-        raise errors.InputError(
+        raise InputError(
             f"{key} of {path} {reason}; save plain arrays, np.savez(FILE, ...)."
         ) from error
 
 
-def _first(arrays, keys, path):
+def _first_array(arrays, keys, path):
+    """Return the array of the first key that the file has, or None."""
     return next((_array(arrays, key, path) for key in keys if key in arrays), None)
 
 
@@ -78,49 +88,48 @@ def _images_key(arrays, path):
     for key in ("images", "x"):
         if key in arrays:
             return key
-    found = [
-        k
-        for k in arrays.files
-        if not k.startswith("test_") and _array(arrays, k, path).ndim in (3, 4)
-    ]
-    if len(found) != 1:
+    train_keys = [key for key in arrays.files if not key.startswith("test_")]
+    image_keys = [key for key in train_keys if _array(arrays, key, path).ndim in (3, 4)]
+    if len(image_keys) != 1:
         keys = ", ".join(arrays.files) or "nothing"
-        raise errors.InputError(
+        raise InputError(
             f'{path} holds {keys}; call the array of images "images", uint8 [N, H, W, C].'
         )
-    return found[0]
+    return image_keys[0]
 
 
-def _checked_images(images, name):
+def _check_images(images, name):
+    """Return images as uint8 [N, H, W, C]; refuse other types and numbers of axes."""
     if images.dtype.kind == "f":
-        raise errors.InputError(
-            f"{name} is {images.dtype}; images must be uint8 in 0 to 255: for pixels in [0, 1] save "
-            "(255 * images).round().astype(np.uint8)."
+        raise InputError(
+            f"{name} is {images.dtype}; images must be uint8 in 0 to 255: for pixels in [0, 1] "
+            "save (255 * images).round().astype(np.uint8)."
         )
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise errors.InputError(
-            f"{name} is {images.dtype} {list(images.shape)}; images must be uint8 [N, H, W] or [N, H, W, C]."
+        raise InputError(
+            f"{name} is {images.dtype} {list(images.shape)}; "
+            "images must be uint8 [N, H, W] or [N, H, W, C]."
         )
     return images[..., None] if images.ndim == 3 else images
 
 
 def _classes(arrays, labels, path):
-    """Class names from the file, or numbers from the training labels; () without labels."""
-    names = _first(arrays, ("classes",), path)
+    """Return class names from the file, or numbers from the training labels; () without labels."""
+    names = _first_array(arrays, ("classes",), path)
     if labels is None:
         if names is not None:
-            raise errors.InputError(
+            raise InputError(
                 f"{path} has classes but no labels; add labels, integers [N], or drop classes."
             )
         return ()
     if names is None:
         if labels.dtype.kind not in "iu":
-            raise errors.InputError(
+            raise InputError(
                 f"labels of {path} are {labels.dtype}; they must be integers, one per image."
             )
-        return datasets.numbered_classes(labels, path)
+        return numeric_class_names(labels, path)
     if names.ndim != 1 or names.dtype.kind != "U":
-        raise errors.InputError(
+        raise InputError(
             f"classes of {path} is {names.dtype} {list(names.shape)}; it must be a list of names, "
             'np.savez(FILE, classes=["cat", "dog"], ...).'
         )

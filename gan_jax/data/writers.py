@@ -1,7 +1,9 @@
-"""Labelled images written in the two forms that data sources of the project read back: an npz file, or a folder per class."""
+"""Writing of labelled images in forms that can be read back: an npz file, or a folder per class."""
 
 import io
+import pathlib
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,24 +11,26 @@ from gan_jax import images
 from gan_jax.errors import InputError
 
 
-def npz(pictures, labels, classes):
-    """The bytes of an npz file for `--data=npz:FILE`; classes keep their order.
+def npz_bytes(pixels: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Return the bytes of an npz file for `--data=npz:FILE`; classes keep their order.
 
     Args:
-      pictures: uint8 [N, H, W, C]. labels: int [N]. classes: their names.
+      pixels: uint8 [N, H, W, C].
+      labels: int [N].
+      classes: class names, in label order.
     """
     buffer = io.BytesIO()
     np.savez(
         buffer,
-        images=pictures,
+        images=pixels,
         labels=np.asarray(labels, np.int32),
         classes=np.array(classes, dtype=np.str_),
     )
     return buffer.getvalue()
 
 
-def folder_names(classes):
-    """Names of the classes' folders: their own, but for characters that no folder may have.
+def class_folder_names(classes: Sequence[str]) -> list[str]:
+    """Return the names of the classes' folders: without characters that no folder may have.
 
     Raises:
       InputError: two classes would share a folder.
@@ -35,26 +39,33 @@ def folder_names(classes):
     for name in names:
         if names.count(name) > 1:
             raise InputError(
-                f"two classes would be exported to one folder, {name}; rename one, or use --noexport."
+                f"two classes would be exported to one folder, {name}; rename one, "
+                "or use --noexport."
             )
     return names
 
 
-def folder(pictures, labels, classes, out):
-    """Writes PNG files OUT/CLASS/NUMBER.png for `--data=folder:OUT`, numbered as the arrays are; appears whole or not at all.
+def write_folder(
+    pixels: np.ndarray, labels: np.ndarray, classes: Sequence[str], out: pathlib.Path
+) -> None:
+    """Write PNG files OUT/CLASS/NUMBER.png for `--data=folder:OUT`, numbered as the rows.
 
-    A source has its classes in natural order of the folders' names, and none where all images are of one class.
+    The folder appears whole or not at all. When it is read back, its classes are in natural order
+    of the folders' names; there are none if all images are of one class.
 
     Args:
-      pictures, labels, classes: see `npz`; images of 1 or 3 channels. out: pathlib.Path, which is replaced.
+      pixels: uint8 [N, H, W, 1 or 3].
+      labels: int [N].
+      classes: class names, in label order.
+      out: the folder, which is replaced.
     """
     scratch = out.with_name(f".{out.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
-    for label, name in enumerate(folder_names(classes)):
+    for label, name in enumerate(class_folder_names(classes)):
         rows = np.flatnonzero(labels == label)
         if len(rows):
             (scratch / name).mkdir(parents=True)
         for row in rows:
-            (scratch / name / f"{row:06d}.png").write_bytes(images.png(pictures[row]))
+            (scratch / name / f"{row:06d}.png").write_bytes(images.encode_png(pixels[row]))
     shutil.rmtree(out, ignore_errors=True)
     scratch.rename(out)

@@ -1,4 +1,4 @@
-"""Every test of a source has a cache of its own."""
+"""Every test of data has a cache of its own."""
 
 import pytest
 

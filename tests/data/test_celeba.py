@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gan_jax import errors
-from gan_jax.data import celeba
+from gan_jax.data import celeba_attributes
 from tests.data import making
 
 NAMES = ("5_o_Clock_Shadow", "Bald", "Eyeglasses", "Male", "Smiling", "Wearing_Hat", "Young")
@@ -121,7 +121,7 @@ def test_combinations_of_attributes():
         "Smiling": np.array([0, 1, 0, 1], bool),
         "Bald": np.array([1, 0, 0, 0], bool),
     }
-    labels, classes = celeba.combine(["Male", "Smiling"], table)
+    labels, classes = celeba_attributes.combine_attributes(["Male", "Smiling"], table)
     assert labels.dtype == np.int32 and labels.tolist() == [0, 1, 2, 3]
     assert classes == (
         "not-Male not-Smiling",
@@ -130,10 +130,10 @@ def test_combinations_of_attributes():
         "Male Smiling",
     )
     for nothing in ([], [""], [" ", ""]):
-        assert celeba.combine(nothing, table)[1] == classes
-    labels, classes = celeba.combine([" Bald "], table)
+        assert celeba_attributes.combine_attributes(nothing, table)[1] == classes
+    labels, classes = celeba_attributes.combine_attributes([" Bald "], table)
     assert labels.tolist() == [1, 0, 0, 0] and classes == ("not-Bald", "Bald")
-    labels, classes = celeba.combine(["Smiling", "Bald", "Male"], table)
+    labels, classes = celeba_attributes.combine_attributes(["Smiling", "Bald", "Male"], table)
     assert [classes[i] for i in labels] == [
         "not-Smiling Bald not-Male",
         "Smiling not-Bald not-Male",
@@ -225,11 +225,11 @@ def test_lists_and_images_that_differ(tmp_path, capsys):
         "--skip_bad_images",
         spec=spec,
     )
-    assert numbers(load(spec, skip_bad=True)) == [1, 10]
+    assert numbers(load(spec, skip_bad_images=True)) == [1, 10]
     assert "000003.jpg; they are left out" in capsys.readouterr().out
     spec = write_set(tmp_path / "other", parts={name: 0 for name in FACES if name != "000010.jpg"})
     making.refused("1 images are not in list_eval_partition", "000010.jpg", spec=spec)
-    assert numbers(load(spec, skip_bad=True)) == [1, 2, 3, 4]
+    assert numbers(load(spec, skip_bad_images=True)) == [1, 2, 3, 4]
 
 
 def test_bad_folders_are_refused(tmp_path):

@@ -19,7 +19,7 @@ def images(n=10, size=12, colors=2):
 
 @functools.partial(jax.jit, static_argnums=1)
 def changed(x, names):
-    return classifier_augment.change(KEY, x, names)
+    return classifier_augment.augment(KEY, x, names)
 
 
 def test_shift_moves_by_whole_pixels_and_continues_the_edge():
@@ -67,17 +67,17 @@ def test_one_after_another_with_draws_of_their_own():
     x = images(n=50)
     first = classifier_augment.mirror(jax.random.fold_in(KEY, 0), x)
     np.testing.assert_array_equal(
-        changed(x, "mirror,turn"), classifier_augment.turn(jax.random.fold_in(KEY, 1), first)
+        changed(x, "mirror,turn"), classifier_augment.dihedral(jax.random.fold_in(KEY, 1), first)
     )
-    assert classifier_augment.change(KEY, x, "") is x
+    assert classifier_augment.augment(KEY, x, "") is x
     assert not np.array_equal(changed(x, "mirror,mirror"), x)
 
 
 def test_names():
     for names in ("", "shift", "turn,shift,rotate,mirror"):
-        classifier_augment.check(names)
+        classifier_augment.check_names(names)
     with pytest.raises(
         errors.InputError,
         match="--ordinary=shift,flip: 'flip' is not known; use any of shift, rotate",
     ):
-        classifier_augment.check("shift,flip")
+        classifier_augment.check_names("shift,flip")

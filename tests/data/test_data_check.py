@@ -1,38 +1,26 @@
-"""What --check_data finds, against folders whose contents are known."""
+"""Findings of --check_data in folders whose contents are known."""
 
 import os
+import re
 import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from gan_jax import errors
 from gan_jax.data import data_check, datasets
 from tests.data import making
 
 
-def surveyed(spec, size=16, **view):
-    """(report, train Split, test Split or None) of a data set."""
-    train, test = (
-        data_check.look(spec, datasets.DataOptions(size, **view), split) for split in ("train", "test")
-    )
-    return data_check.report(spec, train, test), train, test
-
-
 def fact(report, label, n=0):
     """The n-th fact of that name, its continuation lines joined."""
-    lines = report.splitlines()
-    start = [i for i, line in enumerate(lines) if line.startswith(f"  {label} ")][n]
-    end = next(
-        (i for i in range(start + 1, len(lines)) if not lines[i].startswith(" " * 16)), len(lines)
-    )
-    return " ".join(line.strip() for line in lines[start:end]).removeprefix(label).strip()
+    pattern = rf"^  {label} +(.*(?:\n {{16}}.*)*)"
+    return " ".join(re.findall(pattern, report, re.MULTILINE)[n].split())
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of two classes with every fault once, two of them in a third class; and a test split that shares an image."""
+    """Two classes with every fault once, two of them in a third class; a test split that shares an image."""
     train = tmp_path / "set" / "train"
     for i in range(4):
         making.write_image(train / "cat" / f"{i}.png", making.pixels(20, 24 + i, 3, seed=i))
@@ -44,23 +32,20 @@ def folder(tmp_path):
     (train / "fox").mkdir()
     (train / "fox" / "empty.png").write_bytes(b"")
     (train / "fox" / "cut.png").write_bytes((train / "cat" / "2.png").read_bytes()[:-100])
-    frames = [Image.fromarray(making.pixels(20, 20, 3, seed=i)) for i in range(2)]
-    frames[0].save(train / "dog" / "moving.png", save_all=True, append_images=frames[1:])
-    making.write_image(
-        tmp_path / "set" / "test" / "dog" / "new.png", making.pixels(20, 20, 3, seed=99)
-    )
-    shutil.copy(train / "dog" / "3.png", tmp_path / "set" / "test" / "dog" / "known.png")
+    making.write_animation(train / "dog" / "moving.png", 20, 20, 3)
+    test = tmp_path / "set" / "test"
+    making.write_image(test / "dog" / "new.png", making.pixels(20, 20, 3, seed=99))
+    shutil.copy(train / "dog" / "3.png", test / "dog" / "known.png")
     return tmp_path / "set"
 
 
 def test_everything_bad_is_found_in_one_pass(folder):
-    report, train, _ = surveyed(f"folder:{folder}")
+    report, train, _ = making.inspect(f"folder:{folder}")
     assert fact(report, "images") == "15"
     assert fact(report, "kinds") == "12 colour, 1 gray"
     assert fact(report, "sizes").startswith("smallest 30x9, median 26x20, largest 20x30 pixels")
-    assert (
-        fact(report, "classes")
-        == "cat 7, dog 6 (2 bad), fox 2 (2 bad); classes without a good image: fox"
+    assert fact(report, "classes") == (
+        "cat 7, dog 6 (2 bad), fox 2 (2 bad); classes without a good image: fox"
     )
     assert fact(report, "bad files") == "4"
     for line in (
@@ -73,31 +58,25 @@ def test_everything_bad_is_found_in_one_pass(folder):
         assert line in report, (line, report)
     assert fact(report, "usable").startswith("none")
     assert max(map(len, report.splitlines())) <= 100 or len(str(folder)) > 80
-    assert {train.names[i] for i in train.bad} == {
-        "dog/small.png",
-        "dog/moving.png",
-        "fox/cut.png",
-        "fox/empty.png",
-    }
+    bad = ["dog/moving.png", "dog/small.png", "fox/cut.png", "fox/empty.png"]
+    assert sorted(train.names[i] for i in train.bad) == bad
 
 
 def test_duplicates_within_and_between_splits(folder):
-    report, _, _ = surveyed(f"folder:{folder}")
-    assert (
-        fact(report, "duplicates")
-        == "2, such as cat/again.png of cat/0.png; in several classes: 1, such as cat/dog.png"
+    report, _, _ = making.inspect(f"folder:{folder}")
+    assert fact(report, "duplicates") == (
+        "2, such as cat/again.png of cat/0.png; in several classes: 1, such as cat/dog.png"
     )
     assert fact(report, "duplicates", 1) == "0"
-    assert (
-        fact(report, "also in train")
-        == "1, such as dog/known.png as dog/3.png; they flatter scores"
+    assert fact(report, "also in train") == (
+        "1, such as dog/known.png as dog/3.png; they flatter scores"
     )
 
 
 @pytest.mark.parametrize("skip_bad", [False, True])
 def test_the_verdict_is_that_of_training(folder, skip_bad):
     """Each time what is wrong first is repaired, until training accepts the folder."""
-    spec, view = f"folder:{folder}", datasets.DataOptions(16, skip_bad=skip_bad)
+    spec, options = f"folder:{folder}", datasets.DataOptions(16, skip_bad_images=skip_bad)
     faults = [
         "train/dog/moving.png",
         "train/fox/empty.png",
@@ -107,9 +86,9 @@ def test_the_verdict_is_that_of_training(folder, skip_bad):
     ]
     seen = []
     for fault in [*faults, None]:
-        refusal = data_check.look(spec, view).refusal
+        refusal = data_check.inspect_split(spec, options).refusal
         try:
-            loaded = datasets.load(spec, view)
+            loaded = datasets.load(spec, options)
             assert refusal is None
         except errors.InputError as error:
             assert str(refusal) == str(error)
@@ -123,26 +102,25 @@ def test_the_verdict_is_that_of_training(folder, skip_bad):
 
 def test_it_shows_what_training_gets(folder):
     (folder / "train" / "cat" / "gray.png").unlink()
-    report, train, _ = surveyed(f"folder:{folder}", skip_bad=True)
-    loaded = datasets.load(f"folder:{folder}", datasets.DataOptions(16, skip_bad=True))
-    promised = data_check.as_source(train, f"folder:{folder}")
+    report, train, _ = making.inspect(f"folder:{folder}", skip_bad_images=True)
+    loaded = making.load(f"folder:{folder}", skip_bad_images=True)
+    promised = data_check.as_dataset(train, f"folder:{folder}")
     assert promised.images.shape == loaded.images.shape == (10, 16, 16, 3)
     assert np.array_equal(promised.labels, loaded.labels) and promised.classes == loaded.classes
     np.testing.assert_allclose(train.pixels.mean, loaded.images.mean((0, 1, 2)))
     np.testing.assert_allclose(train.pixels.std, loaded.images.std((0, 1, 2)))
-    assert fact(report, "pixels").startswith(
-        "mean " + " ".join(f"{x:.1f}" for x in loaded.images.mean((0, 1, 2)))
-    )
+    mean = " ".join(f"{x:.1f}" for x in loaded.images.mean((0, 1, 2)))
+    assert fact(report, "pixels").startswith(f"mean {mean}")
     assert fact(report, "usable") == (
-        "10 of 16x16 pixels, colour, from the largest centre square; only with --skip_bad_images, which skips 4"
+        "10 of 16x16 pixels, colour, from the largest centre square; "
+        "only with --skip_bad_images, which skips 4"
     )
-    assert "the 18x18 pixels in the centre" in fact(
-        surveyed(f"folder:{folder}", crop=18)[0], "usable"
-    )
+    cropped, _, _ = making.inspect(f"folder:{folder}", crop=18)
+    assert "the 18x18 pixels in the centre" in fact(cropped, "usable")
 
 
 def test_a_cached_folder_is_looked_at_again(tmp_path):
-    """Damage that leaves size and time of a file as they were: training reads its cache, the survey the file."""
+    """Damage that changes neither size nor time of a file: training reads its cache, the check the file."""
     path = making.write_image(tmp_path / "set" / "a.png", making.pixels(16, 16, 3))
     making.write_image(tmp_path / "set" / "b.png", making.pixels(16, 16, 3, seed=1))
     making.load(f"folder:{tmp_path / 'set'}", 16)
@@ -150,7 +128,7 @@ def test_a_cached_folder_is_looked_at_again(tmp_path):
     path.write_bytes(data[:200] + bytes(len(data) - 200))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert len(making.load(f"folder:{tmp_path / 'set'}", 16).images) == 2
-    report, train, test = surveyed(f"folder:{tmp_path / 'set'}")
+    report, train, test = making.inspect(f"folder:{tmp_path / 'set'}")
     assert list(train.bad) == [0] and "a.png" in str(train.refusal) and "      a.png: " in report
     assert test is None and report.endswith("test: none")
 
@@ -159,12 +137,9 @@ def test_many_bad_files_are_counted_and_the_first_named(tmp_path):
     making.write_image(tmp_path / "set" / "good.png", making.pixels(16, 16))
     for i in range(25):
         (tmp_path / "set" / f"{i}.png").write_bytes(b"nothing")
-    report, train, _ = surveyed(f"folder:{tmp_path / 'set'}", skip_bad=True)
-    assert (
-        "    not an image: 25\n" in report
-        and "      19.png: " in report
-        and "      20.png: " not in report
-    )
+    report, train, _ = making.inspect(f"folder:{tmp_path / 'set'}", skip_bad_images=True)
+    assert "    not an image: 25\n" in report
+    assert "      19.png: " in report and "      20.png: " not in report
     assert "      and 5 more" in report
     assert train.refusal is None
 
@@ -172,41 +147,30 @@ def test_many_bad_files_are_counted_and_the_first_named(tmp_path):
 def test_skipped_files_may_be_of_another_kind(tmp_path):
     making.write_image(tmp_path / "set" / "colour.png", making.pixels(16, 16, 3))
     making.write_image(tmp_path / "set" / "small.png", making.pixels(8, 8))
-    report, train, _ = surveyed(f"folder:{tmp_path / 'set'}", skip_bad=True)
-    assert (
-        train.refusal is None
-        and "among" not in report
-        and fact(report, "usable").startswith("1 of 16x16 pixels, colour")
-    )
+    report, train, _ = making.inspect(f"folder:{tmp_path / 'set'}", skip_bad_images=True)
+    assert train.refusal is None and "among" not in report
+    assert fact(report, "usable").startswith("1 of 16x16 pixels, colour")
 
 
 def test_nothing_good_is_described_too(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a\nb.png").write_bytes(b"nothing")
-    report, train, _ = surveyed(f"folder:{tmp_path / 'set'}")
+    report, train, _ = making.inspect(f"folder:{tmp_path / 'set'}")
     assert "      'a\\nb.png': " in report
-    assert str(train.refusal).startswith("None of the 1 images can be used") and "\n" not in str(
-        train.refusal
-    )
+    refusal = str(train.refusal)
+    assert refusal.startswith("None of the 1 images can be used") and "\n" not in refusal
 
 
 def test_arrays_are_described_as_far_as_they_can_be(tmp_path):
     images = making.pixels(5, 16, 16, 4)
     images[3] = images[1]
     labels, path = np.array([0, 1, -1, 0, 1]), tmp_path / "a.npz"
-    np.savez(
-        path,
-        images=images,
-        labels=labels,
-        classes=["cat", "dog"],
-        test_images=images[:2],
-        test_labels=labels[:2],
-    )
-    report, train, _ = surveyed(f"npz:{path}")
+    test = {"test_images": images[:2], "test_labels": labels[:2]}
+    np.savez(path, images=images, labels=labels, classes=["cat", "dog"], **test)
+    report, train, _ = making.inspect(f"npz:{path}")
     assert fact(report, "classes") == "cat 2, dog 2; images without a class: 1"
-    assert (
-        fact(report, "duplicates")
-        == "1, such as image 3 of image 1; in several classes: 1, such as image 1"
+    assert fact(report, "duplicates") == (
+        "1, such as image 3 of image 1; in several classes: 1, such as image 1"
     )
     assert fact(report, "usable") == "5 of 16x16 pixels, 4 channels"
     assert fact(report, "also in train").startswith("2, such as image 0 as image 0")
@@ -218,15 +182,11 @@ def test_splits_that_cannot_be_scored_together(tmp_path):
     making.write_image(tmp_path / "set" / "train" / "a.png", making.pixels(16, 16, 3))
     making.write_image(tmp_path / "set" / "test" / "a.png", making.pixels(16, 16))
     spec = f"folder:{tmp_path / 'set'}"
-    _, train, test = surveyed(spec)
+    _, train, test = making.inspect(spec)
     with pytest.raises(errors.InputError) as expected:
         datasets.load_heldout(making.load(spec, 16), datasets.DataOptions(16))
     assert str(data_check.heldout_refusal(spec, train, test)) == str(expected.value)
-    assert (
-        data_check.heldout_refusal(spec, train, train) is None
-        and data_check.heldout_refusal(spec, train, None) is None
-    )
-    assert (
-        data_check.heldout_refusal(spec, train, train._replace(refusal=expected.value))
-        is expected.value
-    )
+    for test in (train, None):
+        assert data_check.heldout_refusal(spec, train, test) is None
+    for test in (train._replace(refusal=expected.value), expected.value):
+        assert data_check.heldout_refusal(spec, train, test) is expected.value

@@ -22,21 +22,21 @@ def test_bad_specs_are_refused(tmp_path):
 
 def test_fingerprint_follows_the_content_only(tmp_path):
     images, labels = making.pixels(5, 8, 8, 3), np.array([0, 1, 1, -1, 0], np.int32)
-    first = datasets.fingerprint(images, labels, ("a", "b"))
+    first = datasets.content_digest(images, labels, ("a", "b"))
     assert len(first) == 32 and set(first) <= set("0123456789abcdef")
     changed = images.copy()
     changed[4, 7, 7, 2] ^= 1
     others = [
-        datasets.fingerprint(changed, labels, ("a", "b")),
-        datasets.fingerprint(images, labels[::-1], ("a", "b")),
-        datasets.fingerprint(images, labels, ("a", "c")),
-        datasets.fingerprint(images, None, ()),
-        datasets.fingerprint(images.reshape(5, 4, 16, 3), labels, ("a", "b")),
+        datasets.content_digest(changed, labels, ("a", "b")),
+        datasets.content_digest(images, labels[::-1], ("a", "b")),
+        datasets.content_digest(images, labels, ("a", "c")),
+        datasets.content_digest(images, None, ()),
+        datasets.content_digest(images.reshape(5, 4, 16, 3), labels, ("a", "b")),
     ]
     assert len({first, *others}) == 6
     np.save(tmp_path / "images.npy", images)
     assert (
-        datasets.fingerprint(np.load(tmp_path / "images.npy", mmap_mode="r"), labels, ("a", "b"))
+        datasets.content_digest(np.load(tmp_path / "images.npy", mmap_mode="r"), labels, ("a", "b"))
         == first
     )
 
@@ -44,9 +44,9 @@ def test_fingerprint_follows_the_content_only(tmp_path):
 def test_fingerprint_sees_every_piece(monkeypatch):
     monkeypatch.setattr(datasets, "_CHUNK_BYTES", 3 * 64)
     images = making.pixels(10, 8, 8, 1)
-    digests = {datasets.fingerprint(images, None, ())}
+    digests = {datasets.content_digest(images, None, ())}
     for i in range(10):
         changed = images.copy()
         changed[i, 0, 0, 0] ^= 1
-        digests.add(datasets.fingerprint(changed, None, ()))
+        digests.add(datasets.content_digest(changed, None, ()))
     assert len(digests) == 11

@@ -89,7 +89,7 @@ def load(spec, split="train", crop=20, **view):
 
 def names(spec, split):
     """Numbers of the galaxies of a split, in order."""
-    found = datasets.find(spec, datasets.DataOptions(16), split)
+    found = datasets.open_source(spec, datasets.DataOptions(16), split)
     return [path.stem for path in found.paths] if found else []
 
 
@@ -245,7 +245,7 @@ def test_galaxies_without_an_image(tmp_path, capsys):
     for name in (101, 103):
         (tmp_path / "set" / "images_training_rev1" / f"{name}.jpg").unlink()
     making.refused("2 galaxies without an image", "first 101", "--skip_bad_images", spec=spec)
-    assert load(spec, skip_bad=True).labels.tolist() == [0]
+    assert load(spec, skip_bad_images=True).labels.tolist() == [0]
     assert "2 galaxies" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ LABELS = np.random.default_rng(0).choice(5, 997, p=[0.5, 0.3, 0.1, 0.09, 0.01]) 
 
 @pytest.mark.parametrize("n_shards", [1, 2, 3, 4, 5, 6, 997])
 def test_shards_are_equal_disjoint_and_stratified(n_shards):
-    rows = shards.rows(LABELS, n_shards, 7)
+    rows = shards.shard_rows(LABELS, n_shards, 7)
     assert rows.shape == (n_shards, 997 // n_shards)
     assert len(np.unique(rows)) == rows.size and rows.min() >= 0 and rows.max() < 997
     assert (np.diff(rows, axis=1) > 0).all()
@@ -27,18 +27,18 @@ def test_shards_are_equal_disjoint_and_stratified(n_shards):
 
 
 def test_shards_follow_from_the_seed_alone():
-    first = shards.rows(LABELS, 3, 7)
-    np.testing.assert_array_equal(first, shards.rows(LABELS.copy(), 3, 7))
-    overlap = np.isin(shards.rows(LABELS, 3, 8)[0], first[0]).mean()
+    first = shards.shard_rows(LABELS, 3, 7)
+    np.testing.assert_array_equal(first, shards.shard_rows(LABELS.copy(), 3, 7))
+    overlap = np.isin(shards.shard_rows(LABELS, 3, 8)[0], first[0]).mean()
     assert overlap == pytest.approx(1 / 3, abs=0.12), "another seed deals independently"
-    np.testing.assert_array_equal(shards.rows(LABELS, 1, 7)[0], np.arange(997))
+    np.testing.assert_array_equal(shards.shard_rows(LABELS, 1, 7)[0], np.arange(997))
 
 
 def test_every_row_of_a_class_is_as_likely_in_a_shard():
     """Ten rows of each class dealt to four: the third shard gets two of the first class and three of the second."""
     counts = np.zeros(20)
     for seed in range(900):
-        counts[shards.rows(np.repeat([0, 1], 10), 4, seed)[2]] += 1
+        counts[shards.shard_rows(np.repeat([0, 1], 10), 4, seed)[2]] += 1
     wanted = np.repeat([0.2, 0.3], 10)
     assert (abs(counts / 900 - wanted) < 5 * np.sqrt(0.25 / 900)).all()
 
@@ -62,7 +62,7 @@ def test_a_shard_is_a_source_with_the_whole_test_split(file):
         for part in parts
     )
     assert len({whole.digest, *(part.digest for part in parts)}) == 5
-    row = shards.rows(whole.labels, 4, 2)[1]
+    row = shards.shard_rows(whole.labels, 4, 2)[1]
     np.testing.assert_array_equal(parts[1].images, whole.images[row])
     np.testing.assert_array_equal(parts[1].labels, whole.labels[row])
     view = datasets.DataOptions(16)
@@ -73,7 +73,9 @@ def test_a_shard_is_a_source_with_the_whole_test_split(file):
 def test_a_shard_of_a_shard(file):
     inner = making.load(f"shard:2/3/0:{file}", 16)
     part = making.load(f"shard:1/2/9:shard:2/3/0:{file}", 16)
-    np.testing.assert_array_equal(part.images, inner.images[shards.rows(inner.labels, 2, 9)[0]])
+    np.testing.assert_array_equal(
+        part.images, inner.images[shards.shard_rows(inner.labels, 2, 9)[0]]
+    )
 
 
 def test_images_without_labels_are_dealt_too(tmp_path):
@@ -85,11 +87,11 @@ def test_images_without_labels_are_dealt_too(tmp_path):
 def test_a_run_records_where_the_data_behind_a_shard_are(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert (
-        datasets.absolute("shard:1/2/3:shard:1/9/0:idx:mnist")
+        datasets.absolute_spec("shard:1/2/3:shard:1/9/0:idx:mnist")
         == f"shard:1/2/3:shard:1/9/0:idx:{os.getcwd()}/mnist"
     )
-    assert datasets.absolute("shard:1/2/3:galaxies") == "shard:1/2/3:galaxies"
-    assert datasets.absolute("shard:nonsense") == "shard:nonsense"
+    assert datasets.absolute_spec("shard:1/2/3:galaxies") == "shard:1/2/3:galaxies"
+    assert datasets.absolute_spec("shard:nonsense") == "shard:nonsense"
 
 
 def test_bad_specs_are_refused(file):

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from gan_jax import errors
-from gan_jax.data import celeba, datasets, image_files, resize
+from gan_jax.data import celeba_attributes, datasets, image_decoding, resize, threads
 
 F = tfds.features
 RGB, GRAY = F.Image(shape=(12, 12, 3)), F.Image(shape=(12, 12, 1))
@@ -110,7 +110,7 @@ def test_several_shards_and_blocks_keep_their_order(root, monkeypatch):
     monkeypatch.setattr(
         tfds.core.utils.shard_utils.ShardConfig, "get_number_shards", lambda *_, **__: 3
     )
-    monkeypatch.setattr(image_files, "_BLOCK", 7)
+    monkeypatch.setattr(threads, "_BLOCK", 7)
     folder = prepare(root, {"image": GRAY}, train=[{"image": encoded(image)} for image in images])
     assert len(list(folder.glob("*array_record-*-of-00003"))) == 3
     assert np.array_equal(load().images, images)
@@ -121,7 +121,9 @@ def test_small_sets_of_one_size_are_enlarged_and_large_ones_reduced(root):
     prepare(root, {"image": GRAY}, train=[{"image": encoded(image)} for image in images])
     for size, crop in ((16, 0), (8, 0), (8, 10)):
         expected = [
-            np.asarray(resize.fit(Image.fromarray(image[..., 0]), size, crop))[..., None]
+            np.asarray(resize.crop_and_resize(Image.fromarray(image[..., 0]), size, crop))[
+                ..., None
+            ]
             for image in images
         ]
         assert np.array_equal(load(size=size, crop=crop).images, expected)
@@ -132,7 +134,7 @@ def test_small_sets_of_one_size_are_enlarged_and_large_ones_reduced(root):
 def test_images_of_any_size_are_cropped_and_never_enlarged(root):
     images = [pixels(20, 30, 3), pixels(12, 12, 3, seed=1), pixels(40, 16, 3, seed=2)]
     prepare(root, {"image": F.Image()}, train=[{"image": encoded(image)} for image in images])
-    expected = [np.asarray(resize.fit(Image.fromarray(image), 12)) for image in images]
+    expected = [np.asarray(resize.crop_and_resize(Image.fromarray(image), 12)) for image in images]
     assert np.array_equal(load().images, expected)
     refused(
         "Image 1 of my_set (train)", "12x12", "too small for size 16", "--skip_bad_images", size=16
@@ -146,14 +148,14 @@ def test_bad_images_are_left_out_with_their_labels(root, capsys):
     records[2]["image"] = records[2]["image"][:200]
     prepare(root, {"image": RGB, "label": F.ClassLabel(num_classes=4)}, train=records)
     refused("Image 1 of my_set (train)", "cannot be decoded", "--skip_bad_images")
-    found = load(skip_bad=True)
+    found = load(skip_bad_images=True)
     assert np.array_equal(found.images, images[[0, 3]]) and found.labels.tolist() == [0, 3]
-    load(skip_bad=True)
+    load(skip_bad_images=True)
     assert (
         capsys.readouterr().err.count("2 of 4 images skipped:\n  Image 1 of my_set (train)") == 2
     )  # again from the cache
     prepare(root, {"image": RGB}, version="2.0.0", train=[{"image": b""}] * 2)
-    refused("None of the 2 images is good", skip_bad=True)
+    refused("None of the 2 images is good", skip_bad_images=True)
 
 
 def test_channels_are_those_the_feature_declares(root):
@@ -170,7 +172,7 @@ def test_jpeg_is_decoded_as_files_are(root, tmp_path):
     (tmp_path / "a.jpg").write_bytes(content)
     prepare(root, {"image": F.Image(encoding_format="jpeg")}, train=[{"image": content}])
     assert np.array_equal(
-        load(size=16, crop=24).images[0], image_files.decode(tmp_path / "a.jpg", 16, 24)
+        load(size=16, crop=24).images[0], image_decoding.decode_image(tmp_path / "a.jpg", 16, 24)
     )
 
 
@@ -184,7 +186,7 @@ def test_tensors_keep_any_number_of_channels(root):
     records = [{"pixels": image, "label": i, "id": 2**64 - 1} for i, image in enumerate(images)]
     prepare(root, features, train=records, test=records[:1])
     assert np.array_equal(load().images, images)
-    assert np.array_equal(load(size=16).images, resize.fit_all(images, 16, 0, ""))
+    assert np.array_equal(load(size=16).images, resize.crop_and_resize_all(images, 16, 0, ""))
     test = load(split="test")  # numbered by the train split
     assert test.classes == ("0", "1", "2") and test.labels.tolist() == [0]
     features = {"pixels": F.Tensor(shape=(3, 12, 12), dtype=np.uint8)}
@@ -285,7 +287,11 @@ def test_celeb_a_is_seen_as_by_celeba(root):
     prepare(root, features, "celeb_a", train=records)
     found = load("tfds:celeb_a", 64)
     assert np.array_equal(
-        found.images, [np.asarray(resize.fit(Image.fromarray(i), 64, celeba.CROP)) for i in images]
+        found.images,
+        [
+            np.asarray(resize.crop_and_resize(Image.fromarray(i), 64, celeba_attributes.CROP))
+            for i in images
+        ],
     )
     assert [found.classes[label] for label in found.labels] == ["Male Smiling", "not-Male Smiling"]
     assert load(f"celeba:{root}", 64).digest == found.digest
@@ -355,7 +361,7 @@ def test_the_second_time_nothing_is_decoded(root, monkeypatch):
     folder = prepare(root, features, train=records)
     first = load()
     with monkeypatch.context() as patched:
-        patched.delattr(image_files, "decode")
+        patched.delattr(image_decoding, "decode_image")
         assert load().digest == first.digest
         assert load(labels="coarse").labels.tolist() == [1, 1]  # other labels of the same images
         with pytest.raises(AttributeError):

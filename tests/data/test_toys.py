@@ -1,4 +1,4 @@
-"""Toy distributions as a source: where their points lie, and their way to a net, to a picture of the data and back."""
+"""Toy distributions: where their points lie, and their way to a net and back."""
 
 import jax
 import jax.numpy as jnp
@@ -23,25 +23,18 @@ N_MODES = {
 
 @pytest.mark.parametrize("name", toys.TABLE)
 def test_points_of_both_splits(name):
-    toy, train, test = (
-        toys.TABLE[name],
-        *(making.load(f"toys:{name}", 64, split=split) for split in ("train", "test")),
-    )
+    toy, (train, test) = toys.TABLE[name], making.load_both(f"toys:{name}", 64)
     for split, n in ((train, 50_000), (test, 10_000)):
         n -= n % max(N_MODES[name], 1)
-        assert (
-            split.images.shape == (n, 1, 1, toy.dim)
-            and split.images.dtype == np.float32
-            and split.points
-        )
+        assert split.images.shape == (n, 1, 1, toy.dim)
+        assert split.images.dtype == np.float32 and split.points
         assert 0.85 < np.abs(split.images).max() <= 1
         assert split.classes == toy.classes and len(split.classes) == N_MODES[name]
         assert (split.labels is None) == (not N_MODES[name])
-    assert toys.geometry(train.name) is toy
-    some = {tuple(x) for x in train.images.reshape(-1, toy.dim).tolist()}
-    assert sum(tuple(x) in some for x in test.images.reshape(-1, toy.dim).tolist()) < 0.01 * len(
-        test.images
-    )
+    assert toys.toy_from_spec(train.name) is toy
+    trained = set(map(tuple, train.images.reshape(-1, toy.dim).tolist()))
+    n_shared = sum(tuple(x) in trained for x in test.images.reshape(-1, toy.dim).tolist())
+    assert n_shared < 0.01 * len(test.images)
 
 
 @pytest.mark.parametrize("name", [name for name, n in N_MODES.items() if n])
@@ -53,17 +46,14 @@ def test_modes_are_equal_round_gaussians_at_their_centres(name):
         mine = points[data.labels == mode] - center
         assert len(mine) == n
         np.testing.assert_allclose(mine.mean(0), 0, atol=5 * toy.sd / np.sqrt(n))
-        np.testing.assert_allclose(
-            np.cov(mine.T), toy.sd**2 * np.eye(2), atol=7 * toy.sd**2 / np.sqrt(n)
-        )
+        covariance, atol = toy.sd**2 * np.eye(2), 7 * toy.sd**2 / np.sqrt(n)
+        np.testing.assert_allclose(np.cov(mine.T), covariance, atol=atol)
     assert len(set(data.labels[: len(toy.centers)])) == len(toy.centers)  # any stretch is balanced
 
 
 def test_centres_and_names():
-    assert (
-        toys.TABLE["gaussians25"].classes[:2] == ("(-4,-4)", "(-4,-2)")
-        and "(0,0)" in toys.TABLE["gaussians25"].classes
-    )
+    classes = toys.TABLE["gaussians25"].classes
+    assert classes[:2] == ("(-4,-4)", "(-4,-2)") and "(0,0)" in classes
     assert toys.TABLE["gaussians8"].classes[:3] == ("(2,0)", "(1.414,1.414)", "(0,2)")
     np.testing.assert_allclose(np.linalg.norm(toys.TABLE["gaussians8"].centers, axis=1), 2)
     plus, sine = (set(map(tuple, toys.TABLE[name].centers.tolist())) for name in ("plus", "sine"))
@@ -72,19 +62,14 @@ def test_centres_and_names():
 
 
 def test_single_gaussian_and_swiss_roll():
-    x = (
-        making.load("toys:gaussian1d", 64).images.astype(np.float64).ravel()
-        * toys.TABLE["gaussian1d"].scale
-    )
+    x = making.load("toys:gaussian1d", 64).images.astype(np.float64).ravel()
+    x *= toys.TABLE["gaussian1d"].scale
     assert x.mean() == pytest.approx(4, abs=0.02) and x.std() == pytest.approx(1, abs=0.02)
-    toy, roll = (
-        toys.TABLE["swissroll"],
-        making.load("toys:swissroll", 64).images.reshape(-1, 2).astype(np.float64),
-    )
+    toy = toys.TABLE["swissroll"]
+    roll = making.load("toys:swissroll", 64).images.reshape(-1, 2).astype(np.float64)
     x, y = (roll * toy.scale).T
-    turns = (np.hypot(x, y) - np.arctan2(y, x)) / (
-        2 * np.pi
-    )  # whole numbers on the spiral of radius = angle
+    # Whole numbers on the spiral of radius = angle.
+    turns = (np.hypot(x, y) - np.arctan2(y, x)) / (2 * np.pi)
     off = (turns - turns.round()) * 2 * np.pi
     assert off.std() == pytest.approx(toy.sd, rel=0.05) and set(turns.round()) == {1, 2}
 
@@ -95,11 +80,8 @@ def test_size_means_nothing_and_the_points_are_the_same_every_time():
         again = making.load("toys:plus", size)
         assert again.digest == first.digest
         np.testing.assert_array_equal(again.images, first.images)
-    assert (
-        making.load("toys:square", 64).digest
-        == making.load("toys:gaussians25", 64).digest
-        != first.digest
-    )
+    grids = {making.load(f"toys:{name}", 64).digest for name in ("square", "gaussians25")}
+    assert len(grids) == 1 and first.digest not in grids
     heldout = datasets.load_heldout(first, datasets.DataOptions(64))
     assert heldout.digest != first.digest and heldout.classes == first.classes
 
@@ -110,7 +92,7 @@ def test_refusals():
     making.refused("--crop=4", "--crop=0", spec="toys:plus", crop=4)
     making.refused("--labels=x", spec="toys:plus", labels="x")
     with pytest.raises(errors.InputError, match="galaxies names no toy"):
-        toys.geometry("galaxies")
+        toys.toy_from_spec("galaxies")
 
 
 def test_floats_are_refused_where_images_are_due(monkeypatch):
@@ -129,10 +111,8 @@ def test_points_on_their_way_to_a_net_and_back(pixels, low):
     ends = np.array([-1, 0, 1], np.float32)
     np.testing.assert_array_equal(images.to_net(ends, pixels), [low, (low + 1) / 2, 1])
     points = making.load("toys:sine", 64).images
-    for there in (
-        images.to_net(points, pixels),
-        jax.jit(images.to_net, static_argnums=1)(points, pixels),
-    ):
+    for to_net in (images.to_net, jax.jit(images.to_net, static_argnums=1)):
+        there = to_net(points, pixels)
         back = images.from_net(there, pixels, points=True)
         assert there.dtype == back.dtype == np.float32
         np.testing.assert_allclose(back, points, atol=1e-7)
@@ -163,10 +143,10 @@ def test_images_go_as_before_and_never_linearly():
 @pytest.mark.parametrize("pixels", ["tanh", "sigmoid", "linear"])
 def test_feed_delivers_points(pixels, resident):
     data = making.load("toys:plus", 64)
-    stream = loader.build(data, pixels, 5, 3, 4, jax.devices()[:1], resident)
-    leaves = stream.at(7, 2)
+    stream = loader.build_loader(data, pixels, 5, 3, 4, jax.devices()[:1], resident)
+    leaves = stream.inputs(7, 2)
     for i in range(2):
-        batch = stream.batch(stream.data, jax.tree.map(lambda x, i=i: x[i], leaves))
+        batch = stream.make_batch(stream.device_data, jax.tree.map(lambda x, i=i: x[i], leaves))
         rows = shuffling.row_indices(5, 7 + i, 3, 4, len(data.images))
         assert batch["image"].shape == (3, 4, 1, 1, 2) and batch["image"].dtype == jnp.float32
         wanted = (data.images[rows] + 1) / 2 if pixels == "sigmoid" else data.images[rows]
@@ -175,10 +155,7 @@ def test_feed_delivers_points(pixels, resident):
 
 
 def test_survey_of_points():
-    train, test = (
-        data_check.look("toys:gaussian1d", datasets.DataOptions(64), split) for split in ("train", "test")
-    )
-    report = data_check.report("toys:gaussian1d", train, test)
+    report, train, test = making.inspect("toys:gaussian1d", 64)
     for line in (
         "  points        50,000\n",
         "  coordinates   mean 0.444, standard deviation 0.111 (-1 to 1)\n",
@@ -187,10 +164,8 @@ def test_survey_of_points():
         assert line in report, report
     for word in ("duplicates", "also in train", "pixels", "images"):
         assert word not in report
-    promised, loaded = (
-        data_check.as_source(train, "toys:gaussian1d"),
-        making.load("toys:gaussian1d", 64),
-    )
+    promised = data_check.as_dataset(train, "toys:gaussian1d")
+    loaded = making.load("toys:gaussian1d", 64)
     assert promised.points and promised.images.shape == loaded.images.shape
     assert data_check.heldout_refusal("toys:gaussian1d", train, test) is None
 

@@ -1,0 +1,165 @@
+"""The cache of decoded images: every list of image files becomes one uint8 array, once."""
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from gan_jax import cache
+from gan_jax.data import image_checks, image_decoding
+from gan_jax.data.image_decoding import BadFile
+from gan_jax.data.image_files import ImageFileList
+from gan_jax.data.threads import parallel_map
+from gan_jax.data.types import Arrays, DataOptions
+from gan_jax.errors import InputError, result_or_error
+
+_VERSION = 3  # part of the cache key: raise it when decoding changes
+
+
+def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays:
+    """Decode image files; later calls with the same files and options read the cache.
+
+    See image_decoding.decode_image. All files must be gray, or all in colour. Images are not
+    enlarged.
+
+    Args:
+      files: ImageFileList.
+      options: with skip_bad_images, files that are unreadable, animated or too small are left out
+        and named on stderr.
+      split: part of the cache key.
+
+    Returns:
+      (images uint8 memmap [N, size, size, C], read-only; labels int32 [N] or None; class names).
+
+    Raises:
+      InputError: an image is unreadable, animated or too small (by name), gray and colour files are
+        mixed, or no file is good.
+    """
+    options = image_checks.resolve_crop(files.crop, options)
+    settings = {
+        "path": str(files.top),
+        "files": cache.digest(_file_stamps(files)),
+        "size": options.size,
+        "crop": options.crop,
+        "split": split,
+        "skip_bad": options.skip_bad_images,
+        "version": _VERSION,
+    }
+    entry = cache.entry("images", settings, lambda folder: _build(files.paths, options, folder))
+    with refuse_damaged(entry):
+        images = np.load(entry / "images.npy", mmap_mode="r")
+        raw = json.loads((entry / "skipped.json").read_text())
+        skipped = {int(row): reason for row, reason in raw.items()}
+    kept = np.setdiff1d(np.arange(len(files.paths)), list(skipped))
+    labels = None if files.labels is None else files.labels[kept]
+    if skipped:
+        emptied = () if labels is None else np.setdiff1d(files.labels, [-1, *labels])
+        lines = [f"No image is left in class {files.classes[label]}." for label in emptied]
+        report_skipped(len(files.paths), list(skipped.values()), lines)
+    return images, labels, files.classes
+
+
+@contextlib.contextmanager
+def refuse_damaged(entry: pathlib.Path, *kinds: type[Exception]):
+    """Raise InputError for errors in reading a cache entry. kinds: besides OSError, ValueError."""
+    try:
+        yield
+    except (OSError, ValueError, *kinds) as error:
+        raise InputError(
+            f"The cache entry {entry} is damaged; delete that folder and start again."
+        ) from error
+
+
+def write_images(path: pathlib.Path, images: Iterable[np.ndarray]) -> None:
+    """Write images, as they come, into one .npy file.
+
+    Through the file and not through a memory map: a full disk is then an error, where a map would
+    kill the process.
+
+    Args:
+      path: the .npy file, of shape [N, H, W, C]; empty if there are no images.
+      images: uint8 [H, W, C], all of one shape.
+    """
+    n = 0
+    with open(path, "wb") as f:
+        for image in images:
+            if not n:
+                _write_header(f, (0, *image.shape))
+            f.write(image.tobytes())
+            n += 1
+        if n:
+            f.seek(0)
+            _write_header(f, (n, *image.shape))
+
+
+def report_skipped(
+    n_images: int, reasons: Sequence[str], more: Sequence[str] = (), n_named: int = 5
+) -> None:
+    """Name skipped images on stderr.
+
+    Args:
+      n_images: number of images, the skipped included.
+      reasons: one line for each skipped image.
+      more: further lines.
+      n_named: number of images that are named.
+    """
+    lines = [f"{len(reasons)} of {n_images} images skipped:", *reasons[:n_named]]
+    if len(reasons) > n_named:
+        lines.append(f"and {len(reasons) - n_named} more; --check_data names them.")
+    print("\n  ".join([*lines, *more]), file=sys.stderr, flush=True)
+
+
+def _file_stamps(files):
+    """[path, size, time of change] of every file, by which a changed folder is noticed."""
+    stamps = []
+    for path in files.paths:
+        name, stamp = path.relative_to(files.top).as_posix(), (-1, -1)
+        # Decoding refuses or skips what cannot be read. Once it can be, it is tried again.
+        with contextlib.suppress(OSError):
+            if os.access(path, os.R_OK):
+                stat = path.stat()
+                stamp = stat.st_size, stat.st_mtime_ns
+        stamps.append((name, *stamp))
+    return stamps
+
+
+def _build(paths, options, folder):
+    """Write images.npy and skipped.json ({row: reason}) into a cache entry.
+
+    Headers come first: what they can refuse should not cost minutes of decoding.
+    """
+    headers = image_checks.read_headers(paths)
+    bad = image_checks.find_unusable(paths, headers, options)
+    image_checks.common_channels(paths, headers, bad, options)
+    rows = [row for row in range(len(paths)) if row not in bad]
+
+    def decode(row):
+        return result_or_error(image_decoding.decode_image, paths[row], options.size, options.crop)
+
+    def good_images():
+        """Yield good images and note bad ones, up to the first unless they are skipped."""
+        for row, image in zip(rows, parallel_map(decode, rows, "images decoded"), strict=True):
+            if not isinstance(image, BadFile):
+                yield image
+                continue
+            bad[row] = image
+            if not options.skip_bad_images:
+                return
+
+    write_images(folder / "images.npy", good_images())
+    image_checks.common_channels(paths, headers, bad, options)
+    reasons = {row: str(bad[row]) for row in sorted(bad)}
+    (folder / "skipped.json").write_text(json.dumps(reasons))
+
+
+def _write_header(f, shape):
+    """Write the header of a .npy file.
+
+    numpy pads it, so that the first axis can be rewritten in place.
+    """
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(f, header)

@@ -1,0 +1,106 @@
+"""Which files of a list can be used: checks that read headers only, so that they refuse early."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from gan_jax.data import image_decoding
+from gan_jax.data.image_decoding import BadFile, Header
+from gan_jax.data.threads import parallel_map
+from gan_jax.data.types import DataOptions
+from gan_jax.errors import InputError, printable, result_or_error
+
+
+def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
+    """Return options whose crop is the user's, or the source's default where the user names none.
+
+    Raises:
+      InputError: the crop is smaller than the images' size.
+    """
+    crop = options.crop or default_crop
+    if crop and crop < options.size:
+        raise InputError(
+            f"The images are cropped to {crop} pixels, fewer than --size={options.size}; "
+            f"use --size={crop} or less, or --crop={options.size} or more."
+        )
+    return options._replace(crop=crop)
+
+
+def read_headers(paths: Sequence[pathlib.Path]) -> list[Header | BadFile]:
+    """Return the Header of every file [N], or the BadFile that reading it raised."""
+
+    def read(path):
+        return result_or_error(image_decoding.read_header, path)
+
+    return list(parallel_map(read, paths, "image headers read"))
+
+
+def find_unusable(
+    paths: Sequence[pathlib.Path], headers: Sequence[Header | BadFile], options: DataOptions
+) -> dict[int, BadFile]:
+    """Find the files that their headers rule out: bad ones, and images that are too small.
+
+    Args:
+      paths: files [N].
+      headers: as from `read_headers` [N].
+      options: as from `resolve_crop`.
+
+    Returns:
+      {row: BadFile}, in the order in which files are refused.
+    """
+    bad = {row: header for row, header in enumerate(headers) if isinstance(header, BadFile)}
+    sides = {
+        row: min(header.width, header.height)
+        for row, header in enumerate(headers)
+        if isinstance(header, Header)
+    }
+    flag = "crop" if options.crop else "size"
+    needed = options.crop or options.size
+    too_small = sorted((row for row, side in sides.items() if side < needed), key=sides.get)
+    for row in too_small:
+        detail = f"{headers[row].width}x{headers[row].height} pixels"
+        bad[row] = BadFile(
+            f"{printable(paths[row])} is {detail}, too small for {flag} {needed} "
+            f"(images are never enlarged); use --{flag}={sides[row]} or less, "
+            f"or remove such files ({len(too_small)} of {len(paths)}).",
+            "too small",
+            detail,
+        )
+    return bad
+
+
+def common_channels(
+    paths: Sequence[pathlib.Path],
+    headers: Sequence[Header | BadFile],
+    bad: Mapping[int, BadFile],
+    options: DataOptions,
+) -> int:
+    """Return the number of channels of all usable files, 1 or 3.
+
+    Args:
+      paths: files [N].
+      headers: as from `read_headers` [N].
+      bad: {row: BadFile} of the files that cannot be used.
+      options: DataOptions.
+
+    Raises:
+      InputError: no file can be used; one cannot and bad ones are not to be skipped; or gray and
+        colour files are mixed.
+    """
+    first = next(iter(bad.values()), None)
+    if len(bad) == len(paths):
+        raise InputError(
+            f"None of the {len(paths)} images can be used; the first: {first}"
+        ) from first
+    if bad and not options.skip_bad_images:
+        raise InputError(f"{first} --skip_bad_images leaves such files out.") from first
+    rows = {1: [], 3: []}
+    for row, header in enumerate(headers):
+        if row not in bad:
+            rows[header.channels].append(row)
+    gray, colour = rows[1], rows[3]
+    if gray and colour:
+        raise InputError(
+            f"{printable(paths[gray[0]])} is gray but {printable(paths[colour[0]])} is in colour "
+            f"({len(gray)} gray, {len(colour)} colour files); convert them to one kind."
+        )
+    return 1 if gray else 3

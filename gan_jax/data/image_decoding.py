@@ -1,0 +1,150 @@
+"""Decoding of one image file: its header, its pixels as uint8, and its faults."""
+
+import contextlib
+import os
+import struct
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gan_jax.data import resize
+from gan_jax.errors import InputError, printable
+
+# The content must have one of these formats, whatever the file's name says.
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_GRAY = ("1", "L", "I")  # first letters of the modes of gray images
+# Pillow's errors for damaged files.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+class Header(NamedTuple):
+    """The properties of an image file that are known before it is decoded."""
+
+    width: int  # in pixels
+    height: int
+    channels: int  # 1 (gray) or 3
+    # Pillow's mode, such as "RGB"; of a PNG file with the bits per channel if they are not 8, such
+    # as "RGB;16B"
+    mode: str
+
+
+class BadFile(InputError):
+    """An image file that cannot be used.
+
+    Attributes:
+      fault: the kind of fault, in words that all files with it share.
+      detail: what is wrong with this file.
+    """
+
+    def __init__(self, message: str, fault: str, detail: str):
+        super().__init__(message)
+        self.fault, self.detail = fault, detail
+
+
+def read_header(file: str | os.PathLike | BinaryIO) -> Header:
+    """Return the Header of an image file, without decoding it.
+
+    Raises:
+      BadFile: it is not an image, or an animated one.
+    """
+    with _as_bad_file(file), Image.open(file, formats=_FORMATS) as image:
+        # An MPO file is a JPEG file with previews, as phones write them.
+        n_frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        if n_frames > 1:
+            detail = f"{n_frames} frames"
+            raise BadFile(
+                f"{printable(file)} is animated ({detail}); save one as a still image.",
+                "animated",
+                detail,
+            )
+        mode = _mode(image)
+        return Header(*image.size, 1 if mode.startswith(_GRAY) else 3, mode)
+
+
+def decode_image(file: str | os.PathLike | BinaryIO, size: int, crop: int = 0) -> np.ndarray:
+    """Decode an image file, crop its centre and resize it.
+
+    The orientation is applied as EXIF says; transparent pixels lie over black; 16-bit gray is
+    divided by 257, and 16-bit colour reduced to its higher byte; palettes and CMYK (as Adobe has
+    it, 0 is full ink) become RGB. The file's mode, not its pixels, makes it gray or colour.
+
+    Args:
+      file: the image file.
+      size: side of the result in pixels, see resize.crop_and_resize.
+      crop: side of the centre crop in source pixels; 0 for the largest square.
+
+    Returns:
+      uint8 [size, size, C], C = 1 for gray files and 3 for colour.
+
+    Raises:
+      BadFile: it cannot be decoded.
+    """
+    with _as_bad_file(file), Image.open(file, formats=_FORMATS) as image:
+        is_gray = _mode(image).startswith(_GRAY)
+        ImageOps.exif_transpose(image, in_place=True)
+        pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), size, crop))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+@contextlib.contextmanager
+def _as_bad_file(file):
+    """Turn Pillow's errors into BadFile."""
+    try:
+        yield
+    except BadFile:
+        raise
+    except _DECODER_ERRORS as error:
+        fault, detail = _fault(error)
+        verb = "read" if fault == "unreadable" else "decoded"
+        raise BadFile(
+            f"{printable(file)} cannot be {verb} ({detail}); repair or remove the file.",
+            fault,
+            detail,
+        ) from error
+
+
+def _fault(error):
+    """Return (fault, detail) of a BadFile."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image", f"empty, or no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} inside"
+    if isinstance(error, OSError) and error.strerror:  # of the file system, not of a decoder
+        return "unreadable", error.strerror
+    fault = "too large" if isinstance(error, Image.DecompressionBombError) else "damaged"
+    return fault, " ".join(str(error).split()).rstrip(".")
+
+
+def _mode(image):
+    """Return the mode as Header has it.
+
+    Pillow itself calls PNG files of 16 bits per channel RGB, even gray ones with transparency.
+    """
+    return image.tile[0][3] if image.format == "PNG" and image.tile else image.mode
+
+
+def _to_8bit(image, is_gray):
+    """Convert a Pillow image to mode L or RGB."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.float64)
+        low, high = values.min(), values.max()
+        if low < 0 or high > 65535:
+            raise ValueError(f"gray values from {low:.0f} to {high:.0f} do not fit 16 bits")
+        values[values == image.info.get("transparency")] = 0
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, "black")
+        ground.alpha_composite(image.convert("RGBA"))
+        image = ground
+    mode = "L" if is_gray else "RGB"
+    # An image of this mode is not converted, because `convert` copies, at a fifth of the time.
+    return image if image.mode == mode else image.convert(mode)
