@@ -1,4 +1,4 @@
-"""Four virtual devices, quick compiles, a private cache; --slow runs the long tests."""
+"""Four virtual devices, quick compiles, a private cache; --slow and --fast choose how much is run."""
 
 import os
 
@@ -18,9 +18,15 @@ jax.config.update("jax_disable_most_optimizations", True)
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--fast", action="store_true", help="leave out the tests marked long")
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--fast"):  # deselected, not skipped: the summary stays short
+        left_out = [item for item in items if {"long", "slow"} & set(item.keywords)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+        return
     if config.getoption("--slow"):
         return
     for item in items:

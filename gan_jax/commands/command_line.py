@@ -43,7 +43,7 @@ def define(groups: Sequence) -> flags.FlagValues:
     return values
 
 
-def usage(doc: str, module: str, groups: Sequence) -> str:
+def usage(doc: str | None, module: str, groups: Sequence) -> str:
     """Write the text of --help: the command's docstring, then its flags in groups.
 
     Args:
@@ -54,7 +54,7 @@ def usage(doc: str, module: str, groups: Sequence) -> str:
     head = (
         f"Usage: python -m {module} [--flagfile=FILE] [--flag=value ...]; flags win over the file."
     )
-    lines = [doc.strip(), "", head, ""]
+    lines = [(doc or "").strip(), "", head, ""]
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
@@ -99,7 +99,7 @@ def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def parse(
-    doc: str, module: str, groups: Sequence, argv: Sequence[str]
+    doc: str | None, module: str, groups: Sequence, argv: Sequence[str]
 ) -> tuple[list, flags.FlagValues]:
     """Parse a command line into settings.
 

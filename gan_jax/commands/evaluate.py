@@ -1,13 +1,14 @@
 """Scores a trained run, or any folder of images, beside floor and controls.
 
-Tells how far images are from the data, how varied, of which classes, how like galaxies; whether they
-are copies of training images; and of a generator that is asked for classes, whether it makes them.
+Tells how far images are from the data, how varied, of which classes, how like galaxies; whether
+they are copies of training images; and of a generator that is asked for classes, whether it makes
+them.
 
 Of a run (--workdir) it samples the averaged generator, writes eval.json, neighbours.png,
-neighbours_real.png and report.html into its folder and prints a table. Of other images (--images=DIR,
-FILE.npz or any source, against --data at --size) it writes the same into --workdir, a folder that it
-makes. Everything that the numbers depend on is part of the record. The classifier that counts and
-compares is trained once per data set and cached; --features chooses another net.
+neighbours_real.png and report.html into its folder and prints a table. Of other images
+(--images=DIR, FILE.npz or any source, against --data at --size) it writes the same into --workdir,
+a folder that it makes. Everything that the numbers depend on is part of the record. The classifier
+that counts and compares is trained once per data set and cached; --features chooses another net.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gan_jax.data.datasets import Dataset
-    from gan_jax.metrics.evaluate import Evaluator
+    from gan_jax.metrics.scoring import Evaluator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,7 @@ def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
     """Score the samples of a run. Returns the record for eval.json."""
     import jax
 
+    from gan_jax.core.conditioning import ByImage
     from gan_jax.core.state import init_jitted
     from gan_jax.metrics import colorization, evaluate
     from gan_jax.rundir import run_folder
@@ -122,8 +124,8 @@ def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
             record["intended"] = evaluate.evaluate_class_accuracy(
                 evaluator, train, heldout, sample_classes, flags.n_images, flags.seed
             )
-        if conditioning.needs_images:
-            key, n = jax.random.key(flags.seed), min(flags.n_images, len(pool))
+        if isinstance(conditioning, ByImage):
+            key, n = jax.random.key(flags.seed), min(flags.n_images, len((heldout or train).images))
             originals = conditioning.choose(pool, key, n)
             colored = sampler(model, key, n, originals)
             gray, colored, originals = sampling.triplets(method, colored, originals)
@@ -176,12 +178,12 @@ def make_evaluator(
     Raises:
       InputError: n images, or the real ones, are too few for a score.
     """
-    from gan_jax.metrics import evaluate, features
+    from gan_jax.metrics import features, scoring
 
     n_features = features.count_features(flags.features, real)
-    evaluate.check_counts(real, n, "n_images", flags.scores, n_features)
+    scoring.check_counts(real, n, "n_images", flags.scores, n_features)
     extractor = features.load(real, heldout, flags.features)
-    return evaluate.make_evaluator(extractor, real, flags.scores, strict=True)
+    return scoring.make_evaluator(extractor, real, flags.scores, strict=True)
 
 
 def add_neighbours(
@@ -205,7 +207,7 @@ def add_neighbours(
         record["neighbours"], pictures = memorization.detect_copies(
             evaluator.extractor, real, heldout, generated, flags.seed
         )
-        rows = (score_text.main_row(record), "real")
+        rows = (score_text.subject_row(record), "real")
         scores = memorization.copy_scores(record["neighbours"])
         for row, row_scores in zip(rows, scores, strict=True):
             record["rows"][row] |= row_scores

@@ -88,6 +88,7 @@ def make_samples(flags: Settings, loaded: "LoadedRun") -> tuple[np.ndarray, np.n
     """
     import jax
 
+    from gan_jax.core.conditioning import ByImage
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
@@ -103,7 +104,7 @@ def make_samples(flags: Settings, loaded: "LoadedRun") -> tuple[np.ndarray, np.n
         condition = np.tile(kinds, n)
         return sampler(vs, key, len(condition), condition), condition, len(kinds)
     columns = int(np.ceil(np.sqrt(n)))
-    if conditioning.needs_images:
+    if isinstance(conditioning, ByImage):
         originals = conditioning.choose(pool, key, n)
         colored = sampler(vs, key, n, originals)
         if flags.form == "grid":
@@ -159,7 +160,8 @@ def save(
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "npz":
             with open(out, "wb") as file:
-                np.savez(file, images=samples, **({} if labels is None else {"labels": labels}))
+                arrays = {"images": samples} | ({} if labels is None else {"labels": labels})
+                np.savez(file, allow_pickle=False, **arrays)
         elif form == "folder":
             out.mkdir(exist_ok=True)
             for i, sample in enumerate(samples):

@@ -64,8 +64,10 @@ class ByImage(NamedTuple):
         """Whether a condition is an image of the data."""
         return True
 
-    def choose(self, pool: np.ndarray, key: jax.Array, n: int) -> np.ndarray:
+    def choose(self, pool: np.ndarray | None, key: jax.Array, n: int) -> np.ndarray:
         """Choose n images of a pool: uint8 [n, H, W, C]; see `choose_images`."""
+        if pool is None:
+            raise ValueError("Conditions are images of the data; give the sampler a pool of them.")
         return choose_images(pool, key, n)
 
     def to_net(self, condition: np.ndarray, pixels: str):

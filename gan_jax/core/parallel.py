@@ -35,7 +35,9 @@ def average(tree, axis: str | None):
     return lax.pmean(tree, axis) if axis else tree
 
 
-_NOISE_SOURCE = contextvars.ContextVar("noise_source", default=None)
+_NOISE_SOURCE: contextvars.ContextVar[Callable | None] = contextvars.ContextVar(
+    "noise_source", default=None
+)
 
 
 @contextlib.contextmanager

@@ -43,8 +43,10 @@ def compute(
     """
     for player in method.players:
         group = player.batch_group
-        n_sharing = sum(group is not None and p.batch_group == group for p in method.players)
-        if player.shared_forward and n_sharing > 1 and minibatch_slots(method)[group][1] == 1:
+        if player.shared_forward is None or group is None:
+            continue
+        n_sharing = sum(p.batch_group == group for p in method.players)
+        if n_sharing > 1 and minibatch_slots(method)[group][1] == 1:
             return _compute(player, ctx, state, *select_minibatch(method, player, batch, key))
     return None
 

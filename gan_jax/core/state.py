@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import flax
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 if TYPE_CHECKING:
     from gan_jax.core.method import Method
@@ -17,7 +17,7 @@ class Vars(NamedTuple):
     batch_stats: dict[str, Any]  # {net: running statistics; {} without any}
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class GanState:
     """The whole training state. It is replicated over devices, never stacked."""
 

@@ -4,6 +4,7 @@ Whatever a player does not train, weights and running statistics alike, it canno
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -147,10 +148,11 @@ def update_player(
     metrics["grad_norm"] = global_norm(grads)
     params = {n: state.params[n] for n in player.nets}
     updates, opt_state = player.tx.update(grads, state.opt_state[player.name], params)
+    updated: Any = optax.apply_updates(params, updates)
     finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
     first_bad = (state.bad_step < 0) & ~finite
     return state.replace(
-        params={**state.params, **optax.apply_updates(params, updates)},
+        params={**state.params, **updated},
         batch_stats={**state.batch_stats, **stats},
         opt_state={**state.opt_state, player.name: opt_state},
         bad_step=jnp.where(first_bad, state.step, state.bad_step),
@@ -165,12 +167,11 @@ def global_norm(grads) -> jax.Array:
 
 def update_averages(method: Method, state: GanState) -> dict[str, Vars]:
     """Compute the averaged nets after a step, {net: Vars}: decay * average + (1 - decay) * net."""
-    return {
-        n: optax.incremental_update(
-            Vars(state.params[n], state.batch_stats[n]), state.ema[n], 1 - decay
-        )
-        for n, decay in method.ema.items()
-    }
+    averages = {}
+    for net, decay in method.ema.items():
+        now = Vars(state.params[net], state.batch_stats[net])
+        averages[net] = optax.incremental_update(now, state.ema[net], 1 - decay)
+    return averages
 
 
 def _merge(state: GanState, updated: GanState, player: Player) -> GanState:

@@ -13,7 +13,7 @@ from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.nets import conditional, families
 from gan_jax.nets.family import Family
-from gan_jax.nets.layers import INITIALIZERS, Weights
+from gan_jax.nets.layers import INITIALIZERS, WeightOptions
 from gan_jax.settings import setting
 
 
@@ -143,10 +143,10 @@ def family(hp) -> Family:
     return (families.TABLE | families.FROM_IMAGES)[hp.net]
 
 
-def weight_options(hp, net: str) -> Weights:
+def weight_options(hp, net: str) -> WeightOptions:
     """Return the initialiser of a net, and whether it is spectrally normalised."""
     spectral = hp.spectral == "both" or (hp.spectral == "disc" and net == "disc")
-    return Weights(hp.init, spectral)
+    return WeightOptions(hp.init, spectral)
 
 
 def build_generator(hp, spec: DataSpec, mode: str = "", **options):
@@ -162,7 +162,8 @@ def build_generator(hp, spec: DataSpec, mode: str = "", **options):
     net = family(hp).gen(hp, spec, weights, **options)
     if not mode:
         return net
-    return conditional.Gen(net, mode, len(spec.classes), attribute_table(hp, spec), weights)
+    table = attribute_table(hp, spec)
+    return conditional.Gen(net, mode, len(spec.classes), table, weights=weights)
 
 
 def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0):
@@ -176,7 +177,8 @@ def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0):
     net = family(hp).disc(hp, spec, weights, n_classes)
     if not mode:
         return net
-    return conditional.Disc(net, mode, len(spec.classes), attribute_table(hp, spec), weights)
+    table = attribute_table(hp, spec)
+    return conditional.Disc(net, mode, len(spec.classes), table, weights=weights)
 
 
 def attribute_table(hp, spec: DataSpec):
@@ -202,7 +204,8 @@ def example_inputs(
       gen_y, disc_y: example conditions of two rows, where the nets take one.
     """
     image = jnp.zeros((2, spec.size, spec.size, spec.colors))
-    inputs = {"gen": (jnp.zeros((2, hp.z_dim)),)} | {net: (image,) for net in image_nets}
+    inputs: dict[str, tuple] = {net: (image,) for net in image_nets}
+    inputs = {"gen": (jnp.zeros((2, hp.z_dim)),)} | inputs
     for net, y in (("gen", gen_y), ("disc", disc_y)):
         if y is not None:
             inputs[net] = (*inputs[net], y)

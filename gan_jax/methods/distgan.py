@@ -156,7 +156,7 @@ def recon_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     return error + hp.lambda_r * gap**2, (vs, {"error": error, "gap": jnp.abs(gap)})
 
 
-def disc_weights(hp, progress: jax.Array):
+def disc_weights(hp, progress: jax.Array | float):
     """Return the weights of D's terms for reals and for reconstructions.
 
     On schedule: 0.95 and 0.05 until half-way, 1 and 0 from three quarters on (D08).

@@ -393,8 +393,8 @@ def load_state(
         raise InputError(f"--workdir={workdir} has no checkpoints yet; train into it first.")
     with Store(workdir, best, read_only=True) as store:
         steps = store.steps()
-        if which == "newest" and steps:
-            return store.load_newest(state, keep=True)[:2]
+        if which == "newest" and (newest := store.load_newest(state, keep=True)):
+            return newest[:2]
         step = store.best_step() if which == "best" else int(which) if which.isdigit() else None
         if step not in steps:
             have = ", ".join(map(str, steps)) or "none"

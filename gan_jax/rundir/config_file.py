@@ -45,7 +45,7 @@ def parse(text: str) -> dict[str, Any]:
     raw = json.loads(text)
     if not isinstance(raw, dict):
         raise ValueError("it is not an object")
-    return {RENAMED_KEYS.get(key, key): value for key, value in raw.items()}
+    return {RENAMED_KEYS.get(str(key), str(key)): value for key, value in raw.items()}
 
 
 def write(workdir: pathlib.Path, config: dict[str, Any]) -> None:

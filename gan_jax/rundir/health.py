@@ -91,8 +91,16 @@ RANGES = {
 }
 
 
-def _range_of(name):
-    return RANGES.get(name) or RANGES.get(name.rpartition("/")[2])
+def _key_of(name):
+    return name if name in RANGES else name.rpartition("/")[2]
+
+
+def _is_judged(name):
+    return _key_of(name) in RANGES
+
+
+def _range_of(name) -> HealthyRange:
+    return RANGES[_key_of(name)]
 
 
 def meaning(warning: str) -> str:
@@ -139,7 +147,7 @@ class Health:
         """Judge the next record. Returns the active warnings, sorted."""
         self._n += 1
         warmup = self._n <= WARMUP_RECORDS or record["step"] < self._warmup_steps
-        for name in (n for n in record if _range_of(n) and n not in self._ignored):
+        for name in (n for n in record if _is_judged(n) and n not in self._ignored):
             self._values.setdefault(name, []).append(record[name])
             self._n_warmup[name] = self._n_warmup.get(name, 0) + warmup
         active = [w for name in self._values if name in record for w in self._warnings_of(name)]
@@ -178,8 +186,9 @@ class Health:
     def text(self, warning: str) -> str:
         """Write an active warning as a sentence."""
         name, _, side = warning.rpartition(" ")
-        value, bound = self._values[name][-1], self.bounds(name)[side == "high"]
-        word = "below" if side == "low" else "above"
+        low, high = self.bounds(name) or (math.nan, math.nan)
+        value = self._values[name][-1]
+        word, bound = ("below", low) if side == "low" else ("above", high)
         return f"{name} is {value:.3g}, {word} {bound:.3g}: {meaning(warning)}"
 
     def collapse(self) -> str:

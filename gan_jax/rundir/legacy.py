@@ -1,62 +1,47 @@
-"""Training states as earlier versions named their fields, so that their checkpoints still open."""
+"""Training states with the field names of version 0.1, so that its checkpoints still open."""
 
-from typing import NamedTuple
+import dataclasses
+from typing import Any, NamedTuple
 
-import flax
-import jax
+from flax import struct
 
 from gan_jax.core.state import GanState, Vars
 
+RENAMED = {"batch_stats": "stats", "opt_state": "opt", "controls": "ctl"}  # {field now: before}
+
 
 class VarsBefore(NamedTuple):
-    """state.Vars up to version 0.1."""
+    """state.Vars of version 0.1."""
 
-    params: dict
-    stats: dict  # now batch_stats
+    params: Any
+    stats: Any
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class GanStateBefore:
-    """state.GanState up to version 0.1."""
+    """state.GanState of version 0.1."""
 
-    step: jax.Array
-    key: jax.Array
-    params: dict
-    stats: dict  # now batch_stats
-    opt: dict  # now opt_state
-    ema: dict
-    ctl: dict  # now controls
-    bad_step: jax.Array
-    bad_player: jax.Array
+    step: Any
+    key: Any
+    params: Any
+    stats: Any
+    opt: Any
+    ema: Any
+    ctl: Any
+    bad_step: Any
+    bad_player: Any
 
 
 def to_before(state: GanState) -> GanStateBefore:
-    """Give a state, or its shapes, the field names of earlier versions."""
-    ema = {net: VarsBefore(vs.params, vs.batch_stats) for net, vs in state.ema.items()}
-    return GanStateBefore(
-        state.step,
-        state.key,
-        state.params,
-        state.batch_stats,
-        state.opt_state,
-        ema,
-        state.controls,
-        state.bad_step,
-        state.bad_player,
-    )
+    """Give a state, or its shapes, the field names of version 0.1."""
+    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+    fields["ema"] = {net: VarsBefore(*vs) for net, vs in state.ema.items()}
+    return GanStateBefore(**{RENAMED.get(name, name): value for name, value in fields.items()})
 
 
 def from_before(state: GanStateBefore) -> GanState:
     """Invert `to_before`."""
-    ema = {net: Vars(vs.params, vs.stats) for net, vs in state.ema.items()}
-    return GanState(
-        state.step,
-        state.key,
-        state.params,
-        state.stats,
-        state.opt,
-        ema,
-        state.ctl,
-        state.bad_step,
-        state.bad_player,
-    )
+    names = {before: now for now, before in RENAMED.items()}
+    fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+    fields["ema"] = {net: Vars(*vs) for net, vs in state.ema.items()}
+    return GanState(**{names.get(name, name): value for name, value in fields.items()})

@@ -1,7 +1,7 @@
 """What a run does between steps, each at its own interval: evaluate, log, sample, save.
 
-Hooks run in the order of `build_hooks`. Those before pass what they found to those after through
-`Loop.found`.
+Hooks run in the order of `build_hooks`. Earlier ones pass results to later ones through
+`Loop.results`.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from gan_jax import images
 from gan_jax.core import parallel
 from gan_jax.core.keys import KeyStream, run_key
 from gan_jax.core.method import n_minibatches
-from gan_jax.metrics import class_balance, evaluate, features, point_scores
+from gan_jax.metrics import class_balance, controls, features, point_scores, scoring
 from gan_jax.rundir import log
 from gan_jax.training import sampling
 from gan_jax.training.monitor import Monitor
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass
-class Found:
-    """What the hooks of one step found."""
+class StepResults:
+    """Results that the hooks of one step pass on."""
 
     scores: dict[str, float] = dataclasses.field(default_factory=dict)  # {"eval/NAME": score}
-    shares: dict[str, list] | None = None  # {"real", "model": class shares}, if counted
+    shares: dict[str, list[float]] | None = None  # {"real", "model": class shares}, if counted
 
 
 class Hook:
@@ -61,7 +61,8 @@ class Evaluate(Hook):
 
     def __init__(self, loop, *intervals, **options):
         super().__init__(loop, *intervals, **options)
-        self._evaluator = self._reference = None
+        self._evaluator: scoring.Evaluator | None = None
+        self._reference = {}
 
     def __call__(self):
         loop = self.loop
@@ -69,20 +70,20 @@ class Evaluate(Hook):
             n, train = loop.run.eval_images, loop.prepared.train
             generated = loop.sampler(loop.sampled_vars(), jax.random.key(0), n)
             if train.points:
-                scores = point_scores.score(generated, train.name)
-                loop.found.scores = {f"eval/{name}": value for name, value in scores.items()}
+                scores = point_scores.score_points(generated, train.name)
+                loop.results.scores = {f"eval/{name}": value for name, value in scores.items()}
                 return
             if self._evaluator is None:
                 extractor = features.load(train, loop.prepared.test)
-                self._evaluator = evaluate.make_evaluator(extractor, train, loop.run.eval_scores)
-                self._reference, _ = evaluate.choose_reference(self._evaluator, train, 0)
+                self._evaluator = scoring.make_evaluator(extractor, train, loop.run.eval_scores)
+                self._reference, _ = controls.choose_reference(self._evaluator, train, 0)
             pair = (self._reference, self._evaluator(generated))
-            row = evaluate.make_row(self._evaluator, [pair])
-            summary = evaluate.summarize_row(row)
-            loop.found.scores = {f"eval/{name}": value for name, value in summary.items()}
+            row = scoring.make_row(self._evaluator, [pair])
+            summary = scoring.summarize_row(row)
+            loop.results.scores = {f"eval/{name}": value for name, value in summary.items()}
             if "fractions" in row:
                 real = class_balance.class_fractions(self._reference["probs"]).tolist()
-                loop.found.shares = {"real": real, "model": row["fractions"]}
+                loop.results.shares = {"real": real, "model": row["fractions"]}
 
 
 class Log(Hook):
@@ -103,14 +104,13 @@ class Log(Hook):
         means = mean_metrics(loop.method, jax.device_get(tally))
         empty = jax.device_put(loop.empty_tally, parallel.replicated(loop.devices))
         loop.carry = (state, empty)
-        record = {"step": loop.t, **means, **loop.found.scores}
-        shares = loop.found.shares
+        record = {"step": loop.t, **means, **loop.results.scores}
+        shares, model_shares = loop.results.shares, None
         if shares:
-            record["shares"] = shares
+            record["shares"], model_shares = shares, shares["model"]
         if self.monitor:
             with loop.timer("watch"):
-                model = shares and shares["model"]
-                record |= self.monitor.measure(loop.sampled_vars(), record, model)
+                record |= self.monitor.measure(loop.sampled_vars(), record, model_shares)
         record["wall"] = self._wall()
         loop.log.write(record)
         loop.progress.record(record)
@@ -168,14 +168,15 @@ class Save(Hook):
     def __call__(self):
         loop = self.loop
         with loop.timer("checkpoint"):
-            scores = {name.removeprefix("eval/"): v for name, v in loop.found.scores.items()}
+            scores = {name.removeprefix("eval/"): v for name, v in loop.results.scores.items()}
             # A checkpoint ahead of metrics.jsonl would lose the records between when it is resumed.
             otherwise = (
                 f"Checkpoint {loop.t} is not saved without it; the newest on disk is "
                 f"{loop.store.newest()}."
             )
             if loop.log.flush(otherwise):
-                loop.store.save(loop.t, *loop.carry, scores or None)
+                state, tally = loop.carry
+                loop.store.save(loop.t, state, tally, scores or None)
         self.saved_step = loop.t
 
 

@@ -4,12 +4,12 @@ Everything is a function of the state, the seed and the records so far, so a res
 same. The judgement itself is in rundir.health.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gan_jax import images
-from gan_jax.core.conditioning import choose_images
+from gan_jax.core.conditioning import ByImage, choose_images
 from gan_jax.core.keys import KeyStream, run_key
 from gan_jax.core.method import Method
 from gan_jax.core.state import Vars
@@ -73,7 +73,7 @@ class Monitor:
         for record in records:
             self.health.add(record)
 
-    def measure(self, vs: Vars, record: dict, shares: np.ndarray | None = None) -> dict:
+    def measure(self, vs: Vars, record: dict, shares: Sequence[float] | None = None) -> dict:
         """Measure the run and judge it.
 
         Args:
@@ -96,7 +96,7 @@ class Monitor:
         if self._logits_are_bounded and {"disc/real_prob", "disc/fake_prob"} <= set(record):
             out["watch/gap"] = record["disc/real_prob"] - record["disc/fake_prob"]
         if shares is not None:
-            out["watch/modes"] = class_balance.n_classes_holding(shares, 0.01)
+            out["watch/modes"] = class_balance.n_classes_holding(np.asarray(shares), 0.01)
             out["watch/largest_class"] = float(np.max(shares))
         before = set(self.health.began)
         warnings = self.health.add({**record, **out})
@@ -109,7 +109,8 @@ class Monitor:
 
     def _compared(self, x):
         """Leave of colorized images only what was added to the gray ones."""
-        if not self._method.conditioning.needs_images:
+        conditioning = self._method.conditioning
+        if not isinstance(conditioning, ByImage):
             return x
         x = images.to_float(x, self._method.hp.pixels)
-        return x - np.asarray(self._method.conditioning.to_input(x))
+        return x - np.asarray(conditioning.to_input(x))

@@ -10,6 +10,7 @@ import contextlib
 import pathlib
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -74,7 +75,7 @@ def choose_execution(members_by: str, run: RunSettings) -> str:
     return "vmapped" if one_accelerator else "turns"
 
 
-def stack_trees(trees: Sequence) -> object:
+def stack_trees(trees: Sequence) -> Any:
     """Stack equal trees along a new first axis of every leaf."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
@@ -96,7 +97,7 @@ def build_program(loops: Sequence[Loop]) -> Callable:
     def program(carries, datas, leaves):
         def one_step(stacked, rows):
             batches = [
-                loader.batch(data, row)
+                loader.make_batch(data, row)
                 for loader, data, row in zip(loaders, datas, rows, strict=True)
             ]
             return vmapped_step(stacked, stack_trees(batches))
@@ -149,7 +150,7 @@ class VmappedLoop:
         self._loops, self._in_flight = loops, collections.deque()
         for loop in loops:  # data that members share is in memory once
             same = next(o for o in loops if o.prepared.train is loop.prepared.train)
-            loop.loader = loop.loader._replace(data=same.loader.data)
+            loop.loader = loop.loader._replace(device_data=same.loader.device_data)
         lead = loops[0]
         lead.progress.say(f"compiling {len(loops)} members, vmapped ...")
         began, program = time.perf_counter(), build_program(loops)
@@ -161,7 +162,10 @@ class VmappedLoop:
         lead.progress.say(f"compiled in {seconds:.1f} s; all go on from step {lead.t}")
 
     def _arguments(self, n):
-        parts = [(loop.carry, loop.loader.data, loop.loader.at(loop.t, n)) for loop in self._loops]
+        parts = [
+            (loop.carry, loop.loader.device_data, loop.loader.inputs(loop.t, n))
+            for loop in self._loops
+        ]
         return tuple(zip(*parts, strict=True))
 
     def _add_seconds(self, activity, seconds):

@@ -75,7 +75,7 @@ def build_program(method: Method, loader: Loader, devices: list) -> Callable:
 
     Args:
       method: Method.
-      loader: Loader; `data` and `leaves` are its `data` and what its `at` returns.
+      loader: Loader; `data` is its device_data, and `leaves` are what its `inputs` returns.
       devices: devices that share each minibatch.
 
     Returns:
@@ -84,13 +84,13 @@ def build_program(method: Method, loader: Loader, devices: list) -> Callable:
     one_step = accumulate_metrics(build_step(method, parallel.AXIS if len(devices) > 1 else None))
 
     def program(carry, data, leaves):
-        carry = scan_steps(lambda c, x: one_step(c, loader.batch(data, x)), carry, leaves)
+        carry = scan_steps(lambda c, x: one_step(c, loader.make_batch(data, x)), carry, leaves)
         return carry, carry[0].step
 
-    options = {"compiler_options": cpu.compiler_options()}
+    options = cpu.compiler_options()
     if len(devices) > 1:
-        return parallel.pmapped(program, devices, batch_axis=2, **options)
-    return jax.jit(program, donate_argnums=0, **options)
+        return parallel.pmapped(program, devices, batch_axis=2, compiler_options=options)
+    return jax.jit(program, donate_argnums=0, compiler_options=options)
 
 
 def is_resident(run: RunSettings, dataset: Dataset) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.core import priors
-from gan_jax.core.conditioning import choose_images
+from gan_jax.core.conditioning import ByImage
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Method, make_context
 from gan_jax.core.state import Vars
@@ -161,8 +161,8 @@ def picture(
     if dataset.points:
         points = sampler(vs, key, N_POINTS)
         return point_plots.draw_density(points, dataset.images, dataset.name)
-    if method.conditioning.needs_images:
-        originals = choose_images(pool, key, ROWS * 3)
+    if isinstance(method.conditioning, ByImage):
+        originals = method.conditioning.choose(pool, key, ROWS * 3)
         generated = sampler(vs, key, len(originals), originals)
         return images.grid(interleave(triplets(method, generated, originals)), 9)
     names = method.conditioning.names
@@ -182,9 +182,11 @@ def triplets(method: Method, generated: np.ndarray, originals: np.ndarray) -> np
     Returns:
       uint8 [3, n, H, W, C]: gray, generated, original.
     """
-    pixels = method.hp.pixels
+    conditioning, pixels = method.conditioning, method.hp.pixels
+    if not isinstance(conditioning, ByImage):
+        raise ValueError("Triplets are of methods that start from images.")
     x = jnp.asarray(images.to_float(originals, pixels))
-    gray = images.to_uint8(method.conditioning.to_input(x), pixels)
+    gray = images.to_uint8(conditioning.to_input(x), pixels)
     return np.stack([np.broadcast_to(gray, generated.shape), generated, originals])
 
 

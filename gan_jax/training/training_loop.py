@@ -61,7 +61,7 @@ class Loop:
     Attributes:
       t: int, steps done.
       carry: (GanState, tally of metrics) on the devices.
-      found: hooks.Found of this step.
+      results: hooks.StepResults of this step.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Loop:
         )
         self.sampler = sampling.build_sampler(self.method, prepared.pool)
         self.programs = {}
-        self.found = hooks.Found()
+        self.results = hooks.StepResults()
 
     def __enter__(self) -> "Loop":
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
@@ -180,7 +180,7 @@ class Loop:
         with self.timer("compile"):
             program = build_program(self.method, self.loader, self.devices)
             lowered = {
-                n: program.lower(self.carry, self.loader.data, self.loader.at(self.t, n))
+                n: program.lower(self.carry, self.loader.device_data, self.loader.inputs(self.t, n))
                 for n in self.dispatch_lengths()
             }
             self._passed("trace")
@@ -210,9 +210,9 @@ class Loop:
     def _dispatch(self):
         n = self.next_dispatch()
         with self.timer("train"):
-            leaves = self.loader.at(self.t, n)
+            leaves = self.loader.inputs(self.t, n)
             with jax.transfer_guard("disallow"):
-                self.carry, done = self.programs[n](self.carry, self.loader.data, leaves)
+                self.carry, done = self.programs[n](self.carry, self.loader.device_data, leaves)
             self._in_flight.append(done)
             # Virtual CPU devices deadlock when dispatches queue up.
             virtual = len(self.devices) > 1 and self.devices[0].platform == "cpu"
@@ -241,7 +241,7 @@ class Loop:
             self._refuse_non_finite()
         for hook in due:
             hook()
-        self.found = hooks.Found()
+        self.results = hooks.StepResults()
 
     def wait(self) -> None:
         """Wait for the devices."""
@@ -337,7 +337,7 @@ class Loop:
 
     def _where(self):
         kind, n = self.devices[0].device_kind, len(self.devices)
-        where = "on the device" if self.loader.data else "streamed"
+        where = "on the device" if self.loader.device_data else "streamed"
         return f"{n} x {kind}, {self.run.batch // n} images each per minibatch; data {where}"
 
     def _intervals(self):
