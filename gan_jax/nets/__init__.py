@@ -1,1 +1,1 @@
-"""Networks. Each file is one family; every layer goes through `conv` and `layers`."""
+"""Networks: one file per family, and what the families share in `family`, `layers`, `outputs`."""

@@ -1,73 +1,65 @@
-"""A small residual classifier: the judge of class balance and the feature space of the Frechet distance. And a perceptron,
-for pages that train one in seconds."""
+"""Classifiers of images, whose features also serve metrics: a small ResNet and a perceptron."""
 
 import flax.linen as nn
 
 from gan_jax.nets import layers
 
 WIDTHS = (16, 32, 64)
+_WEIGHTS = layers.WeightOptions("lecun")
 
 
 class Classifier(nn.Module):
     """Residual blocks of growing width, then the average over the image.
 
-    The first layer and the first block halve the side where it is larger (than 16 and 32 pixels), so that 64 pixels
-    cost little more than 32; every later block halves it too.
+    The first layer halves sides above 16 and the first block sides above 32, so that 64 pixels cost
+    little more than 32; every later block halves the side too.
 
-    Input: [N, S, S, C] float32 in [-1, 1], S >= 8. Returns (features float32 [N, widths[-1]], >= 0; logits float32
-    [N, n_classes]).
+    Input: [N, S, S, C] float32 in [-1, 1], S >= 8.
+    Returns: (features float32 [N, widths[-1]], >= 0; logits float32 [N, n_classes]).
     """
 
     n_classes: int
-    widths: tuple = WIDTHS
-    axis: str | None = None
+    widths: tuple[int, ...] = WIDTHS
+    axis: str | None = None  # see family.Net
 
     @nn.compact
     def __call__(self, x, train=False):
         size = x.shape[1]
-        x = layers.Conv(
-            self.widths[0],
-            kernel=5,
-            stride=2 if size > 16 else 1,
-            use_bias=False,
-            weights=layers.Weights("lecun"),
-        )(x)
+        stride = 2 if size > 16 else 1
+        x = layers.Conv(self.widths[0], 5, stride, use_bias=False, weights=_WEIGHTS)(x)
         for i, width in enumerate(self.widths):
             x = self._block(x, width, 2 if i or size > 32 else 1, train)
-        features = nn.relu(layers.norm(self, train)(x)).mean((1, 2))
+        features = nn.relu(layers.batch_norm(self, train)(x)).mean((1, 2))
         return features, nn.Dense(self.n_classes)(features)
 
     def _block(self, x, width, stride, train):
-        """Pre-activation residual block (He et al. 2016, "Identity mappings in deep residual networks", figure 1b)."""
-        y = nn.relu(layers.norm(self, train)(x))
-        same = width == x.shape[-1] and stride == 1
-        short = (
-            x
-            if same
-            else layers.Conv(
-                width, kernel=1, stride=stride, use_bias=False, weights=layers.Weights("lecun")
-            )(y)
-        )
-        y = layers.Conv(
-            width, kernel=3, stride=stride, use_bias=False, weights=layers.Weights("lecun")
-        )(y)
-        y = nn.relu(layers.norm(self, train)(y))
-        return short + layers.Conv(
-            width, kernel=3, stride=1, use_bias=False, weights=layers.Weights("lecun")
-        )(y)
+        """Apply a pre-activation residual block.
+
+        Source: He et al. 2016, "Identity mappings in deep residual networks", figure 1b.
+        """
+
+        def conv(x, kernel, stride):
+            return layers.Conv(width, kernel, stride, use_bias=False, weights=_WEIGHTS)(x)
+
+        y = nn.relu(layers.batch_norm(self, train)(x))
+        shortcut = x if width == x.shape[-1] and stride == 1 else conv(y, 1, stride)
+        y = nn.relu(layers.batch_norm(self, train)(conv(y, 3, stride)))
+        return shortcut + conv(y, 3, 1)
 
 
 class Perceptron(nn.Module):
-    """One hidden layer of widths[0] units, normalised, ReLU. Input and outputs: see Classifier."""
+    """One hidden layer of widths[0] units with BatchNorm and ReLU.
+
+    For demonstration pages that train a classifier in seconds. Input and result: see Classifier.
+    """
 
     n_classes: int
-    widths: tuple
-    axis: str | None = None
+    widths: tuple[int, ...]
+    axis: str | None = None  # see family.Net
 
     @nn.compact
     def __call__(self, x, train=False):
-        hidden = layers.Dense(self.widths[0], use_bias=False, weights=layers.Weights("he"))(
-            layers.flatten(x)
-        )
-        features = nn.relu(layers.norm(self, train)(hidden))
+        weights = layers.WeightOptions("he")
+        x = layers.Dense(self.widths[0], use_bias=False, weights=weights)(layers.flatten(x))
+        features = nn.relu(layers.batch_norm(self, train)(x))
         return features, nn.Dense(self.n_classes)(features)

@@ -1,7 +1,8 @@
 """Conditioning of any generator or discriminator on a class, on attributes, or on a code.
 
-A condition is int32 [B] (a class; -1: unknown, the zero vector) or float32 [B, A] as it is. Classes become one-hot vectors, or
-rows of `table` (attributes). How the vector enters a net:
+A condition is int32 [B], a class (-1: unknown), or float32 [B, A], a vector that is used as it is.
+Classes become one-hot vectors, or rows of a table of attributes. An unknown class is the zero
+vector. How the vector enters a net (`mode`):
 
   gen   concat      an embedding of it beside the noise (Mirza and Osindero 2014)
         plain       the vector itself beside the noise (InfoGAN)
@@ -9,31 +10,42 @@ rows of `table` (attributes). How the vector enters a net:
         batchnorm   scale and offset of every BatchNorm depend on it (de Vries et al. 2017)
         own         the net reads it
   disc  concat      an embedding of it as one more image plane
-        projection  its embedding times D's features is added to the logit (Miyato and Koyama 2018, eq. 3)
+        projection  its embedding times D's features is added to the logit
+                    (Miyato and Koyama 2018, eq. 3)
         own         the net reads it
 """
+
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from gan_jax.nets import layers
+from gan_jax.nets.family import Net
 
 EMBEDDING = 50  # width of the embedding beside the noise
 
 
-def vector(y, n, table=()):
-    """Condition vectors float32 [B, A] of classes int [B] out of n, or of a table [n, A]; a float y is returned as it is."""
+def condition_vectors(y: jax.Array, n: int, table: tuple = ()) -> jax.Array:
+    """Return condition vectors float32 [B, A].
+
+    Args:
+      y: classes int [B], -1 for unknown; vectors float [B, A] are returned as they are.
+      n: number of classes.
+      table: vectors of the classes, [n, A]; () for one-hot vectors.
+    """
     if not jnp.issubdtype(y.dtype, jnp.integer):
         return y
     rows = jax.nn.one_hot(y, n)  # zeros for -1
     return rows @ jnp.asarray(table, jnp.float32) if table else rows
 
 
-def attributes(classes):
-    """Table of attributes [K, A] from class names such as "not-Male Smiling": 1 for a word, -1 for one with "not-".
+def attributes(classes: Sequence[str]) -> tuple[tuple[float, ...], ...] | None:
+    """Return the table of attributes [K, A] of classes with names such as "not-Male Smiling".
 
-    Classes whose names are no such combinations give a table of None.
+    An attribute is 1, and -1 after "not-". None if the names are not all combinations of the same
+    attributes.
     """
     words = [name.split() for name in classes]
     names = [word.removeprefix("not-") for word in words[0]] if words else []
@@ -42,58 +54,51 @@ def attributes(classes):
     return tuple(tuple(-1.0 if w.startswith("not-") else 1.0 for w in row) for row in words)
 
 
-def _parts(net, y, dtype, train):
-    """(the net inside, the condition's vectors, function width -> their embedding [B, width]) of a conditioned net."""
-    cond = vector(y, net.n, net.table).astype(dtype)
+class _Conditional(Net):
+    """Fields of a conditional net."""
 
-    def embed(width):
-        return layers.Dense(width, use_bias=False, weights=net.weights, name="embed")(cond, train)
+    inner: nn.Module  # the net
+    mode: str  # how the condition enters it, see the module's docstring
+    n: int  # number of classes
+    table: tuple = ()  # see `condition_vectors`
 
-    return net.inner.copy(axis=net.axis, name="net"), cond, embed
+    def vectors(self, y, dtype):
+        """Return the condition vectors [B, A]."""
+        return condition_vectors(y, self.n, self.table).astype(dtype)
+
+    def embed(self, vectors, width, train):
+        """Return the embedding [B, width] of condition vectors."""
+        dense = layers.Dense(width, use_bias=False, weights=self.weights, name="embed")
+        return dense(vectors, train)
 
 
-class Gen(nn.Module):
-    """inner(z or what becomes of it): (z [B, Z], y [B] or [B, A]) -> images."""
-
-    inner: nn.Module
-    mode: str
-    n: int
-    table: tuple = ()
-    weights: layers.Weights = layers.Weights()
-    axis: str | None = None
+class Gen(_Conditional):
+    """Conditional generator: noise [B, z_dim], condition [B] or [B, A] -> images."""
 
     @nn.compact
     def __call__(self, z, y, *, train):
-        inner, cond, embed = _parts(self, y, z.dtype, train)
+        net, vectors = self.inner.copy(axis=self.axis, name="net"), self.vectors(y, z.dtype)
         if self.mode == "product":
-            return inner(z * embed(z.shape[-1]), train=train)
-        if self.mode in ("concat", "plain"):
-            return inner(
-                jnp.concatenate([z, embed(EMBEDDING) if self.mode == "concat" else cond], -1),
-                train=train,
-            )
-        return inner(z, cond, train=train)
+            return net(z * self.embed(vectors, z.shape[-1], train), train=train)
+        if self.mode == "concat":
+            beside = self.embed(vectors, EMBEDDING, train)
+            return net(jnp.concatenate([z, beside], -1), train=train)
+        if self.mode == "plain":
+            return net(jnp.concatenate([z, vectors], -1), train=train)
+        return net(z, vectors, train=train)
 
 
-class Disc(nn.Module):
-    """(images [B, H, W, C], y [B] or [B, A]) -> inner's DiscOut."""
-
-    inner: nn.Module
-    mode: str
-    n: int
-    table: tuple = ()
-    weights: layers.Weights = layers.Weights()
-    axis: str | None = None
+class Disc(_Conditional):
+    """Conditional discriminator: images [B, H, W, C], condition [B] or [B, A] -> DiscOutput."""
 
     @nn.compact
     def __call__(self, x, y, *, train):
-        inner, cond, embed = _parts(self, y, x.dtype, train)
+        net, vectors = self.inner.copy(axis=self.axis, name="net"), self.vectors(y, x.dtype)
         if self.mode == "concat":
-            plane = embed(x.shape[1] * x.shape[2]).reshape(*x.shape[:3], 1)
-            return inner(jnp.concatenate([x, plane], -1), train=train)
+            plane = self.embed(vectors, x.shape[1] * x.shape[2], train).reshape(*x.shape[:3], 1)
+            return net(jnp.concatenate([x, plane], -1), train=train)
         if self.mode == "projection":
-            out = inner(x, train=train)
-            return out._replace(
-                logit=out.logit + (out.features * embed(out.features.shape[-1])).sum(-1)
-            )
-        return inner(x, cond, train=train)
+            out = net(x, train=train)
+            embedding = self.embed(vectors, out.features.shape[-1], train)
+            return out._replace(logit=out.logit + (out.features * embedding).sum(-1))
+        return net(x, vectors, train=train)

@@ -1,68 +1,58 @@
-"""Dist-GAN's nets for MNIST, in full (width 64): `dcgan` whose generator has one dense layer more, from 8 x 8 to 7 x 7.
+"""Dist-GAN's nets for MNIST: `dcgan` with one more dense layer in G, from 8 x 8 to 7 x 7.
 
-Of the 52,830,273 parameters of the generator that layer has 51,386,496.
+At width 64 the generator has 52,830,273 parameters, 51,386,496 of them in that layer.
 """
 
 import flax.linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
-from gan_jax.nets.family import Family
+from gan_jax.nets.family import ConvGenerator, Family, conv_generator_fields
 from gan_jax.nets.outputs import squash
 
 SIZE = 28
-ENC_STYLE = dcgan.STYLE._replace(first=nn.relu, rest=nn.relu)
+ENCODER = dcgan.DCGAN._replace(first=nn.relu, rest=nn.relu)
 
 
-class Gen(nn.Module):
-    """Noise [B, z_dim] -> images [B, 28, 28, colors] in the range that `pixels` names. norm: "batch" or "none"."""
-
-    colors: int
-    width: int
-    pixels: str
-    norm: str = "batch"
-    weights: layers.Weights = layers.Weights()
-    axis: str | None = None
+class Gen(ConvGenerator):
+    """Generator of images of 28 px."""
 
     @nn.compact
     def __call__(self, z, cond=None, *, train):
-        width, bias, weights = self.width, self.norm != "batch", self.weights
+        width, weights, bias = self.width, self.weights, self.norm != "batch"
 
-        def active(x):
-            return nn.relu(x if bias else layers.norm(self, train, cond)(x))
+        def conv_t(x, features, side):
+            x = layers.ConvT(features, (side, side), use_bias=bias, weights=weights)(x, train)
+            return nn.relu(self.normalize(x, train, cond))
 
-        x = active(layers.Dense(4 * 4 * 4 * width, bias, weights)(z, train)).reshape(
-            -1, 4, 4, 4 * width
-        )
-        x = active(layers.ConvT(2 * width, (8, 8), use_bias=bias, weights=weights)(x, train))
-        x = nn.relu(
-            layers.Dense(7 * 7 * 2 * width, weights=weights)(layers.flatten(x), train)
-        ).reshape(-1, 7, 7, 2 * width)
-        x = active(layers.ConvT(width, (14, 14), use_bias=bias, weights=weights)(x, train))
+        x = layers.Dense(4 * 4 * 4 * width, bias, weights)(z, train)
+        x = nn.relu(self.normalize(x, train, cond)).reshape(-1, 4, 4, 4 * width)
+        x = conv_t(x, 2 * width, 8)
+        x = layers.Dense(7 * 7 * 2 * width, weights=weights)(layers.flatten(x), train)
+        x = nn.relu(x).reshape(-1, 7, 7, 2 * width)
+        x = conv_t(x, width, 14)
         return squash(layers.ConvT(self.colors, (28, 28), weights=weights)(x, train), self.pixels)
 
 
 class _Mnist(Family):
-    def check(self, shape):
-        """Refuses other sides than 28. Raises InputError."""
-        if shape.size != SIZE:
+    """The generator of this module; discriminator and encoder are those of `dcgan`."""
+
+    def check(self, spec):
+        if spec.size != SIZE:
             raise InputError(
-                f"--size={shape.size}: Dist-GAN's MNIST nets are for 28; use --size=28, or --net=dcgan."
+                f"--size={spec.size}: Dist-GAN's MNIST nets are for 28; "
+                "use --size=28, or --net=dcgan."
             )
 
-    def gen(self, hp, shape, weights):
-        """The generator."""
-        return Gen(shape.colors, hp.width, hp.pixels, hp.gen_norm, weights)
+    def gen(self, hp, spec, weights):
+        return Gen(**conv_generator_fields(hp, spec), weights=weights)
 
-    def disc(self, hp, shape, weights, n_classes=0):
-        """The discriminator: dcgan's."""
-        return dcgan.Disc(
-            shape.size, hp.width, norm=hp.disc_norm, n_classes=n_classes, weights=weights
-        )
+    def disc(self, hp, spec, weights, n_classes=0):
+        options = {"norm": hp.disc_norm, "n_classes": n_classes, "weights": weights}
+        return dcgan.Disc(spec.size, hp.width, **options)
 
-    def enc(self, hp, shape, weights):
-        """The encoder: dcgan's, with ReLU throughout."""
-        return dcgan.Enc(shape.size, hp.width, hp.z_dim, ENC_STYLE, weights=weights)
+    def enc(self, hp, spec, weights):
+        return dcgan.Enc(spec.size, hp.width, ENCODER, z_dim=hp.z_dim, weights=weights)
 
 
 FAMILY = _Mnist()

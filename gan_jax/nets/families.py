@@ -1,23 +1,34 @@
-"""Net families by the name that --net gives them. See family.Family."""
+"""Net families by their value of --net."""
 
 from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, resnet, s1, unet
+from gan_jax.nets.family import Family
 
-TABLE = {
-    "dcgan": dcgan.DcganFamily(dcgan.STYLE),
-    "hdcgan": dcgan.DcganFamily(hdcgan.STYLE),
+TABLE: dict[str, Family] = {
+    # DCGAN (Radford et al. 2016), any size; Dist-GAN's nets for CIFAR-10 and CelebA
+    "dcgan": dcgan.DcganFamily(dcgan.DCGAN),
+    # HDCGAN (Curto et al. 2017) with SELU, as Morpho-GAN (S3) has it
+    "hdcgan": dcgan.DcganFamily(hdcgan.HDCGAN),
+    # S2's DCGAN for MNIST: as intended, by its tables to the letter, and by its prose (D20)
     "s2": dcgan.DcganFamily(dcgan.S2),
     "s2_literal": dcgan.DcganFamily(dcgan.S2_LITERAL),
     "s2_prose": dcgan.DcganFamily(dcgan.S2_PROSE),
+    # MGAN (Hoang et al. 2018): for CIFAR-10 and for 28 px (D14, D15)
     "mgan": dcgan.DcganFamily(dcgan.MGAN),
     "mgan_mnist": dcgan.DcganFamily(dcgan.MGAN_MNIST),
+    # Dist-GAN (Tran et al. 2018) for MNIST, 28 px alone
     "distgan_mnist": distgan_mnist.FAMILY,
+    # S1's nets for Fashion-MNIST: Keras-GAN's AC-GAN, and Atienza's DCGAN (D19)
     "s1": s1.SECTION7,
     "s1_section4": s1.SECTION4,
+    # SN-GAN (Miyato et al. 2018), and the ResNet of WGAN-GP (Gulrajani et al. 2017)
     "sngan": resnet.SNGAN,
     "resnet": resnet.RESNET,
+    # perceptrons: plain, Keras-GAN's GAN, maxout (Goodfellow et al. 2014), its conditional form
+    # (Mirza and Osindero 2014)
     "mlp": mlp.PLAIN,
     "keras": mlp.KERAS,
     "maxout": mlp.MAXOUT,
     "maxout_cgan": mlp.CGAN,
 }
-FROM_IMAGES = {"unet": unet.FAMILY}  # whose generators take images, not noise
+# Families whose generators take images, not noise: pix2pix's U-Net (Isola et al. 2017).
+FROM_IMAGES: dict[str, Family] = {"unet": unet.FAMILY}

@@ -1,15 +1,112 @@
-"""What every net family is."""
+"""The interface of a net family, and the fields and last layers that nets of all families share."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from gan_jax.nets import layers
+from gan_jax.nets.layers import WeightOptions
+from gan_jax.nets.outputs import DiscOutput
+
+
+class Net(nn.Module, kw_only=True):
+    """A net that core.method.apply_net can run."""
+
+    # initialiser and spectral norm of its layers
+    weights: WeightOptions = WeightOptions()
+    # name of the device axis over which BatchNorm averages; None on one device; set by apply_net
+    axis: str | None = None
+
+
+class Generator(Net):
+    """Noise float32 [B, z_dim] -> images float32 [B, size, size, colors]."""
+
+    size: int  # side in pixels; 1 for points
+    colors: int  # channels; of a point, coordinates
+    pixels: str  # range of the images, see outputs.squash
+
+
+class ConvGenerator(Generator):
+    """A generator of convolutions, whose BatchNorms can depend on a condition [B, A]."""
+
+    width: int  # channels next to the image; deeper layers have multiples of it
+    norm: str = "batch"  # "batch" or "none"
+
+    def normalize(
+        self, x: jax.Array, train: bool, cond: jax.Array | None = None, **options
+    ) -> jax.Array:
+        """Apply a BatchNorm of its own, unless `norm` is "none"; see layers.batch_norm."""
+        return layers.batch_norm(self, train, cond, **options)(x) if self.norm == "batch" else x
+
+
+class Discriminator(Net, kw_only=True):
+    """Images float32 [B, size, size, colors] -> DiscOutput."""
+
+    n_classes: int = 0  # outputs of a class head on the features; 0: no class head
+
+    def heads(
+        self,
+        features: jax.Array,
+        train: bool,
+        pooled: jax.Array | None = None,
+        weights: WeightOptions | None = None,
+    ) -> DiscOutput:
+        """Compute the logit, and class logits where there is a class head.
+
+        Args:
+          features: the last hidden layer, [B, F].
+          train: as in the net's call.
+          pooled: input of the heads where that is not the features, [B, P].
+          weights: of the heads where they are not those of the net.
+        """
+        x, weights = features if pooled is None else pooled, weights or self.weights
+        logit = layers.Dense(1, weights=weights)(x, train)[:, 0]
+        if not self.n_classes:
+            return DiscOutput(logit, features)
+        return DiscOutput(logit, features, layers.Dense(self.n_classes, weights=weights)(x, train))
+
+
+class Encoder(Net, kw_only=True):
+    """Images float32 [B, size, size, colors] -> codes float32 [B, z_dim], unbounded."""
+
+    z_dim: int
 
 
 class Family:
-    """Builds nets from settings.
+    """Builds the nets of one family from settings.
 
-    gen(hp, shape, weights), with n_gens=0 where it mixes; disc(hp, shape, weights, n_classes=0); enc(hp, shape, weights).
-    conditions: whether its nets read a class or attributes by themselves. mixes: whether its generator can be a mixture.
-    points: whether its nets also take points.
+    `hp` is the Settings of a method, `spec` the methods.base.DataSpec of the data.
     """
 
-    reads_condition = supports_mixture = supports_points = False
+    # whether its nets read a class or attributes by themselves
+    reads_condition: bool = False
+    # whether its generator can be a mixture: gen(..., n_gens=0)
+    supports_mixture: bool = False
+    # whether its nets also take points
+    supports_points: bool = False
 
-    def check(self, shape):
-        """Refuses images that the nets cannot make or see. shape: base.DataSpec. Raises InputError."""
+    def check(self, spec) -> None:
+        """Refuse images of a size that the nets do not have. Raises InputError."""
+
+    def gen(self, hp, spec, weights: WeightOptions) -> nn.Module:
+        """Build the generator."""
+        raise NotImplementedError
+
+    def disc(self, hp, spec, weights: WeightOptions, n_classes: int = 0) -> nn.Module:
+        """Build the discriminator; n_classes: see Discriminator."""
+        raise NotImplementedError
+
+    def enc(self, hp, spec, weights: WeightOptions) -> nn.Module:
+        """Build the encoder."""
+        raise NotImplementedError
+
+
+def generator_fields(hp, spec) -> dict[str, Any]:
+    """Return the fields of a Generator that settings and data determine."""
+    return {"size": spec.size, "colors": spec.colors, "pixels": hp.pixels}
+
+
+def conv_generator_fields(hp, spec) -> dict[str, Any]:
+    """Return the fields of a ConvGenerator that settings and data determine."""
+    return {**generator_fields(hp, spec), "width": hp.width, "norm": hp.gen_norm}

@@ -1,11 +1,13 @@
-"""The Inception-v3 network in which Frechet Inception distances are measured (Szegedy et al. 2015, arXiv 1512.00567).
+"""The Inception-v3 network of the Frechet Inception distance (Szegedy et al., arXiv 1512.00567).
 
-As the network of Heusel et al. 2017, it differs from the published one in its pools: the 3 x 3 averages leave out what lies
-beyond the border, the last block takes the maximum in place of the average, and 1,008 classes come out. Submodules bear the
-names of PyTorch's Inception v3, so that `from_state_dict` finds the weights of pytorch-fid.
+As the network of Heusel et al. 2017, it differs from the published one in its pools: the 3 x 3
+averages ignore padding, the last block takes the maximum in place of the average, and there are
+1,008 classes. Submodules have the names of PyTorch's Inception v3, which are the keys of
+pytorch-fid's weights.
 """
 
 import functools
+from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 import jax
@@ -30,13 +32,13 @@ _LEAVES = {  # last two names of a variable -> those of PyTorch
 
 
 class Conv(nn.Module):
-    """Convolution without bias, BatchNorm by its running statistics, ReLU: [N, H, W, Ci] -> [N, h, w, features].
+    """Convolution without bias, BatchNorm, ReLU: [N, H, W, Ci] -> [N, h, w, features].
 
-    In full float32 on every device: a GPU would else round the factors to 10 bits.
+    In full float32 on every device: by default a GPU rounds the factors to 10 bits.
     """
 
     features: int
-    kernel: tuple = (1, 1)
+    kernel: tuple[int, int] = (1, 1)
     stride: int = 1
     padding: str = "SAME"
 
@@ -58,7 +60,7 @@ _Reduce = functools.partial(Conv, kernel=(3, 3), stride=2, padding="VALID")
 
 
 def _chain(x, name, *layers):
-    """Layers name_1, name_2, ... one after the other; each is (features, kernel)."""
+    """Apply layers name_1, name_2, ... one after another; each is (features, kernel)."""
     for i, (features, kernel) in enumerate(layers, 1):
         x = Conv(features, kernel, name=f"{name}_{i}")(x)
     return x
@@ -103,9 +105,9 @@ class BlockB(nn.Module):
 
 
 class BlockC(nn.Module):
-    """[N, H, W, Ci] -> [N, H, W, 768]. width: channels of the inner layers."""
+    """[N, H, W, Ci] -> [N, H, W, 768]."""
 
-    width: int
+    width: int  # channels of the inner layers
 
     @nn.compact
     def __call__(self, x):
@@ -130,9 +132,9 @@ class BlockD(nn.Module):
 
 
 class BlockE(nn.Module):
-    """[N, H, W, Ci] -> [N, H, W, 2048]. pool: what the last branch begins with."""
+    """[N, H, W, Ci] -> [N, H, W, 2048]."""
 
-    pool: object
+    pool: Callable  # the pool that the last branch begins with
 
     @nn.compact
     def __call__(self, x):
@@ -150,7 +152,11 @@ class BlockE(nn.Module):
 
 
 class Inception(nn.Module):
-    """[N, H, W, 3] float32 in [-1, 1], sides >= 75 (299 in use) -> (features [N, 2048], >= 0; logits [N, 1008]), float32."""
+    """The whole network.
+
+    Input: [N, H, W, 3] float32 in [-1, 1], H and W >= 75 (299 in use).
+    Returns: (features float32 [N, 2048], >= 0; logits float32 [N, 1008]).
+    """
 
     @nn.compact
     def __call__(self, x):
@@ -171,23 +177,23 @@ class Inception(nn.Module):
         return features, nn.Dense(N_CLASSES, precision="highest", name="fc")(features)
 
 
-def from_state_dict(arrays, name):
-    """The variables of `Inception` from a PyTorch state dict.
+def from_state_dict(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, dict]:
+    """Convert a PyTorch state dict to variables of `Inception`.
 
     Args:
-      arrays: {key: array}, the keys of torchvision's Inception v3 without its auxiliary head; counters of batches are ignored.
-      name: what errors call the weights, usually the file.
+      arrays: {key: array}, keys of torchvision's Inception v3 without its auxiliary head; counters
+        of batches are ignored.
+      name: of the weights in errors, usually the file.
 
     Returns:
       {"params", "batch_stats"}: nested dicts of float32 arrays.
 
     Raises:
-      InputError: a weight is missing, too many, of another shape, or not finite.
+      InputError: a weight is missing, unknown, of another shape, or not finite.
     """
-    spec = jax.eval_shape(
-        Inception().init, jax.random.key(0), jax.ShapeDtypeStruct((1, 75, 75, 3), np.float32)
-    )
-    variables, left = {}, {key for key in arrays if not key.endswith("num_batches_tracked")}
+    image = jax.ShapeDtypeStruct((1, 75, 75, 3), np.float32)
+    spec = jax.eval_shape(Inception().init, jax.random.key(0), image)
+    variables, unused = {}, {key for key in arrays if not key.endswith("num_batches_tracked")}
     for path, leaf in traverse_util.flatten_dict(spec).items():
         key = ".".join([*path[1:-2], _LEAVES[path[-2:]]])
         if key not in arrays:
@@ -195,22 +201,22 @@ def from_state_dict(arrays, name):
                 f"{name} has no {key}; give the state dict of pytorch-fid's Inception v3."
             )
         value = np.asarray(arrays[key], np.float32)
-        value = (
-            value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
-        )  # [Co, Ci, h, w], [F, K]
+        # from [Co, Ci, h, w] or [F, K]
+        value = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
         if value.shape != leaf.shape:
             raise InputError(
-                f"{key} of {name} is {list(arrays[key].shape)}, not as in pytorch-fid's Inception v3 (other weights "
-                "measure other distances); give pytorch-fid's."
+                f"{key} of {name} is {list(arrays[key].shape)}, not as in pytorch-fid's "
+                "Inception v3 (other weights measure other distances); give pytorch-fid's."
             )
         if not np.isfinite(value).all():
             raise InputError(
                 f"{key} of {name} has values that are not finite; the file is damaged."
             )
         variables[path] = value
-        left.discard(key)
-    if left:
+        unused.discard(key)
+    if unused:
         raise InputError(
-            f"{name} has {min(left)}, which pytorch-fid's Inception v3 has not; give the weights of that net."
+            f"{name} has {min(unused)}, which pytorch-fid's Inception v3 has not; "
+            "give the weights of that net."
         )
     return traverse_util.unflatten_dict(variables)

@@ -1,4 +1,4 @@
-"""Layers shared by all nets: convolutions through the algebra of `conv`, normalisation, dropout, initialisers."""
+"""Layers of all nets: convolutions by ops.conv, spectral norm, BatchNorm, dropout, initialisers."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,19 +11,17 @@ from gan_jax.core import parallel
 from gan_jax.ops import conv, reduce
 
 
-class Weights(NamedTuple):
-    """How the weights of a net begin, and whether they are divided by their spectral norm.
+class WeightOptions(NamedTuple):
+    """Initialiser and spectral norm of a net's weights."""
 
-    init: see `initializer`. spectral: Miyato et al. 2018; one power iteration per call in training, the vector kept with the
-    net's statistics.
-    """
-
-    init: str | Callable = "xavier"
+    init: str | Callable = "xavier"  # see `initializer`
+    # Divide weights by their spectral norm (Miyato et al. 2018): one power iteration per call in
+    # training; its vector is stored with the net's running statistics.
     spectral: bool = False
 
 
 _NORMAL = nn.initializers.normal(0.02)
-INITIALIZERS = {  # name: (in_axis, out_axis) -> flax initializer
+INITIALIZERS: dict[str, Callable] = {  # name: (in_axis, out_axis) -> flax initializer
     "xavier": lambda **axes: nn.initializers.xavier_uniform(**axes),
     "lecun": lambda **axes: nn.initializers.lecun_normal(**axes),
     "he": lambda **axes: nn.initializers.he_normal(**axes),
@@ -31,12 +29,13 @@ INITIALIZERS = {  # name: (in_axis, out_axis) -> flax initializer
 }
 
 
-def initializer(name, transposed=False):
-    """Weight initialiser by name.
+def initializer(name: str | Callable, transposed: bool = False) -> Callable:
+    """Return a weight initialiser by name.
 
     Args:
-      name: "xavier" (uniform, Glorot and Bengio 2010), "lecun" (normal, the SELU init), "he" (normal, sd sqrt(2 / inputs)) or
-        "normal" (sd 0.02, DCGAN); or a flax initialiser, returned as it is.
+      name: "xavier" (uniform, Glorot and Bengio 2010), "lecun" (normal, of SELU nets), "he"
+        (normal, sd sqrt(2 / inputs)) or "normal" (sd 0.02, DCGAN); a flax initialiser is returned
+        as it is.
       transposed: the weight's last axis is the layer's input, as in ConvT.
     """
     if callable(name):
@@ -45,56 +44,57 @@ def initializer(name, transposed=False):
 
 
 def _unit(v):
+    """Scale a vector to length 1."""
     return v / jnp.sqrt((v**2).sum() + 1e-12)
 
 
-def _weight(layer, shape, train, transposed=False):
-    """The kernel of a layer, divided by its spectral norm where `layer.weights` asks for it.
+def _kernel(layer, shape, train, transposed=False):
+    """Create the kernel of a layer, divided by its spectral norm if layer.weights.spectral.
 
-    The norm is that of the matrix [everything else, outputs]; the derivative passes through it, not through the vectors.
+    The norm is that of the matrix [all other axes, outputs]. Its derivative treats the singular
+    vectors as constants.
     """
     w = layer.param("kernel", initializer(layer.weights.init, transposed), shape)
     if not layer.weights.spectral:
         return w
-    matrix = (jnp.moveaxis(w, -2, -1) if transposed else w).reshape(
-        -1, shape[-2 if transposed else -1]
-    )
-    u = layer.variable(
-        "batch_stats",
-        "u",
-        lambda: _unit(jax.random.normal(layer.make_rng("params"), (matrix.shape[1],), jnp.float32)),
-    )
+    outputs = shape[-2 if transposed else -1]
+    matrix = (jnp.moveaxis(w, -2, -1) if transposed else w).reshape(-1, outputs)
+
+    def first_vector():
+        return _unit(jax.random.normal(layer.make_rng("params"), (outputs,), jnp.float32))
+
+    u = layer.variable("batch_stats", "u", first_vector)
     fixed = jax.lax.stop_gradient(matrix)
     v = _unit(fixed @ u.value.astype(w.dtype))
-    new = (
-        _unit(v @ fixed) if train else _unit(u.value).astype(w.dtype)
-    )  # an averaged vector is shorter than 1
+    # Outside training the vector may be a moving average, which is shorter than 1.
+    new = _unit(v @ fixed) if train else _unit(u.value).astype(w.dtype)
     if train and not layer.is_initializing():
         u.value = new.astype(jnp.float32)
     return w / (v @ matrix @ new)
 
 
 @jax.custom_vjp
-def product(a, b):
-    """a [M, K] @ b [K, N] whose derivatives are products in the layout of a and b.
+def matmul(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Multiply a [M, K] by b [K, N], with derivatives in the layout of a and b.
 
-    JAX writes b's as the transpose of a product, which XLA turns round only where a single operation reads it; but a step reads
-    a gradient twice, for its norm and for the update.
+    JAX writes the derivative in b as the transpose of a product. XLA removes that transpose only
+    where one operation reads it. A step reads a gradient twice: for its norm and for the update.
     """
     return a @ b
 
 
-product.defvjp(
-    lambda a, b: (product(a, b), (a, b)),
-    lambda saved, g: (product(g, saved[1].T), product(saved[0].T, g)),
+matmul.defvjp(
+    lambda a, b: (matmul(a, b), (a, b)),
+    lambda saved, g: (matmul(g, saved[1].T), matmul(saved[0].T, g)),
 )
 
 
-def _biased(layer, y):
-    """y [..., features] plus the layer's bias, if it has one."""
+def _add_bias(layer, y):
+    """Add the layer's bias to y [..., features], if it has one."""
     if not layer.use_bias:
         return y
-    return y + reduce.broadcast_channels(layer.param("bias", nn.initializers.zeros, (layer.features,)), y.shape)
+    bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
+    return y + reduce.broadcast_channels(bias, y.shape)
 
 
 class Dense(nn.Module):
@@ -102,16 +102,16 @@ class Dense(nn.Module):
 
     features: int
     use_bias: bool = True
-    weights: Weights = Weights()
+    weights: WeightOptions = WeightOptions()
 
     @nn.compact
     def __call__(self, x, train=False):
-        y = product(x, _weight(self, (x.shape[-1], self.features), train).astype(x.dtype))
-        return _biased(self, y)
+        y = matmul(x, _kernel(self, (x.shape[-1], self.features), train).astype(x.dtype))
+        return _add_bias(self, y)
 
 
 def _pair_sums(w):
-    """[k, k, Ci, Co] -> [k + 1, k + 1, Ci, Co]: each tap and the one before it added up, along both axes."""
+    """Add to each tap the one before it, along both axes: [k, k, ...] -> [k + 1, k + 1, ...]."""
     for axis in (0, 1):
         ends = [[(0, 0)] * axis + [end] + [(0, 0)] * (3 - axis) for end in ((0, 1), (1, 0))]
         w = jnp.pad(w, ends[0]) + jnp.pad(w, ends[1])
@@ -119,67 +119,70 @@ def _pair_sums(w):
 
 
 class Conv(nn.Module):
-    """Convolution with "SAME" padding: [N, H, W, Ci] -> [N, ceil(H/stride), ceil(W/stride), features].
+    """Convolution, "SAME" padding: [N, H, W, Ci] -> [N, ceil(H/stride), ceil(W/stride), features].
 
-    resize: "" or, with an odd kernel and stride 1, "up" or "down". up: of the image with every pixel twice along both axes, as
-    nearest-neighbour interpolation gives it: [N, 2 H, 2 W, features]. down: with averages of 2 x 2 pixels of its result, of an
-    image of even sides: [N, H/2, W/2, features]. Either is one convolution of stride 2 whose kernel has sums of neighbouring
-    taps: with 3 x 3 taps, 16 products in place of 36.
+    With `resize` it is one convolution of stride 2 whose kernel has sums of neighbouring taps: for
+    3 x 3 taps, 16 multiplications in place of 36.
     """
 
     features: int
     kernel: int = 5
     stride: int = 2
     use_bias: bool = True
-    weights: Weights = Weights()
+    weights: WeightOptions = WeightOptions()
+    # "up": of the image after nearest-neighbour upsampling, -> [N, 2 H, 2 W, features].
+    # "down": followed by averages of 2 x 2 pixels, H and W even, -> [N, H/2, W/2, features].
+    # Both need an odd kernel and stride 1.
     resize: str = ""
 
     @nn.compact
     def __call__(self, x, train=False):
-        w = _weight(self, (self.kernel, self.kernel, x.shape[-1], self.features), train)
+        w = _kernel(self, (self.kernel, self.kernel, x.shape[-1], self.features), train)
         if self.resize == "up":
-            turned = _pair_sums(w)[::-1, ::-1].transpose(0, 1, 3, 2)
-            y = conv.conv_t(x, turned, 2, (2 * x.shape[1], 2 * x.shape[2]))
+            flipped = _pair_sums(w)[::-1, ::-1].transpose(0, 1, 3, 2)
+            y = conv.conv_t(x, flipped, 2, (2 * x.shape[1], 2 * x.shape[2]))
         elif self.resize == "down":
             y = conv.conv(x, _pair_sums(w) / 4, 2)
         else:
             y = conv.conv(x, w, self.stride)
-        return _biased(self, y)
+        return _add_bias(self, y)
 
 
 class ConvT(nn.Module):
-    """Transposed convolution, the transpose of a "SAME" one: [N, h, w, Ci] -> [N, H, W, features], hw = (H, W)."""
+    """Transpose of a "SAME" convolution: [N, h, w, Ci] -> [N, H, W, features]."""
 
     features: int
-    hw: tuple
+    hw: tuple[int, int]  # (H, W)
     kernel: int = 5
     stride: int = 2
     use_bias: bool = True
-    weights: Weights = Weights()
+    weights: WeightOptions = WeightOptions()
 
     @nn.compact
     def __call__(self, x, train=False):
         shape = (self.kernel, self.kernel, self.features, x.shape[-1])
-        y = conv.conv_t(x, _weight(self, shape, train, transposed=True), self.stride, self.hw)
-        return _biased(self, y)
+        y = conv.conv_t(x, _kernel(self, shape, train, transposed=True), self.stride, self.hw)
+        return _add_bias(self, y)
 
 
 class BatchNorm(nn.Module):
-    """Ioffe and Szegedy 2015: [..., C] in, the same out, normalised over all axes but the last and over the devices of `axis`.
+    """Batch normalisation over all axes but the last, and over devices: [..., C] -> [..., C].
 
-    The variance is the biased one, E[x^2] - E[x]^2 in one pass. Statistics are computed and kept in float32 or wider.
-    momentum: of the running averages, which are what normalises where `train` is false.
+    The variance is the biased one, E[x^2] - E[x]^2 in one pass. Statistics are float32 or wider.
+
+    Source: Ioffe and Szegedy 2015.
     """
 
-    train: bool
-    momentum: float
+    train: bool  # True: statistics of the batch; False: running averages
+    momentum: float  # of the running averages
     use_scale: bool = True
     use_bias: bool = True
-    axis: str | None = None
+    axis: str | None = None  # name of the device axis; None on one device
 
     def _moments(self, x):
         n = x.size // x.shape[-1]
-        mean, square = parallel.average((reduce.sum_to_channels(x) / n, reduce.sum_to_channels(x * x) / n), self.axis)
+        sums = reduce.sum_to_channels(x) / n, reduce.sum_to_channels(x * x) / n
+        mean, square = parallel.average(sums, self.axis)
         return mean, jnp.maximum(square - mean**2, 0)
 
     @nn.compact
@@ -194,28 +197,38 @@ class BatchNorm(nn.Module):
             for r, now in zip(running, (mean, var), strict=True):
                 r.value = self.momentum * r.value + (1 - self.momentum) * now
         scale = jax.lax.rsqrt(var + 1e-5)
-        scale = (
-            scale * self.param("scale", nn.initializers.ones, shape) if self.use_scale else scale
-        )
-        offset = (
-            self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0
-        ) - mean * scale
-        return (wide * reduce.broadcast_channels(scale, x.shape) + reduce.broadcast_channels(offset, x.shape)).astype(
-            x.dtype
-        )
+        if self.use_scale:
+            scale = scale * self.param("scale", nn.initializers.ones, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0
+        offset = bias - mean * scale
+        y = wide * reduce.broadcast_channels(scale, x.shape)
+        return (y + reduce.broadcast_channels(offset, x.shape)).astype(x.dtype)
 
 
-def norm(net, train, cond=None, momentum=0.9, name=None, **options):
-    """BatchNorm for a net: the one reader of `net.axis`, over which statistics are averaged (None: this device alone).
+def batch_norm(
+    net: nn.Module,
+    train: bool,
+    cond: jax.Array | None = None,
+    momentum: float = 0.9,
+    name: str | None = None,
+    **options,
+) -> Callable[[jax.Array], jax.Array]:
+    """Make a BatchNorm layer of a net: a function [N, ..., C] -> [N, ..., C].
+
+    Momentum 0.9 and epsilon 1e-5 are what most sources of these methods have.
 
     Args:
-      cond: float [N, A] or None. With it scale and offset are 1 and 0 plus linear functions of it (de Vries et al. 2017).
-      momentum: of the running averages; 0.9 and epsilon 1e-5 are what most sources of these methods have.
-      options: of BatchNorm.
+      net: the net; statistics are averaged over the devices of net.axis.
+      train: as in BatchNorm.
+      cond: float [N, A] or None. With it, scale and offset are 1 and 0 plus linear functions of it
+        (de Vries et al. 2017).
+      momentum: of the running averages.
+      name: of the layer; None for an automatic one.
+      **options: further fields of BatchNorm.
     """
     options = {**options, "use_scale": False, "use_bias": False} if cond is not None else options
 
-    def normed(x):
+    def normalize(x):
         y = BatchNorm(train, momentum, axis=net.axis, name=name, **options)(x)
         if cond is None:
             return y
@@ -226,23 +239,34 @@ def norm(net, train, cond=None, momentum=0.9, name=None, **options):
         ]
         return y * (1 + delta[0].reshape(shape)) + delta[1].reshape(shape)
 
-    return normed
+    return normalize
 
 
-def dropout(net, x, rate, train):
-    """Zeroes a share `rate` of x in training and scales the rest up; the mask is that of one device, however many there are."""
+def dropout(net: nn.Module, x: jax.Array, rate: float, train: bool) -> jax.Array:
+    """Set a fraction `rate` of x [B, ...] to zero in training, and scale the rest up.
+
+    The mask does not depend on the number of devices.
+    """
     if not train or not rate:
         return x
-    keep = parallel.random_rows(net, jax.random.uniform, net.make_rng("dropout"), x.shape) < 1 - rate
-    return jnp.where(keep, x / (1 - rate), 0)
+    uniform = parallel.random_rows(net, jax.random.uniform, net.make_rng("dropout"), x.shape)
+    return jnp.where(uniform < 1 - rate, x / (1 - rate), 0)
 
 
-def upsample(x):
-    """Every pixel twice along both axes: [N, H, W, C] -> [N, 2 H, 2 W, C]."""
+def upsample(x: jax.Array) -> jax.Array:
+    """Repeat every pixel along both axes: [N, H, W, C] -> [N, 2 H, 2 W, C]."""
     return x.repeat(2, 1).repeat(2, 2)
 
 
+def downsample(x: jax.Array) -> jax.Array:
+    """Average blocks of 2 x 2 pixels: [N, H, W, C] -> [N, H/2, W/2, C]."""
+    n, h, w, c = x.shape
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
 class _Stem(nn.Module):
+    """The layers that `mixture` maps over generators."""
+
     stem: Callable
     axis: str | None
 
@@ -251,18 +275,24 @@ class _Stem(nn.Module):
         return self.stem(self, z)
 
 
-def mixture(stem, net, n, z, which=None):
-    """The first layers of n generators, each with weights and statistics of its own (MGAN).
+def mixture(
+    stem: Callable, net: nn.Module, n: int, z: jax.Array, which: jax.Array | None = None
+) -> jax.Array:
+    """Apply the first layers of n generators, each with its own weights and statistics (MGAN).
 
     Args:
-      stem: function (net, z) -> h [B, ...] that makes its layers inside the net it is given.
-      z: [B, Z], the same for all generators.
+      stem: (module, z) -> h [B, ...]; creates its layers inside that module.
+      net: the generator.
+      n: number of generators.
+      z: noise [B, Z], the same for all generators.
       which: int [B], the generator of each row; None: every row through every generator.
 
     Returns:
-      [B * n, ...], the first row through all generators, then the second: so devices can share rows; [B, ...] with `which`.
+      [B, ...] with `which`, else [B * n, ...]: the first row through all generators, then the
+      second, so that devices can share rows.
     """
-    # Generators lie before the last axis of weights and after the rows: a dense stem is one product, nothing is transposed.
+    # Generators are the axis before the last of weights, and the second of activations: a dense
+    # stem is one matrix product, and nothing is transposed.
     lifted = nn.vmap(
         _Stem,
         in_axes=None,
@@ -277,14 +307,14 @@ def mixture(stem, net, n, z, which=None):
     return h[jnp.arange(which.shape[0]), which]
 
 
-def sides(size, stop=4):
-    """Side lengths from `size` down to `stop` or less by halving, rounding up: 28 -> [28, 14, 7, 4], 128 -> [128, ..., 4]."""
+def sides(size: int, stop: int = 4) -> list[int]:
+    """Halve a side, rounding up, until it is `stop` or less: 28 -> [28, 14, 7, 4]."""
     out = [size]
     while out[-1] > stop:
         out.append(-(-out[-1] // 2))
     return out
 
 
-def flatten(x):
-    """[N, ...] -> [N, F]."""
+def flatten(x: jax.Array) -> jax.Array:
+    """Flatten all axes but the first: [N, ...] -> [N, F]."""
     return jnp.reshape(x, (x.shape[0], -1))

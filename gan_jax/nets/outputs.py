@@ -1,4 +1,4 @@
-"""What every discriminator returns, and how every generator ends."""
+"""What every discriminator returns, and the last activation of every generator."""
 
 from typing import NamedTuple
 
@@ -7,17 +7,21 @@ import jax
 
 
 class DiscOutput(NamedTuple):
-    """logit: [B], before any sigmoid. features: [B, F], the last hidden block, normalised and activated.
-    classes: [B, K] logits, or None where the net has no class head."""
+    """What a discriminator returns."""
 
-    logit: jax.Array
-    features: jax.Array
-    classes: jax.Array | None = None
+    logit: jax.Array  # [B], before any sigmoid
+    features: jax.Array  # [B, F], the last hidden layer, normalised and activated
+    classes: jax.Array | None = None  # [B, K], class logits; None without a class head
 
 
 _SQUASH = {"tanh": nn.tanh, "sigmoid": nn.sigmoid, "linear": lambda x: x}
 
 
-def squash(x, pixels):
-    """A generator's last activation for a range of pixels: "tanh" [-1, 1], "sigmoid" [0, 1], "linear" (unbounded points)."""
+def squash(x: jax.Array, pixels: str) -> jax.Array:
+    """Apply a generator's last activation.
+
+    Args:
+      x: array of any shape.
+      pixels: range of the result: "tanh" [-1, 1], "sigmoid" [0, 1], "linear" unbounded (points).
+    """
     return _SQUASH[pixels](x)

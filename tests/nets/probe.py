@@ -1,4 +1,4 @@
-"""What tests ask of any net: sizes, shapes of outputs, outputs. Compiles as little as it can."""
+"""Helpers for tests of nets: sizes, shapes of outputs, outputs. Compiles as little as it can."""
 
 import dataclasses
 import functools
@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.methods import base
+from gan_jax.methods.settings import BaseSettings
 from gan_jax.nets import layers
 
-WEIGHTS = layers.Weights()
+WEIGHTS = layers.WeightOptions()
 
 
 def settings(**options):
     """Small settings, but for the options."""
-    return dataclasses.replace(base.Settings(), **{"width": 8, "z_dim": 5, **options})
+    return dataclasses.replace(BaseSettings(), **{"width": 8, "z_dim": 5, **options})
 
 
 def nets(family, shape, n_classes=0, **options):
@@ -64,7 +64,10 @@ def shapes(net, *inputs):
 
 
 def variables(net, *inputs, seed=0):
-    """Random variables of a net, for inputs that are arrays: kernels of length 1 per output, biases too, fresh BatchNorms."""
+    """Random variables of a net for arrays `inputs`.
+
+    Kernels and biases have length 1 per output; BatchNorms are fresh.
+    """
     r = np.random.default_rng(seed)
 
     def leaf(path, a):

@@ -11,11 +11,11 @@ from gan_jax.methods import base, gan
 from gan_jax.nets import dcgan, hdcgan, layers
 from tests.nets import probe
 
-STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
+CONFIGS = {"dcgan": dcgan.DCGAN, "hdcgan": hdcgan.HDCGAN}
 
 
 @pytest.mark.parametrize(
-    "style, size, width, z_dim, wide, gen, disc, enc",
+    "config, size, width, z_dim, wide, gen, disc, enc",
     [
         (
             "dcgan",
@@ -42,21 +42,24 @@ STYLES = {"dcgan": dcgan.STYLE, "hdcgan": hdcgan.STYLE}
     ],
     ids=["cifar10", "celeba", "morpho"],
 )
-def test_parameter_counts(style, size, width, z_dim, wide, gen, disc, enc):
-    image, style = (2, size, size, 3), STYLES[style]
-    assert probe.count(dcgan.Gen(size, 3, width, "sigmoid", style), (2, z_dim)) == gen
-    assert probe.count(dcgan.Disc(size, width, style), image) == disc
-    assert probe.count(dcgan.Enc(size, width, z_dim, style, wide), image) == enc
+def test_parameter_counts(config, size, width, z_dim, wide, gen, disc, enc):
+    image, config = (2, size, size, 3), CONFIGS[config]
+    assert probe.count(dcgan.Gen(size, 3, "sigmoid", width, config=config), (2, z_dim)) == gen
+    assert probe.count(dcgan.Disc(size, width, config), image) == disc
+    assert probe.count(dcgan.Enc(size, width, config, wide=wide, z_dim=z_dim), image) == enc
 
 
 def test_released_morpho_generator():
     """It stops at 64 pixels (D16)."""
-    assert probe.count(dcgan.Gen(64, 3, 128, "sigmoid", hdcgan.STYLE), (2, 100)) == 18_885_763
+    assert (
+        probe.count(dcgan.Gen(64, 3, "sigmoid", 128, config=hdcgan.HDCGAN), (2, 100)) == 18_885_763
+    )
 
 
 def test_wide_enc_doubles_its_last_block_alone():
     plain, wide = (
-        probe.spec(dcgan.Enc(32, 4, 5, wide=w), (2, 32, 32, 3))["params"] for w in (False, True)
+        probe.spec(dcgan.Enc(32, 4, wide=w, z_dim=5), (2, 32, 32, 3))["params"]
+        for w in (False, True)
     )
     assert wide["Dense_0"]["kernel"].shape == (2 * plain["Dense_0"]["kernel"].shape[0], 5)
     kernels = [[p["Trunk_0"][f"Conv_{i}"]["kernel"].shape for i in range(3)] for p in (plain, wide)]
@@ -64,42 +67,42 @@ def test_wide_enc_doubles_its_last_block_alone():
 
 
 @pytest.mark.parametrize(
-    "style, size, n_features", [("dcgan", 32, 8192), ("dcgan", 64, 16384), ("hdcgan", 128, 16384)]
+    "config, size, n_features", [("dcgan", 32, 8192), ("dcgan", 64, 16384), ("hdcgan", 128, 16384)]
 )
-def test_feature_sizes(style, size, n_features):
+def test_feature_sizes(config, size, n_features):
     """What the weight of latent distances is computed from (D09)."""
-    assert probe.shapes(dcgan.Disc(size, 128, STYLES[style]), (2, size, size, 3)).features == (
+    assert probe.shapes(dcgan.Disc(size, 128, CONFIGS[config]), (2, size, size, 3)).features == (
         2,
         n_features,
     )
 
 
 @pytest.mark.parametrize(
-    "style, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])]
+    "config, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])]
 )
-def test_channels_at_128(style, expected):
-    assert dcgan.channels(128, 128, STYLES[style]) == [128 * m for m in expected]
-    assert dcgan.channels(64, 128, STYLES[style]) == [128, 256, 512, 1024]
+def test_channels_at_128(config, expected):
+    assert dcgan.channels(128, 128, CONFIGS[config]) == [128 * m for m in expected]
+    assert dcgan.channels(64, 128, CONFIGS[config]) == [128, 256, 512, 1024]
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize(
     "size, first", [(8, 4), (16, 4), (28, 4), (32, 4), (36, 3), (64, 4), (128, 4)]
 )
-def test_shapes(size, first, style):
+def test_shapes(size, first, config):
     """Any size: what the discriminator halves, the generator doubles."""
-    style, image = STYLES[style], (2, size, size, 3)
-    top = first**2 * dcgan.channels(size, 2, style)[-1]
+    config, image = CONFIGS[config], (2, size, size, 3)
+    top = first**2 * dcgan.channels(size, 2, config)[-1]
     assert layers.sides(size)[-1] == first
-    assert probe.shapes(dcgan.Gen(size, 3, 2, "tanh", style), (2, 5)) == image
-    assert probe.shapes(dcgan.Enc(size, 2, 7, style), image) == (2, 7)
-    logits = probe.shapes(dcgan.Disc(size, 2, style), image)
+    assert probe.shapes(dcgan.Gen(size, 3, "tanh", 2, config=config), (2, 5)) == image
+    assert probe.shapes(dcgan.Enc(size, 2, config, z_dim=7), image) == (2, 7)
+    logits = probe.shapes(dcgan.Disc(size, 2, config), image)
     assert (logits.logit, logits.features, logits.classes) == ((2,), (2, top), None)
 
 
 def test_where_norms_and_biases_are():
     """The generator's first norm is per unit, not per channel; D's first convolution has a bias and no norm."""
-    gen = probe.spec(dcgan.Gen(16, 1, 3, "tanh"), (2, 5))["params"]
+    gen = probe.spec(dcgan.Gen(16, 1, "tanh", 3), (2, 5))["params"]
     assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
     assert gen["BatchNorm_1"]["scale"].shape == (3,)
     assert {name: set(p) for name, p in gen.items()} == {
@@ -119,17 +122,17 @@ def test_where_norms_and_biases_are():
 
 
 @pytest.mark.parametrize(
-    "style, expected",
+    "config, expected",
     [
         ("dcgan", {"gen": (0, 2), "first": (-0.2, 2), "rest": (-0.2, 2)}),
         ("hdcgan", {"gen": (-1.11133, 2.10140), "first": (-0.1, 2), "rest": (-1.11133, 2.10140)}),
     ],
 )
-def test_activations(style, expected):
+def test_activations(config, expected):
     """At -1 and 2. SELU: 1.0507 * 1.67326 * (exp(-1) - 1) and 1.0507 * 2 (Klambauer et al. 2017)."""
     for name, values in expected.items():
         np.testing.assert_allclose(
-            getattr(STYLES[style], name)(jnp.array([-1.0, 2.0])), values, rtol=1e-5
+            getattr(CONFIGS[config], name)(jnp.array([-1.0, 2.0])), values, rtol=1e-5
         )
 
 
@@ -140,7 +143,7 @@ def tiny():
 
     @jax.jit
     def run(z):
-        nets = {pixels: dcgan.Gen(8, 2, 3, pixels) for pixels in ("tanh", "sigmoid")}
+        nets = {pixels: dcgan.Gen(8, 2, pixels, 3) for pixels in ("tanh", "sigmoid")}
         variables = nets["tanh"].init(jax.random.key(0), z, train=False)
         variables["params"]["ConvT_0"]["kernel"] *= 5
         return {
@@ -174,7 +177,7 @@ def test_running_statistics_in_train_mode(tiny):
 def test_running_statistics_elsewhere(tiny):
     """Without train they are used and stay: an image does not depend on its neighbours in the batch."""
     variables, z, *_ = tiny["tanh"]
-    net = dcgan.Gen(8, 2, 3, "tanh")
+    net = dcgan.Gen(8, 2, "tanh", 3)
     run = jax.jit(lambda z: net.apply(variables, z, train=False, mutable=["batch_stats"]))
     images, new = run(z)
     jax.tree.map(np.testing.assert_array_equal, new["batch_stats"], variables["batch_stats"])
@@ -197,7 +200,7 @@ def test_running_statistics_elsewhere(tiny):
 )
 def test_initialisers(layer, name, sd):
     """Fans count the kernel's area; the fan in of a transposed convolution is its input's, too."""
-    layer = layer.clone(weights=layers.Weights(name))
+    layer = layer.clone(weights=layers.WeightOptions(name))
     variables = jax.jit(lambda: layer.init(jax.random.key(0), jnp.zeros((1, 4, 4, 8))))()
     kernel = np.asarray(variables["params"]["kernel"])
     assert abs(kernel.std() / sd - 1) < 0.03 and abs(kernel.mean() / sd) < 0.05

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import layers, resnet
+from gan_jax.nets import layers
 from tests.nets import probe
 
 LAYERS = {
@@ -20,7 +20,10 @@ LAYERS = {
 def spectral(request):
     """(layer with spectral norm, the same without, its output axis, an input, its variables after 200 calls in training)."""
     plain, shape, axis = LAYERS[request.param]
-    layer, x = plain.clone(weights=layers.Weights("lecun", spectral=True)), probe.noise(*shape)
+    layer, x = (
+        plain.clone(weights=layers.WeightOptions("lecun", spectral=True)),
+        probe.noise(*shape),
+    )
 
     @jax.jit
     def run():
@@ -57,7 +60,7 @@ def test_product(axis):
         return jax.value_and_grad(penalty, (0, 1))(a, b)
 
     for got, wanted in zip(
-        *(jax.tree.leaves(slope(p)) for p in (layers.product, jnp.matmul)), strict=True
+        *(jax.tree.leaves(slope(p)) for p in (layers.matmul, jnp.matmul)), strict=True
     ):
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
 
@@ -122,7 +125,7 @@ def test_a_convolution_that_resizes_is_one_beside_a_resize(resize, kernel):
 
     def plain(params, x):
         out = net.apply({"params": params}, layers.upsample(x) if resize == "up" else x)
-        return resnet.downsample(out) if resize == "down" else out
+        return layers.downsample(out) if resize == "down" else out
 
     def ours(params, x):
         return net.clone(resize=resize).apply({"params": params}, x)

@@ -45,7 +45,9 @@ def test_parameter_counts_of_others():
     assert counts(mlp.CGAN, MNIST, [(2, 10)], width=240, z_dim=100)[:2] == (2_413_984, 1_224_351)
 
 
-@pytest.mark.parametrize("shape", [base.DataSpec(8, 3), base.DataSpec(1, 2)], ids=["images", "points"])
+@pytest.mark.parametrize(
+    "shape", [base.DataSpec(8, 3), base.DataSpec(1, 2)], ids=["images", "points"]
+)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, shape):
     """The settings' smallest width; features are the last hidden layer."""
@@ -118,7 +120,11 @@ def test_keras_order():
 @pytest.mark.parametrize("name", ["maxout", "cgan"])
 def test_initialisers(name):
     """Their own, whatever the settings say; spectral norm stays the settings' business."""
-    hp, shape, weights = probe.settings(), base.DataSpec(8, 1), layers.Weights("he", spectral=True)
+    hp, shape, weights = (
+        probe.settings(),
+        base.DataSpec(8, 1),
+        layers.WeightOptions("he", spectral=True),
+    )
     for build, limit in (FAMILIES[name].gen, 0.05), (FAMILIES[name].disc, 0.005):
         net = build(hp, shape, weights)
         kernel = np.asarray(net.weights.init(jax.random.key(0), (100, 100)))
@@ -145,7 +151,7 @@ def test_maxout_against_numpy():
     "net, inputs",
     [
         (mlp.MaxoutDisc(8), [(4, 4, 4, 1)]),
-        (mlp.CondGen(4, 1, 8, "sigmoid"), [(4, 5), (4, 3)]),
+        (mlp.CondGen(4, 1, "sigmoid", 8), [(4, 5), (4, 3)]),
         (mlp.CondDisc(8), [(4, 4, 4, 1), (4, 3)]),
     ],
     ids=["maxout", "cgan_gen", "cgan_disc"],

@@ -59,7 +59,7 @@ def test_feature_sizes(name, width, size, n_features):
 )
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, size, side, n):
-    assert resnet.start(size) == (side, n)
+    assert resnet.first_side(size) == (side, n)
     gen, disc, enc = nets(name, base.DataSpec(size, 2), 7, width=1)
     image = (2, size, size, 2)
     assert probe.shapes(gen, (2, 5)) == image
@@ -86,11 +86,11 @@ def test_nearest_sizes():
     ]
     for size in range(8, 250):
         if size in fine:
-            resnet.start(size)
+            resnet.first_side(size)
             continue
         low, high = max(s for s in fine if s < size), min(s for s in fine if s > size)
         with pytest.raises(InputError, match=f"use {low} or {high}"):
-            resnet.start(size)
+            resnet.first_side(size)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -157,6 +157,6 @@ def test_condition_and_spectral_norm(name):
     z, cond = (4, 5), (4, 3)
     assert probe.shapes(gen, z, cond) == (4, 8, 8, 1)
     assert probe.count(gen, z, cond) > probe.count(gen, z)
-    disc = disc.clone(weights=layers.Weights("xavier", spectral=True))
+    disc = disc.clone(weights=layers.WeightOptions("xavier", spectral=True))
     variables = probe.variables(disc, probe.noise(2, 8, 8, 1))
     assert len(jax.tree.leaves(variables["batch_stats"])) == len(variables["params"])

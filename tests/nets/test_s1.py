@@ -30,7 +30,9 @@ def test_parameter_counts(name, width, gen, disc, class_head):
     image, options = (2, 28, 28, 1), {"width": width, "z_dim": 100}
     g, d, _ = nets(name, base.DataSpec(28, 1), **options)
     assert (probe.count(g, (2, 100)), probe.count(d, image)) == (gen, disc)
-    assert probe.count(nets(name, base.DataSpec(28, 1), 10, **options)[1], image) == disc + class_head
+    assert (
+        probe.count(nets(name, base.DataSpec(28, 1), 10, **options)[1], image) == disc + class_head
+    )
 
 
 @pytest.mark.parametrize("size, last", [(8, 1), (28, 4), (36, 5)])
