@@ -73,7 +73,7 @@ def _remove_abandoned(folder):
 
 
 def write_atomic(path: str | os.PathLike, data: bytes | str) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part of it."""
+    """Write a file so that readers see its old content or the new, never a part."""
     path = pathlib.Path(path)
     handle, scratch = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
     try:

@@ -1,6 +1,9 @@
 """Errors that end a run early and are not bugs, and the one-line texts that they are made of."""
 
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Exit codes of commands.
 EXIT_DONE = 0
@@ -40,7 +43,7 @@ class Stopped(Exception):
     """
 
 
-def result_or_error(function: Callable, *args):
+def result_or_error(function: Callable[..., T], *args) -> "T | InputError":
     """Return function(*args), or the InputError that it raised."""
     try:
         return function(*args)
@@ -49,6 +52,6 @@ def result_or_error(function: Callable, *args):
 
 
 def printable(text: object) -> str:
-    """Return str(text) for a message of one line: quoted and escaped if it is not printable."""
+    """Return str(text) for a message of one line: escaped if it is not printable."""
     text = str(text)
     return text if text.isprintable() else repr(text)

@@ -48,6 +48,18 @@ def setting(
     )
 
 
+def override(group: type, name: str, default: Any) -> Any:
+    """Redeclare a setting of a base class with another default.
+
+    Args:
+      group: settings dataclass that declares it.
+      name: name of the setting.
+      default: the new default.
+    """
+    fields = {field.name: field for field in dataclasses.fields(group)}
+    return dataclasses.field(default=default, metadata=fields[name].metadata)
+
+
 def check(settings: Any) -> None:
     """Refuse values outside their bounds or choices, by the name of the flag.
 

@@ -129,7 +129,7 @@ def _read_labels(path, wanted):
 
 
 def _read_partition(root):
-    """Return {file name: "train", "valid" or "test"}, or None without list_eval_partition."""
+    """Return {file name: "train", "valid" or "test"}, or None without the list."""
     path = _find_list(root, _PARTITION)
     if path is None:
         return None
@@ -146,7 +146,7 @@ def _read_partition(root):
 
 
 def _left_out(names, what, options):
-    """Return notes on images that are left out; refuse them unless bad images are skipped."""
+    """Return notes on images that are left out; without skip_bad_images, refuse them."""
     if not names:
         return []
     first = printable(min(names, key=natural_sort_key))

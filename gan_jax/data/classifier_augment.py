@@ -30,7 +30,7 @@ def shift(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def rotate(key: jax.Array, x: jax.Array) -> jax.Array:
-    """Rotate about the centre by a uniform angle in +-10 degrees, with linear interpolation."""
+    """Rotate by a uniform angle in +-10 degrees, with linear interpolation."""
     angle = jnp.deg2rad(jax.random.uniform(key, (len(x), 1, 1), minval=-ANGLE, maxval=ANGLE))
     middle = (x.shape[1] - 1) / 2
     row, column = jnp.meshgrid(*[jnp.arange(x.shape[1]) - middle] * 2, indexing="ij")

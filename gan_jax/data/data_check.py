@@ -22,8 +22,7 @@ class PixelStatistics(NamedTuple):
 
     digests: dict[int, bytes]  # {row: hash}, equal for images with equal pixels
     n_channels: int  # of most of the images; 0 if there are none
-    # Over the pixels of images with so many channels, 0 to 255, or over points, -1 to 1: float64
-    # [C].
+    # float64 [C], over pixels of images with so many channels, 0 to 255, or over points, -1 to 1
     mean: np.ndarray
     std: np.ndarray
 
@@ -45,7 +44,7 @@ class InspectedSplit(NamedTuple):
 
 
 def inspect_split(spec: str, options: DataOptions, split: str = "train") -> InspectedSplit | None:
-    """Inspect every image of one split; files are decoded even if they are in the cache.
+    """Inspect every image of one split; cached files are decoded again.
 
     Args:
       spec, options, split: see datasets.load.
@@ -58,11 +57,11 @@ def inspect_split(spec: str, options: DataOptions, split: str = "train") -> Insp
         damaged archive.
     """
     opened = datasets.open_source(spec, options, split)
-    if opened is None:
-        return None
     if isinstance(opened, ImageFileList):
         return _inspect_files(opened, image_checks.resolve_crop(opened.crop, options))
-    dataset = datasets.load(spec, options, split)
+    dataset = None if opened is None else datasets.load(spec, options, split)
+    if dataset is None:
+        return None
     rows = range(len(dataset.images))
     sums = parallel_map(lambda row: _image_sums(dataset.images[row]), rows, "images examined")
     pixels, _ = _pixel_statistics(rows, sums)
@@ -82,7 +81,7 @@ def inspect_split(spec: str, options: DataOptions, split: str = "train") -> Insp
 
 
 def as_dataset(split: InspectedSplit, name: str) -> Dataset:
-    """Return a Dataset with the shape and the labels that training would see; all pixels are 0."""
+    """Return a Dataset of the shape and labels that training would see, all pixels 0."""
     good = [row for row in range(len(split.names)) if row not in split.bad]
     shape = len(good), split.options.size, split.options.size, split.pixels.n_channels
     labels = None if split.labels is None else split.labels[good]
@@ -154,7 +153,7 @@ def _image_sums(image):
     return _ImageSums(digest, values.sum(0), (values * values).sum(0), len(values))
 
 
-def _pixel_statistics(rows: Iterable[int], results: Iterable[_ImageSums | BadFile]):
+def _pixel_statistics(rows: Iterable[int], results: Iterable[_ImageSums | InputError]):
     """Return (PixelStatistics, {row: BadFile}) from the result of each row."""
     digests, bad, sums = {}, {}, {}
     for row, result in zip(rows, results, strict=True):

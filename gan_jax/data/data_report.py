@@ -164,7 +164,7 @@ def _coordinates(points):
 
 
 def _faults(split):
-    """Yield lines that count and name bad files, and the rarer of gray and colour files."""
+    """Yield lines that name bad files, and the rarer of gray and colour files."""
     faults = collections.defaultdict(list)
     for row in sorted(split.bad):
         bad = split.bad[row]
@@ -189,7 +189,7 @@ def _faults(split):
 
 
 def _rows_by_channels(split):
-    """Return the rows of (gray, colour) files that must agree: all but those that are too small."""
+    """Return the rows of (gray, colour) files that are not too small."""
     rows = {1: [], 3: []}
     for row, header in split.headers.items():
         if row not in split.bad or split.bad[row].fault != "too small":

@@ -81,7 +81,7 @@ def load(spec: str, options: DataOptions, split: str = "train") -> Dataset | Non
 def open_source(
     spec: str, options: DataOptions, split: str = "train"
 ) -> ImageFileList | Arrays | None:
-    """Return what the `load` of a data source returns; arguments and errors as in `load`."""
+    """Check a request and call the `load` of its data source; arguments as in `load`."""
     name, _, arg = spec.partition(":")
     arg = os.path.expanduser(arg)  # shells leave the ~ in --data=folder:~/pictures alone
     if name not in SOURCES:
@@ -137,7 +137,7 @@ def load_heldout(train: Dataset, options: DataOptions) -> Dataset | None:
 
 
 def check_heldout(train: Dataset, test: Dataset) -> None:
-    """Refuse two splits that differ in channels, or in classes where the test split has labels.
+    """Refuse two splits that differ in channels, or in classes if both have labels.
 
     Raises:
       InputError
@@ -154,7 +154,7 @@ def check_heldout(train: Dataset, test: Dataset) -> None:
 
 
 def content_digest(images: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...]) -> str:
-    """Return the first 32 hex digits of SHA-256 over shape, pixels, labels and class names.
+    """Return 32 hex digits of SHA-256 over shape, pixels, labels and class names.
 
     Pixels are hashed in pieces of fixed size on all cores, and then the pieces' hashes. So a large
     memmap is never in memory as a whole.
@@ -175,7 +175,7 @@ def content_digest(images: np.ndarray, labels: np.ndarray | None, classes: tuple
 
 
 def _check_images(images, size, spec):
-    """Refuse an array of another type or shape than the source should give, or an empty one."""
+    """Refuse an array of the wrong type or shape, or an empty one."""
     points = SOURCES[spec.partition(":")[0]].points
     kind, side = (np.float32, 1) if points else (np.uint8, size)
     is_square = images.ndim == 4 and images.shape[1:3] == (side, side) and images.shape[3] > 0

@@ -45,7 +45,7 @@ _SKY = np.array([1.1, 1.1, 0.7], np.float32)
 
 
 def _mix(x):
-    """Apply the finaliser of splitmix64 (Steele, Lea and Flood 2014) to uint64 [...], in place."""
+    """Apply splitmix64's finaliser (Steele et al. 2014) to uint64 [...], in place."""
     x ^= x >> np.uint64(30)
     x *= np.uint64(0xBF58476D1CE4E5B9)
     x ^= x >> np.uint64(27)
@@ -127,7 +127,7 @@ def _colour(age):
 
 
 def _sersic(r2, n, radius):
-    """Return the Sersic profile exp(-b (r / radius)^(1/n)), b = 2 n - 1/3. r2: r squared."""
+    """Return the Sersic profile exp(-b (r / radius)^(1/n)), b = 2 n - 1/3, r2 = r^2."""
     return np.exp((1 / 3 - 2 * n) * np.exp((0.5 / n) * np.log(r2 / (radius * radius))))
 
 
@@ -186,7 +186,7 @@ def _edge_on(rng, x, y):
 
 
 def _spiral(rng, x, y):
-    """Return an inclined exponential disk with logarithmic arms, a bulge and often a bar."""
+    """Return an inclined exponential disk with log-spiral arms, a bulge, often a bar."""
     tilt = rng.uniform("axis ratio", 0.45, 1.0)
     length = rng.uniform("length", 0.14, 0.26)
     yd = y / tilt

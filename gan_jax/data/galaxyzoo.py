@@ -134,7 +134,7 @@ def classify(votes: np.ndarray, divide: bool = True) -> np.ndarray:
 
 
 def is_heldout(name: str) -> bool:
-    """Return whether a galaxy belongs to the test split: a tenth, whatever else is in the folder.
+    """Return whether a galaxy belongs to the test split, a fixed tenth.
 
     Args:
       name: number of the galaxy, as text.
@@ -171,7 +171,7 @@ def _solutions_path(root):
 
 
 def _read_votes(path):
-    """Read (galaxies' numbers as text [N], votes float64 [N, 8] in the order of _VOTES)."""
+    """Read (galaxies' numbers as text [N], votes float64 [N, 8], see _VOTES)."""
     rows = label_tables.read_lines(path)
     header = label_tables.next_fields(path, rows)
     table = label_tables.read_columns(path, header, rows, "GalaxyID", _VOTES)
@@ -199,7 +199,7 @@ def _first(names):
 
 
 def _notes(path_of, unlabelled, label_of, missing):
-    """Return lines on both splits together, which alone compare with what was published."""
+    """Return lines on both splits together, to compare with the published counts."""
     labels = [label_of[name] for name in path_of if name in label_of]
     counts = np.bincount(np.array(labels, int) + 1, minlength=len(CLASSES) + 1)
     listed = ", ".join(

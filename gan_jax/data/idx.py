@@ -19,7 +19,7 @@ _IMAGES, _COLOUR_IMAGES, _LABELS = 0x803, 0x804, 0x801
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
-    """Open `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, or their `t10k-` pair.
+    """Open train-images-idx3-ubyte and train-labels-idx1-ubyte, or their t10k- pair.
 
     The files may end in `.gz`. Images of another side than `size` are resized; at their own size
     they are the file's bytes, untouched. Files with a fourth axis, [N, H, W, C], are read too.

@@ -65,7 +65,12 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays
 
 @contextlib.contextmanager
 def refuse_damaged(entry: pathlib.Path, *kinds: type[Exception]):
-    """Raise InputError for errors in reading a cache entry. kinds: besides OSError, ValueError."""
+    """Turn errors in reading a cache entry into InputError.
+
+    Args:
+      entry: folder of the entry.
+      *kinds: kinds of errors besides OSError and ValueError.
+    """
     try:
         yield
     except (OSError, ValueError, *kinds) as error:
@@ -114,7 +119,7 @@ def report_skipped(
 
 
 def _file_stamps(files):
-    """[path, size, time of change] of every file, by which a changed folder is noticed."""
+    """Return [path, size, time of change] of every file, to notice changes."""
     stamps = []
     for path in files.paths:
         name, stamp = path.relative_to(files.top).as_posix(), (-1, -1)

@@ -11,7 +11,7 @@ from gan_jax.errors import InputError, printable, result_or_error
 
 
 def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
-    """Return options whose crop is the user's, or the source's default where the user names none.
+    """Return options with the source's default crop where the user names none.
 
     Raises:
       InputError: the crop is smaller than the images' size.
@@ -37,7 +37,7 @@ def read_headers(paths: Sequence[pathlib.Path]) -> list[Header | BadFile]:
 def find_unusable(
     paths: Sequence[pathlib.Path], headers: Sequence[Header | BadFile], options: DataOptions
 ) -> dict[int, BadFile]:
-    """Find the files that their headers rule out: bad ones, and images that are too small.
+    """Find the files that their headers rule out: bad ones and too small ones.
 
     Args:
       paths: files [N].
@@ -55,7 +55,8 @@ def find_unusable(
     }
     flag = "crop" if options.crop else "size"
     needed = options.crop or options.size
-    too_small = sorted((row for row, side in sides.items() if side < needed), key=sides.get)
+    too_small = [row for row, side in sides.items() if side < needed]
+    too_small.sort(key=lambda row: sides[row])
     for row in too_small:
         detail = f"{headers[row].width}x{headers[row].height} pixels"
         bad[row] = BadFile(

@@ -100,6 +100,6 @@ def is_image(name: str) -> bool:
 
 
 def natural_sort_key(text: str) -> tuple[list[str | int], str]:
-    """Return a key that sorts 9.png before 10.png; the text itself sorts 1.png and 01.png."""
+    """Return a key that sorts 9.png before 10.png, and 01.png before 1.png."""
     parts = re.split(r"([0-9]+)", text)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], text

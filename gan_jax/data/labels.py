@@ -27,7 +27,7 @@ def numeric_class_names(labels: np.ndarray, name: object) -> tuple[str, ...]:
 
 
 def check_labels(labels: np.ndarray, n_images: int, n_classes: int, spec: str) -> np.ndarray:
-    """Return labels as int32 [n_images]; refuse labels that do not fit the images or the classes.
+    """Return labels as int32; refuse labels that do not fit the images or classes.
 
     Args:
       labels: integers [n_images], -1 where unknown.

@@ -5,7 +5,7 @@ compiled step; points are floats all along.
 """
 
 import concurrent.futures
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -38,7 +38,7 @@ def build_loader(
     seed: int,
     n_minibatches: int,
     batch_size: int,
-    devices: Sequence[jax.Device],
+    devices: list,
     resident: bool,
 ) -> Loader:
     """Build the Loader of one run.
@@ -49,7 +49,7 @@ def build_loader(
       seed: seed of the run.
       n_minibatches: minibatches per step.
       batch_size: images per minibatch, over all devices.
-      devices: devices that share each minibatch.
+      devices: list of the devices that share each minibatch.
       resident: whether the data stay on the device.
     """
     arrays = {"image": dataset.images}
@@ -85,9 +85,9 @@ def build_loader(
 
 
 class Prefetch:
-    """Gathers the rows of the next dispatch in a thread while the device works on this one.
+    """Gathers the rows of the next dispatch while the device works on this one.
 
-    It holds one dispatch ahead at most.
+    It works in a thread, and holds one dispatch ahead at most.
     """
 
     def __init__(self, gather: Callable[[int, int], Any]):

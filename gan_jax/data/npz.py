@@ -69,7 +69,7 @@ def _open(path):
 
 
 def _array(arrays, key, path):
-    """Return one array; refuse objects, since reading them would run code from the file."""
+    """Return one array; refuse objects, which would run code from the file."""
     try:
         return arrays[key]
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
@@ -114,7 +114,7 @@ def _check_images(images, name):
 
 
 def _classes(arrays, labels, path):
-    """Return class names from the file, or numbers from the training labels; () without labels."""
+    """Return class names: the file's, or numbers; () without labels."""
     names = _first_array(arrays, ("classes",), path)
     if labels is None:
         if names is not None:

@@ -60,5 +60,5 @@ def crop_and_resize_all(images: np.ndarray, size: int, crop: int, name: object) 
     for i in range(n):
         for c in range(channels):
             channel = Image.fromarray(np.ascontiguousarray(images[i, :, :, c]))
-            resized[i, :, :, c] = crop_and_resize(channel, size, crop)
+            resized[i, :, :, c] = np.asarray(crop_and_resize(channel, size, crop))
     return resized

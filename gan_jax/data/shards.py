@@ -38,7 +38,7 @@ def shard_rows(labels: np.ndarray, n_shards: int, seed: int) -> np.ndarray:
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
-    """Open one shard of the training split; the test split is that of the whole data set.
+    """Open one shard of the training split; the test split is not divided.
 
     Args:
       arg: "I/V/SEED:DATA", where DATA is any other spec of images.

@@ -75,8 +75,8 @@ def load(
     if classes is None:  # the test split is numbered by the training labels
         train = numbers
         if own_split != "train":
-            train_split = _own_split(prepared, "train")
-            _, train = tfds_cache.load_split(prepared, train_split, image_key, options)
+            _own_split(prepared, "train")  # refuses a set without one
+            _, train = tfds_cache.load_split(prepared, "train", image_key, options)
         classes = numeric_class_names(train[chosen], f"{chosen} of {prepared.name}")
     return images, numbers[chosen], classes
 
@@ -134,7 +134,7 @@ def _image_key(prepared):
 
 
 def _choose_labels(prepared, labels) -> str | tuple[str, ...] | None:
-    """Return the name of an integer feature, names of boolean ones, or None for no labels."""
+    """Return the name of an integer feature, names of boolean ones, or None."""
     if not labels:
         class_labels = [name for name in prepared.integers if prepared.is_class_label(name)]
         if "label" in prepared.integers:
@@ -169,7 +169,7 @@ def _class_names(prepared, name):
 
 
 def _check_crop(prepared, image_key, options):
-    """Refuse a crop that arrays of a declared size cannot have, before any image is decoded."""
+    """Refuse a crop that does not fit a declared size, before anything is decoded."""
     shape = prepared.feature((image_key,)).shape
     if not prepared.is_encoded(image_key) and None not in shape:
         none = np.zeros((0, *shape), np.uint8)

@@ -22,7 +22,7 @@ _VERSION = 1  # part of the cache key: raise it when reading changes
 def load_split(
     prepared: PreparedSet, split: str, image_key: str, options: DataOptions
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Convert one split of a set; later calls with the same files and options read the cache.
+    """Convert one split of a set, once: the same files and options read the cache.
 
     All integers and booleans are kept, whatever --labels says, so that another choice of labels
     costs no second pass.
@@ -62,7 +62,7 @@ def load_split(
 
 
 def _file_stamps(prepared):
-    """[name, size, time of change] of every file, by which a set prepared again is noticed."""
+    """Return [name, size, time of change] of every file, to notice changes."""
     try:
         stats = [(path.name, path.stat()) for path in sorted(prepared.folder.iterdir())]
     except OSError as error:
@@ -153,7 +153,7 @@ class _EncodedImage(io.BytesIO):
 
 
 def _fit_encoded(content, declared, options, name):
-    """Decode the bytes of an image file to uint8 [size, size, C]. declared: the feature's shape."""
+    """Decode an image file to uint8 [size, size, C]. declared: the feature's shape."""
     file = _EncodedImage(content, name)
     header = image_decoding.read_header(file)
     _refuse_small(header.height, header.width, declared, options, name)
@@ -169,13 +169,14 @@ def _fit_encoded(content, declared, options, name):
 
 
 def _fit_array(pixels, declared, options, name):
-    """Crop and resize uint8 [H, W, C] to [size, size, C]. declared: the feature's shape."""
-    _refuse_small(*pixels.shape[:2], declared, options, name)
+    """Crop and resize uint8 [H, W, C]. declared: the feature's shape."""
+    height, width, _ = pixels.shape
+    _refuse_small(height, width, declared, options, name)
     return resize.crop_and_resize_all(pixels[None], options.size, options.crop, name)[0]
 
 
 def _refuse_small(height, width, declared, options, name):
-    """Refuse what would have to be enlarged, unless all images are declared to be of one size."""
+    """Refuse a too small image, unless all are declared to be of one size."""
     flag = "crop" if options.crop else "size"
     needed = options.crop or (options.size if None in declared[:2] else 0)
     side = min(height, width)

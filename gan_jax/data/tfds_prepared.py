@@ -78,7 +78,7 @@ def open_prepared(name: str, root: pathlib.Path) -> PreparedSet:
 
 
 def _find_folder(name, root):
-    """Return the folder of the newest version that a name stands for, by folder names alone."""
+    """Return the folder of the newest version, by folder names alone."""
     set_name, *words = re.split("[/:]", name)
     prepared = _list_prepared(root)
     matches = [s for s in prepared if s[0] == set_name and all(word in s[1:3] for word in words)]
@@ -98,7 +98,7 @@ def _find_folder(name, root):
 
 
 def _list_prepared(root):
-    """Return [(set, config or "", version, folder)] of all prepared sets, in alphabetic order."""
+    """Return [(set, config or "", version, folder)] of all prepared sets, sorted."""
     prepared = []
     for path in sorted([*root.glob("*/*/features.json"), *root.glob("*/*/*/features.json")]):
         *names, version = path.parent.relative_to(root).parts
@@ -112,7 +112,10 @@ def _format_name(name, config, version, _folder):
 
 
 def _preparation(name, root):
-    """Return the command that prepares a set; tfds' own, `tfds build`, needs apache-beam too."""
+    """Return the command that prepares a set.
+
+    tfds' own command, `tfds build`, needs apache-beam too.
+    """
     builder = f"tfds.builder('{name}', data_dir='{root}', file_format='{FORMAT}')"
     code = f"import tensorflow_datasets as tfds; {builder}.download_and_prepare()"
     return f"pip install 'gan-jax[tf]' && python -c \"{code}\""

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 _BLOCK = 256  # items at a time: so many results wait in memory at most, and Ctrl-C for no more
 _QUIET = 2  # seconds before progress is shown

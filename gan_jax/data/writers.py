@@ -30,7 +30,7 @@ def npz_bytes(pixels: np.ndarray, labels: np.ndarray, classes: Sequence[str]) ->
 
 
 def class_folder_names(classes: Sequence[str]) -> list[str]:
-    """Return the names of the classes' folders: without characters that no folder may have.
+    """Return folder names of classes, without characters that no folder may have.
 
     Raises:
       InputError: two classes would share a folder.
@@ -48,7 +48,7 @@ def class_folder_names(classes: Sequence[str]) -> list[str]:
 def write_folder(
     pixels: np.ndarray, labels: np.ndarray, classes: Sequence[str], out: pathlib.Path
 ) -> None:
-    """Write PNG files OUT/CLASS/NUMBER.png for `--data=folder:OUT`, numbered as the rows.
+    """Write PNG files OUT/CLASS/ROW.png for `--data=folder:OUT`.
 
     The folder appears whole or not at all. When it is read back, its classes are in natural order
     of the folders' names; there are none if all images are of one class.
