@@ -1,4 +1,4 @@
-"""Sizes of the dcgan and hdcgan nets as published or counted in the released code, and what their layers do."""
+"""The dcgan and hdcgan nets: sizes as published or in the released code, and their layers."""
 
 import math
 
@@ -101,7 +101,7 @@ def test_shapes(size, first, config):
 
 
 def test_where_norms_and_biases_are():
-    """The generator's first norm is per unit, not per channel; D's first convolution has a bias and no norm."""
+    """G's first norm is per unit, not per channel; D's first convolution has a bias and no norm."""
     gen = probe.spec(dcgan.Gen(16, 1, "tanh", 3), (2, 5))["params"]
     assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
     assert gen["BatchNorm_1"]["scale"].shape == (3,)
@@ -129,7 +129,7 @@ def test_where_norms_and_biases_are():
     ],
 )
 def test_activations(config, expected):
-    """At -1 and 2. SELU: 1.0507 * 1.67326 * (exp(-1) - 1) and 1.0507 * 2 (Klambauer et al. 2017)."""
+    """At -1 and 2. SELU: 1.0507 * 1.67326 * (exp(-1) - 1), 1.0507 * 2 (Klambauer et al. 2017)."""
     for name, values in expected.items():
         np.testing.assert_allclose(
             getattr(CONFIGS[config], name)(jnp.array([-1.0, 2.0])), values, rtol=1e-5
@@ -138,7 +138,10 @@ def test_activations(config, expected):
 
 @pytest.fixture(scope="module")
 def tiny():
-    """{pixels: (variables, noise, images, new statistics)} of one 8-pixel generator whose last layer is strong."""
+    """{pixels: (variables, noise, images, new statistics)} of one generator of 8 px.
+
+    Its last layer has large weights.
+    """
     z = jax.random.uniform(jax.random.key(1), (16, 5), minval=-1, maxval=1)
 
     @jax.jit
@@ -175,7 +178,7 @@ def test_running_statistics_in_train_mode(tiny):
 
 
 def test_running_statistics_elsewhere(tiny):
-    """Without train they are used and stay: an image does not depend on its neighbours in the batch."""
+    """Without `train` they are used and stay: an image does not depend on the rest of the batch."""
     variables, z, *_ = tiny["tanh"]
     net = dcgan.Gen(8, 2, "tanh", 3)
     run = jax.jit(lambda z: net.apply(variables, z, train=False, mutable=["batch_stats"]))
@@ -210,10 +213,11 @@ def test_initialisers(layer, name, sd):
 
 # (net, size, colors, width): parameters of G and D
 COUNTS = {
-    # S2's tables. G: dense 100 * 6272 + BN 2 * 6272; 25 * 128 * 64 + 2 * 64; 25 * 64 + 1. D: 25 * 64 + 64; 25 * 64 * 128 +
-    # 2 * 128; 6272 + 1.
+    # S2's tables. G: dense 100 * 6272 + BN 2 * 6272; 25 * 128 * 64 + 2 * 64; 25 * 64 + 1.
+    # D: 25 * 64 + 64; 25 * 64 * 128 + 2 * 128; 6272 + 1.
     ("s2", 28, 1, 64): (627200 + 12544 + 204800 + 128 + 1601, 1664 + 204800 + 256 + 6273),
-    # and a scale and an offset for the pixel, for D's first 64 maps (in place of nothing: the bias goes) and for the logit
+    # and a scale and an offset for the pixel, for D's first 64 maps (without their bias) and for
+    # the logit
     ("s2_literal", 28, 1, 64): (
         627200 + 12544 + 204800 + 128 + 1601 + 2,
         1600 + 128 + 204800 + 256 + 6273 + 2,

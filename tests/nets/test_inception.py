@@ -1,4 +1,4 @@
-"""The Inception network of FID against a second one in float64, and in PyTorch where that is installed."""
+"""The Inception network of FID against a second one in float64 and, if installed, PyTorch."""
 
 import math
 
@@ -10,7 +10,9 @@ from gan_jax import errors
 from gan_jax.nets import inception
 from tests.reference import inception as reference
 
-SIDE = 139  # the last blocks then see 6 x 6 and 3 x 3 pixels: some windows lie inside, some reach beyond the border
+# The last blocks then have 6 x 6 and 3 x 3 pixels: some windows lie inside, some reach beyond the
+# border.
+SIDE = 139
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def assert_close(found, expected, rtol):
 
 
 def test_size():
-    """As many weights as torchvision's inception_v3(num_classes=1008, aux_logits=False); a mean and a variance per channel."""
+    """As many weights as torchvision's inception_v3(num_classes=1008, aux_logits=False)."""
     spec = jax.eval_shape(
         inception.Inception().init, jax.random.key(0), np.zeros((1, 75, 75, 3), np.float32)
     )

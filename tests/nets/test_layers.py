@@ -1,4 +1,4 @@
-"""Spectral norm against numpy's singular values, dropout, and convolutions that change the side of an image."""
+"""Spectral norm against numpy's singular values, dropout, and convolutions that resize."""
 
 import flax.linen as nn
 import jax
@@ -18,7 +18,10 @@ LAYERS = {
 
 @pytest.fixture(scope="module", params=LAYERS)
 def spectral(request):
-    """(layer with spectral norm, the same without, its output axis, an input, its variables after 200 calls in training)."""
+    """A layer with spectral norm: (layer, the same without, its output axis, an input, variables).
+
+    The variables are those after 200 calls in training.
+    """
     plain, shape, axis = LAYERS[request.param]
     layer, x = (
         plain.clone(weights=layers.WeightOptions("lecun", spectral=True)),
@@ -42,16 +45,16 @@ def spectral(request):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_product(axis):
-    """Values, gradients and gradients of gradients of `a @ b`, also where b's are stacked along an axis."""
+def test_matmul(axis):
+    """Values and first and second derivatives of `a @ b`, also for several b along an axis."""
     a, b = (
         probe.noise(4, 5),
         probe.noise(5, 3, 6).swapaxes(0, 1) if axis == 0 else probe.noise(5, 3, 6),
     )
 
-    def slope(product):
+    def slope(matmul):
         def value(a, b):
-            return jnp.sin(jax.vmap(product, (None, axis), 1)(a, b)).sum()
+            return jnp.sin(jax.vmap(matmul, (None, axis), 1)(a, b)).sum()
 
         def penalty(a, b):
             first = jax.grad(value, (0, 1))(a, b)
@@ -86,7 +89,7 @@ def test_spectral_norm_is_one(spectral):
 
 
 def test_spectral_norm_ignores_scale(spectral):
-    """Its derivative passes through the norm: a longer kernel gives the same output, so the slope along it vanishes."""
+    """A longer kernel gives the same output, so the slope along the kernel is 0."""
     layer, _, _, x, variables = spectral
 
     @jax.jit

@@ -35,10 +35,12 @@ def test_parameter_counts_of_plain():
 
 
 def test_parameter_counts_of_others():
-    # G: (100 256 + 256) + 512 + (256 512 + 512) + 1024 + (512 1024 + 1024) + 2048 + (1024 784 + 784), norms in between.
+    # G: (100 256 + 256) + 512 + (256 512 + 512) + 1024 + (512 1024 + 1024) + 2048
+    #    + (1024 784 + 784), norms in between.
     # D: (784 512 + 512) + (512 256 + 256) + 257. The public script prints the same two.
     assert counts(mlp.KERAS, MNIST, width=256, z_dim=100)[:2] == (1_489_936, 533_505)
-    # G: (100 1200 + 1200) + (1200 1200 + 1200) + (1200 784 + 784). D: (784 1200 + 1200) + (240 1200 + 1200) + 241.
+    # G: (100 1200 + 1200) + (1200 1200 + 1200) + (1200 784 + 784).
+    # D: (784 1200 + 1200) + (240 1200 + 1200) + 241.
     assert counts(mlp.MAXOUT, MNIST, width=240, z_dim=100)[:2] == (2_503_984, 1_231_441)
     # G: (100 200 + 200) + (10 1000 + 1000) + (1200 1200 + 1200) + (1200 784 + 784).
     # D: (784 1200 + 1200) + (10 250 + 250) + (290 960 + 960) + 241.
@@ -119,7 +121,7 @@ def test_keras_order():
 
 @pytest.mark.parametrize("name", ["maxout", "cgan"])
 def test_initialisers(name):
-    """Their own, whatever the settings say; spectral norm stays the settings' business."""
+    """Those of the sources, not of the settings; spectral norm is that of the settings."""
     hp, shape, weights = (
         probe.settings(),
         base.DataSpec(8, 1),
@@ -185,7 +187,10 @@ def test_cgan_reads_the_condition():
 
 @pytest.mark.parametrize("name", ["plain", "keras", "maxout"])
 def test_mixture(name):
-    """Every third row from k on is by generator k alone; `which` picks the same rows; all but the first layer is shared."""
+    """Every third row from k on is that of generator k alone; `which` picks the same rows.
+
+    All layers but the first are shared.
+    """
     hp, shape, z = probe.settings(depth=2), base.DataSpec(2, 1), probe.noise(4, 5)
     net = FAMILIES[name].gen(hp, shape, probe.WEIGHTS, n_gens=3)
     alone = FAMILIES[name].gen(hp, shape, probe.WEIGHTS)

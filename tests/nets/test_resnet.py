@@ -19,9 +19,11 @@ def nets(name, *args, **options):
 @pytest.mark.parametrize(
     "name, width, gen, disc, enc",
     [
-        # G: (128 16384 + 16384) + k4 16 (1024 512 + 512 256 + 256 128) + norms 2 (512 + 256 + 128) + (9 128 3 + 3).
-        # D: (9 3 64 + 64) + (16 64 64 + 64) + (9 64 128 + 128) + (16 128 128 + 128) + (9 128 256 + 256)
-        #    + (16 256 256 + 256) + (9 256 512 + 512) + 8193. E: dcgan's for CIFAR-10, in Dist-GAN's code.
+        # G: (128 16384 + 16384) + k4 16 (1024 512 + 512 256 + 256 128)
+        #    + norms 2 (512 + 256 + 128) + (9 128 3 + 3).
+        # D: (9 3 64 + 64) + (16 64 64 + 64) + (9 64 128 + 128) + (16 128 128 + 128)
+        #    + (9 128 256 + 256) + (16 256 256 + 256) + (9 256 512 + 512) + 8193.
+        # E: dcgan's for CIFAR-10, in Dist-GAN's code.
         ("sngan", 64, 13_128_835, 2_935_873, 5_155_968),
         # G: (128 4096 + 4096) + 3 (512 + 590080 + 512 + 590080 + 65792) + 512 + (9 256 3 + 3).
         # D: (9 3 128 + 128 + 147584 + 4 128) + (2 147584 + 16512) + 4 147584 + 129.
@@ -49,7 +51,7 @@ def test_parameter_counts(name, width, gen, disc, enc):
     ],
 )
 def test_feature_sizes(name, width, size, n_features):
-    """What the weight of latent distances is computed from (D09); those at 32 and 48 px are Dist-GAN's."""
+    """The weight of latent distances depends on them (D09); Dist-GAN's at 32 and 48 px."""
     _, disc, _ = nets(name, base.DataSpec(size, 3), width=width)
     assert probe.shapes(disc, (2, size, size, 3)).features == (2, n_features)
 
@@ -121,7 +123,10 @@ def test_resnet_logits_are_sums_over_space():
 
 
 def test_resnet_blocks_are_residual():
-    """With the last convolution of every branch at 0 the discriminator is its shortcuts: one k1 convolution and averages."""
+    """With the last convolution of every branch at 0, D is its shortcuts.
+
+    These are one k1 convolution and averages.
+    """
     _, disc, _ = nets("resnet", base.DataSpec(16, 1))
     x = probe.noise(2, 16, 16, 1)
     variables = probe.variables(disc, x)
@@ -152,7 +157,7 @@ def test_resnet_sees_negative_pixels(size):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_condition_and_spectral_norm(name):
-    """G takes a condition in its norms; every kernel of D has a vector of its own where its weights are spectral."""
+    """G's norms take a condition; every kernel of D with spectral norm has its own vector."""
     gen, disc, _ = nets(name, base.DataSpec(8, 1))
     z, cond = (4, 5), (4, 3)
     assert probe.shapes(gen, z, cond) == (4, 8, 8, 1)

@@ -18,11 +18,15 @@ def nets(name, *args, **options):
 @pytest.mark.parametrize(
     "name, width, gen, disc, class_head",
     [
-        # G: (100 6272 + 6272) + 256 + (9 128 128 + 128) + 256 + (9 128 64 + 64) + 128 + (9 64 + 1), norms in between.
-        # D: (9 16 + 16) + (9 16 32 + 32) + 64 + (9 32 64 + 64) + 128 + (9 64 128 + 128) + 2049; classes 10 2049.
+        # G: (100 6272 + 6272) + 256 + (9 128 128 + 128) + 256 + (9 128 64 + 64) + 128 + (9 64 + 1),
+        #    norms in between.
+        # D: (9 16 + 16) + (9 16 32 + 32) + 64 + (9 32 64 + 64) + 128 + (9 64 128 + 128) + 2049;
+        #    classes 10 2049.
         ("section7", 128, 856_065, 99_393, 20_490),
-        # G: (100 12544 + 12544) + 25088 + (25 256 128 + 128) + 256 + (25 128 64 + 64) + 128 + (25 64 32 + 32) + 64 + 801.
-        # D: (25 64 + 64) + (25 64 128 + 128) + (25 128 256 + 256) + (25 256 512 + 512) + 8193; classes 10 8193.
+        # G: (100 12544 + 12544) + 25088 + (25 256 128 + 128) + 256 + (25 128 64 + 64) + 128
+        #    + (25 64 32 + 32) + 64 + 801.
+        # D: (25 64 + 64) + (25 64 128 + 128) + (25 128 256 + 256) + (25 256 512 + 512) + 8193;
+        #    classes 10 8193.
         ("section4", 64, 2_368_705, 4_311_553, 81_930),
     ],
 )
@@ -56,7 +60,7 @@ def test_other_sizes_are_refused(name):
 
 
 def test_norms():
-    """SECTION7's D has them after blocks 2 and 3, SECTION4's nowhere; settings can leave them out."""
+    """SECTION7's D has them after blocks 2 and 3, SECTION4's nowhere; settings can omit them."""
 
     def normed(net, shape):
         return {
@@ -84,7 +88,10 @@ def test_norms():
 
 @pytest.mark.parametrize("name, rate", [("section7", 0.25), ("section4", 0.4)])
 def test_dropout_in_disc(name, rate):
-    """In training only, another for every key; the last layer's share of zeros is its own rate, for it has no norm."""
+    """In training only, and different for every key.
+
+    The last layer has no norm, so its share of zeros is the rate.
+    """
     x = probe.noise(16, 8, 8, 1)
     _, disc, _ = nets(name, base.DataSpec(8, 1), width=32)
     variables = probe.variables(disc, x)

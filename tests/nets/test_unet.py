@@ -12,13 +12,15 @@ from tests.nets import probe
 
 
 def test_parameter_counts():
-    # Down, k4 and norms: (16 64 + 64) + (16 64 128 + 256) + (16 128 256 + 512) + (16 256 512 + 1024) + (16 512 512 + 1024)
-    # + (16 512 512 + 512) = 11,145,536. Up: (16 512 512 + 1024) + (16 1024 512 + 1024) + (16 1024 256 + 512)
-    # + (16 512 128 + 256) + (16 256 64 + 128) + (16 128 3 + 3) = 18,097,027.
+    # Down, k4 and norms: (16 64 + 64) + (16 64 128 + 256) + (16 128 256 + 512)
+    # + (16 256 512 + 1024) + (16 512 512 + 1024) + (16 512 512 + 512) = 11,145,536.
+    # Up: (16 512 512 + 1024) + (16 1024 512 + 1024) + (16 1024 256 + 512) + (16 512 128 + 256)
+    # + (16 256 64 + 128) + (16 128 3 + 3) = 18,097,027.
     assert probe.count(unet.UNet(), (2, 64, 64, 1)) == 11_145_536 + 18_097_027
     # 16 4 64 + 64, 16 64 128 + 256, 16 128 256 + 512, 16 256 + 1.
     assert probe.count(unet.PatchDisc(), (2, 64, 64, 3), (2, 64, 64, 1)) == 664_385
-    # With three channels of condition, as for pix2pix's photographs; its 70 x 70 discriminator is known to have as many.
+    # With three channels of condition, as for pix2pix's photographs: as many as its 70 x 70
+    # discriminator.
     assert probe.count(unet.PatchDisc(n_down=3), (2, 64, 64, 3), (2, 64, 64, 3)) == 2_768_705
 
 
@@ -83,7 +85,7 @@ def test_receptive_field(n_down, side):
 
 @pytest.fixture(scope="module")
 def tiny():
-    """(net, variables, gray images): 16 px, so four levels, of which the first three up have dropout."""
+    """(net, variables, gray images): 16 px, so four levels; the first three up have dropout."""
     net, gray = unet.UNet(4), probe.noise(4, 16, 16, 1)
     return net, probe.variables(net, gray), gray
 
@@ -99,7 +101,7 @@ def test_dropout(tiny):
 
 
 def test_skips(tiny):
-    """A pixel far from another reaches it through the bottleneck alone: without that, only near ones are left."""
+    """Pixels far apart are connected through the bottleneck alone."""
     net, variables, gray = tiny
     cut = {
         **variables,

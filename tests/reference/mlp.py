@@ -10,7 +10,7 @@ SIZES = {"gen": (3, 5, 4), "enc": (4, 5, 3), "disc": (4, 6, 1)}  # in, hidden, o
 
 
 class Net(nn.Module):
-    """Two dense layers around a tanh: gen [B, 3] -> images, enc images -> [B, 3], disc images -> DiscOut."""
+    """Two dense layers around a tanh: gen [B, 3] -> images, enc images -> [B, 3], disc images -> DiscOutput."""
 
     name_of: str
     axis: str | None = None
