@@ -1,12 +1,13 @@
-"""Do our step and PyTorch's compute the same? Losses, gradients and statistics of one update of every player, in float64.
+"""Do our step and PyTorch's compute the same? One update of every player, in float64.
 
-Both begin from the same weights and see the same minibatch. What is random is recorded where ours draws it, and PyTorch is
-given these numbers. An update is plain gradient descent, so that a later player begins from weights that an earlier one has
-moved, and so that rounding is not magnified, as by Adam's first step. Nets are thin and batches small; the layers are the same.
-Running variances are not compared: PyTorch's are unbiased by definition.
+Losses, gradients, weights and running means are compared. Both begin with the same weights and see
+the same minibatch; our random numbers are recorded and given to PyTorch. An update is plain
+gradient descent, so that a later player begins with weights that an earlier one has moved, and so
+that rounding is not magnified, as by Adam's first step. Nets are thin and batches small; the layers
+are the same. Running variances are not compared: PyTorch's are unbiased by definition.
 """
 
-import contextlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,215 +15,187 @@ import numpy as np
 import optax
 import torch
 from flax import traverse_util
+from torch import Tensor
 
 from experiments.benchmarks import torch_nets, torch_steps
-from gan_jax import methods
+from experiments.benchmarks.workloads import Workload
 from gan_jax.core import parallel, step
-from gan_jax.core.method import make_context
-from gan_jax.core.state import init_jitted
-from gan_jax.metrics.features import classifier
+from gan_jax.core.method import Method, make_context
+from gan_jax.core.state import GanState, init_jitted
+from gan_jax.metrics.features import classifier_training
 from gan_jax.nets.classifier import Classifier
+from gan_jax.ops import random
+
+Differences = dict[str, float]  # {what: relative difference}
 
 TOLERANCE = 1e-8  # of the largest value of an array
-NEGLIGIBLE = 1e-5  # of a net's largest gradient: what is smaller may be rounding alone, and is compared with this instead
+# Of a net's largest gradient: a smaller array may be rounding, and is compared with this instead.
+NEGLIGIBLE = 1e-5
 RATE = 0.1
-STEPS, AT = (
-    1000,
-    600,
-)  # length of the run and the step that is made, at which Morpho-GAN's weights of losses are on the move
+# Length of the run and the step that is compared: Morpho-GAN's loss weights are moving there.
+STEPS, AT = 1000, 600
 
 
-def _keep(rate):
+def _keep_gradient(grads, state, params=None):
     """Gradient descent whose state is the gradient."""
-    scaled = lambda g, state, params=None: (jax.tree.map(lambda a: -rate * a, g), g)
-    return optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), scaled)
-
-
-@contextlib.contextmanager
-def recorded():
-    """A list of all that `parallel.random_rows` gives meanwhile."""
-    draw, taken = parallel.random_rows, []
-
-    def record(*args):
-        taken.append(draw(*args))
-        return taken[-1]
-
-    parallel.random_rows = record
-    try:
-        yield taken
-    finally:
-        parallel.random_rows = draw
+    return jax.tree.map(lambda g: -RATE * g, grads), grads
 
 
 def _double(tree):
-    return jax.tree.map(
-        lambda a: a.astype(jnp.float64) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree
-    )
+    is_float = lambda a: jnp.issubdtype(a.dtype, jnp.floating)
+    return jax.tree.map(lambda a: a.astype(jnp.float64) if is_float(a) else a, tree)
 
 
-def build(spec):
-    """(Method whose players keep their gradients, float32 GanState)."""
-    method = methods.TABLE[spec.method].build(spec.hp, spec.shape, STEPS)
-    method = method._replace(players=tuple(p._replace(tx=_keep(RATE)) for p in method.players))
-    return method, init_jitted(method, 0).replace(step=jnp.int32(AT))
+def _numpy(tree):
+    return jax.tree.map(np.asarray, tree)
 
 
-def our_update(method, index, state, batch, key):
-    """(state, loss, what was drawn) after one update of a player."""
+def build(workload: Workload) -> tuple[Method, GanState]:
+    """Build a method whose players keep their gradients, and its float64 state; needs x64."""
+    method = workload.build(STEPS)
+    tx = optax.GradientTransformation(lambda p: jax.tree.map(jnp.zeros_like, p), _keep_gradient)
+    method = method._replace(players=tuple(p._replace(tx=tx) for p in method.players))
+    with jax.enable_x64(False):
+        state = init_jitted(method, 0).replace(step=jnp.int32(AT))
+    parts = {name: getattr(state, name) for name in ("params", "batch_stats", "opt_state")}
+    return method, state.replace(**_double(parts))
+
+
+def our_update(
+    method: Method, index: int, state: GanState, batch: dict, key: jax.Array
+) -> tuple[GanState, jax.Array, tuple[jax.Array, ...]]:
+    """Update one player: (state, loss, random numbers in the order of their use)."""
 
     def update(state, batch, key):
+        recorded = []
+
+        def record(sampler, key, shape):
+            recorded.append(random.fast_sampler(sampler)(key, shape))
+            return recorded[-1]
+
         ctx = make_context(method, controls=state.controls, progress=AT / STEPS, step=state.step)
-        with recorded() as taken:
+        with parallel.noise_from(record):
             state, metrics = step.update_player(method, index, ctx, state, batch, key)
-        return state, metrics["loss"], tuple(taken)
+        return state, metrics["loss"], tuple(recorded)
 
     return jax.jit(update)(state, batch, key)
 
 
-def torch_nets_of(spec, params, stats, dtype=torch.float64):
-    """{net: torch module} with our weights."""
-    numpy = lambda tree: jax.tree.map(np.asarray, tree)
-    classes = torch_nets.NETS[spec.hp.net]
-    return {
-        n: classes[n](numpy(params[n]), numpy(stats[n]), spec.hp, spec.shape).to(dtype)
-        for n in params
-    }
+def _nets(workload, state):
+    """PyTorch's nets with the weights of a float64 state."""
+    trees = _numpy(state.params), _numpy(state.batch_stats)
+    nets = torch_nets.build(*trees, workload.hp, workload.data_spec)
+    return {name: net.double() for name, net in nets.items()}
 
 
 def _tensor(array):
-    array = torch_nets.image(array)
+    array = torch_nets.image_layout(array)
     return torch.from_numpy(array.astype(np.int64) if array.dtype == np.int32 else array.copy())
 
 
-def _error(ours, theirs, floor=0.0):
+def _difference(ours, theirs, floor=0.0):
     """Largest difference over our largest value."""
     return float(np.abs(ours - theirs).max() / max(np.abs(ours).max(), floor, 1e-300))
 
 
-def _in_form(net, tree):
-    """{torch name: our array in PyTorch's layout} of our tree of weights, gradients or statistics."""
-    flat = traverse_util.flatten_dict(jax.tree.map(np.asarray, tree))
-    return {
-        ".".join(path): net.get_submodule(".".join(path[:-1])).form(path[-1], array)
-        for path, array in flat.items()
-    }
+def differences(net: torch_nets.Net, tree: Any, tensors: dict[str, Tensor | None]) -> Differences:
+    """Compare our weights, gradients or statistics with {name in a net: tensor}.
+
+    Returns:
+      {name: relative difference}, of the names in `tensors`.
+    """
+    ours = {}
+    for path, array in traverse_util.flatten_dict(_numpy(tree)).items():
+        layer = net.get_submodule(".".join(path[:-1]))
+        ours[".".join(path)] = layer.layout(path[-1], array)
+    floor = NEGLIGIBLE * max((np.abs(a).max() for a in ours.values()), default=0)
+    theirs = {name: tensors[name].detach().numpy() for name in ours if name in tensors}
+    return {name: _difference(ours[name], array, floor) for name, array in theirs.items()}
 
 
-def differences(net, tree, tensors):
-    """{name: relative difference} of our tree and {torch name: tensor}."""
-    ours = _in_form(net, tree)
-    floor = NEGLIGIBLE * max(np.abs(a).max() for a in ours.values())
-    return {
-        name: _error(array, tensors[name].detach().numpy(), floor) for name, array in ours.items()
-    }
+def _gradients(net):
+    return {name: p.grad for name, p in net.named_parameters()}
 
 
-def _batch(spec, rng):
-    low = -1 if spec.hp.pixels == "tanh" else 0
-    batch = {"image": rng.uniform(low, 1, (spec.batch, spec.size, spec.size, spec.colors))}
-    return batch | (
-        {"label": rng.integers(0, spec.n_classes, spec.batch).astype(np.int32)}
-        if spec.n_classes
-        else {}
-    )
+def _random_batch(workload):
+    rng, low = np.random.default_rng(0), -1 if workload.hp.pixels == "tanh" else 0
+    shape = workload.batch, workload.size, workload.size, workload.colors
+    batch = {"image": rng.uniform(low, 1, shape)}
+    if workload.n_classes:
+        batch["label"] = rng.integers(0, workload.n_classes, workload.batch).astype(np.int32)
+    return batch, {name: _tensor(array) for name, array in batch.items()}
 
 
-def training(spec, slope=torch_steps.slope_eager):
-    """{what: relative difference} of a training step: {"disc loss", "disc disc.Dense_0.kernel gradient", ...}."""
-    method, state = build(spec)
-    rng, out, shared = np.random.default_rng(0), {}, torch_steps.SHARED.get(spec.method)
-    with jax.enable_x64(True):
-        state = state.replace(
-            params=_double(state.params), batch_stats=_double(state.batch_stats), opt_state=_double(state.opt_state)
-        )
-        nets = torch_nets_of(spec, state.params, state.batch_stats)
-        model, batch, fake = (
-            torch_steps.Model(nets, spec.hp, spec.n_classes, slope),
-            _batch(spec, rng),
-            (),
-        )
-        model.progress = AT / STEPS
-        for index, player in enumerate(torch_steps.PLAYERS[spec.method]):
-            batch, key = (batch, 0) if shared else (_batch(spec, rng), index)
-            state, loss, taken = our_update(method, index, state, batch, jax.random.key(key))
-            replay = torch_steps.Replay(map(_tensor, taken))
-            theirs = {k: _tensor(v) for k, v in batch.items()}
-            if shared and not fake:
-                torch_steps.wanted(model, torch_steps.PLAYERS[spec.method][-1])
-                fake = (shared(model, theirs, replay, "train"),)
-            value = _descend(model, player, theirs, replay, *fake)
-            if not shared:
-                replay.close()
-            out[f"{player.name} loss"] = _error(np.asarray(loss), value)
-            for name in player.nets:
-                found = _of_net(
-                    nets[name], state.params[name], state.opt_state[player.name][name], state.batch_stats[name]
-                )
-                out |= {f"{player.name} {name}.{k}": e for k, e in found.items()}
+def compare_training(workload: Workload, slope=torch_steps.slope_eager) -> Differences:
+    """Compare one training step: {"disc loss", "disc disc.Dense_0.kernel gradient", ...}."""
+    (method, state), out, fake = build(workload), {}, ()
+    nets, shared = _nets(workload, state), torch_steps.SHARED.get(workload.method)
+    model = torch_steps.Model(nets, workload.hp, workload.n_classes, slope)
+    model.progress, (batch, tensors) = AT / STEPS, _random_batch(workload)
+    players = torch_steps.PLAYERS[workload.method]
+    for index, player in enumerate(players):
+        key = jax.random.key(0 if shared else index)
+        state, loss, recorded = our_update(method, index, state, batch, key)
+        noise = torch_steps.RecordedNoise(map(_tensor, recorded))
+        if shared and not fake:
+            torch_steps.trained_weights(model, players[-1])
+            fake = (shared(model, tensors, noise, "train"),)
+        value = torch_steps.differentiate(model, player, player.loss, tensors, noise, *fake)
+        for weight in torch_steps.trained_weights(model, player):
+            weight.data = weight.data - RATE * weight.grad
+        if not shared:
+            noise.close()
+        out[f"{player.name} loss"] = _difference(np.asarray(loss), value.item())
+        for name in player.nets:
+            net, grads = nets[name], state.opt_state[player.name][name]
+            means = {n: b for n, b in net.named_buffers() if n.endswith("mean")}
+            found = differences(net, state.params[name], dict(net.named_parameters()))
+            found |= differences(net, state.batch_stats[name], means)
+            for key, value in differences(net, grads, _gradients(net)).items():
+                found[f"{key} gradient"] = value
+            out |= {f"{player.name} {name}.{k}": d for k, d in found.items()}
     return out
 
 
-def _descend(model, player, batch, draws, *fake):
-    """One update of a player by gradient descent, which leaves its gradients; returns its loss."""
-    loss = torch_steps.differentiate(model, player, player.loss, batch, draws, *fake)
-    for weight in torch_steps.wanted(model, player):
-        weight.data = weight.data - RATE * weight.grad
-    return loss.item()
+def compare_classifier(workload: Workload) -> Differences:
+    """Compare the classifier's loss and gradients."""
+    net, (batch, tensors) = Classifier(workload.n_classes), _random_batch(workload)
+    with jax.enable_x64(False):
+        variables = net.init(jax.random.key(0), jnp.zeros(batch["image"].shape))
+    params, stats = _double(variables["params"]), _double(variables["batch_stats"])
+    value_and_grad = jax.value_and_grad(classifier_training.classification_loss, 1, has_aux=True)
+    loss_and_grads = jax.jit(value_and_grad, static_argnums=0)
+    (loss, _), grads = loss_and_grads(net, params, stats, batch["image"], batch["label"])
+    theirs = torch_nets.Classifier(_numpy(params), _numpy(stats))
+    logits = theirs(tensors["image"], "train")
+    value = torch.nn.functional.cross_entropy(logits, tensors["label"])
+    value.backward()
+    of_loss = {"loss": _difference(np.asarray(loss), value.item())}
+    return of_loss | differences(theirs, grads, _gradients(theirs))
 
 
-def _of_net(net, params, grads, stats):
-    """{what: relative difference} of our trees and a torch net after an update."""
-    weights = dict(net.named_parameters())
-    out = differences(net, params, weights)
-    out |= {
-        f"{k} gradient": e
-        for k, e in differences(net, grads, {k: p.grad for k, p in weights.items()}).items()
-    }
-    means, buffers = _in_form(net, stats), dict(net.named_buffers())
-    return out | {k: _error(a, buffers[k].numpy()) for k, a in means.items() if k.endswith("mean")}
+def compare_sampling(workload: Workload) -> Differences:
+    """Compare images that are sampled with running statistics."""
+    method, state = build(workload)
+    ctx, shape = make_context(method), (workload.batch, workload.hp.z_dim)
+    z = np.random.default_rng(0).uniform(-1, 1, shape)
+    sample = jax.jit(lambda vs, z: method.sample(ctx, vs, z, None, jax.random.key(0)))
+    ours = torch_nets.image_layout(sample(state.vars(), z))
+    with torch.no_grad():
+        theirs = _nets(workload, state)["gen"](torch.from_numpy(z), "running")
+    return {"images": _difference(ours, theirs.numpy())}
 
 
-def of_classifier(spec):
-    """{what: relative difference} of the classifier's loss and gradients."""
-    net, batch = Classifier(spec.n_classes), _batch(spec, np.random.default_rng(0))
-    variables = net.init(jax.random.key(0), jnp.zeros((1, spec.size, spec.size, spec.colors)))
+KINDS = {
+    "training": compare_training,
+    "classifier": compare_classifier,
+    "sampling": compare_sampling,
+}
+
+
+def check(workload: Workload, **options) -> tuple[float, str]:
+    """Compare thin nets on few images: (largest relative difference, where it is)."""
     with jax.enable_x64(True):
-        params, stats = _double(variables["params"]), _double(variables["batch_stats"])
-        (loss, _), grads = jax.jit(
-            jax.value_and_grad(classifier.loss, 1, has_aux=True), static_argnums=0
-        )(net, params, stats, batch["image"], batch["label"])
-        numpy = [jax.tree.map(np.asarray, tree) for tree in (params, stats)]
-        theirs = torch_nets.Classifier(*numpy)
-        logits = theirs(_tensor(batch["image"]), "train")
-        value = torch.nn.functional.cross_entropy(logits, _tensor(batch["label"]))
-        value.backward()
-        found = differences(theirs, grads, {k: p.grad for k, p in theirs.named_parameters()})
-    return {"loss": _error(np.asarray(loss), value.item())} | {
-        f"{k} gradient": e for k, e in found.items()
-    }
-
-
-def of_sampling(spec):
-    """{what: relative difference} of images made with running statistics."""
-    method, state = build(spec)
-    with jax.enable_x64(True):
-        state = state.replace(params=_double(state.params), batch_stats=_double(state.batch_stats))
-        z = np.random.default_rng(0).uniform(-1, 1, (spec.batch, spec.hp.z_dim))
-        ours = jax.jit(
-            lambda vs, z: method.sample(make_context(method), vs, z, None, jax.random.key(0))
-        )(state.vars(), z)
-        with torch.no_grad():
-            theirs = torch_nets_of(spec, state.params, state.batch_stats)["gen"](
-                torch.from_numpy(z), "running"
-            )
-    return {"images": _error(torch_nets.image(ours), theirs.numpy())}
-
-
-CHECKS = {"training": training, "classifier": of_classifier, "sampling": of_sampling}
-
-
-def check(spec):
-    """(largest relative difference, where it is) between ours and PyTorch's, with thin nets and few images."""
-    found = CHECKS[spec.kind](spec.small())
+        found = KINDS[workload.kind](workload.small(), **options)
     where = max(found, key=lambda k: found[k] if np.isfinite(found[k]) else np.inf)
     return found[where], where

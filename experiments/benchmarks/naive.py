@@ -1,6 +1,7 @@
-"""Our program with convolutions as plain flax layers have them: XLA's own, differentiated by JAX."""
+"""Convolutions as plain flax layers have them: XLA's own, differentiated by JAX."""
 
 import contextlib
+from collections.abc import Iterator
 
 from jax import lax
 
@@ -16,19 +17,17 @@ def _conv(x, w, stride):
 def _conv_t(y, w, stride, hw):
     k, pads = w.shape[0], []
     for size, out in zip(hw, y.shape[1:3], strict=True):
-        total = max(
-            (out - 1) * stride + k - size, 0
-        )  # of the convolution that this is the transpose of
+        # Of the convolution that this is the transpose of.
+        total = max((out - 1) * stride + k - size, 0)
         low = k - 1 - total // 2
         pads.append((low, size - (out - 1) * stride - 1 - low + k - 1))
-    return lax.conv_transpose(
-        y, w, (stride, stride), pads, dimension_numbers=_LAYOUT, transpose_kernel=True
-    )
+    strides = stride, stride
+    return lax.conv_transpose(y, w, strides, pads, dimension_numbers=_LAYOUT, transpose_kernel=True)
 
 
 @contextlib.contextmanager
-def convolutions():
-    """Nets traced inside have them."""
+def convolutions() -> Iterator[None]:
+    """Give them to the nets that are traced within the context."""
     ours = conv.conv, conv.conv_t
     conv.conv, conv.conv_t = _conv, _conv_t
     try:

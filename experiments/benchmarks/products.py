@@ -1,7 +1,7 @@
 """Multiply-adds of the matrix products and convolutions in the text of an XLA program.
 
-A term counts where neither factor is padding or a hole of a dilated operand. So a convolution, its transpose and its weight
-gradient count the same, as many as their definition has terms, and a form that computes more than that shows it.
+A term counts where neither factor is padding or a hole of a dilated operand. So a convolution, its
+transpose and its weight gradient count the same, and a form that computes more shows it.
 """
 
 import math
@@ -16,52 +16,53 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
 class Product(NamedTuple):
-    """One product. terms: multiply-adds of all its runs. column: whether its second factor is a matrix of one column, so that
-    the gradient in the first is an outer product, which adds nothing up."""
+    """One product in a program."""
 
-    terms: int
+    terms: int  # multiply-adds of all its runs
+    # Whether the second factor is a matrix of one column: then the gradient in the first factor is
+    # an outer product, which adds nothing up.
     column: bool
 
 
+def count(text: str) -> list[Product]:
+    """Count the products of an HLO program in its order, as if all branches of conditionals ran."""
+    computations = _computations(text)
+
+    def walk(name, runs):
+        types = {result: kind for result, kind, *_ in computations[name]}
+        for _, kind, operation, operands, attributes in computations[name]:
+            if operation in ("dot", "convolution"):
+                lhs, rhs = (_dims(types[_name(o)]) for o in operands.split(","))
+                terms = _dot if operation == "dot" else _convolution
+                column = operation == "dot" and _dims(kind)[-1:] == [1]
+                yield Product(runs * terms(lhs, rhs, _dims(kind), attributes), column)
+                continue
+            trips = _TRIPS.search(attributes) if operation == "while" else None
+            branches = [_name(b) for m in _BRANCHES.findall(attributes) for b in m.split(",")]
+            for called in _CALLED.findall(attributes) + branches:
+                yield from walk(called, runs * (int(trips[1]) if trips else 1))
+
+    return list(walk("", 1))
+
+
+def _computations(text):
+    """{name: [(result, type, operation, operands, attributes)]}; the entry's name is ""."""
+    computations, lines = {}, []
+    for line in text.splitlines():
+        if match := _COMPUTATION.match(line):
+            lines = computations["" if match[1] else match[2]] = []
+        elif match := _INSTRUCTION.match(line):
+            lines.append(match.groups())
+    return computations
+
+
+def _name(operand):
+    return operand.strip().lstrip("%")
+
+
 def _dims(kind):
-    """Sizes of an array's type, such as f32[2,3]{1,0}."""
-    return [int(n) for n in re.match(r"\w+\[([\d,]*)\]", kind)[1].split(",") if n]
-
-
-def _pairs(size, out, taps, stride, low, hole, step):
-    """How many (output, tap) pairs along one axis meet an entry of the input. hole, step: dilations of input and kernel."""
-    met = (o * stride + t * step - low for o in range(out) for t in range(taps))
-    return sum(p >= 0 and p % hole == 0 and p // hole < size for p in met)
-
-
-def _convolution(lhs, rhs, out, attributes):
-    labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", attributes).groups()
-    window = dict(part.split("=") for part in re.search(r"window=\{(.*?)\}", attributes)[1].split())
-    axes = [c for c in labels[0] if c.isdigit()]
-    spread = lambda name: [int(n) for n in window.get(name, "x".join("1" * len(axes))).split("x")]
-    lows = [
-        int(pad.split("_")[0])
-        for pad in window.get("pad", "x".join(["0_0"] * len(axes))).split("x")
-    ]
-    of = lambda dims, label, name: dims[label.index(name)]
-    per_axis = (
-        _pairs(of(lhs, labels[0], a), of(out, labels[2], a), taps, stride, low, hole, step)
-        for a, taps, stride, low, hole, step in zip(
-            axes,
-            spread("size"),
-            spread("stride"),
-            lows,
-            spread("lhs_dilate"),
-            spread("rhs_dilate"),
-            strict=True,
-        )
-    )
-    return (
-        of(out, labels[2], "b")
-        * of(out, labels[2], "f")
-        * of(rhs, labels[1], "i")
-        * math.prod(per_axis)
-    )
+    """Sizes in an array's type, such as f32[2,3]{1,0}."""
+    return [int(n) for n in re.findall(r"\w+\[([\d,]*)\]", kind)[0].split(",") if n]
 
 
 def _dot(lhs, rhs, out, attributes):
@@ -70,37 +71,17 @@ def _dot(lhs, rhs, out, attributes):
     return math.prod(out) * summed if summed > 1 else 0  # an outer product adds nothing up
 
 
-def _computations(text):
-    """{name: [(result, type, operation, operands, attributes)]}, the one where the program begins under ""."""
-    found, lines = {}, []
-    for line in text.splitlines():
-        if match := _COMPUTATION.match(line):
-            lines = found["" if match[1] else match[2]] = []
-        elif match := _INSTRUCTION.match(line):
-            lines.append(match.groups())
-    return found
-
-
-def count(text):
-    """[Product] of a program as HLO text, in its order; all branches of a conditional, as if each ran."""
-    computations = _computations(text)
-
-    def walk(name, runs):
-        kinds = {result: kind for result, kind, *_ in computations[name]}
-        for _, kind, operation, operands, attributes in computations[name]:
-            if operation in ("dot", "convolution"):
-                lhs, rhs = (_dims(kinds[o.strip().lstrip("%")]) for o in operands.split(","))
-                of = _dot if operation == "dot" else _convolution
-                yield Product(
-                    runs * of(lhs, rhs, _dims(kind), attributes),
-                    operation == "dot" and _dims(kind)[-1:] == [1],
-                )
-                continue
-            trips = _TRIPS.search(attributes) if operation == "while" else None
-            branches = [
-                b.strip().lstrip("%") for m in _BRANCHES.findall(attributes) for b in m.split(",")
-            ]
-            for called in _CALLED.findall(attributes) + branches:
-                yield from walk(called, runs * (int(trips[1]) if trips else 1))
-
-    return list(walk("", 1))
+def _convolution(lhs, rhs, out, attributes):
+    of_lhs, of_rhs, of_out = re.findall(r"dim_labels=(\w+)_(\w+)->(\w+)", attributes)[0]
+    parts = re.findall(r"window=\{(.*?)\}", attributes)[0].split()
+    window = {key: value.split("x") for key, value in (part.split("=") for part in parts)}
+    terms = out[of_out.index("b")] * out[of_out.index("f")] * rhs[of_rhs.index("i")]
+    for i, axis in enumerate(c for c in of_lhs if c.isdigit()):
+        keys = "size", "stride", "lhs_dilate", "rhs_dilate"
+        taps, stride, hole, step = (int(window[k][i]) if k in window else 1 for k in keys)
+        low = int(window["pad"][i].split("_")[0]) if "pad" in window else 0
+        size, n_out = lhs[of_lhs.index(axis)], out[of_out.index(axis)]
+        # Pairs of an output and a tap that meet an input.
+        places = (o * stride + t * step - low for o in range(n_out) for t in range(taps))
+        terms *= sum(p >= 0 and p % hole == 0 and p // hole < size for p in places)
+    return terms

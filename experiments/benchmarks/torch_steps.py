@@ -1,21 +1,23 @@
-"""The players of the workloads in PyTorch: losses from their formulas, and the update step of a run.
+"""The losses of the workloads in PyTorch, from their formulas, and the update step of a run.
 
-Sources as in gan_jax/methods, gan_jax/core/penalties.py and docs/discrepancies.md. What is random comes from `draws`, in the order
-in which our losses draw it: from PyTorch's generator in timing, and from what ours drew where the two are compared.
+Sources as in gan_jax/methods, gan_jax/core/penalties.py and docs/discrepancies.md. Random numbers
+come from `noise`, in the order in which our losses draw them: from PyTorch's generator where steps
+are timed, and from a record of ours where values are compared.
 """
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 
-class Draws:
-    """From PyTorch's generator, on one device."""
+class Noise:
+    """Random numbers from PyTorch's generator."""
 
-    def __init__(self, device):
+    def __init__(self, device: torch.device):
         self._device = device
 
     def uniform(self, shape, low=0.0, high=1.0):
@@ -31,182 +33,174 @@ class Draws:
         return F.dropout(x, rate)
 
 
-class Replay:
-    """The arrays that ours drew, one after another, as torch tensors in PyTorch's layout."""
+class RecordedNoise:
+    """The arrays that ours drew, one after another, in PyTorch's layout."""
 
-    def __init__(self, tensors):
+    def __init__(self, tensors: Iterable[Tensor]):
         self._left = list(tensors)
 
-    def _next(self, shape):
+    def uniform(self, shape, low=0.0, high=1.0):
         tensor = self._left.pop(0)
         if tensor.shape != torch.Size(shape):
             raise ValueError(f"Ours drew {tuple(tensor.shape)} where {tuple(shape)} is drawn here.")
         return tensor
 
-    def uniform(self, shape, low=0.0, high=1.0):
-        return self._next(shape)
-
-    def normal(self, shape):
-        return self._next(shape)
+    normal = uniform
 
     def integers(self, n, shape):
-        return self._next(shape)
+        return self.uniform(shape)
 
     def dropout(self, x, rate):
-        return torch.where(self._next(x.shape) < 1 - rate, x / (1 - rate), 0.0)
+        return torch.where(self.uniform(x.shape) < 1 - rate, x / (1 - rate), 0.0)
 
-    def close(self):
-        """Refuses numbers that are left: ours would have drawn more."""
+    def close(self) -> None:
+        """Refuse numbers that are left: ours drew more."""
         if self._left:
             raise ValueError(f"Ours drew {len(self._left)} arrays more.")
 
 
-def bce(logit, target):
-    """Mean binary cross-entropy against one target."""
+def bce(logit: Tensor, target: float) -> Tensor:
+    """Compute the mean binary cross-entropy against one target."""
     return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, target))
 
 
-class Adversarial(NamedTuple):
-    """Mean losses of logits: D's for reals, D's for fakes, G's for fakes."""
-
-    real: Callable
-    fake: Callable
-    gen: Callable
-
-
+# {loss: (D's for reals, D's for fakes, G's for fakes)}, each a mean over logits.
 ADVERSARIAL = {
-    "ns": Adversarial(lambda d: bce(d, 1.0), lambda d: bce(d, 0.0), lambda d: bce(d, 1.0)),
-    "wasserstein": Adversarial(lambda d: -d.mean(), lambda d: d.mean(), lambda d: -d.mean()),
+    "ns": (lambda d: bce(d, 1.0), lambda d: bce(d, 0.0), lambda d: bce(d, 1.0)),
+    "wasserstein": (lambda d: -d.mean(), lambda d: d.mean(), lambda d: -d.mean()),
 }
 
 
 class Model:
-    """What the losses read. nets: {name: torch_nets module}. hp: our settings. n_classes: of the data. progress: of the run."""
+    """What the losses read."""
 
-    def __init__(self, nets, hp, n_classes, slope):
-        self.nets, self.hp, self.n_classes, self.slope, self.progress = (
-            nets,
-            hp,
-            n_classes,
-            slope,
-            0.0,
-        )
+    progress = 0.0  # of the run, in [0, 1)
 
-    def noise(self, draws, n):
-        """[n, z_dim]"""
+    def __init__(self, nets: dict, hp: Any, n_classes: int, slope: Callable):
+        """nets: {name: torch_nets.Net}; hp: our Settings; slope: slope_eager or slope_traced."""
+        self.nets, self.hp, self.n_classes, self.slope = nets, hp, n_classes, slope
+
+    def sample_noise(self, noise, n):
+        """Draw the generator's input [n, z_dim]."""
         shape = (n, self.hp.z_dim)
-        return draws.normal(shape) if self.hp.prior == "normal" else draws.uniform(shape, -1.0, 1.0)
+        return noise.normal(shape) if self.hp.prior == "normal" else noise.uniform(shape, -1.0, 1.0)
 
-    def judge(self, draws, x, how="train"):
-        """D of images as it sees them, with input noise (D16)."""
+    def apply_disc(self, noise, x, mode="train"):
+        """Apply D to images as it sees them, with input noise (D16)."""
         if self.hp.input_noise:
-            x = x + self.hp.input_noise * draws.normal(x.shape)
-        return self.disc(draws, x, how)
+            x = x + self.hp.input_noise * noise.normal(x.shape)
+        return self._disc(noise, x, mode)
 
-    def disc(self, draws, x, how):
-        """D of images; its net may have dropout."""
-        return (
-            self.nets["disc"](x, how, draws) if self.hp.net == "s1" else self.nets["disc"](x, how)
-        )
+    def _disc(self, noise, x, mode):
+        dropout = (noise,) if self.hp.net == "s1" else ()
+        return self.nets["disc"](x, mode, *dropout)
 
-    def penalty(self, draws, real, fake):
-        """Weighted penalty on D's slope (Gulrajani et al. 2017, eq. 3; Kodali et al. 2017, notebook), or 0."""
-        hp = self.hp
+    def penalty(self, noise, real, fake):
+        """Compute the weighted penalty on D's slope, or 0.
+
+        Source: Gulrajani et al. 2017, eq. 3; Kodali et al. 2017, notebook.
+        """
+        hp, one_each = self.hp, (len(real), 1, 1, 1)
         if hp.penalty == "none":
             return 0.0
-        one_each = (len(real), 1, 1, 1)
         if hp.penalty == "dragan":
-            u = draws.uniform(real.shape)
-            x = real + draws.uniform(one_each) * (0.5 * real.std(correction=0) * u)
+            u = noise.uniform(real.shape)
+            x = real + noise.uniform(one_each) * (0.5 * real.std(correction=0) * u)
         else:
-            x = real + draws.uniform(one_each) * (fake - real)
-        g = self.slope(lambda x: self.disc(draws, x, "batch")[0].sum(), x)
+            x = real + noise.uniform(one_each) * (fake - real)
+        g = self.slope(lambda x: self._disc(noise, x, "batch")[0].sum(), x)
         norm = ((g**2).sum((1, 2, 3)) + 1e-12).sqrt()
         return hp.lambda_p * ((norm - 1) ** 2).mean()
 
 
-def slope_eager(score, x):
-    """The gradient of score(x) [] in x, to be differentiated again."""
+def slope_eager(score: Callable, x: Tensor) -> Tensor:
+    """Compute the gradient of score(x) [] in x, to be differentiated again."""
     x = x.detach().requires_grad_()
     return torch.autograd.grad(score(x), x, create_graph=True)[0]
 
 
-def slope_traced(score, x):
-    """The same in a form that torch.compile takes into its graph."""
+def slope_traced(score: Callable, x: Tensor) -> Tensor:
+    """Compute the same in a form that torch.compile takes into its graph."""
     return torch.func.grad(score)(x)
 
 
 class Fake(NamedTuple):
-    """Generated images, and what G was given for them."""
+    """Generated images."""
 
-    images: torch.Tensor
-    given: torch.Tensor | None = None
-
-
-def plain_fake(m, batch, draws, how):
-    """Of noise alone."""
-    return Fake(m.nets["gen"](m.noise(draws, len(batch["image"])), how))
+    images: Tensor
+    labels: Tensor | None = None  # classes, or generators of a mixture
 
 
-def class_fake(m, batch, draws, how):
-    """AC-GAN: of uniform classes (Odena et al. 2017)."""
+def generate(m, batch, noise, mode):
+    """Generate images from noise alone."""
+    return Fake(m.nets["gen"](m.sample_noise(noise, len(batch["image"])), mode))
+
+
+def generate_classes(m, batch, noise, mode):
+    """Generate images of uniform classes (AC-GAN, Odena et al. 2017)."""
     n = len(batch["image"])
-    y = draws.integers(m.n_classes, (n,))
-    return Fake(m.nets["gen"](m.noise(draws, n), y, how), y)
+    y = noise.integers(m.n_classes, (n,))
+    return Fake(m.nets["gen"](m.sample_noise(noise, n), y, mode), y)
 
 
-def mixture_fake(m, batch, draws, how):
-    """MGAN: the same noise through every generator."""
-    images = m.nets["gen"](m.noise(draws, m.hp.gen_batch), how)
+def generate_mixture(m, batch, noise, mode):
+    """Generate images from the same noise through every generator (MGAN)."""
+    images = m.nets["gen"](m.sample_noise(noise, m.hp.gen_batch), mode)
     return Fake(images, torch.arange(m.hp.n_gens, device=images.device).repeat(m.hp.gen_batch))
 
 
-def no_terms(m, batch, real, fake, given):
-    """Of a GAN: none beside the adversarial loss."""
+def no_terms(m, batch, real, fake, labels):
+    """Return 0: a GAN has no terms beside the adversarial loss."""
     return 0.0
 
 
-def class_terms(m, batch, real, fake, given):
-    """AC-GAN's class terms: D's on reals and fakes, G's (real is None) on fakes."""
-    on_fake = F.cross_entropy(fake[2], given)
+def class_terms(m, batch, real, fake, labels):
+    """Compute AC-GAN's class terms: D's on reals and fakes, G's (real is None) on fakes."""
+    on_fake = F.cross_entropy(fake[2], labels)
     if real is None:
         return m.hp.lambda_c_gen * on_fake
     return m.hp.lambda_c * (F.cross_entropy(real[2], batch["label"]) + on_fake)
 
 
-def mixture_terms(m, batch, real, fake, given):
-    """MGAN's classifier: weight lambda_c in D, beta in G (D14)."""
-    return (m.hp.beta if real is None else m.hp.lambda_c) * F.cross_entropy(fake[2], given)
+def mixture_terms(m, batch, real, fake, labels):
+    """Compute MGAN's classifier term: weight lambda_c in D, beta in G (D14)."""
+    return (m.hp.beta if real is None else m.hp.lambda_c) * F.cross_entropy(fake[2], labels)
 
 
-def gan_losses(make, terms):
-    """(D's loss, G's loss): functions (m, batch, draws, fake or None). fake: where the players share it."""
+class Player(NamedTuple):
+    """One optimizer and the loss that it minimises."""
 
-    def disc_loss(m, batch, draws, fake=None):
-        loss, x = ADVERSARIAL[m.hp.loss], batch["image"]
+    name: str
+    nets: tuple[str, ...]  # names of the nets that it trains
+    loss: Callable  # (m, batch, noise) -> []; also takes the Fake that players share
+
+
+def gan_players(make: Callable, terms: Callable) -> tuple[Player, ...]:
+    """Return D and G; make: generates images, terms: beside the adversarial loss."""
+
+    def disc_loss(m, batch, noise, fake=None):
+        on_real, on_fake, _ = ADVERSARIAL[m.hp.loss]
+        x = batch["image"]
         if fake is None:
             with torch.no_grad():
-                fake = make(m, batch, draws, "batch")
-        real_out, fake_out = m.judge(draws, x), m.judge(draws, fake.images.detach())
-        total = (
-            loss.real(real_out[0])
-            + loss.fake(fake_out[0])
-            + m.penalty(draws, x, fake.images.detach())
-        )
-        return total + terms(m, batch, real_out, fake_out, fake.given)
+                fake = make(m, batch, noise, "batch")
+        images = fake.images.detach()
+        real_out, fake_out = m.apply_disc(noise, x), m.apply_disc(noise, images)
+        total = on_real(real_out[0]) + on_fake(fake_out[0]) + m.penalty(noise, x, images)
+        return total + terms(m, batch, real_out, fake_out, fake.labels)
 
-    def gen_loss(m, batch, draws, fake=None):
-        fake = make(m, batch, draws, "train") if fake is None else fake
-        out = m.judge(draws, fake.images, "batch")
-        return ADVERSARIAL[m.hp.loss].gen(out[0]) + terms(m, batch, None, out, fake.given)
+    def gen_loss(m, batch, noise, fake=None):
+        fake = make(m, batch, noise, "train") if fake is None else fake
+        out = m.apply_disc(noise, fake.images, "batch")
+        return ADVERSARIAL[m.hp.loss][2](out[0]) + terms(m, batch, None, out, fake.labels)
 
-    return disc_loss, gen_loss
+    return Player("disc", ("disc",), disc_loss), Player("gen", ("gen",), gen_loss)
 
 
-def recon_loss(m, batch, draws):
-    """S3 eq. 3 as released (D06, D07): error in D's features, and the squared latent-data distance."""
+def recon_loss(m, batch, noise):
+    """Compute the error in D's features and the latent-data distance: S3 eq. 3 (D06, D07)."""
     x, nets = batch["image"], m.nets
-    z = m.noise(draws, len(x))
+    z = m.sample_noise(noise, len(x))
     code = nets["enc"](x, "train")
     rec = nets["gen"](code, "batch")
     with torch.no_grad():  # neither depends on the encoder
@@ -218,124 +212,103 @@ def recon_loss(m, batch, draws):
     return ((real_f - rec_f) ** 2).mean() + m.hp.lambda_r * gap**2
 
 
-def morpho_disc_loss(m, batch, draws):
-    """S3 eqs. 2 and 4: reconstructions are reals of a weight that ends at 0 (D08); DRAGAN's penalty."""
+def morpho_disc_loss(m, batch, noise):
+    """Compute S3 eqs. 2 and 4: reconstructions are reals of a weight that ends at 0 (D08)."""
     x, nets = batch["image"], m.nets
     with torch.no_grad():
-        fake = nets["gen"](m.noise(draws, len(x)), "batch")
+        fake = nets["gen"](m.sample_noise(noise, len(x)), "batch")
         rec = nets["gen"](nets["enc"](x, "batch"), "batch")
-    outs = [m.judge(draws, images)[0] for images in (x, rec, fake)]
+    on_real, on_rec, on_fake = (m.apply_disc(noise, images)[0] for images in (x, rec, fake))
     mu = min(max(2 * (0.1 * m.progress - 0.05), 0.0), 0.05)
-    loss = (0.95 + mu) * bce(outs[0], 1.0) + (0.05 - mu) * bce(outs[1], 1.0) + bce(outs[2], 0.0)
-    return loss + m.penalty(draws, x, fake)
+    loss = (0.95 + mu) * bce(on_real, 1.0) + (0.05 - mu) * bce(on_rec, 1.0) + bce(on_fake, 0.0)
+    return loss + m.penalty(noise, x, fake)
 
 
-def morpho_gen_loss(m, batch, draws):
-    """S3 eq. 1: the difference of D's mean scores."""
+def morpho_gen_loss(m, batch, noise):
+    """Compute S3 eq. 1: the difference of D's mean scores."""
     x = batch["image"]
-    fake_out = m.judge(draws, m.nets["gen"](m.noise(draws, len(x)), "train"), "batch")[0]
+    fake = m.nets["gen"](m.sample_noise(noise, len(x)), "train")
+    on_fake = m.apply_disc(noise, fake, "batch")[0]
     with torch.no_grad():
-        real_out = m.judge(draws, x, "batch")[0]
-    return (real_out.sigmoid().mean() - fake_out.sigmoid().mean()).abs()
+        on_real = m.apply_disc(noise, x, "batch")[0]
+    return (on_real.sigmoid().mean() - on_fake.sigmoid().mean()).abs()
 
 
-class Player(NamedTuple):
-    """nets: names of those it trains. loss: (m, batch, draws) -> []; where players share images also with them."""
-
-    name: str
-    nets: tuple
-    loss: Callable
-
-
-def _gan(make, terms):
-    disc_loss, gen_loss = gan_losses(make, terms)
-    return Player("disc", ("disc",), disc_loss), Player("gen", ("gen",), gen_loss)
-
-
-PLAYERS = {  # our method: players in the order of their turns
-    "gan": _gan(plain_fake, no_terms),
-    "acgan": _gan(class_fake, class_terms),
-    "mgan": _gan(mixture_fake, mixture_terms),
+PLAYERS = {  # {our method: players in the order of their updates}
+    "gan": gan_players(generate, no_terms),
+    "acgan": gan_players(generate_classes, class_terms),
+    "mgan": gan_players(generate_mixture, mixture_terms),
     "distgan": (
         Player("recon", ("enc",), recon_loss),
         Player("disc", ("disc",), morpho_disc_loss),
         Player("gen", ("gen",), morpho_gen_loss),
     ),
 }
-SHARED = {
-    "mgan": mixture_fake
-}  # methods whose players see the same minibatch and noise, and so the same images
+# Methods whose players see the same minibatch and noise, and so the same images.
+SHARED = {"mgan": generate_mixture}
 
 
-def wanted(m, player):
-    """Lets gradients flow to the weights of a player's nets alone; returns those weights."""
+def trained_weights(m: Model, player: Player) -> list[Tensor]:
+    """Let gradients flow to the weights of a player's nets alone; return those weights."""
     for name, net in m.nets.items():
         net.requires_grad_(name in player.nets)
     return [p for name in player.nets for p in m.nets[name].parameters()]
 
 
-def differentiate(m, player, loss, batch, draws, *fake):
-    """A player's loss [], whose gradients are left with its weights. loss: the player's, compiled or not."""
-    for weight in wanted(m, player):
+def differentiate(m: Model, player: Player, loss: Callable, batch: dict, noise, *fake: Fake):
+    """Compute a player's loss [], compiled or not, and leave its gradients with its weights."""
+    for weight in trained_weights(m, player):
         weight.grad = None
-    value = loss(m, batch, draws, *fake)
+    value = loss(m, batch, noise, *fake)
     value.backward()
     return value
 
 
 class Trainer:
-    """The update step of a run: minibatches from resident uint8 images, every player in turn, the averaged generator.
+    """The update step of a run: every player in turn, then the averaged generator."""
 
-    Args:
-      method: key of PLAYERS. m: Model. optimizer: function (player's name, parameters) -> torch optimizer.
-      repeats: of D. images: uint8 [N, C, H, W]; labels: int64 [N] or None. batch: images per minibatch.
-      compiled: whether losses go through torch.compile. memory: torch.memory_format of images.
-    """
+    def __init__(self, method: str, m: Model, compiled: bool = False):
+        """method: key of PLAYERS; compiled: whether losses go through torch.compile."""
 
-    def __init__(self, method, m, optimizer, repeats, images, labels, batch, compiled, memory):
-        self.m, self._players, self._repeats = m, PLAYERS[method], repeats
-        self._images, self._labels, self._batch, self._memory = images, labels, batch, memory
-        self._draws, self._made = Draws(images.device), None
-        through = (lambda f: torch.compile(f, dynamic=False)) if compiled else (lambda f: f)
-        self._losses = {p.name: through(p.loss) for p in self._players}
-        self._make = through(SHARED[method]) if method in SHARED else None
-        self._optimizers = {p.name: optimizer(p.name, wanted(m, p)) for p in self._players}
+        def maybe_compiled(f):
+            return torch.compile(f, dynamic=False) if compiled else f
+
+        self._m, self._players, hp = m, PLAYERS[method], m.hp
         self._gen = [p.detach() for p in m.nets["gen"].parameters()] + list(m.nets["gen"].buffers())
-        self._ema = [p.clone() for p in self._gen] if m.hp.ema else []
+        self.noise = Noise(self._gen[0].device)
+        self._losses = {p.name: maybe_compiled(p.loss) for p in self._players}
+        self._generate = maybe_compiled(SHARED[method]) if method in SHARED else None
+        self.optimizers = {}
+        for p in self._players:
+            rate = hp.lr_disc if p.name == "disc" and hp.lr_disc else hp.lr
+            weights, betas = trained_weights(m, p), (hp.beta1, hp.beta2)
+            self.optimizers[p.name] = torch.optim.Adam(weights, rate, betas, fused=True)
+        self.ema = [p.clone() for p in self._gen] if hp.ema else []
 
-    def _minibatch(self):
-        """A minibatch of random rows, in the range of the nets."""
-        rows = torch.randint(len(self._images), (self._batch,), device=self._images.device)
-        x = self._images[rows].float()
-        x = x / 127.5 - 1 if self.m.hp.pixels == "tanh" else x / 255
-        out = {"image": x.contiguous(memory_format=self._memory)}
-        return out if self._labels is None else {**out, "label": self._labels[rows]}
+    def step(self, next_batch: Callable[[], dict]) -> dict[str, Tensor]:
+        """Update every player, D n_disc times; return {player's name: its last loss}.
 
-    def _update(self, player, batch, *fake):
-        differentiate(self.m, player, self._losses[player.name], batch, self._draws, *fake)
-        self._optimizers[player.name].step()
-
-    def step(self):
-        """One update of every player; of D as many as it has."""
-        fake = ()
-        if self._make:
-            batch = self._minibatch()
-            wanted(self.m, self._players[1])
-            fake = (self._make(self.m, batch, self._draws, "train"),)
+        Args:
+          next_batch: returns the minibatch of one update, or of the step where players share it.
+        """
+        losses, fake, batch = {}, (), None
+        if self._generate:
+            batch = next_batch()
+            trained_weights(self._m, self._players[1])
+            fake = (self._generate(self._m, batch, self.noise, "train"),)
         for player in self._players:
-            for _ in range(self._repeats if player.name == "disc" else 1):
-                self._update(player, batch if self._make else self._minibatch(), *fake)
-        if self._ema:
+            for _ in range(self._m.hp.n_disc if player.name == "disc" else 1):
+                minibatch, loss = batch or next_batch(), self._losses[player.name]
+                value = differentiate(self._m, player, loss, minibatch, self.noise, *fake)
+                self.optimizers[player.name].step()
+                losses[player.name] = value.detach()
+        if self.ema:
             with torch.no_grad():
-                torch._foreach_lerp_(self._ema, self._gen, 1 - self.m.hp.ema)
+                torch._foreach_lerp_(self.ema, self._gen, 1 - self._m.hp.ema)
+        return losses
 
-    def tensors(self):
-        """All that a step leaves behind: weights, statistics, optimizer states, the averaged generator."""
-        held = [t for net in self.m.nets.values() for t in (*net.parameters(), *net.buffers())]
-        moments = [
-            t
-            for o in self._optimizers.values()
-            for state in o.state.values()
-            for t in state.values()
-        ]
-        return [*held, *moments, *self._ema]
+    def tensors(self) -> list[Tensor]:
+        """List weights, statistics, optimizer states and the averaged generator."""
+        nets = [t for net in self._m.nets.values() for t in (*net.parameters(), *net.buffers())]
+        states = [s for o in self.optimizers.values() for s in o.state.values()]
+        return [*nets, *(t for state in states for t in state.values()), *self.ema]

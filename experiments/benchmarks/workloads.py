@@ -1,65 +1,78 @@
-"""The workloads: what is timed, at which size. Settings are those of the experiments' commands and flagfiles."""
+"""The workloads: which training programs are timed, and at which size.
+
+Settings are those of the training commands and of their flagfiles.
+"""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
 
 from gan_jax import methods, presets
+from gan_jax.core.method import Method
 from gan_jax.errors import InputError
 from gan_jax.methods import base
+from gan_jax.methods.settings import BaseSettings
 
 
-class Spec(NamedTuple):
-    """One workload: training steps of a method, unless `kind` says otherwise.
+class Workload(NamedTuple):
+    """Training steps of a method on random images, unless `kind` says otherwise."""
 
-    method: key of methods.TABLE. options: {setting: value} where they differ from the method's. size: side of the images in
-    pixels. colors: their channels. batch: images per minibatch. n_classes: 0 where images have no labels. kind: "training",
-    "classifier" (its training) or "sampling" (of the method's generator). gpu: whether it is meant for a GPU alone.
-    dispatch: steps in one compiled call of ours, as the workload's flagfile or a run's default on that device has it.
-    """
-
-    method: str
-    options: dict
-    size: int
-    colors: int
-    batch: int
-    n_classes: int = 0
-    kind: str = "training"
-    gpu: bool = False
-    dispatch: int = 1
+    method: str  # key of methods.TABLE
+    options: dict[str, Any]  # {setting: value} where it is not the method's default
+    size: int  # side of the images in pixels
+    colors: int  # channels of the images
+    batch: int  # images per minibatch
+    n_classes: int = 0  # 0: images have no labels
+    kind: str = "training"  # "classifier": its training; "sampling": from the generator
+    gpu: bool = False  # has a paper's size, for a GPU
+    dispatch: int = 1  # steps in one compiled call of ours
 
     @property
-    def hp(self):
-        """The method's Settings."""
+    def hp(self) -> BaseSettings:
         return methods.TABLE[self.method].Settings(**self.options)
 
     @property
-    def shape(self):
-        """base.DataSpec of the images."""
-        return base.DataSpec(
-            self.size, self.colors, tuple(f"class {i}" for i in range(self.n_classes))
-        )
+    def data_spec(self) -> base.DataSpec:
+        classes = tuple(f"class {i}" for i in range(self.n_classes))
+        return base.DataSpec(self.size, self.colors, classes)
 
     @property
-    def convolves(self):
-        """Whether its nets have convolutions."""
+    def convolves(self) -> bool:
+        """Whether the nets have convolutions."""
         return self.kind != "training" or self.hp.net not in ("keras", "mlp")
 
-    def small(self, width=8, batch=4):
-        """The same, thin and with few images, for comparing values."""
-        more = {"width": width} | ({"gen_batch": 3} if "gen_batch" in self.options else {})
-        return self._replace(options=self.options | more, batch=batch)
+    def build(self, steps: int = 1000) -> Method:
+        """Build the method for a run of some length."""
+        return methods.TABLE[self.method].build(self.hp, self.data_spec, steps)
+
+    def batch_shapes(self, n: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Return the shapes and dtypes of n minibatches."""
+        image = n, self.batch, self.size, self.size, self.colors
+        shapes = {"image": jax.ShapeDtypeStruct(image, np.float32)}
+        if self.n_classes:
+            shapes["label"] = jax.ShapeDtypeStruct((n, self.batch), np.int32)
+        return shapes
+
+    def small(self) -> "Workload":
+        """Return the same with thin nets and few images, for comparing values."""
+        few = {"gen_batch": 3} if "gen_batch" in self.options else {}
+        return self._replace(options=self.options | {"width": 8} | few, batch=4)
 
 
 def _of(name, size, colors, batch, n_classes=0, kind="training", gpu=False, dispatch=1, **options):
-    preset = presets.TABLE[name]
-    names = {f.name for f in dataclasses.fields(methods.TABLE[preset.method].Settings)}
-    settings = {k: v for k, v in preset.defaults.items() if k in names}
-    return Spec(
-        preset.method, settings | options, size, colors, batch, n_classes, kind, gpu, dispatch
-    )
+    """Make the Workload of a training command; options: settings that are not its defaults."""
+    method, defaults, _ = presets.TABLE[name]
+    fields = {f.name for f in dataclasses.fields(methods.TABLE[method].Settings)}
+    options = {k: v for k, v in defaults.items() if k in fields} | options
+    return Workload(method, options, size, colors, batch, n_classes, kind, gpu, dispatch)
 
 
 MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
+PAPER = {"gpu": True, "dispatch": 20}
+WGAN_GP_CIFAR10 = {"width": 128, "gen_norm": "batch", "pixels": "tanh"}
 TABLE = {
     "mlp": _of("gan", 28, 1, 64, dispatch=20),
     "mlp_small": _of("gan", 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
@@ -75,38 +88,28 @@ TABLE = {
     "classifier": _of("dcgan", 28, 1, 64, n_classes=10, kind="classifier"),
     "sampling": _of("dcgan", 28, 1, 64, kind="sampling", net="s2", width=64),
     # The papers' sizes.
-    "dcgan_original64": _of("dcgan", 64, 3, 128, gpu=True, dispatch=20, width=128),
-    "dcgan_galaxyzoo128": _of("dcgan", 128, 3, 64, gpu=True, dispatch=20, width=128, beta2=0.9),
-    "morpho_galaxyzoo128": _of(
-        "morpho", 128, 3, 64, gpu=True, dispatch=20, width=128, wide_enc=True
-    ),
-    "mgan_cifar10": _of("mgan", 32, 3, 64, gpu=True, dispatch=20),
-    "wgan_gp_cifar10": _of(
-        "wgan_gp", 32, 3, 64, gpu=True, dispatch=20, width=128, gen_norm="batch", pixels="tanh"
-    ),
+    "dcgan_original64": _of("dcgan", 64, 3, 128, **PAPER, width=128),
+    "dcgan_galaxyzoo128": _of("dcgan", 128, 3, 64, **PAPER, width=128, beta2=0.9),
+    "morpho_galaxyzoo128": _of("morpho", 128, 3, 64, **PAPER, width=128, wide_enc=True),
+    "mgan_cifar10": _of("mgan", 32, 3, 64, **PAPER),
+    "wgan_gp_cifar10": _of("wgan_gp", 32, 3, 64, **PAPER, **WGAN_GP_CIFAR10),
 }
 
 
-def chosen(given, gpu, fits=lambda spec: True):
-    """{name: Spec} of those that are asked for, or of all that fit.
+def select(names: str, fits: Callable[[Workload], bool] = lambda w: True) -> dict[str, Workload]:
+    """Return the workloads that --workloads names, by comma.
 
-    Args:
-      given: names, by comma; "" for all. gpu: whether the device is one. fits: Spec -> whether it is for the command that asks.
-
-    Raises:
-      InputError: there is no such workload, or not here.
+    "" is all that fit; on a CPU the papers' sizes do not. Raises InputError.
     """
-    fit = [name for name, spec in TABLE.items() if (gpu or not spec.gpu) and fits(spec)]
-    names = given.split(",") if given else fit
-    for name in names:
-        if name not in fit:
-            known = name in TABLE and fits(TABLE[name])
-            what = (
-                "has a paper's size, for a GPU"
-                if known
-                else "is not known here"
-                if name in TABLE
-                else "is not known"
-            )
-            raise InputError(f"--workloads={name} {what}; use some of: {', '.join(fit)}.")
-    return {name: TABLE[name] for name in names}
+    gpu = jax.default_backend() == "gpu"
+    fitting = [name for name, w in TABLE.items() if (gpu or not w.gpu) and fits(w)]
+    selected = names.split(",") if names else fitting
+    for name in selected:
+        if name not in fitting:
+            problem = "is not known"
+            if name in TABLE:
+                here = fits(TABLE[name])
+                problem = "has a paper's size, for a GPU" if here else "is not known here"
+            known = ", ".join(fitting)
+            raise InputError(f"--workloads={name} {problem}; use some of: {known}.")
+    return {name: TABLE[name] for name in selected}
