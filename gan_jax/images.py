@@ -122,7 +122,7 @@ def grid(images, columns, scale=1):
     return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def png(image):
+def encode_png(image):
     """A PNG file as bytes, of a uint8 image [H, W], [H, W, 1] or [H, W, 3]."""
     image = np.asarray(image)
     buffer = io.BytesIO()
@@ -134,4 +134,4 @@ def png(image):
 
 def save_png(path, image):
     """Writes a uint8 image [H, W], [H, W, 1] or [H, W, 3] as PNG; a reader never sees half a file."""
-    cache.write_atomic(path, png(image))
+    cache.write_atomic(path, encode_png(image))

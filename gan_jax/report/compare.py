@@ -1,198 +1,187 @@
-"""Several runs beside each other: which are seeds of one system, what they score, and whether differences are real."""
+"""Compares runs: seeds are grouped by system, protocols checked, differences tested."""
 
 import dataclasses
 import itertools
 import json
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_jax.errors import InputError
 from gan_jax.metrics import protocol, significance
-from gan_jax.report import run_page, score_text
+from gan_jax.report import run_files, score_text
+from gan_jax.report.run_files import RunFiles
 from gan_jax.rundir import run_folder
 from gan_jax.settings import RunSettings
 
-_NOT_NAMED = ("seed", *(f.name for f in dataclasses.fields(RunSettings) if f.metadata["free"]))
-
-
-class Member(NamedTuple):
-    """One run. folder: path. config: dict of config.json. rows: records of metrics.jsonl by step. record: eval.json or None.
-    samples: the newest grid's path, or None. finished: whether it is."""
-
-    folder: pathlib.Path
-    config: dict
-    rows: list
-    record: dict | None
-    samples: pathlib.Path | None
-    finished: bool
+# Settings in which the runs of one system may differ. The data are compared by their content.
+_FREE = {f.name for f in dataclasses.fields(RunSettings) if f.metadata["free"]}
+_IGNORED = {"seed", "data", *_FREE}
 
 
 class System(NamedTuple):
-    """Runs that differ in their seed alone. name: short, unlike the others'. members: in the order of their seeds."""
+    """Runs that differ in their seed alone."""
 
-    name: str
-    members: tuple
+    name: str  # short, unlike those of the other systems
+    runs: tuple[RunFiles, ...]  # in the order of their seeds
 
-
-def read(folder):
-    """The Member in a run folder. Raises InputError: it is none, or what is there cannot be read."""
-    folder = pathlib.Path(folder).expanduser()
-    run_folder.load_config(folder)  # says what is wrong
-    try:
-        config, rows, grids, record = run_page.read(folder)
-        if record is not None:
-            score_text.judged(record)
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
-        raise InputError(
-            f"{folder / 'eval.json'} cannot be read ({error}); run experiments.evaluate --workdir={folder} again."
-        ) from error
-    return Member(
-        folder, config, rows, record, grids[-1][1] if grids else None, (folder / "DONE").exists()
-    )
+    @property
+    def evaluations(self) -> list[dict]:
+        """Evaluations of the runs that are evaluated."""
+        return [run.evaluation for run in self.runs if run.evaluation]
 
 
-def settings(member):
-    """{flag: value} of all that makes a run the system it is: everything but the seed and what may change on resuming."""
-    run = {
-        name: value
-        for name, value in member.config["run"].items()
-        if name not in (*_NOT_NAMED, "data")
-    }
-    source = {"data": member.config["dataset"]["digest"]}
-    return {"experiment": member.config["experiment"], **run, **member.config["hp"], **source}
-
-
-def group(members):
-    """Systems out of Members, in the order in which they come; named by experiment and the flags in which they differ.
+def read_run(folder: str | pathlib.Path) -> RunFiles:
+    """Read a run that is to be compared.
 
     Raises:
-      InputError: two of the runs have all settings in common, the seed too.
+      InputError: the folder is not a run, or one of its files cannot be read.
     """
-    found = {}
-    for member in members:
-        found.setdefault(json.dumps(settings(member), sort_keys=True), []).append(member)
-    for alike in found.values():
-        by_seed = {}
-        for member in alike:
-            other = by_seed.setdefault(member.config["run"]["seed"], member)
-            if other is not member:
-                raise InputError(
-                    f"{other.folder} and {member.folder} are the same run twice (seed {member.config['run']['seed']}); "
-                    "name one of them."
-                )
-    kinds = [settings(alike[0]) for alike in found.values()]
-    named = _names(kinds)
+    folder = pathlib.Path(folder).expanduser()
+    run_folder.load_config(folder)  # refuses configurations that this version cannot read
+    try:
+        run = run_files.read(folder)
+        if run.evaluation is not None:
+            score_text.subject_row(run.evaluation)
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise InputError(
+            f"{folder / 'eval.json'} cannot be read ({error}); run experiments.evaluate "
+            f"--workdir={folder} again."
+        ) from error
+    return run
+
+
+def system_settings(run: RunFiles) -> dict[str, Any]:
+    """Return {flag: value} of the settings that all runs of a system share."""
+    settings = {k: v for k, v in run.config["run"].items() if k not in _IGNORED}
+    digest = run.config["dataset"]["digest"]
+    return {"experiment": run.config["experiment"], **settings, **run.config["hp"], "data": digest}
+
+
+def group_runs(runs: list[RunFiles]) -> list[System]:
+    """Group runs that differ in their seed alone.
+
+    Returns:
+      Systems in the order of their first runs, named by experiment and the flags in which they
+      differ.
+
+    Raises:
+      InputError: two runs have all settings in common, the seed too.
+    """
+    groups: dict[str, list[RunFiles]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps(system_settings(run), sort_keys=True), []).append(run)
+    for group in groups.values():
+        _refuse_repeated_seed(group)
+    names = _system_names([system_settings(group[0]) for group in groups.values()])
     return [
-        System(name, tuple(sorted(alike, key=lambda m: m.config["run"]["seed"])))
-        for name, alike in zip(named, found.values(), strict=True)
+        System(name, tuple(sorted(group, key=lambda run: run.seed)))
+        for name, group in zip(names, groups.values(), strict=True)
     ]
 
 
-def _names(kinds):
-    """A name for each dict of settings: its experiment, and where several share that, the flags in which they differ."""
-    out = []
-    for kind in kinds:
-        alike = [other for other in kinds if other["experiment"] == kind["experiment"]]
-        differing = [k for k in kind if any(other.get(k) != kind[k] for other in alike)]
-        shown = [f"{k}={str(kind[k])[:12]}" for k in differing]
-        out.append(" ".join([kind["experiment"], *shown]))
-    return out
+def _refuse_repeated_seed(runs):
+    by_seed = {}
+    for run in runs:
+        other = by_seed.setdefault(run.seed, run)
+        if other is not run:
+            raise InputError(
+                f"{other.folder} and {run.folder} are the same run twice (seed {run.seed}); "
+                "name one of them."
+            )
 
 
-def require_one_protocol(systems):
-    """The protocol of all scores, or None where none was scored.
+def _system_names(all_settings):
+    """Name systems by experiment, and by the flags in which those of one experiment differ."""
+    names = []
+    for settings in all_settings:
+        same = [other for other in all_settings if other["experiment"] == settings["experiment"]]
+        flags = [k for k in settings if any(other.get(k) != settings[k] for other in same)]
+        values = (f"{flag}={str(settings[flag])[:12]}" for flag in flags)
+        names.append(" ".join([settings["experiment"], *values]))
+    return names
+
+
+def require_one_protocol(systems: list[System]) -> dict | None:
+    """Return the protocol of all scores; None where there are no scores.
 
     Raises:
       InputError: two protocols differ, so that their scores may not share a table.
     """
-    scored = [m for system in systems for m in system.members if m.record]
-    for member in scored[1:]:
-        first, this = scored[0].record["protocol"], member.record["protocol"]
-        if found := protocol.differences(first, this):
+    evaluated = [run for system in systems for run in system.runs if run.evaluation]
+    for run in evaluated[1:]:
+        first, this = (r.evaluation["protocol"] for r in (evaluated[0], run))
+        if differences := protocol.differences(first, this):
             raise InputError(
-                f"The scores of {scored[0].folder} and {member.folder} cannot share a table: {'; '.join(found)}. Evaluate both "
-                "alike with experiments.evaluate."
+                f"The scores of {evaluated[0].folder} and {run.folder} cannot share a table: "
+                f"{'; '.join(differences)}. Evaluate both alike with experiments.evaluate."
             )
-    return scored[0].record["protocol"] if scored else None
+    return evaluated[0].evaluation["protocol"] if evaluated else None
 
 
-def common(systems):
-    """Keys of the scores that every evaluated run has, in the order of tables."""
-    records = [m.record for system in systems for m in system.members if m.record]
-    return [
-        key
-        for key in score_text.listed(records[0])
-        if all(key in r["rows"][score_text.judged(r)] for r in records)
-    ]
+def shared_scores(systems: list[System]) -> list[str]:
+    """List the keys of the scores that every evaluated run has, in the order of tables."""
+    first, *others = [e for system in systems for e in system.evaluations]
+    keys = score_text.score_keys(first)
+    return [k for k in keys if all(k in e["rows"][score_text.subject_row(e)] for e in others)]
 
 
-def values(system, key):
-    """The scores of a system's evaluated runs: float64 [seeds]."""
-    return np.array(
-        [m.record["rows"][score_text.judged(m.record)][key] for m in system.members if m.record],
-        float,
-    )
+def score_values(system: System, key: str) -> np.ndarray:
+    """Return a score of the evaluated runs of a system: float64 [seeds]."""
+    rows = [e["rows"][score_text.subject_row(e)] for e in system.evaluations]
+    return np.array([row[key] for row in rows], float)
 
 
-def errors_of(system, key):
-    """Standard errors from sampling of the same runs: float64 [seeds], NaN where unknown."""
-    found = [
-        m.record["rows"][score_text.judged(m.record)].get(f"{key}_se")
-        for m in system.members
-        if m.record
-    ]
-    return np.array([np.nan if value is None else value for value in found], float)
+def standard_errors(system: System, key: str) -> np.ndarray:
+    """Return the sampling errors of the same scores: float64 [seeds], NaN if unknown."""
+    rows = [e["rows"][score_text.subject_row(e)] for e in system.evaluations]
+    return np.array([row.get(f"{key}_se", np.nan) for row in rows], float)
 
 
-def verdicts(systems, key):
-    """Sentences on one score, a pair of systems each: a difference between trainings, if there are seeds; else between these
-    two runs."""
-    score = score_text.known()[key]
-    scored = [system for system in systems if len(values(system, key))]
-    pairs = list(itertools.combinations(scored, 2))
-    out = []
+def verdicts(systems: list[System], key: str) -> list[str]:
+    """Say of every pair of systems whether they differ in a score.
+
+    Where both have several seeds, the sentence is about trainings; else it is about these two runs.
+    """
+    score = score_text.all_scores()[key]
+    pairs = list(itertools.combinations([s for s in systems if s.evaluations], 2))
+    sentences = []
     for a, b in pairs:
-        x, y = values(a, key), values(b, key)
+        x, y = score_values(a, key), score_values(b, key)
         if min(len(x), len(y)) > 1:
-            out.append(
-                significance.verdict(a.name, x, b.name, y, score.title, 3, len(pairs), score.better)
+            sentence = significance.compare_seeds(
+                a.name, x, b.name, y, score.title, 3, len(pairs), score.better
             )
         else:
-            out.append(
-                significance.of_two_runs(
-                    a.name,
-                    x[0],
-                    errors_of(a, key)[0],
-                    b.name,
-                    y[0],
-                    errors_of(b, key)[0],
-                    score.title,
-                )
+            se_x, se_y = standard_errors(a, key)[0], standard_errors(b, key)[0]
+            sentence = significance.compare_two_runs(
+                a.name, x[0], se_x, b.name, y[0], se_y, score.title
             )
-    return out
+        sentences.append(sentence)
+    return sentences
 
 
-def series(system, name):
-    """A logged value over training: (steps int64 [T], values float64 [seeds, T]), where all runs of a system logged it."""
-    by_step = [{row["step"]: row[name] for row in m.rows if name in row} for m in system.members]
-    steps = sorted(set.intersection(*(set(found) for found in by_step)))
-    return np.array(steps, int), np.array(
-        [[found[step] for step in steps] for found in by_step], float
-    )
+def logged_values(system: System, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a logged value at the steps at which all runs of a system logged it.
+
+    Returns:
+      (steps int64 [T], values float64 [seeds, T]).
+    """
+    by_step = [{rec["step"]: rec[name] for rec in run.log if name in rec} for run in system.runs]
+    steps = sorted(set.intersection(*map(set, by_step)))
+    return np.array(steps, int), np.array([[run[t] for t in steps] for run in by_step], float)
 
 
-def text(systems):
-    """The table of scores for a terminal: a block per score, a line per system."""
+def format_scores(systems: list[System]) -> str:
+    """Format the scores for a terminal: a block per score, a line per system."""
     lines = []
-    for key in common(systems):
-        score = score_text.known()[key]
+    for key in shared_scores(systems):
+        score = score_text.all_scores()[key]
         lines += ["", f"{score.title} ({score_text.BETTER[score.better]})"]
         for system in systems:
-            found = values(system, key)
-            lines.append(
-                f"  {system.name:40} {significance.text(found, 4) if len(found) else '-':>24}   {len(found)} seed(s)"
-            )
+            values = score_values(system, key)
+            text = significance.mean_std_text(values, 4) if len(values) else "-"
+            lines.append(f"  {system.name:40} {text:>24}   {len(values)} seed(s)")
         lines += [f"  {sentence}" for sentence in verdicts(systems, key)]
     return "\n".join(lines[1:])

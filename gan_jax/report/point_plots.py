@@ -27,12 +27,13 @@ _LAST_MS = 2000  # how long a film rests before it begins again
 _MAX_FRAMES = 200  # of a film: more are thinned evenly
 
 
-def picture(points, real, spec):
+def draw_density(points, real, spec):
     """Generated points as a density in colour, over the real density in grey; equal brightness is equal density in all
     pictures with the same real points. Points outside the picture are left out, and dim the rest.
 
-    In 2-D, rings show within which radius of a mode a point counts (`metrics.point_scores.RADIUS`); brightness goes with the root
-    of the density, so that thin bridges between modes show. In 1-D the density is a curve.
+    In 2-D, rings show within which radius of a mode a point counts
+    (`metrics.point_scores.MODE_RADIUS`); brightness goes with the root of the density, so that
+    thin bridges between modes show. In 1-D the density is a curve.
 
     Args:
       points: float32 [n, 1, 1, D], in [-1, 1].
@@ -45,7 +46,7 @@ def picture(points, real, spec):
     Raises:
       InputError: no such toy.
     """
-    toy = toys.geometry(spec)
+    toy = toys.toy_from_spec(spec)
     fake, true = (_histogram(np.asarray(x).reshape(-1, toy.dim)) for x in (points, real))
     drawn = _curves(fake, true) if toy.dim == 1 else _map(fake, true, _rings(spec))
     return drawn.clip(0, 255).round().astype(np.uint8)
@@ -77,10 +78,10 @@ def _map(fake, true, rings):
 @functools.lru_cache
 def _rings(spec):
     """Opacity of the circles around the modes: float32 [SIDE, SIDE], 0 for a toy without modes."""
-    fine, toy = 4, toys.geometry(spec)
+    fine, toy = 4, toys.toy_from_spec(spec)
     canvas = Image.new("L", (SIDE * fine, SIDE * fine))
     unit = SIDE * fine / (2 * _EXTENT * toy.scale)  # pixels of the canvas per unit of the toy
-    radius = scores.RADIUS * toy.sd * unit
+    radius = scores.MODE_RADIUS * toy.sd * unit
     for x, y in [] if toy.centers is None else toy.centers * unit * [1, -1] + SIDE * fine / 2:
         ImageDraw.Draw(canvas).ellipse(
             (x - radius, y - radius, x + radius, y + radius), outline=255, width=fine
@@ -105,7 +106,8 @@ def animate(paths, out, ms=120):
     """Joins pictures to a film, an animated WebP that repeats for ever and rests on the last picture.
 
     Args:
-      paths: PNG files of one size, in order; at least one. Of more than 200, as many are shown, evenly chosen.
+      paths: PNG files of one size, in order; at least one. Of more than 200, as many are shown,
+        evenly chosen.
       out: the .webp file; a reader never sees half of it.
       ms: milliseconds per picture.
     """

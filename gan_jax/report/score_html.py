@@ -1,136 +1,167 @@
-"""The scores of a record on a page: every one with a sentence, and a scale from real images to the worst control."""
+"""Scores of an evaluation as sections of a page.
 
-import html
+Every score has a card with a sentence, and a scale from real images to the worst control.
+"""
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from gan_jax.metrics import protocol
-from gan_jax.report import page, score_text
+from gan_jax.report import charts, page, score_text
 
 N_CLASSES = 12  # most frequent classes in the chart
-COLORS = {"real": page.COLORS[2], "untrained": page.COLORS[3], "collapsed": page.COLORS[4]}
+COLORS = {"real": charts.COLORS[2], "untrained": charts.COLORS[3], "collapsed": charts.COLORS[4]}
 
 
-def span(rows, key):
-    """(score of real images, the control's that is farthest from it) of a record's rows; None without controls or distance."""
+def scale_ends(rows: dict[str, dict], key: str) -> tuple[float, float] | None:
+    """Return the ends of the scale of a score, None where it has no length.
+
+    They are the score of real images and that of the control farthest from it.
+    """
     real = rows["real"][key]
     controls = [rows[name][key] for name in ("untrained", "collapsed") if key in rows.get(name, {})]
-    if not controls:
-        return None
-    worst = max(controls, key=lambda value: abs(value - real))
+    worst = max(controls, key=lambda value: abs(value - real), default=real)
     return None if worst == real else (real, worst)
 
 
-def place(value, ends):
-    """Where a score lies between real images (0) and the worst control (1); what is better than real lies at 0."""
+def scale_position(value: float, ends: tuple[float, float]) -> float:
+    """Return the position of a score on its scale in percent; 0 if it is better than real."""
     real, worst = ends
-    return float(np.clip((value - real) / (worst - real), 0, 1))
+    return 100 * float(np.clip((value - real) / (worst - real), 0, 1))
 
 
-def scale(rows, key, main):
-    """The scale of one score as HTML: a tick for each control, a bar for the interval, a mark for the value itself."""
-    ends = span(rows, key)
+def scale(rows: dict[str, dict], key: str, subject: str) -> page.Html:
+    """Draw the scale of a score.
+
+    It has ticks for the controls, a bar for the interval and a mark for the value.
+    """
+    ends = scale_ends(rows, key)
     if ends is None:
-        return ""
-    out = '<div class="scale" role="img" aria-label="scale from real images to the worst control">'
+        return page.Html()
+    parts = []
     for name, color in COLORS.items():
         if key in rows.get(name, {}):
-            at = place(rows[name][key], ends)
-            out += f'<i style="left:{100 * at:.1f}%;background:{color}" title="{html.escape(score_text.LABELS[name])}"></i>'
-    found = score_text.interval(rows[main], key)
-    if found:
-        low, high = sorted(place(value, ends) for value in found)
-        out += f'<span style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></span>'
-    return out + f'<b style="left:{100 * place(rows[main][key], ends):.1f}%"></b></div>'
+            at = scale_position(rows[name][key], ends)
+            style = f"left:{at:.1f}%;background:{color}"
+            parts.append(page.element("i", style=style, title=score_text.LABELS[name]))
+    interval = score_text.confidence_interval(rows[subject], key)
+    if interval:
+        low, high = sorted(scale_position(value, ends) for value in interval)
+        parts.append(page.element("span", style=f"left:{low:.1f}%;width:{high - low:.1f}%"))
+    at = scale_position(rows[subject][key], ends)
+    parts.append(page.element("b", style=f"left:{at:.1f}%"))
+    label = "scale from real images to the worst control"
+    return page.element("div", *parts, css="scale", role="img", aria_label=label)
 
 
-def card(record, key):
-    """One score: value, interval, sentence, scale, and the numbers beside it."""
-    rows, main, score = record["rows"], score_text.judged(record), score_text.known()[key]
-    beside = " · ".join(
-        f'<span style="color:{COLORS[name]}">{html.escape(score_text.LABELS[name])}</span> {score_text.cell({key: row[key]}, key)}'
-        for name, row in rows.items()
-        if name in COLORS and key in row
+def format_score(row: dict, key: str) -> str:
+    """Format a score as score_text does, with a sign for +-."""
+    return score_text.format_score(row, key).replace("+-", "±")
+
+
+def describe(key: str) -> page.Html:
+    """Explain a score, and say which end of it is good."""
+    score = score_text.all_scores()[key]
+    return page.note(f"{score.text} {score_text.BETTER[score.better].capitalize()}.")
+
+
+def score_card(title: str, *parts: str) -> page.Html:
+    """Build the card of one score."""
+    return page.element("div", page.element("h3", title), *parts, css="card score")
+
+
+def _evaluation_card(evaluation, key):
+    rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
+    value = [page.strong(format_score(rows[subject], key))]
+    if score_text.confidence_interval(rows[subject], key):
+        interval = score_text.format_interval(rows[subject], key)
+        value += [" ", page.element("span", f"95 %: {interval}", css="soft")]
+    controls = []
+    for name in [name for name in rows if name in COLORS and key in rows[name]]:
+        label = page.element("span", score_text.LABELS[name], style=f"color:{COLORS[name]}")
+        number = score_text.format_score({key: rows[name][key]}, key)
+        controls += [" · "] * bool(controls) + [label, f" {number}"]
+    return score_card(
+        score_text.all_scores()[key].title,
+        page.paragraph(*value),
+        scale(rows, key, subject),
+        page.note(*controls),
+        describe(key),
     )
-    value = score_text.cell(rows[main], key).replace("+-", "±")
-    found = score_text.interval_text(rows[main], key)
-    interval = "" if found == "-" else f' <span class="soft">95 %: {found}</span>'
-    return (
-        f'<div class="card score"><h3>{html.escape(score.title)}</h3><p><strong>{value}</strong>{interval}</p>'
-        f'{scale(rows, key, main)}<p class="soft">{beside}</p>'
-        f'<p class="soft">{html.escape(score.text)} {score_text.BETTER[score.better].capitalize()}.</p></div>'
-    )
 
 
-def scores(record):
-    """All scores as cards, the same as a table, and the protocol."""
-    main, rows = score_text.judged(record), record["rows"]
-    at = f" at step {record['step']:,}" if "step" in record else ""
-    cards = "".join(card(record, key) for key in score_text.listed(record))
-    labels = [score_text.LABELS.get(name, name) for name in rows]
-    head = ["", *page.heads(labels), *page.heads(["95 % interval"])]
-    lines = [
-        [
-            score_text.known()[key].title,
-            *(
-                page.Markup(f'<td class="n">{score_text.cell(row, key).replace("+-", "±")}</td>')
-                for row in rows.values()
-            ),
-            score_text.interval_text(rows[main], key),
-        ]
-        for key in score_text.listed(record)
-    ]
-    counts = ["images", *(str(row["n_fake"]) for row in rows.values()), ""]
+def scores_section(evaluation: dict) -> page.Html:
+    """Show all scores as cards and as a table, and the protocol that they depend on."""
+    subject = score_text.subject_row(evaluation)
+    step = f" at step {evaluation['step']:,}" if "step" in evaluation else ""
     legend = (
-        f"On each scale the left end is real images (floor), the right end the worse control; the mark is the {main}, the bar "
-        "its interval. "
+        "On each scale the left end is real images (floor), the right end the worse control; the "
+        f"mark is the {subject}, the bar its interval. {score_text.HOW_TO_READ}"
     )
-    line = html.escape(protocol.line(record, score_text.LABELS))
-    return (
-        f'<h2>Scores{at}</h2><p>{html.escape(legend + score_text.HOW_TO_READ)}</p><div class="row">{cards}</div>'
-        f"<details><summary>The same as a table</summary>{page.table([head, *lines, counts])}</details>"
-        f'<p class="soft">{line}</p>'
+    cards = [_evaluation_card(evaluation, key) for key in score_text.score_keys(evaluation)]
+    return page.section(
+        f"Scores{step}",
+        page.paragraph(legend),
+        page.grid(cards),
+        page.details("The same as a table", _score_table(evaluation)),
+        page.note(protocol.describe(evaluation, score_text.LABELS)),
     )
 
 
-def fractions(record):
-    """Bars of class fractions: training data, floor, model and controls."""
-    groups = score_text.fractions(record)
-    colors = {
-        "training data": page.INK,
-        score_text.LABELS[score_text.judged(record)]: page.COLORS[0],
-    }
-    colors |= {score_text.LABELS[name]: color for name, color in COLORS.items()}
-    shown = np.argsort(-np.array(record["real_fractions"]), kind="stable")[:N_CLASSES]
+def _score_table(evaluation):
+    rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
+    lines = [["", *(score_text.LABELS.get(name, name) for name in rows), "95 % interval"]]
+    for key in score_text.score_keys(evaluation):
+        title = score_text.all_scores()[key].title
+        values = (format_score(row, key) for row in rows.values())
+        lines.append([title, *values, score_text.format_interval(rows[subject], key)])
+    lines.append(["images", *(row["n_fake"] for row in rows.values()), ""])
+    return page.table(lines)
 
-    def draw(axes):
-        for i, (name, values) in enumerate(groups.items()):
-            at = np.arange(len(shown)) + (i - (len(groups) - 1) / 2) * 0.8 / len(groups)
-            axes.barh(
-                at,
-                100 * np.array(values)[shown],
-                0.75 / len(groups),
-                label=name,
-                color=colors[name],
-            )
-        axes.set_yticks(range(len(shown)), [record["classes"][i] for i in shown])
-        axes.invert_yaxis()
-        axes.set_xlabel("% of the images, by one classifier")
 
+def classes_section(evaluation: dict) -> page.Html:
+    """Show the class fractions of the training data, the floor, the model and the controls."""
     caption = (
-        "A generator that covers all modes has bars as long as the training data's: a class without a bar is a "
-        "lost mode, a far too long bar is where it collapsed to."
+        "A generator that covers all modes has bars as long as the training data's: a class "
+        "without a bar is a lost mode, a far too long bar is where it collapsed to."
     )
-    plot = page.embed(page.chart(draw, 4.2, 1 + 0.55 * len(shown)), "svg+xml", "class fractions")
-    shares = ""
-    for kind, suffix in score_text.KINDS.items():
-        if found := score_text.fractions(record, suffix):
-            head = [f"% of images, {kind}", *page.heads(found)]
-            body = [
-                [name, *(f"{100 * f[i]:.1f}" for f in found.values())]
-                for i, name in enumerate(record["classes"])
-            ]
-            shares += page.table([head, *body])
-    note = "Corrected: with the classifier's confusions, measured on held-out images, undone."
-    numbers = f'<details><summary>The same in numbers</summary>{shares}<p class="soft">{note}</p></details>'
-    return f"<h2>Classes of the samples</h2>{page.figure(plot, caption, 'card plot')}{numbers}"
+    height = 1 + 0.55 * min(len(evaluation["classes"]), N_CLASSES)
+    draw = lambda axes: _draw_fractions(axes, evaluation)
+    chart = page.chart(draw, "class fractions", 4.2, height)
+    return page.section(
+        "Classes of the samples",
+        page.figure(chart, caption, "card plot"),
+        page.details(
+            "The same in numbers",
+            *_fraction_tables(evaluation),
+            page.note(
+                "Corrected: with the classifier's confusions, measured on held-out images, undone."
+            ),
+        ),
+    )
+
+
+def _draw_fractions(axes: Axes, evaluation):
+    groups = score_text.class_fractions(evaluation)
+    subject = score_text.LABELS[score_text.subject_row(evaluation)]
+    colors = {"training data": charts.INK, subject: charts.COLORS[0]}
+    colors |= {score_text.LABELS[name]: color for name, color in COLORS.items()}
+    by_frequency = np.argsort(-np.array(evaluation["real_fractions"]), kind="stable")
+    shown = by_frequency[:N_CLASSES]
+    for i, (name, values) in enumerate(groups.items()):
+        at = np.arange(len(shown)) + (i - (len(groups) - 1) / 2) * 0.8 / len(groups)
+        percent = 100 * np.array(values)[shown]
+        axes.barh(at, percent, 0.75 / len(groups), label=name, color=colors[name])
+    axes.set_yticks(range(len(shown)), [evaluation["classes"][i] for i in shown])
+    axes.invert_yaxis()
+    axes.set_xlabel("% of the images, by one classifier")
+
+
+def _fraction_tables(evaluation):
+    for kind, suffix in score_text.FRACTION_KINDS.items():
+        fractions = score_text.class_fractions(evaluation, suffix)
+        if fractions:
+            rows = [[f"% of images, {kind}", *fractions]]
+            for i, name in enumerate(evaluation["classes"]):
+                rows.append([name, *(f"{100 * values[i]:.1f}" for values in fractions.values())])
+            yield page.table(rows)

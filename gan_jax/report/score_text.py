@@ -1,4 +1,4 @@
-"""The scores of a record as text: cells, and tables for a terminal."""
+"""Scores of an evaluation as text: single values, and tables for a terminal."""
 
 import math
 import textwrap
@@ -12,6 +12,7 @@ from gan_jax.metrics import (
     point_scores,
     protocol,
 )
+from gan_jax.metrics.metric import Score
 
 LABELS = {
     "real": "real (floor)",
@@ -20,152 +21,158 @@ LABELS = {
     "untrained": "untrained",
     "collapsed": "collapsed",
 }
-KINDS = {
-    "as classified": "",
-    "corrected": "_corrected",
-}  # class fractions, and with the classifier's confusions undone
+# {in words: suffix of the keys}: class fractions as the classifier counts them, and with its
+# confusions undone
+FRACTION_KINDS = {"as classified": "", "corrected": "_corrected"}
 BETTER = {
     "low": "lower is better",
     "high": "higher is better",
     "real": "as for real images is best",
 }
 HOW_TO_READ = (
-    "A perfect generator would score like the floor (real images against other real images); a useful one is far better than "
-    "both controls (an untrained generator; real images without variety). The interval (95 %) tells what other samples of both "
-    "kinds would give; +- is the spread over repeats of sampling, of one training."
+    "A perfect generator would score like the floor (real images against other real images); a "
+    "useful one is far better than both controls (an untrained generator; real images without "
+    "variety). The interval (95 %) tells what other samples of both kinds would give; +- is the "
+    "spread over repeats of sampling, of one training."
 )
 Z = 1.96  # standard errors on each side of a 95 % interval
+WIDTH = 100  # columns of a terminal
 
 
-def known():
-    """{key: metrics.metric.Score} of all scores, of images and of points, in the order of tables."""
+def all_scores() -> dict[str, Score]:
+    """Return the scores of images and of points, by key, in the order of tables."""
     return metrics.SCORES | memorization.SCORES | point_scores.SCORES
 
 
-def judged(record):
-    """The key of the row that the record is about."""
-    return next(name for name in evaluate.JUDGED if name in record["rows"])
+def subject_row(evaluation: dict) -> str:
+    """Return the key of the row that an evaluation is about."""
+    return next(name for name in evaluate.SUBJECT_ROWS if name in evaluation["rows"])
 
 
-def listed(record):
-    """Keys of the scores that a record has, in the order of tables."""
-    return [key for key in known() if key in record["rows"][judged(record)]]
+def score_keys(evaluation: dict) -> list[str]:
+    """List the keys of the scores of an evaluation, in the order of tables."""
+    row = evaluation["rows"][subject_row(evaluation)]
+    return [key for key in all_scores() if key in row]
 
 
 def _decimals(spread):
-    """As many as show two digits of the spread."""
+    """Count the decimals that show two digits of the spread."""
     return min(max(1 - math.floor(math.log10(spread)), 0), 9)
 
 
-def cell(row, name):
-    """A score as text: "1.234 +- 0.056" where it was repeated, "-" where there is none."""
-    if name not in row:
+def format_score(row: dict, key: str) -> str:
+    """Format a score: "1.234 +- 0.056" where it was repeated, "-" where there is none."""
+    if key not in row:
         return "-"
-    std = row.get(f"{name}_std", 0)
-    return (
-        f"{row[name]:.{_decimals(std)}f} +- {std:.{_decimals(std)}f}"
-        if std > 0
-        else f"{row[name]:.4g}"
-    )
+    std = row.get(f"{key}_std", 0)
+    if std > 0:
+        return f"{row[key]:.{_decimals(std)}f} +- {std:.{_decimals(std)}f}"
+    return f"{row[key]:.4g}"
 
 
-def interval(row, name):
-    """(low, high), 95 %, of a score; None where there is none."""
-    se = row.get(f"{name}_se")
-    return None if se is None else (row[name] - Z * se, row[name] + Z * se)
+def confidence_interval(row: dict, key: str) -> tuple[float, float] | None:
+    """Return the 95 % interval (low, high) of a score; None where there is none."""
+    se = row.get(f"{key}_se")
+    return None if se is None else (row[key] - Z * se, row[key] + Z * se)
 
 
-def interval_text(row, name):
-    """The same as text, "1.23 to 1.45"; "-" where there is none."""
-    found = interval(row, name)
-    if found is None:
+def format_interval(row: dict, key: str) -> str:
+    """Format the 95 % interval of a score, as "1.23 to 1.45"; "-" where there is none."""
+    interval = confidence_interval(row, key)
+    if interval is None:
         return "-"
-    se = row[f"{name}_se"]
-    return " to ".join(f"{x:.{_decimals(se)}f}" if se > 0 else f"{x:.4g}" for x in found)
+    se = row[f"{key}_se"]
+    return " to ".join(f"{x:.{_decimals(se)}f}" if se > 0 else f"{x:.4g}" for x in interval)
 
 
-def fractions(record, suffix=""):
-    """{row in words: class fractions}, the training data first; suffix: one of KINDS. {} where there are none."""
-    if f"real_fractions{suffix}" not in record:
+def class_fractions(evaluation: dict, suffix: str = "") -> dict[str, list[float]]:
+    """Return {row in words: class fractions}, the training data first; {} where there are none.
+
+    Args:
+      evaluation: the evaluation.
+      suffix: one of FRACTION_KINDS.
+    """
+    if f"real_fractions{suffix}" not in evaluation:
         return {}
-    rows = {
-        LABELS.get(name, name): row[f"fractions{suffix}"] for name, row in record["rows"].items()
-    }
-    return {"training data": record[f"real_fractions{suffix}"], **rows}
+    fractions = {"training data": evaluation[f"real_fractions{suffix}"]}
+    for name, row in evaluation["rows"].items():
+        fractions[LABELS.get(name, name)] = row[f"fractions{suffix}"]
+    return fractions
 
 
-def table(record):
-    """The record as plain text for a terminal, at most 100 columns wide."""
-    rows, scores = record["rows"], known()
-    main, others = judged(record), [name for name in rows if name not in ("real", *evaluate.JUDGED)]
-    head = f"{'':25}{LABELS['real']:>19}{LABELS[main]:>19}{'95 % interval':>17}"
-    lines = [head + "".join(f"{LABELS.get(name, name):>10}" for name in others)]
-    for key in listed(record):
-        title = f"{scores[key].title} ({scores[key].better})"
-        cells = f"{cell(rows['real'], key):>19}{cell(rows[main], key):>19}{interval_text(rows[main], key):>17}"
-        lines.append(
-            f"{title:25}{cells}" + "".join(f"{cell(rows[name], key):>10}" for name in others)
-        )
-    for kind, suffix in KINDS.items():
-        shares = fractions(record, suffix)
-        lines += (
-            ["", f"{f'% {kind}':20}" + "".join(f"{name:>16}" for name in shares)] if shares else []
-        )
-        lines += [
-            f"{name[:19]:20}" + "".join(f"{100 * f[i]:16.1f}" for f in shares.values())
-            for i, name in enumerate(record["classes"] if shares else [])
-        ]
-    how = "low, high: which is better; real: best as real images have it. " + HOW_TO_READ
-    lines += ["", *textwrap.wrap(how, 100), *textwrap.wrap(protocol.line(record, LABELS), 100)]
-    lines += intended_lines(record["intended"], record["classes"]) if "intended" in record else []
-    lines += pair_lines(record["pairs"]) if "pairs" in record else []
-    lines += neighbour_lines(record["neighbours"]) if "neighbours" in record else []
+def format_evaluation(evaluation: dict) -> str:
+    """Format an evaluation as plain text for a terminal, at most 100 columns wide."""
+    how = f"low, high: which is better; real: best as real images have it. {HOW_TO_READ}"
+    lines = _score_lines(evaluation)
+    for kind, suffix in FRACTION_KINDS.items():
+        lines += _fraction_lines(evaluation, kind, suffix)
+    lines += ["", *_wrap(how, protocol.describe(evaluation, LABELS))]
+    if "intended" in evaluation:
+        lines += class_accuracy_lines(evaluation["intended"], evaluation["classes"])
+    if "pairs" in evaluation:
+        lines += colorization_lines(evaluation["pairs"])
+    if "neighbours" in evaluation:
+        lines += memorization_lines(evaluation["neighbours"])
     return "\n".join(lines)
 
 
-def intended_lines(record, classes):
-    """What evaluate.conditional found, as lines for a terminal."""
+def _wrap(*paragraphs):
+    return [line for text in paragraphs for line in textwrap.wrap(text, WIDTH)]
+
+
+def _score_lines(evaluation):
+    rows, scores, main = evaluation["rows"], all_scores(), subject_row(evaluation)
+    others = [name for name in rows if name not in ("real", *evaluate.SUBJECT_ROWS)]
+    head = f"{'':25}{LABELS['real']:>19}{LABELS[main]:>19}{'95 % interval':>17}"
+    lines = [head + "".join(f"{LABELS.get(name, name):>10}" for name in others)]
+    for key in score_keys(evaluation):
+        title = f"{scores[key].title} ({scores[key].better})"
+        real, model = (format_score(rows[name], key) for name in ("real", main))
+        line = f"{title:25}{real:>19}{model:>19}{format_interval(rows[main], key):>17}"
+        lines.append(line + "".join(f"{format_score(rows[name], key):>10}" for name in others))
+    return lines
+
+
+def _fraction_lines(evaluation, kind, suffix):
+    fractions = class_fractions(evaluation, suffix)
+    if not fractions:
+        return []
+    lines = ["", f"{f'% {kind}':20}" + "".join(f"{name:>16}" for name in fractions)]
+    for i, name in enumerate(evaluation["classes"]):
+        cells = "".join(f"{100 * values[i]:16.1f}" for values in fractions.values())
+        lines.append(f"{name[:19]:20}{cells}")
+    return lines
+
+
+def class_accuracy_lines(found: dict, classes: list[str]) -> list[str]:
+    """Format the result of evaluate.evaluate_class_accuracy as lines for a terminal."""
     body = [
-        f"{row[0][:19]:20}" + "".join(f"{cell:>13}" for cell in row[1:])
-        for row in class_accuracy.lines(record, classes)
+        f"{name[:19]:20}" + "".join(f"{cell:>13}" for cell in cells)
+        for name, *cells in class_accuracy.table_rows(found, classes)
     ]
-    text = [
-        line
-        for part in (class_accuracy.verdict(record), class_accuracy.protocol_line(record))
-        for line in textwrap.wrap(part, 100)
-    ]
+    text = _wrap(class_accuracy.summary_text(found), class_accuracy.protocol_text(found))
     return ["", *body, "", *text]
 
 
-def pair_lines(record):
-    """What `colorization.study` found, as lines for a terminal."""
-    return [
-        "",
-        *(
-            "".join(f"{cell:>26}" if i else f"{cell:20}" for i, cell in enumerate(row))
-            for row in colorization.lines(record)
-        ),
-    ]
+def colorization_lines(found: dict) -> list[str]:
+    """Format the result of colorization.score_colorization as lines for a terminal."""
+    rows = colorization.table_rows(found)
+    return ["", *(f"{name:20}" + "".join(f"{cell:>26}" for cell in cells) for name, *cells in rows)]
 
 
-def neighbour_lines(record):
-    """What `memorization.study` found, as lines for a terminal."""
-    head = "".join(f"{f'{100 * q:.0f} %':>7}" for q in memorization.QUANTILES)
+def memorization_lines(found: dict) -> list[str]:
+    """Format the result of memorization.detect_copies as lines for a terminal."""
+    quantiles = "".join(f"{f'{100 * q:.0f} %':>7}" for q in memorization.QUANTILES)
+    names = "".join(f"{'by ' + word:>35}" for word in memorization.DISTANCES.values())
     body = [
         f"{text:30}" + "".join(f"{value:7.3g}" for values in measures.values() for value in values)
-        for text, measures in memorization.lines(record)
-    ]
-    names = "".join(f"{'by ' + word:>35}" for word in memorization.MEASURES.values())
-    text = [
-        line
-        for part in (record["verdict"], memorization.protocol_line(record))
-        for line in textwrap.wrap(part, 100)
+        for text, measures in memorization.distance_rows(found)
     ]
     return [
         "",
         f"{'distance to the nearest':30}{names}",
-        f"{'quantile':30}{head * len(memorization.MEASURES)}",
+        f"{'quantile':30}{quantiles * len(memorization.DISTANCES)}",
         *body,
         "",
-        *text,
+        *_wrap(found["verdict"], memorization.protocol_text(found)),
     ]

@@ -74,19 +74,19 @@ def systems(tmp_path, a=(5.0, 5.2, 5.1), b=(9.0, 9.3, 9.1)):
 
 def test_runs_that_differ_in_their_seed_alone_are_one_system(tmp_path):
     folders = systems(tmp_path)
-    found = compare.group(
+    found = compare.group_runs(
         [
-            compare.read(f)
+            compare.read_run(f)
             for f in [folders[2], folders[4], folders[0], folders[1], folders[5], folders[3]]
         ]
     )
     assert [s.name for s in found] == ["dcgan lr=0.0002", "dcgan lr=0.001"]
-    assert [[m.folder.name for m in s.members] for s in found] == [
+    assert [[m.folder.name for m in s.runs] for s in found] == [
         ["a0", "a1", "a2"],
         ["b0", "b1", "b2"],
     ]
-    np.testing.assert_array_equal(compare.values(found[1], "frechet"), [9.0, 9.3, 9.1])
-    steps, losses = compare.series(found[0], "disc/loss")
+    np.testing.assert_array_equal(compare.score_values(found[1], "frechet"), [9.0, 9.3, 9.1])
+    steps, losses = compare.logged_values(found[0], "disc/loss")
     np.testing.assert_array_equal(steps, [10, 20])
     np.testing.assert_allclose(losses, [[0.1, 0.05], [1.1, 1.05], [2.1, 2.05]])
 
@@ -96,15 +96,18 @@ def test_other_experiments_are_named_by_themselves_and_how_it_runs_does_not_matt
     raw = json.loads((b / "config.json").read_text())
     raw["run"]["devices"] = 1
     (b / "config.json").write_text(json.dumps(raw))
-    assert [s.name for s in compare.group([compare.read(a), compare.read(b)])] == ["dcgan", "gan"]
+    assert [s.name for s in compare.group_runs([compare.read_run(a), compare.read_run(b)])] == [
+        "dcgan",
+        "gan",
+    ]
     c = make_run(tmp_path / "c", 1, experiment="gan", width=8)
-    assert len(compare.group([compare.read(b), compare.read(c)])) == 1
+    assert len(compare.group_runs([compare.read_run(b), compare.read_run(c)])) == 1
 
 
 def test_the_same_run_twice_is_refused(tmp_path):
     a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b")
     with pytest.raises(InputError, match=r"a and .*b are the same run twice \(seed 0\)"):
-        compare.group([compare.read(a), compare.read(b)])
+        compare.group_runs([compare.read_run(a), compare.read_run(b)])
 
 
 @pytest.mark.parametrize(
@@ -116,13 +119,13 @@ def test_scores_of_other_protocols_do_not_share_a_table(tmp_path, other):
         make_run(tmp_path / "b", 1, scored=record(5.0, **other)),
     )
     with pytest.raises(InputError, match=r"cannot share a table: .*\. Evaluate both alike"):
-        compare.require_one_protocol(compare.group([compare.read(a), compare.read(b)]))
+        compare.require_one_protocol(compare.group_runs([compare.read_run(a), compare.read_run(b)]))
 
 
 def test_verdicts_over_seeds_and_between_two_runs(tmp_path):
-    found = compare.group([compare.read(f) for f in systems(tmp_path)])
+    found = compare.group_runs([compare.read_run(f) for f in systems(tmp_path)])
     assert compare.verdicts(found, "frechet") == [
-        significance.verdict(
+        significance.compare_seeds(
             "dcgan lr=0.0002",
             [5.0, 5.2, 5.1],
             "dcgan lr=0.001",
@@ -132,7 +135,9 @@ def test_verdicts_over_seeds_and_between_two_runs(tmp_path):
         )
     ]
     assert "dcgan lr=0.0002 is better" in compare.verdicts(found, "frechet")[0]
-    single = compare.group([compare.read(tmp_path / "a0"), compare.read(tmp_path / "b0")])
+    single = compare.group_runs(
+        [compare.read_run(tmp_path / "a0"), compare.read_run(tmp_path / "b0")]
+    )
     assert (
         "-4.000 (95 % interval from sampling -4.554 to -3.446): these two runs differ"
         in compare.verdicts(single, "frechet")[0]
@@ -142,9 +147,9 @@ def test_verdicts_over_seeds_and_between_two_runs(tmp_path):
 def test_more_is_better_for_some_scores(tmp_path):
     folders = [make_run(tmp_path / f"{c}{i}", i, scored=record(1.0, x + 0.01 * i), width=w)
                for c, x, w in (("a", 0.3, 8), ("b", 0.8, 16)) for i in range(3)]  # fmt: skip
-    found = compare.group([compare.read(f) for f in folders])
+    found = compare.group_runs([compare.read_run(f) for f in folders])
     assert compare.verdicts(found, "recall")[0].endswith("dcgan width=16 is better.")
-    assert "recall (higher is better)" in compare.text(found)
+    assert "recall (higher is better)" in compare.format_scores(found)
 
 
 def run(argv, capsys):

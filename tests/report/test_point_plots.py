@@ -25,7 +25,7 @@ def pixel(x, y, toy):
 @pytest.mark.parametrize("name", toys.TABLE)
 def test_every_toy_has_a_picture(name, load):
     data = load(name)
-    shown = point_plots.picture(data.images[:2000], data.images[2000:9000], data.name)
+    shown = point_plots.draw_density(data.images[:2000], data.images[2000:9000], data.name)
     assert shown.shape == (360, 360, 3) and shown.dtype == np.uint8
     assert 0.01 < (shown.max(2) > LIT).mean() < 0.4
 
@@ -33,7 +33,7 @@ def test_every_toy_has_a_picture(name, load):
 def test_light_is_where_the_points_are_and_missed_modes_are_grey(load):
     data, toy = load("plus"), toys.TABLE["plus"]
     found = data.labels == toy.classes.index("(0,3)")
-    shown = point_plots.picture(data.images[found], data.images[:5000], data.name).astype(int)
+    shown = point_plots.draw_density(data.images[found], data.images[:5000], data.name).astype(int)
     saturation = shown.max(2) - shown.min(2)
     assert shown[pixel(0, 3, toy)].min() > 150  # the lightest end of the map
     row, column = pixel(-2, 0, toy)
@@ -51,7 +51,7 @@ def test_light_is_where_the_points_are_and_missed_modes_are_grey(load):
 def test_rings_have_the_radius_within_which_points_count(load):
     data, toy = load("sine"), toys.TABLE["sine"]
     far = np.full((100, 1, 1, 2), 0.95, np.float32)
-    shown = point_plots.picture(far, data.images[:5000], data.name).astype(int)
+    shown = point_plots.draw_density(far, data.images[:5000], data.name).astype(int)
     row, column = pixel(2, 0, toy)
     radius = 0.1 * np.sqrt(2) / toy.scale / point_plots._EXTENT / 2 * point_plots.SIDE
     levels = shown[row, column : column + 16, 0]
@@ -60,7 +60,7 @@ def test_rings_have_the_radius_within_which_points_count(load):
 
 def test_a_curve_in_one_dimension_stands_where_its_points_are(load):
     data = load("gaussian1d")
-    shown = point_plots.picture(
+    shown = point_plots.draw_density(
         data.images[:5000] - 0.9, data.images[5000:10000], data.name
     ).astype(int)
     orange = np.argwhere(shown[..., 0] - shown[..., 2] > 60)
@@ -81,7 +81,7 @@ def test_brightness_compares_between_pictures(load):
         [some, np.full((800, 1, 1, 2), 5.0, np.float32)]
     )  # half of them outside the picture
     shown = [
-        point_plots.picture(x, data.images[:5000], data.name)
+        point_plots.draw_density(x, data.images[:5000], data.name)
         for x in (some, half, some.repeat(2, 0))
     ]
     whole, dim, twice = np.array(shown, int)
@@ -94,7 +94,7 @@ def test_points_that_are_not_finite_are_left_out(load):
     data = load("plus")
     broken = np.full((50, 1, 1, 2), np.nan, np.float32)
     with np.errstate(all="raise"):
-        shown = point_plots.picture(broken, data.images[:2000], data.name)
+        shown = point_plots.draw_density(broken, data.images[:2000], data.name)
     assert (np.ptp(shown.astype(int), axis=2) <= 4).all()
 
 
@@ -104,7 +104,7 @@ def test_film(tmp_path, load):
         paths.append(tmp_path / f"{i}.png")
         images.save_png(
             paths[-1],
-            point_plots.picture(data.images[: 400 * i + 5], data.images[:3000], data.name),
+            point_plots.draw_density(data.images[: 400 * i + 5], data.images[:3000], data.name),
         )
     point_plots.animate(paths, tmp_path / "film.webp", ms=50)
     assert not list(tmp_path.glob(".tmp-*"))

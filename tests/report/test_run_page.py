@@ -10,8 +10,8 @@ from PIL import Image
 
 from gan_jax import errors, images
 from gan_jax.data import datasets
-from gan_jax.metrics import evaluate, features, memorization
-from gan_jax.report import page, run_page
+from gan_jax.metrics import evaluate, features, memorization, scoring
+from gan_jax.report import charts, run_files, run_page, training_curves
 
 CLASSES = ("dark", "bright & <odd>")
 
@@ -94,11 +94,11 @@ def make_record():
         "untrained": lambda seed, n: np.zeros((n, 4, 4, 1), np.uint8),
     }
     return evaluate.evaluate(
-        evaluate.make_evaluator(extractor, real, "frechet,classes"), real, None, samplers, 50, 2, 0
+        scoring.make_evaluator(extractor, real, "frechet,classes"), real, None, samplers, 50, 2, 0
     )
 
 
-def charts(page):
+def svg_texts(page):
     """The text of every SVG plot in a page."""
     return [
         base64.b64decode(code).decode()
@@ -120,7 +120,7 @@ def test_nothing_but_a_configuration(tmp_path):
         "run.log_every",
     ):
         assert expected in page
-    assert "Where the time went" not in page and charts(page) == []
+    assert "Where the time went" not in page and svg_texts(page) == []
 
 
 def test_no_run_folder_is_refused(tmp_path):
@@ -173,7 +173,7 @@ def test_a_full_run_is_one_self_contained_page(tmp_path):
     }
     assert page.count("data:image/png") == 1 + run_page.N_SNAPSHOTS
     # classes; three losses, D's outputs, penalty; one score; one folded away (`ran` is not drawn)
-    assert len(charts(page)) == 1 + 5 + 1 + 1
+    assert len(svg_texts(page)) == 1 + 5 + 1 + 1
 
 
 def test_equal_folders_give_equal_bytes(tmp_path):
@@ -189,8 +189,7 @@ def test_torn_and_repeated_lines(tmp_path):
     log(run, [10, 20, 30, 20])
     with open(run / "metrics.jsonl", "a") as file:
         file.write('{"step": 40, "disc/lo')
-    _, rows, _, _ = run_page.read(run)
-    assert [row["step"] for row in rows] == [10, 20, 30]
+    assert [record["step"] for record in run_files.read(run).log] == [10, 20, 30]
     assert "step 30 of" in run_page.write(run).read_text()
 
 
@@ -225,7 +224,7 @@ def test_equilibrium_is_named_only_for_log_losses(tmp_path, hp, disc, gen):
     run = make_run(tmp_path / "run", hp)
     log(run, [10, 20])
     page = run_page.write(run).read_text()
-    assert run_page.equilibrium(hp) == (
+    assert training_curves.equilibrium(hp) == (
         {} if disc is None else {"disc/loss": disc, "gen/loss": gen}
     )
     assert ("ln 2" in page) == (disc is not None)
@@ -237,10 +236,10 @@ def test_long_curves_are_averaged_not_dropped(tmp_path):
     points = np.stack(
         [np.arange(6000), np.random.default_rng(0).random(6000)], 1
     )  # 15 to each of 400
-    few = page.thin(points)
-    assert few.shape == (page.N_POINTS, 2)
+    few = charts.downsample(points)
+    assert few.shape == (charts.MAX_POINTS, 2)
     np.testing.assert_allclose(few[1], points[15:30].mean(0))
-    np.testing.assert_array_equal(page.thin(points[:7]), points[:7])
+    np.testing.assert_array_equal(charts.downsample(points[:7]), points[:7])
     run = make_run(tmp_path / "run")
     log(run, range(1, 5001))
     assert run_page.write(run).stat().st_size < 100_000
@@ -317,7 +316,9 @@ def test_neighbours_follow_the_scores(tmp_path, heldout):
         "net7", None, None, (), lambda x: (x[:, 0, :, 0].astype(np.float32), None)
     )
     real, held = make_source(0, 200), make_source(1, 50) if heldout else None
-    record["neighbours"], pictures = memorization.study(extractor, real, held, real.images[:30], 0)
+    record["neighbours"], pictures = memorization.detect_copies(
+        extractor, real, held, real.images[:30], 0
+    )
     (run / "eval.json").write_text(json.dumps(record))
     page = run_page.write(run).read_text()  # the pictures are not there
     assert (

@@ -1,338 +1,347 @@
-"""What classifiers of a study of synthetic images say together: accuracies by arm, paired differences, tables and sentences.
+"""Results of a study of synthetic images: accuracies by arm, differences, tables, sentences.
 
-The study's folder holds 1_of_V for every share of the labels: gan.json, written when the GAN's images are there, and
-classifiers/ARM_SEED.json, one per classifier.
+The study's folder holds 1_of_V for every share of the labels. There gan.json is written once the
+images of the GAN are there, and classifiers/ARM_SEED.json for every classifier.
 """
 
 import json
+import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from gan_jax.metrics import significance
-from gan_jax.studies import table_format, vote
+from gan_jax.studies import vote
+from gan_jax.studies.augment.training_sets import Arm
+from gan_jax.studies.table_format import Table
 
 CONCLUSIONS = {"better": "better", "worse": "worse", "open": "these seeds cannot tell"}
-AGAINST = (
-    "against real only",
-    "against the alternative",
-)  # heads of the columns of differences, in points
-ALTERNATIVE = (
-    "The alternative to synthetic images: ordinary augmentation; to synthetic images of one class: copies of its real ones, "
-    "both with ordinary augmentation or both without."
+# Heads of the columns of differences, in the order of Arm.rivals.
+AGAINST = ("against real only", "against the alternative")
+ALTERNATIVE_NOTE = (
+    "The alternative to synthetic images: ordinary augmentation; to synthetic images of one "
+    "class: copies of its real ones, both with ordinary augmentation or both without."
 )
 
 
-def place(root, share):
-    """The folder of a share of the labels, 1 / share."""
+def share_folder(root: pathlib.Path, share: int) -> pathlib.Path:
+    """Return the folder of a share of the labels, 1 / share."""
     return root / f"1_of_{share}"
 
 
-def percent(share):
-    """1 / share in words: "1 %", "100 %"."""
+def format_share(share: int) -> str:
+    """Format 1 / share as "1 %" or "100 %"."""
     return f"{100 / share:.3g} %"
 
 
-def measures(rare):
-    """{key: in words} of what arms are compared by. rare: name of the class that is filled up, or ""."""
-    return (
-        {"recall": f"recall of {rare}", "others": "mean recall of the other classes"}
-        if rare
-        else {"accuracy": "accuracy"}
-    )
+def share_heading(share: str, results_of_share: dict) -> str:
+    """Name a share of the labels and its number of images."""
+    return f"{format_share(int(share))} of the labels: {results_of_share['gan']['n_real']:,} images"
 
 
-def score(confusion, rare=-1):
-    """Shares of test images that are classified rightly.
+def compared_scores(rare: str) -> dict[str, str]:
+    """Return {key: in words} of the scores that arms are compared by.
 
     Args:
-      confusion: int [K, K] counts, rows are true classes. rare: a class, or -1.
+      rare: name of the class that is filled up, or "".
+    """
+    if rare:
+        return {"recall": f"recall of {rare}", "others": "mean recall of the other classes"}
+    return {"accuracy": "accuracy"}
+
+
+def score_confusion(confusion: np.ndarray, rare: int = -1) -> dict[str, float]:
+    """Return shares of test images that are classified rightly.
+
+    Args:
+      confusion: int [K, K] counts, rows are true classes.
+      rare: a class, or -1.
 
     Returns:
-      {"accuracy": of all; "balanced": mean recall of the classes that occur; and with a rare class "recall", its own, and
-      "others", the mean recall of the others}.
+      {"accuracy": of all; "balanced": mean recall of the classes that occur; and with a rare class
+      "recall", its own, and "others", the mean recall of the others}.
     """
     confusion = np.asarray(confusion)
     n = confusion.sum(1)
     recall = np.diag(confusion)[n > 0] / n[n > 0]
-    out = {"accuracy": float(np.trace(confusion) / n.sum()), "balanced": float(recall.mean())}
+    scores = {"accuracy": float(np.trace(confusion) / n.sum()), "balanced": float(recall.mean())}
     if rare < 0:
-        return out
+        return scores
     own = np.flatnonzero(n > 0) == rare
-    return out | {"recall": float(recall[own].mean()), "others": float(recall[~own].mean())}
+    return scores | {"recall": float(recall[own].mean()), "others": float(recall[~own].mean())}
 
 
-def read(folder, arms, rare):
-    """({arm: {seed: scores}}, {arm_seed: why it failed}) of the classifiers in a folder. arms: {key: training_sets.Arm}."""
-    found, failed = {key: {} for key in arms}, {}
+def read_classifiers(
+    folder: pathlib.Path, arms: dict[str, Arm], rare: int
+) -> tuple[dict[str, dict[int, dict]], dict[str, str]]:
+    """Read the classifiers of a share.
+
+    Returns:
+      ({arm: {seed: scores}}, {arm_seed: why it failed}).
+    """
+    scores, failed = {key: {} for key in arms}, {}
     for path in sorted(folder.glob("classifiers/*.json")):
         key, _, seed = path.stem.rpartition("_")
         record = json.loads(path.read_text())
         if "failed" in record:
             failed[path.stem] = record["failed"]
         else:
-            found[key][int(seed)] = score(record["confusion"], rare)
-    return {key: dict(sorted(rows.items())) for key, rows in found.items()}, failed
+            scores[key][int(seed)] = score_confusion(record["confusion"], rare)
+    return {key: dict(sorted(by_seed.items())) for key, by_seed in scores.items()}, failed
 
 
-def collect(root, arms, classes, rare=""):
-    """Results as a JSON-able dict.
+def collect(root: pathlib.Path, arms: dict[str, Arm], classes: list[str], rare: str = "") -> dict:
+    """Collect the results of all that is finished in the study's folder.
 
     Args:
-      root: pathlib.Path of the study. arms: {key: training_sets.Arm}. classes: names. rare: the class that is filled up, or "".
+      root: the study's folder.
+      arms: {key: Arm}.
+      classes: their names.
+      rare: the class that is filled up, or "".
 
     Returns:
-      "shares": for each share V of the labels "gan" (what gan.json says) and "arms", for each arm "seeds" and a list of every
-      score; "comparisons": vote.Paired of every arm with its rivals over the seeds that both have; the intervals hold together;
-      "failed": what did not end well.
+      A JSON-able dict. "shares": for each share V of the labels "gan" (what gan.json says) and
+      "arms", for each arm "seeds" and a list of every score. "comparisons": see `compare_arms`.
+      "failed": what did not end well, and why.
     """
     shares, failed = {}, {}
-    number = list(classes).index(rare) if rare else -1
-    for share in sorted(
-        int(path.parent.name.removeprefix("1_of_")) for path in root.glob("1_of_*/gan.json")
-    ):
-        folder = place(root, share)
+    rare_index = list(classes).index(rare) if rare else -1
+    names = (path.parent.name for path in root.glob("1_of_*/gan.json"))
+    for share in sorted(int(name.removeprefix("1_of_")) for name in names):
+        folder = share_folder(root, share)
         gan = json.loads((folder / "gan.json").read_text())
-        rows, bad = read(folder, arms, number)
-        failed |= {f"{folder.name}/gan": gan["failed"]} if "failed" in gan else {}
-        failed |= {f"{folder.name}/classifiers/{name}": why for name, why in bad.items()}
-        shares[str(share)] = {
-            "gan": gan,
-            "arms": {key: _lists(found) for key, found in rows.items() if found},
-        }
+        scores, failures = read_classifiers(folder, arms, rare_index)
+        if "failed" in gan:
+            failed[f"{folder.name}/gan"] = gan["failed"]
+        failed |= {f"{folder.name}/classifiers/{name}": why for name, why in failures.items()}
+        lists = {key: _lists(by_seed) for key, by_seed in scores.items() if by_seed}
+        shares[str(share)] = {"gan": gan, "arms": lists}
+    described = {
+        key: {"text": arm.text, "rivals": list(arm.rivals), "generated": arm.generated}
+        for key, arm in arms.items()
+    }
     return {
         "classes": list(classes),
         "rare": rare,
-        "arms": {
-            key: {"text": arm.text, "rivals": list(arm.rivals), "generated": arm.generated}
-            for key, arm in arms.items()
-        },
+        "arms": described,
         "shares": shares,
-        "comparisons": compare(shares, arms, measures(rare)),
+        "comparisons": compare_arms(shares, arms, compared_scores(rare)),
         "failed": failed,
     }
 
 
-def _lists(found):
-    return {"seeds": list(found)} | {
-        name: [row[name] for row in found.values()] for name in next(iter(found.values()))
+def _lists(by_seed):
+    """{"seeds": [...], score: [a value per seed]} of {seed: scores}."""
+    names = next(iter(by_seed.values()))
+    return {"seeds": list(by_seed)} | {
+        name: [scores[name] for scores in by_seed.values()] for name in names
     }
 
 
-def compare(shares, arms, names):
-    """[{"share", "arm", "rival", "measure", and what vote.Paired has}] of all arms with their rivals, in every measure."""
+def compare_arms(shares: dict, arms: dict[str, Arm], scores: dict[str, str]) -> list[dict]:
+    """Compare all arms with their rivals, in every score, paired by seed.
+
+    Returns:
+      [{"share", "arm", "rival", "measure", and the fields of vote.PairedTest}] over the seeds that
+      both arms have. The intervals hold together.
+    """
     pairs = []
-    for share, found in shares.items():
+    for share, results_of_share in shares.items():
         for key, rival in [(key, rival) for key, arm in arms.items() for rival in arm.rivals]:
-            a, b = (found["arms"].get(name, {"seeds": []}) for name in (key, rival))
-            both = sorted(set(a["seeds"]) & set(b["seeds"]))
-            for name in names if both else ():
-                values = [
-                    [side[name][side["seeds"].index(seed)] for seed in both] for side in (a, b)
-                ]
-                pairs.append(
-                    ({"share": share, "arm": key, "rival": rival, "measure": name}, values)
-                )
-    return [what | vote.paired(*values, len(pairs))._asdict() for what, values in pairs]
+            sides = [results_of_share["arms"].get(name, {"seeds": []}) for name in (key, rival)]
+            both = sorted(set.intersection(*(set(side["seeds"]) for side in sides)))
+            for name in scores if both else ():
+                a, b = ([side[name][side["seeds"].index(seed)] for seed in both] for side in sides)
+                what = {"share": share, "arm": key, "rival": rival, "measure": name}
+                pairs.append((what, a, b))
+    return [what | vote.paired_t_test(a, b, len(pairs))._asdict() for what, a, b in pairs]
 
 
-def picked(results, **what):
-    """The comparisons of some share, arm, rival or measure."""
-    return [
-        row
-        for row in results["comparisons"]
-        if all(row[name] == value for name, value in what.items())
-    ]
+def select_comparisons(results: dict, **where: str) -> list[dict]:
+    """List the comparisons of a share, an arm, a rival or a measure."""
+    rows = results["comparisons"]
+    return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
 
-def conclusion(gain):
-    """A key of CONCLUSIONS: "open" where the interval holds 0 or there is none. gain: vote.Paired as a dict."""
+def conclusion(gain: dict) -> str:
+    """Return a key of CONCLUSIONS: "open" where the interval holds 0, or where there is none.
+
+    Args:
+      gain: a vote.PairedTest as a dict.
+    """
     if gain["p"] is None or gain["low"] <= 0 <= gain["high"]:
         return "open"
     return "better" if gain["mean"] > 0 else "worse"
 
 
-def heading(share, found):
-    """One line on a share of the labels."""
-    return f"{percent(int(share))} of the labels: {found['gan']['n_real']:,} images"
-
-
-def interval_text(values):
-    """Mean of shares in per cent, with its 95 % interval over seeds where there is one."""
-    mean, half = significance.interval(100 * np.asarray(values, float))
+def format_percent(values: list[float]) -> str:
+    """Format the mean of shares in percent, with its 95 % interval over seeds if there is one."""
+    mean, half = significance.confidence_interval(100 * np.asarray(values, float))
     return f"{mean:.2f}" if half is None else f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})"
 
 
-def rows_of(results, share):
-    """Cells of the table of one share of the labels, with its head."""
-    words = measures(results["rare"])
-    heads = [f"{words[name]} {against}" for name in words for against in AGAINST]
-    out = [
-        [
-            "training set",
-            "seeds",
-            *(f"{text}, %" for text in words.values()),
-            "balanced accuracy, %",
-            *heads,
-        ]
-    ]
+def share_rows(results: dict, share: str) -> list[list[str]]:
+    """Build the table of one share of the labels, a row per arm."""
+    words = compared_scores(results["rare"])
+    scores = [f"{text}, %" for text in words.values()]
+    gains = [f"{text} {against}" for text in words.values() for against in AGAINST]
+    rows = [["training set", "seeds", *scores, "balanced accuracy, %", *gains]]
     for key, arm in results["arms"].items():
-        rows = results["shares"][share]["arms"].get(key)
-        if rows is None:
-            out.append([arm["text"], "0", *"-" * (len(words) + 1 + len(heads))])
+        values = results["shares"][share]["arms"].get(key)
+        if values is None:
+            rows.append([arm["text"], "0", *"-" * (len(rows[0]) - 2)])
             continue
-        pairs = [(name, arm["rivals"][i : i + 1]) for name in words for i in range(len(AGAINST))]
-        gains = [
-            rival and picked(results, share=share, arm=key, rival=rival[0], measure=name)
-            for name, rival in pairs
-        ]
-        cells = [significance.gain_text(found[0]) if found else "-" for found in gains]
-        out.append(
-            [
-                arm["text"],
-                str(len(rows["seeds"])),
-                *(interval_text(rows[name]) for name in (*words, "balanced")),
-                *cells,
-            ]
-        )
-    return out
+        cells = [format_percent(values[name]) for name in (*words, "balanced")]
+        for name in words:
+            for i in range(len(AGAINST)):
+                cells.append(_gain_cell(results, share, key, arm["rivals"][i : i + 1], name))
+        rows.append([arm["text"], str(len(values["seeds"])), *cells])
+    return rows
 
 
-def _rivals(results):
-    return list(dict.fromkeys(rival for arm in results["arms"].values() for rival in arm["rivals"]))
+def _gain_cell(results, share, key, rivals, name):
+    """Format an arm's gain over its rival, a list of one arm or none."""
+    for rival in rivals:
+        for row in select_comparisons(results, share=share, arm=key, rival=rival, measure=name):
+            return significance.paired_gain_text(row)
+    return "-"
 
 
-def readings_of(results):
-    """Cells of the table of the three readings of an accuracy of generated images, with its head."""
-    out = [["labels", "images", "D's class head, %", "the same, real test images, %", "independent classifier, %",
-            "the same, real test images, %", "trained on synthetic only, %"]]  # fmt: skip
-    for share, found in results["shares"].items():
-        gan = found["gan"]
-        names = ("head", "head_real", "judge", "judge_real")
-        cells = ["-" if gan.get(name) is None else f"{100 * gan[name]:.1f}" for name in names]
-        only = found["arms"].get("synthetic")
-        out.append(
-            [
-                percent(int(share)),
-                f"{gan['n_real']:,}",
-                *cells,
-                "-" if only is None else interval_text(only["accuracy"]),
-            ]
-        )
-    return out
+def readings_rows(results: dict) -> list[list[str]]:
+    """Build the table of the three readings of an accuracy of generated images."""
+    real = "the same, real test images, %"
+    rows = [["labels", "images", "D's class head, %", real, "independent classifier, %", real, "trained on synthetic only, %"]]  # fmt: skip  # noqa: E501
+    for share, results_of_share in results["shares"].items():
+        gan = results_of_share["gan"]
+        readings = [gan.get(name) for name in ("head", "head_real", "judge", "judge_real")]
+        cells = ["-" if value is None else f"{100 * value:.1f}" for value in readings]
+        only = results_of_share["arms"].get("synthetic")
+        cells.append("-" if only is None else format_percent(only["accuracy"]))
+        rows.append([format_share(int(share)), f"{gan['n_real']:,}", *cells])
+    return rows
 
 
-def tables(results):
-    """All tables as Markdown."""
-    titled = {
-        heading(share, found): rows_of(results, share) for share, found in results["shares"].items()
-    }
-    if results["shares"]:
-        titled["Generated images, seen as their class"] = readings_of(results)
-    return [table_format.markdown(title, rows) for title, rows in titled.items()]
+def share_tables(results: dict) -> list[Table]:
+    """Build the tables of all shares of the labels."""
+    return [
+        Table(share_heading(share, results_of_share), share_rows(results, share))
+        for share, results_of_share in results["shares"].items()
+    ]
 
 
-def verdicts(results):
-    """Sentences: all in one, which training sets are better and by how much, what that rests on, the three readings, what
-    failed."""
+def readings_table(results: dict) -> Table:
+    """Build the titled table of the three readings."""
+    return Table("Generated images, seen as their class", readings_rows(results))
+
+
+def tables(results: dict) -> list[Table]:
+    """Build all tables."""
+    return share_tables(results) + ([readings_table(results)] if results["shares"] else [])
+
+
+def verdicts(results: dict) -> list[str]:
+    """Say in sentences which training sets are better, what that rests on, and what failed."""
     lines = headline(results)
     for share in results["shares"]:
-        lines += _of_rare(results, share) if results["rare"] else _of_all(results, share)
-    n = len(results["comparisons"])
-    tested = [row for row in results["comparisons"] if row["p"] is not None]
-    if tested:
+        lines += (_rare_class if results["rare"] else _all_classes)(results, share)
+    if any(row["p"] is not None for row in results["comparisons"]):
         lines.append(
-            f"All intervals of differences hold together with 95 % (Bonferroni, {n} comparisons), paired by seed. They "
-            "are over trainings of the classifier, with one GAN and one choice of labels for each share: another may differ."
+            "All intervals of differences hold together with 95 % (Bonferroni, "
+            f"{len(results['comparisons'])} comparisons), paired by seed. They are over trainings "
+            "of the classifier, with one GAN and one choice of labels for each share: another may "
+            "differ."
         )
-    lines += [
-        _reading(share, found)
-        for share, found in results["shares"].items()
-        if "judge" in found["gan"]
-    ]
-    return lines + [
-        f"Failed, and left out: {name}: {why}." for name, why in results["failed"].items()
-    ]
+    for share, results_of_share in results["shares"].items():
+        if "judge" in results_of_share["gan"]:
+            lines.append(_readings(share, results_of_share))
+    failed = results["failed"].items()
+    return lines + [f"Failed, and left out: {name}: {why}." for name, why in failed]
 
 
-def headline(results):
-    """What adding synthetic images to real ones did in all shares, in a list of one sentence, or of none before there is any.
+def headline(results: dict) -> list[str]:
+    """Sum up the gain of synthetic images added to real ones, in one sentence or in none.
 
-    For each of AGAINST the range of mean differences and how many comparisons are better or worse.
+    For each of AGAINST it has the range of mean differences over all shares, and how many
+    comparisons are better or worse.
     """
-    name, words = next(iter(measures(results["rare"]).items()))
+    name, words = next(iter(compared_scores(results["rare"]).items()))
     mixed = {
         key: arm["rivals"]
         for key, arm in results["arms"].items()
         if arm["generated"] and key != "synthetic"
     }
-    said = []
+    parts = []
     for i, against in enumerate(AGAINST):
-        rows = [
-            row
-            for row in results["comparisons"]
-            if row["rival"] in mixed.get(row["arm"], ())[i : i + 1]
-        ]
-        rows = [row for row in rows if row["measure"] == name]
+        rows = select_comparisons(results, measure=name)
+        rows = [row for row in rows if row["rival"] in mixed.get(row["arm"], ())[i : i + 1]]
         if rows:
-            gains, how = [100 * row["mean"] for row in rows], [conclusion(row) for row in rows]
-            better, worse = (how.count(word) or "none" for word in ("better", "worse"))
+            gains, ends = [100 * row["mean"] for row in rows], [conclusion(row) for row in rows]
+            better, worse = (ends.count(end) or "none" for end in ("better", "worse"))
             span = f"{min(gains):+.1f} to {max(gains):+.1f} points"
-            said.append(f"{against} {span}, better in {better} and worse in {worse} of {len(rows)}")
-    return [f"Synthetic images added to real ones, {words}: {'; '.join(said)}."] if said else []
+            parts.append(
+                f"{against} {span}, better in {better} and worse in {worse} of {len(rows)}"
+            )
+    return [f"Synthetic images added to real ones, {words}: {'; '.join(parts)}."] if parts else []
 
 
-def _of_all(results, share):
-    """A sentence for each rival: the training sets that are compared with it, by how that turned out."""
-    found = results["shares"][share]
-    for rival in _rivals(results):
-        rows, said = picked(results, share=share, rival=rival), []
-        for how, words in CONCLUSIONS.items():
-            some = [
-                f"{results['arms'][row['arm']]['text']} {significance.gain_text(row)}"
+def _all_classes(results, share) -> Iterator[str]:
+    """Say for each rival which training sets are better, which worse, and which are open."""
+    results_of_share, arms = results["shares"][share], results["arms"]
+    for rival in dict.fromkeys(rival for arm in arms.values() for rival in arm["rivals"]):
+        rows, parts = select_comparisons(results, share=share, rival=rival), []
+        for end, words in CONCLUSIONS.items():
+            gains = [
+                f"{arms[row['arm']]['text']} {significance.paired_gain_text(row)}"
                 for row in rows
-                if conclusion(row) == how
+                if conclusion(row) == end
             ]
-            said += [f"{words}: {', '.join(some)}"] if some else []
+            parts += [f"{words}: {', '.join(gains)}"] if gains else []
         if rows:
-            level = f"{results['arms'][rival]['text']} ({100 * np.mean(found['arms'][rival]['accuracy']):.1f} %)"
-            yield f"{heading(share, found)}; accuracy against {level}, in points: {'; '.join(said)}."
+            accuracy = 100 * np.mean(results_of_share["arms"][rival]["accuracy"])
+            yield (
+                f"{share_heading(share, results_of_share)}; accuracy against {arms[rival]['text']} "
+                f"({accuracy:.1f} %), in points: {'; '.join(parts)}."
+            )
 
 
-def _of_rare(results, share):
-    """A sentence for each pair of training sets: what became of the rare class, and what of the others."""
-    found = results["shares"][share]
-    names = measures(results["rare"])
-    for key, rival in [
-        (key, rival) for key, arm in results["arms"].items() for rival in arm["rivals"]
-    ]:
-        rows, said = picked(results, share=share, arm=key, rival=rival), []
+def _rare_class(results, share) -> Iterator[str]:
+    """Say for each pair of training sets how the rare class fares, and how the others do."""
+    results_of_share, arms = results["shares"][share], results["arms"]
+    names = compared_scores(results["rare"])
+    for key, rival in [(key, rival) for key, arm in arms.items() for rival in arm["rivals"]]:
+        rows, parts = select_comparisons(results, share=share, arm=key, rival=rival), []
         for row in rows:
-            level = f"{100 * np.mean(found['arms'][rival][row['measure']]):.1f} %"
-            said.append(
-                f"{names[row['measure']]} ({level}) {significance.gain_text(row)}, {CONCLUSIONS[conclusion(row)]}"
+            level = 100 * np.mean(results_of_share["arms"][rival][row["measure"]])
+            parts.append(
+                f"{names[row['measure']]} ({level:.1f} %) {significance.paired_gain_text(row)}, "
+                f"{CONCLUSIONS[conclusion(row)]}"
             )
         if rows:
-            pair = f"{results['arms'][key]['text']} against {results['arms'][rival]['text']}"
-            yield f"{heading(share, found)}; {pair}, in points: {'; '.join(said)}."
+            yield (
+                f"{share_heading(share, results_of_share)}; {arms[key]['text']} against "
+                f"{arms[rival]['text']}, in points: {'; '.join(parts)}."
+            )
 
 
-def _reading(share, found):
-    """The readings of "accuracy of generated images" in one sentence."""
-    gan, arms = found["gan"], found["arms"]
-    of = {name: f"{100 * value:.1f} %" for name, value in gan.items() if isinstance(value, float)}
-    said = "D has no class head"
+def _readings(share, results_of_share):
+    """Say the three readings of an accuracy of generated images in one sentence."""
+    gan, arms = results_of_share["gan"], results_of_share["arms"]
+    percent = {k: f"{100 * value:.1f} %" for k, value in gan.items() if isinstance(value, float)}
+    text = "D has no class head"
     if gan["head"] is not None:
-        said = (
-            f"D's class head takes {of['head']} of the generated images for what was asked for (and is right on "
-            f"{of['head_real']} of real test images)"
+        text = (
+            f"D's class head takes {percent['head']} of the generated images for what was asked "
+            f"for (and is right on {percent['head_real']} of real test images)"
         )
-    said += (
-        f"; an independent classifier, trained on all real labels, takes {of['judge']} for it (right on {of['judge_real']} of "
-        "real test images)"
+    text += (
+        f"; an independent classifier, trained on all real labels, takes {percent['judge']} for "
+        f"it (right on {percent['judge_real']} of real test images)"
     )
     if "synthetic" in arms and "real" in arms:
-        only, real = (
-            f"{100 * np.mean(arms[key]['accuracy']):.1f} %" for key in ("synthetic", "real")
+        only, real = (f"{100 * np.mean(arms[k]['accuracy']):.1f} %" for k in ("synthetic", "real"))
+        text += (
+            f"; a classifier trained on them alone is right on {only} of those, one trained on "
+            f"real ones on {real}"
         )
-        said += f"; a classifier trained on them alone is right on {only} of those, one trained on real ones on {real}"
-    return f"{heading(share, found)}; three readings of an accuracy of generated images: {said}."
+    heading = share_heading(share, results_of_share)
+    return f"{heading}; three readings of an accuracy of generated images: {text}."

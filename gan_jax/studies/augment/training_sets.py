@@ -1,7 +1,8 @@
-"""How training sets for a classifier are composed of real and of synthetic images: an arm is one such rule.
+"""Training sets for a classifier, of real and synthetic images; an arm is one kind of them.
 
-All arms are trained with equally many updates on minibatches of one size, so whatever is added takes the place of something:
-with an equal share of synthetic images every real one is seen half as often.
+All arms are trained with equally many updates on minibatches of one size, so whatever is added
+takes the place of something: with an equal share of synthetic images every real one is seen half as
+often.
 """
 
 from collections.abc import Callable
@@ -9,114 +10,130 @@ from typing import NamedTuple
 
 import numpy as np
 
-REAL, SYNTHETIC, RARE = range(
-    3
-)  # where an image is from; RARE: synthetic, made to fill up the rare class
+# Origins of images. RARE: synthetic ones that fill up the rare class.
+REAL, SYNTHETIC, RARE = range(3)
 
 
 class Pool(NamedTuple):
-    """What all arms choose from. labels: int [N]. origin: int [N], one of REAL, SYNTHETIC and RARE. rare: the class that is
-    filled up, -1 for none. target: how many images it then has."""
+    """The images that all arms choose from."""
 
-    labels: np.ndarray
-    origin: np.ndarray
-    rare: int = -1
-    target: int = 0
+    labels: np.ndarray  # int [N]
+    origin: np.ndarray  # int [N], one of REAL, SYNTHETIC and RARE
+    rare: int = -1  # the class that is filled up, -1 for none
+    target: int = 0  # how many images that class then has
 
-    def rows(self, origin):
-        """Row numbers of one origin."""
+    def rows(self, origin: int) -> np.ndarray:
+        """Return the row numbers of one origin."""
         return np.flatnonzero(self.origin == origin)
 
 
+Rule = Callable[[Pool, np.random.Generator], np.ndarray]
+
+
 class Arm(NamedTuple):
-    """One rule.
+    """One kind of training set."""
 
-    text: in words. compose: (Pool, numpy Generator) -> int [M], the rows of the training set, some perhaps several times.
-    ordinary: whether its images are changed at random, too. generated: whether it has synthetic images. rivals: keys of the
-    arms it is compared with, real only and then the alternative to synthetic images: ordinary augmentation, or copies.
-    """
-
-    text: str
-    compose: Callable
-    ordinary: bool = False
-    generated: bool = False
-    rivals: tuple = ("real",)
+    text: str  # in words
+    compose: Rule  # returns int [M], rows of the training set; some perhaps several times
+    ordinary: bool = False  # whether its images are changed at random, too
+    generated: bool = False  # whether it has synthetic images
+    # Keys of the arms that it is compared with: real images only, and then the alternative to
+    # synthetic images: ordinary augmentation, or copies.
+    rivals: tuple[str, ...] = ("real",)
 
 
-def real(pool, rng):
-    """The real images."""
+def real(pool: Pool, rng: np.random.Generator) -> np.ndarray:
+    """Take the real images."""
     return pool.rows(REAL)
 
 
-def synthetic(pool, rng):
-    """The synthetic images, all that were made."""
+def synthetic(pool: Pool, rng: np.random.Generator) -> np.ndarray:
+    """Take all synthetic images."""
     return pool.rows(SYNTHETIC)
 
 
-def added(ratio):
-    """Rule: the real images, and `ratio` synthetic ones for each, drawn without replacement from those that were made."""
+def add_synthetic(ratio: float) -> Rule:
+    """Return the rule that takes the real images, and `ratio` synthetic ones for each."""
 
     def compose(pool, rng):
-        own, made = pool.rows(REAL), pool.rows(SYNTHETIC)
-        return np.concatenate([own, rng.permutation(made)[: round(ratio * len(own))]])
+        real, synthetic = pool.rows(REAL), pool.rows(SYNTHETIC)
+        return np.concatenate([real, rng.permutation(synthetic)[: round(ratio * len(real))]])
 
     return compose
 
 
-def copies(pool, rng):
-    """The real images, those of the rare class repeated, as evenly as it goes, until it has as many as the target."""
-    own = pool.rows(REAL)
-    few = rng.permutation(own[pool.labels[own] == pool.rare])
-    return np.concatenate([own, np.resize(few, pool.target - len(few))])
+def copies(pool: Pool, rng: np.random.Generator) -> np.ndarray:
+    """Take the real images, those of the rare class repeated until it has its target.
+
+    They are repeated as evenly as possible.
+    """
+    rows = pool.rows(REAL)
+    few = rng.permutation(rows[pool.labels[rows] == pool.rare])
+    return np.concatenate([rows, np.resize(few, pool.target - len(few))])
 
 
-def filled(pool, rng):
-    """The real images, and synthetic ones of the rare class until it has as many as the target."""
+def filled(pool: Pool, rng: np.random.Generator) -> np.ndarray:
+    """Take the real images, and synthetic ones of the rare class until it has its target."""
     return np.concatenate([pool.rows(REAL), pool.rows(RARE)])
 
 
-def table(ratios, both_ratio=0.0, ordinary=False, rare=""):
-    """{key: Arm} of a study, the key fit for a file name.
+def build_arms(
+    ratios: tuple[float, ...], both_ratio: float = 0.0, ordinary: bool = False, rare: str = ""
+) -> dict[str, Arm]:
+    """Build the arms of a study.
 
     Args:
-      ratios: synthetic images per real one. both_ratio: the same, of an arm with ordinary augmentation too; 0: no such arm.
-      ordinary: whether there is ordinary augmentation. rare: name of the class that is filled up; "" for none.
+      ratios: synthetic images per real one.
+      both_ratio: the same, of an arm with ordinary augmentation too; 0 for no such arm.
+      ordinary: whether there is ordinary augmentation.
+      rare: name of the class that is filled up; "" for none.
+
+    Returns:
+      {key: Arm}; the keys are fit for file names.
     """
-    out = {"real": Arm("real only", real, rivals=())}
-    plain = ("real", "ordinary") if ordinary else ("real",)
+    arms = {"real": Arm("real only", real, rivals=())}
+    rivals = ("real", "ordinary") if ordinary else ("real",)
     if ordinary:
-        out["ordinary"] = Arm("ordinary augmentation", real, ordinary=True)
+        arms["ordinary"] = Arm("ordinary augmentation", real, ordinary=True)
     for ratio in ratios:
-        out[f"synthetic_{ratio:g}"] = Arm(
-            f"real + {ratio:g} synthetic", added(ratio), generated=True, rivals=plain
+        arms[f"synthetic_{ratio:g}"] = Arm(
+            f"real + {ratio:g} synthetic", add_synthetic(ratio), generated=True, rivals=rivals
         )
     if ratios:
-        out["synthetic"] = Arm("synthetic only", synthetic, generated=True)
+        arms["synthetic"] = Arm("synthetic only", synthetic, generated=True)
     if ordinary and both_ratio:
         text = f"ordinary + {both_ratio:g} synthetic"
-        out[f"ordinary_{both_ratio:g}"] = Arm(
-            text, added(both_ratio), ordinary=True, generated=True, rivals=plain
-        )
-    for after, changed in (("", False), (", ordinary", True)) if rare else ():
-        if ordinary or not changed:
-            kind = "ordinary_" if changed else ""
-            out[f"{kind}copies"] = Arm(f"copies of {rare}{after}", copies, changed)
-            out[f"{kind}filled"] = Arm(
-                f"synthetic {rare}{after}", filled, changed, True, ("real", f"{kind}copies")
-            )
-    return out
+        arms[f"ordinary_{both_ratio:g}"] = Arm(text, add_synthetic(both_ratio), True, True, rivals)
+    if rare:
+        arms |= _rare_arms(rare, "", "", False)
+        if ordinary:
+            arms |= _rare_arms(rare, "ordinary_", ", ordinary", True)
+    return arms
 
 
-def plan(rows, steps, batch, rng):
-    """The minibatches of a classifier's training: passes over a training set, each in a new order.
+def _rare_arms(rare, prefix, suffix, ordinary):
+    """The two arms that fill up the rare class. prefix, suffix: of their keys, of their texts."""
+    rivals = ("real", f"{prefix}copies")
+    return {
+        f"{prefix}copies": Arm(f"copies of {rare}{suffix}", copies, ordinary),
+        f"{prefix}filled": Arm(f"synthetic {rare}{suffix}", filled, ordinary, True, rivals),
+    }
+
+
+def plan_minibatches(
+    rows: np.ndarray, steps: int, batch: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Plan the minibatches of a classifier's training: passes over its training set, each shuffled.
 
     Args:
-      rows: int [M], M >= 1. steps, batch: updates, and images of each. rng: numpy Generator.
+      rows: int [M], M >= 1.
+      steps: updates.
+      batch: images of each.
+      rng: numpy Generator.
 
     Returns:
       int64 [steps, batch] out of `rows`; a row occurs equally often up to one time.
     """
-    passes = -(-steps * batch // len(rows))
-    return np.concatenate([rng.permutation(rows) for _ in range(passes)])[: steps * batch].reshape(
-        steps, batch
-    )
+    n_passes = -(-steps * batch // len(rows))
+    passes = np.concatenate([rng.permutation(rows) for _ in range(n_passes)])
+    return passes[: steps * batch].reshape(steps, batch)

@@ -1,477 +1,320 @@
-"""What systems of a study of mode collapse cover: scores beside controls, curves, time to 90 %, tables and sentences.
+"""Results of a study of mode collapse: modes covered, differences, time, tables, sentences."""
 
-Data are of one of two kinds, images with classes and points with modes. A class is covered that holds 5 % of the images, a mode
-that holds 1 % of the points.
-"""
-
-from collections.abc import Callable
-from typing import NamedTuple
+import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from gan_jax import metrics
-from gan_jax.data import toys
-from gan_jax.errors import InputError
-from gan_jax.metrics import class_balance, evaluate, features, point_scores, significance
-from gan_jax.rundir import log, run_folder
-from gan_jax.studies import curves, interleaved, table_format
-from gan_jax.training import sampling
+from gan_jax.metrics import significance
+from gan_jax.studies import table_format
+from gan_jax.studies.collapse.scorer import KINDS, Kind, Scorer, read_curve, score_run
+from gan_jax.studies.interleaved import TABLES
+from gan_jax.studies.table_format import Table, mean_std_column
 
 SHARE = 0.9  # of the way from the first score to the best: S4's question how long to train
+NOTE = (
+    "Mean +- standard deviation over seeds. A step is one update of G, but where a rule skips "
+    "some. Times are of training alone, without compiling and scoring. 90 % is at the first score "
+    "where none was better."
+)
 
 
-class Kind(NamedTuple):
-    """Scores of one kind of data.
+def collect(
+    scorer: Scorer,
+    folders: dict[tuple[str, str], list[pathlib.Path]],
+    words: dict[str, str],
+    against: str,
+    diverged: dict[str, str],
+) -> tuple[dict, dict[str, dict[str, Any]]]:
+    """Score all runs.
 
-    scores: {key: name in tables}. covered: the one that counts modes. distance: the one of how far from data it is.
-    compared: those that systems are compared by, all of them better when low. noun: what is covered.
-    """
-
-    scores: dict
-    covered: str
-    distance: str
-    compared: tuple
-    noun: str
-
-
-KINDS = {
-    "images": Kind(
-        {key: metrics.SCORES[key].title for key in ("frechet", "total_variation", "kl", "classes_5pct")},
-        "classes_5pct",
-        "frechet",
-        ("total_variation", "frechet"),
-        "classes",
-    ),
-    "points": Kind(
-        {key: point_scores.SCORES[key].title for key in ("modes_covered", "registered", "kl_modes", "wasserstein")},
-        "modes_covered",
-        "wasserstein",
-        ("kl_modes", "wasserstein"),
-        "modes",
-    ),
-}  # fmt: skip
-
-
-class Judge(NamedTuple):
-    """What generated data are scored by.
-
-    kind: key of KINDS. n: images or points that are scored. row: function of those -> {score: value}. controls: {name: scores}.
-    n_modes: what real data cover. classes: their names, none for points. fractions: of the classes in real data, as
-    classified. protocol: all of this in words.
-    """
-
-    kind: str
-    n: int
-    row: Callable
-    controls: dict
-    n_modes: int
-    classes: list
-    fractions: list
-    protocol: str
-
-
-def check(source, counts):
-    """Refuses data without modes, and counts too small to be scored. counts: {flag: images or points}. Raises InputError."""
-    if source.labels is None or len(np.unique(source.labels[source.labels >= 0])) < 2:
-        what = (
-            "toys with several modes, such as toys:gaussians25"
-            if source.points
-            else "one folder per class"
-        )
-        raise InputError(
-            f"--data={source.name} has no two classes, so no modes to count; use {what}."
-        )
-    if source.points:
-        return
-    shares = np.bincount(source.labels[source.labels >= 0]) / (source.labels >= 0).sum()
-    if class_balance.n_holding(shares) < 2:
-        raise InputError(
-            f"--data={source.name} has no two classes with 5 % of the images each; use data with fewer classes."
-        )
-    for flag, n in counts.items():
-        evaluate.check(source, n, flag, metrics.TRAINING)
-
-
-def judge(source, heldout, n):
-    """The Judge for n images or points. source, heldout: Sources of training and (or None) held-out data."""
-    return _judge_points(source, n) if source.points else _judge_images(source, heldout, n)
-
-
-def _judge_points(source, n):
-    rng, n_test = np.random.default_rng(0), len(toys.draw(toys.geometry(source.name), "test")[0])
-
-    def row(*made):
-        return evaluate.averaged(
-            [point_scores.score(some, source.name) for some in made], n_test, n
-        )
-
-    floors = [source.images[rng.permutation(len(source.images))[:n]] for _ in range(3)]
-    one = source.images[rng.choice(np.flatnonzero(source.labels == 0), n)]
-    controls = {"real (floor)": row(*floors), "collapsed": row(one)}
-    protocol = (
-        f"{n} points against {n_test} held-out ones of {source.name}. A point is registered within "
-        f"{point_scores.RADIUS:.2f} standard deviations of a mode; {100 * point_scores.SHARE:g} % of the points cover a mode. "
-        "Floor: training points. Collapsed: points of one mode."
-    )
-    return Judge("points", n, row, controls, len(source.classes), [], [], protocol)
-
-
-def _judge_images(source, heldout, n):
-    extractor = features.load(source, heldout)
-    see = evaluate.make_evaluator(extractor, source, metrics.TRAINING)
-    ref, drawn = evaluate.reference(see, source, 0)
-    where, floors = evaluate.floor(see, source, heldout, ref, drawn, n, 3, 0)
-    what, control = evaluate.collapsed(ref, n, 0)
-    shares = class_balance.fractions(ref["probs"])
-    protocol = (
-        f"{n} images against {len(drawn)} real ones of {source.name} at {source.images.shape[1]} px in "
-        f"{ref['features'].shape[1]} features of {extractor.name} (balanced accuracy {100 * extractor.accuracy:.1f} %). "
-        f"Floor: {where}. Collapsed: {what}."
-    )
-    return Judge(
-        "images",
-        n,
-        lambda made: evaluate.row(see, [(ref, see(made))]),
-        {
-            "real (floor)": evaluate.row(see, floors),
-            "collapsed": evaluate.row(see, [(ref, control)]),
-        },
-        class_balance.n_holding(shares),
-        list(extractor.classes),
-        shares.tolist(),
-        protocol,
-    )
-
-
-def score(folder, judge):
-    """(row of one finished run: its scores, steps, updates of G and seconds of training; what it makes)."""
-    import jax
-
-    trained = run_folder.load(folder)
-    made = sampling.build_sampler(trained.method)(
-        trained.state.vars(ema=True), jax.random.key(0), judge.n
-    )
-    spent = log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
-    row = judge.row(made) | {"steps": trained.step, "updates": updates(folder), "train_s": spent}
-    return row, made
-
-
-def updates(folder):
-    """Updates of G that a run made: fewer than steps where a rule skips some."""
-    records = log.read(folder / "metrics.jsonl")
-    lengths = np.diff([0, *(record["step"] for record in records)])
-    return round(
-        sum(n * record.get("gen/ran", 1.0) for n, record in zip(lengths, records, strict=True))
-    )
-
-
-def curve(folder, kind):
-    """The scores that a run took while training: {"step", "train_s" and a Kind's covered and distance: list}."""
-    found = {}
-    for key in (kind.covered, kind.distance):
-        step, seconds, values = curves.read(folder, f"eval/{key}")
-        found |= {"step": step.tolist(), "train_s": seconds.tolist(), key: values.tolist()}
-    return found
-
-
-def reached(scores, better, share=SHARE):
-    """Index of the first score that is `share` of the way from the first score to the best one; 0 where none is better than it.
-
-    There is no interpolation: what the index stands for is known to one distance between evaluations.
+    A system as slow as the slowest has the same runs in both tables.
 
     Args:
-      scores: floats [T], T >= 1, over training. better: "low" or "high".
+      scorer: Scorer.
+      folders: {(table, system): a run folder per seed}, all finished but for those that diverged.
+      words: {system: its name in tables}.
+      against: the system that the others are compared with.
+      diverged: {folder name: why}.
+
+    Returns:
+      (JSON-able results, {table: {system: images or points of the first seed, or None}}).
+    """
+    kind, rows, samples, curves = KINDS[scorer.kind], {}, {}, {}
+    for job, paths in folders.items():
+        ended = [path for path in paths if path.name not in diverged]
+        scored = [score_run(path, scorer) for path in ended]
+        rows[job] = [row for row, _ in scored]
+        samples[job] = scored[0][1] if scored else None
+        curves[job] = [read_curve(path, kind) for path in ended]
+
+    def by_table(of_job):
+        return {
+            table: {s: of_job.get((table, s), of_job["updates", s]) for s in words}
+            for table in TABLES
+        }
+
+    results = {
+        "kind": scorer.kind,
+        "systems": words,
+        "against": against,
+        "classes": scorer.classes,
+        "n_modes": scorer.n_modes,
+        "seeds": len(next(iter(folders.values()))),
+        "protocol": scorer.protocol,
+        "training data": {"fractions": scorer.fractions},
+        "controls": scorer.controls,
+        "tables": by_table(rows),
+        "curves": by_table(curves),
+        "diverged": diverged,
+    }
+    return results, by_table(samples)
+
+
+def first_reaching(scores: list[float], better: str, share: float = SHARE) -> int:
+    """Return the index of the first score that is `share` of the way from the first to the best.
+
+    It is 0 where no score is better than the first. There is no interpolation: the index is exact
+    to one distance between evaluations.
+
+    Args:
+      scores: floats [T], T >= 1, over training.
+      better: "low" or "high".
+      share: see above.
     """
     gains = (np.asarray(scores, float) - scores[0]) * (1 if better == "high" else -1)
     return int(np.argmax(gains >= share * gains.max()))
 
 
-def collect(judge, folders, words, against, diverged):
-    """Results of the study.
-
-    Args:
-      judge: Judge. folders: {(table, system): one run folder per seed}, all finished but for those that diverged.
-      words: {system: its name in tables}. against: the system that the others are compared with.
-      diverged: {folder name: why}.
-
-    Returns:
-      (JSON-able dict; {table: {system: what the first seed made, or None}}). A system as slow as the slowest has the same runs
-      in both tables.
-    """
-    kind, rows, made, drawn = KINDS[judge.kind], {}, {}, {}
-    for job, paths in folders.items():
-        kept = [path for path in paths if path.name not in diverged]
-        scored = [score(path, judge) for path in kept]
-        rows[job], made[job] = [row for row, _ in scored], scored[0][1] if scored else None
-        drawn[job] = [curve(path, kind) for path in kept]
-
-    def by_table(found):
-        return {
-            t: {s: found.get((t, s), found["updates", s]) for s in words}
-            for t in interleaved.TABLES
-        }
-
-    return {
-        "kind": judge.kind,
-        "systems": words,
-        "against": against,
-        "classes": judge.classes,
-        "n_modes": judge.n_modes,
-        "seeds": len(next(iter(folders.values()))),
-        "protocol": judge.protocol,
-        "training data": {"fractions": judge.fractions},
-        "controls": judge.controls,
-        "tables": by_table(rows),
-        "curves": by_table(drawn),
-        "diverged": diverged,
-    }, by_table(made)
+def tables(results: dict) -> list[Table]:
+    """Build all tables that have rows."""
+    against = results["systems"][results["against"]]
+    differences = f"Difference from {against}, mean and interval (95 % for all together)"
+    lengths = f"How long to train: {100 * SHARE:g} % of the way from the first score to the best"
+    built = [
+        *(Table(title, score_rows(results, table)) for table, title in TABLES.items()),
+        Table(differences, difference_rows(results)),
+        Table(lengths, length_rows(results)),
+    ]
+    return [table for table in built if table.rows]
 
 
-def rows_of(results, which):
-    """Cells of one of interleaved.TABLES, head first: mean +- standard deviation over seeds."""
+def score_rows(results: dict, table: str) -> list[list[str]]:
+    """Build a table of scores and class fractions: mean +- standard deviation over seeds."""
     kind = KINDS[results["kind"]]
-    out = [["system", "updates of G", "minutes", *kind.scores.values(), *results["classes"]]]
-
-    def cells(name, rows, made="", minutes=""):
-        scores = [
-            significance.text([row[key] for row in rows], 1 if key == kind.covered else 3)
-            for key in kind.scores
-        ]
-        shares = [
-            significance.text([100 * row["fractions"][i] for row in rows], 1)
-            for i in range(len(results["classes"]))
-        ]
-        return [name, made, minutes, *scores, *shares]
-
-    for system, rows in results["tables"][which].items():
-        name = table_format.system(results["systems"][system], len(rows), results["seeds"])
+    head = ["system", "updates of G", "minutes", *kind.scores.values(), *results["classes"]]
+    lines = [head]
+    for system, rows in results["tables"][table].items():
+        name = table_format.system_label(results["systems"][system], len(rows), results["seeds"])
         if rows:
-            minutes = significance.text([row["train_s"] / 60 for row in rows], 1)
-            out.append(
-                cells(name, rows, f"{np.mean([row['updates'] for row in rows]):,.0f}", minutes)
-            )
+            updates = f"{np.mean([row['updates'] for row in rows]):,.0f}"
+            minutes = mean_std_column(rows, "train_s", 1, 1 / 60)
+            lines.append([name, updates, minutes, *_score_cells(results, rows)])
         else:
-            out.append([name, *[""] * (len(out[0]) - 1)])
-    return out + [cells(name, [row]) for name, row in results["controls"].items()]
+            lines.append([name, *[""] * (len(head) - 1)])
+    for name, row in results["controls"].items():
+        lines.append([name, "", "", *_score_cells(results, [row])])
+    return lines
 
 
-def lengths_of(results):
-    """Cells of the table of how long to train, head first, from the runs of equal wall time; [] where no curve was taken.
-
-    For both scores of a Kind that have curves: the first, the best and the last; and the steps, the seconds of training and the
-    share of the run after which it was `SHARE` of the way from the first to the best.
-    """
+def _score_cells(results, rows):
     kind = KINDS[results["kind"]]
-    found = {s: [c for c in part if c["step"]] for s, part in results["curves"]["time"].items()}
-    if not any(found.values()):
-        return []
+    scores = [mean_std_column(rows, key, 1 if key == kind.covered else 3) for key in kind.scores]
+    fractions = np.array([row["fractions"] for row in rows]) if results["classes"] else None
+    for i in range(len(results["classes"])):
+        scores.append(significance.mean_std_text(100 * fractions[:, i], 1))
+    return scores
+
+
+def length_rows(results: dict) -> list[list[str]]:
+    """Build the table of how long to train, from the runs of equal wall time.
+
+    For both scores that have curves it has the first, the best and the last value; and the steps,
+    the seconds of training and the share of the run after which the score was `SHARE` of the way
+    from the first to the best. [] where no curve was taken.
+    """
+    kind, lines = KINDS[results["kind"]], []
+    for system, runs in results["curves"]["time"].items():
+        runs = [run for run in runs if run["step"]]
+        if runs:
+            name = results["systems"][system]
+            lines.append([name, *_length_cells(runs, kind, kind.covered, "high", 1)])
+            lines.append([name, *_length_cells(runs, kind, kind.distance, "low", 3)])
+    percent = f"{100 * SHARE:g} %"
     head = [
         "system",
         "score",
         "first",
         "best",
         "last",
-        f"steps to {100 * SHARE:g} %",
-        f"seconds to {100 * SHARE:g} %",
-        "of the run, %",
+        f"steps to {percent}",
+        f"seconds to {percent}",
     ]
-    out = [head]
-    for system, part in found.items():
-        for key, better in ((kind.covered, "high"), (kind.distance, "low")) if part else ():
-            values, places = [c[key] for c in part], [reached(c[key], better) for c in part]
-            best = [max(v) if better == "high" else min(v) for v in values]
-            scores = [
-                significance.text(v, 1 if key == kind.covered else 3)
-                for v in ([v[0] for v in values], best, [v[-1] for v in values])
-            ]
-            steps, seconds = (
-                [c[name][i] for c, i in zip(part, places, strict=True)]
-                for name in ("step", "train_s")
-            )
-            share = [100 * s / c["step"][-1] for s, c in zip(steps, part, strict=True)]
-            times = [
-                significance.text(steps, 0),
-                significance.text(seconds, 1),
-                significance.text(share, 0),
-            ]
-            out.append([results["systems"][system], kind.scores[key], *scores, *times])
-    return out
+    return [[*head, "of the run, %"], *lines] if lines else []
 
 
-def comparisons(results):
-    """{(table, system, score): (that system's scores, the others')} of every system with `against`; equal runs once."""
-    found, against, pairs = results["tables"], results["against"], {}
-    for which in interleaved.TABLES:
-        base = found[which][against]
-        for system, rows in found[which].items():
-            fresh = (
-                which == "updates"
-                or rows != found["updates"][system]
-                or base != found["updates"][against]
-            )
-            if system != against and rows and base and fresh:
+def _length_cells(runs, kind, key, better, decimals):
+    """Cells of one score of one system. runs: curves, see scorer.read_curve."""
+    best = max if better == "high" else min
+    ends = [[pick(run[key]) for run in runs] for pick in (lambda v: v[0], best, lambda v: v[-1])]
+    reached = [(run, first_reaching(run[key], better)) for run in runs]
+    steps = [run["step"][i] for run, i in reached]
+    seconds = [run["train_s"][i] for run, i in reached]
+    percent = [100 * run["step"][i] / run["step"][-1] for run, i in reached]
+    return [
+        kind.scores[key],
+        *(significance.mean_std_text(values, decimals) for values in ends),
+        significance.mean_std_text(steps, 0),
+        significance.mean_std_text(seconds, 1),
+        significance.mean_std_text(percent, 0),
+    ]
+
+
+def comparisons(results: dict) -> dict[tuple[str, str, str], tuple[list[float], list[float]]]:
+    """Pair the scores of every system with those of `against`; equal runs once.
+
+    Returns:
+      {(table, system, score): (scores of the system, scores of `against`)}.
+    """
+    by_table, against, pairs = results["tables"], results["against"], {}
+    for table, systems in by_table.items():
+        for system, rows in systems.items():
+            sides = (rows, systems[against])
+            first = tuple(by_table["updates"][s] for s in (system, against))
+            repeated = table != "updates" and sides == first
+            if system != against and all(sides) and not repeated:
                 for key in KINDS[results["kind"]].compared:
-                    pairs[which, system, key] = tuple(
-                        [row[key] for row in part] for part in (rows, base)
-                    )
+                    a, b = ([row[key] for row in side] for side in sides)
+                    pairs[table, system, key] = (a, b)
     return pairs
 
 
-def differences_of(results):
-    """Cells of the table of differences from `against`, head first; all intervals hold together with 95 %. [] if none."""
+def difference_rows(results: dict) -> list[list[str]]:
+    """Build the table of differences from `against`; all intervals hold together with 95 %."""
     pairs, kind = comparisons(results), KINDS[results["kind"]]
-    columns = list(dict.fromkeys((which, key) for which, _, key in pairs))
-    out = (
-        [
-            [
-                "system",
-                *(
-                    f"{interleaved.TABLES[which].lower()}: {kind.scores[key]}"
-                    for which, key in columns
-                ),
-            ]
-        ]
-        if pairs
-        else []
-    )
+    if not pairs:
+        return []
+    columns = list(dict.fromkeys((table, key) for table, _, key in pairs))
+    titles = (f"{TABLES[table].lower()}: {kind.scores[key]}" for table, key in columns)
+    lines = [["system", *titles]]
     for system in dict.fromkeys(system for _, system, _ in pairs):
-        cells = []
-        for which, key in columns:
-            pair = pairs.get((which, system, key))
-            gap, low, high = (
-                significance.difference(*pair, len(pairs)) if pair else (None, None, None)
-            )
-            interval = "" if low is None else f" ({low:+.3f} to {high:+.3f})"
-            cells.append("the same runs" if gap is None else f"{gap:+.3f}{interval}")
-        out.append([results["systems"][system], *cells])
-    return out
+        keys = [(table, system, key) for table, key in columns]
+        cells = [
+            _difference_cell(pairs[k], len(pairs)) if k in pairs else "the same runs" for k in keys
+        ]
+        lines.append([results["systems"][system], *cells])
+    return lines
 
 
-def titled(results):
-    """[(title, cells)] of all tables that have rows."""
-    against = results["systems"][results["against"]]
-    out = [(words, rows_of(results, which)) for which, words in interleaved.TABLES.items()]
-    out.append(
-        (
-            f"Difference from {against}, mean and interval (95 % for all together)",
-            differences_of(results),
-        )
-    )
-    out.append(
-        (
-            f"How long to train: {100 * SHARE:g} % of the way from the first score to the best",
-            lengths_of(results),
-        )
-    )
-    return [(title, rows) for title, rows in out if rows]
+def _difference_cell(pair, n_comparisons):
+    gap, low, high = significance.welch_interval(*pair, n_comparisons)
+    return f"{gap:+.3f}" + ("" if low is None else f" ({low:+.3f} to {high:+.3f})")
 
 
-def tables(results):
-    """All tables as Markdown."""
-    return [table_format.markdown(title, rows) for title, rows in titled(results)]
-
-
-def verdicts(results):
-    """Sentences: all in one, which systems lose modes, which differ from `against`, what time was taken, what diverged."""
-    lines = (
-        [headline(results)]
-        + [_covered(results, which) for which in interleaved.TABLES]
-        + _better(results)
-    )
-    for which, words in interleaved.TABLES.items():
-        for system, rows in results["tables"][which].items():
-            if skipped := [
-                1 - row["updates"] / row["steps"] for row in rows if row["updates"] < row["steps"]
-            ]:
-                share = f"{100 * np.mean(skipped):.0f} %"
-                lines.append(
-                    f"{words}: {results['systems'][system]} left out {share} of its updates of G, as its rule has it."
-                )
-    times = {
-        s: np.mean([row["train_s"] for row in rows])
-        for s, rows in results["tables"]["time"].items()
-        if rows
-    }
-    ratios = ", ".join(
-        f"{results['systems'][s]} {t / max(times.values()):.2f}" for s, t in times.items()
-    )
-    lines += (
-        [f"{interleaved.TABLES['time']}, as it turned out (the longest is 1): {ratios}."]
-        if times
-        else []
-    )
-    return lines + [f"Diverged: {name}: {why}" for name, why in results["diverged"].items()]
-
-
-def headline(results):
-    """One sentence: which systems cover all modes in every seed, and how many of the differences from `against` are clear."""
-    kind, pairs, words = KINDS[results["kind"]], comparisons(results), results["systems"]
-    said = "; ".join(
-        f"{title.lower()}, {_whole(results, which)}" for which, title in interleaved.TABLES.items()
-    )
-    ends = [
-        (low, high)
-        for _, low, high in (significance.difference(*pair, len(pairs)) for pair in pairs.values())
-        if low is not None
+def verdicts(results: dict) -> list[str]:
+    """Say in sentences which systems lose modes, which differ from `against`, and what diverged."""
+    return [
+        headline(results),
+        *(_covered(results, table) for table in TABLES),
+        *_differences(results),
+        *_skipped_updates(results),
+        *_times(results),
+        *(f"Diverged: {name}: {why}" for name, why in results["diverged"].items()),
     ]
-    better, worse = sum(high < 0 for _, high in ends), sum(low > 0 for low, _ in ends)
+
+
+def headline(results: dict) -> str:
+    """Say which systems cover all modes in every seed, and how many differences are clear."""
+    kind, pairs = KINDS[results["kind"]], comparisons(results)
+    whole = "; ".join(f"{title.lower()}, {_whole(results, t)}" for t, title in TABLES.items())
+    gaps = [significance.welch_interval(*pair, len(pairs)) for pair in pairs.values()]
+    intervals = [(low, high) for _, low, high in gaps if low is not None]
+    better, worse = sum(high < 0 for _, high in intervals), sum(low > 0 for low, _ in intervals)
     return (
-        f"Systems that cover all {results['n_modes']} {kind.noun} in every seed: {said}. Against "
-        f"{words[results['against']]}, {better or 'none'} of {len(pairs)} differences are clearly better and "
-        f"{worse or 'none'} clearly worse."
+        f"Systems that cover all {results['n_modes']} {kind.noun} in every seed: {whole}. Against "
+        f"{results['systems'][results['against']]}, {better or 'none'} of {len(pairs)} "
+        f"differences are clearly better and {worse or 'none'} clearly worse."
     )
 
 
-def _whole(results, which):
-    """Which systems of a table cover all modes in every seed, or which comes nearest on average."""
-    covered = KINDS[results["kind"]].covered
-    counts = {
-        s: [row[covered] for row in rows] for s, rows in results["tables"][which].items() if rows
-    }
-    whole = [results["systems"][s] for s, some in counts.items() if min(some) >= results["n_modes"]]
+def _whole(results, table):
+    """Name the systems that cover all modes in every seed, or the one that comes nearest."""
+    covered, words = KINDS[results["kind"]].covered, results["systems"]
+    systems = results["tables"][table].items()
+    counts = {s: [row[covered] for row in rows] for s, rows in systems if rows}
+    whole = [words[s] for s, values in counts.items() if min(values) >= results["n_modes"]]
     if whole or not counts:
         return f"{', '.join(whole) or 'none'} of {len(counts)}"
     most = max(counts, key=lambda s: sum(counts[s]))
-    return f"none of {len(counts)} (most: {results['systems'][most]}, {np.mean(counts[most]):.1f})"
+    return f"none of {len(counts)} (most: {words[most]}, {np.mean(counts[most]):.1f})"
 
 
-def _covered(results, which):
-    """What each system covers, by seed, and what became of it."""
-    kind, n_modes = KINDS[results["kind"]], results["n_modes"]
-    said = []
-    for system, rows in results["tables"][which].items():
+def _covered(results, table):
+    """Say how many modes each system covers, by seed."""
+    kind, n_modes, parts = KINDS[results["kind"]], results["n_modes"], []
+    for system, rows in results["tables"][table].items():
         if rows:
             counts = ", ".join(f"{row[kind.covered]:g}" for row in rows)
-            said.append(f"{results['systems'][system]} {counts} ({_fate(rows, kind, n_modes)})")
-    return f"{interleaved.TABLES[which]}, {kind.noun} covered by seed, of {n_modes} in real data: {'; '.join(said) or 'no run ended'}."
+            losses = describe_losses(rows, kind, n_modes)
+            parts.append(f"{results['systems'][system]} {counts} ({losses})")
+    return (
+        f"{TABLES[table]}, {kind.noun} covered by seed, of {n_modes} in real data: "
+        f"{'; '.join(parts) or 'no run ended'}."
+    )
 
 
-def _fate(rows, kind, n_modes):
-    """In how many seeds modes are lost, and whether to collapse: points that lie between modes have not collapsed."""
-    between = sum(row.get("registered", 1.0) < 0.5 for row in rows)
-    lost = sum(row[kind.covered] < n_modes for row in rows)
-    collapsed = sum(row[kind.covered] <= 1 and row.get("registered", 1.0) >= 0.5 for row in rows)
-    said = f"{lost} of {len(rows)} seeds lose some" if lost else "none lost"
-    said += f", {collapsed} collapsed to one or none" if collapsed else ""
-    return said + (f", {between} with most points between modes" if between else "")
+def describe_losses(rows: list[dict], kind: Kind, n_modes: int) -> str:
+    """Say in how many seeds modes are lost, and whether to collapse.
+
+    Points that lie between modes have not collapsed.
+    """
+    registered = [row.get("registered", 1.0) >= 0.5 for row in rows]
+    covered = [row[kind.covered] for row in rows]
+    lost = sum(n < n_modes for n in covered)
+    collapsed = sum(n <= 1 and near for n, near in zip(covered, registered, strict=True))
+    between = len(rows) - sum(registered)
+    text = f"{lost} of {len(rows)} seeds lose some" if lost else "none lost"
+    text += f", {collapsed} collapsed to one or none" if collapsed else ""
+    return text + (f", {between} with most points between modes" if between else "")
 
 
-def _better(results):
-    """A sentence for each difference that is one, and for each table and score one on the others."""
+def _differences(results) -> Iterator[str]:
+    """Say which differences are clear; for each table and score, name the systems that are not."""
     kind, pairs, words = KINDS[results["kind"]], comparisons(results), results["systems"]
-    lines, unsure = [], {}
-    for (which, system, key), (a, b) in pairs.items():
-        _, low, high = significance.difference(a, b, len(pairs))
+    against, unsure = words[results["against"]], {}
+    for (table, system, key), (a, b) in pairs.items():
+        _, low, high = significance.welch_interval(a, b, len(pairs))
         if low is not None and not low <= 0 <= high:
-            said = significance.verdict(
-                words[system], a, words[results["against"]], b, kind.scores[key], 3, len(pairs)
-            )
-            lines.append(f"{interleaved.TABLES[which]}: {said}")
+            score, n = kind.scores[key], len(pairs)
+            verdict = significance.compare_seeds(words[system], a, against, b, score, 3, n)
+            yield f"{TABLES[table]}: {verdict}"
         else:
-            unsure.setdefault((which, key), []).append(words[system])
-    for (which, key), names in unsure.items():
-        lines.append(
-            f"{interleaved.TABLES[which]}, {kind.scores[key]}: whether {', '.join(names)} differ{'s' * (len(names) == 1)} from "
-            f"{words[results['against']]}, these seeds cannot tell."
+            unsure.setdefault((table, key), []).append(words[system])
+    for (table, key), names in unsure.items():
+        yield (
+            f"{TABLES[table]}, {kind.scores[key]}: whether {', '.join(names)} "
+            f"differ{'s' * (len(names) == 1)} from {against}, these seeds cannot tell."
         )
-    return lines
+
+
+def _skipped_updates(results) -> Iterator[str]:
+    """Say which systems left out updates of G."""
+    for table, title in TABLES.items():
+        for system, rows in results["tables"][table].items():
+            skipped = [1 - r["updates"] / r["steps"] for r in rows if r["updates"] < r["steps"]]
+            if skipped:
+                yield (
+                    f"{title}: {results['systems'][system]} left out {100 * np.mean(skipped):.0f} "
+                    "% of its updates of G, as its rule has it."
+                )
+
+
+def _times(results) -> Iterator[str]:
+    """Say how equal the equal wall times are."""
+    systems = results["tables"]["time"].items()
+    seconds = {s: np.mean([row["train_s"] for row in rows]) for s, rows in systems if rows}
+    if seconds:
+        longest, words = max(seconds.values()), results["systems"]
+        ratios = ", ".join(f"{words[s]} {mean / longest:.2f}" for s, mean in seconds.items())
+        yield f"{TABLES['time']}, as it turned out (the longest is 1): {ratios}."

@@ -1,106 +1,89 @@
-"""Figure and HTML page of a study of voting."""
+"""The figure and the page of a study of voting."""
 
-import html
+import pathlib
+from collections.abc import Iterator
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_jax.metrics import significance
-from gan_jax.report import page
+from gan_jax.report import charts, page, run_files
 from gan_jax.studies import table_format
-from gan_jax.studies.ensemble import results as ensemble
+from gan_jax.studies.ensemble import results as ensemble_results
 
 TITLE = "Nodes that share the data out and vote"
 
 
-def draw_accuracy(axes, results):
-    """Accuracy of the mean node and of the vote against the number of nodes, with 95 % intervals."""
-    _lines(axes, results, {"single": "mean node", "voted": "vote"}, 100)
+def draw_accuracy(axes: Axes, results: dict) -> None:
+    """Draw the accuracy of the mean node and of the vote over the number of nodes."""
+    _draw_lines(axes, results, {"single": "mean node", "voted": "vote"}, 100)
     axes.set_ylabel("test accuracy, %")
 
 
-def draw_time(axes, results):
-    """Training time against the number of nodes, with 95 % intervals."""
-    _lines(axes, results, {"parallel_s": "all at once", "sequential_s": "one after another"}, 1)
+def draw_time(axes: Axes, results: dict) -> None:
+    """Draw the training time over the number of nodes."""
+    _draw_lines(
+        axes, results, {"parallel_s": "all at once", "sequential_s": "one after another"}, 1
+    )
     axes.set_ylabel("training time, s")
     axes.set_ylim(bottom=0)
 
 
-def _lines(axes, results, names, scale):
+def _draw_lines(axes, results, labels, scale):
+    """Draw means over repeats with 95 % intervals. labels: {value: label of its line}."""
     counts = results["counts"]
-    places = [int(of) for of in counts]
-    for i, (name, label) in enumerate(names.items()):
-        found = [significance.interval(rows[name]) for rows in counts.values()]
-        means, halves = (
-            [scale * mean for mean, _ in found],
-            [scale * (half or 0) for _, half in found],
-        )
-        axes.errorbar(
-            places,
-            means,
-            halves,
-            label=label,
-            color=page.COLORS[i],
-            marker="o",
-            ms=4,
-            lw=1.3,
-            capsize=3,
-        )
-    axes.set_xticks(places)
+    x = [int(n_nodes) for n_nodes in counts]
+    style = {"marker": "o", "ms": 4, "lw": 1.3, "capsize": 3}
+    for i, (name, label) in enumerate(labels.items()):
+        ends = [significance.confidence_interval(values[name]) for values in counts.values()]
+        means = [scale * mean for mean, _ in ends]
+        halves = [scale * (half or 0) for _, half in ends]
+        axes.errorbar(x, means, halves, label=label, color=charts.COLORS[i], **style)
+    axes.set_xticks(x)
     axes.set_xlabel("nodes")
 
 
-def draw(results, path):
-    """Both plots beside each other, as PNG."""
+CHARTS = {
+    draw_accuracy: "Accuracy on the test images; bars are 95 % intervals of the mean over repeats.",
+    draw_time: "Seconds of training of the GANs: the slowest node, and the sum over nodes.",
+}
+
+
+def draw(results: dict, path: pathlib.Path) -> None:
+    """Draw both charts side by side, as PNG."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, plot in zip(figure.subplots(1, 2), (draw_accuracy, draw_time), strict=True):
-        plot(axes, results)
-        axes.spines[["top", "right"]].set_visible(False)
+    for axes, draw_chart in zip(figure.subplots(1, len(CHARTS)), CHARTS, strict=True):
+        draw_chart(axes, results)
+        charts.hide_box(axes)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    charts.save(figure, path)
 
 
-def document(results, root):
-    """The page. root: the study's folder, whose sample grids are shown."""
-    plots = (
-        (
-            draw_accuracy,
-            "Accuracy on the test images; bars are 95 % intervals of the mean over repeats.",
-        ),
-        (draw_time, "Seconds of training of the GANs: the slowest node, and the sum over nodes."),
-    )
-    drawn = "".join(
-        page.figure(
-            page.embed(
-                page.chart(lambda axes, plot=plot: plot(axes, results), 4.6, 3), "svg+xml", caption
-            ),
-            caption,
+def document(results: dict, root: pathlib.Path) -> str:
+    """Build the page. root: the study's folder, whose sample grids are shown."""
+    figures = (
+        page.chart_figure(
+            lambda axes, draw_chart=draw_chart: draw_chart(axes, results), text, 4.6, 3
         )
-        for plot, caption in plots
+        for draw_chart, text in CHARTS.items()
     )
-    accuracy, images = ensemble.rows_of(results)
-    said = "".join(f"<li>{html.escape(line)}</li>" for line in ensemble.verdicts(results))
     return page.document(
         TITLE,
-        f'<h1>{TITLE}</h1><p class="soft">{html.escape(results["protocol"])}</p><h2>Verdict</h2><ul>{said}</ul>'
-        f'<div class="pairs">{drawn}</div><h2>Accuracy and time</h2>{table_format.table(accuracy)}'
-        '<p class="soft">Mean +- standard deviation over repeats. Single: mean over the nodes. Gain: vote less single, paired '
-        "by repeat. McNemar: vote against node 1. t per image: vote against the mean node.</p>"
-        f"<h2>Images and generators</h2>{table_format.table(images)}"
-        '<p class="soft">Labeller: test accuracy of the classifier that labels the images of a node. Purity: share of images '
-        "that a central classifier sees in the most frequent class of their generator; beside it the share of the most "
-        f"frequent class of all, the purity of generators that are all alike.</p>{_samples(results, root)}",
+        page.note(results["protocol"]),
+        page.section(
+            "Verdict", page.bullets(ensemble_results.verdicts(results)), page.grid(figures, "pairs")
+        ),
+        table_format.sections(ensemble_results.tables(results)),
+        page.section("Samples", page.grid(_samples(results, root))),
     )
 
 
-def _samples(results, root):
-    """The last sample grid of the first node for each number of nodes."""
-    shown = ""
-    for of, found in results["counts"].items():
-        folder = root / f"repeat_{found['repeats'][0]}" / of / "node_1"
-        for path in sorted((folder / "samples").glob("*.png"))[-1:]:
-            picture = page.embed(path.read_bytes(), "png", f"samples of node 1 of {of}", "pixel")
-            shown += page.figure(
-                picture,
-                f"{of} node{'s' if of != '1' else ''}: images of node 1, a column per generator.",
-            )
-    return f'<h2>Samples</h2><div class="row">{shown}</div>' if shown else ""
+def _samples(results, root) -> Iterator[page.Html]:
+    """The newest sample grid of the first node for each number of nodes."""
+    for n_nodes, values in results["counts"].items():
+        folder = root / f"repeat_{values['repeats'][0]}" / n_nodes / "node_1"
+        for _, path in run_files.sample_grids(folder)[-1:]:
+            alt = f"samples of node 1 of {n_nodes}"
+            nodes = f"{n_nodes} node{'s' if n_nodes != '1' else ''}"
+            caption = f"{nodes}: images of node 1, a column per generator."
+            yield page.figure(page.image(path.read_bytes(), "png", alt, "pixel"), caption)

@@ -1,243 +1,258 @@
-"""What the nodes of a study of voting say together: accuracies, tests, times, tables and sentences.
+"""Results of a study of voting nodes: accuracies, tests, times, tables and sentences.
 
-The study's folder holds repeat_R/V/node_I, in each of which node.json is written last; votes.npz holds what the node says of
-the test images.
+The study's folder holds repeat_R/V/node_I. There node.json is written last; votes.npz holds the
+node's probabilities for the test images.
 """
 
 import json
+import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from gan_jax.metrics import significance
-from gan_jax.studies import table_format, vote
+from gan_jax.studies import vote
+from gan_jax.studies.table_format import Table
 
 LEVEL = 0.05  # of significance, S0's
+TABLE_NOTES = (
+    "Mean +- standard deviation over repeats. Single: mean over the nodes. Gain: vote less "
+    "single, paired by repeat. McNemar: vote against node 1. t per image: vote against the mean "
+    "node.",
+    "Labeller: test accuracy of the classifier that labels the images of a node. Purity: share of "
+    "images that a central classifier sees in the most frequent class of their generator; beside "
+    "it the share of the most frequent class of all, the purity of generators that are all alike.",
+)
 
 
-def read(root):
-    """{V: {repeat: [record of each node]}} of the ensembles whose nodes are all finished, those that failed included.
+def read_nodes(root: pathlib.Path) -> dict[int, dict[int, list[dict]]]:
+    """Read the ensembles whose nodes are all finished, those with failed nodes included.
 
-    Records are those of node.json, with "folder" and, unless the node failed, "probs" float32 [N, K].
+    Returns:
+      {V: {repeat: [record of each node]}}. A record is that of node.json, with "folder" and,
+      unless the node failed, "probs" float32 [N, K].
     """
-    found = {}
+    nodes: dict[int, dict[int, dict[int, dict]]] = {}
     for path in root.glob("repeat_*/*/node_*/node.json"):
         folder = path.parent
         record = json.loads(path.read_text()) | {"folder": folder}
         if "failed" not in record:
             with np.load(folder / "votes.npz") as file:
                 record["probs"] = file["probs"]
-        repeat, of, number = (int(name.split("_")[-1]) for name in folder.parts[-3:])
-        found.setdefault(of, {}).setdefault(repeat, {})[number] = record
+        repeat, n_nodes, number = (int(name.split("_")[-1]) for name in folder.parts[-3:])
+        nodes.setdefault(n_nodes, {}).setdefault(repeat, {})[number] = record
     return {
-        of: {
-            r: [nodes[i] for i in sorted(nodes)]
-            for r, nodes in sorted(repeats.items())
-            if len(nodes) == of
+        n_nodes: {
+            repeat: [by_number[i] for i in sorted(by_number)]
+            for repeat, by_number in sorted(repeats.items())
+            if len(by_number) == n_nodes
         }
-        for of, repeats in sorted(found.items())
+        for n_nodes, repeats in sorted(nodes.items())
     }
 
 
-def score(nodes, labels):
-    """One ensemble. nodes: records, none of which failed. labels: int [N] of the test images. Returns JSON-able values."""
+def score_ensemble(nodes: list[dict], labels: np.ndarray) -> dict:
+    """Score one ensemble.
+
+    Args:
+      nodes: records of its nodes, none of which failed.
+      labels: int [N] of the test images.
+
+    Returns:
+      JSON-able values.
+    """
     probs = np.stack([node["probs"] for node in nodes])
-    right, voted = probs.argmax(-1) == labels, vote.plurality(probs) == labels
+    correct, voted = probs.argmax(-1) == labels, vote.plurality_vote(probs) == labels
     counts = np.array([node["generators"] for node in nodes])  # [V, generators, classes]
-    times = [node["train_s"] for node in nodes]
-    shares = [
-        node["train_s"] / node["together"] for node in nodes
-    ]  # members of one program share its seconds
+    # Nodes that are trained in one program share its seconds.
+    own_seconds = [node["train_s"] / node["together"] for node in nodes]
     return {
-        "nodes": right.mean(1).tolist(),
-        "single": float(right.mean()),
+        "nodes": correct.mean(1).tolist(),
+        "single": float(correct.mean()),
         "voted": float(voted.mean()),
-        "mcnemar": vote.mcnemar(voted, right[0])._asdict(),
-        "per_image": vote.per_image(voted, right)._asdict(),
+        "mcnemar": vote.mcnemar_test(voted, correct[0])._asdict(),
+        "per_image": vote.t_test_over_images(voted, correct)._asdict(),
         "labeller": float(np.mean([node["labeller_accuracy"] for node in nodes])),
         "kept": float(np.mean([np.sum(node["kept"]) for node in nodes]) / counts[0].sum()),
         "purity": float(np.mean(counts.max(2).sum(1) / counts.sum((1, 2)))),
         "unspecialised": float(np.mean(counts.sum(1).max(1) / counts.sum((1, 2)))),
         "classes_of_generators": float(np.mean([len(set(c.argmax(1))) for c in counts])),
-        "parallel_s": float(max(times)),
-        "sequential_s": float(sum(shares)),
+        "parallel_s": float(max(node["train_s"] for node in nodes)),
+        "sequential_s": float(sum(own_seconds)),
     }
 
 
-def collect(root, labels, classes):
-    """Results as a JSON-able dict. root: the study's folder. labels: int [N] of the test images. classes: their names.
+def collect(root: pathlib.Path, labels: np.ndarray, classes: list[str]) -> dict:
+    """Collect the results of all complete ensembles.
 
-    "counts" has for each V: "repeats" that are complete; the values of `score`, one per repeat; "gain", the paired test of the
-    vote against the mean node over repeats.
+    Args:
+      root: the study's folder.
+      labels: int [N] of the test images.
+      classes: their names.
+
+    Returns:
+      A JSON-able dict. "counts" has for each V: "repeats" that are complete; the values of
+      `score_ensemble`, one per repeat; "gain", the paired test of the vote against the mean node
+      over repeats.
     """
     counts, failed = {}, {}
-    for of, repeats in read(root).items():
-        bad = {r: [n for n in nodes if "failed" in n] for r, nodes in repeats.items()}
-        failed |= {
-            str(n["folder"].relative_to(root)): n["failed"] for nodes in bad.values() for n in nodes
-        }
-        rows = {r: score(nodes, labels) for r, nodes in repeats.items() if not bad[r]}
-        if rows:
-            values = {
-                name: [row[name] for row in rows.values()] for name in next(iter(rows.values()))
-            }
-            values["gain"] = vote.paired(values["voted"], values["single"])._asdict()
+    for n_nodes, repeats in read_nodes(root).items():
+        scores = {}
+        for repeat, nodes in repeats.items():
+            failures = [node for node in nodes if "failed" in node]
+            for node in failures:
+                failed[str(node["folder"].relative_to(root))] = node["failed"]
+            if not failures:
+                scores[repeat] = score_ensemble(nodes, labels)
+        if scores:
+            names = next(iter(scores.values()))
+            values = {name: [row[name] for row in scores.values()] for name in names}
+            values["gain"] = vote.paired_t_test(values["voted"], values["single"])._asdict()
             n_shard = next(iter(repeats.values()))[0]["n_shard"]
-            counts[str(of)] = {"n_shard": n_shard, "repeats": list(rows), **values}
+            counts[str(n_nodes)] = {"n_shard": n_shard, "repeats": list(scores), **values}
     return {"classes": list(classes), "n_test": len(labels), "counts": counts, "failed": failed}
 
 
-def p_text(p):
-    """A p-value to two digits; "-" where there is none."""
+def format_p(p: float | None) -> str:
+    """Format a p-value with two digits; "-" where there is none."""
     return "-" if p is None else "< 1e-300" if p == 0 else f"{p:.2g}"
 
 
-def t_text(rows):
-    """Median of the per-image t over repeats, with the range of its p-values."""
-    tested = [row for row in rows if row["p"] is not None]
-    if not tested:
+def format_t(tests: list[dict]) -> str:
+    """Format the median of t over repeats, with the range of its p-values."""
+    tests = [test for test in tests if test["p"] is not None]
+    if not tests:
         return "-"
-    low, high = (pick(row["p"] for row in tested) for pick in (min, max))
-    return f"{np.median([row['t'] for row in tested]):.1f} ({p_text(low)} to {p_text(high)})"
+    p = [test["p"] for test in tests]
+    t = np.median([test["t"] for test in tests])
+    return f"{t:.1f} ({format_p(min(p))} to {format_p(max(p))})"
 
 
-def rows_of(results):
-    """(cells of the main table, cells of the table of images and generators), each with its head."""
-    main = [["nodes", "images each", "repeats", "single, %", "voted, %", "gain, points (95 %)", "p over repeats",
-             f"McNemar p < {LEVEL:g}", "t per image, median (p)", "parallel, s", "sequential, s"]]  # fmt: skip
-    images = [
-        [
-            "nodes",
-            "labeller, %",
-            "images kept, %",
-            "purity, %",
-            "most frequent class, %",
-            "classes of generators",
-        ]
-    ]
-    for of, found in results["counts"].items():
-        n, several = len(found["repeats"]), int(of) > 1
-        small = sum(row["p"] is not None and row["p"] < LEVEL for row in found["mcnemar"])
-        tests = [
-            significance.gain_text(found["gain"]),
-            p_text(found["gain"]["p"]),
-            f"{small} of {n}",
-            t_text(found["per_image"]),
-        ]
-        accuracies = [
-            significance.text(100 * np.array(found[name])) for name in ("single", "voted")
-        ]
-        times = [significance.text(found[name], 1) for name in ("parallel_s", "sequential_s")]
-        main.append(
-            [
-                of,
-                f"{found['n_shard']:,}",
-                str(n),
-                *accuracies,
-                *(tests if several else "----"),
-                *times,
-            ]
-        )
+def tables(results: dict) -> list[Table]:
+    """Build the tables of accuracy and time, and of images and generators."""
+    accuracy = [["nodes", "images each", "repeats", "single, %", "voted, %", "gain, points (95 %)",
+                 "p over repeats", f"McNemar p < {LEVEL:g}", "t per image, median (p)",
+                 "parallel, s", "sequential, s"]]  # fmt: skip
+    images = [["nodes", "labeller, %", "images kept, %", "purity, %", "most frequent class, %",
+               "classes of generators"]]  # fmt: skip
+    for n_nodes, values in results["counts"].items():
+        percent = [_mean_std(values, name, 2, 100) for name in ("single", "voted")]
+        seconds = [_mean_std(values, name, 1) for name in ("parallel_s", "sequential_s")]
+        tests = _test_cells(values) if int(n_nodes) > 1 else "----"
+        n_repeats = str(len(values["repeats"]))
+        head = [n_nodes, f"{values['n_shard']:,}", n_repeats]
+        accuracy.append([*head, *percent, *tests, *seconds])
         shares = [
-            significance.text(100 * np.array(found[name]), 1)
+            _mean_std(values, name, 1, 100)
             for name in ("labeller", "kept", "purity", "unspecialised")
         ]
-        images.append([of, *shares, significance.text(found["classes_of_generators"], 1)])
-    return main, images
-
-
-def tables(results):
-    """The two tables as Markdown, mean +- standard deviation over repeats."""
+        images.append([n_nodes, *shares, _mean_std(values, "classes_of_generators", 1)])
     titles = ("Accuracy and time", "Images and generators")
+    return [Table(*parts) for parts in zip(titles, (accuracy, images), TABLE_NOTES, strict=True)]
+
+
+def _mean_std(values, name, decimals, scale=1):
+    return significance.mean_std_text(scale * np.array(values[name]), decimals)
+
+
+def _test_cells(values):
+    small = sum(test["p"] is not None and test["p"] < LEVEL for test in values["mcnemar"])
     return [
-        table_format.markdown(title, rows)
-        for title, rows in zip(titles, rows_of(results), strict=True)
+        significance.paired_gain_text(values["gain"]),
+        format_p(values["gain"]["p"]),
+        f"{small} of {len(values['repeats'])}",
+        format_t(values["per_image"]),
     ]
 
 
-def verdicts(results):
-    """Sentences on S0's claims: effect, uncertainty, and what each test means."""
+def verdicts(results: dict) -> list[str]:
+    """Say in sentences how S0's claims fare: effect, uncertainty, and what each test means."""
     counts = results["counts"]
-    several = {of: found for of, found in counts.items() if int(of) > 1}
-    lines = [_gain(of, found) for of, found in several.items()]
-    if sum(found["gain"]["p"] is not None for found in several.values()) > 1:
+    several = {n_nodes: values for n_nodes, values in counts.items() if int(n_nodes) > 1}
+    lines = [_gain(n_nodes, values) for n_nodes, values in several.items()]
+    if sum(values["gain"]["p"] is not None for values in several.values()) > 1:
         lines[-1] += " Each of these intervals holds by itself with 95 %."
     if "1" in counts:
-        lines += [
-            line for of, found in several.items() for line in _against_one(of, found, counts["1"])
-        ]
-    lines += [_mcnemar(of, found) for of, found in several.items()]
+        for n_nodes, values in several.items():
+            lines += _against_one_node(n_nodes, values, counts["1"])
+    lines += [_mcnemar(n_nodes, values) for n_nodes, values in several.items()]
     if several:
-        lines.append(_per_image(several))
-    lines += [_purity(counts)] if counts else []
-    return lines + [
-        f"Failed, so its ensemble is left out: {name}: {why}."
-        for name, why in results["failed"].items()
-    ]
+        lines.append(_over_images(several))
+    if counts:
+        lines.append(_purity(counts))
+    failed = results["failed"].items()
+    return lines + [f"Failed, so its ensemble is left out: {name}: {why}." for name, why in failed]
 
 
-def _gain(of, found):
-    gain, head = (
-        found["gain"],
-        f"{of} nodes, vote against the mean node: {significance.gain_text(found['gain'])} points",
-    )
+def _gain(n_nodes, values):
+    gain = values["gain"]
+    points = significance.paired_gain_text(gain)
+    head = f"{n_nodes} nodes, vote against the mean node: {points} points"
     if gain["p"] is None:
         return f"{head}; {gain['note']}."
     if gain["low"] <= 0 <= gain["high"]:
-        said = "these repeats cannot tell"
+        conclusion = "these repeats cannot tell"
     else:
-        said = "voting is better" if gain["mean"] > 0 else "voting is worse"
-    return f"{head} (95 % interval); paired t {gain['t']:.2f} over {gain['n']} repeats, p = {p_text(gain['p'])}: {said}."
+        conclusion = "voting is better" if gain["mean"] > 0 else "voting is worse"
+    return (
+        f"{head} (95 % interval); paired t {gain['t']:.2f} over {gain['n']} repeats, "
+        f"p = {format_p(gain['p'])}: {conclusion}."
+    )
 
 
-def _against_one(of, found, one):
-    """The two costs and benefits of sharing the data out, against a single node that has them all."""
+def _against_one_node(n_nodes, values, one) -> Iterator[str]:
+    """Compare nodes that share the data out with one that has them all: in accuracy and in time."""
     for name, who in (("voted", "the vote"), ("single", "the mean node")):
-        a, b = (100 * np.array(rows[name]) for rows in (found, one))
-        yield significance.verdict(
-            f"{of} nodes, {who}",
-            a,
-            "one node with all data",
-            b,
-            "accuracy in points",
-            better="high",
+        a, b = (100 * np.array(side[name]) for side in (values, one))
+        name_a, score = f"{n_nodes} nodes, {who}", "accuracy in points"
+        yield significance.compare_seeds(
+            name_a, a, "one node with all data", b, score, better="high"
         )
     parallel, sequential = (
-        np.mean(found[k]) / np.mean(one[k]) for k in ("parallel_s", "sequential_s")
+        np.mean(values[name]) / np.mean(one[name]) for name in ("parallel_s", "sequential_s")
     )
-    yield f"{of} nodes: all at once {parallel:.2f} of the time of one node with all data, one after another {sequential:.2f}."
+    yield (
+        f"{n_nodes} nodes: all at once {parallel:.2f} of the time of one node with all data, one "
+        f"after another {sequential:.2f}."
+    )
 
 
-def _mcnemar(of, found):
-    tested = [row["p"] for row in found["mcnemar"] if row["p"] is not None]
-    if not tested:
+def _mcnemar(n_nodes, values):
+    p = [test["p"] for test in values["mcnemar"] if test["p"] is not None]
+    n = len(values["mcnemar"])
+    if not p:
         return (
-            f"{of} nodes: the vote and node 1 are right on the same images: no p-value (McNemar)."
+            f"{n_nodes} nodes: the vote and node 1 are right on the same images: no p-value "
+            "(McNemar)."
         )
-    small, n = sum(p < LEVEL for p in tested), len(found["mcnemar"])
-    alike = (
-        f"; in {n - len(tested)} they are right on the same images, which has no p-value"
-        if len(tested) < n
-        else ""
-    )
+    equal = ""
+    if len(p) < n:
+        equal = f"; in {n - len(p)} they are right on the same images, which has no p-value"
+    small = sum(value < LEVEL for value in p)
     return (
-        f"{of} nodes: the vote and node 1 are right unequally often at p < {LEVEL:g} in {small} of {n} repeats (McNemar, "
-        f"exact; p from {p_text(min(tested))} to {p_text(max(tested))}){alike}."
+        f"{n_nodes} nodes: the vote and node 1 are right unequally often at p < {LEVEL:g} in "
+        f"{small} of {n} repeats (McNemar, exact; p from {format_p(min(p))} to "
+        f"{format_p(max(p))}){equal}."
     )
 
 
-def _per_image(several):
-    said = ", ".join(f"{of} nodes {t_text(found['per_image'])}" for of, found in several.items())
+def _over_images(several):
+    tests = ", ".join(f"{v} nodes {format_t(values['per_image'])}" for v, values in several.items())
     return (
-        f"t over test images, as S0 must have tested (median over repeats, range of p): {said}. It says that these very "
-        "classifiers would differ on other test images as well; it grows with the number of test images, and says nothing of "
-        "what another training would give, which is what the paired t over repeats asks."
+        f"t over test images, as S0 must have tested (median over repeats, range of p): {tests}. "
+        "It says that these very classifiers would differ on other test images as well; it grows "
+        "with the number of test images, and says nothing of what another training would give, "
+        "which is what the paired t over repeats asks."
     )
 
 
 def _purity(counts):
-    said = ", ".join(
-        f"{of} node{'s' if of != '1' else ''} {100 * np.mean(found['purity']):.1f} % "
-        f"({100 * np.mean(found['unspecialised']):.1f} % if no generator had a class of its own)"
-        for of, found in counts.items()
+    shares = ", ".join(
+        f"{n_nodes} node{'s' if n_nodes != '1' else ''} {100 * np.mean(values['purity']):.1f} % "
+        f"({100 * np.mean(values['unspecialised']):.1f} % if no generator had a class of its own)"
+        for n_nodes, values in counts.items()
     )
-    return f"One central classifier, each generator standing for the class of most of its images: of that class are {said}."
+    return (
+        "One central classifier, each generator standing for the class of most of its images: of "
+        f"that class are {shares}."
+    )

@@ -1,196 +1,209 @@
-"""What the runs of a GAN and of a DCGAN say together: tables and sentences.
+"""Results of a study of a GAN and a DCGAN: tables and sentences.
 
-Results are those of experiments.gan_vs_dcgan.collect: "tables" has rows of scores, one per seed, for each system at S2's
-"lengths" and at equal "time"; "folders" the names of their run folders.
+Results are those of the command's `collect`: "tables" has rows of scores, one per seed, for each
+system at S2's "lengths" and at equal "time"; "folders" has the names of their run folders.
 """
+
+import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from gan_jax.metrics import significance
 from gan_jax.report import score_text
-from gan_jax.studies import curves, table_format
+from gan_jax.studies import run_outputs, table_format
+from gan_jax.studies.table_format import Table
 
-SCORES = (
-    "frechet",
-    "total_variation",
-    "precision",
-    "recall",
-)  # that systems are compared by, the first above all
-ROUNDED = {"frechet": 2}  # decimals; of the others 3
-LAST = 0.1  # the share of a run whose losses are called its last
-
-
-def title(key):
-    """A score in words."""
-    return score_text.known()[key].title
+# Systems are compared by these, by the first above all.
+SCORES = ("frechet", "total_variation", "precision", "recall")
+DECIMALS = {"frechet": 2}  # of the others 3
+LAST_SHARE = 0.1  # of a run, at whose mean losses are read
+NOTE = (
+    "Mean +- standard deviation over seeds; of classes the mean. Precision: share of the "
+    "generated images that look real; recall: share of the real images that the generator could "
+    "have made. Total variation: how far the shares of classes are from those of the training "
+    "data."
+)
 
 
-def distinct(results):
-    """{table: its title}, without that of equal time where the lengths are of equal time themselves, so that both are one."""
-    one = results["folders"]["time"] == results["folders"]["lengths"]
-    return {
-        table: words for table, words in results["titles"].items() if table == "lengths" or not one
-    }
+def score_title(key: str) -> str:
+    """Return the name of a score in tables."""
+    return score_text.all_scores()[key].title
 
 
-def different(results):
-    """[(table, system)] of the runs; those that stand in both tables, once."""
-    names = results["folders"]
+def distinct_tables(results: dict) -> dict[str, str]:
+    """Return {table: its title}, once where the lengths are of equal time themselves."""
+    same = results["folders"]["time"] == results["folders"]["lengths"]
+    titles = results["titles"]
+    return {table: titles[table] for table in titles if table == "lengths" or not same}
+
+
+def distinct_runs(results: dict) -> list[tuple[str, str]]:
+    """List (table, system) of the runs; those that are in both tables, once."""
+    folders = results["folders"]
     return [
-        (t, s)
-        for t in names
-        for s in names[t]
-        if t == "lengths" or names[t][s] != names["lengths"][s]
+        (table, system)
+        for table in folders
+        for system in folders[table]
+        if table == "lengths" or folders[table][system] != folders["lengths"][system]
     ]
 
 
-def rows_of(results, table):
-    """Cells of one table, with their head: length, time and scores, mean +- standard deviation over seeds."""
+def score_rows(results: dict, table: str) -> list[list[str]]:
+    """Build a table of length, time and scores, mean +- standard deviation over seeds."""
+    titles = map(score_title, SCORES)
     head = [
         "system",
         "updates",
         "epochs",
         "ms per update",
         "training, s",
-        *map(title, SCORES),
+        *titles,
         "classes >= 5 %",
     ]
-
-    def scores(rows):
-        cells = [
-            significance.text([row[key] for row in rows], ROUNDED.get(key, 3)) for key in SCORES
-        ]
-        return [*cells, significance.text([row["classes_5pct"] for row in rows], 1)]
-
     lines = [head]
     for system, rows in results["tables"][table].items():
-        known = results["systems"][system]
+        name = _system_label(results, system, rows)
         if not rows:
-            lines.append([_name(results, system, rows), *"-" * (len(head) - 1)])
+            lines.append([name, *"-" * (len(head) - 1)])
             continue
-        steps, spent = rows[0]["steps"], np.array([row["train_s"] for row in rows])
-        times = [significance.text(1000 * spent / steps), significance.text(spent, 1)]
-        length = [f"{steps:,}", f"{steps / known['steps_per_epoch']:.1f}"]
-        lines.append([_name(results, system, rows), *length, *times, *scores(rows)])
-    return lines + [
-        [name, *"----", *scores([results[name]])] for name in ("real (floor)", "collapsed")
-    ]
+        steps, seconds = rows[0]["steps"], np.array([row["train_s"] for row in rows])
+        epochs = steps / results["systems"][system]["steps_per_epoch"]
+        pace = significance.mean_std_text(1000 * seconds / steps)
+        times = [f"{steps:,}", f"{epochs:.1f}", pace, significance.mean_std_text(seconds, 1)]
+        lines.append([name, *times, *_score_cells(rows)])
+    for control in ("real (floor)", "collapsed"):
+        lines.append([control, *"----", *_score_cells([results[control]])])
+    return lines
 
 
-def shares_of(results):
-    """Cells of the table of classes, in per cent of the images, with their head; means over seeds."""
+def _score_cells(rows):
+    decimals = {key: DECIMALS.get(key, 3) for key in SCORES} | {"classes_5pct": 1}
+    return [table_format.mean_std_column(rows, key, digits) for key, digits in decimals.items()]
+
+
+def class_rows(results: dict) -> list[list[str]]:
+    """Build the table of classes, in percent of the images; means over seeds."""
     groups = {"training data": [results["training data"]]}
-    for table, system in different(results):
-        rows, words = results["tables"][table][system], results["titles"][table]
-        groups |= {f"{_name(results, system, rows)}, {words}": rows} if rows else {}
-    means = {
-        name: 100 * np.mean([row["fractions"] for row in rows], 0) for name, rows in groups.items()
-    }
-    return [
-        ["% of the images", *results["classes"]],
-        *([name, *(f"{x:.1f}" for x in found)] for name, found in means.items()),
-    ]
+    for table, system in distinct_runs(results):
+        rows = results["tables"][table][system]
+        if rows:
+            name = _system_label(results, system, rows)
+            groups[f"{name}, {results['titles'][table]}"] = rows
+    lines = [["% of the images", *results["classes"]]]
+    for name, rows in groups.items():
+        percent = 100 * np.mean([row["fractions"] for row in rows], 0)
+        lines.append([name, *(f"{x:.1f}" for x in percent)])
+    return lines
 
 
-def _name(results, system, rows):
-    return table_format.system(results["systems"][system]["title"], len(rows), results["seeds"])
+def _system_label(results, system, rows):
+    title = results["systems"][system]["title"]
+    return table_format.system_label(title, len(rows), results["seeds"])
 
 
-def compared(results):
-    """[(words, rows of the DCGAN, rows of the GAN)] of the tables that differ and have both."""
-    found = [(words, results["tables"][table]) for table, words in distinct(results).items()]
-    return [
-        (words, rows["dcgan"], rows["gan"])
-        for words, rows in found
-        if rows["dcgan"] and rows["gan"]
-    ]
+def tables(results: dict) -> list[Table]:
+    """Build all tables."""
+    titles = distinct_tables(results).items()
+    scores = [Table(f"At {title}", score_rows(results, table)) for table, title in titles]
+    return [*scores, Table("Classes", class_rows(results), NOTE)]
 
 
-def verdicts(results, root):
-    """Sentences on S2's claim, that the DCGAN's images are better, and on time and losses. root: Path of the study's folder."""
-    pairs = compared(results)
+def compared_pairs(results: dict) -> list[tuple[str, list[dict], list[dict]]]:
+    """List (title, rows of the DCGAN, rows of the GAN) of the tables that have both."""
+    pairs = []
+    for table, title in distinct_tables(results).items():
+        rows = results["tables"][table]
+        if rows["dcgan"] and rows["gan"]:
+            pairs.append((title, rows["dcgan"], rows["gan"]))
+    return pairs
+
+
+def verdicts(results: dict, root: pathlib.Path) -> list[str]:
+    """Say in sentences whether the DCGAN's images are better, as S2 claims; times and losses.
+
+    Args:
+      results: the results.
+      root: the study's folder.
+    """
+    pairs = compared_pairs(results)
     lines = [claim(pairs)] if pairs else []
     for key in SCORES:
-        for words, dcgan, gan in pairs:
-            a, b = ([row[key] for row in rows] for rows in (dcgan, gan))
-            n = len(pairs) * (1 if key == SCORES[0] else len(SCORES) - 1)
-            said = significance.verdict(
-                "DCGAN",
-                a,
-                "GAN",
-                b,
-                title(key),
-                ROUNDED.get(key, 3),
-                n,
-                score_text.known()[key].better,
-            )
-            lines.append(f"At {words}: {said}")
+        n = len(pairs) * (1 if key == SCORES[0] else len(SCORES) - 1)
+        lines += [f"At {title}: {_compare(key, *rows, n)}" for title, *rows in pairs]
     lines += times(results)
-    lines += [line for system in results["systems"] for line in losses(results, system, root)]
+    for system in results["systems"]:
+        lines += losses(results, system, root)
     return lines + [f"Diverged: {name}: {why}" for name, why in results["diverged"].items()]
 
 
-def claim(pairs):
-    """The verdict itself, from the intervals of the Frechet distance, which hold together."""
+def _compare(key, dcgan, gan, n_comparisons):
+    a, b = ([row[key] for row in rows] for rows in (dcgan, gan))
+    score, decimals = score_text.all_scores()[key], DECIMALS.get(key, 3)
+    return significance.compare_seeds(
+        "DCGAN", a, "GAN", b, score.title, decimals, n_comparisons, score.better
+    )
+
+
+def claim(pairs: list[tuple[str, list[dict], list[dict]]]) -> str:
+    """Say whether the DCGAN's images are better, from intervals of the Frechet distance.
+
+    Args:
+      pairs: see `compared_pairs`; the intervals of all of them hold together.
+    """
     answers = []
-    for words, *rows in pairs:
-        gap, low, high = significance.difference(
-            *([row[SCORES[0]] for row in part] for part in rows), len(pairs)
-        )
+    for title, *sides in pairs:
+        dcgan, gan = ([row[SCORES[0]] for row in rows] for rows in sides)
+        gap, low, high = significance.welch_interval(dcgan, gan, len(pairs))
         if low is None:
             answer = "nothing follows without several seeds that differ"
         elif low <= 0 <= high:
             answer = "these seeds cannot tell"
         else:
             answer = "they are" if gap < 0 else "GAN's are better"
-        answers.append(f"at {words} {answer}")
-    return f"S2 says, by eye, that DCGAN's images are better than GAN's. By {title(SCORES[0])}: {'; '.join(answers)}."
+        answers.append(f"at {title} {answer}")
+    return (
+        f"S2 says, by eye, that DCGAN's images are better than GAN's. By {score_title(SCORES[0])}: "
+        f"{'; '.join(answers)}."
+    )
 
 
-def times(results):
-    """What an update and a whole training cost, one system against the other, as it turned out."""
-    found = {
+def times(results: dict) -> Iterator[str]:
+    """Say how long an update and a training of one system take, against the other."""
+    seconds = {
         table: {s: np.mean([row["train_s"] for row in rows]) for s, rows in systems.items() if rows}
         for table, systems in results["tables"].items()
     }
-    spent = found["lengths"]
-    if len(spent) < 2:
+    lengths = seconds["lengths"]
+    if len(lengths) < 2:
         return
-    each = {s: spent[s] / results["tables"]["lengths"][s][0]["steps"] for s in spent}
-    ratios = {table: f"{found[table]['dcgan'] / found[table]['gan']:.2f}" for table in found}
-    equal = (
-        f"; at equal wall time, as it turned out, {ratios['time']}"
-        if "time" in distinct(results)
-        else ", as good as equal"
-    )
+    per_update = {s: lengths[s] / results["tables"]["lengths"][s][0]["steps"] for s in lengths}
+    ratios = {table: f"{mean['dcgan'] / mean['gan']:.2f}" for table, mean in seconds.items()}
+    equal = ", as good as equal"
+    if "time" in distinct_tables(results):
+        equal = f"; at equal wall time, as it turned out, {ratios['time']}"
     yield (
-        f"An update of the DCGAN takes {each['dcgan'] / each['gan']:.2f} times as long as one of the GAN; training at "
-        f"{results['titles']['lengths']} {ratios['lengths']} times as long{equal}."
+        f"An update of the DCGAN takes {per_update['dcgan'] / per_update['gan']:.2f} times as "
+        f"long as one of the GAN; training at {results['titles']['lengths']} {ratios['lengths']} "
+        f"times as long{equal}."
     )
 
 
-def losses(results, system, root):
-    """Where the losses of a system end, beside their values where D cannot tell: S2 reads their settling as success."""
+def losses(results: dict, system: str, root: pathlib.Path) -> Iterator[str]:
+    """Say where the losses of a system end: S2 reads their settling as success."""
     ends = {}
     for name in ("disc/loss", "gen/loss"):
-        found = [
-            curves.read(root / folder, name) for folder in results["folders"]["lengths"][system]
+        runs = [
+            run_outputs.read_logged(root / folder, name)
+            for folder in results["folders"]["lengths"][system]
         ]
-        ends[name] = [values[steps > (1 - LAST) * steps[-1]].mean() for steps, _, values in found]
+        ends[name] = [
+            values[steps > (1 - LAST_SHARE) * steps[-1]].mean() for steps, _, values in runs
+        ]
     if ends["disc/loss"]:
         yield (
-            f"{results['systems'][system]['title']}, losses in the last {100 * LAST:.0f} % of the updates: D "
-            f"{significance.text(ends['disc/loss'])} (where D cannot tell: 2 ln 2 = {2 * np.log(2):.3f}), G "
-            f"{significance.text(ends['gen/loss'])} (ln 2 = {np.log(2):.3f})."
+            f"{results['systems'][system]['title']}, losses in the last {100 * LAST_SHARE:.0f} % "
+            f"of the updates: D {significance.mean_std_text(ends['disc/loss'])} (where D cannot "
+            f"tell: 2 ln 2 = {2 * np.log(2):.3f}), G "
+            f"{significance.mean_std_text(ends['gen/loss'])} (ln 2 = {np.log(2):.3f})."
         )
-
-
-def blocks(results):
-    """{heading: cells} of all tables."""
-    named = {f"At {words}": rows_of(results, table) for table, words in distinct(results).items()}
-    return {**named, "Classes": shares_of(results)}
-
-
-def as_markdown(results):
-    """All tables as Markdown."""
-    return [table_format.markdown(heading, rows) for heading, rows in blocks(results).items()]

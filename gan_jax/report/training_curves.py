@@ -1,0 +1,177 @@
+"""Charts of the values that a run logs, each with a sentence on how to read it."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gan_jax.report import charts, page
+from gan_jax.rundir import health
+
+# By the last part of a value's name.
+CAPTIONS = {
+    "loss": (
+        "Depends on the opponent too: it should stay bounded; lower does not mean better pictures."
+    ),
+    "prob": (
+        "The discriminator's mean output, 1 = surely real. At equilibrium all meet at 0.5 (dashed)."
+    ),
+    "penalty": (
+        "Penalty on the discriminator's slope, before its weight: it should settle, not grow."
+    ),
+    "diversity": (
+        "How much generated images differ from one another; 1 = as much as the data do. Falling "
+        "far is mode collapse."
+    ),
+    "gap": (
+        "D's mean output for real images less that for generated ones: 1 = it has won, 0 = it "
+        "cannot tell."
+    ),
+    "modes": "Classes that hold 1 % of the generated images or more.",
+    "largest_class": "Share of the most frequent class among the generated images.",
+    "eval": (
+        "Scored while training: compare along this curve, never with scores from other numbers of "
+        "images."
+    ),
+}
+# Groups of values, in the order of the page. Other values are folded away.
+GROUPS = ("loss", "prob", "penalty", "watch", "eval")
+
+
+def training_section(config: dict, log: list[dict]) -> page.Html:
+    """Show every logged value over training.
+
+    Args:
+      config: config.json of the run.
+      log: records of metrics.jsonl.
+    """
+    names = sorted({n for record in log for n, value in record.items() if _is_curve(n, value)})
+    if not names:
+        text = "Nothing logged yet: the first values come after --log_every steps."
+        return page.section("Training", page.paragraph(text))
+    groups = _figures(config, log, names)
+    training = [figure for group in GROUPS if group != "eval" for figure in groups[group]]
+    return page.join([
+        page.section("Training", page.element("div", *training, css="row")),
+        page.section("Scores over training", page.grid(groups["eval"])),
+        page.details("Other logged values", page.grid(groups["other"])),
+    ])  # fmt: skip
+
+
+def _is_curve(name, value):
+    return "/" in name and isinstance(value, (int, float)) and not name.endswith("/ran")
+
+
+def _figures(config, log, names):
+    """Figures by group; the outputs of D share one."""
+    run_health = health.Health(config)
+    for record in log:
+        run_health.add(record)
+    levels = equilibrium(config["hp"])
+    groups = {group: [] for group in (*GROUPS, "other")}
+    probs = [name for name in names if name.endswith("_prob")]
+    if probs:
+        groups["prob"].append(page.figure(curve(log, probs, 0.5), CAPTIONS["prob"]))
+    for name in [name for name in names if name not in probs]:
+        prefix, _, kind = name.rpartition("/")
+        group = prefix if prefix in ("eval", "watch") else kind
+        figure = curve_figure(log, name, levels.get(name), run_health.bounds(name))
+        groups[group if group in GROUPS else "other"].append(figure)
+    return groups
+
+
+def curve_figure(
+    log: list[dict], name: str, level: int | None = None, bounds: tuple[float, float] | None = None
+) -> page.Html:
+    """Show one logged value over training.
+
+    Args:
+      log: records of metrics.jsonl.
+      name: the value.
+      level: its value at equilibrium in units of ln 2, or None.
+      bounds: its healthy range, or None.
+    """
+    if level is not None:
+        value = level * np.log(2)
+        words = f"{level} ln 2 = {value:.3f}" if value else "0"
+        text = (
+            f"Dashed: {words}, its value (without penalty) when the discriminator cannot tell real "
+            "from fake."
+        )
+        text += " Near 0 it has won." if name == "disc/loss" else ""
+        return page.figure(curve(log, [name], value), text)
+    kind = "eval" if name.startswith("eval/") else name.split("/")[-1]
+    text = CAPTIONS.get(kind, f"{name}, mean over each log interval.") + describe_range(bounds)
+    return page.figure(curve(log, [name], bounds=bounds), text)
+
+
+def curve(
+    log: list[dict],
+    names: list[str],
+    level: float | None = None,
+    bounds: tuple[float, float] | None = None,
+) -> page.Html:
+    """Draw logged values over steps.
+
+    Args:
+      log: records of metrics.jsonl.
+      names: the values.
+      level: where a dashed line is drawn, or None.
+      bounds: the range that is shaded, or None.
+    """
+
+    def draw(axes):
+        for i, name in enumerate(names):
+            pairs = [(record["step"], record[name]) for record in log if name in record]
+            points = charts.downsample(np.array(pairs, float))
+            marker = "o" if len(points) < 25 else None
+            label = name.split("/")[-1]
+            axes.plot(*points.T, color=charts.color(i), lw=1.3, label=label, marker=marker, ms=3)
+        if level is not None:
+            axes.axhline(level, color=charts.INK, lw=1, ls="--")
+        values = [record[name] for record in log for name in names if name in record]
+        cut = charts.cut_extremes(axes, values)
+        if bounds is not None:
+            _shade(axes, *bounds)
+        title = f"{names[0]}{' (extremes cut off)' if cut else ''}" if len(names) == 1 else ""
+        charts.label_step_axis(axes, title)
+
+    return page.chart(draw, f"{', '.join(names)} over steps")
+
+
+def _shade(axes: Axes, low, high):
+    """Shade a range, at least an edge of which is shown where all values lie outside."""
+    bottom, top = axes.get_ylim()
+    margin = 0.15 * (top - bottom)
+    bottom, top = min(bottom, high - margin), max(top, low + margin)
+    axes.axhspan(max(bottom, low), min(top, high), color=charts.COLORS[2], alpha=0.14, lw=0)
+    axes.set_ylim(bottom, top)
+
+
+def describe_range(bounds: tuple[float, float] | None) -> str:
+    """Say in words which values of a curve are healthy; "" without bounds."""
+    if bounds is None:
+        return ""
+    low, high = (
+        np.format_float_positional(bound, precision=2, fractional=False, trim="-")
+        for bound in bounds
+    )
+    if np.isfinite(bounds).all() and bounds[0] != 0:
+        words = f"{low} to {high}"
+    else:
+        words = f"up to {high}" if np.isfinite(bounds[1]) else f"{low} or more"
+    return f" Shaded: healthy, {words}."
+
+
+def equilibrium(hp: dict) -> dict[str, int]:
+    """Return {loss: its value at D = 1/2, in units of ln 2}; {} for other than log losses.
+
+    methods.gan has "loss"; methods.distgan has "hinge", and weights of D's real terms whose sum is
+    1, or 2 if equal.
+    """
+    if hp.get("loss") in ("ns", "saturating"):
+        return {"disc/loss": 2, "gen/loss": 1 if hp["loss"] == "ns" else -1}
+    if hp.get("hinge") == "off":
+        return {
+            "disc/loss": 3 if hp["disc_weights"] == "equal" else 2,
+            "gen/loss": int(hp["gen_loss"] == "ns"),
+        }
+    return {}
