@@ -18,14 +18,14 @@ class Settings(command_line.Command):
 
 def run(argv: list[str]) -> None:
     """Inspect the run folder that a command line names."""
-    from gan_jax.rundir import checkpoint, run_folder
+    from gan_jax.rundir import host_state, run_folder
 
     (flags,), _ = command_line.parse(__doc__, "experiments.inspect", [Settings()], argv)
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
-    host = checkpoint.to_host(loaded.state)
+    host = host_state.to_host(loaded.state)
     print(json.dumps(loaded.config.to_dict() | {"dataset": loaded.dataset_info}, indent=1))
     if flags.leaves:
-        for name, digest in checkpoint.digests(host).items():
+        for name, digest in host_state.digests(host).items():
             print(f"{digest}  {name}")
     print(f"step {loaded.step} of {loaded.config.run.steps}")
-    print(f"state sha256: {checkpoint.digest(host)}")
+    print(f"state sha256: {host_state.digest(host)}")

@@ -19,11 +19,12 @@ from gan_jax.core.parallel import mean
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.methods.base import DataSpec
+from gan_jax.methods.settings import AdversarialSettings
 from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Adversarial):
+class Settings(AdversarialSettings):
     """Defaults: GAN's, conditioned on labels."""
 
     condition: str = setting(

@@ -18,24 +18,20 @@ from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.methods.base import DataSpec
-from gan_jax.nets import layers
-from gan_jax.settings import setting
+from gan_jax.methods.settings import AdversarialSettings
+from gan_jax.settings import override, setting
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Adversarial):
+class Settings(AdversarialSettings):
     """Defaults are those of pix2pix."""
 
     net: str = setting(
         "unet", "the generator is a U-Net, the discriminator one of patches", choices=("unet",)
     )
-    init: str = setting(
-        "normal",
-        "weight initialiser: normal (sd 0.02), xavier (uniform), lecun, he",
-        choices=tuple(layers.INITIALIZERS),
-    )
+    init: str = override(AdversarialSettings, "init", "normal")
     disc_scale: float = setting(0.5, "factor on D's loss: pix2pix halves it", above=0.0)
     lambda_gan: float = setting(
         1.0,

@@ -13,7 +13,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import losses, optimizers, penalties
+from gan_jax.core import losses, optimizers
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Method, Player, StepContext, apply_net
 from gan_jax.core.parallel import mean
@@ -21,37 +21,22 @@ from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.methods.base import DataSpec
+from gan_jax.methods.settings import BaseSettings
 from gan_jax.nets import layers
-from gan_jax.settings import setting
+from gan_jax.settings import override, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Settings):
+class Settings(BaseSettings):
     """Defaults are those of Dist-GAN's released code for CelebA, with its slips corrected."""
 
-    width: int = setting(
-        128, "channels next to the image; deeper layers have multiples of it", low=1
-    )
-    pixels: str = setting(
-        "sigmoid",
-        "range of the nets: sigmoid [0, 1], tanh [-1, 1], linear (points)",
-        choices=("sigmoid", "tanh", "linear"),
-    )
-    beta2: float = setting(0.9, "Adam's decay of the squared gradient", low=0.0, high=0.999999)
-    sample_stats: str = setting(
-        "batch",
-        "BatchNorm statistics when sampling: of the batch, or running averages",
-        choices=("batch", "running"),
-    )
-    penalty: str = setting(
-        "wgan_gp", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1")
-    )
-    lambda_p: float = setting(1.0, "weight of the penalty", low=0.0)
-    penalty_norm: str = setting(
-        "rms",
-        "norm of the slope: rms as in Dist-GAN's code (D03), l2, batch as in its 1-D toy (D04)",
-        choices=penalties.NORMS,
-    )
+    width: int = override(BaseSettings, "width", 128)
+    pixels: str = override(BaseSettings, "pixels", "sigmoid")
+    beta2: float = override(BaseSettings, "beta2", 0.9)
+    sample_stats: str = override(BaseSettings, "sample_stats", "batch")
+    penalty: str = override(BaseSettings, "penalty", "wgan_gp")
+    lambda_p: float = override(BaseSettings, "lambda_p", 1.0)
+    penalty_norm: str = override(BaseSettings, "penalty_norm", "rms")
     hinge: str = setting(
         "off",
         "D's hinge loss in place of the log loss: off; corrected (on logits); code_logit and "

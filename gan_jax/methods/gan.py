@@ -20,6 +20,7 @@ from gan_jax.core.parallel import mean
 from gan_jax.core.state import Vars
 from gan_jax.methods import base
 from gan_jax.methods.base import DataSpec
+from gan_jax.methods.settings import AdversarialSettings
 from gan_jax.settings import setting
 
 COND_GEN = setting(
@@ -31,7 +32,7 @@ COND_GEN = setting(
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Adversarial):
+class Settings(AdversarialSettings):
     """Defaults are those of DCGAN (Radford et al. 2016)."""
 
     condition: str = setting(

@@ -21,14 +21,15 @@ from gan_jax.core.parallel import mean
 from gan_jax.core.state import Vars
 from gan_jax.methods import base, gan
 from gan_jax.methods.base import DataSpec
-from gan_jax.settings import setting
+from gan_jax.methods.settings import AdversarialSettings
+from gan_jax.settings import override, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Adversarial):
+class Settings(AdversarialSettings):
     """Defaults are those of the paper for MNIST."""
 
-    z_dim: int = setting(62, "dimensions of the noise, the code aside", low=1)
+    z_dim: int = override(AdversarialSettings, "z_dim", 62)
     n_codes: int = setting(10, "values of the categorical code", low=2)
     n_factors: int = setting(2, "continuous codes, uniform in (-1, 1)", low=0)
     lambda_info: float = setting(1.0, "weight of the code's term in the losses of G and D", low=0.0)

@@ -21,22 +21,16 @@ from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.methods.base import DataSpec
-from gan_jax.nets import families
-from gan_jax.settings import setting
+from gan_jax.methods.settings import AdversarialSettings
+from gan_jax.settings import override, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(base.Adversarial):
+class Settings(AdversarialSettings):
     """Defaults are those of the released code for CIFAR-10, but for its --init=normal."""
 
-    net: str = setting(
-        "mgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE)
-    )
-    width: int = setting(
-        128,
-        "channels next to the image; deeper layers have multiples of it; hidden units of mlp nets",
-        low=1,
-    )
+    net: str = override(AdversarialSettings, "net", "mgan")
+    width: int = override(AdversarialSettings, "width", 128)
     n_gens: int = setting(10, "generators", low=1)
     gen_batch: int = setting(12, "images per generator and step", low=1)
     beta: float = setting(0.01, "weight of the diversity term in G's loss", low=0.0)

@@ -24,7 +24,7 @@ import orbax.checkpoint as ocp
 
 from gan_jax.core.state import GanState
 from gan_jax.errors import InputError
-from gan_jax.rundir import legacy, log
+from gan_jax.rundir import host_state, legacy, log
 
 _ORBAX = (
     threading.Lock()
@@ -33,47 +33,6 @@ _ORBAX = (
 logging.getLogger("absl").setLevel(
     logging.CRITICAL
 )  # orbax narrates every save, and its errors are raised, too
-
-
-def to_host(tree):
-    """Copy a tree to numpy leaves, safe from donation; random keys become their uint32 data."""
-
-    def copy(x):
-        is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-        return np.array(jax.random.key_data(x) if is_key else x)
-
-    return jax.tree.map(copy, tree)
-
-
-def from_host(host, like):
-    """Invert to_host: make random keys where `like` (arrays or shapes) has them."""
-
-    def restore(x, l):
-        return (
-            jax.random.wrap_key_data(jnp.asarray(x))
-            if jnp.issubdtype(l.dtype, jax.dtypes.prng_key)
-            else x
-        )
-
-    return jax.tree.map(restore, host, like)
-
-
-def digests(host) -> dict[str, str]:
-    """Hash each leaf of a host tree, by name, type, shape and bytes: {leaf path: sha256 hex}."""
-    out = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(host):
-        name, leaf = jax.tree_util.keystr(path), np.asarray(leaf)
-        h = hashlib.sha256(f"{name} {leaf.dtype} {leaf.shape}".encode())
-        h.update(np.ascontiguousarray(leaf).data)
-        out[name] = h.hexdigest()
-    return out
-
-
-def digest(host) -> str:
-    """Hash all leaves of a host tree: sha256 hex."""
-    return hashlib.sha256(
-        "\n".join(f"{k} {v}" for k, v in digests(host).items()).encode()
-    ).hexdigest()
 
 
 class Store:
@@ -146,7 +105,9 @@ class Store:
           Exception: whatever else the save before this one raised.
         """
         self.wait()
-        self._saving = self._writer.submit(self._save, step, to_host(state), to_host(tally), scores)
+        self._saving = self._writer.submit(
+            self._save, step, host_state.to_host(state), host_state.to_host(tally), scores
+        )
 
     def wait(self) -> None:
         """Wait for the save in progress. Raises what it raised, unless the disk was full."""
@@ -157,9 +118,9 @@ class Store:
     def _save(self, step, state, tally, scores):
         content = {
             "step": step,
-            "state": digest(state),
-            "tally": digest(tally),
-            "leaves": describe(state),
+            "state": host_state.digest(state),
+            "tally": host_state.digest(tally),
+            "leaves": host_state.describe(state),
             "scores": scores,
         }
         meta = {"content": content, "sha256": _sha256(content)}
@@ -265,16 +226,16 @@ class Store:
         is_before = isinstance(state, GanState) and _is_before(meta["leaves"], shapes["state"])
         if is_before:
             shapes["state"] = legacy.to_before(shapes["state"])
-        _same_leaves(meta["leaves"], describe(shapes["state"]), self._root / str(step))
+        _same_leaves(meta["leaves"], host_state.describe(shapes["state"]), self._root / str(step))
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
         out = self._restore(
             step, **{name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
         )
         for name in empty:
-            if digest(out[name]) != meta[name]:
+            if host_state.digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
         restored = legacy.from_before(out["state"]) if is_before else out["state"]
-        return from_host(restored, state), out["tally"] if tally is not None else None
+        return host_state.from_host(restored, state), out["tally"] if tally is not None else None
 
     def load_newest(self, state, tally=None, keep: bool = False) -> tuple | None:
         """Load the newest intact checkpoint.
@@ -348,15 +309,11 @@ def _sha256(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def describe(tree) -> dict[str, str]:
-    """Describe a tree of arrays or shapes: {leaf path: "type[shape]"}."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
-
-
 def _is_before(leaves, shapes):
     """Whether an earlier version, with other field names, wrote a checkpoint with these leaves."""
-    return leaves != describe(shapes) and leaves == describe(legacy.to_before(shapes))
+    return leaves != host_state.describe(shapes) and leaves == host_state.describe(
+        legacy.to_before(shapes)
+    )
 
 
 def _same_leaves(stored, expected, path):

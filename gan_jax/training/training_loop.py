@@ -22,7 +22,7 @@ from gan_jax.core.state import Vars, init_jitted, state_shapes
 from gan_jax.data import loader
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.report import point_plots, run_page
-from gan_jax.rundir import checkpoint, log
+from gan_jax.rundir import checkpoint, host_state, log
 from gan_jax.training import hooks, sampling
 from gan_jax.training.program import build_program, empty_tally, is_resident, steps_per_dispatch
 from gan_jax.training.signals import Signals
@@ -137,7 +137,7 @@ class Loop:
           sha256 hex of the final state.
         """
         self._require_saved("trained to its end")
-        digest = checkpoint.digest(checkpoint.to_host(self.carry[0]))
+        digest = host_state.digest(host_state.to_host(self.carry[0]))
         with log.stopping_if_full(self.workdir):
             if self.prepared.train.points:
                 frames = [p for p in (self.workdir / "samples").glob("*.png") if p.stem.isdigit()]

@@ -13,7 +13,7 @@ from gan_jax.core import parallel
 from gan_jax.core.method import n_minibatches
 from gan_jax.core.state import init_jitted, state_shapes
 from gan_jax.core.step import build_step
-from gan_jax.rundir import checkpoint
+from gan_jax.rundir import checkpoint, host_state
 from gan_jax.training import multi_seed
 from tests import methods_small
 
@@ -129,6 +129,6 @@ def test_interrupted_equals_uninterrupted(case, tmp_path):
     assert t == 1 and np.array_equal(restored["sums"], tally["sums"])
     for t in range(1, STEPS):
         state, _ = step(state, batch(method, t))
-    assert checkpoint.digest(checkpoint.to_host(state)) == checkpoint.digest(
-        checkpoint.to_host(states[-1])
+    assert host_state.digest(host_state.to_host(state)) == host_state.digest(
+        host_state.to_host(states[-1])
     )

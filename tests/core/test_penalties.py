@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax.core import parallel, penalties
 from gan_jax.core.method import StepContext
-from gan_jax.methods import base
+from gan_jax.methods.settings import BaseSettings
 
 ENV = StepContext({}, None, {})
 KEY = jax.random.key(11)
@@ -180,7 +180,7 @@ def test_fakes_influence_wgan_gp_alone():
 @pytest.mark.parametrize("name", ["none", "wgan_gp", "dragan", "r1"])
 def test_settings_choose_the_penalty(name):
     hp = dataclasses.replace(
-        base.Settings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3
+        BaseSettings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3
     )
     score, x, fake = lambda x: mlp(THETA, x, jnp, False), jnp.asarray(REAL), jnp.asarray(FAKE)
     value = penalties.penalty(ENV._replace(hp=hp), score, x, fake, KEY)

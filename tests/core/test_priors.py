@@ -11,6 +11,7 @@ import pytest
 from gan_jax.core import parallel, priors
 from gan_jax.core.method import StepContext
 from gan_jax.methods import base
+from gan_jax.methods.settings import BaseSettings
 
 KEY = jax.random.key(5)
 ALONE, SHARED = StepContext({}, None, {}), StepContext({}, None, {}, axis=parallel.AXIS)
@@ -43,7 +44,7 @@ def test_range_mean_sd(name):
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_noise_of_a_method(name):
-    ctx = ALONE._replace(hp=dataclasses.replace(base.Settings(), prior=name, z_dim=7))
+    ctx = ALONE._replace(hp=dataclasses.replace(BaseSettings(), prior=name, z_dim=7))
     np.testing.assert_array_equal(base.sample_noise(ctx, KEY, 3), priors.NOISE[name](KEY, (3, 7)))
 
 
@@ -59,7 +60,9 @@ def test_draw_does_not_depend_on_devices(name, n_devices):
     whole = parallel.random_rows(ALONE, sampler, KEY, (8, 3))
     shape = (8 // n_devices, 3)
     parts = on_devices(
-        lambda _: parallel.random_rows(SHARED, sampler, KEY, shape), n_devices, jnp.arange(n_devices)
+        lambda _: parallel.random_rows(SHARED, sampler, KEY, shape),
+        n_devices,
+        jnp.arange(n_devices),
     )
     assert parts.shape == (n_devices, *shape)
     np.testing.assert_array_equal(parts.reshape(8, 3), whole)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import InputError
-from gan_jax.rundir import checkpoint
+from gan_jax.rundir import checkpoint, host_state
 
 TALLY = {"n": np.zeros((), np.float32)}
 
@@ -123,11 +123,11 @@ def test_keys_and_values_come_back_exactly(folder):
         == jax.random.key_data(jax.random.key(3)).tolist()
     )
     assert tally["n"] == 0 and found["w"].dtype == np.float32
-    assert checkpoint.digest(checkpoint.to_host(found)) == checkpoint.digest(
-        checkpoint.to_host(state(2))
+    assert host_state.digest(host_state.to_host(found)) == host_state.digest(
+        host_state.to_host(state(2))
     )
-    assert checkpoint.digest(checkpoint.to_host(found)) != checkpoint.digest(
-        checkpoint.to_host(state(1))
+    assert host_state.digest(host_state.to_host(found)) != host_state.digest(
+        host_state.to_host(state(1))
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from gan_jax.data import shuffling
 from gan_jax.errors import NonFiniteError
 from gan_jax.methods import gan
-from gan_jax.rundir import checkpoint, run_folder
+from gan_jax.rundir import checkpoint, host_state, run_folder
 from gan_jax.training import training_loop
 from tests import tiny_runs
 from tests.tiny_runs import records, stop_at
@@ -78,10 +78,12 @@ def test_streaming_and_resident_feeds_give_identical_batches(source):
     for step in (0, 7, 8):  # 7 is not what the prefetch expects; the pass over 30 rows ends inside
         a, b = (
             [jax.tree.map(lambda x, i=i: x[i], leaves) for i in range(2)]
-            for leaves in (f.at(step, 2) for f in feeds)
+            for leaves in (f.inputs(step, 2) for f in feeds)
         )
         for i in range(2):
-            one, two = feeds[0].batch(feeds[0].data, a[i]), feeds[1].batch(feeds[1].data, b[i])
+            one, two = (
+                f.make_batch(f.device_data, x[i]) for f, x in zip(feeds, (a, b), strict=True)
+            )
             assert one.keys() == two.keys() == {"image", "label"}
             jax.tree.map(np.testing.assert_array_equal, one, two)
             rows = shuffling.row_indices(5, step + i, 3, 4, 30)
@@ -161,12 +163,12 @@ def test_a_run_may_be_resumed_on_other_devices_or_with_data_elsewhere(
 
     def seen(tree, *args):
         if isinstance(tree, tuple) and hasattr(tree[0], "bad_step"):
-            started.append(checkpoint.digest(checkpoint.to_host(tree[0])))
+            started.append(host_state.digest(host_state.to_host(tree[0])))
         return place(tree, *args)
 
     monkeypatch.setattr(jax, "device_put", seen)
     run(tmp_path, source, **after)
-    assert started == [checkpoint.digest(checkpoint.to_host(stored))]
+    assert started == [host_state.digest(host_state.to_host(stored))]
     for a, b in zip(records(tmp_path), records(whole[0]), strict=True):
         assert a.keys() == b.keys()
         np.testing.assert_allclose([a[k] for k in a], [b[k] for k in a], rtol=2e-3)

@@ -1,0 +1,120 @@
+"""The settings that all methods share; each method adds its own, or overrides a default."""
+
+import dataclasses
+
+from gan_jax.core import diffaugment, losses, optimizers, penalties, priors
+from gan_jax.nets import families
+from gan_jax.nets.layers import INITIALIZERS
+from gan_jax.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class BaseSettings(optimizers.Settings):
+    """Settings of every method."""
+
+    net: str = setting(
+        "dcgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE)
+    )
+    width: int = setting(
+        64,
+        "channels next to the image, deeper layers have multiples of it; hidden units of mlp nets",
+        low=1,
+    )
+    depth: int = setting(3, "hidden layers of --net=mlp", low=1, high=16)
+    gen_norm: str = setting(
+        "batch", "normalisation in G: batch, or none", choices=("batch", "none")
+    )
+    disc_norm: str = setting(
+        "batch", "normalisation in D: batch, or none as WGAN-GP asks for", choices=("batch", "none")
+    )
+    spectral: str = setting(
+        "none",
+        "spectral normalisation: none, of D, or of both nets",
+        choices=("none", "disc", "both"),
+    )
+    init: str = setting(
+        "xavier",
+        "weight initialiser: xavier (uniform), lecun, he, normal (sd 0.02)",
+        choices=tuple(INITIALIZERS),
+    )
+    precision: str = setting(
+        "float32",
+        "what nets compute in; parameters, losses, statistics stay float32",
+        choices=("float32", "bfloat16"),
+    )
+    z_dim: int = setting(100, "dimensions of the noise", low=1)
+    prior: str = setting(
+        "uniform",
+        "noise: uniform (-1, 1), normal, uniform_unit (unit variance)",
+        choices=tuple(priors.NOISE),
+    )
+    pixels: str = setting(
+        "tanh",
+        "range of the nets: tanh [-1, 1], sigmoid [0, 1], linear (points)",
+        choices=("tanh", "sigmoid", "linear"),
+    )
+    n_disc: int = setting(
+        1, "discriminator updates per generator update, each with a fresh minibatch", low=1
+    )
+    balance: bool = setting(
+        False,
+        "S1's rule: train only the one of D and G whose loss is the larger in this step (D19)",
+    )
+    simultaneous: bool = setting(
+        False, "all players move from the same state, as in Goodfellow et al. 2014, not in turns"
+    )
+    ema: float = setting(
+        0.999,
+        "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; "
+        "0: none",
+        low=0.0,
+        high=0.999999,
+    )
+    sample_stats: str = setting(
+        "running",
+        "BatchNorm statistics when sampling: running averages, or of the batch",
+        choices=("running", "batch"),
+    )
+    penalty: str = setting(
+        "none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1")
+    )
+    lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
+    penalty_every: int = setting(
+        1,
+        "steps between penalties, whose weight is multiplied by as many; "
+        "the logged mean has zeros between",
+        low=1,
+    )
+    penalty_norm: str = setting(
+        "l2",
+        "norm of the slope: l2, rms as in Dist-GAN's code (D03), batch as in its 1-D toy (D04)",
+        choices=penalties.NORMS,
+    )
+    penalty_sign: str = setting(
+        "plus",
+        "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)",
+        choices=("plus", "minus"),
+    )
+    perturbation: str = setting(
+        "code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered")
+    )
+    perturbation_sd: float = setting(
+        0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0
+    )
+    input_noise: float = setting(
+        0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0
+    )
+    augment: str = setting(
+        "", f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversarialSettings(BaseSettings):
+    """Settings of the methods whose players minimise an adversarial loss by name."""
+
+    loss: str = setting(
+        "ns",
+        "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein",
+        choices=tuple(losses.ADVERSARIAL),
+    )
