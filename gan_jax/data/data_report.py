@@ -1,4 +1,4 @@
-"""The text of `--check_data`: what data_check found in the splits of a data set."""
+"""The text of `--check_data`: the findings of data_check in both splits of a data set."""
 
 import collections
 import textwrap

@@ -1,6 +1,5 @@
-"""CelebA's folder, small ones made here, with the lists of its authors (.txt) and of Kaggle (.csv)."""
+"""Small folders like CelebA's, with the lists of its authors (.txt) and of Kaggle (.csv)."""
 
-import io
 import re
 
 import numpy as np
@@ -19,6 +18,7 @@ FACES = {  # file: Male, Smiling, Eyeglasses
     "000004.jpg": (1, 1, 0),
     "000010.jpg": (1, 1, 1),
 }
+CLASSES = ("not-Male not-Smiling", "not-Male Smiling", "Male not-Smiling", "Male Smiling")
 PARTS = {"000001.jpg": 0, "000002.jpg": 2, "000003.jpg": 0, "000004.jpg": 1, "000010.jpg": 0}
 
 
@@ -31,14 +31,12 @@ def rows_of(faces):
 def write_lists(root, end, faces=FACES, parts=PARTS):
     if end == ".txt":
         lines = [str(len(faces)), " ".join(NAMES) + " "]
-        lines += [
-            f"{name} {' '.join(v.rjust(2) for v in values)}" for name, values in rows_of(faces)
-        ]
+        for name, values in rows_of(faces):
+            lines.append(f"{name} {' '.join(value.rjust(2) for value in values)}")
         split = [f"{name} {part}" for name, part in parts.items()]
     else:
-        lines = [",".join(["image_id", *NAMES])] + [
-            ",".join([name, *values]) for name, values in rows_of(faces)
-        ]
+        lines = [",".join(["image_id", *NAMES])]
+        lines += [",".join([name, *values]) for name, values in rows_of(faces)]
         split = ["image_id,partition"] + [f"{name},{part}" for name, part in parts.items()]
     (root / f"list_attr_celeba{end}").write_text("\n".join(lines) + "\n")
     if parts:
@@ -46,12 +44,10 @@ def write_lists(root, end, faces=FACES, parts=PARTS):
 
 
 def jpeg(number):
-    """178x218 pixels; the gray of the middle tells the images apart, the frame outside the own crop is white."""
+    """178x218 pixels: a middle whose gray is the number, and a white frame outside the own crop."""
     picture = np.full((218, 178, 3), 255, np.uint8)
     picture[50:168, 30:148] = 20 * number
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "jpeg", quality=95)
-    return file.getvalue()
+    return making.encoded(picture, "jpeg", quality=95)
 
 
 def write_set(root, end=".txt", folder="img_align_celeba", **lists):
@@ -62,8 +58,8 @@ def write_set(root, end=".txt", folder="img_align_celeba", **lists):
     return f"celeba:{root}"
 
 
-def load(spec, split="train", **view):
-    return making.load(spec, 16, split=split, **view)
+def load(spec, split="train", **options):
+    return making.load(spec, split=split, **options)
 
 
 def numbers(loaded):
@@ -72,43 +68,20 @@ def numbers(loaded):
 
 
 def prepare_with_tfds(root):
-    """DIR/celeb_a as `tfds build` leaves it: the training images 1, 3 and 10."""
+    """DIR/celeb_a as tfds prepares it, with the training images 1, 3 and 10."""
     tfds = pytest.importorskip("tensorflow_datasets")
-    records = pytest.importorskip("array_record.python.array_record_module")
-    folder = root / "celeb_a" / "2.1.0"
-    folder.mkdir(parents=True)
+    pytest.importorskip("array_record.python.array_record_module")
+    from tests.data.tfds_sets import prepare
+
+    tfds.disable_progress_bar()
     image = tfds.features.Image(shape=(218, 178, 3), encoding_format="jpeg")
-    features = tfds.features.FeaturesDict(
-        {"image": image, "attributes": dict.fromkeys(NAMES, np.bool_)}
-    )
-    serializer = tfds.core.example_serializer.ExampleSerializer(features.get_serialized_info())
-    writer = records.ArrayRecordWriter(
-        str(folder / "celeb_a-train.array_record-00000-of-00001"), "group_size:1"
-    )
-    chosen = [(name, values) for name, values in rows_of(FACES) if PARTS[name] == 0]
-    for name, values in chosen:
-        attributes = {
-            attribute: value == "1" for attribute, value in zip(NAMES, values, strict=True)
-        }
-        writer.write(
-            serializer.serialize_example({"image": jpeg(int(name[:6])), "attributes": attributes})
-        )
-    writer.close()
-    features.save_config(folder)
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=folder, dataset_name="celeb_a", split="train", filetype_suffix="array_record"
-    )
-    split = tfds.core.SplitInfo(
-        name="train", shard_lengths=[len(chosen)], num_bytes=1, filename_template=template
-    )
-    version = tfds.core.Version("2.1.0")
-    identity = tfds.core.dataset_info.DatasetIdentity(
-        "celeb_a", version, str(folder), module_name="celeb_a"
-    )
-    info = tfds.core.DatasetInfo(builder=identity, features=features)
-    info.set_file_format("array_record")
-    info.set_splits(tfds.core.SplitDict([split]))
-    info.write_to_directory(folder)
+    features = {"image": image, "attributes": dict.fromkeys(NAMES, np.bool_)}
+    records = []
+    for name, values in rows_of(FACES):
+        if PARTS[name] == 0:
+            attributes = {name: value == "1" for name, value in zip(NAMES, values, strict=True)}
+            records.append({"image": jpeg(int(name[:6])), "attributes": attributes})
+    prepare(root, features, "celeb_a", version="2.1.0", train=records)
     return f"celeba:{root}"
 
 
@@ -123,12 +96,7 @@ def test_combinations_of_attributes():
     }
     labels, classes = celeba_attributes.combine_attributes(["Male", "Smiling"], table)
     assert labels.dtype == np.int32 and labels.tolist() == [0, 1, 2, 3]
-    assert classes == (
-        "not-Male not-Smiling",
-        "not-Male Smiling",
-        "Male not-Smiling",
-        "Male Smiling",
-    )
+    assert classes == CLASSES
     for nothing in ([], [""], [" ", ""]):
         assert celeba_attributes.combine_attributes(nothing, table)[1] == classes
     labels, classes = celeba_attributes.combine_attributes([" Bald "], table)
@@ -166,21 +134,12 @@ def test_images_labels_and_splits(tmp_path, end, folder):
     train, test = load(spec), load(spec, "test")
     assert numbers(train) == [1, 3, 10] and numbers(test) == [2]
     assert train.images.shape == (3, 16, 16, 3)
-    assert (
-        train.labels.dtype == np.int32
-        and train.labels.tolist() == [0, 2, 3]
-        and test.labels.tolist() == [1]
-    )
-    assert (
-        train.classes
-        == test.classes
-        == ("not-Male not-Smiling", "not-Male Smiling", "Male not-Smiling", "Male Smiling")
-    )
+    assert train.labels.dtype == np.int32
+    assert train.labels.tolist() == [0, 2, 3] and test.labels.tolist() == [1]
+    assert train.classes == test.classes == CLASSES
     glasses = load(spec, labels="Eyeglasses")
-    assert glasses.labels.tolist() == [1, 1, 1] and glasses.classes == (
-        "not-Eyeglasses",
-        "Eyeglasses",
-    )
+    assert glasses.labels.tolist() == [1, 1, 1]
+    assert glasses.classes == ("not-Eyeglasses", "Eyeglasses")
 
 
 def test_without_partition_all_are_train(tmp_path, capsys):
@@ -191,7 +150,7 @@ def test_without_partition_all_are_train(tmp_path, capsys):
 
 
 def test_own_crop(tmp_path):
-    """108 pixels of the centre lie within the gray of 118; the largest square, 178, has the white frame in its corners."""
+    """108 pixels lie within the gray of 118; the largest square, 178, has white corners."""
     spec = write_set(tmp_path / "set")
     assert load(spec).images[0].max() < 30
     assert load(spec, crop=178).images[0, 0, 0].min() > 240
@@ -201,10 +160,8 @@ def test_own_crop(tmp_path):
 def test_folder_prepared_by_tfds(tmp_path):
     spec = prepare_with_tfds(tmp_path / "prepared")
     prepared, plain = load(spec), load(write_set(tmp_path / "plain"))
-    assert np.array_equal(prepared.images, plain.images) and np.array_equal(
-        prepared.labels, plain.labels
-    )
-    assert prepared.classes == plain.classes
+    assert np.array_equal(prepared.images, plain.images)
+    assert np.array_equal(prepared.labels, plain.labels) and prepared.classes == plain.classes
     assert load(spec, labels="Eyeglasses").labels.tolist() == [1, 1, 1]
     assert load(spec, "test") is None
 
@@ -219,12 +176,8 @@ def test_images_without_attributes_train_unlabelled(tmp_path, capsys):
 def test_lists_and_images_that_differ(tmp_path, capsys):
     spec = write_set(tmp_path / "set")
     (tmp_path / "set" / "img_align_celeba" / "000003.jpg").unlink()
-    making.refused(
-        "1 images listed in list_attr_celeba are not in",
-        "000003.jpg",
-        "--skip_bad_images",
-        spec=spec,
-    )
+    words = "1 images listed in list_attr_celeba are not in", "000003.jpg", "--skip_bad_images"
+    making.refused(*words, spec=spec)
     assert numbers(load(spec, skip_bad_images=True)) == [1, 10]
     assert "000003.jpg; they are left out" in capsys.readouterr().out
     spec = write_set(tmp_path / "other", parts={name: 0 for name in FACES if name != "000010.jpg"})

@@ -1,4 +1,4 @@
-"""Ordinary augmentation against loops over images in numpy and scipy, from the same draws."""
+"""Augmentation against loops over images in numpy and scipy, from the same random numbers."""
 
 import functools
 

@@ -20,7 +20,7 @@ def fact(report, label, n=0):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes with every fault once, two of them in a third class; a test split that shares an image."""
+    """Classes with every fault once, two in the third; a test split that shares an image."""
     train = tmp_path / "set" / "train"
     for i in range(4):
         making.write_image(train / "cat" / f"{i}.png", making.pixels(20, 24 + i, 3, seed=i))
@@ -120,7 +120,7 @@ def test_it_shows_what_training_gets(folder):
 
 
 def test_a_cached_folder_is_looked_at_again(tmp_path):
-    """Damage that changes neither size nor time of a file: training reads its cache, the check the file."""
+    """A file whose damage changes neither its size nor its time: training reads the cache."""
     path = making.write_image(tmp_path / "set" / "a.png", making.pixels(16, 16, 3))
     making.write_image(tmp_path / "set" / "b.png", making.pixels(16, 16, 3, seed=1))
     making.load(f"folder:{tmp_path / 'set'}", 16)

@@ -1,4 +1,4 @@
-"""What every source has in common: specs and fingerprints."""
+"""What all data sources have in common: specs and digests."""
 
 import numpy as np
 
@@ -35,10 +35,8 @@ def test_fingerprint_follows_the_content_only(tmp_path):
     ]
     assert len({first, *others}) == 6
     np.save(tmp_path / "images.npy", images)
-    assert (
-        datasets.content_digest(np.load(tmp_path / "images.npy", mmap_mode="r"), labels, ("a", "b"))
-        == first
-    )
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert datasets.content_digest(mapped, labels, ("a", "b")) == first
 
 
 def test_fingerprint_sees_every_piece(monkeypatch):

@@ -1,11 +1,11 @@
-"""The embedded galaxies: the same picture whoever asks, classes as promised, light where it should be."""
+"""The embedded galaxies: independent of their batch, with the right classes and shapes."""
 
 import numpy as np
 import pytest
 
 from gan_jax import cache
 from gan_jax.data import galaxies
-from gan_jax.data.datasets import DataOptions
+from gan_jax.data.types import DataOptions
 from gan_jax.errors import InputError
 
 N = 400
@@ -14,12 +14,6 @@ N = 400
 @pytest.fixture(scope="module")
 def rendered():
     return galaxies.render(3, np.arange(N), 64)
-
-
-@pytest.fixture
-def cache_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path))
-    return tmp_path
 
 
 def _axis_ratio(image):
@@ -39,10 +33,10 @@ def _axis_ratio(image):
 
 def test_a_galaxy_does_not_depend_on_its_batch(rendered):
     images, labels = rendered
-    some = np.array([17, 3, 399, 3])
-    again, again_labels = galaxies.render(3, some, 64)
-    np.testing.assert_array_equal(again, images[some])
-    np.testing.assert_array_equal(again_labels, labels[some])
+    indices = np.array([17, 3, 399, 3])
+    again, again_labels = galaxies.render(3, indices, 64)
+    np.testing.assert_array_equal(again, images[indices])
+    np.testing.assert_array_equal(again_labels, labels[indices])
 
 
 def test_seeds_and_indices_differ(rendered):
@@ -102,7 +96,7 @@ def test_spirals_are_bluer_than_spheroids(rendered):
     assert np.median(blue[labels == 4]) > np.median(blue[labels == 0]) + 0.05
 
 
-def test_load_renders_once(cache_folder, monkeypatch):
+def test_load_renders_once(monkeypatch):
     images, labels, classes = galaxies.load("30", DataOptions(16))
     assert images.shape == (30, 16, 16, 3) and classes == galaxies.CLASSES
     assert isinstance(images, np.memmap) and not images.flags.writeable
@@ -114,7 +108,7 @@ def test_load_renders_once(cache_folder, monkeypatch):
     assert [path.name for path in cache.root().iterdir()] == ["galaxies"]
 
 
-def test_test_split_holds_other_galaxies(cache_folder):
+def test_test_split_holds_other_galaxies():
     train, _, _ = galaxies.load("600", DataOptions(8))
     test, labels, _ = galaxies.load("600", DataOptions(8), split="test")
     assert len(test) == len(labels) == 600

@@ -1,4 +1,4 @@
-"""Kaggle's Galaxy Zoo folder, small ones made here: votes chosen so that every class and every threshold is met."""
+"""Small folders like Kaggle's Galaxy Zoo, whose votes meet every class and every threshold."""
 
 import numpy as np
 import pytest
@@ -14,15 +14,9 @@ CSV = "training_solutions_rev1.csv"
 
 
 def galaxy(smooth=0.0, features=0.0, edge=0.0, face=0.0, spiral=0.0, shapes=(0.0, 0.0, 0.0)):
-    """Votes in the loader's order from shares among those asked: the file's columns are their products."""
-    votes = (
-        smooth,
-        features,
-        features * edge,
-        features * face,
-        features * face * spiral,
-        *(smooth * s for s in shapes),
-    )
+    """The file's columns, in the order of _VOTES, from the fractions that they are products of."""
+    face *= features
+    votes = (smooth, features, features * edge, face, face * spiral, *(smooth * s for s in shapes))
     return [round(vote, 6) for vote in votes]
 
 
@@ -63,9 +57,8 @@ def write_csv(path, votes, **layout):
     newline, head = layout.get("newline", "\n"), layout.get("head", "")
     lines = [",".join(["GalaxyID", *COLUMNS])]
     for name, values in votes.items():
-        row = dict.fromkeys(COLUMNS, "0.0") | dict(
-            zip(galaxyzoo._VOTES, map(str, values), strict=True)
-        )
+        row = dict.fromkeys(COLUMNS, "0.0")
+        row |= zip(galaxyzoo._VOTES, map(str, values), strict=True)
         lines.append(",".join([str(name), *row.values()]))
     path.write_text(head + newline.join(lines) + newline, encoding="utf-8", newline="")
 
@@ -83,14 +76,14 @@ def write_set(root, votes):
     return f"galaxyzoo:{root}"
 
 
-def load(spec, split="train", crop=20, **view):
-    return making.load(spec, 16, crop, split, **view)
+def load(spec, split="train", crop=20, **options):
+    return making.load(spec, 16, crop, split, **options)
 
 
 def names(spec, split):
     """Numbers of the galaxies of a split, in order."""
-    found = datasets.open_source(spec, datasets.DataOptions(16), split)
-    return [path.stem for path in found.paths] if found else []
+    files = datasets.open_source(spec, datasets.DataOptions(16), split)
+    return [path.stem for path in files.paths] if files else []
 
 
 # --- classes ---
@@ -108,16 +101,15 @@ def test_classes_are_independent_of_order():
 
 
 def test_division_decides():
-    """A spiral of which half of all volunteers said so, and an edge-on galaxy of which 0.55 of all did."""
-    votes = np.array(
-        [galaxy(0.2, 0.75, face=0.9, spiral=0.75), galaxy(0.2, 0.75, edge=0.73), ROUND]
-    )
+    """Half of all volunteers call the first a spiral, 0.55 of all the second an edge-on galaxy."""
+    spiral, edge_on = galaxy(0.2, 0.75, face=0.9, spiral=0.75), galaxy(0.2, 0.75, edge=0.73)
+    votes = np.array([spiral, edge_on, ROUND])
     assert galaxyzoo.classify(votes).tolist() == [4, 3, 0]
     assert galaxyzoo.classify(votes, divide=False).tolist() == [-1, -1, 0]
 
 
 def test_undivided_classes_are_a_part_of_the_divided():
-    """Products are never larger than the shares, and where one reaches 0.5 the other answer cannot win the tie."""
+    """Products are never larger than the fractions; where one reaches 0.5, no other answer wins."""
     rng = np.random.default_rng(0)
     first, turned = rng.dirichlet((0.3, 0.3, 0.1), 5000), rng.dirichlet((0.3, 0.3), 5000)
     arms, shapes = rng.random((5000, 1)) ** 0.2, rng.dirichlet((0.3, 0.3, 0.3), 5000)
@@ -140,13 +132,11 @@ def test_images_labels_and_splits(tmp_path):
     assert train.classes == test.classes == ("round", "in-between", "cigar", "edge-on", "spiral")
     in_train, in_test = names(spec, "train"), names(spec, "test")
     assert sorted(in_train + in_test) == sorted(expected) and 0 < len(in_test) < 20
-    for loaded, found in ((train, in_train), (test, in_test)):
-        assert found == sorted(found)
-        assert loaded.labels.dtype == np.int32 and loaded.labels.tolist() == [
-            expected[name] for name in found
-        ]
-        grays = [int(name) % 251 for name in found]
-        assert loaded.images.shape == (len(found), 16, 16, 3)
+    for loaded, in_split in ((train, in_train), (test, in_test)):
+        assert in_split == sorted(in_split) and loaded.labels.dtype == np.int32
+        assert loaded.labels.tolist() == [expected[name] for name in in_split]
+        grays = [int(name) % 251 for name in in_split]
+        assert loaded.images.shape == (len(in_split), 16, 16, 3)
         assert np.abs(loaded.images.mean((1, 2, 3)) - grays).max() < 2
     assert {-1, 0, 1, 2, 3, 4} == set(train.labels.tolist())
 
@@ -154,14 +144,9 @@ def test_images_labels_and_splits(tmp_path):
 def test_a_tenth_is_held_out_whatever_else_there_is():
     numbers = [str(n) for n in range(100_000, 1_000_000, 15)]
     assert 0.095 < np.mean([galaxyzoo.is_heldout(n) for n in numbers]) < 0.105
-    # Fixed for good: another split would let a classifier be measured on what an older one was trained on.
-    assert [n for n in numbers[:40] if galaxyzoo.is_heldout(n)] == [
-        "100090",
-        "100135",
-        "100195",
-        "100270",
-        "100360",
-    ]
+    # Fixed for good: with another split, a classifier could be tested on its training images.
+    heldout = [n for n in numbers[:40] if galaxyzoo.is_heldout(n)]
+    assert heldout == ["100090", "100135", "100195", "100270", "100360"]
 
 
 def test_unlabelled_folder_joins_train(tmp_path, capsys):
@@ -177,29 +162,24 @@ def test_unlabelled_folder_joins_train(tmp_path, capsys):
 
 
 def test_no_test_split_in_a_tiny_folder(tmp_path):
-    spec = write_set(
-        tmp_path / "set",
-        {name: ROUND for name in range(100, 140) if not galaxyzoo.is_heldout(str(name))},
-    )
+    heldout = [name for name in range(100, 140) if galaxyzoo.is_heldout(str(name))]
+    train = [name for name in range(100, 140) if name not in heldout]
+    spec = write_set(tmp_path / "set", dict.fromkeys(train, ROUND))
     assert load(spec, "test") is None
-    spec = write_set(
-        tmp_path / "other",
-        {name: ROUND for name in range(100, 140) if galaxyzoo.is_heldout(str(name))},
-    )
+    spec = write_set(tmp_path / "other", dict.fromkeys(heldout, ROUND))
     making.refused("All 5 images", "test split", spec=spec)
 
 
 def test_counts_are_shown_beside_the_published(tmp_path, capsys):
-    spec = write_set(
-        tmp_path / "set", {i: votes for i, (_, votes) in enumerate(CASES[:10] * 4, 1000)}
-    )
+    votes = {name: votes for name, (_, votes) in enumerate(CASES[:10] * 4, 1000)}
+    spec = write_set(tmp_path / "set", votes)
     for name in (7, 8):
         write_image(tmp_path / "set" / "images_training_rev1", name)
     load(spec)
     out = capsys.readouterr().out
     assert (
-        "round 8 (8,434), in-between 4 (8,069), cigar 4 (578), edge-on 8 (3,903), spiral 4 (7,806); 12 in no class"
-        in out
+        "round 8 (8,434), in-between 4 (8,069), cigar 4 (578), edge-on 8 (3,903), "
+        "spiral 4 (7,806); 12 in no class" in out
     )
     assert "2 images of images_training_rev1 are not in" in out
     load(spec, "test")
@@ -207,7 +187,7 @@ def test_counts_are_shown_beside_the_published(tmp_path, capsys):
 
 
 def test_own_crop(tmp_path):
-    """207 pixels of the centre: a white square of 211 in black sky leaves no sky. --crop looks at more or less."""
+    """207 pixels of the centre: a white square of 211 in black sky leaves no sky."""
     spec = write_set(tmp_path / "set", {101: ROUND})
     picture = np.zeros((300, 300, 3), np.uint8)
     picture[44:255, 44:255] = 255
@@ -224,11 +204,8 @@ def test_the_csv_may_come_from_elsewhere(tmp_path, layout):
     """Other line ends, a byte order mark, blank lines and spaces, and a folder of its own."""
     spec = write_set(tmp_path / "set", {101: ROUND, 102: CASES[3][1]})
     (tmp_path / "set" / CSV).unlink()
-    write_csv(
-        tmp_path / "set" / CSV.removesuffix(".csv") / CSV,
-        {" 101 ": ROUND, 102: CASES[3][1]},
-        **layout,
-    )
+    path = tmp_path / "set" / CSV.removesuffix(".csv") / CSV
+    write_csv(path, {" 101 ": ROUND, 102: CASES[3][1]}, **layout)
     assert load(spec).labels.tolist() == [0, 3]
 
 

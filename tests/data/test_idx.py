@@ -31,10 +31,9 @@ def test_idx_is_read_bit_for_bit(tmp_path, suffix):
     write_mnist(tmp_path, images, [0, 2, 1, 0, 1, 2], suffix=suffix)
     assert making.load(f"idx:{tmp_path}", 28, split="test") is None
     write_mnist(tmp_path, test_images, [1, 0], "t10k", suffix)
-    train, test = (making.load(f"idx:{tmp_path}", 28, split=split) for split in ("train", "test"))
-    assert np.array_equal(train.images[..., 0], images) and np.array_equal(
-        test.images[..., 0], test_images
-    )
+    train, test = making.load_both(f"idx:{tmp_path}", 28)
+    assert np.array_equal(train.images[..., 0], images)
+    assert np.array_equal(test.images[..., 0], test_images)
     assert train.labels.dtype == np.int32 and train.labels.tolist() == [0, 2, 1, 0, 1, 2]
     assert train.classes == test.classes == ("0", "1", "2")
     assert making.load(f"idx:{tmp_path}", 32).images.shape == (6, 32, 32, 1)
@@ -96,9 +95,7 @@ def _real(name):
     ],
 )
 def test_real_mnist(name, md5):
-    train, test = (
-        making.load(f"idx:{_real(name)}", 28, split=split) for split in ("train", "test")
-    )
+    train, test = making.load_both(f"idx:{_real(name)}", 28)
     assert train.images.shape == (60_000, 28, 28, 1) and test.images.shape == (10_000, 28, 28, 1)
     header = struct.pack(">4I", 0x803, 60_000, 28, 28)
     assert hashlib.md5(header + train.images.tobytes()).hexdigest() == md5  # of the unzipped file

@@ -1,4 +1,4 @@
-"""The cache of decoded images: written once, by several processes, through kills and interrupts."""
+"""The cache of decoded images: built once, whole or not at all."""
 
 import os
 import shutil
@@ -32,10 +32,9 @@ print(datasets.load(sys.argv[1], datasets.DataOptions(32)).digest)
 
 
 def loading(spec, env):
-    """Another process that loads a folder and prints its digest; it has started when this returns."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOADING, spec], env=env, stdout=subprocess.PIPE, text=True
-    )
+    """Another process that loads a folder and prints its digest, started when this returns."""
+    command = [sys.executable, "-c", LOADING, spec]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "starts\n"
     return process
 
@@ -61,9 +60,8 @@ def test_a_kill_leaves_no_entry(tmp_path, child_env, many):
     process = loading(many, child_env)
     written = []
     while not written and process.poll() is None:
-        written = [
-            p for p in tmp_path.glob("cache/images/.tmp-*/images.npy") if p.stat().st_size > 10_000
-        ]
+        scratch = tmp_path.glob("cache/images/.tmp-*/images.npy")
+        written = [path for path in scratch if path.stat().st_size > 10_000]
     process.kill()
     process.wait()
     (left,) = (tmp_path / "cache" / "images").iterdir()

@@ -85,7 +85,7 @@ def test_palette_with_transparency(tmp_path):
 
 
 def test_cmyk_is_read_as_adobe_writes_it(tmp_path):
-    """Photoshop's CMYK files are inverted and say "Adobe"; no ink is white, much black ink is dark."""
+    """Photoshop's CMYK files are inverted and say "Adobe": no ink is white, much ink is dark."""
     for ink, low, high in (((0, 0, 0, 0), 250, 255), ((0, 0, 0, 230), 0, 40)):
         Image.new("CMYK", (8, 8), ink).save(tmp_path / "a.jpg", quality=95)
         assert b"Adobe" in (tmp_path / "a.jpg").read_bytes()

@@ -21,22 +21,18 @@ def test_npz(tmp_path):
         test_images=test_images,
         test_labels=np.array([1, 1], np.uint8),
     )
-    train, test = (making.load(spec, 16, split=split) for split in ("train", "test"))
+    train, test = making.load_both(spec)
     assert np.array_equal(train.images, images) and np.array_equal(test.images, test_images)
-    assert (
-        train.labels.dtype == np.int32
-        and train.labels.tolist() == [1, -1, 0]
-        and test.labels.tolist() == [1, 1]
-    )
+    assert train.labels.dtype == np.int32
+    assert train.labels.tolist() == [1, -1, 0] and test.labels.tolist() == [1, 1]
     assert train.classes == test.classes == ("cat", "dog")
     assert making.load(spec, 24).images.shape == (3, 24, 24, 4)
 
 
 @pytest.mark.parametrize("keys", [("x", "y"), ("pictures", "labels")])
 def test_npz_other_keys(tmp_path, keys):
-    spec = write_npz(
-        tmp_path / "a.npz", **{keys[0]: making.pixels(3, 16, 16), keys[1]: np.array([0, 2, 1])}
-    )
+    arrays = dict(zip(keys, (making.pixels(3, 16, 16), np.array([0, 2, 1])), strict=True))
+    spec = write_npz(tmp_path / "a.npz", **arrays)
     loaded = making.load(spec, 16)
     assert loaded.images.shape == (3, 16, 16, 1)
     assert loaded.labels.tolist() == [0, 2, 1] and loaded.classes == ("0", "1", "2")

@@ -18,7 +18,7 @@ def test_fit_takes_the_centre_square():
 
 
 def test_fit_averages_when_it_reduces():
-    """A pattern finer than the new pixels becomes its mean; without a low-pass filter it would stay black or white."""
+    """A pattern finer than the new pixels becomes its mean, which needs a low-pass filter."""
     checkers = np.indices((64, 64)).sum(0) % 2 * 255
     reduced = np.asarray(resize.crop_and_resize(Image.fromarray(checkers.astype(np.uint8)), 8))
     assert np.abs(reduced[1:-1, 1:-1].astype(int) - 127).max() <= 2

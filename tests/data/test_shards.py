@@ -1,4 +1,4 @@
-"""Data dealt out to nodes: equal, disjoint, every class evenly, and a source like any other."""
+"""Shards: equal, disjoint, every class evenly, and a data source like any other."""
 
 import os
 
@@ -20,10 +20,8 @@ def test_shards_are_equal_disjoint_and_stratified(n_shards):
     counts = np.array([np.bincount(LABELS[part] + 1, minlength=5) for part in rows])
     assert (np.ptp(counts, axis=0) <= 1).all()
     left = np.setdiff1d(np.arange(997), rows)
-    assert len(left) == 997 % n_shards and set(LABELS[left]) <= {
-        2,
-        3,
-    }  # 3 has ten rows, fewer than may be left
+    # Class 3 has ten rows, fewer than may be left.
+    assert len(left) == 997 % n_shards and set(LABELS[left]) <= {2, 3}
 
 
 def test_shards_follow_from_the_seed_alone():
@@ -35,7 +33,7 @@ def test_shards_follow_from_the_seed_alone():
 
 
 def test_every_row_of_a_class_is_as_likely_in_a_shard():
-    """Ten rows of each class dealt to four: the third shard gets two of the first class and three of the second."""
+    """Of ten rows of each class, the third of four shards has two and three."""
     counts = np.zeros(20)
     for seed in range(900):
         counts[shards.shard_rows(np.repeat([0, 1], 10), 4, seed)[2]] += 1
@@ -54,19 +52,16 @@ def file(tmp_path):
 def test_a_shard_is_a_source_with_the_whole_test_split(file):
     whole = making.load(file, 16)
     parts = [making.load(f"shard:{i}/4/2:{file}", 16) for i in range(1, 5)]
-    assert sorted(p.tobytes() for part in parts for p in part.images) == sorted(
-        p.tobytes() for p in whole.images
-    )
-    assert all(
-        np.bincount(part.labels).tolist() == [5, 5, 5] and part.classes == whole.classes
-        for part in parts
-    )
+    dealt = [image.tobytes() for part in parts for image in part.images]
+    assert sorted(dealt) == sorted(image.tobytes() for image in whole.images)
+    for part in parts:
+        assert np.bincount(part.labels).tolist() == [5, 5, 5] and part.classes == whole.classes
     assert len({whole.digest, *(part.digest for part in parts)}) == 5
     row = shards.shard_rows(whole.labels, 4, 2)[1]
     np.testing.assert_array_equal(parts[1].images, whole.images[row])
     np.testing.assert_array_equal(parts[1].labels, whole.labels[row])
-    view = datasets.DataOptions(16)
-    assert datasets.load_heldout(parts[0], view).digest == datasets.load_heldout(whole, view).digest
+    heldout = [datasets.load_heldout(d, datasets.DataOptions(16)) for d in (parts[0], whole)]
+    assert heldout[0].digest == heldout[1].digest
     assert making.load(f"shard:1/1/5:{file}", 16).digest == whole.digest
 
 
@@ -86,10 +81,8 @@ def test_images_without_labels_are_dealt_too(tmp_path):
 
 def test_a_run_records_where_the_data_behind_a_shard_are(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert (
-        datasets.absolute_spec("shard:1/2/3:shard:1/9/0:idx:mnist")
-        == f"shard:1/2/3:shard:1/9/0:idx:{os.getcwd()}/mnist"
-    )
+    recorded = datasets.absolute_spec("shard:1/2/3:shard:1/9/0:idx:mnist")
+    assert recorded == f"shard:1/2/3:shard:1/9/0:idx:{os.getcwd()}/mnist"
     assert datasets.absolute_spec("shard:1/2/3:galaxies") == "shard:1/2/3:galaxies"
     assert datasets.absolute_spec("shard:nonsense") == "shard:nonsense"
 

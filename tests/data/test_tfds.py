@@ -1,6 +1,5 @@
 """Data sets that tfds prepares here, without TensorFlow and without network."""
 
-import io
 import json
 import os
 import socket
@@ -10,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from gan_jax import errors
 from gan_jax.data import celeba_attributes, datasets, image_decoding, resize, threads
+from tests.data import making
+from tests.data.making import encoded, pixels
+from tests.data.tfds_sets import prepare
 
 F = tfds.features
 RGB, GRAY = F.Image(shape=(12, 12, 3)), F.Image(shape=(12, 12, 1))
@@ -21,12 +21,11 @@ RGB, GRAY = F.Image(shape=(12, 12, 3)), F.Image(shape=(12, 12, 1))
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
-    """Where sets are prepared and looked for; no progress bars, and a network that fails."""
+    """The folder of prepared sets; no progress bars, and a network that fails."""
 
     def refuse(*_):
         raise AssertionError("the network was used")
 
-    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
@@ -34,59 +33,23 @@ def root(tmp_path, monkeypatch):
     return tmp_path / "prepared"
 
 
-def pixels(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def encoded(array, kind="PNG"):
-    file = io.BytesIO()
-    Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(file, kind)
-    return file.getvalue()
-
-
-def prepare(root, features, name="my_set", config=None, version="1.0.0", **splits):
-    """Prepares a set whose splits are lists of records, in this order, and returns its folder."""
-
-    class Prepared(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version(version)
-        BUILDER_CONFIGS = (tfds.core.BuilderConfig(name=config),) if config else ()
-
-        def _info(self):
-            return tfds.core.DatasetInfo(
-                builder=self, features=F.FeaturesDict(features), disable_shuffling=True
-            )
-
-        def _split_generators(self, dl_manager):
-            return {split: self._generate_examples(records) for split, records in splits.items()}
-
-        def _generate_examples(self, records):
-            yield from enumerate(records)
-
-    Prepared.name = name
-    builder = Prepared(data_dir=root, file_format="array_record")
-    builder.download_and_prepare()
-    return root.joinpath(name, *([config] if config else []), version)
-
-
 def labelled(images, labels):
-    return [
-        {"image": encoded(image), "label": label}
-        for image, label in zip(images, labels, strict=True)
-    ]
+    pairs = zip(images, labels, strict=True)
+    return [{"image": encoded(image), "label": label} for image, label in pairs]
 
 
-def load(spec="tfds:my_set", size=12, split="train", **view):
-    return datasets.load(spec, datasets.DataOptions(size, **view), split)
+def resized(images, size, crop=0):
+    """What crop_and_resize gives for every image [H, W, 1 or 3]."""
+    out = [np.asarray(resize.crop_and_resize(making.as_picture(i), size, crop)) for i in images]
+    return [image if image.ndim == 3 else image[..., None] for image in out]
 
 
-def refused(*words, spec="tfds:my_set", size=12, split="train", **view):
-    """Asserts that loading fails with one line that has all the words."""
-    with pytest.raises(errors.InputError) as caught:
-        load(spec, size, split, **view)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert str(word) in message, message
+def load(spec="tfds:my_set", size=12, **options):
+    return making.load(spec, size, **options)
+
+
+def refused(*words, spec="tfds:my_set", size=12, **options):
+    making.refused(*words, spec=spec, size=size, **options)
 
 
 # --- images ---
@@ -107,9 +70,8 @@ def test_images_labels_and_both_splits(root):
 
 def test_several_shards_and_blocks_keep_their_order(root, monkeypatch):
     images = pixels(40, 12, 12, 1)
-    monkeypatch.setattr(
-        tfds.core.utils.shard_utils.ShardConfig, "get_number_shards", lambda *_, **__: 3
-    )
+    config = tfds.core.utils.shard_utils.ShardConfig
+    monkeypatch.setattr(config, "get_number_shards", lambda *_, **__: 3)
     monkeypatch.setattr(threads, "_BLOCK", 7)
     folder = prepare(root, {"image": GRAY}, train=[{"image": encoded(image)} for image in images])
     assert len(list(folder.glob("*array_record-*-of-00003"))) == 3
@@ -120,13 +82,7 @@ def test_small_sets_of_one_size_are_enlarged_and_large_ones_reduced(root):
     images = pixels(3, 12, 12, 1)
     prepare(root, {"image": GRAY}, train=[{"image": encoded(image)} for image in images])
     for size, crop in ((16, 0), (8, 0), (8, 10)):
-        expected = [
-            np.asarray(resize.crop_and_resize(Image.fromarray(image[..., 0]), size, crop))[
-                ..., None
-            ]
-            for image in images
-        ]
-        assert np.array_equal(load(size=size, crop=crop).images, expected)
+        assert np.array_equal(load(size=size, crop=crop).images, resized(images, size, crop))
     refused("12x12", "crop 13", "--crop=12", size=8, crop=13)
     refused("cropped to 10", "--size=12", "--crop=12", crop=10)
 
@@ -134,11 +90,9 @@ def test_small_sets_of_one_size_are_enlarged_and_large_ones_reduced(root):
 def test_images_of_any_size_are_cropped_and_never_enlarged(root):
     images = [pixels(20, 30, 3), pixels(12, 12, 3, seed=1), pixels(40, 16, 3, seed=2)]
     prepare(root, {"image": F.Image()}, train=[{"image": encoded(image)} for image in images])
-    expected = [np.asarray(resize.crop_and_resize(Image.fromarray(image), 12)) for image in images]
-    assert np.array_equal(load().images, expected)
-    refused(
-        "Image 1 of my_set (train)", "12x12", "too small for size 16", "--skip_bad_images", size=16
-    )
+    assert np.array_equal(load().images, resized(images, 12))
+    words = "Image 1 of my_set (train)", "12x12", "too small for size 16", "--skip_bad_images"
+    refused(*words, size=16)
 
 
 def test_bad_images_are_left_out_with_their_labels(root, capsys):
@@ -148,12 +102,11 @@ def test_bad_images_are_left_out_with_their_labels(root, capsys):
     records[2]["image"] = records[2]["image"][:200]
     prepare(root, {"image": RGB, "label": F.ClassLabel(num_classes=4)}, train=records)
     refused("Image 1 of my_set (train)", "cannot be decoded", "--skip_bad_images")
-    found = load(skip_bad_images=True)
-    assert np.array_equal(found.images, images[[0, 3]]) and found.labels.tolist() == [0, 3]
-    load(skip_bad_images=True)
-    assert (
-        capsys.readouterr().err.count("2 of 4 images skipped:\n  Image 1 of my_set (train)") == 2
-    )  # again from the cache
+    for _ in range(2):  # then from the cache
+        good = load(skip_bad_images=True)
+        assert np.array_equal(good.images, images[[0, 3]]) and good.labels.tolist() == [0, 3]
+        said = capsys.readouterr().err
+        assert "2 of 4 images skipped:\n  Image 1 of my_set (train)" in said
     prepare(root, {"image": RGB}, version="2.0.0", train=[{"image": b""}] * 2)
     refused("None of the 2 images is good", skip_bad_images=True)
 
@@ -236,42 +189,32 @@ def test_labels_by_name(root):
     records = [{"image": record["image"], "coarse": record["coarse"]} for record in records]
     prepare(root, features, "one_label", train=records)
     assert load("tfds:one_label").classes == ("x", "y", "z")
-    prepare(
-        root,
-        features | {"fine": F.ClassLabel(num_classes=2)},
-        "two_labels",
-        train=[r | {"fine": 0} for r in records],
-    )
+    features["fine"] = F.ClassLabel(num_classes=2)
+    prepare(root, features, "two_labels", train=[record | {"fine": 0} for record in records])
     assert load("tfds:two_labels").labels is None
 
 
 def test_attributes_make_classes(root):
+    others = [f"x{i}" for i in range(6)]
     yes_no = F.Scalar(np.bool_, optional=True)
-    features = {
-        "image": RGB,
-        "attributes": {"Male": yes_no, "Smiling": yes_no, **{f"x{i}": yes_no for i in range(6)}},
-    }
-    values = [(True, True), (False, True), (True, False), (None, True)]
-    records = [
-        {
-            "image": encoded(pixels(12, 12, 3)),
-            "attributes": {"Male": m, "Smiling": s, **{f"x{i}": True for i in range(6)}},
-        }
-        for m, s in values
-    ]
-    prepare(root, features, train=records)
+    attributes = dict.fromkeys(["Male", "Smiling", *others], yes_no)
+    records = []
+    for male, smiling in ((True, True), (False, True), (True, False), (None, True)):
+        values = {"Male": male, "Smiling": smiling, **dict.fromkeys(others, True)}
+        records.append({"image": encoded(pixels(12, 12, 3)), "attributes": values})
+    prepare(root, {"image": RGB, "attributes": attributes}, train=records)
     assert load().labels is None
-    found = load(labels="Smiling, Male")
-    assert found.classes == (
+    both = load(labels="Smiling, Male")
+    assert both.classes == (
         "not-Smiling not-Male",
         "not-Smiling Male",
         "Smiling not-Male",
         "Smiling Male",
     )
-    assert found.labels.tolist() == [3, 2, 1, -1]
+    assert both.labels.tolist() == [3, 2, 1, -1]
     assert load(labels="Smiling").labels.tolist() == [1, 1, 0, 1]
     refused("'Old'", "Male, Smiling", labels="Male,Old")
-    refused("6 at most", labels="Male," + ",".join(f"x{i}" for i in range(6)))
+    refused("6 at most", labels=",".join(["Male", *others]))
 
 
 def test_celeb_a_is_seen_as_by_celeba(root):
@@ -285,16 +228,10 @@ def test_celeb_a_is_seen_as_by_celeba(root):
         for i, image in enumerate(images)
     ]
     prepare(root, features, "celeb_a", train=records)
-    found = load("tfds:celeb_a", 64)
-    assert np.array_equal(
-        found.images,
-        [
-            np.asarray(resize.crop_and_resize(Image.fromarray(i), 64, celeba_attributes.CROP))
-            for i in images
-        ],
-    )
-    assert [found.classes[label] for label in found.labels] == ["Male Smiling", "not-Male Smiling"]
-    assert load(f"celeba:{root}", 64).digest == found.digest
+    train = load("tfds:celeb_a", 64)
+    assert np.array_equal(train.images, resized(images, 64, celeba_attributes.CROP))
+    assert [train.classes[label] for label in train.labels] == ["Male Smiling", "not-Male Smiling"]
+    assert load(f"celeba:{root}", 64).digest == train.digest
 
 
 # --- splits, names, cache ---
@@ -311,17 +248,14 @@ def test_validation_stands_in_for_test(root):
 
 
 def test_versions_and_configs(root):
+    images = [pixels(12, 12, 3, seed=seed) for seed in range(5)]
+
     def write(seed, **names):
-        prepare(
-            root, {"image": RGB}, train=[{"image": encoded(pixels(12, 12, 3, seed=seed))}], **names
-        )
+        prepare(root, {"image": RGB}, train=[{"image": encoded(images[seed])}], **names)
 
     def seed_of(spec):
-        return next(
-            seed
-            for seed in range(9)
-            if np.array_equal(load(spec).images[0], pixels(12, 12, 3, seed=seed))
-        )
+        image = load(spec).images[0]
+        return next(seed for seed, other in enumerate(images) if np.array_equal(image, other))
 
     for seed, version in enumerate(("9.0.0", "10.0.0", "2.1.0")):
         write(seed, version=version)
@@ -333,17 +267,9 @@ def test_versions_and_configs(root):
     assert seed_of("tfds:other/large") == 4
     refused("configs large, small", "--data=tfds:other/small:1.0.0", spec="tfds:other")
     there = "other/large:1.0.0"
-    refused(
-        "not prepared",
-        root,
-        there,
-        "gan-jax[tf]",
-        "tfds.builder('my_set:3.0.0'",
-        spec="tfds:my_set:3.0.0",
-    )
-    refused(
-        "tfds:mnist is not prepared", root, there, "file_format='array_record'", spec="tfds:mnist"
-    )
+    command = "gan-jax[tf]", "tfds.builder('my_set:3.0.0'", "file_format='array_record'"
+    refused("not prepared", root, there, *command, spec="tfds:my_set:3.0.0")
+    refused("tfds:mnist is not prepared", root, there, spec="tfds:mnist")
 
 
 def test_nothing_prepared(root):
@@ -352,13 +278,14 @@ def test_nothing_prepared(root):
 
 
 def test_the_second_time_nothing_is_decoded(root, monkeypatch):
-    features = {
-        "image": RGB,
-        "label": F.ClassLabel(num_classes=2),
-        "coarse": F.ClassLabel(num_classes=2),
-    }
-    records = [record | {"coarse": 1} for record in labelled(pixels(2, 12, 12, 3), [0, 1])]
-    folder = prepare(root, features, train=records)
+    label = F.ClassLabel(num_classes=2)
+    features = {"image": RGB, "label": label, "coarse": label}
+
+    def prepare_images(images):
+        records = [record | {"coarse": 1} for record in labelled(images, [0, 1])]
+        return prepare(root, features, train=records)
+
+    folder = prepare_images(pixels(2, 12, 12, 3))
     first = load()
     with monkeypatch.context() as patched:
         patched.delattr(image_decoding, "decode_image")
@@ -369,12 +296,9 @@ def test_the_second_time_nothing_is_decoded(root, monkeypatch):
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
-    prepare(
-        root,
-        features,
-        train=[record | {"coarse": 1} for record in labelled(pixels(2, 12, 12, 3, seed=1), [0, 1])],
-    )
-    assert np.array_equal(load().images, pixels(2, 12, 12, 3, seed=1))
+    others = pixels(2, 12, 12, 3, seed=1)
+    prepare_images(others)
+    assert np.array_equal(load().images, others)
 
 
 def test_a_damaged_cache_is_named(root, tmp_path):
@@ -390,11 +314,8 @@ def test_a_damaged_cache_is_named(root, tmp_path):
 
 
 def test_files_that_tfds_cannot_read_are_refused(root):
-    folder = prepare(
-        root,
-        {"image": RGB},
-        train=[{"image": encoded(pixels(12, 12, 3, seed=i))} for i in range(50)],
-    )
+    records = [{"image": encoded(pixels(12, 12, 3, seed=i))} for i in range(50)]
+    folder = prepare(root, {"image": RGB}, train=records)
     info, shard = folder / "dataset_info.json", folder / "my_set-train.array_record-00000-of-00001"
     text, content = info.read_text(), shard.read_bytes()
     info.write_text(json.dumps(json.loads(text) | {"fileFormat": "tfrecord"}))
@@ -441,9 +362,5 @@ datasets.load("tfds:my_set", datasets.DataOptions(8))
 loaded = {name.partition(".")[0] for name in sys.modules}
 assert "tensorflow_datasets" in loaded and "tensorflow" not in loaded
 """
-    subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "other.npz"],
-        check=True,
-        env=child_env,
-        timeout=300,
-    )
+    command = [sys.executable, "-c", program, tmp_path / "other.npz"]
+    subprocess.run(command, check=True, env=child_env, timeout=300)
