@@ -1,34 +1,50 @@
-"""Takes what was trained here elsewhere: into a browser, or any program that runs ONNX files.
+"""Exports what was trained here, to a browser or to any program that runs ONNX files.
 
-Of a run (--workdir) writes its generator as generator.onnx; of a data set (--classifier=DATA) the classifier that scores its
-images, trained if it is not in the cache, as classifier.onnx; with manifest.json beside them, which says what goes in and comes
-out, in which range, and which state of which run it is. --page writes a folder for any web server, or `python -m http.server`:
-a page in which GANs on points train live, by the update step of this project (needs npm once, for onnxruntime-web), and three
-lessons, on mode collapse, losses and penalties, that train the same beside their text; with --digits=DATA one more page, where
-a classifier and a GAN learn small gray pictures. It works without a network, and asks no other server for anything.
+--workdir=RUN writes the generator of a run as generator.onnx. --classifier=DATA writes the
+classifier that scores the images of a data set as classifier.onnx; it is trained if it is not in
+the cache. Beside them, manifest.json says what goes in and comes out, in which range, and of which
+state of which run it is.
 
-Needs the extra export, and jax2onnx: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx (which asks for an older
-orbax-checkpoint than this project, and works with it).
+--page writes a folder for any web server, or `python -m http.server`: a page in which GANs on
+points train live, by the update step of this project (needs npm once, for onnxruntime-web), and
+three lessons, on mode collapse, losses and penalties, that train the same beside their text. With
+--digits=DATA there is one more page, where a classifier and a GAN learn small gray pictures. The
+folder works without a network, and asks no other server for anything.
+
+Needs the extra export, and jax2onnx, which asks for an older orbax-checkpoint than this project,
+and works with it: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx
 """
 
 import dataclasses
 import json
-import pathlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gan_jax.commands import command_line
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 from gan_jax.studies import toys
 
-PAGE = {  # GANs in the page: (what it is called, system of experiments.toys)
+if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
+    from gan_jax.core.method import Method
+    from gan_jax.data.datasets import Dataset
+    from gan_jax.rundir.run_folder import LoadedRun
+
+# GANs of the page: {name: (title, system of studies.toys)}.
+SYSTEMS = {
     "gan": ("GAN", "gan"),
     "wgan_gp": ("WGAN-GP", "wgan_gp"),
     "dragan": ("DRAGAN", "dragan"),
     "distgan": ("Dist-GAN", "distgan"),
 }
-SEVERAL = "mgan"  # and so many generators: mgan25
-# The GAN of the digits' page: S2's nets at a quarter of their width, whose digits can be read after 2,000 steps.
+MGAN = "mgan"  # and a number of generators, as in mgan25
+MAX_GENERATORS = 50
+# The GAN of the page of digits: S2's nets at a quarter of their width, whose digits can be read
+# after 2,000 steps.
 DIGITS = {"net": "keras", "width": 64, "z_dim": 32, "lr": 1e-3, "ema": 0.99}
+DIGITS_SIZE, DIGITS_BATCH = 28, 64
+STEPS = 20_000  # length that the methods of the pages are built for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +56,8 @@ class Settings(command_line.Command):
     ema: bool = setting(True, "use the averaged generator")
     step: bool = setting(
         False,
-        "with --workdir: also the update step of nets without convolutions, and the state to go on from",
+        "with --workdir: also the update step of nets without convolutions, and the state to go "
+        "on from",
     )
     classifier: str = setting("", "data set (as --data) whose classifier is exported")
     size: int = setting(64, "with --classifier: side of the images in pixels", low=8, high=1024)
@@ -52,52 +69,64 @@ class Settings(command_line.Command):
     seeds: int = setting(3, "with --page: fresh states of each GAN, to begin from", low=1, high=100)
     digits: str = setting(
         "",
-        "with --page: labelled gray pictures, such as idx:data/mnist, for one more page, which learns them; empty: none",
+        "with --page: labelled gray pictures, such as idx:data/mnist, for one more page, which "
+        "learns them; empty: none",
     )
     runtime: str = setting(
         "",
-        "with --page: a folder that holds the dist files of onnxruntime-web; empty: npm fetches them",
+        "with --page: a folder that holds the dist files of onnxruntime-web; empty: npm fetches "
+        "them",
     )
     out: str = setting(
         "", "the folder to write; default: exported in the run folder, or exported/page"
     )
 
 
-def check(flags):
-    """Refuses flags that contradict each other. Raises InputError."""
-    asked = [flag for flag, given in (("--workdir", flags.workdir), ("--classifier", flags.classifier), ("--page", flags.page))
-             if given]  # fmt: skip
-    if len(asked) != 1:
+def check(flags: Settings) -> None:
+    """Refuse flags that contradict each other, and a missing exporter.
+
+    Raises:
+      InputError
+    """
+    sources = {"--workdir": flags.workdir, "--classifier": flags.classifier, "--page": flags.page}
+    chosen = [name for name, value in sources.items() if value]
+    if len(chosen) != 1:
         raise InputError(
-            f"{' and '.join(asked) or 'Nothing'} given; use one of --workdir=RUN, --classifier=DATA or --page, one at a time."
+            f"{' and '.join(chosen) or 'Nothing'} given; use one of --workdir=RUN, "
+            "--classifier=DATA or --page, one at a time."
         )
     if flags.step and not flags.workdir:
         raise InputError("--step is of a run; add --workdir.")
     if flags.page:
-        systems(flags.systems)
+        parse_systems(flags.systems)
     for module in ("onnx", "jax2onnx"):
         if not command_line.installed(module):
             raise InputError(
-                f"Export needs {module}; install it with: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx."
+                f"Export needs {module}; install it with: pip install 'gan-jax[export]' && "
+                "pip install --no-deps jax2onnx."
             )
 
 
-def folder(out):
-    """The folder to write, made. Raises InputError."""
-    out = pathlib.Path(out).expanduser()
+def write(out: str | Path, files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    """Write files and manifest.json into a folder, the manifest last.
+
+    Args:
+      out: the folder, which is created.
+      files: {path in it: bytes}.
+      manifest: what manifest.json holds.
+
+    Raises:
+      InputError: the folder cannot be created or written.
+    """
+    from gan_jax import cache
+
+    out = Path(out).expanduser()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"--out={out} cannot be made ({error.strerror}); name another folder."
         ) from error
-    return out
-
-
-def write(out, files, manifest):
-    """Writes files {name: bytes} and manifest.json, the manifest last. Raises InputError."""
-    from gan_jax import cache
-
     try:
         for name, content in files.items():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -107,186 +136,231 @@ def write(out, files, manifest):
         raise InputError(
             f"--out={out} cannot be written ({error.strerror}); name another folder."
         ) from error
-    total = sum(map(len, files.values())) / 2**20
-    print(f"{len(files)} files, {total:.1f} MiB, and manifest.json: {out}")
+    print(f"{len(files)} files, {_mebibytes(files):.1f} MiB, and manifest.json: {out}")
 
 
-def export_step(trained):
-    """({name: bytes}, entry in manifest.json) of a run's update step. Raises InputError for one that cannot be exported."""
-    from gan_jax.onnx_export import update_steps
-
-    config = trained.config
-    shape = (config.source["size"], config.source["size"], config.source["colors"])
-    try:
-        made = update_steps.export(trained.method, config.run.batch, shape)
-    except NotImplementedError as error:
-        raise InputError(
-            f"The step of --net={trained.method.hp.net} cannot be exported ({error}); leave out --step."
-        ) from error
-    trees = update_steps.state_of(trained.state)
-    files = {f"step/{name}.onnx": content for name, (content, _) in made.items()} | {
-        "step/state.bin": update_steps.packed(trees)
-    }
-    return files, {
-        "players": [player.name for player in trained.method.players],
-        "batch": config.run.batch,
-        "steps": config.run.steps,
-        "files": {name: entry for name, (_, entry) in made.items()},
-        "state": update_steps.layout(trees),
-    }
+def _mebibytes(files: dict[str, bytes]) -> float:
+    return sum(map(len, files.values())) / 2**20
 
 
-def export_run(flags):
-    """The generator of a run, and its update step if asked for."""
+def export_run(flags: Settings) -> None:
+    """Export the generator of a run, and with --step its update step.
+
+    Raises:
+      InputError
+    """
     from gan_jax.onnx_export import generators
-    from gan_jax.rundir import checkpoint, run_folder
+    from gan_jax.rundir import host_state, run_folder
 
-    trained = run_folder.load(flags.workdir, flags.checkpoint)
-    content, entry = generators.generator(trained.method, trained.state.vars(flags.ema))
-    config = trained.config
+    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    config, info = loaded.config, loaded.dataset_info
+    content, entry = generators.export_generator(loaded.method, loaded.state.vars(flags.ema))
     run = {
         "experiment": config.experiment,
         "method": config.method,
-        "data": config.source["name"],
-        "size": config.source["size"],
-        "channels": config.source["colors"],
-        "step": trained.step,
-        "averaged": flags.ema and "gen" in trained.method.ema,
-        "state_sha256": checkpoint.digest(checkpoint.to_host(trained.state)),
+        "data": info["name"],
+        "size": info["size"],
+        "channels": info["colors"],
+        "step": loaded.step,
+        "averaged": flags.ema and "gen" in loaded.method.ema,
+        "state_sha256": host_state.digest(host_state.to_host(loaded.state)),
     }
     files, manifest = {"generator.onnx": content}, {"file": "generator.onnx", "run": run, **entry}
     if flags.step:
-        made, manifest["step"] = export_step(trained)
-        files |= made
-    write(
-        folder(flags.out or pathlib.Path(flags.workdir).expanduser() / "exported"), files, manifest
-    )
+        step_files, manifest["step"] = export_step(loaded)
+        files |= step_files
+    write(flags.out or Path(flags.workdir) / "exported", files, manifest)
 
 
-def export_classifier(flags):
-    """The classifier of a data set."""
+def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Export the update step of a run, and its state.
+
+    Returns:
+      ({path: bytes}, entry in manifest.json).
+
+    Raises:
+      InputError: the step cannot be exported.
+    """
+    from gan_jax.onnx_export import update_steps
+
+    method, run, info = loaded.method, loaded.config.run, loaded.dataset_info
+    shape = (info["size"], info["size"], info["colors"])
+    try:
+        exported = update_steps.export_updates(method, run.batch, shape)
+    except NotImplementedError as error:
+        raise InputError(
+            f"The step of --net={method.hp.net} cannot be exported ({error}); leave out --step."
+        ) from error
+    trees = update_steps.state_trees(loaded.state)
+    files = {f"step/{name}.onnx": file.content for name, file in exported.items()}
+    files["step/state.bin"] = update_steps.pack_state(trees)
+    return files, {
+        "players": [player.name for player in method.players],
+        "batch": run.batch,
+        "steps": run.steps,
+        "files": {name: file.entry for name, file in exported.items()},
+        "state": update_steps.state_layout(trees),
+    }
+
+
+def export_classifier(flags: Settings) -> None:
+    """Export the classifier of a data set.
+
+    Raises:
+      InputError
+    """
     from gan_jax.data import datasets
     from gan_jax.metrics.features import classifier
     from gan_jax.onnx_export import generators
 
-    view = datasets.DataOptions(flags.size)
-    source = datasets.load(flags.classifier, view)
-    heldout = datasets.load_heldout(source, view)
-    classifier.check("", source)
-    net, variables, report = classifier.trained(source, heldout)
-    content, entry = generators.classify(net, variables, source.images.shape[1:])
-    data = {"name": source.name, "digest": source.digest, "classes": list(source.classes)}
+    options = datasets.DataOptions(flags.size)
+    train = datasets.load(flags.classifier, options)
+    heldout = datasets.load_heldout(train, options)
+    classifier.count_features("", train)  # refuses data without classes
+    net, variables, report = classifier.load_trained(train, heldout)
+    content, entry = generators.export_classifier(net, variables, train.images.shape[1:])
+    data = {"name": train.name, "digest": train.digest, "classes": list(train.classes)}
     scores = {k: report[k] for k in ("accuracy", "balanced_accuracy", "n_heldout")}
-    out = folder(flags.out or "exported/classifier")
-    write(
-        out,
-        {"classifier.onnx": content},
-        {"file": "classifier.onnx", "data": data, **scores, **entry},
-    )
+    manifest = {"file": "classifier.onnx", "data": data, **scores, **entry}
+    write(flags.out or "exported/classifier", {"classifier.onnx": content}, manifest)
 
 
-def systems(words):
-    """The names in --systems. Raises InputError for one that is not known."""
-    several = [f"{SEVERAL}{k}" for k in range(2, 51)]
-    names = [word.strip() for word in words.split(",") if word.strip()]
+def parse_systems(text: str) -> list[str]:
+    """Parse --systems.
+
+    Raises:
+      InputError: a name is not known, or there is none.
+    """
+    mgans = [f"{MGAN}{k}" for k in range(2, MAX_GENERATORS + 1)]
+    known = f"{', '.join(SYSTEMS)}, {MGAN}2 to {MGAN}{MAX_GENERATORS}"
+    names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in (*PAGE, *several):
-            raise InputError(
-                f"--systems={words}: {name!r} is not known; use {', '.join(PAGE)}, {SEVERAL}2 to {SEVERAL}50."
-            )
+        if name not in (*SYSTEMS, *mgans):
+            raise InputError(f"--systems={text}: {name!r} is not known; use {known}.")
     if not names:
-        raise InputError(
-            f"--systems is empty; use some of {', '.join(PAGE)}, {SEVERAL}2 to {SEVERAL}50."
-        )
+        raise InputError(f"--systems is empty; use some of {known}.")
     return names
 
 
-def system(name):
-    """(what it is called, method.Method, points per minibatch) of a GAN in the page: that of experiments.toys.
+def build_system(name: str) -> tuple[str, "Method", int]:
+    """Build a GAN of the page: that of studies.toys, with a constant rate, which the page lowers.
 
-    But its rate is constant, for the page lowers it; and MGAN has half the points per minibatch, which brings it as far in half
-    the time, and averages over a hundred steps, not a thousand, since a page runs for some thousands.
+    MGAN has half the points per minibatch, which brings it as far in half the time, and averages
+    over a hundred steps and not a thousand, since a page runs for some thousands.
+
+    Returns:
+      (title, Method, points per minibatch).
     """
     from gan_jax import methods
     from gan_jax.methods import base
 
-    title, key, options = *PAGE.get(name, ("", SEVERAL)), {}
-    if name not in PAGE:
-        k = int(name.removeprefix(SEVERAL))
-        title, options = f"MGAN, {k} generators", {"n_gens": k, "gen_batch": 200 // k, "ema": 0.99}
-    module, hp, batch = toys.SYSTEMS[key]
-    table = methods.TABLE[module]
-    hp = table.Settings(**{"ema": 0.0, **hp, **options, "schedule": "constant"})
-    return title, table.build(hp, base.DataSpec(1, 2), 20_000), batch if name in PAGE else batch // 2
+    if name in SYSTEMS:
+        title, system = SYSTEMS[name]
+        changes = {}
+    else:
+        k = int(name.removeprefix(MGAN))
+        title, system = f"MGAN, {k} generators", MGAN
+        changes = {"n_gens": k, "gen_batch": 200 // k, "ema": 0.99}
+    method_name, hp, batch = toys.SYSTEMS[system]
+    module = methods.TABLE[method_name]
+    hp = module.Settings(**{"ema": 0.0, **hp, **changes, "schedule": "constant"})
+    method = module.build(hp, base.DataSpec(1, 2), STEPS)
+    return title, method, batch if name in SYSTEMS else batch // 2
 
 
-def open_digits(name):
-    """(training Source, test Source) of --digits. Raises InputError for what the page cannot learn."""
+def open_digits(name: str) -> tuple["Dataset", "Dataset"]:
+    """Open the training and the test split of --digits.
+
+    Raises:
+      InputError: the page cannot learn them.
+    """
     from gan_jax.data import datasets
 
-    view = datasets.DataOptions(28)
-    source = datasets.load(name, view)
-    test = datasets.load_heldout(source, view)
-    if source.points or source.images.shape[-1] != 1:
-        found = "points" if source.points else f"pictures of {source.images.shape[-1]} channels"
-        raise InputError(f"--digits={name} has {found}; the page takes gray pictures.")
-    for split in (source, test):
-        if split is None or not source.classes or split.labels is None or (split.labels < 0).any():
-            raise InputError(
-                f"--digits={name} lacks a training or a test split in which every picture has a label."
-            )
-    return source, test
+    options = datasets.DataOptions(DIGITS_SIZE)
+    train = datasets.load(name, options)
+    test = datasets.load_heldout(train, options)
+    channels = train.images.shape[-1]
+    if train.points or channels != 1:
+        what = "points" if train.points else f"pictures of {channels} channels"
+        raise InputError(f"--digits={name} has {what}; the page takes gray pictures.")
+    if test is None or not all(_is_labelled(split) for split in (train, test)):
+        raise InputError(
+            f"--digits={name} lacks a training or a test split in which every picture has a label."
+        )
+    return train, test
 
 
-def export_digits(source, test):
-    """({name: bytes}, entry in manifest.json) of the digits' page."""
+def _is_labelled(dataset):
+    return bool(dataset.classes) and dataset.labels is not None and not (dataset.labels < 0).any()
+
+
+def export_digits(train: "Dataset", test: "Dataset") -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Export what the page of digits needs.
+
+    Returns:
+      ({path: bytes}, entry in manifest.json).
+    """
     from gan_jax import methods
     from gan_jax.methods import base
     from gan_jax.onnx_export import digits_page
 
-    shape, table = source.images.shape[1:], methods.TABLE["gan"]
-    content, entry = digits_page.data(source, test)
-    learner, learns = digits_page.learner(shape, len(source.classes))
-    method = table.build(table.Settings(**DIGITS), base.DataSpec(shape[0], 1), 20_000)
-    painter, paints = digits_page.painter(method, 64, shape)
-    files = {"digits/data.bin": content}
-    files |= {f"digits/learner/{name}": data for name, data in learner.items()}
-    files |= {f"digits/painter/{name}": data for name, data in painter.items()}
-    print(
-        f"Digits, with {source.name}: {sum(map(len, files.values())) / 2**20:.1f} MiB", flush=True
-    )
-    return files, {"data": entry, "learner": learns, "painter": paints}
+    shape, module = train.images.shape[1:], methods.TABLE["gan"]
+    data, data_entry = digits_page.pack_data(train, test)
+    method = module.build(module.Settings(**DIGITS), base.DataSpec(shape[0], 1), STEPS)
+    learner, learner_entry = digits_page.export_classifier(shape, len(train.classes))
+    painter, painter_entry = digits_page.export_gan(method, DIGITS_BATCH, shape)
+    files = {"digits/data.bin": data}
+    files |= {f"digits/learner/{name}": content for name, content in learner.items()}
+    files |= {f"digits/painter/{name}": content for name, content in painter.items()}
+    print(f"Digits, with {train.name}: {_mebibytes(files):.1f} MiB", flush=True)
+    return files, {"data": data_entry, "learner": learner_entry, "painter": painter_entry}
 
 
-def export_page(flags):
-    """The page with live GANs, and the one with digits."""
+def export_page(flags: Settings) -> None:
+    """Export the page with live GANs, and with --digits the page of digits.
+
+    Raises:
+      InputError
+    """
     from gan_jax import web
     from gan_jax.onnx_export import toy_page
     from gan_jax.web import runtime
 
-    pictures = open_digits(flags.digits) if flags.digits else None
-    files, models, more = runtime.files(flags.runtime), {}, {}
-    for name in systems(flags.systems):
-        title, method, batch = system(name)
-        made, entry = toy_page.files(method, batch, flags.seeds)
-        files |= {f"{name}/{file}": content for file, content in made.items()}
+    digits = open_digits(flags.digits) if flags.digits else None
+    files, models = runtime.files(flags.runtime), {}
+    for name in parse_systems(flags.systems):
+        title, method, batch = build_system(name)
+        exported, entry = toy_page.export_method(method, batch, flags.seeds)
+        files |= {f"{name}/{file}": content for file, content in exported.items()}
         models[name] = {"title": title, **entry}
-        print(f"{title}: {sum(map(len, made.values())) / 2**20:.1f} MiB", flush=True)
-    if pictures:
-        made, entry = export_digits(*pictures)
-        files |= made
-        more = {"digits": entry}
-    shown = {
+        print(f"{title}: {_mebibytes(exported):.1f} MiB", flush=True)
+    manifest = {
+        "format": web.FORMAT,
+        "models": models,
         "distributions": toy_page.distributions(),
         "points": toy_page.N_POINTS,
-        "side": toy_page.SIDE,
+        "side": toy_page.GRID_SIDE,
     }
-    manifest = {"format": web.FORMAT, "models": models} | shown | more
-    write(folder(flags.out or "exported/page"), files | web.files(), manifest)
+    if digits:
+        exported, manifest["digits"] = export_digits(*digits)
+        files |= exported
+    write(flags.out or "exported/page", files | web.files(), manifest)
 
 
-def run(argv):
-    """Command line to a folder."""
+def run(argv: Sequence[str]) -> None:
+    """Export from a command line.
+
+    Args:
+      argv: words after the command's name.
+
+    Raises:
+      InputError
+    """
     (flags,), _ = command_line.parse(__doc__, "experiments.export", [Settings()], argv)
     check(flags)
-    (export_page if flags.page else export_run if flags.workdir else export_classifier)(flags)
+    if flags.page:
+        export_page(flags)
+    elif flags.workdir:
+        export_run(flags)
+    else:
+        export_classifier(flags)

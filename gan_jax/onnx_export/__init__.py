@@ -1,0 +1,1 @@
+"""ONNX files of generators, classifiers and update steps, for other programs and for web pages."""

@@ -1,126 +1,136 @@
-"""Programs rewritten before export: the same numbers from fewer kinds of operations, each in its plainest form.
+"""Rewriting of traced functions to the operations that the ONNX exporter converts correctly.
 
-The exporter gets some operations wrong, or does not know them, that only differentiated programs hold: a weight gradient
-contracts the leading axes of both factors. Here every matrix product becomes transposes around a plain one, functions inside
-functions are laid open, and what no output needs, random keys above all, is left out. Nothing of the training step changes
-for it.
+The exporter fails on some operations that only derivatives contain: the gradient of a weight
+contracts the leading axes of both factors. Here every dot_general becomes transposes around a plain
+matrix product, nested functions are inlined, and what no output depends on, such as random keys, is
+dropped. The numbers stay the same, and training does not use this module.
 """
 
 import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
-_INLINED = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where a call keeps the function that it calls
-_KEPT = (
-    "scan",
-    "while",
-    "cond",
-    "reduce",
-    "reduce_window",
-)  # not calls, though they keep functions, too
+_JAXPR_PARAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where a call has the function that it calls
+# These have a jaxpr too, but are operations and not calls.
+_OPERATIONS = ("scan", "while", "cond", "reduce", "reduce_window")
 
 
-def trace(f, *examples):
-    """A function of arrays as a jaxpr. examples: trees of jax.ShapeDtypeStruct or arrays.
+def trace(f: Callable, *examples: Any) -> tuple[core.ClosedJaxpr, Any]:
+    """Trace a function of arrays.
+
+    Args:
+      f: the function.
+      *examples: its arguments, trees of jax.ShapeDtypeStruct or arrays.
 
     Returns:
-      (jax.extend.core.ClosedJaxpr over the leaves of all examples, in order; tree of jax.ShapeDtypeStruct that f returns)
+      (ClosedJaxpr over the leaves of all arguments, tree of jax.ShapeDtypeStruct that f returns).
     """
     return jax.make_jaxpr(f, return_shape=True)(*examples)
 
 
-def used(closed):
-    """Whether each input of a traced function has a part in its outputs: tuple of bool."""
+def used_inputs(closed: core.ClosedJaxpr) -> tuple[bool, ...]:
+    """Return for each input whether an output depends on it."""
     _, needed = _live(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
     return tuple(v in needed for v in closed.jaxpr.invars)
 
 
-def function(closed):
-    """The rewritten function, of those inputs of a traced one that are `used`; it returns a tuple of arrays."""
-    kept = used(closed)
+def rewrite(closed: core.ClosedJaxpr) -> Callable[..., tuple]:
+    """Return the rewritten function of the inputs that are used; it returns a tuple of arrays."""
+    is_used = used_inputs(closed)
 
     def run(*args):
         args = iter(args)
-        inputs = [next(args) if keep else None for keep in kept]
+        inputs = [next(args) if used else None for used in is_used]
         return tuple(_evaluate(closed, inputs, [True] * len(closed.jaxpr.outvars)))
 
     return run
 
 
-def _inner(eqn):
-    """The ClosedJaxpr that an equation calls, or None for an operation."""
-    if eqn.primitive.name in _KEPT:
+def _called_jaxpr(eqn: Any) -> core.ClosedJaxpr | None:
+    """Return the function that an equation calls, or None for an operation."""
+    if eqn.primitive.name in _OPERATIONS:
         return None
-    found = [eqn.params[name] for name in _INLINED if name in eqn.params]
-    if not found:
-        return None
-    return found[0] if isinstance(found[0], core.ClosedJaxpr) else core.ClosedJaxpr(found[0], ())
+    called = next((eqn.params[name] for name in _JAXPR_PARAMS if name in eqn.params), None)
+    if called is None or isinstance(called, core.ClosedJaxpr):
+        return called
+    return core.ClosedJaxpr(called, ())
 
 
-def _variables(atoms):
+def _variables(atoms: Iterable) -> set:
     return {v for v in atoms if not isinstance(v, core.Literal)}
 
 
-def _live(jaxpr, wanted):
-    """(the equations that wanted outputs need, in order, each with which of its outputs are; the variables that they read)."""
+def _live(jaxpr: Any, wanted: Sequence[bool]) -> tuple[list[tuple[Any, list[bool]]], set]:
+    """Find what wanted outputs of a jaxpr depend on.
+
+    Args:
+      jaxpr: the jaxpr.
+      wanted: for each output whether it is wanted.
+
+    Returns:
+      (equations in order, each with which of its outputs are needed; variables that they read).
+    """
     needed = _variables(v for v, want in zip(jaxpr.outvars, wanted, strict=True) if want)
-    out = []
+    equations = []
     for eqn in reversed(jaxpr.eqns):
-        asked = [v in needed for v in eqn.outvars]
-        if not any(asked):
+        outputs_needed = [v in needed for v in eqn.outvars]
+        if not any(outputs_needed):
             continue
-        out.append((eqn, asked))
-        inner = _inner(eqn)
-        if inner is None:
+        equations.append((eqn, outputs_needed))
+        called = _called_jaxpr(eqn)
+        if called is None:
             needed |= _variables(eqn.invars)
         else:
-            _, reads = _live(inner.jaxpr, asked)
-            needed |= _variables(
-                v
-                for v, inside in zip(eqn.invars, inner.jaxpr.invars, strict=True)
-                if inside in reads
-            )
-    return out[::-1], needed
+            _, read = _live(called.jaxpr, outputs_needed)
+            pairs = zip(eqn.invars, called.jaxpr.invars, strict=True)
+            needed |= _variables(outer for outer, inner in pairs if inner in read)
+    return equations[::-1], needed
 
 
-def _evaluate(closed, inputs, wanted):
-    """Outputs of a jaxpr, None for those that are not wanted; inputs that are not needed may be None."""
+def _evaluate(closed: core.ClosedJaxpr, inputs: Sequence, wanted: Sequence[bool]) -> list:
+    """Evaluate a jaxpr, rewritten. Inputs that are not used, and outputs not wanted, are None."""
     jaxpr = closed.jaxpr
     values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*closed.consts, *inputs], strict=True))
-    read = lambda v: v.val if isinstance(v, core.Literal) else values.get(v)
-    for eqn, asked in _live(jaxpr, wanted)[0]:
+
+    def read(atom):
+        return atom.val if isinstance(atom, core.Literal) else values.get(atom)
+
+    for eqn, outputs_needed in _live(jaxpr, wanted)[0]:
         args = [read(v) for v in eqn.invars]
-        inner = _inner(eqn)
-        if inner is not None:
-            results = _evaluate(inner, args, asked)
+        called = _called_jaxpr(eqn)
+        if called is not None:
+            results = _evaluate(called, args, outputs_needed)
         else:
-            results = _RULES.get(eqn.primitive.name, _as_it_is)(eqn, *args)
+            results = _RULES.get(eqn.primitive.name, _bind)(eqn, *args)
         values |= zip(eqn.outvars, results, strict=True)
     return [read(v) if want else None for v, want in zip(jaxpr.outvars, wanted, strict=True)]
 
 
-def _as_it_is(eqn, *args):
+def _bind(eqn: Any, *args: Any) -> list:
+    """Apply an operation as it is."""
     out = eqn.primitive.bind(*args, **eqn.params)
     return out if eqn.primitive.multiple_results else [out]
 
 
-def _product(eqn, a, b):
-    """dot_general with batch axes first, and contracting the last axis of a with the one before the last of b."""
-    (a_sum, b_sum), (a_batch, b_batch) = eqn.params["dimension_numbers"]
-    a_free = [i for i in range(a.ndim) if i not in (*a_sum, *a_batch)]
-    b_free = [i for i in range(b.ndim) if i not in (*b_sum, *b_batch)]
-    batch, n = [a.shape[i] for i in a_batch], math.prod(a.shape[i] for i in a_sum)
+def _matmul(eqn: Any, a: Any, b: Any) -> list:
+    """Apply dot_general as a batched product of a matrix [rows, n] and a matrix [n, columns]."""
+    (a_contracted, b_contracted), (a_batch, b_batch) = eqn.params["dimension_numbers"]
+    a_free = [i for i in range(a.ndim) if i not in (*a_contracted, *a_batch)]
+    b_free = [i for i in range(b.ndim) if i not in (*b_contracted, *b_batch)]
+    batch, n = [a.shape[i] for i in a_batch], math.prod(a.shape[i] for i in a_contracted)
     rows, columns = [a.shape[i] for i in a_free], [b.shape[i] for i in b_free]
-    a = _transposed(a, [*a_batch, *a_free, *a_sum]).reshape(*batch, math.prod(rows), n)
-    b = _transposed(b, [*b_batch, *b_sum, *b_free]).reshape(*batch, n, math.prod(columns))
+    a = _transpose(a, [*a_batch, *a_free, *a_contracted]).reshape(*batch, math.prod(rows), n)
+    b = _transpose(b, [*b_batch, *b_contracted, *b_free]).reshape(*batch, n, math.prod(columns))
     return [jnp.matmul(a, b).reshape(*batch, *rows, *columns)]
 
 
-def _transposed(x, axes):
+def _transpose(x: jax.Array, axes: list[int]) -> jax.Array:
     return x if axes == list(range(x.ndim)) else lax.transpose(x, axes)
 
 
-_RULES = {"dot_general": _product}
+_RULES = {"dot_general": _matmul}

@@ -1,7 +1,9 @@
-"""The noise of an exported program: what it is, what it was in a step, and from where it comes instead."""
+"""Noise inside an exported function: described, recorded, and replaced by inputs."""
 
 import contextlib
 import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 
@@ -9,48 +11,55 @@ from gan_jax.core import parallel
 from gan_jax.errors import InputError
 
 
-def describe(sampler):
-    """{"kind": "uniform", "low", "high"} or {"kind": "normal"} of a sampler that parallel.random_rows is given.
+def describe_sampler(sampler: Callable) -> dict[str, Any]:
+    """Describe a sampler of parallel.random_rows for manifest.json.
+
+    Returns:
+      {"kind": "uniform", "low", "high"} or {"kind": "normal"}.
 
     Raises:
-      InputError: it is something else.
+      InputError: it is another one.
     """
-    options = sampler.keywords if isinstance(sampler, functools.partial) else {}
-    f = sampler.func if isinstance(sampler, functools.partial) else sampler
+    is_partial = isinstance(sampler, functools.partial)
+    f, options = (sampler.func, sampler.keywords) if is_partial else (sampler, {})
     if f is jax.random.normal and not options:
         return {"kind": "normal"}
     if f is jax.random.uniform and set(options) <= {"minval", "maxval"}:
-        return {
-            "kind": "uniform",
-            "low": float(options.get("minval", 0)),
-            "high": float(options.get("maxval", 1)),
-        }
+        low, high = options.get("minval", 0), options.get("maxval", 1)
+        return {"kind": "uniform", "low": float(low), "high": float(high)}
     raise InputError(
-        "This program draws more than uniform and normal noise inside, which no export has; use other settings."
+        "This program draws more than uniform and normal noise inside, which no export has; use "
+        "other settings."
     )
 
 
-class Record:
-    """What is drawn while it records. specs: {"kind", ..., "shape"} of each draw; values: the arrays, or their tracers."""
+class NoiseRecorder:
+    """Records the noise that a function draws.
+
+    Attributes:
+      specs: `describe_sampler` and "shape" of each draw.
+      values: the arrays, or their tracers.
+    """
 
     def __init__(self):
-        self.specs, self.values = [], []
+        self.specs: list[dict[str, Any]] = []
+        self.values: list[jax.Array] = []
 
     def _source(self, sampler, key, shape):
-        self.specs.append({**describe(sampler), "shape": list(shape)})
+        self.specs.append({**describe_sampler(sampler), "shape": list(shape)})
         self.values.append(sampler(key, shape))
         return self.values[-1]
 
     @contextlib.contextmanager
-    def recording(self):
-        """Records all draws of what is traced or run within it."""
+    def recording(self) -> Iterator["NoiseRecorder"]:
+        """Record all draws of what is traced or run inside the context."""
         with parallel.noise_from(self._source):
             yield self
 
 
 @contextlib.contextmanager
-def given(values):
-    """Within it, draws are the values, in order."""
+def replaced_by(values: Sequence[jax.Array]) -> Iterator[None]:
+    """Replace all draws of what is traced or run inside the context by values, in order."""
     rest = iter(values)
     with parallel.noise_from(lambda sampler, key, shape: next(rest)):
         yield

@@ -1,6 +1,7 @@
-"""What a page needs to train a GAN on points by itself: the update step, samples, D's surface, and weights to begin from."""
+"""Export for the page with live GANs on points: updates, samples, D's surface, initial weights."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,131 +9,162 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.core import optimizers, priors
+from gan_jax.core.method import Method, apply_net, make_context
 from gan_jax.core.state import Vars, init_jitted, state_shapes
-from gan_jax.core.method import apply_net, make_context
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores
 from gan_jax.onnx_export import noise_inputs, update_steps
-from gan_jax.onnx_export.exporter import convert, spec
+from gan_jax.onnx_export.exporter import OnnxFile, convert, spec
+from gan_jax.onnx_export.update_steps import Shape
 
 N_POINTS = 2000  # samples that are shown and counted, as many as Dist-GAN counts
-SIDE = 40  # of the grid on which D's surface is shown
-SHAPE = (1, 1, 2)  # of a point, as an image of one pixel
+GRID_SIDE = 40  # of the grid on which D's surface is shown
+POINT_SHAPE = (1, 1, 2)  # a point is an image of one pixel
 
 
-def files(method, batch, seeds=1):
-    """All files of one method: {name: bytes}, and their entry in manifest.json.
+def export_method(
+    method: Method, batch: int, n_seeds: int = 1
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Export all that the page needs of one method.
 
-    "PLAYER.onnx", "average.onnx": see update_steps.export. "sample.onnx": noise and, with several generators, int32 "given" to
-    "points" [N_POINTS, 2] in [-1, 1] of the weights that are sampled. "surface.onnx": "at" [SIDE^2, 2] in [-1, 1] to D's
-    "logit" [SIDE^2] there and its "slope" [SIDE^2, 2]. "begin-SEED.bin": float32 weights and statistics of a fresh state, as
-    the entry lists them; the rest of a fresh state is zero, averages aside, which begin as the weights.
+    Files: see `page_files`, and "surface.onnx": "at" [GRID_SIDE^2, 2] in [-1, 1] to D's "logit"
+    [GRID_SIDE^2] there and its gradient "slope" [GRID_SIDE^2, 2]. "sample.onnx" returns "points"
+    [N_POINTS, 2] in [-1, 1].
 
     Args:
-      method: method.Method for points of two coordinates, whose nets compute in the range hp.pixels. batch: points per minibatch.
-      seeds: how many fresh states.
+      method: Method for points of two coordinates.
+      batch: points per minibatch.
+      n_seeds: number of initial states.
+
+    Returns:
+      ({name: bytes}, entry in manifest.json).
 
     Raises:
       InputError: see update_steps.check.
     """
-    made = update_steps.export(method, batch, SHAPE)
-    made["sample"] = convert(
-        functools.partial(_points, method), sample_example(method, N_POINTS), "sample"
+    exported = update_steps.export_updates(method, batch, POINT_SHAPE)
+    exported["sample"] = convert(
+        functools.partial(_sample_points, method), sample_inputs(method, N_POINTS), "sample"
     )
-    made["surface"] = convert(
-        functools.partial(_surface, method), _surface_example(method), "surface"
+    exported["surface"] = convert(
+        functools.partial(_surface, method), _surface_inputs(method), "surface"
     )
-    files, entry = bundle(method, made, batch, SHAPE, seeds)
+    files, entry = page_files(method, exported, batch, POINT_SHAPE, n_seeds)
     return files, entry | {"critic": getattr(method.hp, "loss", "") == "wasserstein"}
 
 
-def bundle(method, made, batch, shape, seeds):
-    """Files and entry of a method from what was exported of it. made: {name: (bytes, entry)}. shape: [H, W, C] of its data."""
-    files = {f"{name}.onnx": content for name, (content, _) in made.items()}
-    for seed in range(seeds):
-        files[f"begin-{seed}.bin"] = begin(update_steps.state_of(init_jitted(method, seed)))
+def page_files(
+    method: Method, exported: dict[str, OnnxFile], batch: int, shape: Shape, n_seeds: int
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Bundle exported functions of a method with initial states.
+
+    Files: "NAME.onnx" for each function; "begin-SEED.bin", float32 weights and statistics of an
+    initial state, as the entry lists them. The rest of an initial state is zero, except averages,
+    which equal the weights.
+
+    Args:
+      method: Method.
+      exported: {name: OnnxFile}, see update_steps.export_updates.
+      batch: images per minibatch.
+      shape: (H, W, C) of the data.
+      n_seeds: number of initial states.
+
+    Returns:
+      ({name: bytes}, entry in manifest.json).
+    """
+    files = {f"{name}.onnx": file.content for name, file in exported.items()}
+    for seed in range(n_seeds):
+        trees = update_steps.state_trees(init_jitted(method, seed))
+        files[f"begin-{seed}.bin"] = initial_weights(trees)
     return files, {
         "players": [player.name for player in method.players],
-        "files": {name: entry for name, (_, entry) in made.items()},
+        "files": {name: file.entry for name, file in exported.items()},
         "batch": batch,
         "shape": list(shape),
-        "lr": {player.name: _rate(method.hp, player.name) for player in method.players},
+        "lr": {player.name: _initial_rate(method.hp, player.name) for player in method.players},
         "repeats": {player.name: player.repeats for player in method.players},
-        "prior": noise_inputs.describe(priors.NOISE[method.hp.prior]),
+        "prior": noise_inputs.describe_sampler(priors.NOISE[method.hp.prior]),
         "z_dim": method.hp.z_dim,
         "kinds": len(method.conditioning.names),
         "to_net": _to_net(method.hp.pixels),
-        "state": update_steps.layout(update_steps.state_of(state_shapes(method))),
-        "seeds": seeds,
+        "state": update_steps.state_layout(update_steps.state_trees(state_shapes(method))),
+        "seeds": n_seeds,
     }
 
 
-def _to_net(pixels):
-    """{"scale", "shift"} that take values of [-1, 1] to the range of the nets."""
+def _to_net(pixels: str) -> dict[str, float]:
+    """Return {"scale", "shift"} that bring values in [-1, 1] to the range of the nets."""
     low, high = (float(images.to_net(np.float32(x), pixels)) for x in (-1, 1))
     return {"scale": (high - low) / 2, "shift": (high + low) / 2}
 
 
-def _rate(hp, role):
+def _initial_rate(hp: Any, role: str) -> float:
     rate = optimizers.learning_rate(hp, role, 1)
     return float(rate(0)) if callable(rate) else float(rate)
 
 
-def _sampled(method):
-    """The part of the state that holds the weights that are sampled, as jax.ShapeDtypeStruct."""
-    trees = update_steps.state_of(state_shapes(method))
+def sample_inputs(method: Method, n: int) -> dict[str, Any]:
+    """Return the argument of `sample_images`, for n samples, as jax.ShapeDtypeStruct."""
+    trees = update_steps.state_trees(state_shapes(method))
     if "gen" in method.ema:
-        return {"ema": {"gen": trees["ema"]["gen"]}}
-    return {k: {"gen": trees[k]["gen"]} for k in ("params", "stats")}
+        state = {"ema": {"gen": trees["ema"]["gen"]}}
+    else:
+        state = {k: {"gen": trees[k]["gen"]} for k in ("params", "stats")}
+    inputs = {"state": state, "z": spec(n, method.hp.z_dim)}
+    if method.conditioning.names:
+        inputs["given"] = spec(n, dtype=jnp.int32)
+    return inputs
 
 
-def sample_example(method, n):
-    """The argument of `sampled`, for n samples."""
-    given = {"given": spec(n, dtype=jnp.int32)} if method.conditioning.names else {}
-    return {"state": _sampled(method), "z": spec(n, method.hp.z_dim)} | given
+def sample_images(method: Method, arrays: dict[str, Any]) -> dict[str, jax.Array]:
+    """Sample images in the range of the nets.
 
+    Args:
+      method: Method.
+      arrays: "state", the weights that are sampled, averaged or not, see `sample_inputs`; "z"
+        float32 [n, z_dim]; "given" int32 [n], if there are conditions.
 
-def sampled(method, arrays):
-    """{"image": [n, H, W, C]} in the range of the nets, of the part of the state that is sampled, noise and kinds."""
+    Returns:
+      {"image": [n, H, W, C]}.
+    """
     trees = arrays["state"]
     tree = trees["ema"]["gen"] if "ema" in trees else {k: trees[k]["gen"] for k in trees}
     vs = Vars({"gen": tree["params"]}, {"gen": tree["stats"]})
-    return {
-        "image": method.sample(
-            make_context(method), vs, arrays["z"], arrays.get("given"), jax.random.key(0)
-        )
-    }
+    ctx, condition = make_context(method), arrays.get("given")
+    return {"image": method.sample(ctx, vs, arrays["z"], condition, jax.random.key(0))}
 
 
-def _points(method, arrays):
-    made = sampled(method, arrays)["image"]
-    return {"points": images.from_net(made, method.hp.pixels, points=True).reshape(-1, 2)}
+def _sample_points(method, arrays):
+    generated = sample_images(method, arrays)["image"]
+    points = images.from_net(generated, method.hp.pixels, points=True)
+    return {"points": points.reshape(-1, 2)}
 
 
-def _surface_example(method):
-    trees = update_steps.state_of(state_shapes(method))
-    return {
-        "state": {k: {"disc": trees[k]["disc"]} for k in ("params", "stats")},
-        "at": spec(SIDE**2, 2),
-    }
+def _surface_inputs(method):
+    trees = update_steps.state_trees(state_shapes(method))
+    state = {k: {"disc": trees[k]["disc"]} for k in ("params", "stats")}
+    return {"state": state, "at": spec(GRID_SIDE**2, 2)}
 
 
 def _surface(method, arrays):
     vs = Vars(arrays["state"]["params"], arrays["state"]["stats"])
 
     def logits(at):
-        x = images.to_net(at.reshape(-1, *SHAPE), method.hp.pixels)
+        x = images.to_net(at.reshape(-1, *POINT_SHAPE), method.hp.pixels)
         return apply_net(make_context(method), vs, "disc", x, train=False)[0].logit
 
-    logit, back = jax.vjp(logits, arrays["at"])
-    return {"logit": logit, "slope": back(jnp.ones_like(logit))[0]}
+    logit, pullback = jax.vjp(logits, arrays["at"])
+    return {"logit": logit, "slope": pullback(jnp.ones_like(logit))[0]}
 
 
-def begin(trees):
-    """Weights and statistics of a fresh state as bytes; checks that its optimizers begin at zero, as pages take them to.
+def initial_weights(trees: dict[str, Any]) -> bytes:
+    """Write the weights and statistics of an initial state as float32.
 
     Args:
-      trees: {"params", "stats", "opt"}, and "ema" or not, which begins as the former two.
+      trees: {"params", "stats", "opt"}, see update_steps.state_trees.
+
+    Raises:
+      ValueError: an optimizer does not begin at zero, which pages rely on.
     """
     trees = jax.device_get(trees)
     if any(np.any(leaf) for leaf in jax.tree.leaves(trees["opt"])):
@@ -141,25 +173,27 @@ def begin(trees):
     return np.concatenate([np.asarray(leaf, np.float32).ravel() for leaf in leaves]).tobytes()
 
 
-def distributions():
-    """{name: what a page draws points from, in [-1, 1]} of all toys in the plane.
+def distributions() -> dict[str, dict[str, Any]]:
+    """Describe the distributions of points in the plane, in [-1, 1], for manifest.json.
 
-    "centers": [[x, y]] of modes, or of points along the curve; "modes": whether they are modes; "sd"; "radius" within which a
-    point counts for a mode; "share" of the points that a mode must hold to be covered.
+    Returns:
+      {name: {"centers": [[x, y]] of modes, or of points along the curve; "modes": whether they are
+      modes; "sd"; "radius", within which a point belongs to a mode; "share" of the points that a
+      mode must have to be covered}}.
     """
-    out = {}
+    described: dict[str, dict[str, Any]] = {}
     for name, toy in toys.TABLE.items():
-        if toy.dim == 2 and not any(toy is toys.TABLE[other] for other in out):
-            centers = (
-                toy.curve((np.arange(N_POINTS) + 0.5) / N_POINTS)
-                if toy.centers is None
-                else toy.centers
-            )
-            out[name] = {
-                "centers": np.round(centers / toy.scale, 6).tolist(),
-                "modes": bool(toy.classes),
-                "sd": toy.sd / toy.scale,
-                "radius": float(point_scores.RADIUS) * toy.sd / toy.scale,
-                "share": point_scores.SHARE,
-            }
-    return out
+        is_alias = any(toy is toys.TABLE[other] for other in described)
+        if toy.dim != 2 or is_alias:
+            continue
+        centers = toy.centers
+        if centers is None:
+            centers = toy.curve((np.arange(N_POINTS) + 0.5) / N_POINTS)
+        described[name] = {
+            "centers": np.round(centers / toy.scale, 6).tolist(),
+            "modes": bool(toy.classes),
+            "sd": toy.sd / toy.scale,
+            "radius": float(point_scores.MODE_RADIUS) * toy.sd / toy.scale,
+            "share": point_scores.MIN_MODE_SHARE,
+        }
+    return described

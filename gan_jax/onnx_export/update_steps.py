@@ -1,34 +1,39 @@
-"""The update step of a method as ONNX files, one update of one player each, so that a page can run it in any order and ratio.
+"""Export of a method's update step: one file per player, which makes one update of that player.
 
-What a file computes is `step.update_player`, and `step.update_averages` once all players had their turns. State goes in and comes
-out; a file takes a minibatch, the noise that the update draws, and two numbers: what the player's updates are multiplied by,
-which scales its learning rate, and how far training is.
+A page can run the files in any order and ratio. A file computes core.step.update_player, and
+"average" computes core.step.update_averages after all players. State goes in and comes out. A file
+takes a minibatch, the noise that the update draws, a factor for the learning rate, and the progress
+of training.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from gan_jax.core.method import Batch, Method, make_context
 from gan_jax.core.state import GanState, Vars, state_shapes
-from gan_jax.core.method import make_context
 from gan_jax.core.step import update_averages, update_player
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import exporter, noise_inputs
-from gan_jax.onnx_export.exporter import convert, spec
+from gan_jax.onnx_export.exporter import OnnxFile, convert, spec
+
+Shape = tuple[int, int, int]  # (H, W, C) of an image
 
 
-def check(method):
-    """Refuses what a step outside of JAX cannot be: players that wait for each other, or move from the same state.
+def check(method: Method) -> None:
+    """Refuse methods whose players cannot be updated one by one outside of JAX.
 
     Raises:
       InputError
     """
     if method.simultaneous or method.control or any(player.gate for player in method.players):
         raise InputError(
-            "A step with --simultaneous or --balance cannot be exported turn by turn; leave them out."
+            "A step with --simultaneous or --balance cannot be exported turn by turn; leave them "
+            "out."
         )
     if getattr(method.hp, "penalty_every", 1) > 1 or method.hp.augment:
         raise InputError(
@@ -36,194 +41,233 @@ def check(method):
         )
     if method.dtype:
         raise InputError(
-            "A step in bfloat16 cannot be exported, since browsers compute in float32; use --precision=float32."
+            "A step in bfloat16 cannot be exported, since browsers compute in float32; use "
+            "--precision=float32."
         )
     if method.conditioning.what in ("class", "image"):
         raise InputError(
-            "The step of a method that is given labels or images cannot be exported; export its generator."
+            "The step of a method that is given labels or images cannot be exported; export its "
+            "generator."
         )
 
 
-def state_of(state):
-    """{"params", "stats", "opt", "ema"} of a GanState: what the files take and return by these names."""
+def state_trees(state: GanState) -> dict[str, Any]:
+    """Return {"params", "stats", "opt", "ema"}: a state by the names that it has in the files."""
     return {
         "params": state.params,
         "stats": state.batch_stats,
         "opt": state.opt_state,
-        "ema": _trees(state.ema),
+        "ema": _ema_trees(state.ema),
     }
 
 
-def _trees(ema):
+def _ema_trees(ema: dict[str, Vars]) -> dict[str, Any]:
     return {net: {"params": vs.params, "stats": vs.batch_stats} for net, vs in ema.items()}
 
 
-def update(method, index, arrays):
-    """One update of one player as a function of arrays alone.
+def update(method: Method, index: int, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Make one update of one player, as a function of arrays alone.
 
     Args:
-      index: which of method.players.
-      arrays: {"state": see `state_of`, without "ema"; "image": float32 [B, H, W, C] in the range of the nets; "noise": list of
-        what the update draws, in order; "rate": float32 [], what updates are multiplied by; "progress": float32 [], updates
-        done of all}.
+      method: Method.
+      index: of the player in method.players.
+      arrays: "state", see `state_trees`, without "ema"; "image" float32 [B, H, W, C] in the range
+        of the nets; "noise", list of what the update draws, in order; "rate" float32 [], factor of
+        the learning rate; "progress" float32 [], step / total steps.
 
     Returns:
-      {"params", "stats", "opt"} of what the player trains, {"metrics": {term: float32 []}}
+      {"state": {"params", "stats", "opt"} of what the player trains, "metrics": {term: float32
+      []}}.
     """
     player, trees = method.players[index], arrays["state"]
-    rate = arrays["rate"]
 
-    def scaled(grads, state, params):
-        updates, state = player.tx.update(grads, state, params)
-        return jax.tree.map(lambda u: rate * u, updates), state
+    def scaled_update(updates, state, params=None):
+        updates, state = player.tx.update(updates, state, params)
+        return jax.tree.map(lambda u: arrays["rate"] * u, updates), state
 
     players = list(method.players)
-    players[index] = player._replace(tx=optax.GradientTransformation(player.tx.init, scaled))
-    zero, key = jnp.int32(0), jax.random.key(0)  # the key is split, and never drawn from
+    players[index] = player._replace(tx=optax.GradientTransformation(player.tx.init, scaled_update))
+    zero, key = jnp.int32(0), jax.random.key(0)  # all that is drawn with the key is replaced
     state = GanState(
-        zero,
-        key,
-        trees["params"],
-        trees["stats"],
-        trees["opt"],
-        {},
-        {},
+        step=zero,
+        key=key,
+        params=trees["params"],
+        batch_stats=trees["stats"],
+        opt_state=trees["opt"],
+        ema={},
+        controls={},
         bad_step=jnp.int32(-1),
         bad_player=jnp.int32(-1),
     )
-    with noise_inputs.given(arrays["noise"]):
+    method = method._replace(players=tuple(players))
+    with noise_inputs.replaced_by(arrays["noise"]):
         ctx = make_context(method, progress=arrays["progress"], step=zero)
-        state, metrics = update_player(
-            method._replace(players=tuple(players)),
-            index,
-            ctx,
-            state,
-            {"image": arrays["image"]},
-            key,
-        )
-    trained = lambda tree: {net: tree[net] for net in player.nets}
-    return {
-        "state": {
-            "params": trained(state.params),
-            "stats": trained(state.batch_stats),
-            "opt": {player.name: state.opt_state[player.name]},
-        },
-        "metrics": metrics,
+        batch = {"image": arrays["image"]}
+        state, metrics = update_player(method, index, ctx, state, batch, key)
+    trained = {
+        "params": {net: state.params[net] for net in player.nets},
+        "stats": {net: state.batch_stats[net] for net in player.nets},
+        "opt": {player.name: state.opt_state[player.name]},
     }
+    return {"state": trained, "metrics": metrics}
 
 
-def drawn(method, index, state, batch, key, progress=0.0):
-    """What one update of one player draws: ([{"kind", ..., "shape"}], [array]). Arguments: see step.update_player."""
-    record = noise_inputs.Record()
-    with record.recording():
+def record_noise(
+    method: Method, index: int, state: GanState, batch: Batch, key: jax.Array, progress: float = 0.0
+) -> tuple[list[dict[str, Any]], list[jax.Array]]:
+    """Record what one update of one player draws. Arguments: see core.step.update_player.
+
+    Returns:
+      (description of each draw, see noise_inputs.NoiseRecorder; arrays).
+    """
+    recorder = noise_inputs.NoiseRecorder()
+    with recorder.recording():
         ctx = make_context(method, progress=progress, step=state.step)
         update_player(method, index, ctx, state, batch, key)
-    return record.specs, record.values
+    return recorder.specs, recorder.values
 
 
-def drawn_arrays(method, index, state, image, key):
-    """The arrays of `drawn` alone, for jax.jit. image: [B, H, W, C]."""
-    return drawn(method, index, state, {"image": image}, key)[1]
+def noise_arrays(
+    method: Method, index: int, state: GanState, image: jax.Array, key: jax.Array
+) -> list[jax.Array]:
+    """Return the arrays of `record_noise`, for jax.jit. image: [B, H, W, C]."""
+    return record_noise(method, index, state, {"image": image}, key)[1]
 
 
-def example(method, index, batch, size):
-    """The argument of `update`, as jax.ShapeDtypeStruct. batch: images per minibatch; size: [H, W, C]."""
-    state, image = state_shapes(method), spec(batch, *size)
-    out = {}
-
-    def look(state, image):
-        out["specs"], _ = drawn(method, index, state, {"image": image}, jax.random.key(0))
-
-    jax.eval_shape(look, state, image)
-    trees = {k: v for k, v in state_of(state).items() if k != "ema"}
-    return {
-        "state": trees,
-        "image": image,
-        "noise": [spec(*s["shape"]) for s in out["specs"]],
-        "rate": spec(),
-        "progress": spec(),
-    }, out["specs"]
-
-
-def export(method, batch, size):
-    """{name: (bytes, entry in manifest.json)} of files: one per player, by its name, and "average" where weights are averaged.
-
-    An entry names the nets that the player trains, how many updates it makes in a step, its draw (players of one draw see the
-    same minibatches), and its noise: noise with the same "id" in one draw is the same.
+def example_inputs(
+    method: Method, index: int, batch: int, shape: Shape
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the argument of `update` as jax.ShapeDtypeStruct, and the descriptions of its noise.
 
     Args:
-      method: method.Method, without labels. batch: images per minibatch. size: [H, W, C].
+      method, index: see `update`.
+      batch: images per minibatch.
+      shape: (H, W, C).
+    """
+    state, image = state_shapes(method), spec(batch, *shape)
+    specs = []
+
+    def trace(state, image):
+        specs.extend(record_noise(method, index, state, {"image": image}, jax.random.key(0))[0])
+
+    jax.eval_shape(trace, state, image)
+    trees = state_trees(state)
+    del trees["ema"]
+    inputs = {
+        "state": trees,
+        "image": image,
+        "noise": [spec(*noise["shape"]) for noise in specs],
+        "rate": spec(),
+        "progress": spec(),
+    }
+    return inputs, specs
+
+
+def export_updates(method: Method, batch: int, shape: Shape) -> dict[str, OnnxFile]:
+    """Export the update of every player, and "average" where weights are averaged.
+
+    Args:
+      method: Method, without labels.
+      batch: images per minibatch.
+      shape: (H, W, C).
+
+    Returns:
+      {player or "average": OnnxFile}. A player's entry also has "nets" that it trains; "repeats",
+      updates per step; "draw", its batch group, whose players get the same minibatches; "noise",
+      see noise_inputs.NoiseRecorder, where draws with the same "id" in one batch group are the
+      same.
 
     Raises:
       InputError: see `check`.
     """
     check(method)
-    out, ids = {}, _ids(method, batch, size)
+    exported, ids = {}, _noise_ids(method, batch, shape)
     for index, player in enumerate(method.players):
-        given, specs = example(method, index, batch, size)
-        content, entry = convert(functools.partial(update, method, index), given, player.name)
-        drawn = [{**s, "id": i} for s, i in zip(specs, ids[player.name], strict=True)]
-        options = {
+        inputs, specs = example_inputs(method, index, batch, shape)
+        content, entry = convert(functools.partial(update, method, index), inputs, player.name)
+        noise = [{**s, "id": i} for s, i in zip(specs, ids[player.name], strict=True)]
+        entry |= {
             "nets": player.nets,
             "repeats": player.repeats,
             "draw": player.batch_group or player.name,
-            "noise": drawn,
+            "noise": noise,
         }
-        out[player.name] = content, entry | options
+        exported[player.name] = OnnxFile(content, entry)
     if method.ema:
-        trees = state_of(state_shapes(method))
-        given = {"state": {k: trees[k] for k in ("params", "stats", "ema")}}
-        out["average"] = convert(functools.partial(average, method), given, "average")
-    return out
+        trees = state_trees(state_shapes(method))
+        inputs = {"state": {k: trees[k] for k in ("params", "stats", "ema")}}
+        exported["average"] = convert(functools.partial(average, method), inputs, "average")
+    return exported
 
 
-def layout(trees):
-    """[{"name", "shape", "type"}] of the arrays of a state, "params" and "stats" first. trees: see `state_of`."""
-    out = []
-    for part in (("params", "stats"), ("opt", "ema")):
-        tree = {"state": {k: trees[k] for k in part if k in trees}}
-        out += [
-            {"name": name, "shape": list(leaf.shape), "type": str(leaf.dtype)}
-            for name, leaf in zip(exporter.names(tree), jax.tree.leaves(tree), strict=True)
+def state_layout(trees: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the arrays of a state, those of "params" and "stats" first. trees: see `state_trees`.
+
+    Returns:
+      [{"name", "shape", "type"}].
+    """
+    layout = []
+    for names in (("params", "stats"), ("opt", "ema")):
+        tree = {"state": {name: trees[name] for name in names if name in trees}}
+        layout += [
+            {"name": path, "shape": list(leaf.shape), "type": str(leaf.dtype)}
+            for path, leaf in zip(exporter.leaf_paths(tree), jax.tree.leaves(tree), strict=True)
         ]
-    return out
+    return layout
 
 
-def packed(trees):
-    """The arrays of a state as bytes, little-endian, in the order of `layout`."""
-    leaves = dict(
-        zip(exporter.names({"state": trees}), jax.tree.leaves(jax.device_get(trees)), strict=True)
-    )
-    return b"".join(np.asarray(leaves[leaf["name"]]).tobytes() for leaf in layout(trees))
+def pack_state(trees: dict[str, Any]) -> bytes:
+    """Write the arrays of a state in the order of `state_layout`, little-endian."""
+    paths = exporter.leaf_paths({"state": trees})
+    leaves = dict(zip(paths, jax.tree.leaves(jax.device_get(trees)), strict=True))
+    return b"".join(np.asarray(leaves[leaf["name"]]).tobytes() for leaf in state_layout(trees))
 
 
-def average(method, arrays):
-    """step.update_averages of {"state": {"params", "stats", "ema"}}: {"state": {"ema"}}."""
+def average(method: Method, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Update the averaged weights, see core.step.update_averages.
+
+    Args:
+      method: Method.
+      arrays: {"state": {"params", "stats", "ema"}}.
+
+    Returns:
+      {"state": {"ema"}}.
+    """
     trees = arrays["state"]
     ema = {net: Vars(tree["params"], tree["stats"]) for net, tree in trees["ema"].items()}
+    nothing: Any = None
     state = GanState(
-        None, None, trees["params"], trees["stats"], {}, ema, {}, bad_step=None, bad_player=None
+        step=nothing,
+        key=nothing,
+        params=trees["params"],
+        batch_stats=trees["stats"],
+        opt_state={},
+        ema=ema,
+        controls={},
+        bad_step=nothing,
+        bad_player=nothing,
     )
-    return {"state": {"ema": _trees(update_averages(method, state))}}
+    return {"state": {"ema": _ema_trees(update_averages(method, state))}}
 
 
-def _ids(method, batch, size):
-    """{player: [id of each of its noises]}. Which are the same is found by value: a loss may split its key as it likes."""
-    seen, out = {}, {}
+def _noise_ids(method: Method, batch: int, shape: Shape) -> dict[str, list[int]]:
+    """Return {player: id of each of its draws}; equal draws of a batch group have equal ids.
+
+    They are compared by value, since a loss may split its key in any way.
+    """
+    shapes = state_shapes(method)
     zeros = jax.tree.map(
-        lambda s: jnp.zeros(s.shape, s.dtype) if s.dtype != state_shapes(method).key.dtype else None,
-        state_shapes(method),
+        lambda s: None if s.dtype == shapes.key.dtype else jnp.zeros(s.shape, s.dtype), shapes
     )
-    image = jnp.zeros((batch, *size))
+    image = jnp.zeros((batch, *shape))
+    known_by_group: dict[str, list[jax.Array]] = {}
+    ids: dict[str, list[int]] = {}
     for index, player in enumerate(method.players):
-        draw = jax.jit(functools.partial(drawn_arrays, method, index))
-        known, out[player.name] = seen.setdefault(player.batch_group or player.name, []), []
+        draw = jax.jit(functools.partial(noise_arrays, method, index))
+        known = known_by_group.setdefault(player.batch_group or player.name, [])
+        ids[player.name] = []
         for value in draw(zeros, image, jax.random.key(0)):
-            same = [
-                i
-                for i, other in enumerate(known)
-                if other.shape == value.shape and (other == value).all()
-            ]
-            out[player.name] += same or [len(known)]
+            same = [i for i, other in enumerate(known) if np.array_equal(other, value)]
+            ids[player.name] += same or [len(known)]
             known += [] if same else [value]
-    return out
+    return ids

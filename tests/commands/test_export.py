@@ -9,7 +9,7 @@ import pytest
 from gan_jax.commands import command_line, export, inspect, train
 from gan_jax.data import datasets
 from gan_jax.errors import InputError
-from gan_jax.metrics.features import classifier, onnx_file
+from gan_jax.metrics.features import classifier, classifier_training, onnx_file
 from gan_jax.onnx_export import exporter, update_steps
 from gan_jax.rundir import run_folder
 from gan_jax.web import runtime
@@ -55,7 +55,9 @@ def test_pictures_that_the_page_cannot_learn_are_refused(monkeypatch, tmp_path):
 
 
 def test_a_run(tmp_path, capsys):
-    """The manifest names the run's state by the digest that experiments.inspect prints, and the file makes its points."""
+    """The manifest names the run's state by the digest that experiments.inspect prints, and the
+    file makes its points.
+    """
     pytest.importorskip("jax2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     workdir = tmp_path / "run"
@@ -86,8 +88,8 @@ def test_a_run(tmp_path, capsys):
     assert made.shape == (7, 1, 1, 2) and made.std() > 0
 
     step, packed, at = manifest["step"], (workdir / "exported/step/state.bin").read_bytes(), 0
-    state = update_steps.state_of(run_folder.load(str(workdir)).state)
-    want = dict(zip(exporter.names({"state": state}), jax.tree.leaves(state), strict=True))
+    state = update_steps.state_trees(run_folder.load(str(workdir)).state)
+    want = dict(zip(exporter.leaf_paths({"state": state}), jax.tree.leaves(state), strict=True))
     for leaf in step["state"]:
         array = np.frombuffer(packed, leaf["type"], int(np.prod(leaf["shape"])), at).reshape(
             leaf["shape"]
@@ -103,7 +105,9 @@ def test_a_run(tmp_path, capsys):
 
 
 def test_a_classifier(tmp_path, monkeypatch):
-    """Read back as a feature net of the project, it gives the features and probabilities of the cached classifier."""
+    """Read back as a feature net of the project, it gives the features and probabilities of the
+    cached classifier.
+    """
     pytest.importorskip("jax2onnx")
     pytest.importorskip("onnxruntime")
     labels = np.arange(40) % 2
@@ -114,7 +118,7 @@ def test_a_classifier(tmp_path, monkeypatch):
     monkeypatch.setattr(
         classifier,
         "default_settings",
-        lambda source: classifier.Settings(steps=5, batch=8, widths=(4, 8)),
+        lambda source: classifier_training.Settings(steps=5, batch=8, widths=(4, 8)),
     )
     export.run(
         [f"--classifier=npz:{tmp_path / 'two.npz'}", "--size=16", f"--out={tmp_path / 'out'}"]
@@ -141,14 +145,16 @@ def test_help_names_its_install(capsys):
 
 
 def test_systems_of_the_page():
-    """Any number of generators, with as many points per minibatch; every system of the page is one of the toys'."""
-    title, method, batch = export.system("mgan4")
+    """Any number of generators, with as many points per minibatch; every system of the page is one
+    of the toys'.
+    """
+    title, method, batch = export.build_system("mgan4")
     assert (
         title == "MGAN, 4 generators"
         and method.hp.n_gens == 4
         and method.hp.gen_batch == 50
         and batch == 128
     )
-    for name in export.systems(export.Settings().systems):
-        title, method, _ = export.system(name)
+    for name in export.parse_systems(export.Settings().systems):
+        title, method, _ = export.build_system(name)
         assert title and method.hp.schedule == "constant"

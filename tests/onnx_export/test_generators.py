@@ -35,7 +35,7 @@ def test_generators_of_all_methods(case):
     """Within 1e-5, at two batch sizes where the file leaves it open."""
     method = methods_small.build(case)
     vs = init_jitted(method, 0).vars()
-    content, entry = generators.generator(method, vs)
+    content, entry = generators.export_generator(method, vs)
     for n in (5, 2):
         arrays = inputs(entry, n)
         drawn = [a for name, a in arrays.items() if name.startswith("noise/")]
@@ -53,7 +53,7 @@ def test_generators_of_all_methods(case):
 def test_only_dropout_needs_noise_when_sampling():
     """What is drawn inside a generator is an input of the file: uniform numbers, for colorization's dropout."""
     method = methods_small.build("colorize")
-    _, entry = generators.generator(method, init_jitted(method, 0).vars())
+    _, entry = generators.export_generator(method, init_jitted(method, 0).vars())
     assert entry["noise"] and all(
         spec["kind"] == "uniform" and (spec["low"], spec["high"]) == (0, 1)
         for spec in entry["noise"]
@@ -65,7 +65,7 @@ def test_classifier():
     net = Classifier(4, widths=(4, 8))
     x = np.random.default_rng(0).uniform(-1, 1, (3, 20, 20, 3)).astype(np.float32)
     variables = net.init(jax.random.key(0), x)
-    content, entry = generators.classify(net, variables, (20, 20, 3))
+    content, entry = generators.export_classifier(net, variables, (20, 20, 3))
     features, logits = net.apply(variables, x)
     for made, want in zip(run(content, {"image": x}), (features, logits), strict=True):
         np.testing.assert_allclose(made, want, rtol=0, atol=1e-5)
@@ -74,4 +74,4 @@ def test_classifier():
 
 def test_noise_that_no_file_can_describe_is_refused():
     with pytest.raises(ValueError, match="normal noise"):
-        noise_inputs.describe(lambda key, shape: jax.random.randint(key, shape, 0, 3))
+        noise_inputs.describe_sampler(lambda key, shape: jax.random.randint(key, shape, 0, 3))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gan_jax import images
-from gan_jax.core.state import init_jitted
 from gan_jax.core.method import apply_net, make_context
+from gan_jax.core.state import init_jitted
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores
 from gan_jax.onnx_export import toy_page, update_steps
@@ -26,15 +26,15 @@ def several():
 
     pytest.importorskip("jax2onnx")
     method = small("mgan")
-    return method, *toy_page.files(method, 8, seeds=2)
+    return method, *toy_page.export_method(method, 8, n_seeds=2)
 
 
-def session(content):
+def open_session(content):
     runtime = pytest.importorskip("onnxruntime")
     return runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
-def begin(entry, content):
+def read_state(entry, content):
     """The state that a page makes of "begin-SEED.bin": {name: array}."""
     numbers, out, at = np.frombuffer(content, np.float32), {}, 0
     for leaf in entry["state"]:
@@ -57,9 +57,9 @@ def test_a_page_begins_where_a_run_does(several):
 
     method, files, entry = several
     for seed in range(2):
-        tree = {"state": update_steps.state_of(init_jitted(method, seed))}
-        want = dict(zip(exporter.names(tree), jax.tree.leaves(tree), strict=True))
-        made = begin(entry, files[f"begin-{seed}.bin"])
+        tree = {"state": update_steps.state_trees(init_jitted(method, seed))}
+        want = dict(zip(exporter.leaf_paths(tree), jax.tree.leaves(tree), strict=True))
+        made = read_state(entry, files[f"begin-{seed}.bin"])
         assert set(made) == set(want)
         assert all(
             np.array_equal(made[name], want[name]) and made[name].dtype == want[name].dtype
@@ -71,12 +71,12 @@ def test_samples_and_surface(several):
     """Points in [-1, 1] as method.sample makes them of averaged weights; D's logits and their gradient."""
     method, files, entry = several
     state, r = init_jitted(method, 0), np.random.default_rng(0)
-    arrays = begin(entry, files["begin-0.bin"])
+    arrays = read_state(entry, files["begin-0.bin"])
     z, given = (
         r.uniform(-1, 1, (toy_page.N_POINTS, 2)).astype(np.float32),
         (np.arange(toy_page.N_POINTS) % 3).astype(np.int32),
     )
-    run = lambda name, more: session(files[f"{name}.onnx"]).run(
+    run = lambda name, more: open_session(files[f"{name}.onnx"]).run(
         list(entry["files"][name]["outputs"]),
         {k: {**arrays, **more}[k] for k in entry["files"][name]["inputs"]},
     )
@@ -86,7 +86,7 @@ def test_samples_and_surface(several):
     )
     np.testing.assert_allclose(made, np.asarray(want).reshape(-1, 2), atol=1e-5)
 
-    at = r.uniform(-1, 1, (toy_page.SIDE**2, 2)).astype(np.float32)
+    at = r.uniform(-1, 1, (toy_page.GRID_SIDE**2, 2)).astype(np.float32)
     logit, slope = run("surface", {"at": at})
     score = lambda x: (
         apply_net(make_context(method), state.vars(), "disc", x.reshape(-1, 1, 1, 2), train=False)[0].logit
@@ -118,7 +118,7 @@ def test_distributions_are_the_toys():
         and len(grid["centers"]) == 25
         and np.isclose(grid["radius"], 0.141421 / 4.25, rtol=1e-4)
     )
-    real, _ = toys.draw(toys.TABLE["swissroll"], "train")
+    real, _ = toys.sample_points(toys.TABLE["swissroll"], "train")
     real = real[:500] / toys.TABLE["swissroll"].scale
     nearest = np.linalg.norm(real[:, None] - np.array(roll["centers"]), axis=2).min(1)
     assert not roll["modes"] and nearest.max() < 6 * roll["sd"]
@@ -137,8 +137,8 @@ def node(script):
 def test_the_page_counts_modes_as_the_project_does():
     """The same points, counted in JavaScript and by metrics.points."""
     toy = toys.TABLE["plus"]
-    made = toys.draw(toy, "test")[0][:400] * np.linspace(0.6, 1.02, 400)[:, None]
-    want = point_scores.coverage(made, toy)
+    made = toys.sample_points(toy, "test")[0][:400] * np.linspace(0.6, 1.02, 400)[:, None]
+    want = point_scores.mode_coverage(made, toy)
     script = f"""
       import {{ coverage }} from "./data.js";
       const made = Float32Array.from({json.dumps((made / toy.scale).ravel().tolist())});

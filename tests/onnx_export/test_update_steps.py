@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.core.state import init_jitted
 from gan_jax.core.method import minibatch_slots, n_minibatches
+from gan_jax.core.state import init_jitted
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import exporter, update_steps
@@ -26,14 +26,14 @@ class Page:
     """A step made of the exported files, as a page runs it: state by name, one player's turn after the other."""
 
     def __init__(self, method, state, size=(1, 1, 2)):
-        self.method, self.files = method, update_steps.export(method, BATCH, size)
+        self.method, self.files = method, update_steps.export_updates(method, BATCH, size)
         open_ = functools.partial(runtime.InferenceSession, providers=["CPUExecutionProvider"])
         self.sessions = {name: open_(content) for name, (content, _) in self.files.items()}
-        self.tree = {"state": update_steps.state_of(state)}
+        self.tree = {"state": update_steps.state_trees(state)}
         leaves = jax.device_get(jax.tree.leaves(self.tree))
-        self.state = dict(zip(exporter.names(self.tree), leaves, strict=True))
+        self.state = dict(zip(exporter.leaf_paths(self.tree), leaves, strict=True))
         self.draw = [
-            jax.jit(functools.partial(update_steps.drawn_arrays, method, i))
+            jax.jit(functools.partial(update_steps.noise_arrays, method, i))
             for i in range(len(method.players))
         ]
 
@@ -80,8 +80,8 @@ def test_a_hundred_steps_are_those_of_the_jitted_step(system):
         batch = {"image": r.uniform(-1, 1, (n_minibatches(method), BATCH, 1, 1, 2)).astype(np.float32)}
         metrics = page.step(state, batch)
         state, wanted = step(state, batch)
-    tree = {"state": update_steps.state_of(state)}
-    for name, leaf in zip(exporter.names(tree), jax.tree.leaves(tree), strict=True):
+    tree = {"state": update_steps.state_trees(state)}
+    for name, leaf in zip(exporter.leaf_paths(tree), jax.tree.leaves(tree), strict=True):
         np.testing.assert_allclose(page.state[name], leaf, rtol=0, atol=1e-5, err_msg=name)
         if name.endswith("kernel") and name.startswith("state/params/"):
             assert np.abs(page.state[name] - begin[name]).max() > 1e-2, name
@@ -104,8 +104,8 @@ def test_steps_of_convolutional_nets(case):
         batch = {"image": methods_small.batch(n_minibatches(method), BATCH, t)["image"]}
         page.step(state, batch)
         state, _ = step(state, batch)
-    tree = {"state": update_steps.state_of(state)}
-    for name, leaf in zip(exporter.names(tree), jax.tree.leaves(tree), strict=True):
+    tree = {"state": update_steps.state_trees(state)}
+    for name, leaf in zip(exporter.leaf_paths(tree), jax.tree.leaves(tree), strict=True):
         np.testing.assert_allclose(page.state[name], leaf, rtol=0, atol=1e-5, err_msg=name)
 
 
@@ -128,9 +128,9 @@ def test_the_rate_scales_updates():
 
 def test_players_of_one_draw_share_their_noise():
     """D and G of several generators see the same noise; players with draws of their own do not."""
-    ids = update_steps._ids(small("mgan"), BATCH, (1, 1, 2))
+    ids = update_steps._noise_ids(small("mgan"), BATCH, (1, 1, 2))
     assert ids["disc"] == ids["gen"] == [0]
-    ids = update_steps._ids(small("wgan_gp"), BATCH, (1, 1, 2))
+    ids = update_steps._noise_ids(small("wgan_gp"), BATCH, (1, 1, 2))
     assert ids["disc"] == [0, 1] and ids["gen"] == [0]
 
 
@@ -145,4 +145,4 @@ REFUSED = [
 @pytest.mark.parametrize("options", REFUSED)
 def test_refusals(options):
     with pytest.raises(InputError, match="cannot be exported"):
-        update_steps.export(small("gan", **options), BATCH, (1, 1, 2))
+        update_steps.export_updates(small("gan", **options), BATCH, (1, 1, 2))

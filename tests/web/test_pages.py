@@ -108,7 +108,7 @@ TURNS = """async () => {
 def test_the_browser_computes_what_python_does(page, address):
     """Losses, gradients' means and weights after a turn of each player, on given points and noise; but for weights whose
     gradient is rounding alone, of which Adam takes the sign."""
-    from tests.onnx_export.test_toy_page import begin, session
+    from tests.onnx_export.test_toy_page import open_session, read_state
 
     def fetched(path):
         with urllib.request.urlopen(address + path) as answer:
@@ -116,7 +116,7 @@ def test_the_browser_computes_what_python_does(page, address):
 
     losses, state = page.evaluate(TURNS)
     entry = json.loads(fetched("manifest.json"))["models"]["gan"]
-    want, at = begin(entry, fetched("gan/begin-0.bin")), 0
+    want, at = read_state(entry, fetched("gan/begin-0.bin")), 0
     for player, loss in zip(entry["players"], losses, strict=True):
         spec, given = entry["files"][player], {"rate": np.float32(1), "progress": np.float32(1)}
         shapes = {"image": [entry["batch"], 1, 1, 2]} | {
@@ -129,7 +129,7 @@ def test_the_browser_computes_what_python_does(page, address):
         out = dict(
             zip(
                 spec["outputs"],
-                session(fetched(f"gan/{player}.onnx")).run(None, given),
+                open_session(fetched(f"gan/{player}.onnx")).run(None, given),
                 strict=True,
             )
         )
