@@ -1,109 +1,119 @@
-"""Pixels and points: between the stored form and the range a net works in, and from arrays to pictures."""
+"""Pixels and points in the range of a net and as they are stored; grids and PNG files of images."""
 
 import io
+import os
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from gan_jax import cache, errors
 
+if TYPE_CHECKING:
+    import jax  # processes without JAX use this module too
+
 GAP = 1  # pixels between the tiles of a grid, before scaling
 GREY = 128  # of gaps and empty tiles: visible beside black and white images
 
-_RANGES = {"tanh": (127.5, 1.0), "sigmoid": (255.0, 0.0)}  # uint8 = (x + shift) * scale
-_POINT_RANGES = {
+# {range: (scale, shift)}
+_IMAGE_RANGES = {"tanh": (127.5, 1.0), "sigmoid": (255.0, 0.0)}  # uint8 = (x + shift) * scale
+_POINT_RANGES = {  # point = (x - shift) * scale
     "tanh": (1.0, 0.0),
     "sigmoid": (2.0, 0.5),
     "linear": (1.0, 0.0),
-}  # point = (x - shift) * scale
+}
+
+Array = TypeVar("Array", np.ndarray, "jax.Array")  # JAX inside and outside of jit
 
 
-def _range(pixels, ranges=_RANGES):
+def _scale_and_shift(pixels, ranges):
     if pixels not in ranges:
         what = "is for points only" if pixels in _POINT_RANGES else "is unknown"
         raise errors.InputError(f"pixels={pixels} {what}; use one of {', '.join(ranges)}.")
     return ranges[pixels]
 
 
-def to_net(x, pixels):
-    """Stored images or points in the range of a net; works on numpy arrays and inside jit.
+def to_net(x: Array, pixels: str) -> Array:
+    """Bring stored images or points to the range of a net.
 
     Args:
       x: images uint8 [...], or points float32 [...] in [-1, 1].
-      pixels: "tanh" ([-1, 1]) or "sigmoid" ([0, 1]); for points also "linear", which leaves them as they are.
+      pixels: "tanh" ([-1, 1]) or "sigmoid" ([0, 1]); for points also "linear", which leaves them as
+        they are.
 
     Returns:
-      float32 [...], an array of the same library.
+      float32 [...].
 
     Raises:
       InputError: pixels is unknown, or "linear" for images.
     """
     if x.dtype == np.uint8:
         return to_float(x, pixels)
-    scale, shift = _range(pixels, _POINT_RANGES)
+    scale, shift = _scale_and_shift(pixels, _POINT_RANGES)
     return x / scale + shift
 
 
-def from_net(x, pixels, points):
-    """The inverse of `to_net`: what a generator gives, in the form that data are stored in.
+def from_net(x: Array, pixels: str, points: bool) -> Array:
+    """Bring the output of a generator to the form in which data are stored.
 
     Args:
-      x: float [...], numpy or jax.
-      pixels: as in `to_net`.
+      x: float [...].
+      pixels: see `to_net`.
       points: whether x are points, not images.
 
     Returns:
-      Images uint8 [...]; or points float32 [...], in [-1, 1] except where a "linear" generator left it: nothing is clipped,
-      for a stray point must stay one. An array of the same library.
+      Images uint8 [...]; or points float32 [...], in [-1, 1] except where a "linear" generator left
+      it. Points are not clipped, for a stray point must stay one.
 
     Raises:
-      InputError: as `to_net`.
+      InputError: see `to_net`.
     """
     if not points:
         return to_uint8(x, pixels)
-    scale, shift = _range(pixels, _POINT_RANGES)
+    scale, shift = _scale_and_shift(pixels, _POINT_RANGES)
     return (x.astype("float32") - shift) * scale
 
 
-def to_float(images, pixels):
-    """uint8 images in the range of a net; works on numpy arrays and inside jit.
+def to_float(images: Array, pixels: str) -> Array:
+    """Bring images to the range of a net.
 
     Args:
       images: uint8 [...].
       pixels: "tanh" ([-1, 1]) or "sigmoid" ([0, 1]).
 
     Returns:
-      float32 [...], an array of the same library.
+      float32 [...].
 
     Raises:
-      InputError: unknown pixels.
+      InputError: pixels is unknown.
     """
-    scale, shift = _range(pixels)
+    scale, shift = _scale_and_shift(pixels, _IMAGE_RANGES)
     return images.astype("float32") / scale - shift
 
 
-def to_uint8(x, pixels):
-    """The inverse of `to_float`: rounds to the nearest grey level and clips what lies outside the range.
+def to_uint8(x: Array, pixels: str) -> Array:
+    """Invert `to_float`: round to the nearest grey level, and clip values outside the range.
 
     Args:
-      x: float [...], numpy or jax.
+      x: float [...].
       pixels: "tanh" ([-1, 1]) or "sigmoid" ([0, 1]).
 
     Returns:
-      uint8 [...], an array of the same library.
+      uint8 [...].
 
     Raises:
-      InputError: unknown pixels.
+      InputError: pixels is unknown.
     """
-    scale, shift = _range(pixels)
+    scale, shift = _scale_and_shift(pixels, _IMAGE_RANGES)
     return ((x.astype("float32") + shift) * scale).round().clip(0, 255).astype("uint8")
 
 
-def grid(images, columns, scale=1):
-    """Images side by side, row by row, with a gap of `GAP` pixels.
+def grid(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
+    """Tile images row by row, with a gap of `GAP` pixels.
 
     Args:
-      images: uint8 [N, H, W, C], N >= 1. Of C = 2 the first channel is shown, of C > 3 the first three.
+      images: uint8 [N, H, W, C], N >= 1. Of C = 2 the first channel is shown, of C > 3 the first
+        three.
       columns: tiles per row; fewer if there are fewer images.
       scale: every pixel becomes scale x scale pixels (nearest neighbour).
 
@@ -122,16 +132,15 @@ def grid(images, columns, scale=1):
     return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def encode_png(image):
-    """A PNG file as bytes, of a uint8 image [H, W], [H, W, 1] or [H, W, 3]."""
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode a uint8 image [H, W], [H, W, 1] or [H, W, 3] as PNG."""
     image = np.asarray(image)
+    picture = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(
-        buffer, "PNG", optimize=True
-    )
+    picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def save_png(path, image):
-    """Writes a uint8 image [H, W], [H, W, 1] or [H, W, 3] as PNG; a reader never sees half a file."""
+def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Save a uint8 image [H, W], [H, W, 1] or [H, W, 3] as PNG; a reader never sees half a file."""
     cache.write_atomic(path, encode_png(image))

@@ -3,6 +3,7 @@
 import io
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -15,7 +16,7 @@ MAX_POINTS = 400  # of a curve; longer ones are averaged
 # Readable on a dark and on a light background.
 INK = "#80858d"
 COLORS = ("#3b82d6", "#e8833a", "#2fa37c", "#9a6bd0", "#c95f86")
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "gan_jax",
     "font.size": 9,
     "text.color": INK,

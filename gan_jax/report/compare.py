@@ -109,15 +109,20 @@ def require_one_protocol(systems: list[System]) -> dict | None:
     Raises:
       InputError: two protocols differ, so that their scores may not share a table.
     """
-    evaluated = [run for system in systems for run in system.runs if run.evaluation]
-    for run in evaluated[1:]:
-        first, this = (r.evaluation["protocol"] for r in (evaluated[0], run))
-        if differences := protocol.differences(first, this):
+    protocols = [
+        (run.folder, run.evaluation["protocol"])
+        for system in systems
+        for run in system.runs
+        if run.evaluation
+    ]
+    for folder, other in protocols[1:]:
+        first_folder, first = protocols[0]
+        if differences := protocol.differences(first, other):
             raise InputError(
-                f"The scores of {evaluated[0].folder} and {run.folder} cannot share a table: "
+                f"The scores of {first_folder} and {folder} cannot share a table: "
                 f"{'; '.join(differences)}. Evaluate both alike with experiments.evaluate."
             )
-    return evaluated[0].evaluation["protocol"] if evaluated else None
+    return protocols[0][1] if protocols else None
 
 
 def shared_scores(systems: list[System]) -> list[str]:

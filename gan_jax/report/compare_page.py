@@ -111,8 +111,9 @@ def _score_rows(systems, keys):
     for name, row in _first_evaluation(systems)["rows"].items():
         # The untrained control is another one for every system.
         if name not in (*evaluate.SUBJECT_ROWS, "untrained"):
-            label = score_text.LABELS.get(name, name)
-            rows.append([label, *(score_html.format_score(row, key) for key in keys)])
+            rows.append(
+                [score_text.row_label(name), *(score_html.format_score(row, key) for key in keys)]
+            )
     return rows
 
 
@@ -197,7 +198,7 @@ def _curve(systems, name):
     return page.chart(draw, f"{name} over steps")
 
 
-def _caption(name):
+def _caption(name: str) -> str:
     if name.startswith("eval/"):
         score = score_text.all_scores().get(name.removeprefix("eval/"))
         return f"{score_text.BETTER[score.better].capitalize()}." if score else name

@@ -1,7 +1,8 @@
-"""Pictures of points: where a generator puts them and where they belong, and a film of its training."""
+"""Pictures of points: the density of a generator over that of the data, and films of a training."""
 
 import functools
 import io
+import pathlib
 
 import matplotlib
 import numpy as np
@@ -10,35 +11,32 @@ from scipy import ndimage
 
 from gan_jax import cache
 from gan_jax.data import toys
-from gan_jax.metrics import point_scores as scores
+from gan_jax.metrics import point_scores
 
 SIDE = 360  # pixels
 _EXTENT = 1.08  # a picture spans [-_EXTENT, _EXTENT] in both coordinates
 _BLUR = 2.0  # pixels, standard deviation
 _TYPICAL = 0.63  # brightness at the average real point, of 1
 _PEAK = 0.6  # height of the real density's peak in 1-D, of the picture
-_GREY, _RING, _LINE = (
-    90,
-    140,
-    200,
-)  # levels of real density, of rings, and the colour of a 1-D curve in the map
-_COLOURS = matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3].astype(np.float32)
+_REAL_LEVEL, _RING_LEVEL = 90, 140  # grey levels of the real density and of rings
+_CURVE_COLOR = 200  # of a density in 1-D, as an index of _COLORS
+_COLORS = matplotlib.colormaps["magma"](np.arange(256), bytes=True)[:, :3].astype(np.float32)
 _LAST_MS = 2000  # how long a film rests before it begins again
 _MAX_FRAMES = 200  # of a film: more are thinned evenly
 
 
-def draw_density(points, real, spec):
-    """Generated points as a density in colour, over the real density in grey; equal brightness is equal density in all
-    pictures with the same real points. Points outside the picture are left out, and dim the rest.
+def draw_density(points: np.ndarray, real: np.ndarray, spec: str) -> np.ndarray:
+    """Draw generated points as a density in colour, over the real density in grey.
 
-    In 2-D, rings show within which radius of a mode a point counts
-    (`metrics.point_scores.MODE_RADIUS`); brightness goes with the root of the density, so that
-    thin bridges between modes show. In 1-D the density is a curve.
+    Equal brightness is equal density in all pictures with the same real points. Points outside the
+    picture are left out, and dim the rest. In 2-D, rings show the radius within which a point
+    counts for a mode (`metrics.point_scores.MODE_RADIUS`), and brightness goes with the root of the
+    density, so that thin bridges between modes show. In 1-D the density is a curve.
 
     Args:
       points: float32 [n, 1, 1, D], in [-1, 1].
       real: float32 [m, 1, 1, D], real points in the same range; some thousands.
-      spec: name of the source, "toys:NAME".
+      spec: name of the data, "toys:NAME".
 
     Returns:
       uint8 [SIDE, SIDE, 3].
@@ -48,8 +46,8 @@ def draw_density(points, real, spec):
     """
     toy = toys.toy_from_spec(spec)
     fake, true = (_histogram(np.asarray(x).reshape(-1, toy.dim)) for x in (points, real))
-    drawn = _curves(fake, true) if toy.dim == 1 else _map(fake, true, _rings(spec))
-    return drawn.clip(0, 255).round().astype(np.uint8)
+    picture = _draw_curves(fake, true) if toy.dim == 1 else _draw_map(fake, true, _rings(spec))
+    return picture.clip(0, 255).round().astype(np.uint8)
 
 
 def _histogram(points):
@@ -62,8 +60,13 @@ def _histogram(points):
     return counts.reshape(SIDE, SIDE) / len(points)
 
 
-def _map(fake, true, rings):
-    """float32 [SIDE, SIDE, 3] from two histograms [SIDE, SIDE] and the rings' opacity [SIDE, SIDE]."""
+def _draw_map(fake, true, rings):
+    """Draw densities in 2-D: float32 [SIDE, SIDE, 3].
+
+    Args:
+      fake, true: histograms [SIDE, SIDE].
+      rings: opacity of the rings [SIDE, SIDE].
+    """
     fake, true = (
         ndimage.gaussian_filter(x, _BLUR, mode="constant").astype(np.float32) for x in (fake, true)
     )
@@ -71,8 +74,8 @@ def _map(fake, true, rings):
     fake, true = (
         np.sqrt(x / typical).clip(0, 1 / _TYPICAL)[..., None] * _TYPICAL for x in (fake, true)
     )
-    drawn = _COLOURS[(255 * fake[..., 0]).astype(np.uint8)] + _GREY * true * (1 - fake)
-    return drawn + (_RING - drawn).clip(0) * rings[..., None]
+    picture = _COLORS[(255 * fake[..., 0]).astype(np.uint8)] + _REAL_LEVEL * true * (1 - fake)
+    return picture + (_RING_LEVEL - picture).clip(0) * rings[..., None]
 
 
 @functools.lru_cache
@@ -81,47 +84,45 @@ def _rings(spec):
     fine, toy = 4, toys.toy_from_spec(spec)
     canvas = Image.new("L", (SIDE * fine, SIDE * fine))
     unit = SIDE * fine / (2 * _EXTENT * toy.scale)  # pixels of the canvas per unit of the toy
-    radius = scores.MODE_RADIUS * toy.sd * unit
+    radius = point_scores.MODE_RADIUS * toy.sd * unit
     for x, y in [] if toy.centers is None else toy.centers * unit * [1, -1] + SIDE * fine / 2:
-        ImageDraw.Draw(canvas).ellipse(
-            (x - radius, y - radius, x + radius, y + radius), outline=255, width=fine
-        )
+        box = (x - radius, y - radius, x + radius, y + radius)
+        ImageDraw.Draw(canvas).ellipse(box, outline=255, width=fine)
     return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
 
 
-def _curves(fake, true):
-    """float32 [SIDE, SIDE, 3] from two histograms [SIDE]: the real density as a grey area, the other as an area and a line."""
+def _draw_curves(fake, true):
+    """Draw densities in 1-D: float32 [SIDE, SIDE, 3].
+
+    The real density is a grey area, the other an area and a line.
+
+    Args:
+      fake, true: histograms [SIDE].
+    """
     fake, true = (ndimage.gaussian_filter1d(x, 2 * _BLUR, mode="constant") for x in (fake, true))
     fake, true = (x * _PEAK * SIDE / true.max() for x in (fake, true))
     above = np.arange(SIDE)[::-1, None] + 0.5  # height of the middle of a row of pixels
     areas = [(height - above + 0.5).clip(0, 1)[..., None] for height in (true, fake)]
     line = (1.5 - np.abs(fake - above) / np.hypot(1, np.gradient(fake))).clip(0, 1)[..., None]
-    drawn = _COLOURS[0] + (_GREY - _COLOURS[0]) * areas[0]
+    picture = _COLORS[0] + (_REAL_LEVEL - _COLORS[0]) * areas[0]
     for opacity in (0.4 * areas[1], line):
-        drawn = drawn + (_COLOURS[_LINE] - drawn) * opacity
-    return drawn
+        picture = picture + (_COLORS[_CURVE_COLOR] - picture) * opacity
+    return picture
 
 
-def animate(paths, out, ms=120):
-    """Joins pictures to a film, an animated WebP that repeats for ever and rests on the last picture.
+def animate(paths: list[pathlib.Path], out: pathlib.Path, ms: int = 120) -> None:
+    """Join pictures to a film, an animated WebP that repeats and rests on the last picture.
 
     Args:
-      paths: PNG files of one size, in order; at least one. Of more than 200, as many are shown,
-        evenly chosen.
+      paths: PNG files of one size, in order; at least one. Of more than _MAX_FRAMES, as many are
+        shown, evenly chosen.
       out: the .webp file; a reader never sees half of it.
       ms: milliseconds per picture.
     """
-    chosen = np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int)
-    frames = [Image.open(io.BytesIO(paths[i].read_bytes())).convert("RGB") for i in chosen]
+    shown = np.linspace(0, len(paths) - 1, min(len(paths), _MAX_FRAMES)).round().astype(int)
+    first, *others = [Image.open(io.BytesIO(paths[i].read_bytes())).convert("RGB") for i in shown]
     buffer = io.BytesIO()
-    duration = [ms] * (len(frames) - 1) + [_LAST_MS]
-    frames[0].save(
-        buffer,
-        "WEBP",
-        save_all=True,
-        append_images=frames[1:],
-        duration=duration,
-        loop=0,
-        quality=85,
-    )
+    duration = [ms] * len(others) + [_LAST_MS]
+    options = {"save_all": True, "append_images": others, "loop": 0, "quality": 85}
+    first.save(buffer, "WEBP", duration=duration, **options)
     cache.write_atomic(out, buffer.getvalue())

@@ -110,7 +110,7 @@ def scores_section(evaluation: dict) -> page.Html:
 
 def _score_table(evaluation):
     rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
-    lines = [["", *(score_text.LABELS.get(name, name) for name in rows), "95 % interval"]]
+    lines = [["", *map(score_text.row_label, rows), "95 % interval"]]
     for key in score_text.score_keys(evaluation):
         title = score_text.all_scores()[key].title
         values = (format_score(row, key) for row in rows.values())

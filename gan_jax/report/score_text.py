@@ -49,6 +49,11 @@ def subject_row(evaluation: dict) -> str:
     return next(name for name in evaluate.SUBJECT_ROWS if name in evaluation["rows"])
 
 
+def row_label(name: str) -> str:
+    """Return the name of a row in words."""
+    return LABELS.get(name, name)
+
+
 def score_keys(evaluation: dict) -> list[str]:
     """List the keys of the scores of an evaluation, in the order of tables."""
     row = evaluation["rows"][subject_row(evaluation)]
@@ -96,7 +101,7 @@ def class_fractions(evaluation: dict, suffix: str = "") -> dict[str, list[float]
         return {}
     fractions = {"training data": evaluation[f"real_fractions{suffix}"]}
     for name, row in evaluation["rows"].items():
-        fractions[LABELS.get(name, name)] = row[f"fractions{suffix}"]
+        fractions[row_label(name)] = row[f"fractions{suffix}"]
     return fractions
 
 
@@ -124,7 +129,7 @@ def _score_lines(evaluation):
     rows, scores, main = evaluation["rows"], all_scores(), subject_row(evaluation)
     others = [name for name in rows if name not in ("real", *evaluate.SUBJECT_ROWS)]
     head = f"{'':25}{LABELS['real']:>19}{LABELS[main]:>19}{'95 % interval':>17}"
-    lines = [head + "".join(f"{LABELS.get(name, name):>10}" for name in others)]
+    lines = [head + "".join(f"{row_label(name):>10}" for name in others)]
     for key in score_keys(evaluation):
         title = f"{scores[key].title} ({scores[key].better})"
         real, model = (format_score(rows[name], key) for name in ("real", main))

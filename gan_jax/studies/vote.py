@@ -9,6 +9,7 @@ helps in general is tested by `paired_t_test` over repeated trainings.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -43,7 +44,7 @@ class PairedTest(NamedTuple):
     note: str  # why low to p are None; "" where they are not
 
 
-def paired_t_test(a: np.ndarray, b: np.ndarray, n_comparisons: int = 1) -> PairedTest:
+def paired_t_test(a: ArrayLike, b: ArrayLike, n_comparisons: int = 1) -> PairedTest:
     """Test whether a differs from b, pair by pair.
 
     Differences that are all the same, to rounding, have no spread, and one pair has none either.
@@ -72,7 +73,7 @@ def paired_t_test(a: np.ndarray, b: np.ndarray, n_comparisons: int = 1) -> Paire
     )
 
 
-def t_test_over_images(voted: np.ndarray, single: np.ndarray) -> PairedTest:
+def t_test_over_images(voted: ArrayLike, single: ArrayLike) -> PairedTest:
     """Test the vote against the mean of its voters over images, as S0 must have done it (D18).
 
     Args:
@@ -91,7 +92,7 @@ class McNemarTest(NamedTuple):
     note: str  # why p is None; "" where it is not
 
 
-def mcnemar_test(correct_a: np.ndarray, correct_b: np.ndarray) -> McNemarTest:
+def mcnemar_test(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemarTest:
     """Test whether two classifiers are right equally often.
 
     The images count on which one of them alone is right: under equality each is as likely to be

@@ -7,6 +7,7 @@ node's probabilities for the test images.
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,9 @@ def collect(root: pathlib.Path, labels: np.ndarray, classes: list[str]) -> dict:
                 scores[repeat] = score_ensemble(nodes, labels)
         if scores:
             names = next(iter(scores.values()))
-            values = {name: [row[name] for row in scores.values()] for name in names}
+            values: dict[str, Any] = {
+                name: [row[name] for row in scores.values()] for name in names
+            }
             values["gain"] = vote.paired_t_test(values["voted"], values["single"])._asdict()
             n_shard = next(iter(repeats.values()))[0]["n_shard"]
             counts[str(n_nodes)] = {"n_shard": n_shard, "repeats": list(scores), **values}
