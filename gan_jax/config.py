@@ -13,7 +13,7 @@ from gan_jax.data import datasets
 from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.methods.base import DataSpec
-from gan_jax.metrics import evaluate
+from gan_jax.metrics import scoring
 from gan_jax.settings import RunSettings, check
 
 
@@ -192,7 +192,7 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
             "use --keep_best=frechet."
         )
     if run.eval_every and not dataset.points:
-        evaluate.check_counts(dataset, run.eval_images, "eval_images", run.eval_scores)
+        scoring.check_counts(dataset, run.eval_images, "eval_images", run.eval_scores)
 
 
 def from_dict(raw: dict) -> Config:

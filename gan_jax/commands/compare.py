@@ -35,7 +35,7 @@ def run(argv: list[str]) -> None:
             "Name two or more run folders: python -m experiments.compare runs/a runs/b"
         )
     systems = compare.group_runs([compare.read_run(folder) for folder in folders])
-    for member in [m for system in systems for m in system.members if not m.record]:
+    for member in [run for system in systems for run in system.runs if not run.evaluation]:
         hint = f"python -m experiments.evaluate --workdir={member.folder} adds them."
         print(f"{member.folder} has no scores yet; {hint}", file=sys.stderr)
     out = pathlib.Path(flags.out).expanduser()

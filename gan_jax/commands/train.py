@@ -11,7 +11,7 @@ from absl import flags
 from gan_jax import presets
 from gan_jax.commands.command_line import Command, define, flagfiles_first, need, parse, workdir_of
 from gan_jax.commands.process import BEGAN
-from gan_jax.errors import InputError, NonFiniteError
+from gan_jax.errors import InputError, NonFiniteError, result_or_error
 from gan_jax.settings import RunSettings, setting
 from gan_jax.training.timing import Startup
 
@@ -223,19 +223,20 @@ def _train_members(runs, folders, command, values):
 def _check_data(config):
     """Print what the data are like; raise what training would raise."""
     from gan_jax import config as configs
-    from gan_jax.data import data_check, image_files
+    from gan_jax.data import data_check, data_report
 
     options, run = config.data_options, config.run
     train = data_check.inspect_split(run.data, options)
-    test = image_files.attempt(data_check.inspect_split, run.data, options, "test")
-    print(data_check.format_report(run.data, train, test) + "\n", flush=True)
-    refusal = train.refusal or image_files.attempt(
+    test = result_or_error(data_check.inspect_split, run.data, options, "test")
+    print(data_report.format_report(run.data, train, test) + "\n", flush=True)
+    refusal = train.refusal or result_or_error(
         configs.validate_data, run, data_check.as_dataset(train, run.data)
     )
     unscored = data_check.heldout_refusal(run.data, train, test)
-    if refusal or (unscored and run.eval_every):
+    error = refusal or (unscored if run.eval_every else None)
+    if error:
         print("Verdict: training would refuse these data, in these words:", flush=True)
-        raise refusal or unscored
+        raise error
     more = f" Scoring would not: {unscored}" if unscored else ""
     print(f"Verdict: training would accept these data.{more}")
 

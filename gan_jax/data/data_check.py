@@ -5,7 +5,7 @@ The data_report module writes the result as text; both together are `--check_dat
 
 import hashlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -43,7 +43,13 @@ class InspectedSplit(NamedTuple):
     points: bool = False  # whether these are points, not images
 
 
-def inspect_split(spec: str, options: DataOptions, split: str = "train") -> InspectedSplit | None:
+@overload
+def inspect_split(
+    spec: str, options: DataOptions, split: Literal["train"] = "train"
+) -> InspectedSplit: ...
+@overload
+def inspect_split(spec: str, options: DataOptions, split: str) -> InspectedSplit | None: ...
+def inspect_split(spec, options, split="train"):
     """Inspect every image of one split; cached files are decoded again.
 
     Args:

@@ -5,7 +5,7 @@ import hashlib
 import importlib
 import json
 import os
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -49,7 +49,11 @@ SOURCES = {
 }
 
 
-def load(spec: str, options: DataOptions, split: str = "train") -> Dataset | None:
+@overload
+def load(spec: str, options: DataOptions, split: Literal["train"] = "train") -> Dataset: ...
+@overload
+def load(spec: str, options: DataOptions, split: str) -> Dataset | None: ...
+def load(spec, options, split="train"):
     """Open one split of the data set that --data names.
 
     Args:
@@ -59,10 +63,11 @@ def load(spec: str, options: DataOptions, split: str = "train") -> Dataset | Non
 
     Returns:
       Dataset with images [N, size, size, C] or points [N, 1, 1, D]; None if the data set has no
-      such split.
+      test split.
 
     Raises:
-      InputError: the spec or an option makes no sense, or the data cannot be used.
+      InputError: the spec or an option makes no sense, the data cannot be used, or there is no
+        training split.
     """
     opened = open_source(spec, options, split)
     if isinstance(opened, ImageFileList):
@@ -70,6 +75,8 @@ def load(spec: str, options: DataOptions, split: str = "train") -> Dataset | Non
             print(note, flush=True)
         opened = image_cache.load_files(opened, options, split)
     if opened is None:
+        if split == "train":
+            raise InputError(f"--data={spec} has no training images; use data with a train split.")
         return None
     images, labels, classes = opened
     _check_images(images, options.size, spec)
@@ -164,13 +171,14 @@ def content_digest(images: np.ndarray, labels: np.ndarray | None, classes: tuple
     rows = max(1, _CHUNK_BYTES // max(1, images[:1].size))
 
     def hash_piece(start):
-        return hashlib.sha256(np.ascontiguousarray(images[start : start + rows]).ravel()).digest()
+        piece = np.ascontiguousarray(images[start : start + rows]).ravel()
+        return hashlib.sha256(piece.data).digest()
 
     with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for digest in pool.map(hash_piece, range(0, len(images), rows)):
             total.update(digest)
     if labels is not None:
-        total.update(np.ascontiguousarray(labels, "<i4"))
+        total.update(np.ascontiguousarray(labels, "<i4").data)
     return total.hexdigest()[:32]
 
 

@@ -94,12 +94,15 @@ class Prefetch:
         """gather: (step, n_steps) -> the rows of these steps."""
         self._gather = gather
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
-        self._next = (None, None)
+        self._next: tuple[Any, concurrent.futures.Future | None] = (None, None)
 
     def __call__(self, step: int, n_steps: int) -> Any:
         """Return gather(step, n_steps), and begin to gather as many steps after it."""
         expected, ahead = self._next
-        now = ahead.result() if expected == (step, n_steps) else self._gather(step, n_steps)
+        if ahead is not None and expected == (step, n_steps):
+            now = ahead.result()
+        else:
+            now = self._gather(step, n_steps)
         following = (step + n_steps, n_steps)
         self._next = (following, self._pool.submit(self._gather, *following))
         return now

@@ -48,7 +48,7 @@ def build_generator(hp, spec: DataSpec, mode: str = "", **options):
     net = family(hp).gen(hp, spec, weights, **options)
     if not mode:
         return net
-    table = attribute_table(hp, spec)
+    table = attribute_table(hp, spec) or ()
     return conditional.Gen(net, mode, len(spec.classes), table, weights=weights)
 
 
@@ -63,7 +63,7 @@ def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0):
     net = family(hp).disc(hp, spec, weights, n_classes)
     if not mode:
         return net
-    table = attribute_table(hp, spec)
+    table = attribute_table(hp, spec) or ()
     return conditional.Disc(net, mode, len(spec.classes), table, weights=weights)
 
 
