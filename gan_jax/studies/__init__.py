@@ -1,5 +1,7 @@
-"""What the papers' studies compute and show beyond a single run; the commands are in experiments.
+"""Studies of the papers' claims: several systems, several seeds, tables with intervals.
 
-turns, study, curves, markup: runs in turns, the settings a study keeps, what its runs logged, tables. jobs, sweep, book: a
-process per run, the grid, what became of each. The others are a study's numbers, and in NAME_page its page.
+A study is a file (toys, damage) or a package (ablate, augment, collapse, ensemble, gan_vs_dcgan) with
+flags.py, command.py (what `python -m experiments.NAME` runs), results.py (tables and sentences) and
+page.py (figures and report.html). Shared by all: runner, the steps of every study; interleaved, runs
+in one process; jobs, runs in many; run_outputs, what is read from a run; table_format and vote.
 """

@@ -1,25 +1,36 @@
-"""What the scores say of images that were damaged on purpose: they must get worse, step by step, and each sees other damage.
+"""What the scores say of images that were damaged on purpose: they must get worse, step by step.
 
-Takes real held-out images and adds noise, blurs them, leaves out class after class, or puts copies of training images in their
-place; scores each set like a generator's. Copies are perfect to every score of quality and variety: only the search for nearest
-training images sees them. Writes damage.png (a row per score, a column per damage), bias.png (the Frechet distance of real
-images against sample count, with the value that it tends to) and damage.json. Flagfiles in experiments/flagfiles: damage_smoke.
+Takes real held-out images and adds noise, blurs them, leaves out class after class, or puts copies
+of training images in their place; scores each set like a generator's. Each score sees other damage.
+Copies are perfect to every score of quality and variety: only the search for nearest training
+images sees them. Writes damage.png (a row per score, a column per damage), bias.png (the Frechet
+distance of real images against sample count, with the value that it tends to) and damage.json.
+Flagfiles in experiments/flagfiles: damage_smoke.
 """
 
 import dataclasses
-import json
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from scipy import ndimage
 
-from gan_jax.commands import command_line
+from gan_jax import metrics
+from gan_jax.data.types import DataOptions, Dataset
+from gan_jax.errors import InputError
+from gan_jax.metrics import controls, features, memorization, metric, scoring
+from gan_jax.metrics.scoring import Evaluator
+from gan_jax.report import score_text
 from gan_jax.settings import setting
+from gan_jax.studies import runner
 
 
 @dataclasses.dataclass(frozen=True)
-class Study(command_line.Command):
-    """Flags of this command."""
+class Flags(runner.StudyFlags):
+    """Flags of this study."""
 
     workdir: str = setting("runs/damage", "the folder for figures and numbers")
     data: str = setting("galaxies", "images with labels and a test split, see any training command")
@@ -29,7 +40,7 @@ class Study(command_line.Command):
     seed: int = setting(0, "seed of every draw", low=0, high=2**31 - 1)
 
 
-GROUPS = (Study(),)
+GROUPS = (Flags(),)
 LEVELS = {  # of damage, in the unit that the title names
     "noise": (0, 4, 8, 16, 32, 64),
     "blur": (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -42,191 +53,184 @@ TITLES = {
     "classes": "classes left out",
     "copies": "share of training images",
 }
-DRAWS = 20  # of each count
-SHARES = (
-    0.05,
-    0.1,
-    0.2,
-    0.35,
-    0.5,
-    0.7,
-    1.0,
-)  # of n_images: sample counts at which the bias is measured
+N_QUERIES = 256  # images whose nearest training images are searched
+N_SAMPLES = 20  # of each count, for the bias
+FRACTIONS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)  # of n_images: counts at which it is measured
 
 
-def damaged(kind, level, clean, labels, training, rng):
-    """A set of images with one kind of damage.
+def damage(
+    kind: str,
+    level: float,
+    clean: np.ndarray,
+    labels: np.ndarray,
+    train_images: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Damage a set of images.
 
     Args:
-      kind: of LEVELS. level: how much. clean: uint8 [N, H, W, C]. labels: int [N]. training: uint8 [M, H, W, C].
+      kind: key of LEVELS.
+      level: how much.
+      clean: uint8 [N, H, W, C].
+      labels: int [N].
+      train_images: uint8 [M, H, W, C].
+      rng: random numbers.
 
     Returns:
       uint8 [N, H, W, C].
     """
-    from scipy import ndimage
-
     if kind == "noise":
-        return (clean + rng.normal(0, level, clean.shape)).round().clip(0, 255).astype(np.uint8)
+        noisy = clean + rng.normal(0, level, clean.shape)
+        return noisy.round().clip(0, 255).astype(np.uint8)
     if kind == "blur":
-        return (
-            ndimage.gaussian_filter(clean.astype(np.float32), (0, level, level, 0))
-            .round()
-            .astype(np.uint8)
-        )
+        blurred = ndimage.gaussian_filter(clean.astype(np.float32), (0, level, level, 0))
+        return blurred.round().astype(np.uint8)
     if kind == "classes":
-        frequent = np.argsort(-np.bincount(labels[labels >= 0]), kind="stable")
-        kept = np.flatnonzero(np.isin(labels, frequent[level:]))
-        return clean[np.resize(rng.permutation(kept), len(clean))]
-    out, which = clean.copy(), rng.permutation(len(clean))[: round(level * len(clean))]
-    out[which] = training[rng.permutation(len(training))[: len(which)]]
-    return out
+        by_frequency = np.argsort(-np.bincount(labels[labels >= 0]), kind="stable")
+        rows = np.flatnonzero(np.isin(labels, by_frequency[level:]))
+        return clean[np.resize(rng.permutation(rows), len(clean))]
+    damaged = clean.copy()
+    rows = rng.permutation(len(clean))[: round(level * len(clean))]
+    damaged[rows] = train_images[rng.permutation(len(train_images))[: len(rows)]]
+    return damaged
 
 
-def score_all(see, source, heldout, n, seed):
-    """{kind: [{score: value} at each level]} of held-out images with damage; the first level is none."""
-    from gan_jax.metrics import evaluate, memorization
+def score_damage(
+    evaluator: Evaluator, train: Dataset, test: Dataset, n: int, seed: int
+) -> dict[str, list[dict[str, float]]]:
+    """Score test images with every damage.
 
+    Returns:
+      {kind: [{"level", score: value} at each level]}; the first level is no damage.
+    """
     rng = np.random.default_rng(seed)
-    ref, _ = evaluate.reference(see, source, seed)
-    rows = rng.permutation(len(heldout.images))[:n]
-    clean, labels = np.asarray(heldout.images)[rows], heldout.labels[rows]
-    training = np.asarray(source.images)
+    reference, _ = controls.choose_reference(evaluator, train, seed)
+    rows = rng.permutation(len(test.images))[:n]
+    clean, labels = np.asarray(test.images)[rows], test.labels[rows]
+    train_images = np.asarray(train.images)
     n_classes = len(np.unique(labels[labels >= 0]))
-    out = {}
+    scores = {}
     for kind, levels in LEVELS.items():
-        out[kind] = []
+        scores[kind] = []
         for level in levels:
             if kind == "classes" and level >= n_classes:
                 break
             print(f"{TITLES[kind]}: {level}", file=sys.stderr, flush=True)
-            made = damaged(kind, level, clean, labels, training, np.random.default_rng([seed, 1]))
-            row = evaluate.summary(evaluate.row(see, [(ref, see(made))]))
-            found, _ = memorization.study(
-                see.extractor, source, heldout, made[rng.permutation(n)[:256]], seed
-            )
-            out[kind].append({"level": level, **row, **memorization.scores(found)[0]})
-    return out
+            same_rng = np.random.default_rng([seed, 1])
+            damaged = damage(kind, level, clean, labels, train_images, same_rng)
+            pair = (reference, evaluator(damaged))
+            row = scoring.summarize_row(scoring.make_row(evaluator, [pair]))
+            queries = damaged[rng.permutation(n)[:N_QUERIES]]
+            record, _ = memorization.detect_copies(evaluator.extractor, train, test, queries, seed)
+            row |= memorization.copy_scores(record)[0]
+            scores[kind].append({"level": level, **row})
+    return scores
 
 
-def bias(see, source, heldout, n, seed):
-    """The Frechet distance of real images against other real ones at several counts, and its limit.
+def measure_bias(
+    evaluator: Evaluator, train: Dataset, test: Dataset, n: int, seed: int
+) -> dict[str, Any]:
+    """Measure the Frechet distance of real images from other real ones at several counts.
 
-    An unlimited count of either side would be at the line's end in 1 / count; distances scatter by about as much as they are
-    biased, so a count weighs as much as it is.
+    A line in 1 / count is fitted; it ends at the distance of unlimited counts. Distances scatter by
+    about as much as they are biased, so a count weighs as much as it is.
 
     Returns:
-      {"counts", "distances": [counts][DRAWS], "slope", "limit": where the line ends}.
+      {"counts", "distances": [counts][N_SAMPLES], "slope", "limit": where the line ends}.
     """
-    from gan_jax import metrics
-    from gan_jax.metrics import metric
-
-    real = np.asarray(source.images)
-    rows = np.random.default_rng(seed).permutation(len(real))[
-        : 4 * n
-    ]  # more than are drawn, so that draws differ
-    sets = see(real[rows]), see(np.asarray(heldout.images)[:n])
+    frechet = metrics.TABLE["frechet"]
+    train_images = np.asarray(train.images)
+    # More than a sample has, so that samples differ.
+    rows = np.random.default_rng(seed).permutation(len(train_images))[: 4 * n]
+    sets = evaluator(train_images[rows]), evaluator(np.asarray(test.images)[:n])
     most = min(len(views["features"]) for views in sets)
-    least = metrics.TABLE["frechet"].least(sets[0]["features"].shape[1])
-    counts = sorted({max(round(share * most), least) for share in SHARES})
+    least = frechet.min_images(sets[0]["features"].shape[1])
+    counts = sorted({max(round(fraction * most), least) for fraction in FRACTIONS})
     distances = []
     for count in counts:
-        rngs = [np.random.default_rng([seed, count, i]) for i in range(DRAWS)]
-        drawn = [
-            [metric.take(views, rng.permutation(len(views["features"]))[:count]) for views in sets]
-            for rng in rngs
-        ]
-        distances.append([metrics.TABLE["frechet"].measure(*pair)["frechet"] for pair in drawn])
-    weights = np.repeat(np.array(counts, float), DRAWS)
+        distances.append([])
+        for i in range(N_SAMPLES):
+            rng = np.random.default_rng([seed, count, i])
+            pair = [
+                metric.take_rows(views, rng.permutation(len(views["features"]))[:count])
+                for views in sets
+            ]
+            distances[-1].append(frechet.compute(*pair)["frechet"])
+    weights = np.repeat(np.array(counts, float), N_SAMPLES)
     slope, limit = np.polyfit(1 / weights, np.ravel(distances), 1, w=weights)
     return {"counts": counts, "distances": distances, "slope": float(slope), "limit": float(limit)}
 
 
-def draw(found, path):
-    """A row of small plots per score, a column per damage; the dashed line is the score of undamaged images."""
-    from matplotlib.figure import Figure
+def draw_damage(scores: dict[str, list[dict[str, float]]], path: pathlib.Path) -> None:
+    """Draw a row of small plots per score, a column per damage; dashed: undamaged images.
 
-    from gan_jax.report import score_text
-
-    keys = [key for key in score_text.known() if key in found["noise"][0]]
+    Args:
+      scores: see `score_damage`.
+      path: of the PNG.
+    """
+    keys = [key for key in score_text.all_scores() if key in scores["noise"][0]]
     figure = Figure(figsize=(10, 1.25 * len(keys)), layout="constrained")
     panels = figure.subplots(len(keys), len(LEVELS), sharey="row", squeeze=False)
-    for key, line in zip(keys, panels, strict=True):
-        for (kind, rows), axes in zip(found.items(), line, strict=True):
-            axes.plot(
-                range(len(rows)),
-                [row[key] for row in rows],
-                marker="o",
-                ms=3,
-                lw=1.2,
-                color="#3b82d6",
-            )
-            axes.axhline(rows[0][key], color="#80858d", lw=0.8, ls="--")
+    for key, row_of_panels in zip(keys, panels, strict=True):
+        for (kind, rows), axes in zip(scores.items(), row_of_panels, strict=True):
+            values = [row[key] for row in rows]
+            axes.plot(range(len(rows)), values, marker="o", ms=3, lw=1.2, color="#3b82d6")
+            axes.axhline(values[0], color="#80858d", lw=0.8, ls="--")
             axes.set_xticks(range(len(rows)), [f"{row['level']:g}" for row in rows], fontsize=7)
             axes.tick_params(axis="y", labelsize=7)
             axes.spines[["top", "right"]].set_visible(False)
             if key == keys[-1]:
                 axes.set_xlabel(TITLES[kind], fontsize=8)
-        title = f"{score_text.known()[key].title}\n({score_text.known()[key].better})"
-        line[0].set_ylabel(title, fontsize=7.5, rotation=0, ha="right", va="center")
+        score = score_text.all_scores()[key]
+        row_of_panels[0].set_ylabel(
+            f"{score.title}\n({score.better})", fontsize=7.5, rotation=0, ha="right", va="center"
+        )
     figure.savefig(path, dpi=90)
 
 
-def draw_bias(found, path):
-    """Distances over 1 / count, the line through them and where it ends."""
-    from matplotlib.figure import Figure
+def draw_bias(bias: dict[str, Any], path: pathlib.Path) -> None:
+    """Draw distances over 1 / count, the line through them and where it ends.
 
-    counts, distances = np.array(found["counts"]), np.array(found["distances"])
+    Args:
+      bias: see `measure_bias`.
+      path: of the PNG.
+    """
+    counts, distances = np.array(bias["counts"]), np.array(bias["distances"])
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
-    axes.plot(
-        np.repeat(1 / counts, DRAWS),
-        distances.ravel(),
-        "o",
-        ms=3,
-        alpha=0.4,
-        mew=0,
-        color="#3b82d6",
-        label="draws",
-    )
+    dots = {"ms": 3, "alpha": 0.4, "mew": 0, "color": "#3b82d6", "label": "draws"}
+    axes.plot(np.repeat(1 / counts, N_SAMPLES), distances.ravel(), "o", **dots)
     axes.plot(1 / counts, distances.mean(1), "_", ms=14, mew=2, color="#1f4e8c", label="their mean")
     ends = np.array([0, 1 / counts.min()])
-    label = f"{found['limit']:.3g} + {found['slope']:.3g} / images"
-    axes.plot(ends, found["limit"] + found["slope"] * ends, color="#e8833a", lw=1.2, label=label)
+    label = f"{bias['limit']:.3g} + {bias['slope']:.3g} / images"
+    axes.plot(ends, bias["limit"] + bias["slope"] * ends, color="#e8833a", lw=1.2, label=label)
     axes.set_xticks([0, *1 / counts[:4]], ["unlimited", *(f"{count:,}" for count in counts[:4])])
     axes.set_xticks(1 / counts, minor=True)
     axes.set_xlabel("images on each side (spaced as 1 / images)")
     axes.set_ylabel("Frechet distance of real images")
-    axes.set_ylim(min(0, found["limit"]), 1.1 * np.quantile(distances, 0.98))
+    axes.set_ylim(min(0, bias["limit"]), 1.1 * np.quantile(distances, 0.98))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 
-def run(argv):
-    """Command line to figures."""
-    from gan_jax import cache
-    from gan_jax.data import datasets
-    from gan_jax.errors import InputError
-    from gan_jax.metrics import evaluate, features
-
-    (study,), _ = command_line.parse(__doc__, "experiments.damage", list(GROUPS), argv)
-    view = datasets.DataOptions(study.size)
-    source = datasets.load(study.data, view)
-    heldout = datasets.load_heldout(source, view)
-    if heldout is None or heldout.labels is None or len(heldout.images) < study.n_images:
+def run(argv: Sequence[str]) -> None:
+    """Damage, score and draw as a command line says."""
+    (flags,), root = runner.parse("damage", __doc__, GROUPS, argv)
+    train, test = runner.open_splits(flags.data, DataOptions(flags.size))
+    if test is None or test.labels is None or len(test.images) < flags.n_images:
         raise InputError(
-            f"--data={study.data} has no {study.n_images} labelled test images to damage; use other data or a lower --n_images."
+            f"--data={flags.data} has no {flags.n_images} labelled test images to damage; "
+            "use other data or a lower --n_images."
         )
-    evaluate.check(source, study.n_images, "n_images", study.scores)
-    extractor = features.load(source, heldout)
-    see, see_features = (
-        evaluate.make_evaluator(extractor, source, scores) for scores in (study.scores, "frechet")
-    )
-    root = pathlib.Path(study.workdir).expanduser()
+    scoring.check_counts(train, flags.n_images, "n_images", flags.scores)
+    extractor = features.load(train, test)
+    all_scores = scoring.make_evaluator(extractor, train, flags.scores)
+    frechet = scoring.make_evaluator(extractor, train, "frechet")
     root.mkdir(parents=True, exist_ok=True)
-    found = {"damage": score_all(see, source, heldout, study.n_images, study.seed)}
-    found["bias"] = bias(see_features, source, heldout, len(heldout.images), study.seed)
-    draw(found["damage"], root / "damage.png")
-    draw_bias(found["bias"], root / "bias.png")
-    cache.write_atomic(root / "damage.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+    scores = score_damage(all_scores, train, test, flags.n_images, flags.seed)
+    bias = measure_bias(frechet, train, test, len(test.images), flags.seed)
+    draw_damage(scores, root / "damage.png")
+    draw_bias(bias, root / "bias.png")
+    runner.write_json(root / "damage.json", {"damage": scores, "bias": bias})
     print(f"Written: damage.png, bias.png, damage.json in {root}")

@@ -1,42 +1,57 @@
-"""Several runs in one process, in turns, so that what disturbs the machine disturbs them alike: equal updates, or equal time.
+"""Several runs in one process, a few steps of each in turn, for fair comparisons of time.
 
-For equal wall time the time of a step is measured first, in turns too; then the faster systems get as many updates as fit into
-the time of the slowest.
+What disturbs the machine disturbs all runs alike. Runs have equal updates, or equal wall time: the
+time of a step is measured first, then the faster systems get as many updates as fit into the time
+of the slowest.
 """
 
 import contextlib
 import dataclasses
 import json
+import pathlib
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from gan_jax import cache
 from gan_jax import config as configs
+from gan_jax.config import Prepared
 from gan_jax.errors import InputError, NonFiniteError, Stopped
 from gan_jax.rundir import run_folder
-from gan_jax.training import training_loop
+from gan_jax.studies import runner
 from gan_jax.training.program import steps_per_dispatch
 from gan_jax.training.signals import Signals
+from gan_jax.training.training_loop import Loop
 
 TABLES = {"updates": "Equal generator updates", "time": "Equal wall time"}
 TOLERANCE = 0.05  # a system this close to the slowest is not trained once more for equal time
 PACE_TURNS = 13  # in which the time of a step is measured; the first does not count
 
+Job = tuple[str, str]  # (table, system)
+
 
 @contextlib.contextmanager
-def side_by_side(runs, folders):
-    """{job: training_loop.Loop} of several runs in one process, each in its own folder; finished runs are left out.
+def open_loops(
+    runs: Mapping[Any, Prepared], folders: Mapping[Any, pathlib.Path]
+) -> Iterator[dict[Any, Loop]]:
+    """Open the Loops of several runs in one process; leave out finished runs.
 
-    A signal saves all of them, whenever it comes. runs: {job: config.Prepared}.
+    A signal saves all of them, whenever it comes.
+
+    Args:
+      runs: {job: Prepared}.
+      folders: {job: its run folder}.
     """
     with Signals() as signals, contextlib.ExitStack() as stack:
         loops = {}
         for job, prepared in runs.items():
-            stack.enter_context(run_folder.lock_run(folders[job]))
-            if run_folder.prepare_folder(folders[job], prepared) != run_folder.RunStatus.FINISHED:
-                loop = training_loop.Loop(prepared, folders[job], signals, f"{folders[job].name}: ")
+            folder = folders[job]
+            stack.enter_context(run_folder.lock_run(folder))
+            status = run_folder.prepare_folder(folder, prepared)
+            if status != run_folder.RunStatus.FINISHED:
+                loop = Loop(prepared, folder, signals, f"{folder.name}: ")
                 loops[job] = stack.enter_context(loop)
         try:
             yield loops
@@ -45,21 +60,26 @@ def side_by_side(runs, folders):
                 with contextlib.suppress(Stopped, NonFiniteError):
                     loop.stop()
             raise
-        if signals.name:  # at the very end of a run, which then goes on
-            raise Stopped(f"stopped by {signals.name}; all is saved. The same command goes on.")
+        runner.refuse_late_signal(signals)
 
 
-def advance(runs, folders, turns):
-    """Trains runs to their ends in so many turns. Returns {folder name: message} of those that diverged.
+def train_interleaved(
+    runs: Mapping[Any, Prepared], folders: Mapping[Any, pathlib.Path], turns: int
+) -> dict[str, str]:
+    """Train runs to their ends, each of them an equal part of its steps per turn.
 
     Args:
-      runs, folders: {job: config.Prepared}, {job: pathlib.Path of its run folder}.
+      runs, folders: see `open_loops`.
+      turns: number of turns.
+
+    Returns:
+      {folder name: message} of those that diverged.
 
     Raises:
       Stopped: a signal came, or the disk is full.
     """
     diverged = {}
-    with side_by_side(runs, folders) as loops:
+    with open_loops(runs, folders) as loops:
         for turn in range(1, turns + 1):
             for job, loop in loops.items():
                 if folders[job].name not in diverged:
@@ -74,70 +94,118 @@ def advance(runs, folders, turns):
     return diverged
 
 
-def measure_pace(runs, folder, n_steps):
-    """{system: time of a step, that of the slowest being 1}: medians of ratios within turns, every system once per turn.
+def train_seeds(
+    prepare_run: Callable[[str, int, int], Prepared],
+    root: pathlib.Path,
+    jobs: dict[Job, int],
+    seeds: Iterable[int],
+    turns: int,
+) -> tuple[dict[Job, list[pathlib.Path]], dict[str, str]]:
+    """Train the runs of several jobs from several seeds, those of one seed interleaved.
 
     Args:
-      runs: {system: config.Prepared}; their steps, if fewer than are measured, and their cadences do not count.
-      folder: where the runs lie meanwhile. n_steps: of each system in a turn.
+      prepare_run: function of (system, steps, seed).
+      root: the study's folder; a run lies in root / TABLE_SYSTEM_SEED.
+      jobs: {job: steps}.
+      seeds: training seeds.
+      turns: see `train_interleaved`.
+
+    Returns:
+      ({job: run folder of each seed}, {folder name: message} of those that diverged).
+    """
+    folders = {job: [] for job in jobs}
+    diverged = {}
+    for seed in seeds:
+        runs = {job: prepare_run(job[1], steps, seed) for job, steps in jobs.items()}
+        folders_of_seed = {job: root / f"{'_'.join(job)}_{seed}" for job in jobs}
+        diverged |= train_interleaved(runs, folders_of_seed, turns)
+        for job, folder in folders_of_seed.items():
+            folders[job].append(folder)
+    return folders, diverged
+
+
+def measure_pace(runs: dict[str, Prepared], folder: pathlib.Path, n_steps: int) -> dict[str, float]:
+    """Measure the time of a step of each system, in units of the slowest system's.
+
+    Args:
+      runs: {system: Prepared}. Their intervals do not count, nor their lengths if they are too
+        short.
+      folder: where the runs lie meanwhile.
+      n_steps: steps of each system in a turn.
+
+    Returns:
+      {system: median over turns of the ratio to the slowest}.
     """
     shutil.rmtree(folder, ignore_errors=True)
+    short = {system: _without_hooks(run, n_steps) for system, run in runs.items()}
     times = []
-    with side_by_side(*_short(runs, folder, n_steps)) as loops:
+    with open_loops(short, {system: folder / system for system in runs}) as loops:
         for turn in range(1, PACE_TURNS + 1):
             times.append([])
             for loop in loops.values():
-                began, before = loop.t, loop.timer.get("train", 0.0)
+                step_before, seconds_before = loop.t, loop.timer.get("train", 0.0)
                 loop.advance(turn * n_steps)
-                times[-1].append((loop.timer["train"] - before) / (loop.t - began))
+                seconds = loop.timer["train"] - seconds_before
+                times[-1].append(seconds / (loop.t - step_before))
     shutil.rmtree(folder)
     times = np.array(times[1:])
     slowest = np.median(times, 0).argmax()
-    return dict(zip(runs, np.median(times / times[:, [slowest]], 0).tolist(), strict=True))
+    ratios = np.median(times / times[:, [slowest]], 0)
+    return dict(zip(runs, ratios.tolist(), strict=True))
 
 
-def _short(runs, folder, n_steps):
-    """({system: run that reaches neither its end nor a cadence while it is measured}, {system: its folder})."""
-    out = {}
-    for system, prepared in runs.items():
-        config = prepared.config
-        length = max(config.run.steps, PACE_TURNS * n_steps + 1)
-        run = dataclasses.replace(
-            config.run,
-            steps=length,
-            log_every=length + 1,
-            save_every=0,
-            sample_every=0,
-            eval_every=0,
-        )
-        run = dataclasses.replace(
-            run, steps_per_dispatch=min(steps_per_dispatch(run), n_steps)
-        )  # so that all turns have some
-        out[system] = configs.prepare(dataclasses.replace(config, run=run), prepared.train)
-    return out, {system: folder / system for system in runs}
+def _without_hooks(prepared, n_steps):
+    """Change a run so that it reaches neither its end nor a hook while its pace is measured."""
+    config = prepared.config
+    length = max(config.run.steps, PACE_TURNS * n_steps + 1)
+    run = dataclasses.replace(
+        config.run, steps=length, log_every=length + 1, save_every=0, sample_every=0, eval_every=0
+    )
+    per_dispatch = min(steps_per_dispatch(run), n_steps)  # so that every turn has a dispatch
+    run = dataclasses.replace(run, steps_per_dispatch=per_dispatch)
+    return configs.prepare(dataclasses.replace(config, run=run), prepared.train)
 
 
-def pace(root, runs, n_steps):
-    """`measure_pace`, once: kept in pace.json of the study's folder, so that a study which goes on is the same one.
+def load_pace(root: pathlib.Path, runs: dict[str, Prepared], n_steps: int) -> dict[str, float]:
+    """Load pace.json of a study's folder; measure the pace first if there is none.
+
+    A study that goes on thus keeps its pace.
+
+    Args:
+      root: the study's folder.
+      runs, n_steps: see `measure_pace`.
 
     Raises:
-      InputError: that file cannot be read.
+      InputError: the file cannot be read.
     """
     path = root / "pace.json"
     if not path.exists():
-        found = measure_pace(runs, root / "pace", n_steps)
-        cache.write_atomic(path, json.dumps(found, indent=1) + "\n")
+        runner.write_json(path, measure_pace(runs, root / "pace", n_steps))
     try:
-        return {system: float(json.loads(path.read_text())[system]) for system in runs}
+        stored = json.loads(path.read_text())
+        return {system: float(stored[system]) for system in runs}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); delete the study's folder, or use another --workdir."
         ) from error
 
 
-def plan(pace, steps):
-    """{(table, system): steps} of the runs to make; a system without an entry for "time" is as slow as the slowest."""
-    faster = {system: share for system, share in pace.items() if share < 1 - TOLERANCE}
-    return {("updates", s): steps for s in pace} | {
-        ("time", s): round(steps / pace[s]) for s in faster
-    }
+def plan_jobs(pace: dict[str, float], steps: dict[str, int], table: str) -> dict[Job, int]:
+    """Plan the runs of a study: the lengths that were asked for, and equal wall time.
+
+    Args:
+      pace: {system: time of a step, in any unit}.
+      steps: {system: its length}.
+      table: the table of these lengths.
+
+    Returns:
+      {(table, system): steps}. Only systems that are done clearly before the last one have a run of
+      their own for "time".
+    """
+    duration = {system: pace[system] * steps[system] for system in steps}
+    longest = max(duration.values())
+    jobs = {(table, system): n for system, n in steps.items()}
+    for system, time in duration.items():
+        if time < (1 - TOLERANCE) * longest:
+            jobs["time", system] = round(longest / pace[system])
+    return jobs

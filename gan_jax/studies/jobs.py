@@ -1,4 +1,4 @@
-"""Processes, so many at a time, each with its share of the machine; or the same as jobs of a cluster."""
+"""Commands run as processes of this machine, or as jobs of a cluster, so many at a time."""
 
 import os
 import pathlib
@@ -6,199 +6,240 @@ import shutil
 import signal
 import subprocess
 import time
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError, Stopped
-from gan_jax.rundir import log, run_folder
+from gan_jax.rundir import log, run_lock
+from gan_jax.training.signals import Signals
 
-PAUSE = 0.1  # seconds between looks at what runs
-DONE, REFUSED, FAILED, STOPPED = EXIT_DONE, EXIT_REFUSED, EXIT_FAILED, EXIT_STOPPED
-NAMES = {DONE: "done", REFUSED: "refused", FAILED: "diverged or collapsed", STOPPED: "stopped"}
+POLL_SECONDS = 0.1
+STATUS = {
+    EXIT_DONE: "done",
+    EXIT_REFUSED: "refused",
+    EXIT_FAILED: "diverged or collapsed",
+    EXIT_STOPPED: "stopped",
+}
 CRASHED = "crashed"
 
 
 class Job(NamedTuple):
-    """name: of its log. words: a command line. folder: the run folder that it claims, or None."""
+    """One command."""
 
-    name: str
-    words: list
-    folder: pathlib.Path | None = None
-
-
-class End(NamedTuple):
-    """How a job ended. code: of its process, minus the signal's number where one ended it. reason: the last line that it wrote
-    on stderr, "" if it is done. seconds: from its start."""
-
-    code: int
-    reason: str
-    seconds: float
+    name: str  # of its log files
+    words: list[str]  # the command line
+    folder: pathlib.Path | None = None  # the run folder that it locks, or None
 
 
-def status(code):
-    """An exit code in a word or two."""
-    return NAMES.get(code, CRASHED)
+class JobResult(NamedTuple):
+    """How a job ended."""
+
+    code: int  # exit code; minus the signal's number where a signal ended it
+    reason: str  # last line that it wrote on stderr; "" if it is done
+    seconds: float  # from its start
 
 
-def gpus():
-    """Names of this machine's NVIDIA GPUs as CUDA_VISIBLE_DEVICES has them; [] where JAX is to use none."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if os.environ.get("JAX_PLATFORMS", "cuda").split(",")[0] not in ("cuda", "gpu") or named == "":
+class Process(Protocol):
+    """What `launch` returns: a process, or a job of a cluster."""
+
+    def poll(self) -> int | None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+Launch = Callable[[list[str], Any, Any, int], Process]  # (words, stdout, stderr, slot)
+
+
+def status(code: int) -> str:
+    """Say an exit code in words."""
+    return STATUS.get(code, CRASHED)
+
+
+def visible_gpus() -> list[str]:
+    """List the NVIDIA GPUs of JAX as CUDA_VISIBLE_DEVICES names them; [] where JAX uses none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    platform = os.environ.get("JAX_PLATFORMS", "cuda").split(",")[0]
+    if platform not in ("cuda", "gpu") or visible == "":
         return []
-    if named:
-        return named.split(",")
+    if visible:
+        return visible.split(",")
     if not shutil.which("nvidia-smi"):
         return []
-    ask = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    return subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split()
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
 
 
-def share(items, slot, limit):
-    """The part of a list that a slot has: as many as every other slot, so that numbers do not depend on the slot; at least one,
-    which slots then share."""
-    n = len(items) // limit
+def slot_share(items: Sequence, slot: int, n_slots: int) -> Sequence:
+    """Return the part of a list that a slot has.
+
+    All slots have equally many, so that numbers do not depend on the slot; at least one, which
+    slots then share.
+    """
+    n = len(items) // n_slots
     return items[slot * n : (slot + 1) * n] if n else [items[slot % len(items)]]
 
 
-def environment(slot, limit, found):
-    """Environment variables of the process in a slot: the GPUs that are its own, or the part of one. found: see `gpus`."""
-    if not found or limit == 1:
+def gpu_environment(slot: int, n_slots: int, gpus: Sequence[str]) -> dict[str, str]:
+    """Return environment variables that give a slot GPUs of its own, or a part of one."""
+    if not gpus or n_slots == 1:
         return {}
-    sharing = -(-limit // len(found))
-    memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / sharing:.3f}"} if sharing > 1 else {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(share(found, slot, limit)), **memory}
+    env = {"CUDA_VISIBLE_DEVICES": ",".join(slot_share(gpus, slot, n_slots))}
+    n_sharing = -(-n_slots // len(gpus))
+    if n_sharing > 1:
+        env["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / n_sharing:.3f}"
+    return env
 
 
-def local(limit, pinned=True):
-    """launch(words, out, err, slot) that starts a process on this machine, for `run`.
+def local(n_slots: int, pinned: bool = True) -> Launch:
+    """Return a function that starts a process on this machine, for `run`.
 
-    limit: how many run at a time. pinned: give each cores of its own, which is faster; but what a process computes depends, by
-    rounding, on how many cores it has.
+    Args:
+      n_slots: how many run at a time.
+      pinned: give each process cores of its own. That is faster, but what a process computes
+        depends on its number of cores, by rounding.
     """
-    found = gpus()
+    gpus = visible_gpus()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
     def launch(words, out, err, slot):
-        env = {**os.environ, **environment(slot, limit, found)}
+        env = {**os.environ, **gpu_environment(slot, n_slots, gpus)}
         # In a session of its own: Ctrl-C reaches this process alone, which passes it on.
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, start_new_session=True
         )
-        if pinned and cores and limit > 1:
-            os.sched_setaffinity(process.pid, share(cores, slot, limit))  # before it starts threads
+        if pinned and cores and n_slots > 1:
+            # Before it starts threads.
+            os.sched_setaffinity(process.pid, slot_share(cores, slot, n_slots))
         return process
 
     return launch
 
 
-def supervised(words, out, err):
-    """Runs a command inside a cluster's job and returns its exit code. What warns the job is passed on as SIGTERM, at which a
-    run saves. out, err: files that are appended to and written."""
-    with open(out, "ab") as to, open(err, "wb") as errors:
-        signal.signal(
-            signal.SIGUSR2, signal.SIG_IGN
-        )  # goes to all processes of the job; a command inherits this
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=to, stderr=errors)
+def supervise(words: list[str], out: str, err: str) -> int:
+    """Run a command inside a cluster's job, and pass warnings on as SIGTERM, at which a run saves.
+
+    Args:
+      words: the command line.
+      out: path that stdout is appended to.
+      err: path that stderr is written to.
+
+    Returns:
+      its exit code.
+    """
+    with open(out, "ab") as stdout, open(err, "wb") as stderr:
+        # SIGUSR2 goes to all processes of the job; a command inherits that it is ignored.
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
         for warning in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
             signal.signal(warning, lambda *_: process.terminate())
         return process.wait()
 
 
-class Submitted:
-    """A job of submitit, in the terms of a process."""
+class SubmittedJob:
+    """A job of submitit with the methods of a process."""
 
-    def __init__(self, job):
+    def __init__(self, job: Any):
         self._job = job
 
-    def poll(self):
-        """Its exit code, 1 where the cluster ended it; None while it waits or runs."""
+    def poll(self) -> int | None:
+        """Return its exit code, 1 where the cluster ended it; None while it waits or runs."""
         if not self._job.done():
             return None
         return 1 if self._job.exception() else self._job.result()
 
-    def terminate(self):
-        """Ends it; a run saves first."""
+    def terminate(self) -> None:
+        """End it; a run saves first."""
         self._job.cancel()
 
     kill = terminate
 
 
-def cluster(options, folder):
-    """launch(words, out, err, slot) that submits a job, for `run`.
+def cluster(options: str, folder: pathlib.Path) -> Launch:
+    """Return a function that submits a job to a cluster, for `run`.
 
     Args:
-      options: "NAME=VALUE,NAME=VALUE": parameters of submitit, such as timeout_min, slurm_partition, gpus_per_node, mem_gb; and
-        cluster, "slurm" unless named.
-      folder: for what submitit writes; all machines must see it.
+      options: "NAME=VALUE,NAME=VALUE": parameters of submitit, such as timeout_min,
+        slurm_partition, gpus_per_node, mem_gb; and cluster, "slurm" unless named.
+      folder: where submitit writes; all machines must see it.
 
     Raises:
-      InputError: submitit does not take these options, or this is no cluster. ImportError: no submitit.
+      InputError: submitit does not take these options, or this is no cluster.
+      ImportError: submitit is not installed.
     """
-    import submitit
+    import submitit  # of the extra `sweep`
 
-    named = dict(word.partition("=")[::2] for word in options.split(","))
-    if "timeout_min" not in named:
+    words = [word.partition("=") for word in options.split(",")]
+    parameters = {name: value for name, _, value in words}
+    if "timeout_min" not in parameters:
         raise InputError(
-            f"--slurm={options} lacks timeout_min, a job's limit in minutes; add timeout_min=600, say."
+            f"--slurm={options} lacks timeout_min, a job's limit in minutes; "
+            "add timeout_min=600, say."
         )
     try:
-        executor = submitit.AutoExecutor(folder, cluster=named.pop("cluster", "slurm"))
-        executor.update_parameters(**{k: int(v) if v.isdigit() else v for k, v in named.items()})
+        executor = submitit.AutoExecutor(folder, cluster=parameters.pop("cluster", "slurm"))
+        numbers = {k: int(v) if v.isdigit() else v for k, v in parameters.items()}
+        executor.update_parameters(**numbers)
     except (RuntimeError, ValueError, TypeError, NameError, AssertionError) as error:
         raise InputError(
             f"--slurm={options} is not what submitit takes here: {' '.join(str(error).split())}"
         ) from error
-    return lambda words, out, err, slot: Submitted(
-        executor.submit(supervised, words, out.name, err.name)
-    )
+
+    def launch(words, out, err, slot):
+        return SubmittedJob(executor.submit(supervise, words, out.name, err.name))
+
+    return launch
 
 
-def run(jobs, limit, launch, logs, signals, began, ended):
-    """Runs jobs, at most `limit` at a time, in their order; one whose folder another process has claimed waits for it.
+def run(
+    jobs: Sequence[Job],
+    n_slots: int,
+    launch: Launch,
+    logs: pathlib.Path,
+    signals: Signals,
+    on_start: Callable[[Job], Any],
+    on_end: Callable[[Job, JobResult], Any],
+) -> None:
+    """Run jobs in their order; one whose folder another process has locked waits for it.
 
     Args:
-      jobs: [Job]. launch: see `local`, `cluster`. logs: folder for NAME.out and NAME.err, which exists.
-      signals: training_loop.Signals. began: called with a Job. ended: called with a Job and its End.
+      jobs: the jobs.
+      n_slots: how many run at a time.
+      launch: see `local`, `cluster`.
+      logs: existing folder for NAME.out and NAME.err.
+      signals: Signals that stop all jobs.
+      on_start: called with every job that starts.
+      on_end: called with every job that has ended, and its JobResult.
 
     Raises:
       Stopped: a signal came; all that ran were asked to save and have ended.
     """
-    waiting, running, stopping, told = list(jobs), {}, False, False
+    waiting, running, stopping, announced = list(jobs), {}, False, False
     try:
         while running or (waiting and not stopping):
-            for slot, (job, process, since) in list(running.items()):
+            for slot, (job, process, start) in list(running.items()):
                 code = process.poll()
                 if code is not None:
                     del running[slot]
-                    ended(
-                        job,
-                        _end(code, logs / f"{job.name}.err", time.monotonic() - since, stopping),
-                    )
+                    seconds = time.monotonic() - start
+                    on_end(job, _result(code, logs / f"{job.name}.err", seconds, stopping))
             if signals.name and not stopping:
                 stopping = True
                 for _, process, _ in running.values():
                     process.terminate()
-            free = [slot for slot in range(limit) if slot not in running]
-            ready = (
-                []
-                if stopping
-                else [
-                    job
-                    for job in waiting
-                    if free and not (job.folder and run_folder.is_locked(job.folder))
-                ]
-            )
+            free = [slot for slot in range(n_slots) if slot not in running]
+            ready = _unlocked(waiting) if free and not stopping else []
             for slot, job in zip(free, ready, strict=False):
                 waiting.remove(job)
-                began(job)
+                on_start(job)
                 with (
                     open(logs / f"{job.name}.out", "ab") as out,
                     open(logs / f"{job.name}.err", "wb") as err,
                 ):
                     running[slot] = job, launch(job.words, out, err, slot), time.monotonic()
-            if waiting and not (running or stopping or told):
-                told = True
+            if waiting and not (running or stopping or announced):
+                announced = True
                 log.say(f"waiting for another process to leave {waiting[0].folder} ...")
-            time.sleep(PAUSE)
+            time.sleep(POLL_SECONDS)
     finally:
         for _, process, _ in running.values():  # only if this process is interrupted or fails
             process.kill()
@@ -206,12 +247,23 @@ def run(jobs, limit, launch, logs, signals, began, ended):
         raise Stopped(f"stopped by {signals.name}; what ran has saved. The same command goes on.")
 
 
-def _end(code, err, seconds, stopping):
-    """End of a process that wrote to a file. stopping: whether it was asked to end, before it could do so in its own words."""
+def _unlocked(jobs):
+    return [job for job in jobs if not (job.folder and run_lock.is_locked(job.folder))]
+
+
+def _result(code, err, seconds, stopping):
+    """Read the JobResult of a process.
+
+    Args:
+      code: its exit code.
+      err: path of its stderr.
+      seconds: from its start.
+      stopping: whether it was asked to end, perhaps before it could answer.
+    """
     lines = [line.strip() for line in err.read_text(errors="replace").splitlines() if line.strip()]
-    if stopping and code not in (DONE, REFUSED, FAILED, STOPPED):
-        code = STOPPED
-    said = lines[-1] if lines else f"ended with code {code} and said nothing"
+    if stopping and code not in STATUS:
+        code = EXIT_STOPPED
+    reason = lines[-1] if lines else f"ended with code {code} and said nothing"
     if code < 0:
-        said = " ".join([f"ended by signal {-code}.", *lines[-1:]])
-    return End(code, "" if code == DONE else said, seconds)
+        reason = " ".join([f"ended by signal {-code}.", *lines[-1:]])
+    return JobResult(code, "" if code == EXIT_DONE else reason, seconds)

@@ -1,107 +1,99 @@
-"""GANs on points in the plane, where every mode can be counted: which methods cover them, and what collapse looks like.
+"""GANs on points in the plane, where every mode can be counted: which methods cover them?
 
-Trains each system on each distribution, one after another, each in a run folder of its own (--workdir/DISTRIBUTION/SYSTEM,
-with density.webp, an animated picture of the generated density), and ends with a table and a figure. Systems: gan, distgan,
-dragan, wgan_gp, mgan. Nets and rates follow the papers' own toys: Tran et al. 2018 (Dist-GAN, and the nets of gan and dragan),
-Gulrajani et al. 2017 (WGAN-GP), Hoang et al. 2018 (MGAN). Not to the letter: learning rates of distgan and dragan fall to 0 in
-a straight line (D11), reconstructions are real to D (D10), and WGAN-GP's nets have a quarter of the width, at five times the
-rate, falling to 0. MGAN has as many generators as the largest toy has modes, where its paper has 8 for 8, so that none has to
-bridge two of them; and a penalty R1 in D, an averaged generator and a rate that falls to 0, without which 25 of them reached 9
-modes. Stopped, the same command goes on; finished runs are not repeated. Flagfiles in experiments/flagfiles: toys_smoke
-(seconds). A single run is an ordinary one: python -m experiments.gan --data=toys:gaussians25 --net=mlp --pixels=linear
---z_dim=2 ...
+Trains each system on each distribution, one after another, each in a run folder of its own
+(--workdir/DISTRIBUTION/SYSTEM, with density.webp, an animated picture of the generated density),
+and ends with a table and a figure. Systems: gan, distgan, dragan, wgan_gp, mgan. Nets and rates
+follow the papers' own toys: Tran et al. 2018 (Dist-GAN, and the nets of gan and dragan), Gulrajani
+et al. 2017 (WGAN-GP), Hoang et al. 2018 (MGAN). Not to the letter: learning rates of distgan and
+dragan fall to 0 in a straight line (D11), reconstructions are real to D (D10), and WGAN-GP's nets
+have a quarter of the width, at five times the rate, falling to 0. MGAN has as many generators as
+the largest toy has modes, where its paper has 8 for 8, so that none has to bridge two of them; and
+a penalty R1 in D, an averaged generator and a rate that falls to 0, without which 25 of them
+reached 9 modes. Stopped, the same command goes on; finished runs are not repeated. Flagfiles in
+experiments/flagfiles: toys_smoke (seconds). A single run is an ordinary one: python -m
+experiments.gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
 """
 
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from gan_jax.commands import command_line
-from gan_jax.errors import InputError
+from gan_jax import cache, config, images, methods
+from gan_jax.config import Config, Prepared
+from gan_jax.data import datasets, toys
+from gan_jax.data.types import Dataset
+from gan_jax.metrics import point_scores
+from gan_jax.report import point_plots
+from gan_jax.rundir import run_folder
 from gan_jax.settings import MAX_STEPS, RunSettings, setting
+from gan_jax.studies import run_outputs, runner
 
-_TRAN = {
-    "net": "mlp",
-    "width": 128,
-    "depth": 3,
-    "init": "he",
-    "z_dim": 2,
-    "prior": "uniform",
-    "lr": 1e-3,
-    "beta1": 0.8,
+
+class System(NamedTuple):
+    """One system."""
+
+    method: str  # key of methods.TABLE
+    settings: dict[str, Any]  # of the method
+    batch: int
+
+
+_MLP = {"net": "mlp", "width": 128, "depth": 3, "init": "he", "z_dim": 2}
+_TRAN = {**_MLP, "prior": "uniform", "lr": 1e-3, "beta1": 0.8}
+_DISTGAN = {
+    **_TRAN,
+    "pixels": "sigmoid",
+    "beta2": 0.999,
+    "recon_trains": "enc_gen",
+    "recon_space": "bce",
+    "gap_space": "data",
+    "lambda_r": 0.1,
+    "lambda_p": 0.1,
+    "disc_weights": "half",
+    "n_disc": 5,
+    "schedule": "linear",
 }
-SYSTEMS = {  # name: (method, its settings, batch)
-    "gan": ("gan", {**_TRAN, "pixels": "linear"}, 128),
-    "distgan": (
-        "distgan",
-        {
-            **_TRAN,
-            "pixels": "sigmoid",
-            "beta2": 0.999,
-            "recon_trains": "enc_gen",
-            "recon_space": "bce",
-            "gap_space": "data",
-            "lambda_r": 0.1,
-            "lambda_p": 0.1,
-            "disc_weights": "half",
-            "n_disc": 5,
-            "schedule": "linear",
-        },
-        128,
-    ),
-    "dragan": (
-        "gan",
-        {**_TRAN, "pixels": "linear", "penalty": "dragan", "lambda_p": 1.0, "schedule": "linear"},
-        128,
-    ),
-    "wgan_gp": (
-        "gan",
-        {
-            "net": "mlp",
-            "width": 128,
-            "depth": 3,
-            "init": "he",
-            "z_dim": 2,
-            "prior": "normal",
-            "pixels": "linear",
-            "loss": "wasserstein",
-            "penalty": "wgan_gp",
-            "lambda_p": 0.1,
-            "n_disc": 5,
-            "lr": 5e-4,
-            "beta2": 0.9,
-            "schedule": "linear",
-        },
-        256,
-    ),
-    "mgan": (
-        "mgan",
-        {
-            "net": "mlp",
-            "width": 128,
-            "depth": 3,
-            "init": "he",
-            "z_dim": 2,
-            "pixels": "linear",
-            "n_gens": 25,
-            "gen_batch": 16,
-            "beta": 0.5,
-            "penalty": "r1",
-            "lambda_p": 1e-4,
-            "lr": 1e-3,
-            "schedule": "linear",
-            "ema": 0.999,
-        },
-        256,
-    ),
+_DRAGAN = {**_TRAN, "pixels": "linear", "penalty": "dragan", "lambda_p": 1.0, "schedule": "linear"}
+_WGAN_GP = {
+    **_MLP,
+    "prior": "normal",
+    "pixels": "linear",
+    "loss": "wasserstein",
+    "penalty": "wgan_gp",
+    "lambda_p": 0.1,
+    "n_disc": 5,
+    "lr": 5e-4,
+    "beta2": 0.9,
+    "schedule": "linear",
+}
+_MGAN = {
+    **_MLP,
+    "pixels": "linear",
+    "n_gens": 25,
+    "gen_batch": 16,
+    "beta": 0.5,
+    "penalty": "r1",
+    "lambda_p": 1e-4,
+    "lr": 1e-3,
+    "schedule": "linear",
+    "ema": 0.999,
+}
+SYSTEMS = {
+    "gan": System("gan", {**_TRAN, "pixels": "linear"}, 128),
+    "distgan": System("distgan", _DISTGAN, 128),
+    "dragan": System("gan", _DRAGAN, 128),
+    "wgan_gp": System("gan", _WGAN_GP, 256),
+    "mgan": System("mgan", _MGAN, 256),
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Study(command_line.Command):
-    """Flags of the study itself."""
+class Flags(runner.StudyFlags):
+    """Flags of this study."""
 
     workdir: str = setting("runs/toys", "the folder of the study")
     toys: str = setting("gaussians25,gaussians8,plus,sine,swissroll", "distributions, with commas")
@@ -112,67 +104,37 @@ class Study(command_line.Command):
     n_points: int = setting(10000, "points that are scored", low=100)
 
 
-GROUPS = (Study(),)
+GROUPS = (Flags(),)
 
 
-def prepare(study, system, toy, source):
-    """config.Prepared of one run."""
-    import jax
+def prepare(flags: Flags, name: str, toy: str, train: Dataset) -> Prepared:
+    """Prepare the run of a system on a distribution.
 
-    from gan_jax import config, methods
-
-    method, hp, batch = SYSTEMS[system]
-    cadence = min(max(study.steps // 40, 10), study.steps)
+    Raises:
+      InputError
+    """
+    system = SYSTEMS[name]
+    interval = min(max(flags.steps // 40, 10), flags.steps)
     run = RunSettings(
         data=f"toys:{toy}",
-        batch=study.batch or batch,
-        steps=study.steps,
-        seed=study.seed,
-        log_every=cadence,
-        sample_every=cadence,
-        save_every=max(study.steps // 4, 1),
-        steps_per_dispatch=min(cadence, 50),
+        batch=flags.batch or system.batch,
+        steps=flags.steps,
+        seed=flags.seed,
+        log_every=interval,
+        sample_every=interval,
+        save_every=max(flags.steps // 4, 1),
+        steps_per_dispatch=min(interval, 50),
     )
-    settings = methods.TABLE[method].Settings(**{"ema": 0.0, **hp})
-    config.validate_settings(run, settings, len(jax.devices()))
-    return config.prepare(config.Config(method, method, run, settings), source)
+    hp = methods.TABLE[system.method].Settings(**{"ema": 0.0, **system.settings})
+    config.validate_settings(run, hp, len(jax.devices()))
+    return config.prepare(Config(system.method, system.method, run, hp), train)
 
 
-def train(prepared, folder):
-    """Trains a run unless it is finished."""
-    from gan_jax.rundir import run_folder
-    from gan_jax.training import training_loop
-
+def train_and_sample(prepared: Prepared, folder: pathlib.Path, n: int, seed: int) -> np.ndarray:
+    """Train a run unless it is finished; return points float32 [n, 1, 1, D] that it generates."""
     with run_folder.lock_run(folder):
-        if run_folder.prepare_folder(folder, prepared) != run_folder.RunStatus.FINISHED:
-            training_loop.train(prepared, folder)
-
-
-def score(study, folder, source):
-    """Scores of a finished run, and the points themselves."""
-    import jax
-
-    from gan_jax.metrics import point_scores
-    from gan_jax.rundir import run_folder
-    from gan_jax.training import sampling
-
-    trained = run_folder.load(folder)
-    sampler = sampling.build_sampler(trained.method)
-    made = sampler(trained.state.vars(ema=True), jax.random.key(study.seed), study.n_points)
-    return {
-        name: float(value) for name, value in point_scores.score(made, source.name).items()
-    }, made
-
-
-def names(text, known, flag):
-    """The names in a flag. Raises InputError for one that is not known."""
-    out = [word.strip() for word in text.split(",") if word.strip()]
-    for name in out:
-        if name not in known:
-            raise InputError(f"--{flag}={text}: {name!r} is not known; use {', '.join(known)}.")
-    if not out:
-        raise InputError(f"--{flag} is empty; use some of {', '.join(known)}.")
-    return out
+        runner.train_run(prepared, folder)
+    return run_outputs.generate(run_folder.load(folder), n, seed)
 
 
 COLUMNS = {
@@ -183,8 +145,8 @@ COLUMNS = {
 }
 
 
-def table(records):
-    """The scores as text: a block per distribution, real points first."""
+def score_table(records: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Format scores {distribution: {system: {score: value}}}, a block per distribution."""
     lines = []
     for toy, rows in records.items():
         lines += ["", f"{toy:14}" + "".join(f"{title:>14}" for title in COLUMNS.values())]
@@ -194,41 +156,28 @@ def table(records):
     return "\n".join(lines[1:])
 
 
-def run(argv):
-    """Command line to scores.json and toys.png."""
-    from gan_jax import cache, images
-    from gan_jax.data import datasets, toys
-    from gan_jax.metrics import point_scores
-    from gan_jax.report import point_plots
-
-    (study,), _ = command_line.parse(__doc__, "experiments.toys", list(GROUPS), argv)
-    systems, chosen = (
-        names(study.systems, SYSTEMS, "systems"),
-        names(study.toys, toys.TABLE, "toys"),
-    )
-    root = pathlib.Path(study.workdir).expanduser()
-    records, rows = {}, []
-    for toy in chosen:
-        view = datasets.DataOptions(8)
-        source, test = (datasets.load(f"toys:{toy}", view, split) for split in ("train", "test"))
-        real = test.images[np.random.default_rng(0).permutation(len(test.images))[: study.n_points]]
-        records[toy] = {"real": point_scores.score(real, source.name)}
-        made = [real]
-        for system in systems:
-            folder = root / toy / system
-            train(prepare(study, system, toy, source), folder)
-            records[toy][system], drawn = score(study, folder, source)
-            made.append(drawn)
-        rows.append([point_plots.picture(drawn, source.images, source.name) for drawn in made])
-    cache.write_atomic(
-        root / "scores.json",
-        json.dumps({"steps": study.steps, "seed": study.seed, "scores": records}, indent=1),
-    )
-    images.save_png(
-        root / "toys.png",
-        images.grid(np.stack([picture for row in rows for picture in row]), len(rows[0])),
-    )
-    print(table(records))
+def run(argv: Sequence[str]) -> None:
+    """Train and score the systems that a command line names; write scores.json and toys.png."""
+    (flags,), root = runner.parse("toys", __doc__, GROUPS, argv)
+    systems = runner.split_names(flags.systems, SYSTEMS, "systems")
+    records, pictures = {}, []
+    for toy in runner.split_names(flags.toys, toys.TABLE, "toys"):
+        spec, options = f"toys:{toy}", datasets.DataOptions(8)
+        train, test = (datasets.load(spec, options, split) for split in ("train", "test"))
+        order = np.random.default_rng(0).permutation(len(test.images))
+        points = {"real": test.images[order[: flags.n_points]]}
+        for name in systems:
+            prepared = prepare(flags, name, toy, train)
+            points[name] = train_and_sample(prepared, root / toy / name, flags.n_points, flags.seed)
+        records[toy] = {
+            name: {key: float(x) for key, x in point_scores.score_points(some, spec).items()}
+            for name, some in points.items()
+        }
+        pictures += [point_plots.draw_density(some, train.images, spec) for some in points.values()]
+    scores = {"steps": flags.steps, "seed": flags.seed, "scores": records}
+    cache.write_atomic(root / "scores.json", json.dumps(scores, indent=1))
+    images.save_png(root / "toys.png", images.grid(np.stack(pictures), 1 + len(systems)))
+    print(score_table(records))
     print(
         f"Picture, a row per distribution, columns real, {', '.join(systems)}: {root / 'toys.png'}"
     )

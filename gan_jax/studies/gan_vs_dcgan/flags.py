@@ -1,0 +1,56 @@
+"""Flags of the study of GAN against DCGAN."""
+
+import dataclasses
+
+from gan_jax.settings import MAX_STEPS, setting
+from gan_jax.studies.runner import StudyFlags
+
+S2_STEPS = {"gan": 30_000, "dcgan": 28_020}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags(StudyFlags):
+    """Flags of this study."""
+
+    data: str = setting("idx:data/mnist", "labelled images, any source of a training command")
+    size: int = setting(28, "side of the images, in pixels", low=8, high=1024)
+    seeds: int = setting(3, "training seeds, from --seed on", low=1)
+    seed: int = setting(0, "the first seed", low=0, high=2**31 - 1)
+    gan_steps: int = setting(
+        S2_STEPS["gan"],
+        "length of the GAN, in iterations; the default is S2's",
+        low=1,
+        high=MAX_STEPS,
+    )
+    gan_batch: int = setting(32, "images in a minibatch of the GAN", low=2)
+    gan_width: int = setting(256, "units of the GAN's narrowest layers", low=1)
+    dcgan_steps: int = setting(
+        S2_STEPS["dcgan"],
+        "length of the DCGAN, in batches; the default is S2's",
+        low=1,
+        high=MAX_STEPS,
+    )
+    dcgan_batch: int = setting(128, "images in a minibatch of the DCGAN", low=2)
+    dcgan_width: int = setting(
+        64,
+        "maps of the DCGAN's layers next to the image; the deeper ones have twice as many",
+        low=1,
+    )
+    dcgan_net: str = setting(
+        "s2",
+        "activations of S2's tables, norms of its text; or one of them alone",
+        choices=("s2", "s2_literal", "s2_prose"),
+    )
+    lr: float = setting(2e-4, "Adam's learning rate in both systems; S2 gives none", above=0.0)
+    turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
+    pace_steps: int = setting(20, "steps in a turn when the pace is measured", low=1)
+    evals: int = setting(
+        10, "scores over each run, evenly; divisors of 150 and 60 end with it", low=1
+    )
+    eval_images: int = setting(2000, "generated images for each of them", low=100)
+    n_images: int = setting(10_000, "generated images for the scores at the end", low=100)
+    devices: int = setting(0, "devices that share each minibatch; 0: all", low=0)
+    dry_run: bool = setting(False, "check everything, print the settings of both systems and stop")
+
+
+GROUPS = (Flags(),)
