@@ -1,0 +1,17 @@
+"""Operations that exist only because XLA is slow at them on CPUs.
+
+They compute what JAX's own compute. On an accelerator, and with GAN_CONV=native, they are JAX's
+own. So `python -m experiments.benchmarks --notorch --nonaive` with and without GAN_CONV=native shows
+what all of them gain together.
+
+conv    Convolutions. A step made of plain flax layers takes 4 to 26 times as long, sampling 1.4
+        times (`python -m experiments.benchmarks --notorch --rounds=6`, column naive_ms). XLA:CPU
+        runs the transposed convolutions and weight gradients that JAX derives in naive loops, all
+        the more inside `cond` and `scan`.
+reduce  Sums over pixels, as matrix products with ones.
+random  Random numbers of jax.random: the same bits, computed in one pass over memory, not in five.
+cpu     `materialize`, by which Adam's means are computed once per step, not twice: MGAN's step is
+        1.06 and that of `mlp` 1.08 times as fast; and the compiler options of training programs.
+
+README, section "Speed", has the measurements and their machines.
+"""

@@ -1,15 +1,18 @@
-"""A convolution algebra closed under differentiation: three bilinear maps whose derivatives are each other.
+"""Convolutions closed under differentiation: three bilinear maps, each other's derivatives.
 
-    conv(x, w)      [N, H, W, Ci], [k, k, Ci, Co] -> [N, ceil(H/s), ceil(W/s), Co]     TF "SAME" padding
+    conv(x, w)      [N, H, W, Ci], [k, k, Ci, Co] -> [N, ceil(H/s), ceil(W/s), Co]
     conv_t(y, w)    its linear transpose in x: [N, ceil(H/s), ceil(W/s), Co] -> [N, H, W, Ci]
     wgrad(x, y)     its linear transpose in w: -> [k, k, Ci, Co]
 
-Each is a custom_vjp whose rules are the other two, so any order of reverse-mode differentiation stays inside the
-three (forward mode does not exist here). On a CPU each has a form that XLA runs fast, in plain NHWC / HWIO layout, also
-inside `cond` and `scan`; elsewhere XLA's own transposes are used, which GPU libraries recognise. A GAN's step made of plain
-flax layers is 4 to 26 times slower on a CPU (`experiments.benchmarks`), and far slower again inside `cond` or `scan`.
+Padding is TensorFlow's "SAME"; s is the stride.
 
-`GAN_CONV=native` or `GAN_CONV=cpu` overrides the choice (read when a net is traced).
+Each is a custom_vjp whose rules are the other two, so any order of reverse-mode differentiation
+stays inside the three (there is no forward mode). On a CPU each has a form that XLA runs fast, in
+plain NHWC / HWIO layout, also inside `cond` and `scan`. Elsewhere they are XLA's own transposes,
+which GPU libraries recognise. A GAN's step made of plain flax layers is 4 to 26 times slower on a
+CPU (`python -m experiments.benchmarks`), and far slower again inside `cond` or `scan`.
+
+GAN_CONV=native or GAN_CONV=cpu overrides the choice, see cpu.fast_cpu.
 """
 
 import functools
@@ -24,16 +27,13 @@ from gan_jax.ops import cpu
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def out_size(size, stride):
-    """Side length after a "SAME" convolution."""
+def out_size(size: int, stride: int) -> int:
+    """Return the side after a "SAME" convolution."""
     return -(-size // stride)
 
 
-def _pad_low(size, k, stride):
-    return max((out_size(size, stride) - 1) * stride + k - size, 0) // 2
-
-
 def _pads(size, k, stride):
+    """Return the "SAME" padding (low, high) of one axis."""
     total = max((out_size(size, stride) - 1) * stride + k - size, 0)
     return total // 2, total - total // 2
 
@@ -44,19 +44,38 @@ def _native(x, w, stride):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def conv(x, w, stride):
-    """Cross-correlation of x [N, H, W, Ci] with w [k, k, Ci, Co], "SAME" padding, one stride for both axes."""
+def conv(x: jax.Array, w: jax.Array, stride: int) -> jax.Array:
+    """Cross-correlate x [N, H, W, Ci] with w [k, k, Ci, Co], "SAME" padding.
+
+    Args:
+      x: images.
+      w: kernel.
+      stride: of both axes.
+
+    Returns:
+      [N, ceil(H/stride), ceil(W/stride), Co].
+    """
     return _native(x, w, stride)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def conv_t(y, w, stride, hw):
-    """The transposed convolution: y [N, ceil(H/s), ceil(W/s), Co], w [k, k, Ci, Co], hw = (H, W) -> [N, H, W, Ci]."""
+def conv_t(y: jax.Array, w: jax.Array, stride: int, hw: tuple[int, int]) -> jax.Array:
+    """Apply the transpose of `conv` in x.
+
+    Args:
+      y: [N, ceil(H/stride), ceil(W/stride), Co].
+      w: kernel [k, k, Ci, Co].
+      stride: of both axes.
+      hw: (H, W), sides of the result.
+
+    Returns:
+      [N, H, W, Ci].
+    """
     k, ci = w.shape[0], w.shape[2]
     if not cpu.fast_cpu():
         shape = jax.ShapeDtypeStruct((y.shape[0], *hw, ci), y.dtype)
         return jax.linear_transpose(lambda x: _native(x, w, stride), shape)(y)[0]
-    # A batch of any length, as of an exported net, cannot be padded by ONNX's exporter.
+    # ONNX's exporter cannot pad batches of symbolic length, so exported nets take this form.
     if stride != 2 or k == 1 or not isinstance(y.shape[0], int):
         return _dilated(y, w, stride, hw)
     if y.shape[1] * y.shape[2] <= k * k or (ci <= 4 and w.shape[3] > 16):
@@ -65,18 +84,29 @@ def conv_t(y, w, stride, hw):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def wgrad(x, y, stride, k):
-    """The weight gradient: x [N, H, W, Ci], y [N, ceil(H/s), ceil(W/s), Co] -> [k, k, Ci, Co]."""
+def wgrad(x: jax.Array, y: jax.Array, stride: int, k: int) -> jax.Array:
+    """Apply the transpose of `conv` in w: the weight gradient.
+
+    Args:
+      x: images [N, H, W, Ci].
+      y: gradient of the result, [N, ceil(H/stride), ceil(W/stride), Co].
+      stride: of both axes.
+      k: side of the kernel.
+
+    Returns:
+      [k, k, Ci, Co].
+    """
     if not cpu.fast_cpu():
         shape = jax.ShapeDtypeStruct((k, k, x.shape[-1], y.shape[-1]), x.dtype)
         return jax.linear_transpose(lambda w: _native(x, w, stride), shape)(y)[0]
     pads = []
     for size, out in zip(x.shape[1:3], y.shape[1:3], strict=True):
-        low = _pad_low(size, k, stride)
+        low, _ = _pads(size, k, stride)
         pads.append((low, k - 1 + (out - 1) * stride + 1 - size - low))
-    # Otherwise XLA computes what x and y come from once more within the transposes, across memory.
+    # Without this XLA recomputes x and y inside the transposes, with large strides.
     x, y = cpu.materialize((x, y))
-    # Explicit transposes keep the layout plain: XLA's CPU kernels for permuted layouts are naive inside cond and scan.
+    # Explicit transposes keep the layout plain: XLA's CPU kernels for permuted layouts are naive
+    # inside cond and scan.
     out = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),
         y.transpose(1, 2, 0, 3),
@@ -89,11 +119,11 @@ def wgrad(x, y, stride, k):
 
 
 def _dilated(y, w, stride, hw):
-    """Convolution of the zero-stuffed input with the flipped kernel."""
+    """Compute conv_t as a convolution of y, dilated with zeros, with the flipped kernel."""
     k = w.shape[0]
     pads = []
     for size, out in zip(hw, y.shape[1:3], strict=True):
-        low = k - 1 - _pad_low(size, k, stride)
+        low = k - 1 - _pads(size, k, stride)[0]
         pads.append((low, size - (out - 1) * stride - 1 - low + k - 1))
     flipped = w[::-1, ::-1].transpose(0, 1, 3, 2)
     return lax.conv_general_dilated(
@@ -102,22 +132,39 @@ def _dilated(y, w, stride, hw):
 
 
 def _taps(size, k):
-    """For each output phase a of a stride-2 transpose along one axis: pairs (input shift d, kernel tap t).
+    """List pairs (shift d, kernel tap t) for each phase a of conv_t with stride 2, along one axis.
 
     out[2 i + a] = sum over pairs of y[i + d] * w[t], from a + low = 2 d + t.
     """
-    low = _pad_low(size, k, 2)
+    low, _ = _pads(size, k, 2)
     return [[((a + low - t) // 2, t) for t in range(k) if (a + low - t) % 2 == 0] for a in (0, 1)]
 
 
 def _interleave(phases, hw):
-    """[N, h, w, 2, 2, C] -> [N, H, W, C]: phase (a, b) holds rows 2 i + a and columns 2 j + b."""
+    """Interleave phases: [N, h, w, 2, 2, C] -> [N, H, W, C].
+
+    Phase (a, b) holds rows 2 i + a and columns 2 j + b.
+    """
     n, h, w, _, _, c = phases.shape
     return phases.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, c)[:, : hw[0], : hw[1]]
 
 
+def _from_phases(phase, hw, k):
+    """Assemble [N, H, W, C] from its phases.
+
+    Args:
+      phase: (taps of the rows, taps of the columns) -> [N, h, w, C].
+      hw: (H, W).
+      k: side of the kernel.
+    """
+    rows, columns = _taps(hw[0], k), _taps(hw[1], k)
+    return _interleave(
+        jnp.stack([jnp.stack([phase(a, b) for b in columns], 3) for a in rows], 3), hw
+    )
+
+
 def _phases(y, w, hw):
-    """A stride-1 convolution for each of the four phases: no multiplication by zeros."""
+    """Compute conv_t as a stride-1 convolution for each of the four phases, without zeros."""
 
     def phase(rows, columns):
         (d, t), (e, u) = (zip(*sorted(taps), strict=True) for taps in (rows, columns))
@@ -125,14 +172,14 @@ def _phases(y, w, hw):
         pads = (-d[0], d[-1]), (-e[0], e[-1])
         return lax.conv_general_dilated(y, kernel, (1, 1), pads, dimension_numbers=_LAYOUT)
 
-    rows, columns = _taps(hw[0], w.shape[0]), _taps(hw[1], w.shape[0])
-    return _interleave(
-        jnp.stack([jnp.stack([phase(a, b) for b in columns], 3) for a in rows], 3), hw
-    )
+    return _from_phases(phase, hw, w.shape[0])
 
 
 def _sub_pixel(y, w, hw):
-    """One stride-1 convolution to four times the channels, then depth to space; right for few output channels."""
+    """Compute conv_t as one stride-1 convolution to 4 Ci channels, then depth to space.
+
+    For few output channels.
+    """
     k, ci, co = w.shape[0], w.shape[2], w.shape[3]
     select = []
     for size in hw:
@@ -152,27 +199,24 @@ def _sub_pixel(y, w, hw):
 
 
 def _col2im(y, w, hw):
-    """One matrix product to all taps, then shifted sums; right for tiny images, and from many channels to a few."""
+    """Compute conv_t as one matrix product to all taps, then sums of shifted results.
+
+    For tiny images, and from many channels to a few.
+    """
     n, h, wd, co = y.shape
     k, ci = w.shape[0], w.shape[2]
-    cols = (y.reshape(-1, co) @ w.transpose(3, 0, 1, 2).reshape(co, k * k * ci)).reshape(
-        n, h, wd, k, k, ci
-    )
-    rows, columns = _taps(hw[0], k), _taps(hw[1], k)
+    cols = y.reshape(-1, co) @ w.transpose(3, 0, 1, 2).reshape(co, k * k * ci)
+    cols = cols.reshape(n, h, wd, k, k, ci)
+    zero = jnp.zeros((), cols.dtype)
 
-    def shifted(t, d, u, e):
-        """out[i, j] = cols[i + d, j + e] at tap (t, u), zero outside."""
-        return lax.pad(
-            cols[:, :, :, t, u],
-            jnp.zeros((), cols.dtype),
-            ((0, 0, 0), (-d, d, 0), (-e, e, 0), (0, 0, 0)),
-        )
+    def shifted(d, t, e, u):
+        """Return cols[i + d, j + e] of tap (t, u) at [i, j], zero outside."""
+        return lax.pad(cols[:, :, :, t, u], zero, ((0, 0, 0), (-d, d, 0), (-e, e, 0), (0, 0, 0)))
 
-    def phase(a, b):
-        return sum(shifted(t, d, u, e) for d, t in rows[a] for e, u in columns[b])
+    def phase(rows, columns):
+        return sum(shifted(d, t, e, u) for d, t in rows for e, u in columns)
 
-    phases = [[phase(a, b) for b in (0, 1)] for a in (0, 1)]
-    return _interleave(jnp.stack([jnp.stack(row, 3) for row in phases], 3), hw)
+    return _from_phases(phase, hw, k)
 
 
 conv.defvjp(

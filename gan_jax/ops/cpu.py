@@ -1,7 +1,8 @@
-"""What XLA's compiler for CPUs is told, and what is written for it. Elsewhere nothing here does anything."""
+"""The choice of forms for CPUs, and what steers XLA's compiler for CPUs."""
 
 import functools
 import os
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,17 @@ try:
 except ImportError:  # an experimental name
     set_xla_metadata = None
 
+Tree = TypeVar("Tree")
 
-def fast_cpu():
-    """Whether programs are to have the forms that XLA runs fast on a CPU, as GAN_CONV says or the device; asked when traced."""
+
+def fast_cpu() -> bool:
+    """Return whether operations have the forms that XLA runs fast on a CPU.
+
+    GAN_CONV=cpu or GAN_CONV=native decides, else the default device. Read when a net is traced.
+
+    Raises:
+      ValueError: GAN_CONV has another value.
+    """
     rule = os.environ.get("GAN_CONV") or ("cpu" if jax.default_backend() == "cpu" else "native")
     if rule not in ("cpu", "native"):
         raise ValueError(f"GAN_CONV={rule} is not known; use cpu or native, or unset it.")
@@ -25,10 +34,11 @@ def _same(tree):
     return tree
 
 
-def materialize(tree):
-    """The same arrays, which are written to memory and not computed anew within everything that reads them.
+def materialize(tree: Tree) -> Tree:
+    """Return the tree, which XLA:CPU then computes once instead of in each consumer.
 
-    As lax.optimization_barrier, which is gone when XLA decides that for a CPU: a call that it is told not to inline.
+    An identity in a call that XLA does not inline, so that its result is written to memory.
+    lax.optimization_barrier is no help: it is gone before XLA:CPU decides what to recompute.
     """
     if set_xla_metadata is None or not fast_cpu():
         return tree
@@ -37,8 +47,12 @@ def materialize(tree):
 
 
 @functools.cache
-def compiler_options():
-    """Options for jax.jit of a training step: on a CPU, convolutions go to the faster library where this jaxlib knows how."""
+def compiler_options() -> dict[str, Any]:
+    """Return options of jax.jit for training steps and sampling.
+
+    On a CPU, convolutions go to the faster of XLA's libraries (Eigen, not YNNPACK), if this jaxlib
+    has the option.
+    """
     if jax.default_backend() != "cpu":
         return {}
     options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}

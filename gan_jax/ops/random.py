@@ -1,10 +1,13 @@
-"""The numbers of jax.random, sooner on a CPU: its generator is a loop of five passes over memory there, here it is one pass.
+"""Faster CPU versions of jax.random.uniform and jax.random.normal.
 
-Bits are the same to the last one; numbers made from them may be rounded otherwise, as between any two programs of XLA.
+The bits are the same. Numbers computed from them may differ in rounding, as between any two
+programs of XLA. On a CPU, jax.random's generator is a loop of five passes over memory; here it is
+one pass.
 """
 
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +19,18 @@ from gan_jax.ops import cpu
 _ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 
 
-def threefry(key, high, low):
-    """Threefry-2x32 with 20 rounds (Salmon et al. 2011): two words of key, two arrays of words, uint32 each, -> two arrays."""
+def threefry(key: jax.Array, high: jax.Array, low: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Apply Threefry-2x32 with 20 rounds.
+
+    Args:
+      key: uint32 [2].
+      high, low: counter words, uint32 of one shape.
+
+    Returns:
+      Two uint32 arrays of that shape.
+
+    Source: Salmon et al. 2011.
+    """
     keys = *key, key[0] ^ key[1] ^ jnp.uint32(0x1BD11BDA)
     a, b = high + keys[0], low + keys[1]
     for i in range(5):
@@ -28,41 +41,49 @@ def threefry(key, high, low):
     return a, b
 
 
-def bits(key, shape):
-    """jax.random.bits: uint32 of a shape of fewer than 2^32, from a key of the default kind."""
+def bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draw jax.random.bits: uint32 of a shape with fewer than 2^32 entries.
+
+    Args:
+      key: of the default kind, threefry2x32.
+      shape: of the result.
+    """
     low = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
     a, b = threefry(jax.random.key_data(key), jnp.zeros_like(low), low)
     return a ^ b
 
 
-def uniform(key, shape=(), minval=0.0, maxval=1.0):
-    """jax.random.uniform: float32 in [minval, maxval)."""
+def uniform(
+    key: jax.Array, shape: tuple[int, ...] = (), minval: float = 0.0, maxval: float = 1.0
+) -> jax.Array:
+    """Draw jax.random.uniform: float32 in [minval, maxval)."""
     ones = lax.bitcast_convert_type((bits(key, shape) >> 9) | jnp.uint32(0x3F800000), jnp.float32)
-    # XLA would make the bits anew for everything that reads the numbers.
-    return cpu.materialize(
-        jnp.maximum(jnp.float32(minval), (ones - 1) * jnp.float32(maxval - minval) + minval)
-    )
+    numbers = (ones - 1) * jnp.float32(maxval - minval) + minval
+    # Without this XLA recomputes the bits in each consumer.
+    return cpu.materialize(jnp.maximum(jnp.float32(minval), numbers))
 
 
-def normal(key, shape=()):
-    """jax.random.normal: float32."""
+def normal(key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
+    """Draw jax.random.normal: float32."""
     low = float(np.nextafter(np.float32(-1), np.float32(0)))
     return cpu.materialize(math.sqrt(2) * lax.erf_inv(uniform(key, shape, low, 1.0)))
 
 
-_SAME = {jax.random.uniform: uniform, jax.random.normal: normal}
+_FAST: dict[Callable, Callable] = {jax.random.uniform: uniform, jax.random.normal: normal}
 
 
-def fast_sampler(sampler):
-    """A sampler (key, shape) -> array of the same numbers: one of these if it is jax.random's, with options or without."""
-    f, options = (
-        (sampler.func, sampler.keywords)
-        if isinstance(sampler, functools.partial)
-        else (sampler, {})
-    )
-    plain = (
-        jax.config.jax_default_prng_impl == "threefry2x32" and jax.config.jax_threefry_partitionable
-    )
-    if f not in _SAME or jax.config.jax_enable_x64 or not plain or not cpu.fast_cpu():
+def fast_sampler(sampler: Callable) -> Callable:
+    """Return the fast version of a sampler, or the sampler itself where there is none.
+
+    Args:
+      sampler: (key, shape) -> array; jax.random.uniform or jax.random.normal, as they are or as a
+        functools.partial with keywords, have fast versions.
+    """
+    f, options = sampler, {}
+    if isinstance(sampler, functools.partial):
+        f, options = sampler.func, sampler.keywords
+    config = jax.config
+    default = config.jax_default_prng_impl == "threefry2x32" and config.jax_threefry_partitionable
+    if f not in _FAST or config.jax_enable_x64 or not default or not cpu.fast_cpu():
         return sampler
-    return functools.partial(_SAME[f], **options)
+    return functools.partial(_FAST[f], **options)

@@ -1,7 +1,8 @@
-"""Sums over all axes but the last, and their transpose, closed under differentiation: what BatchNorm and biases need.
+"""Sums over all axes but the last, for BatchNorm and biases; sums of squares, for norms.
 
-XLA's own reduction walks down one channel at a time on a CPU, and uses 4 bytes of every cache line: as a product with ones
-a sum takes a tenth of the time. Elsewhere it is XLA's own.
+`sum_to_channels` and `broadcast_channels` are each other's transposes, so that any order of
+differentiation stays inside the two. XLA:CPU's own reduction walks down one channel at a time and
+uses 4 bytes of every cache line; a matrix product with ones reads whole lines.
 """
 
 import functools
@@ -11,15 +12,13 @@ import jax.numpy as jnp
 
 from gan_jax.ops import cpu
 
-FEW = 16  # channels: below, a row of pixels is summed as one
-LARGE = (
-    2**20
-)  # entries: from here on, squares that are stored cost more than the product without them
+FEW = 16  # channels: arrays with fewer are summed by rows of pixels first
+LARGE = 2**20  # entries: above, storing all squares takes longer than a product that needs none
 
 
 @jax.custom_vjp
-def sum_to_channels(x):
-    """[..., C] -> [C]"""
+def sum_to_channels(x: jax.Array) -> jax.Array:
+    """Sum over all axes but the last: [..., C] -> [C]."""
     c = x.shape[-1]
     if not cpu.fast_cpu() or x.ndim == 1:
         return x.sum(tuple(range(x.ndim - 1)))
@@ -30,18 +29,25 @@ def sum_to_channels(x):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def broadcast_channels(v, shape):
-    """[C] -> shape [..., C]"""
+def broadcast_channels(v: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Broadcast v [C] to a shape [..., C]."""
     return jnp.broadcast_to(v, shape)
 
 
-# Of x and v only the shape is read in a derivative.
-sum_to_channels.defvjp(lambda x: (sum_to_channels(x), x), lambda x, g: (broadcast_channels(g, x.shape),))
-broadcast_channels.defvjp(lambda v, shape: (broadcast_channels(v, shape), None), lambda shape, _, g: (sum_to_channels(g),))
+# Derivatives read only the shapes of x and v.
+sum_to_channels.defvjp(
+    lambda x: (sum_to_channels(x), x), lambda x, g: (broadcast_channels(g, x.shape),)
+)
+broadcast_channels.defvjp(
+    lambda v, shape: (broadcast_channels(v, shape), None), lambda shape, _, g: (sum_to_channels(g),)
+)
 
 
-def sum_of_squares(x):
-    """The sum of the squares of all entries: []. On a CPU as the trace of a small product, for which no squares are stored."""
+def sum_of_squares(x: jax.Array) -> jax.Array:
+    """Sum the squares of all entries: scalar.
+
+    On a CPU, of a large x, it is the trace of a small matrix product, which stores no squares.
+    """
     if not cpu.fast_cpu() or x.size < LARGE or x.size % FEW:
         return jnp.vdot(x, x)
     rows = x.reshape(-1, FEW)

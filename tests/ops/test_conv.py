@@ -1,4 +1,4 @@
-"""The conv algebra against XLA's own convolutions: value, first and second gradient, inside cond and scan."""
+"""Our convolutions against XLA's: value, first and second gradient, inside cond and scan."""
 
 import jax
 import jax.numpy as jnp
@@ -52,12 +52,8 @@ def arrays(geometry, n=2):
     side, k, stride, ci, co = geometry
     r = np.random.default_rng(0)
     out = conv.out_size(side, stride)
-    x, w, y = (
-        r.normal(size=(n, side, side, ci)),
-        r.normal(size=(k, k, ci, co)),
-        r.normal(size=(n, out, out, co)),
-    )
-    return tuple(jnp.asarray(a, jnp.float64) for a in (x, w, y))
+    shapes = (n, side, side, ci), (k, k, ci, co), (n, out, out, co)
+    return tuple(jnp.asarray(r.normal(size=shape), jnp.float64) for shape in shapes)
 
 
 @pytest.fixture(autouse=True)
@@ -67,13 +63,10 @@ def float64():
 
 
 def assert_close(a, b):
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(
-            a, b, atol=1e-12 * float(jnp.abs(b).max() + 1), rtol=0
-        ),
-        a,
-        b,
-    )
+    def check(a, b):
+        np.testing.assert_allclose(a, b, atol=1e-12 * float(jnp.abs(b).max() + 1), rtol=0)
+
+    jax.tree.map(check, a, b)
 
 
 @pytest.mark.parametrize("rule", ["cpu", "native"])
@@ -110,7 +103,7 @@ def test_equals_native_to_second_order(geometry, n, rule, monkeypatch):
 @pytest.mark.parametrize("form", [conv._phases, conv._sub_pixel, conv._col2im])
 @pytest.mark.parametrize("geometry", [g for g in GEOMETRIES if g[2] == 2 and g[1] > 1], ids=str)
 def test_every_form_of_the_transpose(geometry, form):
-    """Whichever is chosen: forms differ in speed alone."""
+    """Forms differ in speed alone."""
     _, w, y = arrays(geometry)
     hw = (geometry[0], geometry[0])
     assert_close(form(y, w, hw), plain_t(y, w, 2, hw))

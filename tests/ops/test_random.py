@@ -1,4 +1,4 @@
-"""Our numbers against jax.random's, for one key and for several at once."""
+"""Our random numbers against those of jax.random, for one key and for several at once."""
 
 import functools
 
@@ -33,7 +33,7 @@ def test_in_a_program_and_for_several_keys():
         np.testing.assert_allclose(found, jax.random.normal(key, (4, 5)), atol=2e-6)
 
 
-def test_what_is_sooner(monkeypatch):
+def test_samplers_with_a_fast_version(monkeypatch):
     monkeypatch.setenv("GAN_CONV", "cpu")
     low = functools.partial(jax.random.uniform, minval=-1.0, maxval=1.0)
     assert random.fast_sampler(jax.random.normal).func is random.normal
@@ -45,14 +45,14 @@ def test_what_is_sooner(monkeypatch):
     assert random.fast_sampler(low) is low
 
 
-def test_a_step_draws_them(monkeypatch):
+def test_random_rows_uses_them(monkeypatch):
     monkeypatch.setenv("GAN_CONV", "cpu")
     found = parallel.random_rows(StepContext({}, None, {}), jax.random.uniform, KEY, (3, 4))
     np.testing.assert_array_equal(found, random.uniform(KEY, (3, 4)))
 
 
-def test_apart_survives_the_compiler(monkeypatch):
-    """What is kept apart is a call in the compiled program, and the arrays are the same."""
+def test_materialize_survives_the_compiler(monkeypatch):
+    """It is a call in the compiled program, and the arrays are the same."""
     monkeypatch.setenv("GAN_CONV", "cpu")
     x = jnp.arange(12.0).reshape(3, 4)
     program = jax.jit(lambda x: jnp.sin(cpu.materialize(jnp.exp(x))).T).lower(x).compile()

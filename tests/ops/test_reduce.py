@@ -1,4 +1,4 @@
-"""Sums over all but the channels, and the BatchNorm made of them, against plain reductions and flax's own layer."""
+"""Sums over all axes but the last against plain reductions, and BatchNorm against flax's."""
 
 import flax.linen as nn
 import jax
@@ -57,7 +57,8 @@ def test_sums_to_second_order(shape):
 )
 def test_squares(shape):
     x = x_of(shape)
-    np.testing.assert_allclose(reduce.sum_of_squares(x), (np.asarray(x, np.float64) ** 2).sum(), rtol=1e-5)
+    expected = (np.asarray(x, np.float64) ** 2).sum()
+    np.testing.assert_allclose(reduce.sum_of_squares(x), expected, rtol=1e-5)
 
 
 class Flax(nn.Module):
@@ -90,7 +91,7 @@ class Ours(nn.Module):
 )
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("shape", [(6, 5), (4, 3, 3, 2), (4, 3, 3, 20)], ids=str)
-def test_batchnorm_is_flax_s(shape, train, options):
+def test_batch_norm_equals_that_of_flax(shape, train, options):
     """Output, running statistics, first and second derivatives in x and in the weights."""
     with jax.enable_x64(True):
         x, scale = x_of(shape, dtype=jnp.float64) * 2 + 1, x_of(shape, 2, jnp.float64)
