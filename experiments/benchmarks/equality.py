@@ -52,10 +52,10 @@ def _numpy(tree):
 
 def build(workload: Workload) -> tuple[Method, GanState]:
     """Build a method whose players keep their gradients, and its float64 state; needs x64."""
-    method = workload.build(STEPS)
     tx = optax.GradientTransformation(lambda p: jax.tree.map(jnp.zeros_like, p), _keep_gradient)
-    method = method._replace(players=tuple(p._replace(tx=tx) for p in method.players))
     with jax.enable_x64(False):
+        method = workload.build(STEPS)
+        method = method._replace(players=tuple(p._replace(tx=tx) for p in method.players))
         state = init_jitted(method, 0).replace(step=jnp.int32(AT))
     parts = {name: getattr(state, name) for name in ("params", "batch_stats", "opt_state")}
     return method, state.replace(**_double(parts))

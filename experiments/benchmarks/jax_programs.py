@@ -62,7 +62,7 @@ class Training(Program):
         built = program.build_program(self.method, self.loader, devices)
         first = self.loader.inputs(0, self.units_per_call)
         self._lowered = built.lower(self.carry, self.loader.device_data, first)
-        self._compiled = self._lowered.compile()
+        self.compiled = self._lowered.compile()
         self.warm_up(began)
 
     def twin(self) -> "Training":
@@ -73,14 +73,14 @@ class Training(Program):
 
     def call(self):
         leaves = self.loader.inputs(self._done, self.units_per_call)
-        self.carry, _ = self._compiled(self.carry, self.loader.device_data, leaves)
+        self.carry, _ = self.compiled(self.carry, self.loader.device_data, leaves)
         self._done += self.units_per_call
 
     def wait(self):
         jax.block_until_ready(self.carry)
 
     def memory_mib(self) -> float:
-        return planned_mib(self._compiled)
+        return planned_mib(self.compiled)
 
     def gflop(self) -> float:
         """Return 1e9 operations of a step as XLA counts them unoptimised, loop bodies once."""
@@ -104,19 +104,19 @@ class ClassifierTraining(Program):
         self._state = params, variables["batch_stats"], optimizer.init(params)
         rows = classifier_training.rows_by_class(dataset.labels)
         self._data = jnp.asarray(dataset.images), jnp.asarray(dataset.labels), rows
-        self._compiled = step.lower(self._state, self._data, self._key).compile()
+        self.compiled = step.lower(self._state, self._data, self._key).compile()
         self.warm_up(began)
 
     def call(self):
         key = jax.random.fold_in(self._key, self._done)
-        self._state, _ = self._compiled(self._state, self._data, key)
+        self._state, _ = self.compiled(self._state, self._data, key)
         self._done += 1
 
     def wait(self):
         jax.block_until_ready(self._state)
 
     def memory_mib(self) -> float:
-        return planned_mib(self._compiled)
+        return planned_mib(self.compiled)
 
 
 class Sampling(Program):

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from experiments.benchmarks.jax_programs import Training
+from experiments.benchmarks.workloads import Workload
 
-from experiments.benchmarks.workload import Workload
 from gan_jax import errors, settings
 from gan_jax.core import optimizers
 
@@ -74,9 +75,10 @@ def test_adam_with_a_constant_rate_is_optax_adam():
 def test_a_training_program_copies_no_mean_of_adam(monkeypatch):
     """As that of optax.adam does, all of them, on a CPU."""
     monkeypatch.setenv("GAN_CONV", "cpu")
-    program = Workload("gan", {"net": "mlp", "width": 32, "depth": 2}, 8, 4).program.as_text()
-    assert "carry_0__opt__gen___0__mu__gen" in program and not re.findall(
-        r"copy\(%carry_0__opt\S*", program
+    workload = Workload("gan", {"net": "mlp", "width": 32, "depth": 2}, 8, 3, 4)
+    program = Training(workload).compiled.as_text()
+    assert "carry_0__opt_state__gen___0__mu__gen" in program and not re.findall(
+        r"copy\(%carry_0__opt_state\S*", program
     )
 
 
