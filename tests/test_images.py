@@ -1,3 +1,5 @@
+"""Ranges of pixels, grids of images and PNG files."""
+
 import io
 
 import jax
@@ -64,4 +66,6 @@ def test_any_channel_count_is_shown(tmp_path, channels, shown):
 
 def test_png_takes_a_plain_matrix():
     matrix = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(images.encode_png(matrix)))), matrix)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(images.encode_png(matrix)))), matrix
+    )

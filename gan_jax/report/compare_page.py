@@ -130,7 +130,7 @@ def _score_card(systems, key):
         page.chart(
             lambda axes: _draw_scores(axes, systems, key), f"{key} of every run", 4.6, height
         ),
-        score_html.describe(key),
+        score_html.score_note(key),
         page.details("Is the difference real?", page.bullets(compare.verdicts(systems, key))),
     )
 

@@ -1,7 +1,7 @@
 """Parts that HTML pages are built of.
 
 A page is one file: no script, no network, its pictures and its style inside. Modules of pages say
-which parts a page has; text is escaped in `join`, and nowhere else.
+which parts a page has. Text is escaped here alone: in `join`, and in the attributes of elements.
 """
 
 import base64
@@ -20,7 +20,7 @@ CSS = pathlib.Path(__file__).with_name("page.css").read_text()
 
 
 class Html(str):
-    """Markup. Strings of other types are text, and are escaped."""
+    """Markup. Every other string is text, which `join` escapes."""
 
 
 def join(parts: Iterable[str]) -> Html:
@@ -146,6 +146,5 @@ def sample_grid(path: pathlib.Path, alt: str, width: int, side: int | None = Non
       side: None for all of it, or pixels of its upper left corner.
     """
     picture = np.asarray(Image.open(path))[:side, :side]
-    return image(
-        images.encode_png(picture), "png", alt, "pixel" if picture.shape[1] < width else ""
-    )
+    css = "pixel" if picture.shape[1] < width else ""
+    return image(images.encode_png(picture), "png", alt, css)

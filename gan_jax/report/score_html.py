@@ -59,7 +59,7 @@ def format_score(row: dict, key: str) -> str:
     return score_text.format_score(row, key).replace("+-", "±")
 
 
-def describe(key: str) -> page.Html:
+def score_note(key: str) -> page.Html:
     """Explain a score, and say which end of it is good."""
     score = score_text.all_scores()[key]
     return page.note(f"{score.text} {score_text.BETTER[score.better].capitalize()}.")
@@ -86,7 +86,7 @@ def _evaluation_card(evaluation, key):
         page.paragraph(*value),
         scale(rows, key, subject),
         page.note(*controls),
-        describe(key),
+        score_note(key),
     )
 
 

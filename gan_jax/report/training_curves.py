@@ -138,7 +138,7 @@ def curve(
 
 
 def _shade(axes: Axes, low, high):
-    """Shade a range, at least an edge of which is shown where all values lie outside."""
+    """Shade a range; an edge of it shows even where all values lie outside."""
     bottom, top = axes.get_ylim()
     margin = 0.15 * (top - bottom)
     bottom, top = min(bottom, high - margin), max(top, low + margin)

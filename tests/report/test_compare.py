@@ -1,4 +1,4 @@
-"""Runs beside each other: who belongs together, which scores may, whether differences are real, and the page."""
+"""Comparison of runs: groups, protocols, tests of differences, and the page."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Pictures of points: light where points are, rings where modes are; and films of them."""
+"""Pictures of points: bright where points are, rings where modes are; and films of them."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_a_curve_in_one_dimension_stands_where_its_points_are(load):
 
 
 def test_brightness_compares_between_pictures(load):
-    """The same share of points in a mode is drawn alike, however many points there are and wherever the others lie."""
+    """Equal shares of points in a mode look alike, for any number of points and wherever others lie."""
     data, toy = load("gaussians8"), toys.TABLE["gaussians8"]
     some = data.images[:800]
     half = np.concatenate(

@@ -1,3 +1,5 @@
+"""The page of a run: what it shows at each stage, its curves, its scores and its neighbours."""
+
 import base64
 import io
 import json

@@ -210,7 +210,8 @@ def _gain_cell(results, share, key, rivals, name):
 def readings_rows(results: dict) -> list[list[str]]:
     """Build the table of the three readings of an accuracy of generated images."""
     real = "the same, real test images, %"
-    rows = [["labels", "images", "D's class head, %", real, "independent classifier, %", real, "trained on synthetic only, %"]]  # fmt: skip  # noqa: E501
+    head = ["labels", "images", "D's class head, %", real, "independent classifier, %", real]
+    rows = [[*head, "trained on synthetic only, %"]]
     for share, results_of_share in results["shares"].items():
         gan = results_of_share["gan"]
         readings = [gan.get(name) for name in ("head", "head_real", "judge", "judge_real")]
