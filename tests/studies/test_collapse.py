@@ -11,23 +11,28 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_jax.commands import command_line, process
+from gan_jax.commands import command_line
 from gan_jax.data import datasets
+from gan_jax.data.types import DataOptions
+from gan_jax.errors import Stopped
 from gan_jax.metrics import point_scores
-from gan_jax.studies import interleaved, toys
-from gan_jax.studies.collapse import command
+from gan_jax.rundir import log
+from gan_jax.settings import RunSettings
+from gan_jax.studies import interleaved, table_format, toys
+from gan_jax.studies.collapse import command, scorer
 from gan_jax.studies.collapse import page as collapse_page
 from gan_jax.studies.collapse import results as found
-from gan_jax.training import training_loop
+from gan_jax.studies.collapse.flags import GROUPS, SharedSettings
+from gan_jax.studies.collapse.systems import SYSTEMS, hyperparameters
+from tests.studies import helpers
 
 SMOKE = ("--flagfile=collapse_smoke", "--devices=1")
 FIGURE3 = ("morpho", "distgan", "dcgan", "dcgan_hdcgan")
 
 
 def test_plan_gives_faster_systems_more_updates_and_spares_the_slowest_a_second_run():
-    jobs = interleaved.plan(
-        {"morpho": 1.0, "distgan": 0.96, "dcgan": 0.25, "dcgan_hdcgan": 0.4}, 1000
-    )
+    pace = {"morpho": 1.0, "distgan": 0.96, "dcgan": 0.25, "dcgan_hdcgan": 0.4}
+    jobs = interleaved.plan_jobs(pace, dict.fromkeys(pace, 1000), "updates")
     assert jobs == {
         **{("updates", s): 1000 for s in FIGURE3},
         ("time", "dcgan"): 4000,
@@ -36,12 +41,8 @@ def test_plan_gives_faster_systems_more_updates_and_spares_the_slowest_a_second_
 
 
 def test_systems_share_what_the_study_fixes_and_differ_in_what_they_are():
-    shared = command.Shared(width=8, lr=3e-4, ema=0.9, n_gens=3, beta=0.5)
-    hp = {
-        s: command.hyperparameters(s, shared)
-        for s, found in command.SYSTEMS.items()
-        if found.images is not None
-    }
+    shared = SharedSettings(width=8, lr=3e-4, ema=0.9, n_gens=3, beta=0.5)
+    hp = {s: hyperparameters(s, shared) for s, found in SYSTEMS.items() if found.images is not None}
     assert {(h.width, h.lr, h.ema) for h in hp.values()} == {(8, 3e-4, 0.9)}
     assert (hp["morpho"].penalty, hp["morpho"].net) == ("dragan", "hdcgan")
     assert (hp["distgan"].penalty, hp["distgan"].net) == ("wgan_gp", "dcgan")
@@ -68,16 +69,12 @@ def test_systems_share_what_the_study_fixes_and_differ_in_what_they_are():
 
 def test_figure_3_has_the_settings_it_was_measured_with():
     """README's table stays that of the command: every setting of its runs that is not a default of their training commands."""
-    (study, run, shared), _ = command_line.parse(
-        "", "", command.GROUPS, ["--flagfile=collapse_mode_balance"]
+    (flags, run, shared), _ = command_line.parse(
+        "", "", GROUPS, ["--flagfile=collapse_mode_balance"]
     )
-    assert study.systems == ",".join(FIGURE3) and (
-        study.seeds,
-        study.curve,
-        study.n_images,
-        study.turns,
-    ) == (3, 0, 5000, 20)
-    assert run == command.Run(data="galaxies", size=32, batch=32, steps=1000)
+    assert flags.systems == ",".join(FIGURE3)
+    assert (flags.seeds, flags.curve, flags.n_images, flags.turns) == (3, 0, 5000, 20)
+    assert run == RunSettings(data="galaxies", size=32, batch=32, steps=1000)
     common_to_all = {
         "width": 16,
         "lr": 1e-3,
@@ -104,19 +101,19 @@ def test_figure_3_has_the_settings_it_was_measured_with():
         },
     }
     for system in FIGURE3:
-        hp = command.hyperparameters(system, shared)
+        hp = hyperparameters(system, shared)
         assert hp == type(hp)(**common_to_all | own[system])
 
 
 def test_points_have_the_settings_of_the_toys():
     hp = {
-        s: command.hyperparameters(s, command.Shared(), True)
-        for s, c in command.SYSTEMS.items()
+        s: hyperparameters(s, SharedSettings(), True)
+        for s, c in SYSTEMS.items()
         if c.points is not None
     }
-    source = datasets.load("toys:gaussians8", datasets.DataOptions(8))
+    train = datasets.load("toys:gaussians8", DataOptions(8))
     for system in ("gan", "dragan", "distgan", "mgan"):
-        assert hp[system] == toys.build_config(toys.Study(), system, "gaussians8", source).hp
+        assert hp[system] == toys.prepare(toys.Flags(), system, "gaussians8", train).config.hp
     assert (
         hp["one_gen"].n_gens * hp["one_gen"].gen_batch == hp["mgan"].n_gens * hp["mgan"].gen_batch
     )
@@ -129,7 +126,7 @@ def test_points_have_the_settings_of_the_toys():
         "r1",
         0.999,
     )
-    assert set(command.SYSTEMS) - set(hp) == {"dcgan", "dcgan_hdcgan"}
+    assert set(SYSTEMS) - set(hp) == {"dcgan", "dcgan_hdcgan"}
 
 
 def test_time_to_90_percent_is_that_of_a_closed_form():
@@ -137,9 +134,9 @@ def test_time_to_90_percent_is_that_of_a_closed_form():
     steps = np.arange(10, 501, 10)
     scores = 10 - 8 * (1 - np.exp(-steps / 50))
     exact = -50 * np.log(0.1 * np.exp(-0.2) + 0.9 * np.exp(-10))
-    assert steps[found.reached(scores, "low")] == 10 * np.ceil(exact / 10) == 130
-    assert steps[found.reached(-scores, "high")] == 130
-    assert steps[found.reached(scores, "low", 0.5)] == 10 * np.ceil(
+    assert steps[found.first_reaching(scores, "low")] == 10 * np.ceil(exact / 10) == 130
+    assert steps[found.first_reaching(-scores, "high")] == 130
+    assert steps[found.first_reaching(scores, "low", 0.5)] == 10 * np.ceil(
         -50 * np.log(0.5 * (np.exp(-0.2) + np.exp(-10))) / 10
     )
 
@@ -156,7 +153,7 @@ def test_time_to_90_percent_is_that_of_a_closed_form():
     ],
 )
 def test_time_to_90_percent_of_rises_falls_and_flats(scores, better, index):
-    assert found.reached(scores, better) == index
+    assert found.first_reaching(scores, better) == index
 
 
 def write_log(folder, records):
@@ -174,11 +171,11 @@ def test_updates_and_curves_are_read_from_the_log(tmp_path):
             {} if score is None else {"eval/modes_covered": score, "eval/wasserstein": 1 / score}
         )
     folder = write_log(tmp_path / "run", records)
-    assert found.updates(folder) == 4
-    assert found.curve(folder, found.KINDS["points"]) == {
+    assert scorer.count_updates(folder) == 4
+    assert scorer.read_curve(folder, scorer.KINDS["points"]) == {
         "step": [4, 10], "train_s": [2.0, 5.0], "modes_covered": [3, 8], "wasserstein": [1 / 3, 1 / 8]
     }  # fmt: skip
-    assert found.updates(write_log(tmp_path / "plain", [{"step": 7, "wall": {}}])) == 7
+    assert scorer.count_updates(write_log(tmp_path / "plain", [{"step": 7, "wall": {}}])) == 7
 
 
 def row(frechet, shares, steps=100, total_variation=0.1):
@@ -218,7 +215,7 @@ def results():
     } | {"dcgan_hdcgan": []}
     return {
         "kind": "images",
-        "systems": {s: command.SYSTEMS[s].words for s in rows},
+        "systems": {s: SYSTEMS[s].title for s in rows},
         "against": "morpho",
         "classes": ["a", "b"],
         "n_modes": 2,
@@ -233,7 +230,7 @@ def results():
 
 
 def test_tables_follow_the_numbers(results):
-    updates, time, differences, lengths = found.tables(results)
+    updates, time, differences, lengths = map(table_format.markdown, found.tables(results))
     assert (
         "| Morpho-GAN | 100 | 1.0 +- 0.0 | 1.000 +- 0.100 |" in updates
         and "| Dist-GAN | 50 |" in updates
@@ -295,16 +292,24 @@ def test_the_first_sentence_names_what_comes_nearest_where_none_covers_all(resul
 
 
 def test_points_between_modes_have_not_collapsed():
-    kind = found.KINDS["points"]
+    kind = scorer.KINDS["points"]
     rows = [
         {"modes_covered": n, "registered": share}
         for n, share in ((1.0, 0.9), (0.0, 0.1), (8.0, 0.6))
     ]
     assert (
-        found._fate(rows, kind, 8)
+        found.describe_losses(rows, kind, 8)
         == "2 of 3 seeds lose some, 1 collapsed to one or none, 1 with most points between modes"
     )
-    assert found._fate(rows[2:], kind, 8) == "none lost"
+    assert found.describe_losses(rows[2:], kind, 8) == "none lost"
+
+
+def draw_figures(results, samples, source, folder):
+    """Draw all figures; returns their names."""
+    figures = collapse_page.figures(results, samples, source)
+    for name, draw in figures.items():
+        draw(folder / name)
+    return list(figures)
 
 
 def test_what_was_never_scored_or_all_diverged_is_no_trouble(results, tmp_path):
@@ -315,10 +320,7 @@ def test_what_was_never_scored_or_all_diverged_is_no_trouble(results, tmp_path):
     assert len(found.tables(results)) == 2 and "no run ended" in found.verdicts(results)[1]
     pictures = {t: dict.fromkeys(results["systems"]) for t in interleaved.TABLES}
     source = types.SimpleNamespace(images=np.zeros((8, 8, 8, 1), np.uint8), points=False)
-    assert collapse_page.figures(results, pictures, source, tmp_path) == [
-        "samples.png",
-        "shares.png",
-    ]
+    assert draw_figures(results, pictures, source, tmp_path) == ["samples.png", "shares.png"]
     assert "Protocol &amp; more." in collapse_page.document(results, tmp_path)
 
 
@@ -327,7 +329,7 @@ def test_figures_and_page(results, tmp_path):
     pictures = {
         t: {s: None if s == "dcgan" else source.images for s in FIGURE3} for t in interleaved.TABLES
     }
-    names = collapse_page.figures(results, pictures, source, tmp_path)
+    names = draw_figures(results, pictures, source, tmp_path)
     assert (
         set(names)
         == {"samples.png", "shares.png", "curves.png"}
@@ -340,22 +342,22 @@ def test_figures_and_page(results, tmp_path):
         and page.count("data:image/png") == 2
         and "http" not in page
     )
-    assert len(set(collapse_page.styles(range(20)).values())) == 20
+    assert len(set(collapse_page.line_styles(range(20)).values())) == 20
 
 
 def test_scores_of_points_are_those_of_the_metric():
-    source = datasets.load("toys:gaussians8", datasets.DataOptions(8))
-    judge = found.judge(source, None, 1000)
+    source = datasets.load("toys:gaussians8", DataOptions(8))
+    judge = scorer.build_scorer(source, None, 1000)
     assert judge.n_modes == 8 == judge.controls["real (floor)"]["modes_covered"]
     assert judge.controls["collapsed"]["modes_covered"] == 1
     assert judge.controls["collapsed"]["kl_modes"] == pytest.approx(np.log(8))
     some = source.images[1000:2000]
-    scores = judge.row(some)
-    assert {k: scores[k] for k in found.KINDS["points"].scores} == pytest.approx(
+    scores = judge.score(some)
+    assert {k: scores[k] for k in scorer.KINDS["points"].scores} == pytest.approx(
         {
             k: v
-            for k, v in point_scores.score(some, source.name).items()
-            if k in found.KINDS["points"].scores
+            for k, v in point_scores.score_points(some, source.name).items()
+            if k in scorer.KINDS["points"].scores
         }
     )
 
@@ -378,14 +380,7 @@ def test_refusals(words, said, tmp_path, capsys):
     images = np.zeros((300, 16, 16, 3), np.uint8)
     np.savez(tmp_path / "plain.npz", images=images)
     np.savez(tmp_path / "many.npz", images=images, labels=np.arange(300) % 30)
-    words = [word.format(tmp_path) for word in words]
-    assert process.guarded(command.run, [*SMOKE, *words, f"--workdir={tmp_path}/study"]) == 2
-    error = capsys.readouterr().err
-    assert (
-        said in error.splitlines()[-1]
-        and "Traceback" not in error
-        and not (tmp_path / "study").exists()
-    )
+    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
@@ -397,64 +392,37 @@ def test_refusals(words, said, tmp_path, capsys):
     ],
 )
 def test_refusals_of_points(words, said, tmp_path, capsys):
-    assert process.guarded(command.run, [*words, "--devices=1", f"--workdir={tmp_path}/study"]) == 2
-    assert said in capsys.readouterr().err and not (tmp_path / "study").exists()
+    helpers.assert_refused(command, [*words, "--devices=1"], said, tmp_path, capsys)
 
 
 def test_dry_run_names_the_systems(tmp_path, capsys):
-    assert process.guarded(command.run, [*SMOKE, "--dry_run", f"--workdir={tmp_path}/study"]) == 0
-    assert (
-        "gan_balance: GAN with S1's rule" in capsys.readouterr().out
-        and not (tmp_path / "study").exists()
-    )
+    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
+    assert "gan_balance: GAN with S1's rule" in capsys.readouterr().out
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_study_with_other_settings_is_refused(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        interleaved, "measure_pace", lambda configs, *_: dict.fromkeys(configs, 1.0)
-    )
-    monkeypatch.setattr(found, "judge", lambda *_: None)
-    monkeypatch.setattr(
-        interleaved, "advance", lambda *_: (_ for _ in ()).throw(training_loop.Stopped("here"))
-    )
-    words = [*SMOKE, f"--workdir={tmp_path}/study"]
-    assert process.guarded(command.run, words) == 4
-    assert (
-        process.guarded(
-            command.run, [*words, "--seeds=5", "--seed=2", "--turns=9", "--against=mgan"]
-        )
-        == 4
-    ), "more seeds are the same study"
-    capsys.readouterr()
-    for word, said in (
-        ("--width=5", "--width=4, now 5"),
-        ("--curve=2", "--curve=3, now 2"),
-        ("--systems=gan", "now gan;"),
-    ):
-        assert process.guarded(command.run, [*words, word]) == 2
-        assert said in capsys.readouterr().err
-    (tmp_path / "study" / "study.json").write_text("{")
-    assert process.guarded(command.run, words) == 2
+    def stop(*_):
+        raise Stopped("here")
+
+    monkeypatch.setattr(interleaved, "measure_pace", lambda runs, *_: dict.fromkeys(runs, 1.0))
+    monkeypatch.setattr(scorer, "build_scorer", lambda *_: None)
+    monkeypatch.setattr(interleaved, "train_interleaved", stop)
+    folder = tmp_path / "study"
+    assert helpers.run(command, SMOKE, folder) == 4
+    more = ["--seeds=5", "--seed=2", "--turns=9", "--against=mgan"]
+    assert helpers.run(command, [*SMOKE, *more], folder) == 4, "more seeds are the same study"
+    changes = {"--width=5": "--width=4, now 5", "--curve=2": "--curve=3, now 2"}
+    changes["--systems=gan"] = "--systems=gan,gan_balance,morpho,mgan, now gan;"
+    helpers.assert_other_settings_refused(command, SMOKE, folder, changes, capsys)
+    (folder / "study.json").write_text("{")
+    assert helpers.run(command, SMOKE, folder) == 2
     assert "study.json cannot be read" in capsys.readouterr().err
 
 
 def test_a_signal_at_the_end_of_a_run_is_not_forgotten():
-    with pytest.raises(training_loop.Stopped), interleaved.side_by_side({}, {}, None):
+    with pytest.raises(Stopped), interleaved.open_loops({}, {}):
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def without_times(folder):
-    """results.json but for what a clock says, and the states in which the runs ended."""
-    results = json.loads((folder / "results.json").read_text())
-    for table in results["tables"].values():
-        for rows in table.values():
-            for values in rows:
-                del values["train_s"]
-    for table in results["curves"].values():
-        for part in table.values():
-            for values in part:
-                del values["train_s"]
-    return results, {p.parent.name: p.read_text() for p in folder.rglob("DONE")}
 
 
 def test_a_study_of_points(tmp_path, capsys, monkeypatch):
@@ -467,75 +435,59 @@ def test_a_study_of_points(tmp_path, capsys, monkeypatch):
         "--batch=16",
         "--seeds=1",
         "--curve=4",
-    ]
-    words += [
         "--n_images=300",
         "--eval_images=100",
         "--devices=1",
         "--nowatch",
-        f"--workdir={tmp_path}/study",
     ]
-    score = point_scores.score
+    score = point_scores.score_points
 
     def slow(*args):
         time.sleep(1)
         return score(*args)
 
-    monkeypatch.setattr(point_scores, "score", slow)
-    assert process.guarded(command.run, words) == 0
+    monkeypatch.setattr(point_scores, "score_points", slow)
+    folder = tmp_path / "study"
+    assert helpers.run(command, words, folder) == 0
     assert "modes covered by seed, of 8 in real data" in capsys.readouterr().out
-    results = json.loads((tmp_path / "study" / "results.json").read_text())
-    assert [c["step"] for c in results["curves"]["time"]["gan"]] == [[10, 20, 30, 40]]
-    assert [c["step"] for c in results["curves"]["time"]["multi_gen"]] == [[5, 10, 15, 20]]
-    assert results["curves"]["time"]["multi_gen"] == results["curves"]["updates"]["multi_gen"]
-    record = json.loads(
-        (tmp_path / "study" / "time_gan_0" / "metrics.jsonl").read_text().splitlines()[-1]
-    )["wall"]
-    assert record["evaluate_s"] > 4 > record["train_s"]
-    assert {p.name for p in (tmp_path / "study").iterdir()} >= {
-        "report.html",
-        "samples.png",
-        "curves.png",
-        "tables.md",
-    }
+    curves = json.loads((folder / "results.json").read_text())["curves"]
+    assert [c["step"] for c in curves["time"]["gan"]] == [[10, 20, 30, 40]]
+    assert [c["step"] for c in curves["time"]["multi_gen"]] == [[5, 10, 15, 20]]
+    assert curves["time"]["multi_gen"] == curves["updates"]["multi_gen"]
+    wall = log.read(folder / "time_gan_0" / "metrics.jsonl")[-1]["wall"]
+    assert wall["evaluate_s"] > 4 > wall["train_s"]
+    helpers.assert_files(folder, "samples.png", "curves.png")
 
 
 @pytest.mark.slow
 def test_a_stopped_study_goes_on_and_ends_as_if_it_never_stopped(tmp_path, capsys, monkeypatch):
-    """With a pace made up, since the time of a step is the one thing that differs between two studies."""
+    """With a pace made up, since the time of a step is all that differs between two studies."""
     pace = {"morpho": 1.0, "gan_balance": 0.96, "gan": 0.5, "mgan": 1.0}
     monkeypatch.setattr(interleaved, "measure_pace", lambda *_: pace)
     words = [*SMOKE, "--seeds=1", "--save_every=4"]
-    assert process.guarded(command.run, [*words, f"--workdir={tmp_path}/whole"]) == 0
-    advance = training_loop.Loop.advance
-
-    def stopped(loop, until):
-        if "balance" in loop.name and until > 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-        advance(loop, until)
-
-    monkeypatch.setattr(training_loop.Loop, "advance", stopped)
-    assert process.guarded(command.run, [*words, f"--workdir={tmp_path}/stopped"]) == 4
+    assert helpers.run(command, words, tmp_path / "whole") == 0
+    with monkeypatch.context() as patch:
+        helpers.send_signal_in_loops(
+            patch, lambda loop, until: "balance" in loop.name and until > 4
+        )
+        assert helpers.run(command, words, tmp_path / "stopped") == 4
     assert not list((tmp_path / "stopped").rglob("DONE"))
-    monkeypatch.setattr(training_loop.Loop, "advance", advance)
-    assert process.guarded(command.run, [*words, f"--workdir={tmp_path}/stopped"]) == 0
-    whole, done = without_times(tmp_path / "whole")
-    assert len(done) == 5 and (whole, done) == without_times(tmp_path / "stopped")
-    assert whole["curves"]["updates"]["gan_balance"][0]["step"] == [4, 8, 12]
+    assert helpers.run(command, words, tmp_path / "stopped") == 0
+    results, states = helpers.outcome(tmp_path / "whole", "train_s")
+    assert (results, states) == helpers.outcome(tmp_path / "stopped", "train_s")
+    assert len(states) == 5
+    assert results["curves"]["updates"]["gan_balance"][0]["step"] == [4, 8, 12]
     assert "resumed at step" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_a_whole_study_in_which_everything_diverges(tmp_path, capsys):
-    """The pace measured, the tables written, and what was lost said; once more, all is found as it was."""
-    words = [*SMOKE, "--seeds=1", "--save_every=2", "--lr=1e12", f"--workdir={tmp_path}/study"]
+    """The pace measured, the tables written, and the failures named; once more, all is the same."""
+    words, folder = [*SMOKE, "--seeds=1", "--save_every=2", "--lr=1e12"], tmp_path / "study"
     for _ in range(2):
-        assert process.guarded(command.run, words) == 0
+        assert helpers.run(command, words, folder) == 0
         out, error = capsys.readouterr()
-        assert (
-            "Morpho-GAN (0 of 1 seeds, the others diverged)" in out
-            and "updates_morpho_0: Player" in error
-        )
-    files = {p.name for p in (tmp_path / "study").iterdir()}
-    assert files >= {"tables.md", "results.json", "report.html", "shares.png", "samples.png"}
-    assert not list((tmp_path / "study").rglob("DONE"))
+        assert "Morpho-GAN (0 of 1 seeds, the others diverged)" in out
+        assert "updates_morpho_0: Player" in error
+    helpers.assert_files(folder, "shares.png", "samples.png")
+    assert not list(folder.rglob("DONE"))

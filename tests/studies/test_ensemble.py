@@ -1,8 +1,6 @@
 """S0's study: what the numbers of nodes become, and a whole study made, stopped, continued, and made by processes."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,13 +10,14 @@ import pytest
 from scipy import stats
 
 from gan_jax.commands import command_line, evaluate, process, sample
-from gan_jax.metrics.features import classifier
+from gan_jax.metrics.features import classifier_training
 from gan_jax.rundir import run_folder
-from gan_jax.studies import vote
-from gan_jax.studies.ensemble import command
+from gan_jax.studies import table_format, vote
+from gan_jax.studies.ensemble import command, nodes
 from gan_jax.studies.ensemble import page as ensemble_page
 from gan_jax.studies.ensemble import results as found
-from gan_jax.training import training_loop
+from gan_jax.studies.ensemble.flags import RUN, Flags
+from tests.studies import helpers
 
 SMOKE = ("--flagfile=ensemble_smoke", "--devices=1")
 LABELS = np.random.default_rng(0).integers(0, 4, 500)
@@ -71,7 +70,7 @@ def test_results_are_those_of_the_votes(folder):
         probs = np.stack(
             [np.load(folder / f"repeat_{i}/3/node_{k}/votes.npz")["probs"] for k in (1, 2, 3)]
         )
-        right, voted = probs.argmax(-1) == LABELS, vote.plurality(probs) == LABELS
+        right, voted = probs.argmax(-1) == LABELS, vote.plurality_vote(probs) == LABELS
         assert three["single"][i] == pytest.approx(right.mean()) and three["voted"][
             i
         ] == pytest.approx(voted.mean())
@@ -95,7 +94,7 @@ def test_results_are_those_of_the_votes(folder):
 
 def test_tables_verdicts_and_page_follow_the_numbers(folder):
     results = found.collect(folder, LABELS, "abcd") | {"protocol": "Protocol & more."}
-    main, images = found.tables(results)
+    main, images = map(table_format.markdown, found.tables(results))
     gain = results["counts"]["3"]["gain"]
     assert (
         f"| {100 * gain['mean']:+.2f} ({100 * gain['low']:+.2f} to" in main
@@ -137,7 +136,7 @@ def test_gains_without_spread_are_said_to_be_so(tmp_path):
     assert "+0.00 points; all 2 differences are 0: no spread, no interval, no p-value" in said
     assert "right on the same images: no p-value (McNemar)" in said and "2 nodes -." in said
     assert "95 %" not in said, "no interval, no word of one"
-    assert "| +0.00 | - | 0 of 2 | - |" in found.tables(results)[0]
+    assert "| +0.00 | - | 0 of 2 | - |" in table_format.markdown(found.tables(results)[0])
 
 
 def test_an_empty_study_has_tables(tmp_path):
@@ -147,16 +146,15 @@ def test_an_empty_study_has_tables(tmp_path):
 
 
 def test_plan_is_repeat_by_repeat_and_seeds_differ():
-    nodes = command.plan(command.Study(nodes="3,1", repeats=2))
-    assert [tuple(n) for n in nodes] == [
+    listed = nodes.list_nodes(Flags(nodes="3,1", repeats=2))
+    assert [tuple(n) for n in listed] == [
         (r, of, i) for r in (0, 1) for of, i in ((1, 1), (3, 1), (3, 2), (3, 3))
     ]
-    seeds = {s for seed in (0, 1) for n in nodes for s in command.seeds_of(n, seed)}
-    assert len(seeds) == 2 * len(nodes) * 3 and all(0 <= s < 2**31 for s in seeds)
-    run = command._RUN
-    assert len({command.data_of(n, run) for n in nodes}) == len(nodes)
-    assert command.data_of(nodes[1], run) == "shard:1/3/0:idx:data/mnist"
-    assert command.plan(command.Study(node="4/6/2")) == [command.Node(4, 6, 2)]
+    seeds = {s for seed in (0, 1) for n in listed for s in nodes.seeds_of(n, seed)}
+    assert len(seeds) == 2 * len(listed) * 3 and all(0 <= s < 2**31 for s in seeds)
+    assert len({nodes.data_of(n, RUN) for n in listed}) == len(listed)
+    assert nodes.data_of(listed[1], RUN) == "shard:1/3/0:idx:data/mnist"
+    assert nodes.list_nodes(Flags(node="4/6/2")) == [nodes.Node(4, 6, 2)]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +165,7 @@ def test_plan_is_repeat_by_repeat_and_seeds_differ():
         (["--node=0/3/4"], "--node=0/3/4 cannot be read"),
         (["--node=3"], "--node=0/3/1"),
         (["--steps=5"], "use --epochs"),
-        (["--members_by=unrolled", "--jobs=2"], "leave out --jobs"),
+        (["--members_by=vmapped", "--jobs=2"], "leave out --jobs"),
         (["--data=npz:{}/plain.npz"], "no two classes"),
         (["--data=npz:{}/train.npz"], "no labelled test images"),
         (["--nodes=60"], "too few for 60 nodes"),
@@ -177,29 +175,15 @@ def test_refusals(words, said, tmp_path, capsys):
     images, labels = np.zeros((300, 16, 16, 3), np.uint8), np.arange(300) % 3
     np.savez(tmp_path / "plain.npz", images=images)
     np.savez(tmp_path / "train.npz", images=images, labels=labels)
-    words = [word.format(tmp_path) for word in words]
-    assert process.guarded(command.run, [*SMOKE, *words, f"--workdir={tmp_path}/study"]) == 2
-    error = capsys.readouterr().err
-    assert (
-        said in error.splitlines()[-1]
-        and "Traceback" not in error
-        and not (tmp_path / "study").exists()
-    )
+    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
 
 
 def test_dry_run_lists_the_nodes(tmp_path, capsys):
-    assert process.guarded(command.run, [*SMOKE, "--dry_run", f"--workdir={tmp_path}/study"]) == 0
+    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
     assert "8 nodes" in capsys.readouterr().out and not (tmp_path / "study").exists()
 
 
-def without_times(folder):
-    """results.json but for what a clock says, and the states in which the runs ended."""
-    results = json.loads((folder / "results.json").read_text())
-    for values in results["counts"].values():
-        del values["parallel_s"], values["sequential_s"]
-    return results, {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("DONE")}
-
-
+TIMES = ("parallel_s", "sequential_s")
 STUDY = (*SMOKE, "--nodes=1,2", "--repeats=1")
 
 
@@ -207,132 +191,96 @@ STUDY = (*SMOKE, "--nodes=1,2", "--repeats=1")
 def whole(tmp_path_factory):
     """A study that nothing stopped."""
     folder = tmp_path_factory.mktemp("whole") / "study"
-    assert process.guarded(command.run, [*STUDY, f"--workdir={folder}"]) == 0
+    assert helpers.run(command, STUDY, folder) == 0
     return folder
 
 
 def test_a_study_ends_in_a_page_and_its_nodes_are_ordinary_runs(whole, capsys):
-    results, done = without_times(whole)
-    assert set(results["counts"]) == {"1", "2"} and len(done) == 3 and results["n_test"] == 240
+    results, states = helpers.outcome(whole, *TIMES)
+    assert set(results["counts"]) == {"1", "2"} and len(states) == 3 and results["n_test"] == 240
     two = results["counts"]["2"]
-    assert (
-        two["n_shard"] == 120
-        and len(two["nodes"][0]) == 2
-        and two["gain"]["note"].startswith("one pair")
-    )
-    assert {p.name for p in whole.iterdir()} >= {
-        "tables.md",
-        "results.json",
-        "ensemble.png",
-        "report.html",
-        "study.json",
-    }
+    assert two["n_shard"] == 120 and len(two["nodes"][0]) == 2
+    assert two["gain"]["note"].startswith("one pair")
+    helpers.assert_files(whole, "ensemble.png")
     page = (whole / "report.html").read_text()
-    assert (
-        "Verdict" in page
-        and page.count("data:image/png") == 2
-        and "http://" not in page.replace("http://www.w3.org", "")
-    )
+    assert "Verdict" in page and page.count("data:image/png") == 2
+    assert "http://" not in page.replace("http://www.w3.org", "")
     node = whole / "repeat_0" / "2" / "node_2"
     assert process.guarded(sample.run, [f"--workdir={node}", "--n=9"]) == 0
     assert (node / "sampled.png").exists()
-    source, heldout = run_folder.data(run_folder.load(node).config)
-    assert len(source.images) == 120 and len(heldout.images) == 240
+    train, test = run_folder.load_data(*run_folder.load_config(node))
+    assert len(train.images) == 120 and len(test.images) == 240
 
 
 @pytest.mark.slow
 def test_a_node_can_be_scored(whole, capsys):
-    node = whole / "repeat_0" / "2" / "node_2"
-    assert (
-        process.guarded(
-            evaluate.run,
-            [f"--workdir={node}", "--n_images=60", "--repeats=2", "--scores=kernel,coverage"],
-        )
-        == 0
-    )
+    words = ["--n_images=60", "--repeats=2", "--scores=kernel,coverage"]
+    assert helpers.run(evaluate, words, whole / "repeat_0" / "2" / "node_2") == 0
 
 
 def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
-    words = [
-        *STUDY,
-        "--nodes=2",
-        "--devices=1",
-        "--members_by=unrolled",
-        f"--workdir={tmp_path}/study",
-    ]
-    assert process.guarded(command.run, words) == 0
-    found, wanted = without_times(tmp_path / "study"), without_times(whole)
-    assert found[0]["counts"]["2"] == wanted[0]["counts"]["2"]
-    nodes = [
-        json.loads((tmp_path / f"study/repeat_0/2/node_{i}/node.json").read_text()) for i in (1, 2)
-    ]
-    assert [node["together"] for node in nodes] == [2, 2]
-    results = json.loads((tmp_path / "study" / "results.json").read_text())["counts"]["2"]
-    assert results["sequential_s"][0] == pytest.approx(
-        np.mean([node["train_s"] for node in nodes]), rel=1e-6
-    )
+    """Their final states are the same to rounding, so nothing that they are scored by differs."""
+    folder = tmp_path / "study"
+    assert helpers.run(command, [*STUDY, "--nodes=2", "--members_by=vmapped"], folder) == 0
+    together, alone = helpers.outcome(folder, *TIMES)[0], helpers.outcome(whole, *TIMES)[0]
+    assert together["counts"]["2"]["labeller"] == alone["counts"]["2"]["labeller"]
+    assert together["counts"]["2"]["voted"] == pytest.approx(alone["counts"]["2"]["voted"], abs=0.1)
+    records = [json.loads((folder / f"repeat_0/2/node_{i}/node.json").read_text()) for i in (1, 2)]
+    assert [record["together"] for record in records] == [2, 2]
+    two = json.loads((folder / "results.json").read_text())["counts"]["2"]
+    mean = np.mean([record["train_s"] for record in records])
+    assert two["sequential_s"][0] == pytest.approx(mean, rel=1e-6)
 
 
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
-    """Stopped by a signal within a GAN, then killed between a node's classifiers; finished nodes are not made again."""
-    words = [*STUDY, "--save_every=3", f"--workdir={tmp_path}/study"]
-    advance, fit = training_loop.Loop.advance, classifier.fit
+    """Stopped by a signal within a GAN, then killed between a node's classifiers.
 
-    def signalled(loop, until):
-        if "node 2 of 2" in loop.name:
-            os.kill(os.getpid(), signal.SIGTERM)
-        advance(loop, until)
+    Finished nodes are not made again.
+    """
+    words, folder = [*STUDY, "--save_every=3"], tmp_path / "study"
+    fit = classifier_training.fit
 
     def killed(source, settings):
         if source.name.startswith("shard:2/2"):
             raise KeyboardInterrupt
         return fit(source, settings)
 
-    monkeypatch.setattr(training_loop.Loop, "advance", signalled)
-    assert process.guarded(command.run, words) == 4
+    with monkeypatch.context() as patch:
+        helpers.send_signal_in_loops(patch, lambda loop, until: "node 2 of 2" in loop.name)
+        assert helpers.run(command, words, folder) == 4
     assert "stopped by SIGTERM" in capsys.readouterr().err
-    monkeypatch.setattr(training_loop.Loop, "advance", advance)
-    monkeypatch.setattr(classifier, "fit", killed)
-    assert process.guarded(command.run, words) == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier_training, "fit", killed)
+        assert helpers.run(command, words, folder) == 4
     out = capsys.readouterr().out
     assert "resumed at step 1 of 8" in out and "node 1 of 2" not in out
-    monkeypatch.setattr(classifier, "fit", fit)
-    assert process.guarded(command.run, words) == 0
-    assert without_times(tmp_path / "study") == without_times(whole)
+    assert helpers.run(command, words, folder) == 0
+    assert helpers.outcome(folder, *TIMES) == helpers.outcome(whole, *TIMES)
 
 
 def test_more_repeats_are_added_and_other_settings_refused(whole, capsys):
     """What one start made is in the tables of the next, whichever nodes that asks for."""
-    before, _ = without_times(whole)
-    assert (
-        process.guarded(command.run, [*STUDY, "--repeats=2", "--nodes=1", f"--workdir={whole}"])
-        == 0
-    )
+    before, _ = helpers.outcome(whole, *TIMES)
+    assert helpers.run(command, [*STUDY, "--repeats=2", "--nodes=1"], whole) == 0
     out, _ = capsys.readouterr()
     assert "repeat 1, node 1 of 1: accuracy" in out and "repeat 0, node 1 of 1: started" not in out
-    after, _ = without_times(whole)
-    assert after["counts"]["2"] == before["counts"]["2"] and after["counts"]["1"]["repeats"] == [
-        0,
-        1,
-    ]
-    for word, said in (
-        ("--confidence=0.5", "--confidence=0.2, now 0.5"),
-        ("--lr=1e-3", "--lr=0.0002, now 0.001"),
-    ):
-        assert process.guarded(command.run, [*STUDY, word, f"--workdir={whole}"]) == 2
-        assert f"was made with {said}" in capsys.readouterr().err
+    after, _ = helpers.outcome(whole, *TIMES)
+    assert after["counts"]["2"] == before["counts"]["2"]
+    assert after["counts"]["1"]["repeats"] == [0, 1]
+    changes = {
+        "--confidence=0.5": "--confidence=0.2, now 0.5",
+        "--lr=1e-3": "--lr=0.0002, now 0.001",
+    }
+    helpers.assert_other_settings_refused(command, STUDY, whole, changes, capsys)
 
 
 def test_a_node_that_fails_is_named_and_not_repeated(tmp_path, capsys):
-    words = [*SMOKE, "--nodes=1", "--repeats=1", "--confidence=1", f"--workdir={tmp_path}/study"]
+    one = [*SMOKE, "--nodes=1", "--repeats=1"]
     for _ in range(2):
-        assert process.guarded(command.run, words) == 0
-        assert (
-            "left out: repeat_0/1/node_1: its labeller knows none of 192 images"
-            in capsys.readouterr().out
-        )
-    diverging = [*SMOKE, "--nodes=1", "--repeats=1", "--lr=1e12", f"--workdir={tmp_path}/diverging"]
-    assert process.guarded(command.run, diverging) == 0
+        assert helpers.run(command, [*one, "--confidence=1"], tmp_path / "study") == 0
+        left_out = "left out: repeat_0/1/node_1: its labeller knows none of 192 images"
+        assert left_out in capsys.readouterr().out
+    assert helpers.run(command, [*one, "--lr=1e12"], tmp_path / "diverging") == 0
     assert "left out: repeat_0/1/node_1: repeat 0, node 1 of 1: Player" in capsys.readouterr().out
 
 
@@ -374,5 +322,5 @@ def test_processes_that_are_killed_make_the_same_study(tmp_path, child_env):
         env=child_env,
         check=True,
     )
-    assert without_times(folder) == without_times(tmp_path / "whole")
+    assert helpers.outcome(folder, *TIMES) == helpers.outcome(tmp_path / "whole", *TIMES)
     assert any("resumed at step" in path.read_text() for path in (folder / "logs").glob("*.out"))

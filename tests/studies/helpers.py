@@ -1,0 +1,60 @@
+"""Studies run in this process: refusals, interruptions, and results without times."""
+
+import json
+import os
+import signal
+
+from gan_jax.commands import process
+from gan_jax.training import training_loop
+
+
+def run(command, words, folder):
+    """Runs a study's command in a folder. Returns its exit code."""
+    return process.guarded(command.run, [*words, f"--workdir={folder}"])
+
+
+def assert_refused(command, words, message, tmp_path, capsys):
+    """The command refuses the words, in which {} is tmp_path, in one line and writes nothing."""
+    folder = tmp_path / "study"
+    assert run(command, [word.format(tmp_path) for word in words], folder) == 2
+    error = capsys.readouterr().err
+    assert message in error.splitlines()[-1]
+    assert "Traceback" not in error and not folder.exists()
+
+
+def assert_other_settings_refused(command, words, folder, changes, capsys):
+    """The command does not go on with a study that has other settings. changes: {word: message}."""
+    capsys.readouterr()
+    for word, message in changes.items():
+        assert run(command, [*words, word], folder) == 2
+        assert f"was made with {message}" in capsys.readouterr().err
+
+
+def assert_files(folder, *names):
+    """The study's folder has these files beside study.json and results."""
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"study.json", "results.json", "tables.md", "report.html", *names}
+
+
+def outcome(folder, *times):
+    """What a study ends in: results.json without the keys `times`, and the states of its runs."""
+    states = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("DONE")}
+    return _without(json.loads((folder / "results.json").read_text()), times), states
+
+
+def _without(value, keys):
+    if isinstance(value, dict):
+        return {k: _without(v, keys) for k, v in value.items() if k not in keys}
+    return [_without(v, keys) for v in value] if isinstance(value, list) else value
+
+
+def send_signal_in_loops(monkeypatch, condition):
+    """Sends this process SIGTERM before a Loop advances where condition(loop, until) holds."""
+    advance = training_loop.Loop.advance
+
+    def signalled(loop, until):
+        if condition(loop, until):
+            os.kill(os.getpid(), signal.SIGTERM)
+        advance(loop, until)
+
+    monkeypatch.setattr(training_loop.Loop, "advance", signalled)
