@@ -1,4 +1,24 @@
-"""The metrics: scores of a set of images beside another. A new one is one file and one entry of TABLE."""
+"""Scores of generated images.
+
+Metrics compare two sets of images (`TABLE` below):
+
+  frechet           Frechet distance; with Inception features this is the FID
+  kernel            kernel distance; with Inception features this is the KID
+  precision_recall  precision, recall, density and coverage
+  inception_score   Inception Score
+  class_balance     how far the class shares are from those of the data
+  ndb               number of statistically different bins
+  ms_ssim           multi-scale structural similarity between images of one set
+  galaxy            distances between distributions of galaxy morphology (measured by `morphology`)
+
+Other scores: class_accuracy (does a conditional generator make the requested class?), colorization,
+memorization (does the generator copy training images?) and point_scores (2-D toys).
+
+`features` holds the feature spaces, `evaluate` scores a generator beside its floor and controls,
+`protocol` records what the scores depend on, and `significance` compares several seeds.
+
+To add a metric, write one file that ends in METRIC, a metric.Metric, and add one entry to TABLE.
+"""
 
 from gan_jax import errors
 from gan_jax.metrics import (
@@ -11,8 +31,10 @@ from gan_jax.metrics import (
     ndb,
     precision_recall,
 )
+from gan_jax.metrics.metric import Metric, Score
 
-TABLE = {
+# By the names that --scores and --eval_scores use.
+TABLE: dict[str, Metric] = {
     "frechet": frechet.METRIC,
     "kernel": kernel.METRIC,
     "coverage": precision_recall.METRIC,
@@ -22,35 +44,43 @@ TABLE = {
     "ms_ssim": ms_ssim.METRIC,
     "morphology": galaxy.METRIC,
 }
-SCORES = {key: score for found in TABLE.values() for key, score in found.scores.items()}
-TRAINING = "frechet,classes"  # what is scored while training by default
-RANKED = tuple(
-    key for key, score in SCORES.items() if score.better != "real"
-)  # scores that can say which checkpoint is best
+SCORES: dict[str, Score] = {key: s for metric in TABLE.values() for key, s in metric.scores.items()}
+TRAINING_METRICS = "frechet,classes"  # scored during training by default
+# Scores that can say which checkpoint is best.
+RANKABLE_SCORES = tuple(key for key, score in SCORES.items() if score.better != "real")
 
 
-def named(names):
-    """The names of metrics in a flag, in the order of TABLE; "" for all.
+def parse_names(names: str) -> list[str]:
+    """Parse the names of metrics in a flag.
+
+    Args:
+      names: names separated by commas; "" for all metrics.
+
+    Returns:
+      Names in the order of TABLE.
 
     Raises:
-      InputError: one that is not known.
+      InputError: a name is unknown.
     """
-    asked = [word.strip() for word in names.split(",") if word.strip()]
-    for name in asked:
+    requested = [word.strip() for word in names.split(",") if word.strip()]
+    for name in requested:
         if name not in TABLE:
             raise errors.InputError(
                 f"--scores={names}: {name!r} is no metric; use some of {', '.join(TABLE)}."
             )
-    return [name for name in TABLE if not asked or name in asked]
+    return [name for name in TABLE if not requested or name in requested]
 
 
-def owner(key):
-    """The name of the metric that computes a score."""
-    return next(name for name, found in TABLE.items() if key in found.scores)
+def metric_of(key: str) -> str:
+    """Return the name of the metric that computes a score."""
+    return next(name for name, metric in TABLE.items() if key in metric.scores)
 
 
-def ranking(key):
-    """What checkpoint.Store goes by for --keep_best=key: the score, or minus the score; None for "none"."""
+def ranking_key(key: str) -> str | None:
+    """Return how checkpoint.Store ranks by a score: "KEY", or "-KEY" where high is better.
+
+    None for "none", which keeps no best checkpoint.
+    """
     if key == "none":
         return None
     return key if SCORES[key].better == "low" else f"-{key}"

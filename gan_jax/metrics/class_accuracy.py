@@ -1,18 +1,22 @@
-"""Does a generator that is asked for a class make images of that class, and all kinds of them?
+"""Class accuracy of a conditional generator, and the variety within each class.
 
-Whether images are what was asked for is for the classifier to say. That alone is passed by one memorised image per class; so
-each class is also compared with real images of that class, and those with others of it:
+Class accuracy alone is perfect for one memorised image per class, so coverage and diversity are
+reported too:
 
-  intended   share of the images that the classifier takes for what was asked for. It errs on real images too.
-  coverage   share of real images of the class in whose neighbourhood lies a generated image of it; see metrics.coverage. A
-             perfect generator reaches what as many other real images of the class do.
-  diversity  mean distance between two generated images of the class, over that between two real ones.
+  intended   share of the images that the classifier assigns to their requested class; it errs on
+             real images too
+  coverage   share of the real images of the class in whose neighbourhood lies a generated image of
+             it, see metrics.precision_recall; a perfect generator reaches what as many other real
+             images of the class do
+  diversity  mean distance between two generated images of the class, divided by that between two
+             real ones
 """
 
 import numpy as np
 from scipy.spatial import distance
 
 from gan_jax.metrics import precision_recall
+from gan_jax.metrics.metric import Views, number_text
 
 N_PER_CLASS = 1000  # generated images, at most
 COLUMNS = {  # of the table: (key in the record, factor, decimals)
@@ -25,44 +29,52 @@ COLUMNS = {  # of the table: (key in the record, factor, decimals)
 }
 
 
-def study(generated, asked, real, labels, control=None, k=precision_recall.K):
-    """Scores by class. Every class is compared at equal counts, the first n of each set, so the rows must come in random order.
+def score_classes(
+    generated: Views,
+    requested: np.ndarray,
+    real: Views,
+    labels: np.ndarray,
+    control: tuple[Views, np.ndarray] | None = None,
+    k: int = precision_recall.K,
+) -> dict:
+    """Score generated images by class.
+
+    Every class is compared at equal counts, with the first n images of each set: images must come
+    in random order.
 
     Args:
-      generated: views with features and probs [N, K], see metrics.metric. asked: int [N], the class each image was asked for.
-      real: views of real images. labels: int [M], their classes; -1 for unknown, such images are not used.
-      control: (views, labels) of other real images; None: every second image of `real` is taken out for it.
-      k: neighbours, see metrics.coverage.
+      generated: views "features" and "probs" [N, K] of generated images.
+      requested: int [N], the class requested of each image.
+      real: views of real images.
+      labels: int [M], classes of the real images; images with -1, unknown, are not used.
+      control: (views, labels) of other real images; None: every second image of `real`.
+      k: neighbours, see metrics.precision_recall.
 
     Returns:
-      JSON-able finite dict: "intended", share of all images in [0, 1]; and lists over the K classes with None where there are
-      too few images: "intended_per_class", "coverage_per_class" and "coverage_real_per_class" (by the control) in [0, 1],
-      "diversity_per_class" >= 0, "compared_per_class", the number of images n that coverage and diversity are of.
+      JSON-able finite dict: "intended", share of all images in [0, 1], and lists over the classes,
+      with None where there are too few images: "intended_per_class", "coverage_per_class" and
+      "coverage_real_per_class" (of the control) in [0, 1], "diversity_per_class" >= 0, and
+      "compared_per_class", the number of images that coverage and diversity are of.
     """
-    right = generated["probs"].argmax(1) == asked
+    is_right = generated["probs"].argmax(1) == requested
     rows = []
     for c in range(generated["probs"].shape[1]):
         pool = real["features"][labels == c]
-        pool, other = (
-            (pool[::2], pool[1::2])
-            if control is None
-            else (pool, control[0]["features"][control[1] == c])
-        )
-        own = asked == c
-        rows.append(
-            {
-                "intended_per_class": float(right[own].mean()) if own.any() else None,
-                **_compare(generated["features"][own], pool, other, k),
-            }
-        )
-    return {"intended": float(right.mean())} | {
-        name: [row[name] for row in rows] for name in rows[0]
-    }
+        if control is None:
+            pool, other = pool[::2], pool[1::2]
+        else:
+            other = control[0]["features"][control[1] == c]
+        of_class = requested == c
+        accuracy = float(is_right[of_class].mean()) if of_class.any() else None
+        compared = _compare_class(generated["features"][of_class], pool, other, k)
+        rows.append({"intended_per_class": accuracy, **compared})
+    by_class = {name: [row[name] for row in rows] for name in rows[0]}
+    return {"intended": float(is_right.mean()), **by_class}
 
 
-def _compare(made, pool, other, k):
-    """One class: generated images and other real ones against a pool of real ones, all float [., F], at equal counts."""
-    n = min(len(made), len(pool), len(other))
+def _compare_class(generated, pool, other, k):
+    """Compare generated and other real images with a pool of real ones, all float [., F]."""
+    n = min(len(generated), len(pool), len(other))
     if n <= k:
         return {
             "coverage_per_class": None,
@@ -70,51 +82,51 @@ def _compare(made, pool, other, k):
             "diversity_per_class": None,
             "compared_per_class": n,
         }
-    made, pool, other = made[:n], pool[:n], other[:n]
+    generated, pool, other = generated[:n], pool[:n], other[:n]
     spread = distance.pdist(pool).mean()
+    diversity = float(distance.pdist(generated).mean() / spread) if spread else None
     return {
-        "coverage_per_class": precision_recall.covered(pool, made, k),
-        "coverage_real_per_class": precision_recall.covered(pool, other, k),
-        "diversity_per_class": float(distance.pdist(made).mean() / spread) if spread else None,
+        "coverage_per_class": precision_recall.coverage(pool, generated, k),
+        "coverage_real_per_class": precision_recall.coverage(pool, other, k),
+        "diversity_per_class": diversity,
         "compared_per_class": n,
     }
 
 
-def lines(record, classes):
-    """Rows of text of a record with "intended_real_per_class": the head, and one for each class."""
+def table_rows(record: dict, classes: list[str] | tuple[str, ...]) -> list[list[str]]:
+    """Format a record of evaluate.evaluate_class_accuracy as rows of cells, the head first."""
 
-    def cell(value, factor, decimals):
-        return "-" if value is None else f"{factor * value:.{decimals}f}"
+    def cells(i):
+        columns = COLUMNS.values()
+        return [number_text(record[key][i], decimals, factor) for key, factor, decimals in columns]
 
-    body = [
-        [name, *(cell(record[key][i], *form) for key, *form in COLUMNS.values())]
-        for i, name in enumerate(classes)
-    ]
+    body = [[name, *cells(i)] for i, name in enumerate(classes)]
     return [["asked for", *COLUMNS], *body]
 
 
-def verdict(record):
-    """The record in one sentence."""
-    pairs = zip(record["coverage_per_class"], record["coverage_real_per_class"], strict=True)
-    kept = [made / real for made, real in pairs if real]
+def summary_text(record: dict) -> str:
+    """Say in one sentence how the generator did."""
     text = (
-        f"{100 * record['intended']:.1f} % of the images show the class they were asked for, says a classifier that is right "
-        f"on {100 * record['intended_real']:.1f} % of real images (balanced, held-out)"
+        f"{100 * record['intended']:.1f} % of the images show the class they were asked for, "
+        f"says a classifier that is right on {100 * record['intended_real']:.1f} % of real "
+        "images (balanced, held-out)"
     )
-    if not kept:
+    pairs = zip(record["coverage_per_class"], record["coverage_real_per_class"], strict=True)
+    ratios = [generated / real for generated, real in pairs if real]
+    if not ratios:
         return text + "."
-    return (
-        text
-        + f"; they cover {100 * np.mean(kept):.0f} % of what as many real images of their class do."
-    )
+    share = 100 * np.mean(ratios)
+    return f"{text}; they cover {share:.0f} % of what as many real images of their class do."
 
 
-def protocol_line(record):
-    """How it was measured, and how to read it."""
+def protocol_text(record: dict) -> str:
+    """Say how the scores were measured, and how to read them."""
     return (
-        f"{record['n_per_class']} images per class, as classified, beside the classifier's recall on real held-out images. "
-        f"Coverage: share of real images of the class with a generated one of it no further than their neighbour number "
-        f"{record['k']}, beside that by {record['control']} of the class, which a perfect generator reaches. Diversity: mean "
-        f"distance between two images of the class over that between real ones; 0 where one image is made again and again. "
-        f"Both with as many images of each kind as the last column says, in the features of the classifier."
+        f"{record['n_per_class']} images per class, as classified, beside the classifier's "
+        "recall on real held-out images. Coverage: share of real images of the class with a "
+        f"generated one of it no further than their neighbour number {record['k']}, beside that "
+        f"by {record['control']} of the class, which a perfect generator reaches. Diversity: "
+        "mean distance between two images of the class over that between real ones; 0 where one "
+        "image is made again and again. Both with as many images of each kind as the last "
+        "column says, in the features of the classifier."
     )

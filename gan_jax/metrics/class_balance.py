@@ -1,4 +1,4 @@
-"""Which classes a set of images holds, and how far that is from another set."""
+"""Class shares of a set of images, and their distance from those of another set."""
 
 import numpy as np
 from scipy import optimize
@@ -6,8 +6,8 @@ from scipy import optimize
 from gan_jax.metrics.metric import Metric, Score
 
 
-def counts(probs):
-    """Images per class, each image counted for its most probable class.
+def class_counts(probs: np.ndarray) -> np.ndarray:
+    """Count the images of each class, each image in its most probable class.
 
     Args:
       probs: float [N, K], rows sum to 1.
@@ -18,25 +18,28 @@ def counts(probs):
     return np.bincount(np.argmax(probs, axis=1), minlength=probs.shape[1])
 
 
-def fractions(probs):
-    """`counts` over their sum: float64 [K], sum 1."""
-    return counts(probs) / len(probs)
+def class_fractions(probs: np.ndarray) -> np.ndarray:
+    """Divide `class_counts` by the number of images: float64 [K], sum 1."""
+    return class_counts(probs) / len(probs)
 
 
-def corrected(observed, confusion):
-    """The class fractions that best explain what an imperfect classifier reports.
+def correct_fractions(observed: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+    """Estimate the true class fractions behind those that an imperfect classifier reports.
 
-    A classifier with confusion matrix C turns true fractions p into C^T p. The p sought is the one nearest to that in
-    least squares, with p >= 0 and sum 1 (a heavy row in the non-negative problem, then divided by its sum).
+    A classifier with the confusion matrix C turns true fractions p into C^T p. The result is the p
+    with p >= 0 and sum 1 that minimises |C^T p - observed|; the sum is enforced by a heavy row in
+    the non-negative least squares, and by a division at the end.
 
     Args:
-      observed: float [K], fractions reported by the classifier, sum 1.
-      confusion: float [K, K]; entry [i, j] is the probability that an image of class i is reported as j.
+      observed: float [K], fractions that the classifier reports, sum 1.
+      confusion: float [K, K]; entry [i, j] is the probability that an image of class i is reported
+        as j.
 
     Returns:
-      float64 [K], >= 0, sum 1. Noisier than `observed`: the worse the classifier, the more.
+      float64 [K], >= 0, sum 1. Its noise exceeds that of `observed`, the more the worse the
+      classifier.
 
-    Source: Buck and Gart 1966 (the inverted confusion matrix), with the constraints added.
+    Source: Buck and Gart 1966 (the inverted confusion matrix); the constraints are added.
     """
     weight = 1e3
     left = np.vstack([np.asarray(confusion, np.float64).T, np.full(len(observed), weight)])
@@ -44,22 +47,23 @@ def corrected(observed, confusion):
     return solution / solution.sum()
 
 
-def total_variation(p, q):
-    """Half the summed absolute difference of two distributions [K]: 0 equal, 1 disjoint.
+def total_variation(p: np.ndarray, q: np.ndarray) -> float:
+    """Compute the total variation distance of two distributions [K]: 0 equal, 1 disjoint.
 
-    It is the share of images that would have to change class to make p into q.
+    sum |p - q| / 2: the share of images that would have to change class to turn p into q.
     """
     return float(np.abs(np.subtract(p, q)).sum() / 2)
 
 
-def kl(observed, reference, smoothing=1e-3):
-    """KL(observed || reference) in nats, finite also where a class is empty.
+def kl(observed: np.ndarray, reference: np.ndarray, smoothing: float = 1e-3) -> float:
+    """Compute KL(observed || reference) in nats, finite also where a class is empty.
 
-    Both distributions are first mixed with the uniform one: p -> (1 - smoothing) p + smoothing / K. So equal
-    distributions stay at 0, and the largest possible value is about log(K / smoothing).
+    Both distributions are first mixed with the uniform one: p -> (1 - smoothing) p + smoothing / K.
+    Equal distributions stay at 0, and the largest possible value is about log(K / smoothing).
 
     Args:
-      observed, reference: float [K], sum 1.
+      observed: float [K], sum 1.
+      reference: float [K], sum 1.
       smoothing: weight of the uniform distribution, in (0, 1).
 
     Returns:
@@ -72,17 +76,17 @@ def kl(observed, reference, smoothing=1e-3):
     return max(float((p * np.log(p / q)).sum()), 0.0)
 
 
-def n_holding(p, share=0.05):
-    """Number of classes that hold at least `share` of a distribution [K]."""
+def n_classes_holding(p: np.ndarray, share: float = 0.05) -> int:
+    """Count the classes that hold at least `share` of a distribution [K]."""
     return int((np.asarray(p) >= share).sum())
 
 
-def _measure(real, fake):
-    p, q = fractions(fake["probs"]), fractions(real["probs"])
+def _compute(real, fake):
+    p, q = class_fractions(fake["probs"]), class_fractions(real["probs"])
     return {
         "total_variation": total_variation(p, q),
         "kl": kl(p, q),
-        "classes_5pct": float(n_holding(p)),
+        "classes_5pct": float(n_classes_holding(p)),
     }
 
 
@@ -103,6 +107,6 @@ METRIC = Metric(
         ),
     },
     needs=("probs",),
-    measure=_measure,
-    least=lambda dim: 1,
+    compute=_compute,
+    min_images=lambda n_features: 1,
 )

@@ -1,51 +1,70 @@
-"""Images made from images, against the originals: error, and how colourful they are.
+"""Colorized images against their originals: errors and colourfulness.
 
-Errors alone reward gray: where a colour cannot be known, its mean is the best guess. So colourfulness stands beside them, and
-the gray image itself is a row.
+Errors alone reward gray: where a colour cannot be known, the mean colour is the best guess. So
+colourfulness is reported too, and the gray image has a row of its own.
 """
 
 import numpy as np
+
+from gan_jax.metrics.metric import number_text
 
 ROWS = {"made": "made", "gray": "gray (no colours)", "original": "original"}
 COLUMNS = {"l1": "mean error (grey levels)", "psnr": "PSNR (dB)", "colourfulness": "colourfulness"}
 
 
-def l1(a, b):
-    """Mean absolute difference in grey levels of images uint8 [N, H, W, C]."""
+def score_colorization(generated: np.ndarray, gray: np.ndarray, original: np.ndarray) -> dict:
+    """Score colorized images and their gray versions against the originals.
+
+    Args:
+      generated: uint8 [N, H, W, 3].
+      gray: uint8 [N, H, W, 3], with three equal channels.
+      original: uint8 [N, H, W, 3].
+
+    Returns:
+      JSON-able {"n": N, "rows": {key of ROWS: {key of COLUMNS: score}}}. Originals have no errors.
+    """
+    rows = {}
+    for name, x in (("made", generated), ("gray", gray)):
+        rows[name] = {"l1": l1(x, original), "psnr": psnr(x, original)}
+        rows[name]["colourfulness"] = colourfulness(x)
+    rows["original"] = {"colourfulness": colourfulness(original)}
+    return {"n": len(generated), "rows": rows}
+
+
+def l1(a: np.ndarray, b: np.ndarray) -> float:
+    """Compute the mean absolute difference of images uint8 [N, H, W, C], in grey levels."""
     return float(np.abs(a.astype(np.float64) - b).mean())
 
 
-def psnr(a, b):
-    """Mean over images of the peak signal-to-noise ratio in dB, uint8 [N, H, W, C]; at most 99, for equal images."""
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Compute the mean peak signal-to-noise ratio of images uint8 [N, H, W, C], in dB.
+
+    20 log10(255) - 10 log10(mean squared error) for each image; at most 99, for equal images.
+    """
     mse = ((a.astype(np.float64) - b) ** 2).mean((1, 2, 3))
     return float(np.minimum(20 * np.log10(255) - 10 * np.log10(np.maximum(mse, 1e-12)), 99).mean())
 
 
-def colourfulness(x):
-    """Mean over images uint8 [N, H, W, 3] of M of Hasler and Suesstrunk 2003 (for sRGB): 0 gray, 33 moderate, 109 extreme."""
+def colourfulness(x: np.ndarray) -> float:
+    """Compute the mean colourfulness M of images uint8 [N, H, W, 3].
+
+    0 is gray, 33 moderate, 109 extreme.
+    M = |sd| + 0.3 |mean|, the lengths of the vectors of standard deviations and means over the
+    pixels of R - G and (R + G) / 2 - B.
+
+    Source: Hasler and Suesstrunk 2003, for sRGB.
+    """
     r, g, b = np.moveaxis(x.astype(np.float64), -1, 0)
-    parts = np.stack([r - g, (r + g) / 2 - b])
-    sd, mean = parts.std((2, 3)), parts.mean((2, 3))
+    opponents = np.stack([r - g, (r + g) / 2 - b])
+    sd, mean = opponents.std((2, 3)), opponents.mean((2, 3))
     return float((np.hypot(*sd) + 0.3 * np.hypot(*mean)).mean())
 
 
-def study(made, gray, original):
-    """{row: {column: score}} of images uint8 [N, H, W, 3]; errors are against the originals, which have none."""
-    out = {
-        name: {"l1": l1(x, original), "psnr": psnr(x, original)}
-        for name, x in (("made", made), ("gray", gray))
-    }
-    out["original"] = {}
-    for name, x in (("made", made), ("gray", gray), ("original", original)):
-        out[name]["colourfulness"] = colourfulness(x)
-    return {"n": len(made), "rows": out}
-
-
-def lines(record):
-    """The record as rows of text cells, the head first."""
+def table_rows(record: dict) -> list[list[str]]:
+    """Format the record as rows of cells, the head first."""
     rows = record["rows"]
     body = [
-        [title, *(f"{rows[name][c]:.2f}" if c in rows[name] else "-" for c in COLUMNS)]
+        [title, *(number_text(rows[name].get(column), 2) for column in COLUMNS)]
         for name, title in ROWS.items()
     ]
     return [["", *COLUMNS.values()], *body]

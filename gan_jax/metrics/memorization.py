@@ -1,422 +1,325 @@
-"""Nearest training images of generated ones: does the generator copy what it was trained on?
+"""Memorization: does the generator copy training images?
 
-Two distances: by pixel, the root mean squared difference in grey levels (0 to 255); by feature, the Euclidean distance in the
-features of the metrics' net. Images are compared in the orientation they have, galaxies too: no image is turned while training,
-so a copy has the orientation of its original. A turned copy would be missed, by feature as well.
+The nearest training images of generated images are searched by two distances: by pixel, the root
+mean squared difference in grey levels (0 to 255); by feature, the Euclidean distance in the feature
+space of the metrics. Images are compared in their own orientation, galaxies too: training turns no
+images, so a copy has the orientation of its original. A turned copy would be missed, by feature as
+well.
 
-A generated image is always near some training image; what counts is whether other real images are as near. So the same search
-is made from training images (each left out by itself) and from held-out ones, and exact tests compare what they find:
+Some training image is always near; the question is whether other real images are as near. Therefore
+training images (each without itself) and held-out images are searched for too, and exact tests
+compare the results:
 
-  closer   generated images lie closer to the training set than the closest 1 % of real images do. Smooth pictures do so too
-           (they lack the noise in which real ones differ), so this alone is no sign of copying.
-  single   besides, they are less than half as far from that image as from the fifth nearest: each matches one training image
-           and no other. Smooth pictures are near several. This finds the few copies among many images.
-  heldout  the nearest of all real images is a held-out one less often than it is for training images; a generator that
-           copies nothing knows no difference between the two. This finds a slight pull that all images have.
+  closer   generated images are closer to the training set than the closest 1 % of real images.
+           Smooth images are, too: they lack the noise in which real images differ. Alone it is no
+           sign of copying.
+  single   in addition, they are less than half as far from the nearest image as from the fifth
+           nearest: each matches a single training image. Smooth images are near several. This
+           detects a few copies among many images.
+  heldout  the nearest of all real images is a held-out one, less often than for training images.
+           For a generator that copies nothing, held-out and training images are alike. This detects
+           a slight pull of all images towards the training set.
 
-The tests count every real image once, however many images are nearest to it: a collapsed generator repeats itself, which is
-another fault than copying.
+The tests count every real image once, even if many queries have it as nearest: a collapsed
+generator repeats itself, which is another fault than copying.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from gan_jax import errors
+from gan_jax.data.types import Dataset
+from gan_jax.metrics.features import Extractor
 from gan_jax.metrics.metric import Score
+from gan_jax.metrics.nearest_neighbours import Neighbours, distance_ratio, find_nearest
+from gan_jax.metrics.neighbour_pictures import draw_neighbours
 
-K, ORDINAL = 5, "fifth"  # neighbours searched and shown
-N_HELDOUT = 10_000  # held-out images searched, at most
+K, ORDINAL = 5, "fifth"  # neighbours that are searched and shown
+N_HELDOUT = 10_000  # held-out images that are searched, at most
+MIN_QUERIES = 16  # with fewer, chance explains almost anything
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SHARE = 0.01  # of the real images that count as unusually close
-SINGLE = 0.5  # nearest distance over fifth nearest, below which an image matches one alone
-ALARM = 0.001  # probability below which a difference is not chance
-MEASURES = {"pixel": "pixels", "feature": "features"}
+CLOSE_SHARE = 0.01  # share of the real images that counts as unusually close
+SINGLE_RATIO = 0.5  # `distance_ratio` below which an image matches a single one
+ALARM_P = 0.001  # p-value below which a difference is not chance
+DISTANCES = {"pixel": "pixels", "feature": "features"}
 LABELS = {"generated": "generated", "training": "training", "heldout": "held-out"}
-PICTURES = (
-    "neighbours.png",
-    "neighbours_real.png",
-)  # files in the run folder: of generated images, of real ones
+# Files in the run folder: neighbours of generated images, and of real ones.
+PICTURE_FILES = ("neighbours.png", "neighbours_real.png")
 SCORES = {
     "copied": Score(
         "copies",
         "low",
-        "Share of the generated images that match one single training image, by pixels or by features, as copies do; at the "
-        "left the same share of real images.",
+        "Share of the generated images that match one single training image, by pixels or by "
+        "features, as copies do; at the left the same share of real images.",
     )
 }
-N_LEAST = 16  # queries below which chance explains almost anything
-N_SHOWN = 8  # queries in a picture
 
-_FLOATS = 2**23  # of a block: bounds the memory of a search
-_EXACT = 1024  # 128^2 times this is 2^24: integers up to there are exact in float32, whatever the order of summation
-_TILE = 128  # pixels, about, of an image in a picture
-_GAP = 8  # pixels between the images of a picture
-_DARK, _LIGHT = 32, 235  # grey levels of a picture's ground and text
+# By "QUERIES_POOL": "generated_training", "training_training" and, where there are held-out images,
+# "heldout_training", "generated_some" (as many training images as there are held-out ones),
+# "generated_heldout" and "training_heldout".
+Searches = dict[str, Neighbours]
 
 
-def check(n, flag):
-    """Refuses too few queries, before anything expensive. n: how many; flag: what the user set it by, for the message.
+def check_queries(n: int, flag: str) -> None:
+    """Refuse too few queries, before anything expensive.
+
+    Args:
+      n: number of queries; 0 for no search.
+      flag: the flag that sets n, for the message.
 
     Raises:
-      InputError: 0 < n < N_LEAST.
+      InputError: 0 < n < MIN_QUERIES.
     """
-    if 0 < n < N_LEAST:
+    if 0 < n < MIN_QUERIES:
         raise errors.InputError(
-            f"--{flag}={n} is too few to tell copies from chance; use 0 for none, or {N_LEAST} or more."
+            f"--{flag}={n} is too few to tell copies from chance; use 0 for none, or "
+            f"{MIN_QUERIES} or more."
         )
 
 
-class Found(NamedTuple):
-    """The nearest of a pool, nearest first: rows int64 [n, k] of the pool, distances float64 [n, k]."""
-
-    rows: np.ndarray
-    distances: np.ndarray
-
-
-def nearest(queries, pool, k=K, rows=None, own=None):
-    """The k nearest of a pool, by brute force in blocks; equal distances in the order of the pool.
+def detect_copies(
+    extractor: Extractor, real: Dataset, heldout: Dataset | None, generated: np.ndarray, seed: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Search the nearest training images of generated and of real images, and compare.
 
     Args:
-      queries: uint8 [n, ...] images, or float [n, F] features.
-      pool: the same kind [N, ...]; may be a read-only memmap.
-      rows: int [M], ascending: the part of the pool that is searched; None for all of it.
-      own: int [n], a row of the pool that each query may not find, its own, or -1.
+      extractor: the feature space.
+      real: training images, all of which are searched.
+      heldout: images of the test split, or None; at most N_HELDOUT are used, and no more than
+        `real` has.
+      generated: uint8 [n, H, W, C]; as many training and held-out images are queries, too.
+      seed: seed of every choice.
 
     Returns:
-      Found, with fewer columns if the pool is too small. Distances of images are the root mean squared difference in grey
-      levels, exact; those of features are Euclidean, and 0 for copies. Which features are found is decided up to the error
-      of `squares`, about the queries' mean.
+      (JSON-able finite dict: "protocol" with all counts, "pixel" and "feature" as
+      `compare_distances`, "copying" and "verdict" as `copying_verdict`; {file of PICTURE_FILES:
+      uint8 [H, W, 3]}).
     """
-    rows = np.arange(len(pool)) if rows is None else np.asarray(rows)
-    center = 128 if pool.dtype == np.uint8 else np.mean(queries, 0, np.float64)
-    a, line = _vectors(queries, center), np.arange(len(queries))[:, None]
-    k = min(k, len(rows) - (own is not None))
-    best = Found(np.full((len(a), k), -1), np.full((len(a), k), np.inf))
-    step = max(1, _FLOATS // max(a.shape))
-    for part in np.split(rows, range(step, len(rows), step)):
-        near = squares(a, _vectors(pool[part], center))
-        if own is not None:
-            near[part == own[:, None]] = np.inf
-        found = np.concatenate([best.rows, np.broadcast_to(part, near.shape)], 1)
-        near = np.concatenate([best.distances, near], 1)
-        order = _smallest(near, k)
-        best = Found(found[line, order], near[line, order])
-    if pool.dtype != np.uint8:
-        return _measured(queries, pool, best.rows)
-    return Found(best.rows, np.sqrt(best.distances / math.prod(pool.shape[1:])))
-
-
-def _vectors(x, center):
-    """Images as float32 [n, D] in -128 to 127, features as float64 [n, F]; both less the center."""
-    x = np.asarray(x).reshape(len(x), -1)
-    return x.astype(np.float32 if x.dtype == np.uint8 else np.float64) - center
-
-
-def _measured(queries, pool, rows):
-    """Found, with the distances float64 [n, k] of features from their differences, and in the order of these distances."""
-    distances = np.empty(rows.shape)
-    for i, column in enumerate(rows.T):
-        gaps = np.subtract(queries, pool[column], dtype=np.float64)
-        distances[:, i] = np.sqrt(np.einsum("nf,nf->n", gaps, gaps))
-    order = np.lexsort((rows, distances))
-    return Found(np.take_along_axis(rows, order, 1), np.take_along_axis(distances, order, 1))
-
-
-def squares(a, b):
-    """Squared distances float64 [n, m], from products of matrices.
-
-    Args:
-      a: float32 [n, D], images less 128, or float64 [n, F], features, which should be about 0. b: the same kind [m, ...].
-
-    Returns:
-      Of images exact. Of features with an error of up to 1.5 (F + 2) times machine epsilon times |a|^2 + |b|^2; it may make
-      them negative.
-    """
-    if a.dtype != np.float32:
-        left, right = (
-            np.hstack([x, np.einsum("nf,nf->n", x, x)[:, None], np.ones((len(x), 1))])
-            for x in (a, b)
-        )
-        left[:, :-2] *= -2
-        return left @ right[:, [*range(a.shape[1]), -1, -2]].T
-    out = np.zeros((len(a), len(b)))
-    for i in range(0, a.shape[1], _EXACT):
-        p, q = a[:, i : i + _EXACT], b[:, i : i + _EXACT]
-        out -= 2 * (p @ q.T)
-        out += np.einsum("nd,nd->n", p, p)[:, None]
-        out += np.einsum("nd,nd->n", q, q)
-    return out
-
-
-def _smallest(x, k):
-    """Columns int64 [n, k] of the k smallest entries of each row, in order; of equal ones the first."""
-    x, line, out = x.copy(), np.arange(len(x)), np.empty((len(x), k), np.int64)
-    for i in range(k):
-        out[:, i] = x.argmin(1)
-        x[line, out[:, i]] = np.inf
-    return out
-
-
-def at_most(x, drawn, marked, total):
-    """Probability of x or fewer marked ones among so many drawn without replacement, exact."""
-    ways = sum(
-        math.comb(marked, i) * math.comb(total - marked, drawn - i)
-        for i in range(min(x, drawn) + 1)
-    )
-    return ways / math.comb(total, drawn)
-
-
-def excess(generated, real):
-    """Probability that so many of the True (or more) are generated, if it made no difference; exact. Two bool arrays."""
-    n_true = int(generated.sum() + real.sum())
-    return at_most(int(real.sum()), n_true, len(real), len(generated) + len(real))
-
-
-def loneliness(found):
-    """Nearest distance over the last found, float64 [n] in [0, 1]: 0 for a copy of one image, 1 if several are as near."""
-    first, last = found.distances[:, 0], found.distances[:, -1]
-    return np.divide(first, last, out=np.ones_like(first), where=last > 0)
-
-
-def _without_duplicates(found):
-    """Drops queries that occur among the images searched; they say nothing about how near different images are."""
-    kept = found.distances[:, 0] > 0
-    return Found(found.rows[kept], found.distances[kept]) if kept.any() else found
-
-
-def _search(generated, pool, held, own, chosen, some):
-    """All searches by one distance: {"QUERIES_POOL": Found}. The arguments are those that `study` draws."""
-    queries = {"generated": generated, "training": pool[own]} | (
-        {} if held is None else {"heldout": held[chosen]}
-    )
-    left_out = [own if name == "training" else np.full(len(q), -1) for name, q in queries.items()]
-    both = nearest(np.concatenate([*queries.values()]), pool, own=np.concatenate(left_out))
-    cuts = np.cumsum([len(q) for q in queries.values()])[:-1]
-    parts = zip(np.split(both.rows, cuts), np.split(both.distances, cuts), strict=True)
-    out = {f"{name}_training": Found(*part) for name, part in zip(queries, parts, strict=True)}
-    if held is not None:
-        out["generated_some"] = nearest(generated, pool, 1, rows=some)
-        out |= {
-            f"{name}_heldout": nearest(queries[name], held, 1) for name in ("generated", "training")
+    rng, n = np.random.default_rng(seed), len(generated)
+    training = real.images
+    own = rng.permutation(len(training))[:n]
+    held, heldout_rows, subset = None, np.arange(0), np.arange(0)
+    if heldout is not None:
+        n_held = min(N_HELDOUT, len(training))
+        held = heldout.images[np.sort(rng.permutation(len(heldout.images))[:n_held])]
+        heldout_rows = rng.permutation(len(held))[:n]
+        subset = np.sort(rng.permutation(len(training))[: len(held)])
+    pixels = (generated, training, held)
+    features = [None if x is None else extractor.apply(x)[0] for x in pixels]
+    searches = {
+        "pixel": _search(*pixels, own, heldout_rows, subset),
+        "feature": _search(*features, own, heldout_rows, subset),
+    }
+    comparisons = {name: compare_distances(found) for name, found in searches.items()}
+    copying, verdict = copying_verdict(comparisons)
+    record = {
+        "protocol": {
+            "n_generated": n,
+            "n_training": len(own),
+            "n_heldout": len(heldout_rows),
+            "pool_training": len(training),
+            "pool_heldout": len(subset),
+            "seed": seed,
+            "net": extractor.name,
+            "n_features": int(features[0].shape[1]),
+        },
+        **comparisons,
+        "copying": copying,
+        "verdict": verdict,
+    }
+    real_name = "training" if held is None else "heldout"
+    real_queries = training[own] if held is None else held[heldout_rows]
+    pictures = {}
+    for file, name, queries in zip(
+        PICTURE_FILES, ("generated", real_name), (generated, real_queries), strict=True
+    ):
+        neighbours = {
+            DISTANCES[distance]: found[f"{name}_training"] for distance, found in searches.items()
         }
+        pictures[file] = draw_neighbours(LABELS[name], queries, neighbours, training)
+    return record, pictures
+
+
+def _search(generated, training, heldout, own, heldout_rows, subset) -> Searches:
+    """Make all searches by one distance, in images or features.
+
+    Args:
+      generated: queries [n, ...].
+      training: pool [N, ...].
+      heldout: pool [M, ...], or None.
+      own: rows of `training` that are queries, too.
+      heldout_rows: rows of `heldout` that are queries, too.
+      subset: M rows of `training`.
+    """
+    queries = {"generated": generated, "training": training[own]}
+    if heldout is not None:
+        queries["heldout"] = heldout[heldout_rows]
+    # All queries in one search, for one pass over the pool.
+    left_out = [own if name == "training" else np.full(len(q), -1) for name, q in queries.items()]
+    found = find_nearest(
+        np.concatenate([*queries.values()]), training, K, own=np.concatenate(left_out)
+    )
+    cuts = np.cumsum([len(q) for q in queries.values()])[:-1]
+    parts = zip(np.split(found.rows, cuts), np.split(found.distances, cuts), strict=True)
+    out = {f"{name}_training": Neighbours(*part) for name, part in zip(queries, parts, strict=True)}
+    if heldout is not None:
+        out["generated_some"] = find_nearest(generated, training, 1, rows=subset)
+        for name in ("generated", "training"):
+            out[f"{name}_heldout"] = find_nearest(queries[name], heldout, 1)
     return out
 
 
-def _once(found):
-    """The first query of each real image that is nearest to any: int64 rows of the queries."""
-    return np.unique(found.rows[:, 0], return_index=True)[1]
-
-
-def _union(found, name):
-    """Of the real images nearest to the queries, each taken once, which are held-out (bool); and for what share of queries."""
-    train, held = found[f"{name}_training"], found[f"{name}_heldout"]
-    is_held = held.distances[:, 0] < train.distances[:, 0]
-    counts = [len(np.unique(f.rows[of, 0])) for f, of in ((train, ~is_held), (held, is_held))]
-    return np.repeat([False, True], counts), float(is_held.mean())
-
-
-def compare(found):
-    """What one distance says, JSON-able.
-
-    Args:
-      found: {"QUERIES_POOL": Found} of "generated_training", "training_training" and, where there are held-out images,
-        "heldout_training", "generated_some" (as many training images as there are held-out ones), "generated_heldout" and
-        "training_heldout".
+def compare_distances(searches: Searches) -> dict[str, Any]:
+    """Compare the distances of generated and of real images.
 
     Returns:
-      {"distances": {"QUERIES_POOL": the QUANTILES of the nearest distances}; "closer", "single": shares of the generated
-      images; "single_real": of the real ones; with held-out images "heldout", "heldout_real": shares of the generated and
-      of the training images whose nearest real image is held-out; and for each test NAME_p, the probability that chance
-      alone does it}.
+      JSON-able dict:
+        "distances": {key of Searches: QUANTILES of the nearest distances}.
+        "closer", "single": shares of the generated images; "single_real": of the real ones.
+        With held-out images "heldout", "heldout_real": shares of the generated and of the training
+        images whose nearest real image is a held-out one.
+        For each test NAME_p, its p-value.
     """
-    model = found["generated_training"]
-    real = [found[name] for name in ("training_training", "heldout_training") if name in found]
-    real = _without_duplicates(Found(*(np.concatenate(parts) for parts in zip(*real, strict=True))))
-    limit = np.sort(real.distances[:, 0])[math.ceil(SHARE * len(real.distances)) - 1]
-    closer, closer_real = (f.distances[:, 0] <= limit for f in (model, real))
-    single, single_real = (
-        near & (loneliness(f) < SINGLE) for near, f in ((closer, model), (closer_real, real))
+    model = searches["generated_training"]
+    real = _without_duplicates(
+        _join([searches[n] for n in ("training_training", "heldout_training") if n in searches])
     )
-    once, once_real = _once(model), _once(real)
+    n_close = math.ceil(CLOSE_SHARE * len(real.distances))
+    limit = np.sort(real.distances[:, 0])[n_close - 1]
+    closer, closer_real = (found.distances[:, 0] <= limit for found in (model, real))
+    single = closer & (distance_ratio(model) < SINGLE_RATIO)
+    single_real = closer_real & (distance_ratio(real) < SINGLE_RATIO)
+    once, once_real = _one_query_each(model), _one_query_each(real)
     out = {
         "distances": {
-            pair: np.quantile(f.distances[:, 0], QUANTILES).tolist() for pair, f in found.items()
+            name: np.quantile(found.distances[:, 0], QUANTILES).tolist()
+            for name, found in searches.items()
         },
         "closer": float(closer.mean()),
-        "closer_p": excess(closer[once], closer_real[once_real]),
+        "closer_p": fisher_exact_p(closer[once], closer_real[once_real]),
         "single": float(single.mean()),
         "single_real": float(single_real.mean()),
-        "single_p": excess(single[once], single_real[once_real]),
+        "single_p": fisher_exact_p(single[once], single_real[once_real]),
     }
-    if "generated_heldout" in found:
-        (held, share), (held_real, share_real) = (
-            _union(found, "generated"),
-            _union(found, "training"),
-        )
-        out |= {
-            "heldout": share,
-            "heldout_real": share_real,
-            "heldout_p": excess(~held, ~held_real),
-        }
+    if "generated_heldout" in searches:
+        is_heldout, share = _nearest_is_heldout(searches, "generated")
+        is_heldout_real, share_real = _nearest_is_heldout(searches, "training")
+        out["heldout"] = share
+        out["heldout_real"] = share_real
+        out["heldout_p"] = fisher_exact_p(~is_heldout, ~is_heldout_real)
     return out
 
 
-def verdict(measures):
-    """(whether there are signs of copying, the same in plain words), of {measure: `compare`}."""
+def _join(neighbours):
+    """Join the queries of several searches."""
+    return Neighbours(*(np.concatenate(arrays) for arrays in zip(*neighbours, strict=True)))
+
+
+def _without_duplicates(neighbours):
+    """Drop queries that occur in the pool: they say nothing about the distances of other images."""
+    keep = neighbours.distances[:, 0] > 0
+    if not keep.any():
+        return neighbours
+    return Neighbours(neighbours.rows[keep], neighbours.distances[keep])
+
+
+def _one_query_each(neighbours):
+    """Return the first query of each real image that is nearest to any: int64 rows."""
+    return np.unique(neighbours.rows[:, 0], return_index=True)[1]
+
+
+def _nearest_is_heldout(searches, name):
+    """Say which real images nearest to the queries are held-out, each image once.
+
+    Returns:
+      (bool [number of these images], the share of queries whose nearest image is held-out).
+    """
+    train, held = searches[f"{name}_training"], searches[f"{name}_heldout"]
+    is_heldout = held.distances[:, 0] < train.distances[:, 0]
+    n_train = len(np.unique(train.rows[~is_heldout, 0]))
+    n_held = len(np.unique(held.rows[is_heldout, 0]))
+    return np.repeat([False, True], [n_train, n_held]), float(is_heldout.mean())
+
+
+def fisher_exact_p(generated: np.ndarray, real: np.ndarray) -> float:
+    """Compute the one-sided p-value of Fisher's exact test.
+
+    It is the probability that at least so many of the True ones are generated, if generated and
+    real ones did not differ. Computed in integers, so it is exact however small it is.
+
+    Args:
+      generated: bool [n].
+      real: bool [m].
+    """
+    n_true_real = int(real.sum())
+    n_true = int(generated.sum()) + n_true_real
+    ways = sum(
+        math.comb(len(real), i) * math.comb(len(generated), n_true - i)
+        for i in range(n_true_real + 1)
+    )
+    return ways / math.comb(len(generated) + len(real), n_true)
+
+
+def copying_verdict(comparisons: dict[str, dict]) -> tuple[bool, str]:
+    """Decide whether there are signs of copying, and say why.
+
+    Args:
+      comparisons: {key of DISTANCES: as `compare_distances`}.
+    """
     signs, close = [], []
-    for name, m in measures.items():
-        word = MEASURES[name]
-        if m["single_p"] < ALARM:
+    for name, c in comparisons.items():
+        words = DISTANCES[name]
+        if c["single_p"] < ALARM_P:
             signs.append(
-                f"{100 * m['single']:.1f} % of the generated images lie unusually close to a single training image by {word} "
-                f"({100 * m['single_real']:.1f} % of real images do)"
+                f"{100 * c['single']:.1f} % of the generated images lie unusually close to a "
+                f"single training image by {words} ({100 * c['single_real']:.1f} % of real "
+                "images do)"
             )
-        if m.get("heldout_p", 1) < ALARM:
+        if c.get("heldout_p", 1) < ALARM_P:
             signs.append(
-                f"for {100 * m['heldout']:.1f} % of the generated images a held-out image is nearer than any training image "
-                f"by {word} (for {100 * m['heldout_real']:.1f} % of training images)"
+                f"for {100 * c['heldout']:.1f} % of the generated images a held-out image is "
+                f"nearer than any training image by {words} (for {100 * c['heldout_real']:.1f} % "
+                "of training images)"
             )
-        if m["closer_p"] < ALARM:
-            close.append(f"{100 * m['closer']:.0f} % by {word}")
+        if c["closer_p"] < ALARM_P:
+            close.append(f"{100 * c['closer']:.0f} % by {words}")
     if signs:
         return True, f"Signs of copying: {'; '.join(signs)}."
     if close:
         return False, (
-            f"No sign of copying. Many generated images ({', '.join(close)}) are closer to training images than the closest "
-            f"{100 * SHARE:.0f} % of real images are, but to several at once, as smooth or plain pictures are."
+            f"No sign of copying. Many generated images ({', '.join(close)}) are closer to "
+            f"training images than the closest {100 * CLOSE_SHARE:.0f} % of real images are, but "
+            "to several at once, as smooth or plain pictures are."
         )
     return (
         False,
-        "No sign of copying: generated images are no closer to training images than other real images are.",
+        "No sign of copying: generated images are no closer to training images than other real "
+        "images are.",
     )
 
 
-def study(extractor, real, heldout, generated, seed):
-    """Searches the training images for those nearest to generated ones, and to real ones for reference.
+def copy_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """Return {"copied": share} of the generated images and of real ones, by the worse distance.
 
     Args:
-      extractor: metrics.features.Extractor.
-      real: Source, the training images, all of which are searched.
-      heldout: Source of the test split, or None; at most N_HELDOUT of its images are used, and no more than `real` has.
-      generated: uint8 [n, H, W, C]; as many training and held-out images are looked at.
-      seed: int, of every draw.
-
-    Returns:
-      (JSON-able finite dict: "protocol" with all counts, "pixel" and "feature" (see `compare`), "copying", "verdict";
-      {file name: uint8 [H, W, 3]} as PICTURES names them).
+      record: of `detect_copies`.
     """
-    rng, n, held = np.random.default_rng(seed), len(generated), None
-    own, chosen, some = rng.permutation(len(real.images))[:n], np.arange(0), np.arange(0)
-    if heldout is not None:
-        held = heldout.images[
-            np.sort(rng.permutation(len(heldout.images))[: min(N_HELDOUT, len(real.images))])
-        ]
-        chosen, some = (
-            rng.permutation(len(held))[:n],
-            np.sort(rng.permutation(len(real.images))[: len(held)]),
-        )
-    views = {"pixel": (generated, real.images, held)}
-    views["feature"] = [x if x is None else extractor.apply(x)[0] for x in views["pixel"]]
-    found = {name: _search(*view, own, chosen, some) for name, view in views.items()}
-    measures = {name: compare(f) for name, f in found.items()}
-    copying, words = verdict(measures)
-    protocol = {
-        "n_generated": n,
-        "n_training": len(own),
-        "n_heldout": len(chosen),
-        "pool_training": len(real.images),
-        "pool_heldout": len(some),
-        "seed": seed,
-        "net": extractor.name,
-        "n_features": int(views["feature"][0].shape[1]),
-    }
-    name, others = ("training", real.images[own]) if held is None else ("heldout", held[chosen])
-    pictures = {
-        file: picture(
-            label,
-            queries,
-            {measure: f[f"{label}_training"] for measure, f in found.items()},
-            real.images,
-        )
-        for file, label, queries in zip(
-            PICTURES, ("generated", name), (generated, others), strict=True
-        )
-    }
-    return {"protocol": protocol, **measures, "copying": copying, "verdict": words}, pictures
-
-
-def scores(record):
-    """({"copied": share} of generated images, the same of real ones), by the distance that finds more. record: of `study`."""
-    return tuple(
-        {"copied": max(record[name][key] for name in MEASURES)} for key in ("single", "single_real")
+    generated, real = (
+        {"copied": max(record[name][key] for name in DISTANCES)}
+        for key in ("single", "single_real")
     )
+    return generated, real
 
 
-def telling(found, n=N_SHOWN):
-    """Which queries to show: half of them the first, which are random, half those that match one training image most alone."""
-    places = [
-        np.argsort(np.argsort(loneliness(f), kind="stable"), kind="stable") for f in found.values()
-    ]
-    order = np.argsort(np.min(places, 0), kind="stable")
-    return [*range(min(n // 2, len(order))), *order[order >= n // 2][: n - n // 2]]
-
-
-def picture(label, queries, found, pool):
-    """Queries with their neighbours, a line each: in the left half by pixel, in the right half by feature.
-
-    Args:
-      label: what the queries are, a key of LABELS.
-      queries: uint8 [n, H, W, C], of which the `telling` ones are shown.
-      found: {measure: Found of the queries in pool}.
-      pool: uint8 [N, H, W, C].
+def distance_rows(record: dict) -> list[tuple[str, dict[str, list[float]]]]:
+    """List the searches of a record of `detect_copies`.
 
     Returns:
-      uint8 [height, width, 3], width even; small images are enlarged by a whole factor, under each neighbour stands its
-      distance.
+      [(queries and pool in words, {key of DISTANCES: QUANTILES of the nearest distances})].
     """
-    halves, chosen = [], telling(found)
-    for name, f in found.items():
-        rows = []
-        for i in chosen:
-            near = zip(f.rows[i], f.distances[i], strict=True)
-            tiles = [
-                _tile(queries[i], LABELS[label]),
-                *(_tile(pool[row], f"{d:.3g}") for row, d in near),
-            ]
-            apart = np.full_like(tiles[0][:, : 3 * _GAP], _DARK)
-            rows.append(np.concatenate([apart, tiles[0], apart, *tiles[1:], apart], 1))
-        head = _written(rows[0].shape[1], 48, f"nearest training images by {MEASURES[name]}", 26)
-        halves.append(np.concatenate([head, *rows, np.full_like(rows[0][:_GAP], _DARK)]))
-    return np.concatenate(halves, 1)
-
-
-def _tile(image, text):
-    """An image uint8 [H, W, C] at about _TILE pixels, with a line of text under it and a margin around: uint8 [h, w, 3]."""
-    image = np.asarray(image)[..., : 3 if image.shape[-1] >= 3 else 1]
-    scale = max(1, round(_TILE / len(image)))
-    image = np.broadcast_to(image, (*image.shape[:2], 3)).repeat(scale, 0).repeat(scale, 1)
-    if len(image) > 1.5 * _TILE:
-        image = np.asarray(Image.fromarray(image).resize((_TILE, _TILE), Image.Resampling.BOX))
-    side = len(image)
-    margin = _GAP // 2
-    framed = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), constant_values=_DARK)
-    return np.concatenate([framed, _written(side + 2 * margin, side // 4, text, side / 5.5)])
-
-
-def _written(width, height, text, size):
-    """A line of text in the middle of a dark strip: uint8 [height, width, 3]."""
-    strip = Image.new("RGB", (width, height), (_DARK,) * 3)
-    font = ImageFont.load_default(size)
-    ImageDraw.Draw(strip).text((width / 2, height / 2), text, (_LIGHT,) * 3, font, anchor="mm")
-    return np.asarray(strip)
-
-
-def lines(record):
-    """[queries and pool in words, {measure: the QUANTILES of the nearest distances}], a line each, of `study`'s record."""
-    p, known = record["protocol"], record["pixel"]["distances"]
+    p, distances = record["protocol"], record["pixel"]["distances"]
     train, held = (f"{p[f'pool_{name}']:,}" for name in ("training", "heldout"))
     words = {
         "generated_training": f"generated to {train} training",
@@ -427,26 +330,28 @@ def lines(record):
         "training_heldout": f"training to {held} held-out",
     }
     return [
-        [words[pair], {name: record[name]["distances"][pair] for name in MEASURES}]
-        for pair in words
-        if pair in known
+        (text, {name: record[name]["distances"][search] for name in DISTANCES})
+        for search, text in words.items()
+        if search in distances
     ]
 
 
-def protocol_line(record):
-    """Counts, distances and shares behind the verdict, in words."""
+def protocol_text(record: dict) -> str:
+    """Say how the distances were measured, and the shares behind the verdict."""
     p = record["protocol"]
     heldout = f" and {p['n_heldout']} held-out" if p["n_heldout"] else ""
     closer, single = (
         " and ".join(
-            f"{100 * record[name][what]:.1f} % by {word}" for name, word in MEASURES.items()
+            f"{100 * record[name][key]:.1f} % by {words}" for name, words in DISTANCES.items()
         )
-        for what in ("closer", "single")
+        for key in ("closer", "single")
     )
     return (
-        f"Nearest images of {p['n_generated']} generated, {p['n_training']} training (each left out by itself){heldout} "
-        f"images, drawn by seed {p['seed']}. Pixels: root mean squared difference in grey levels, without turning the images; "
-        f"features: distance in {p['n_features']} features of {p['net']}. Of the generated images, {closer} are closer to "
-        f"training images than the closest {100 * SHARE:.0f} % of real images are; {single} also less "
-        f"than half as far from the nearest as from the {ORDINAL} nearest, as copies are."
+        f"Nearest images of {p['n_generated']} generated, {p['n_training']} training (each left "
+        f"out by itself){heldout} images, drawn by seed {p['seed']}. Pixels: root mean squared "
+        "difference in grey levels, without turning the images; features: distance in "
+        f"{p['n_features']} features of {p['net']}. Of the generated images, {closer} are closer "
+        f"to training images than the closest {100 * CLOSE_SHARE:.0f} % of real images are; "
+        f"{single} also less than half as far from the nearest as from the {ORDINAL} nearest, as "
+        "copies are."
     )

@@ -1,43 +1,65 @@
-"""What a metric is: numbers that compare two sets of images, from what each set was seen as.
+"""What a metric is, and what all metrics share.
 
-A set of images is a dict of views, arrays whose first axis is the images: "images" uint8 [N, H, W, C]; "features" float32
-[N, F] and "probs" float32 [N, K], by one feature net (see metrics.features), "probs" only where the net has classes; and what a
-metric itself sees in images ("morphology"). All that is slow is done once per image, in a view; `measure` compares views, and
-is also asked about parts of both sets, which is how intervals are made.
-
-A metric is one file that ends in METRIC, and one entry of metrics.TABLE.
+A metric compares two sets of images. It does not see the images but *views* of them: arrays whose
+first axis is the images, computed once per image. Everything slow belongs in a view: `compute` also
+runs on halves of both sets, which gives the intervals.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gan_jax import errors
+from gan_jax.data.types import Dataset
+
+# Of N images:
+#   "images"    uint8 [N, H, W, C]
+#   "features"  float32 [N, F], of a feature space (metrics.features)
+#   "probs"     float32 [N, K], class probabilities, only where the feature space has classes
+# and the views that a metric adds (Metric.views).
+Views = dict[str, np.ndarray]
 
 
 class Score(NamedTuple):
-    """One number. title: its name in tables. better: "low", "high", or "real" (as real images have it). text: what it says, in
-    a sentence that a newcomer understands."""
+    """One number of a metric."""
 
-    title: str
-    better: str
-    text: str
+    title: str  # its name in tables
+    better: Literal["low", "high", "real"]  # "real": best where real images have it
+    text: str  # what it says, for a newcomer
 
 
 class Metric(NamedTuple):
-    """Scores that are computed together.
+    """Scores that are computed together."""
 
-    scores: {key: Score}. needs: names of the views that `measure` reads. measure: (real, fake), dicts of views of N and M
-    images -> {key: finite float}, deterministic; raises InputError where it has no value. least: (features F) -> images that
-    each side needs at least. views: {name: images uint8 [N, H, W, C] -> array [N, ...]} that only this metric has. suits:
-    (data.datasets.Dataset) -> whether it means anything for such data.
-    """
-
-    scores: dict
-    needs: tuple
-    measure: Callable
-    least: Callable = lambda dim: 2
-    views: dict = {}  # noqa: RUF012, never mutated
-    suits: Callable = lambda source: True
+    scores: dict[str, Score]  # by the keys of the records
+    needs: tuple[str, ...]  # names of the views that `compute` reads
+    # (real, fake) -> {key: finite float}. Deterministic; raises InputError where it has no value.
+    compute: Callable[[Views, Views], dict[str, float]]
+    # Number of features -> number of images that each side needs at least.
+    min_images: Callable[[int], int] = lambda n_features: 2
+    # {name: images uint8 [N, H, W, C] -> array [N, ...]}, views that only this metric needs.
+    views: dict[str, Callable[[np.ndarray], np.ndarray]] = {}  # noqa: RUF012 - never mutated
+    applies_to: Callable[[Dataset], bool] = lambda dataset: True  # whether it means anything there
 
 
-def take(views, rows):
-    """The views of some of the images. rows: int [n] or a slice."""
+def take_rows(views: Views, rows: np.ndarray | slice) -> Views:
+    """Return the views of some of the images. rows: int [n] or a slice."""
     return {name: view[rows] for name, view in views.items()}
+
+
+def check_finite(*features: np.ndarray) -> None:
+    """Refuse features that are infinite or undefined.
+
+    Raises:
+      InputError
+    """
+    if not all(np.isfinite(x).all() for x in features):
+        raise errors.InputError(
+            "Features contain infinite or undefined values; check the images and the feature net."
+        )
+
+
+def number_text(value: float | None, decimals: int, factor: float = 1) -> str:
+    """Format factor * value for a table; "-" for None."""
+    return "-" if value is None else f"{factor * value:.{decimals}f}"

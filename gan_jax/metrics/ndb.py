@@ -1,4 +1,7 @@
-"""Bins of the real images, and how differently the generated ones fill them: finds missing and over-full kinds of images."""
+"""Number of statistically different bins (NDB): kinds of images that are missing or too frequent.
+
+The bins are clusters of the real images' features.
+"""
 
 import numpy as np
 from scipy import special
@@ -6,77 +9,63 @@ from scipy import special
 from gan_jax import errors
 from gan_jax.metrics import metric
 
-BINS, PER_BIN = 100, 20
-LEVEL = 1.959963984540054  # |z| that a standard normal exceeds with probability 0.05
+MAX_BINS, IMAGES_PER_BIN = 100, 20
+LEVEL = special.ndtri(0.975)  # |z| that a standard normal exceeds with probability 0.05
 SEED = 0
-ITERATIONS = 100  # of Lloyd's algorithm, at most; it stops where it stands still
+ITERATIONS = 100  # of Lloyd's algorithm, at most; it stops when no point changes its cluster
 
 
-def bins(n):
-    """Number of bins for n real images: 100, or one for every 20 images if that is less, so that the test of a bin holds."""
-    return min(BINS, n // PER_BIN)
+def ndb(
+    real: np.ndarray, fake: np.ndarray, k: int | None = None, seed: int = SEED
+) -> dict[str, float]:
+    """Compute the share of statistically different bins, and the divergence of the bins.
 
-
-def kmeans(x, k, seed=SEED):
-    """Centres of k clusters: greedy k-means++ to start from, then Lloyd's algorithm, in float32.
+    The bins are the clusters of the real features by `kmeans`; each image is in the bin of the
+    nearest centre. Neither number is 0 for two samples of one distribution. The divergence is then
+    about (k - 1) (1 / N + 1 / M) / 8. The share is 0.05 if the clusters are well apart; about 0.02
+    if they cut up one cloud, which evens out the real counts; and far more (0.9) in features that
+    are noise in 2,048 dimensions, where clusters fit only the images that they are computed from.
+    So both compare at equal counts, k and features, and with the value of other real images.
 
     Args:
-      x: float [N, F]. k: int in [1, N]. seed: int, of the start.
+      real: float [N, F] features.
+      fake: float [M, F] features.
+      k: number of bins; None for `n_bins`.
+      seed: seed of the clustering.
 
     Returns:
-      float32 [k, F]. A cluster that loses all its points keeps its centre, as do the spare ones where fewer than k points
-      differ.
+      {"ndb": share of the bins in [0, 1]; "js": Jensen-Shannon divergence in [0, log 2], in nats}.
 
-    Source: Arthur and Vassilvitskii 2007, with the best of 2 + log k candidates at each step, as they propose at the end.
+    Raises:
+      InputError: too few images for two bins, or features that are not finite.
+
+    Source: Richardson and Weiss 2018, section 3; the divergence is in their released code.
     """
-    x = np.asarray(x, np.float32)
-    middle = x.mean(0)
-    x = x - middle
-    centers = _start(x, k, np.random.default_rng(seed))
-    labels = None
-    for _ in range(ITERATIONS):
-        last, labels = labels, assign(x, centers)
-        if np.array_equal(last, labels):
-            break
-        members = (labels == np.arange(k)[:, None]).astype(np.float32)
-        sizes = members.sum(1, keepdims=True)
-        centers = np.where(sizes > 0, members @ x / np.maximum(sizes, 1), centers)
-    return centers + middle
-
-
-def _start(x, k, rng):
-    """k-means++: each centre drawn by the squared distance to those before it, the best of a few draws."""
-    norms, draws = np.einsum("nf,nf->n", x, x), 2 + int(np.log(k))
-    rows, nearest = [rng.integers(len(x))], np.full(len(x), np.inf, np.float32)
-    nearest = np.minimum(nearest, _squares(x, norms, rows)[:, 0])
-    while len(rows) < k:
-        steps = np.cumsum(nearest, dtype=np.float64)
-        chosen = np.minimum(
-            np.searchsorted(steps, rng.random(draws) * steps[-1], side="right"), len(x) - 1
+    if min(len(real), len(fake)) < 2 * IMAGES_PER_BIN:
+        raise errors.InputError(
+            f"Bins were asked of {len(real)} real and {len(fake)} generated images; use at least "
+            f"{2 * IMAGES_PER_BIN} of each."
         )
-        left = np.minimum(nearest[:, None], _squares(x, norms, chosen))
-        best = left.sum(0, dtype=np.float64).argmin()
-        rows.append(chosen[best])
-        nearest = left[:, best]
-    return x[rows]
+    metric.check_finite(real, fake)
+    k = n_bins(len(real)) if k is None else k
+    centers = kmeans(real, k, seed)
+    counts = [np.bincount(assign_bins(x, centers), minlength=k) for x in (real, fake)]
+    p, q = (count / count.sum() for count in counts)
+    js = sum(special.rel_entr(x, (p + q) / 2).sum() for x in (p, q)) / 2
+    return {"ndb": float(differing_bins(*counts).mean()), "js": max(float(js), 0.0)}
 
 
-def _squares(x, norms, rows):
-    """Squared distances float32 [N, n] of all points to some of them."""
-    return np.maximum(norms[:, None] + norms[rows] - 2 * x @ x[rows].T, 0)
+def n_bins(n: int) -> int:
+    """Return the number of bins for n real images: at most 100, with 20 images or more in each."""
+    return min(MAX_BINS, n // IMAGES_PER_BIN)
 
 
-def assign(x, centers):
-    """The nearest centre of each point, the first of equal ones: int64 [N]. x: float [N, F]. centers: float32 [k, F]."""
-    x = np.asarray(x, np.float32)
-    return (np.einsum("kf,kf->k", centers, centers) / 2 - x @ centers.T).argmin(1)
-
-
-def different(real, fake):
-    """Bins that the two sets fill differently, by the test of two proportions at the 5 % level, whose variance is pooled.
+def differing_bins(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+    """Test in which bins the two sets differ: two proportions, 5 % level, pooled variance.
 
     Args:
-      real, fake: int [k], images in each bin.
+      real: int [k], images in each bin.
+      fake: int [k].
 
     Returns:
       bool [k]; False where both are 0. About 5 % are True where there is no difference.
@@ -89,40 +78,66 @@ def different(real, fake):
     return np.abs(real / n - fake / m) > LEVEL * error
 
 
-def ndb(real, fake, k=None, seed=SEED):
-    """Share of statistically different bins, and the Jensen-Shannon divergence of the bins.
-
-    The bins are the clusters of the real features (`kmeans`); each image is in the bin of the nearest centre. For two samples
-    of one distribution neither number is 0. The divergence is about (k - 1) (1 / N + 1 / M) / 8. The share is 0.05 if the
-    clusters are well apart; less if they cut up a cloud (about 0.02), as that evens out the real counts; and far more in
-    features that are noise in thousands of dimensions (0.9 in 2,048), where clusters fit only the images that they were found
-    in. So both compare at equal counts, k and features, and with the value of other real images.
+def assign_bins(x: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return the nearest centre of each point, of equal ones the first: int64 [N].
 
     Args:
-      real: float [N, F] features. fake: float [M, F]. k: bins; None: as many as `bins` says. seed: int, of the clustering.
+      x: float [N, F].
+      centers: float32 [k, F].
+    """
+    x = np.asarray(x, np.float32)
+    return (np.einsum("kf,kf->k", centers, centers) / 2 - x @ centers.T).argmin(1)
+
+
+def kmeans(x: np.ndarray, k: int, seed: int = SEED) -> np.ndarray:
+    """Cluster points by Lloyd's algorithm after greedy k-means++, in float32.
+
+    Args:
+      x: float [N, F].
+      k: number of clusters, in [1, N].
+      seed: seed of the start.
 
     Returns:
-      {"ndb": share in [0, 1]; "js": nats in [0, log 2]}.
+      Centres float32 [k, F]. A cluster that loses all its points keeps its centre; so do the spare
+      ones where fewer than k points differ.
 
-    Raises:
-      InputError: too few images for two bins, or features that are not finite.
-
-    Source: Richardson and Weiss 2018, section 3; the divergence is in their released code.
+    Source: Arthur and Vassilvitskii 2007, with the best of 2 + log k candidates at each step, as
+      they propose at the end.
     """
-    if min(len(real), len(fake)) < 2 * PER_BIN:
-        raise errors.InputError(
-            f"Bins were asked of {len(real)} real and {len(fake)} generated images; use at least {2 * PER_BIN} of each."
-        )
-    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise errors.InputError(
-            "Features contain infinite or undefined values; check the images and the feature net."
-        )
-    k = bins(len(real)) if k is None else k
-    centers = kmeans(real, k, seed)
-    counts = [np.bincount(assign(x, centers), minlength=k) for x in (real, fake)]
-    p, q = (count / count.sum() for count in counts)
-    js = sum(special.rel_entr(x, (p + q) / 2).sum() for x in (p, q)) / 2
-    return {"ndb": float(different(*counts).mean()), "js": max(float(js), 0.0)}
+    x = np.asarray(x, np.float32)
+    middle = x.mean(0)
+    x = x - middle
+    centers = _initial_centers(x, k, np.random.default_rng(seed))
+    labels = None
+    for _ in range(ITERATIONS):
+        last, labels = labels, assign_bins(x, centers)
+        if np.array_equal(last, labels):
+            break
+        members = (labels == np.arange(k)[:, None]).astype(np.float32)
+        sizes = members.sum(1, keepdims=True)
+        centers = np.where(sizes > 0, members @ x / np.maximum(sizes, 1), centers)
+    return centers + middle
+
+
+def _initial_centers(x, k, rng):
+    """Choose centres by k-means++: by the squared distance to those before, the best of a few."""
+    norms, n_candidates = np.einsum("nf,nf->n", x, x), 2 + int(np.log(k))
+    rows, nearest = [rng.integers(len(x))], np.full(len(x), np.inf, np.float32)
+    nearest = np.minimum(nearest, _squared_distances(x, norms, rows)[:, 0])
+    while len(rows) < k:
+        steps = np.cumsum(nearest, dtype=np.float64)
+        places = np.searchsorted(steps, rng.random(n_candidates) * steps[-1], side="right")
+        candidates = np.minimum(places, len(x) - 1)
+        remaining = np.minimum(nearest[:, None], _squared_distances(x, norms, candidates))
+        best = remaining.sum(0, dtype=np.float64).argmin()
+        rows.append(candidates[best])
+        nearest = remaining[:, best]
+    return x[rows]
+
+
+def _squared_distances(x, norms, rows):
+    """Compute squared distances float32 [N, n] of all points to some of them."""
+    return np.maximum(norms[:, None] + norms[rows] - 2 * x @ x[rows].T, 0)
 
 
 METRIC = metric.Metric(
@@ -130,15 +145,17 @@ METRIC = metric.Metric(
         "ndb": metric.Score(
             "different bins",
             "low",
-            "Share of the kinds of real images (clusters) that are made too rarely or too often; about 0.05 by chance alone.",
+            "Share of the kinds of real images (clusters) that are made too rarely or too "
+            "often; about 0.05 by chance alone.",
         ),
         "js": metric.Score(
             "JS of bins (nats)",
             "low",
-            "How unlike the generated images' shares of these kinds are to the real ones: 0 equal, 0.69 nothing in common.",
+            "How unlike the generated images' shares of these kinds are to the real ones: 0 "
+            "equal, 0.69 nothing in common.",
         ),
     },
     needs=("features",),
-    measure=lambda real, fake: ndb(real["features"], fake["features"]),
-    least=lambda dim: 2 * PER_BIN,
+    compute=lambda real, fake: ndb(real["features"], fake["features"]),
+    min_images=lambda n_features: 2 * IMAGES_PER_BIN,
 )

@@ -1,4 +1,7 @@
-"""Scores of generated points against the toy they should follow: modes found, and the distance to held-out points."""
+"""Scores of generated points against the toy that they should follow.
+
+They count the modes that are covered, and measure the distance to held-out points.
+"""
 
 from typing import NamedTuple
 
@@ -9,10 +12,10 @@ from gan_jax import errors
 from gan_jax.data import toys
 from gan_jax.metrics.metric import Score
 
-RADIUS = (
-    2 * np.sqrt(2)
-)  # of a mode, in its sd: 0.1414 for the sd 0.05 of Dist-GAN's toys; 98.2 % of a 2-D Gaussian lie inside
-SHARE = 0.01  # of all points: a mode with fewer is missed (Dist-GAN: 20 of 2,000)
+# Radius of a mode in its standard deviations: 0.1414 for the sd 0.05 of Dist-GAN's toys. 98.2 % of
+# a 2-D Gaussian lie inside.
+MODE_RADIUS = 2 * np.sqrt(2)
+MIN_MODE_SHARE = 0.01  # of all points; a mode with fewer is missed (Dist-GAN: 20 of 2,000)
 N_DIRECTIONS = 64
 SCORES = {
     "modes_covered": Score("modes covered", "high", "Modes that hold at least 1 % of the points."),
@@ -42,88 +45,24 @@ SCORES = {
 }
 
 
-class Coverage(NamedTuple):
-    """counts: int64 [M], points within the radius of each mode. covered: bool [M]. registered: share of all points that lie
-    within the radius of some mode. kl: in nats, of the registered points' shares of the modes to equal shares; log M, the
-    value of a single mode, where no point is registered."""
-
-    counts: np.ndarray
-    covered: np.ndarray
-    registered: float
-    kl: float
-
-
-def coverage(points, toy):
-    """Which modes of a toy some points cover.
+def score_points(points: np.ndarray, spec: str) -> dict[str, float]:
+    """Compute all scores of points, in the toy's own units.
 
     Args:
-      points: float [n, D], in the toy's units.
-      toy: data.toys.Toy with centres.
+      points: float [n, D] or [n, 1, 1, D], divided by the toy's scale as those of the data set.
+      spec: name of the data set, "toys:NAME".
 
     Returns:
-      Coverage.
-
-    Source: the metric in Dist-GAN's released code, whose radius and threshold are `RADIUS` and `SHARE`; it prints the number
-    of missed modes and of registered points. The KL divergence is added.
-    """
-    distances = np.linalg.norm(points[:, None] - toy.centers, axis=2)
-    n_modes = len(toy.centers)
-    inside = distances.min(1) <= RADIUS * toy.sd
-    counts = np.bincount(distances.argmin(1)[inside], minlength=n_modes)
-    shares = counts / max(counts.sum(), 1)
-    kl = (
-        float(special.rel_entr(shares, 1 / n_modes).sum())
-        if counts.any()
-        else float(np.log(n_modes))
-    )
-    return Coverage(
-        counts, counts >= max(SHARE * len(points), 1), float(inside.mean()), max(kl, 0.0)
-    )
-
-
-def wasserstein(a, b):
-    """The 1-Wasserstein distance of two sets of points, exact in 1-D and sliced in 2-D.
-
-    Sliced: the mean distance of the projections on 64 directions, evenly spread over half a turn; times pi / 2, so that a
-    shift by s costs |s| (to 0.02 %), as in 1-D.
-
-    Args:
-      a: float [n, D], D = 1 or 2. b: float [m, D].
-
-    Returns:
-      float >= 0 in the points' unit. Two samples of one distribution do not give 0; their distance is the floor.
-
-    Source: Bonneel et al. 2015, with fixed directions.
-    """
-    from scipy import stats  # half a second, which training need not wait for
-
-    if a.shape[1] == 1:
-        return float(stats.wasserstein_distance(a[:, 0], b[:, 0]))
-    angles = np.pi * np.arange(N_DIRECTIONS) / N_DIRECTIONS
-    directions = np.stack([np.cos(angles), np.sin(angles)])
-    slices = [
-        stats.wasserstein_distance(*pair)
-        for pair in zip((a @ directions).T, (b @ directions).T, strict=True)
-    ]
-    return float(np.mean(slices) * np.pi / 2)
-
-
-def score(points, spec):
-    """All scores of some points, in the toy's own units.
-
-    Args:
-      points: float [n, D] or [n, 1, 1, D], divided by the toy's scale as the source's are.
-      spec: name of the source, "toys:NAME".
-
-    Returns:
-      Finite floats: "wasserstein" to the 10,000 held-out points (see `wasserstein`; training points of the same number give
-      the floor); for a toy with several modes "modes_covered", "registered" and "kl_modes" (see `Coverage`); for a single
-      Gaussian in 1-D "mean_error" and "sd_error", absolute, against its true mean and standard deviation.
+      Finite floats. "wasserstein" to the held-out points; training points of the same number give
+      the floor. For a toy with several modes "modes_covered", "registered" and "kl_modes", see
+      `ModeCoverage`. For a single Gaussian in 1-D "mean_error" and "sd_error", absolute, against
+      its true mean and standard deviation.
 
     Raises:
-      InputError: no such toy, another number of coordinates, no points, or points that are not finite.
+      InputError: no such toy, another number of coordinates, no points, or points that are not
+        finite.
     """
-    toy = toys.geometry(spec)
+    toy = toys.toy_from_spec(spec)
     points = np.asarray(points, np.float64)
     if not points.size or points.shape[-1] != toy.dim:
         raise errors.InputError(
@@ -134,17 +73,75 @@ def score(points, spec):
             "Some points are infinite or undefined and cannot be scored; use an earlier checkpoint."
         )
     points = points.reshape(-1, toy.dim) * toy.scale
-    out = {"wasserstein": wasserstein(points, toys.draw(toy, "test")[0])}
+    out = {"wasserstein": wasserstein(points, toys.sample_points(toy, "test")[0])}
     if toy.classes:
-        found = coverage(points, toy)
-        out |= {
-            "modes_covered": float(found.covered.sum()),
-            "registered": found.registered,
-            "kl_modes": found.kl,
-        }
+        modes = mode_coverage(points, toy)
+        out["modes_covered"] = float(modes.covered.sum())
+        out["registered"] = modes.registered
+        out["kl_modes"] = modes.kl
     elif toy.dim == 1:
-        out |= {
-            "mean_error": float(abs(points.mean() - toy.centers.mean())),
-            "sd_error": float(abs(points.std() - toy.sd)),
-        }
+        out["mean_error"] = float(abs(points.mean() - toy.centers.mean()))
+        out["sd_error"] = float(abs(points.std() - toy.sd))
     return out
+
+
+class ModeCoverage(NamedTuple):
+    """How points cover the modes of a toy."""
+
+    counts: np.ndarray  # int64 [M], points within the radius of each mode
+    covered: np.ndarray  # bool [M], modes that hold MIN_MODE_SHARE of the points
+    # Share of the points that lie within the radius of some mode: the high-quality samples.
+    registered: float
+    # KL divergence in nats of the modes' shares of the registered points from equal shares; log M,
+    # the value of a single mode, where no point is registered.
+    kl: float
+
+
+def mode_coverage(points: np.ndarray, toy: toys.Toy) -> ModeCoverage:
+    """Compute which modes of a toy the points cover.
+
+    Args:
+      points: float [n, D], in the toy's units.
+      toy: a toy with centres.
+
+    Source: the metric in Dist-GAN's released code, whose radius and threshold are `MODE_RADIUS` and
+      `MIN_MODE_SHARE`; it prints the numbers of missed modes and of registered points. The KL
+      divergence is added.
+    """
+    distances = np.linalg.norm(points[:, None] - toy.centers, axis=2)
+    n_modes = len(toy.centers)
+    inside = distances.min(1) <= MODE_RADIUS * toy.sd
+    counts = np.bincount(distances.argmin(1)[inside], minlength=n_modes)
+    shares = counts / max(counts.sum(), 1)
+    kl = np.log(n_modes)
+    if counts.any():
+        kl = special.rel_entr(shares, 1 / n_modes).sum()
+    covered = counts >= max(MIN_MODE_SHARE * len(points), 1)
+    return ModeCoverage(counts, covered, float(inside.mean()), max(float(kl), 0.0))
+
+
+def wasserstein(a: np.ndarray, b: np.ndarray) -> float:
+    """Compute the 1-Wasserstein distance of two sets of points, exact in 1-D and sliced in 2-D.
+
+    Sliced: the mean distance of the projections on 64 directions, evenly spread over half a turn;
+    times pi / 2, so that a shift by s costs |s| (to 0.02 %), as in 1-D.
+
+    Args:
+      a: float [n, D], D = 1 or 2.
+      b: float [m, D].
+
+    Returns:
+      float >= 0 in the points' unit. Two samples of one distribution do not give 0; their distance
+      is the floor.
+
+    Source: Bonneel et al. 2015, with fixed directions.
+    """
+    from scipy import stats  # imports for half a second, which training need not wait for
+
+    if a.shape[1] == 1:
+        return float(stats.wasserstein_distance(a[:, 0], b[:, 0]))
+    angles = np.pi * np.arange(N_DIRECTIONS) / N_DIRECTIONS
+    directions = np.stack([np.cos(angles), np.sin(angles)])
+    projections = zip((a @ directions).T, (b @ directions).T, strict=True)
+    slices = [stats.wasserstein_distance(*pair) for pair in projections]
+    return float(np.mean(slices) * np.pi / 2)

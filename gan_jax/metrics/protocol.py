@@ -1,14 +1,26 @@
-"""What a score depends on besides the images: written into every record, and compared before scores share a table."""
+"""The protocol of a record: everything that its scores depend on besides the images.
+
+Scores share a table only if their protocols are equal.
+"""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-TRUSTED = 0.9  # balanced accuracy below which class shares come with a warning
-TOLERANCE = 1e-3  # relative: statistics of one set of features, computed on two kinds of machines, differ by less
+from gan_jax.data.types import Dataset
+from gan_jax.metrics.metric import Views
 
-# In the order in which differences are named; what else a record's protocol holds are words.
-SAME = {
+if TYPE_CHECKING:  # comparing records needs no feature space, and no JAX
+    from gan_jax.metrics.features import Extractor
+
+MIN_TRUSTED_ACCURACY = 0.9  # balanced accuracy below which class shares come with a warning
+# Relative. Statistics of the same features, computed on two kinds of machines, differ by less.
+REFERENCE_TOLERANCE = 1e-3
+
+# Fields that must be equal, in the order in which differences are reported. The remaining fields of
+# a protocol are words.
+COMPARED_FIELDS = {
     "data": "data",
     "digest": "content of the data",
     "split": "split",
@@ -25,93 +37,119 @@ SAME = {
 }
 
 
-def build(extractor, real, ref, settings):
-    """The protocol of a record, JSON-able.
+def build(extractor: "Extractor", real: Dataset, reference: Views, settings: dict) -> dict:
+    """Build the protocol of a record.
 
     Args:
-      extractor: metrics.features.Extractor. real: data.datasets.Dataset of the training images. ref: views of the reference.
-      settings: what the caller adds: n_fake, repeats, seed, floor, collapsed.
+      extractor: the feature space.
+      real: training images.
+      reference: views of the reference images.
+      settings: n_fake, repeats, seed, floor and collapsed.
+
+    Returns:
+      JSON-able dict.
     """
-    seen = ref["features"]
+    features = reference["features"]
     return {
-        "n_real": len(seen),
+        "n_real": len(features),
         **settings,
         "net": extractor.name,
         "net_accuracy": None if extractor.accuracy is None else float(extractor.accuracy),
-        "n_features": int(seen.shape[1]),
+        "n_features": int(features.shape[1]),
         "resize": extractor.resize,
         "split": "train",
         "size": int(real.images.shape[1]),
         "data": real.name,
         "digest": real.digest,
-        "reference": fingerprint(seen),
+        "reference": fingerprint(features),
     }
 
 
-def fingerprint(features):
-    """Of the reference's features float [N, F]: their sha256, and two statistics for machines that round otherwise."""
-    seen = np.ascontiguousarray(features, "<f4")
-    wide = seen.astype(np.float64)
+def fingerprint(features: np.ndarray) -> dict:
+    """Identify the reference's features [N, F].
+
+    Returns:
+      {"sha256", "mean", "variance"}: a hash, and two statistics, as machines round differently.
+    """
+    features = np.ascontiguousarray(features, "<f4")
+    wide = features.astype(np.float64)
     return {
-        "sha256": hashlib.sha256(seen).hexdigest()[:16],
+        "sha256": hashlib.sha256(features).hexdigest()[:16],
         "mean": float(np.abs(wide.mean(0)).mean()),
         "variance": float(wide.var(0).sum()),
     }
 
 
-def differences(a, b):
-    """["feature net: x, y", ...] of two protocols; [] if their scores may share a table.
+def differences(a: dict, b: dict) -> list[str]:
+    """List the differences of two protocols.
 
-    The same data at another place are the same data; nets of one name that see otherwise are not one net: a classifier is
-    trained on each machine.
+    The same data in another place are the same data. Feature nets of one name with other features
+    differ: every machine trains a classifier of its own.
+
+    Returns:
+      ["feature net: x, y", ...]; [] if the scores may share a table.
     """
     out = []
-    for name, words in SAME.items():
+    for name, words in COMPARED_FIELDS.items():
         if name == "data" and a.get("digest") == b.get("digest"):
             continue
         if name == "digest" and a.get("data") != b.get("data"):
-            continue  # said already
+            continue  # reported as "data" already
         if a.get(name) != b.get(name):
             out.append(f"{words}: {a.get(name)}, {b.get(name)}")
-    if not out and not _alike(a.get("reference"), b.get("reference")):
+    if not out and not _same_reference(a.get("reference"), b.get("reference")):
         out.append(
             "features of the same real images: the classifiers were trained on different machines"
         )
     return out
 
 
-def _alike(a, b):
-    if a is None or b is None or a["sha256"] == b["sha256"]:
-        return a is b or (a is not None and b is not None)
-    return all(abs(a[name] - b[name]) <= TOLERANCE * abs(b[name]) for name in ("mean", "variance"))
+def _same_reference(a, b):
+    if a is None or b is None:
+        return a is b
+    if a["sha256"] == b["sha256"]:
+        return True
+    statistics = ("mean", "variance")
+    return all(abs(a[name] - b[name]) <= REFERENCE_TOLERANCE * abs(b[name]) for name in statistics)
 
 
-def line(record, labels):
-    """The protocol in words. labels: {row: its name}."""
+def describe(record: dict, labels: dict[str, str]) -> str:
+    """Describe the protocol of a record in words. labels: {row: its name}."""
     p = record["protocol"]
     if p["net"] is None:
         return (
-            f"{p['n_fake']} points against {p['n_real']} held-out ones of {p['data']} (digest {p['digest'][:12]}), "
-            f"{p['repeats']} repeats from seed {p['seed']}. A point is registered within 2.83 standard deviations of a mode; "
-            "a mode is covered by 1 % of the points. Row real: training points."
+            f"{p['n_fake']} points against {p['n_real']} held-out ones of {p['data']} (digest "
+            f"{p['digest'][:12]}), {p['repeats']} repeats from seed {p['seed']}. A point is "
+            "registered within 2.83 standard deviations of a mode; a mode is covered by 1 % of the "
+            "points. Row real: training points."
         )
-    accuracy = ""
-    if p["net"] == "random":
-        accuracy = " (untrained: without labels there is nothing better; compare only runs on the same data)"
-    if p["net_accuracy"] is not None:
-        weak = "; too low to trust class shares" if p["net_accuracy"] < TRUSTED else ""
-        accuracy = f" (balanced accuracy {100 * p['net_accuracy']:.1f} %{weak})"
-    odd = [
+    model = ""
+    if "ema" in p:
+        which = "Averaged" if p["ema"] else "Last"
+        model = f" {which} generator, {p['sample_stats']} BatchNorm statistics."
+    other_counts = [
         f" Counts of row {labels.get(name, name)}: {row['n_fake']} against {row['n_real']}."
         for name, row in record["rows"].items()
         if (row["n_real"], row["n_fake"]) != (p["n_real"], p["n_fake"])
     ]
-    model = ""
-    if "ema" in p:
-        model = f" {'Averaged' if p['ema'] else 'Last'} generator, {p['sample_stats']} BatchNorm statistics."
     return (
-        f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px (split "
-        f"{p['split']}, digest {p['digest'][:12]}), {p['repeats']} repeats from seed {p['seed']}, in "
-        f"{p['n_features']} features of {p['net']}{accuracy}, resize {p['resize']}, reference {p['reference']['sha256']}."
-        f"{model} Floor: {p['floor']}. Collapsed: {p['collapsed']}." + "".join(odd)
+        f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px "
+        f"(split {p['split']}, digest {p['digest'][:12]}), {p['repeats']} repeats from seed "
+        f"{p['seed']}, in {p['n_features']} features of {p['net']}{_accuracy_text(p)}, resize "
+        f"{p['resize']}, reference {p['reference']['sha256']}.{model} Floor: {p['floor']}. "
+        f"Collapsed: {p['collapsed']}." + "".join(other_counts)
     )
+
+
+def _accuracy_text(p):
+    """Say in parentheses how far the feature net can be trusted."""
+    if p["net_accuracy"] is not None:
+        is_weak = p["net_accuracy"] < MIN_TRUSTED_ACCURACY
+        weak = "; too low to trust class shares" if is_weak else ""
+        return f" (balanced accuracy {100 * p['net_accuracy']:.1f} %{weak})"
+    if p["net"] == "random":
+        return (
+            " (untrained: without labels there is nothing better; compare only runs on the same "
+            "data)"
+        )
+    return ""

@@ -26,7 +26,7 @@ def refused(spec, match, real=None):
     """Both `check` and `load` with a look at the images refuse it, in one line."""
     real = data() if real is None else real
     for attempt in (
-        lambda: features.check(spec, real),
+        lambda: features.count_features(spec, real),
         lambda: features.load(real, None, spec).apply(real.images),
     ):
         with pytest.raises(errors.InputError, match=match) as caught:
@@ -69,7 +69,9 @@ def test_a_classifier_needs_two_classes(labels, n):
 def test_a_classifier_is_checked_without_training(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path))
     real = data(labels=np.array([0, 1] * 3, np.int32), classes=("a", "b"))
-    assert features.check("auto", real) == features.check("classifier", real) == 64
+    assert (
+        features.count_features("auto", real) == features.count_features("classifier", real) == 64
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -103,7 +105,7 @@ def test_pixels(height, width, channels):
     assert (
         found.dtype == np.float32
         and probs is None
-        and features.check("pixels", real) == h * w * channels
+        and features.count_features("pixels", real) == h * w * channels
     )
     np.testing.assert_allclose(found, expected, atol=2e-7)
     assert space.name == f"pixels-{h}x{w}x{channels}"
@@ -151,7 +153,7 @@ def test_a_function(module):
         found.shape == (600, 3)
         and found.dtype == np.float32
         and probs is None
-        and features.check(spec, real) == 3
+        and features.count_features(spec, real) == 3
     )
     np.testing.assert_allclose(found, before[:, 1:].sum((1, 2)) / 64, rtol=1e-6)
     np.testing.assert_array_equal(real.images, before)  # the function got a copy
@@ -208,12 +210,12 @@ def test_images_must_be_seen_alone(module):
         "return np.random.rand(len(images), 4)",
     ):
         with pytest.raises(errors.InputError, match=match):
-            features.check(module(f"def embed(images):\n    {body}"), data())
+            features.count_features(module(f"def embed(images):\n    {body}"), data())
 
 
 def test_rows_of_unequal_length():
     widths = iter((2, 3))
-    apply = extractors.batched(lambda x: (np.zeros((len(x), next(widths))), None), "It", 4)
+    apply = extractors.batched_apply(lambda x: (np.zeros((len(x), next(widths))), None), "It", 4)
     with pytest.raises(errors.InputError, match="It gives some images more features than others"):
         apply(data(8).images)
 
@@ -259,7 +261,7 @@ def test_onnx(tmp_path, shape):
     space = features.load(real, None, spec)
     found, probs = space.apply(real.images)
     np.testing.assert_allclose(found, (real.images / 127.5 - 1).sum((1, 2)), rtol=1e-4, atol=1e-4)
-    assert found.dtype == np.float32 and probs is None and features.check(spec, real) == 3
+    assert found.dtype == np.float32 and probs is None and features.count_features(spec, real) == 3
     assert space.name.startswith("onnx-") and len(space.name) == 13 and space.resize == "none"
 
 

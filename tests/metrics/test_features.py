@@ -103,7 +103,9 @@ def test_apply_does_not_depend_on_the_batch(trained):
 
 def test_given_heldout_images_measure_the_accuracy(cache_folder, monkeypatch):
     monkeypatch.setattr(
-        recipe, "_train", lambda net, x, labels, settings, turned: recipe.initial(net, x, settings)
+        recipe,
+        "_train",
+        lambda net, x, labels, settings, turned: recipe.init_variables(net, x, settings),
     )
     features.load(_stripes(60, seed=0), _stripes(50, seed=1), settings=TINY)
     (entry,) = (cache.root() / "classifier").iterdir()
@@ -118,7 +120,7 @@ def test_training_from_one_seed_gives_one_net():
     jax.tree.map(np.testing.assert_array_equal, once, again)
     assert not np.array_equal(
         once["params"]["Dense_0"]["kernel"],
-        recipe.initial(net, data.images, TINY)["params"]["Dense_0"]["kernel"],
+        recipe.init_variables(net, data.images, TINY)["params"]["Dense_0"]["kernel"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Galaxies found and measured in pictures: known answers, invariances, classes told apart, and distances between sets."""
+"""Galaxies in images: known answers, invariances, different classes, distances between sets."""
 
 import os
 import tarfile
@@ -9,8 +9,9 @@ from PIL import Image
 from scipy import stats
 
 from gan_jax import errors
-from gan_jax.data import datasets, galaxies
-from gan_jax.metrics import galaxy, metric
+from gan_jax.data import galaxies
+from gan_jax.metrics import galaxy
+from tests.metrics.helpers import make_dataset
 
 N_REAL = 60
 ORIENTATIONS = [(turns, flip) for turns in range(4) for flip in (False, True)]
@@ -20,26 +21,24 @@ def column(rows, name):
     return rows[:, galaxy.COLUMNS.index(name)]
 
 
-def picture(
-    ratio=1.0, angle=0.0, length=6.0, centre=(31.5, 31.5), colour=(1, 1, 1), sky=5, side=64
-):
-    """An exponential disk of a given axis ratio, without noise: uint8 [1, side, side, 3]."""
+def disk(ratio=1.0, angle=0.0, length=6.0, centre=(31.5, 31.5), colour=(1, 1, 1), sky=5, side=64):
+    """Draw an exponential disk of an axis ratio, without noise: uint8 [1, side, side, 3]."""
     y, x = np.arange(side)[:, None] - centre[0], np.arange(side) - centre[1]
     along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
     light = 180 * np.exp(-np.sqrt(along**2 + (across / ratio) ** 2) / length)
     return np.rint(sky + light[None, :, :, None] * colour).astype(np.uint8)
 
 
-def orientation(images, turns, flip):
+def turn(images, turns, flip):
     images = np.rot90(images, turns, (1, 2))
     return images[:, :, ::-1] if flip else images
 
 
 @pytest.fixture(scope="module")
-def embedded():
-    """(images, labels, view) of 500 galaxies."""
+def galaxy_set():
+    """500 galaxies of known classes: (images, labels, measures)."""
     images, labels = galaxies.render(7, np.arange(500), 64)
-    return images, labels, galaxy.view(images)
+    return images, labels, galaxy.measure_images(images)
 
 
 @pytest.fixture(scope="module")
@@ -50,27 +49,20 @@ def real():
         pytest.skip("needs the real data: set GAN_JAX_DATA to a folder that holds gz2-1400-jpg.tar")
     with tarfile.open(path) as tar:
         names = sorted(name for name in tar.getnames() if name.endswith(".jpg"))
-        kinds = [
-            [name for name in names if ("/non_" in f"/{name}") == other][: N_REAL // 2]
-            for other in (True, False)
-        ]
-        opened = [
-            Image.open(tar.extractfile(name)).convert("RGB")
-            for pair in zip(*kinds, strict=True)
-            for name in pair
-        ]
-        return np.stack(
-            [
-                np.asarray(x.resize((64, 64), Image.Resampling.BOX, (108, 108, 315, 315)))
-                for x in opened
-            ]
-        )
+        others = [name for name in names if "/non_" in f"/{name}"][: N_REAL // 2]
+        spirals = [name for name in names if "/non_" not in f"/{name}"][: N_REAL // 2]
+        out = []
+        for name in (name for pair in zip(others, spirals, strict=True) for name in pair):
+            image = Image.open(tar.extractfile(name)).convert("RGB")
+            image = image.resize((64, 64), Image.Resampling.BOX, (108, 108, 315, 315))
+            out.append(np.asarray(image))
+    return np.stack(out)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.7, 0.4])
 @pytest.mark.parametrize("angle", [0.0, 0.5])
 def test_a_galaxy_of_known_shape(ratio, angle):
-    rows = galaxy.view(picture(ratio, angle, centre=(31.2, 32.4), colour=(1.2, 1.0, 0.8)))
+    rows = galaxy.measure_images(disk(ratio, angle, centre=(31.2, 32.4), colour=(1.2, 1.0, 0.8)))
     assert column(rows, "ellipticity") == pytest.approx(1 - ratio, abs=0.02)
     assert column(rows, "colour") == pytest.approx(0.2, abs=0.01)
     assert abs(column(rows, "asymmetry")) < 0.03 and abs(column(rows, "smoothness")) < 0.05
@@ -78,9 +70,9 @@ def test_a_galaxy_of_known_shape(ratio, angle):
 
 
 def test_the_region_is_the_isophote():
-    """A disk out to where it is 6 levels above the sky (blurring moves that hardly), whatever the sky."""
+    """A disk out to 6 levels above the sky, whatever the sky; blurring hardly moves that."""
     for sky in (0, 5, 30):
-        light, inside, others = galaxy.segment(picture(length=4, sky=sky))
+        light, inside, others = galaxy.segment(disk(length=4, sky=sky))
         edge = np.sqrt(inside.sum() / np.pi)
         assert edge == pytest.approx(4 * np.log(180 / 6), abs=0.5)
         assert not others.any() and light.min() == pytest.approx(0, abs=1)
@@ -88,87 +80,78 @@ def test_the_region_is_the_isophote():
 
 def test_concentration_of_an_exponential_disk():
     """As in closed form, cut off at the isophote."""
-    rows, fine = galaxy.view(picture()), np.linspace(0, 6 * np.log(180 / 6), 10_001)
+    rows, fine = galaxy.measure_images(disk()), np.linspace(0, 6 * np.log(180 / 6), 10_001)
     within = 1 - (1 + fine / 6) * np.exp(-fine / 6)
     inner, outer = np.interp([0.2, 0.8], within / within[-1], fine)
     assert column(rows, "concentration") == pytest.approx(5 * np.log10(outer / inner), abs=0.03)
 
 
 def test_neighbours_are_left_out():
-    alone = picture(0.5, 0.3, length=4)
+    alone = disk(0.5, 0.3, length=4)
     y, x = np.mgrid[:64, :64]
     star = 200 * np.exp(-0.5 * ((y - 8) ** 2 + (x - 54) ** 2) / 4)[None, :, :, None]
     both = (alone + star * [0.5, 1, 1]).clip(0, 255).astype(np.uint8)
     _, inside, others = galaxy.segment(both)
     assert others[0, 8, 54] and inside[0, 32, 32] and not inside[0, 8, 54]
-    np.testing.assert_allclose(galaxy.view(both), galaxy.view(alone), atol=0.02)
+    np.testing.assert_allclose(galaxy.measure_images(both), galaxy.measure_images(alone), atol=0.02)
 
 
 def test_one_arm_is_asymmetric():
-    light = picture(length=3).astype(np.float64)
+    light = disk(length=3).astype(np.float64)
     y, x = np.mgrid[:64, :64]
     arm = 120 * np.exp(-0.5 * (((y - 20) / 3) ** 2 + ((x - 36) / 6) ** 2))[None, :, :, None]
-    symmetric, one, two = column(
-        galaxy.view(
-            np.concatenate([light, light + arm, light + arm + arm[:, ::-1, ::-1]]).astype(np.uint8)
-        ),
-        "asymmetry",
-    )
+    images = np.concatenate([light, light + arm, light + arm + arm[:, ::-1, ::-1]])
+    rows = galaxy.measure_images(images.astype(np.uint8))
+    symmetric, one, two = column(rows, "asymmetry")
     assert one > 0.5 and abs(symmetric) < 0.03 and abs(two) < 0.03
 
 
 @pytest.mark.parametrize("turns, flip", ORIENTATIONS)
-def test_a_galaxy_turned_or_mirrored_is_the_same(embedded, turns, flip):
-    images, _, rows = embedded
-    np.testing.assert_allclose(
-        galaxy.view(orientation(images[:60], turns, flip)), rows[:60], atol=1e-9
-    )
+def test_a_galaxy_turned_or_mirrored_is_the_same(galaxy_set, turns, flip):
+    images, _, rows = galaxy_set
+    turned = galaxy.measure_images(turn(images[:60], turns, flip))
+    np.testing.assert_allclose(turned, rows[:60], atol=1e-9)
 
 
 @pytest.mark.parametrize("shift", [(1, 0), (0, -1), (2, 1)])
 def test_a_galaxy_moved_by_pixels_is_the_same(shift):
-    images = np.concatenate([picture(0.6, angle, length=4) for angle in (0.0, 0.4, 1.0)])
-    np.testing.assert_allclose(
-        galaxy.view(np.roll(images, shift, (1, 2))), galaxy.view(images), atol=1e-9
-    )
+    images = np.concatenate([disk(0.6, angle, length=4) for angle in (0.0, 0.4, 1.0)])
+    moved = galaxy.measure_images(np.roll(images, shift, (1, 2)))
+    np.testing.assert_allclose(moved, galaxy.measure_images(images), atol=1e-9)
 
 
-def test_a_noisy_galaxy_moved_by_a_pixel_is_nearly_the_same(embedded):
+def test_a_noisy_galaxy_moved_by_a_pixel_is_nearly_the_same(galaxy_set):
     """The sky is another; only galaxies away from the edge."""
-    images, _, rows = embedded
+    images, _, rows = galaxy_set
     _, inside, _ = galaxy.segment(images)
     free = ~inside[:, [0, 1, -2, -1]].any((1, 2)) & ~inside[:, :, [0, 1, -2, -1]].any((1, 2))
-    moved = galaxy.view(np.roll(images[free], (1, 1), (1, 2)))
+    moved = galaxy.measure_images(np.roll(images[free], (1, 1), (1, 2)))
     assert free.sum() > 200
     assert np.all(np.median(np.abs(moved - rows[free]), 0)[:-1] < 0.1 * rows.std(0)[:-1])
 
 
-def test_the_size_of_the_pictures_hardly_matters(embedded):
-    """Nearly the same numbers from pixels twice as large; the box that smooths is too coarse there for thin galaxies."""
-    _, labels, rows = embedded
-    small = galaxy.view(galaxies.render(7, np.arange(500), 32)[0])
+def test_the_size_of_the_images_hardly_matters(galaxy_set):
+    """Nearly the same numbers from pixels twice as large.
+
+    The box that smooths is too coarse there for thin galaxies.
+    """
+    _, labels, rows = galaxy_set
+    small = galaxy.measure_images(galaxies.render(7, np.arange(500), 32)[0])
     for name in galaxy.MEASURES:
         if name != "smoothness":
             a, b = column(small, name), column(rows, name)
-            assert (
-                np.corrcoef(a, b)[0, 1] > (0.85 if name == "m20" else 0.97)
-                and abs(np.median(a - b)) < 0.1 * b.std()
-            ), name
-    round_ones = labels == 0
-    assert (
-        np.corrcoef(
-            column(small, "smoothness")[round_ones], column(rows, "smoothness")[round_ones]
-        )[0, 1]
-        > 0.8
-    )
+            assert np.corrcoef(a, b)[0, 1] > (0.85 if name == "m20" else 0.97), name
+            assert abs(np.median(a - b)) < 0.1 * b.std(), name
+    of_round_ones = [column(x, "smoothness")[labels == 0] for x in (small, rows)]
+    assert np.corrcoef(*of_round_ones)[0, 1] > 0.8
 
 
-def test_an_image_does_not_depend_on_its_block(embedded, monkeypatch):
-    images, _, rows = embedded
-    monkeypatch.setattr(galaxy, "_BLOCK", 7 * 64 * 64)
-    np.testing.assert_allclose(galaxy.view(images[:40]), rows[:40], atol=1e-12)
-    np.testing.assert_allclose(galaxy.view(images[5:6]), rows[5:6], atol=1e-12)
-    assert galaxy.view(images[:0]).shape == (0, 8)
+def test_an_image_does_not_depend_on_its_block(galaxy_set, monkeypatch):
+    images, _, rows = galaxy_set
+    monkeypatch.setattr(galaxy, "_BLOCK_PIXELS", 7 * 64 * 64)
+    np.testing.assert_allclose(galaxy.measure_images(images[:40]), rows[:40], atol=1e-12)
+    np.testing.assert_allclose(galaxy.measure_images(images[5:6]), rows[5:6], atol=1e-12)
+    assert galaxy.measure_images(images[:0]).shape == (0, 8)
 
 
 def odd_images(side, channels):
@@ -177,27 +160,19 @@ def odd_images(side, channels):
     spot[side // 2, side // 2], half[: side // 2] = 255, 255
     box[side // 4 : -side // 4, side // 4 : -side // 4] = 255
     y, x = np.mgrid[:side, :side][..., None]
-    return np.stack(
-        [
-            np.zeros_like(spot),
-            np.full_like(spot, 255),
-            np.full_like(spot, 77),
-            rng.integers(0, 256, spot.shape),
-            rng.normal(8, 3, spot.shape).clip(0),
-            np.broadcast_to((y + x) % 2 * 255, spot.shape),
-            np.broadcast_to(255 - np.hypot(y - side / 2, x - side / 2), spot.shape).clip(0),
-            spot,
-            half,
-            box,
-            255 - box,
-        ]
-    ).astype(np.uint8)
+    checkerboard = np.broadcast_to((y + x) % 2 * 255, spot.shape)
+    distance = np.hypot(y - side / 2, x - side / 2)
+    cone = np.broadcast_to(255 - distance, spot.shape).clip(0)
+    noise, sky = rng.integers(0, 256, spot.shape), rng.normal(8, 3, spot.shape).clip(0)
+    plain = [np.full_like(spot, level) for level in (0, 255, 77)]
+    images = [*plain, noise, sky, checkerboard, cone, spot, half, box, 255 - box]
+    return np.stack(images).astype(np.uint8)
 
 
 @pytest.mark.parametrize("side", [4, 8, 28, 32, 64, 100])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_image_has_finite_measures(side, channels):
-    rows = galaxy.view(odd_images(side, channels))
+    rows = galaxy.measure_images(odd_images(side, channels))
     assert np.isfinite(rows).all() and set(column(rows, "found")) <= {0, 1}
     assert not rows[column(rows, "found") == 0].any()
     assert (np.abs(rows) < 10).all()
@@ -205,64 +180,58 @@ def test_any_image_has_finite_measures(side, channels):
 
 def test_where_there_is_no_galaxy():
     images = odd_images(64, 3)
-    np.testing.assert_array_equal(column(galaxy.view(images[:6]), "found"), 0)
-    np.testing.assert_array_equal(column(galaxy.view(images[9:]), "found"), [1, 0])
+    np.testing.assert_array_equal(column(galaxy.measure_images(images[:6]), "found"), 0)
+    np.testing.assert_array_equal(column(galaxy.measure_images(images[9:]), "found"), [1, 0])
     noise = np.random.default_rng(1).normal(8, 3, (200, 64, 64, 3)).clip(0).astype(np.uint8)
-    assert not galaxy.view(noise).any()
-    assert not galaxy.view(picture(centre=(5, 50), length=3)).any()  # one that is not in the middle
+    assert not galaxy.measure_images(noise).any()
+    # One that is not in the middle.
+    assert not galaxy.measure_images(disk(centre=(5, 50), length=3)).any()
 
 
 def test_an_even_square():
-    """Round by its moments, symmetric, all pixels as bright, but for a dark edge that blurring adds to the region."""
+    """Round, symmetric, evenly bright, but for a dark edge that blurring adds to the region."""
     images = odd_images(64, 3)[9:10]
-    rows, area = galaxy.view(images), galaxy.segment(images)[1].sum()
+    rows, area = galaxy.measure_images(images), galaxy.segment(images)[1].sum()
     for name in ("ellipticity", "asymmetry", "colour"):
         assert column(rows, name) == pytest.approx(0, abs=1e-9), name
     assert column(rows, "gini") == pytest.approx((area - 32**2) / (area - 1), abs=1e-9)
     assert column(rows, "m20") == pytest.approx(0, abs=1e-9)
 
 
-def test_pictures_that_are_not_square():
-    whole = picture(0.5, length=3)
-    np.testing.assert_allclose(galaxy.view(whole[:, 8:-8]), galaxy.view(whole), atol=0.05)
+def test_images_that_are_not_square():
+    whole = disk(0.5, length=3)
+    np.testing.assert_allclose(
+        galaxy.measure_images(whole[:, 8:-8]), galaxy.measure_images(whole), atol=0.05
+    )
 
 
-def test_gray_pictures(embedded):
+def test_gray_images(galaxy_set):
     """Gray light is the mean of the channels; there is no colour."""
-    images, _, rows = embedded
+    images, _, rows = galaxy_set
     gray = np.rint(images[:100].mean(3, keepdims=True)).astype(np.uint8)
-    found = galaxy.view(gray)
+    found = galaxy.measure_images(gray)
     assert not column(found, "colour").any() and column(rows, "colour").any()
     for name in galaxy.MEASURES[:-1]:
-        assert (
-            np.median(np.abs(column(found, name) - column(rows[:100], name)))
-            < 0.1 * column(rows, name).std()
-        ), name
+        difference = np.abs(column(found, name) - column(rows[:100], name))
+        assert np.median(difference) < 0.1 * column(rows, name).std(), name
 
 
-def test_classes_differ_as_they_should(embedded):
-    _, labels, rows = embedded
+def test_classes_differ_as_they_should(galaxy_set):
+    _, labels, rows = galaxy_set
     assert column(rows, "found").mean() == 1
     means = {name: rows[labels == k].mean(0) for k, name in enumerate(galaxies.CLASSES)}
     flat = [means[name][0] for name in galaxies.CLASSES[:4]]
-    assert (
-        flat == sorted(flat)
-        and flat[0] < 0.15 < 0.3 < flat[1] < 0.5 < 0.6 < flat[2]
-        and flat[3] > 0.75
-    )
+    assert flat == sorted(flat)
+    assert flat[0] < 0.15 < 0.3 < flat[1] < 0.5 < 0.6 < flat[2] and flat[3] > 0.75
     colour, asymmetry = galaxy.MEASURES.index("colour"), galaxy.MEASURES.index("asymmetry")
     assert means["spiral"][colour] < means["round"][colour] - 0.05
     assert means["spiral"][asymmetry] > means["round"][asymmetry] + 0.05
-    assert (
-        stats.mannwhitneyu(
-            rows[labels == 4, colour], rows[labels == 0, colour], alternative="less"
-        ).pvalue
-        < 1e-6
-    )
+    spirals, round_ones = rows[labels == 4, colour], rows[labels == 0, colour]
+    assert stats.mannwhitneyu(spirals, round_ones, alternative="less").pvalue < 1e-6
 
 
 def test_real_spirals_differ_from_other_galaxies(real):
-    rows = galaxy.view(real)
+    rows = galaxy.measure_images(real)
     assert column(rows, "found").mean() > 0.98
     others, spirals = rows[::2], rows[1::2]
     assert column(spirals, "colour").mean() < column(others, "colour").mean() - 0.05
@@ -270,32 +239,26 @@ def test_real_spirals_differ_from_other_galaxies(real):
     assert column(spirals, "m20").mean() > column(others, "m20").mean()
 
 
-# At the same segmentation. Ellipticity has one definition. statmorph measures concentration, asymmetry and smoothness within
-# 1.5 Petrosian radii, where most is sky, and Gini and M20 above the brightness at one; here it is all the galaxy's region.
+# At the same segmentation. Ellipticity has one definition. statmorph measures concentration,
+# asymmetry and smoothness within 1.5 Petrosian radii, where most is sky, and Gini and M20 above the
+# brightness at one; here it is all the galaxy's region.
 CORRELATIONS = {"ellipticity": 0.9999, "concentration": 0.9, "asymmetry": 0.8, "m20": 0.85}
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_beside_statmorph(embedded, real):
+def test_beside_statmorph(galaxy_set, real):
     statmorph = pytest.importorskip(
         "statmorph", reason="needs statmorph, photutils and scikit-image"
     )
-    images = np.concatenate([embedded[0][:30], real[:30]])
-    rows, (light, inside, others) = galaxy.view(images), galaxy.segment(images)
+    images = np.concatenate([galaxy_set[0][:30], real[:30]])
+    rows = galaxy.measure_images(images)
     theirs = []
-    for a, b, c in zip(light, inside, others, strict=True):
-        found = statmorph.SourceMorphology(
-            a, b + 2 * c, 1, weightmap=np.full(a.shape, 2.0), skybox_size=8, n_sigma_outlier=0
+    for light, inside, others in zip(*galaxy.segment(images), strict=True):
+        sky = np.full(light.shape, 2.0)
+        m = statmorph.SourceMorphology(
+            light, inside + 2 * others, 1, weightmap=sky, skybox_size=8, n_sigma_outlier=0
         )
-        theirs.append(
-            [
-                found.flag,
-                found.ellipticity_centroid,
-                found.concentration,
-                found.asymmetry,
-                found.m20,
-            ]
-        )
+        theirs.append([m.flag, m.ellipticity_centroid, m.concentration, m.asymmetry, m.m20])
     theirs = np.array(theirs)
     good = theirs[:, 0] < 2
     assert good.sum() > 40
@@ -315,87 +278,85 @@ def random_rows(n, seed=0):
 
 
 def test_distances_by_hand():
-    """All values moved by two real standard deviations in one measure: a distance of 2 there, 0 elsewhere, 2 / 7 on average."""
+    """One measure moved by two real standard deviations: 2 there, 2 / 7 on average."""
     rows = random_rows(50)
     for i, name in enumerate(galaxy.MEASURES):
         moved = rows.copy()
         moved[:, i] += 2 * rows[:, i].std()
-        scores = galaxy.measure(views(rows), views(moved))
+        scores = galaxy.compare_sets(views(rows), views(moved))
         assert set(scores) == set(galaxy.METRIC.scores)
-        expected = dict.fromkeys(scores, 0) | {
-            f"morph_{name}": 2,
-            "morphology": 2 / 7,
-            "galaxies_found": 1,
-        }
-        assert scores == pytest.approx(expected, abs=1e-12)
+        changed = {f"morph_{name}": 2, "morphology": 2 / 7, "galaxies_found": 1}
+        assert scores == pytest.approx(dict.fromkeys(scores, 0) | changed, abs=1e-12)
 
 
 def test_distances_of_sets_of_other_sizes():
     """Sorted values side by side, each repeated to a common number."""
     rows, fake = random_rows(20), random_rows(30, 1)
-    scores = galaxy.measure(views(rows), views(fake))
+    scores = galaxy.compare_sets(views(rows), views(fake))
     for i, name in enumerate(galaxy.MEASURES):
         gap = np.abs(np.repeat(np.sort(rows[:, i]), 3) - np.repeat(np.sort(fake[:, i]), 2)).mean()
         assert scores[f"morph_{name}"] == pytest.approx(gap / rows[:, i].std(), abs=1e-12)
 
 
 def test_missing_galaxies_cost():
-    """Half of the images are empty: zeros in the distance, and a share of a half; the unit is that of the galaxies alone."""
+    """Half of the images are empty: zeros in the distance, and a share of a half.
+
+    The unit is that of the galaxies alone.
+    """
     rows = random_rows(40)
     half = rows.copy()
     half[::2] = 0
-    scores = galaxy.measure(views(rows), views(half))
+    scores = galaxy.compare_sets(views(rows), views(half))
     assert scores["galaxies_found"] == 0.5
-    assert scores["morphology"] > galaxy.measure(views(rows), views(rows))["morphology"] == 0
-    swapped = galaxy.measure(views(half), views(rows))
+    assert scores["morphology"] > galaxy.compare_sets(views(rows), views(rows))["morphology"] == 0
+    swapped = galaxy.compare_sets(views(half), views(rows))
     ratio = rows[:, 0].std() / rows[1::2, 0].std()
-    assert swapped["morph_ellipticity"] == pytest.approx(
-        scores["morph_ellipticity"] * ratio, abs=1e-12
-    )
+    expected = scores["morph_ellipticity"] * ratio
+    assert swapped["morph_ellipticity"] == pytest.approx(expected, abs=1e-12)
     assert swapped["galaxies_found"] == 1
-    empty = galaxy.measure(views(rows), views(0 * rows))
+    empty = galaxy.compare_sets(views(rows), views(0 * rows))
     assert empty["galaxies_found"] == 0 and all(np.isfinite(list(empty.values())))
 
 
 def test_gray_sets_have_no_distance_in_colour():
     rows, fake = random_rows(20), random_rows(20, 1)
     rows[:, 6] = fake[:, 6] = 0
-    scores = galaxy.measure(views(rows), views(fake))
+    scores = galaxy.compare_sets(views(rows), views(fake))
     others = [scores[f"morph_{name}"] for name in galaxy.MEASURES[:-1]]
-    assert scores["morph_colour"] == 0 and scores["morphology"] == pytest.approx(
-        np.mean(others), abs=1e-12
-    )
+    assert scores["morph_colour"] == 0
+    assert scores["morphology"] == pytest.approx(np.mean(others), abs=1e-12)
 
 
 def test_what_cannot_be_measured_is_refused():
     rows = random_rows(10)
     with pytest.raises(errors.InputError, match="0 of 10 real images show a galaxy"):
-        galaxy.measure(views(0 * rows), views(rows))
+        galaxy.compare_sets(views(0 * rows), views(rows))
     equal = rows.copy()
     equal[:, 3] = 0.1
     with pytest.raises(errors.InputError, match="their smoothness does not differ"):
-        galaxy.measure(views(equal), views(rows))
+        galaxy.compare_sets(views(equal), views(rows))
 
 
-def test_the_metric_tells_sets_apart(embedded):
-    """Other galaxies of the same kind are near; round ones alone, blurred ones and noise are far, each in what it should be."""
-    images, labels, rows = embedded
+def test_the_metric_tells_sets_apart(galaxy_set):
+    """Other galaxies of the same kind are near; round ones alone, other colours, noise are far."""
+    images, labels, rows = galaxy_set
     view = galaxy.METRIC.views["morphology"]
-    floor = galaxy.measure(views(rows), views(view(galaxies.render(8, np.arange(500), 64)[0])))
+    others, _ = galaxies.render(8, np.arange(500), 64)
+    floor = galaxy.compare_sets(views(rows), views(view(others)))
     assert floor["morphology"] < 0.15 and floor["galaxies_found"] == 1
-    alone = galaxy.measure(views(rows), metric.take(views(rows), np.flatnonzero(labels == 0)))
+    alone = galaxy.compare_sets(views(rows), views(rows[labels == 0]))
     assert alone["morph_ellipticity"] > 0.5 and alone["morphology"] > 2 * floor["morphology"]
-    swapped = galaxy.measure(views(rows), views(view(images[..., ::-1])))
+    swapped = galaxy.compare_sets(views(rows), views(view(images[..., ::-1])))
     assert swapped["morph_colour"] > 0.5 and swapped["morph_gini"] < 1e-9
     noise = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
-    assert galaxy.measure(views(rows), views(view(noise)))["morphology"] > 10 * floor["morphology"]
+    far = galaxy.compare_sets(views(rows), views(view(noise)))
+    assert far["morphology"] > 10 * floor["morphology"]
 
 
-def test_it_suits_pictures_of_the_sky():
-    def suits(name, side=64):
-        return galaxy.METRIC.suits(
-            datasets.Dataset(np.zeros((1, side, side, 3), np.uint8), None, (), name, "")
-        )
+def test_it_applies_to_images_of_the_sky():
+    def applies(name, side=64):
+        images = np.zeros((1, side, side, 3), np.uint8)
+        return galaxy.METRIC.applies_to(make_dataset(images, name=name))
 
-    assert suits("galaxies") and suits("galaxies:2000") and suits("galaxyzoo:gz2", 32)
-    assert not (suits("folder:galaxies") or suits("tfds:mnist") or suits("galaxies", 28))
+    assert applies("galaxies") and applies("galaxies:2000") and applies("galaxyzoo:gz2", 32)
+    assert not (applies("folder:galaxies") or applies("tfds:mnist") or applies("galaxies", 28))

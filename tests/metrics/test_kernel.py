@@ -5,10 +5,7 @@ import pytest
 
 from gan_jax import errors
 from gan_jax.metrics import kernel
-
-
-def draw(n, seed=0, dim=4, shift=0.0):
-    return np.random.default_rng(seed).normal(shift, 1, (n, dim)).astype(np.float32)
+from tests.metrics.helpers import normal_points
 
 
 def k(a, b):
@@ -25,42 +22,45 @@ def brute_force(x, y):
 
 @pytest.mark.parametrize("n, m, shift", [(20, 20, 0.0), (15, 25, 1.0), (2, 2, 0.5)])
 def test_brute_force(n, m, shift):
-    x, y = draw(n), draw(m, 1, shift=shift)
+    x, y = normal_points(n), normal_points(m, 1, shift=shift)
     assert kernel.mmd2(x, y) == pytest.approx(brute_force(x, y), rel=1e-12)
     assert kernel.mmd2(y, x) == pytest.approx(kernel.mmd2(x, y), rel=1e-12)
 
 
 def test_by_hand():
     """One feature: within x, k(1, 2) = 27; within y, k(0, 0) = 1; between, k = 1."""
-    assert kernel.mmd2(np.array([[1.0], [2.0]]), np.zeros((2, 1))) == pytest.approx(
-        27 + 1 - 2, rel=1e-15
-    )
+    x, y = np.array([[1.0], [2.0]]), np.zeros((2, 1))
+    assert kernel.mmd2(x, y) == pytest.approx(27 + 1 - 2, rel=1e-15)
 
 
 def test_subsets_are_those_of_the_seed():
-    x, y = draw(40), draw(30, 1, shift=0.3)
+    x, y = normal_points(40), normal_points(30, 1, shift=0.3)
     rng, values = np.random.default_rng(7), []
     for _ in range(5):
         rows = rng.choice(40, 12, replace=False), rng.choice(30, 12, replace=False)
         values.append(brute_force(x[rows[0]], y[rows[1]]))
-    mean, error = kernel.kernel(x, y, subsets=5, size=12, seed=7)
+    mean, error = kernel.kernel_distance(x, y, subsets=5, size=12, seed=7)
     assert mean == pytest.approx(np.mean(values), rel=1e-12)
     assert error == pytest.approx(np.std(values) / np.sqrt(5), rel=1e-9)
-    assert kernel.kernel(x, y, 5, 12, 7) == (mean, error) != kernel.kernel(x, y, 5, 12, 8)
+    again, other = (kernel.kernel_distance(x, y, 5, 12, seed) for seed in (7, 8))
+    assert again == (mean, error) != other
 
 
 def test_sets_smaller_than_a_subset():
-    x, y = draw(40), draw(40, 1)
-    whole, error = kernel.kernel(x, y)
+    x, y = normal_points(40), normal_points(40, 1)
+    whole, error = kernel.kernel_distance(x, y)
     assert whole == pytest.approx(brute_force(x, y), rel=1e-9) and error == 0
-    assert kernel.kernel(x, draw(30, 1))[1] > 0  # 30 of 40 can be drawn in many ways
-    assert kernel.METRIC.measure({"features": x}, {"features": y}) == {"kernel": whole}
+    # 30 of 40 can be chosen in many ways.
+    assert kernel.kernel_distance(x, normal_points(30, 1))[1] > 0
+    assert kernel.METRIC.compute({"features": x}, {"features": y}) == {"kernel": whole}
 
 
 def test_unbiased_however_few_images():
-    """Two samples of one distribution: 0 on average, where a Frechet distance grows as 1/n."""
+    """Two samples of one distribution: 0 on average, where a Frechet distance grows as 1 / n."""
     for n in (3, 100):
-        values = [kernel.mmd2(draw(n, 2 * i), draw(n, 2 * i + 1)) for i in range(400)]
+        values = [
+            kernel.mmd2(normal_points(n, 2 * i), normal_points(n, 2 * i + 1)) for i in range(400)
+        ]
         assert abs(np.mean(values)) < 3.5 * np.std(values) / 20
         assert 0.3 < np.mean(np.less(values, 0)) < 0.8
 
@@ -68,48 +68,40 @@ def test_unbiased_however_few_images():
 def test_expected_value_of_a_shift():
     """One feature, x from N(0, 1) and y from N(1, 1): E k is 4 within x, 32 within y, 7 between.
 
-    E (ab + 1)^3 = E a^3 E b^3 + 3 E a^2 E b^2 + 3 E a E b + 1, and the first moments of N(1, 1) are 1, 2, 4.
+    E (ab + 1)^3 = E a^3 E b^3 + 3 E a^2 E b^2 + 3 E a E b + 1; N(1, 1) has the moments 1, 2, 4.
     """
-    assert kernel.mmd2(draw(4000, 3, 1), draw(4000, 4, 1, shift=1.0)) == pytest.approx(
-        4 + 32 - 14, abs=1.5
-    )
+    x, y = normal_points(4000, 3, 1), normal_points(4000, 4, 1, shift=1.0)
+    assert kernel.mmd2(x, y) == pytest.approx(4 + 32 - 14, abs=1.5)
 
 
-@pytest.mark.parametrize(
-    "dtype, rel", [(np.float64, 1e-9), (np.float32, 1e-3)]
-)  # they compute in the features' dtype
+# torch-fidelity computes in the features' dtype.
+@pytest.mark.parametrize("dtype, rel", [(np.float64, 1e-9), (np.float32, 1e-3)])
 def test_against_torch_fidelity(dtype, rel):
-    """On the whole set, and on the subsets that are drawn here (theirs are by another generator)."""
+    """On the whole set, and on subsets chosen here (theirs are by another generator)."""
     torch = pytest.importorskip("torch")
     kid = pytest.importorskip("torch_fidelity.metric_kid")
-    x, y = (np.abs(draw(500, i, 64, 0.2 * i)).astype(dtype) for i in range(2))
+    x, y = (np.abs(normal_points(500, i, 64, 0.2 * i)).astype(dtype) for i in range(2))
     poly = {
         "kid_kernel": "poly",
         "kid_kernel_poly_degree": 3,
         "kid_kernel_poly_gamma": None,
         "kid_kernel_poly_coef0": 1,
     }
-    given = {"kid_subsets": 2, "kid_subset_size": 500, "rng_seed": 0, "verbose": False, **poly}
-    theirs = kid.kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **given)
-    assert kernel.kernel(x, y)[0] == pytest.approx(
-        theirs["kernel_inception_distance_mean"], rel=rel
-    )
+    options = {"kid_subsets": 2, "kid_subset_size": 500, "rng_seed": 0, "verbose": False, **poly}
+    theirs = kid.kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **options)
+    expected = theirs["kernel_inception_distance_mean"]
+    assert kernel.kernel_distance(x, y)[0] == pytest.approx(expected, rel=rel)
     rng, values = np.random.default_rng(3), []
     for _ in range(10):
         a, b = (z[rng.choice(500, 100, replace=False)] for z in (x, y))
         values.append(kid.kernel_mmd(a, b, **poly))
-    mean, error = kernel.kernel(x, y, subsets=10, size=100, seed=3)
+    mean, error = kernel.kernel_distance(x, y, subsets=10, size=100, seed=3)
     assert mean == pytest.approx(np.mean(values), rel=rel)
     assert error * np.sqrt(10) == pytest.approx(np.std(values), rel=rel)
 
 
-def test_what_cannot_be_measured_is_refused():
-    x = draw(5)
+def test_a_single_image_is_refused():
+    x = normal_points(5)
     for pair in ((x[:1], x), (x, x[:1])):
         with pytest.raises(errors.InputError, match="asked of 1 images; use at least 2"):
-            kernel.kernel(*pair)
-    bad = x.copy()
-    bad[2, 1] = np.inf
-    for pair in ((bad, x), (x, bad)):
-        with pytest.raises(errors.InputError, match="infinite or undefined"):
-            kernel.kernel(*pair)
+            kernel.kernel_distance(*pair)

@@ -1,4 +1,4 @@
-"""Measures of light in closed form, against loops over pixels, and against statmorph where that is installed."""
+"""Measures of light in closed form, against loops over pixels, and against statmorph."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ CENTRE = np.array([31.3, 32.1])
 
 
 def distances(centre=CENTRE):
-    """Of the pixels from a centre: rows [SIDE, 1], columns [1, SIDE]."""
+    """Return the offsets of the pixels from a centre: rows [SIDE, 1], columns [1, SIDE]."""
     return np.arange(SIDE)[:, None] - centre[0], np.arange(SIDE)[None] - centre[1]
 
 
@@ -20,14 +20,14 @@ def radius(centre=CENTRE):
 
 
 def gaussian(a, b, angle, centre=CENTRE):
-    """A Gaussian whose standard deviations along its axes are a and b pixels."""
+    """Draw a Gaussian whose standard deviations along its axes are a and b pixels."""
     y, x = distances(centre)
     along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
     return np.exp(-0.5 * ((along / a) ** 2 + (across / b) ** 2))[None]
 
 
 def noise(n=3, side=9):
-    """Light with some negative pixels, a mask, and weights."""
+    """Draw light with some negative pixels, a mask, and weights."""
     rng = np.random.default_rng(0)
     return (
         rng.gamma(2, 3, (n, side, side)) - 1,
@@ -81,16 +81,18 @@ def test_radii_of_a_disk(name, shares):
     mask = radius()[None] < 24
     fine = np.linspace(0, 24, 100_001)
     expected = np.interp(shares, within(fine) / within(24.0), fine)
-    found = morphology.radii(light(radius())[None], mask, CENTRE[None], shares)[:, 0]
+    found = morphology.light_radii(light(radius())[None], mask, CENTRE[None], shares)[:, 0]
     np.testing.assert_allclose(found, expected, rtol=0.006)
 
 
 def test_concentration():
-    """5 log10(2) for an even disk; 2.145 and 2.801 for a Gaussian and an exponential profile, which the edge hardly cuts."""
+    """5 log10(2) for an even disk; 2.145 for a Gaussian, 2.801 for an exponential profile.
+
+    The edge hardly cuts the latter.
+    """
     planes = np.stack([light(radius()) for light, _ in PROFILES.values()])
-    found = morphology.concentration(
-        planes, np.repeat(radius()[None] < 31, 3, 0), np.repeat(CENTRE[None], 3, 0)
-    )
+    mask, centre = np.repeat(radius()[None] < 31, 3, 0), np.repeat(CENTRE[None], 3, 0)
+    found = morphology.concentration(planes, mask, centre)
     np.testing.assert_allclose(found, [5 * np.log10(2), 2.145, 2.801], atol=0.03)
 
 
@@ -98,7 +100,7 @@ def test_radii_within_one_pixel():
     """The circle of area 0.2 in a pixel of light."""
     light = np.zeros((1, SIDE, SIDE))
     light[0, 20, 30] = 2
-    found = morphology.radii(light, everywhere(light), np.array([[20.0, 30.0]]), [0.2])
+    found = morphology.light_radii(light, everywhere(light), np.array([[20.0, 30.0]]), [0.2])
     assert found == pytest.approx(np.sqrt(0.2 / np.pi), rel=0.03)
 
 
@@ -116,13 +118,10 @@ def test_gini_of_even_light_and_of_one_pixel():
     light = np.full(mask.shape, 5.0)
     light[1] = 0
     light[1, 32, 32] = 1
-    light[2] = np.where(
-        mask[2].cumsum().reshape(mask[2].shape) <= mask[2].sum() // 2, 1, 0
-    )  # half of the pixels
     m = mask[0].sum()
-    np.testing.assert_allclose(
-        morphology.gini(light, mask), [0, 1, (m - m // 2) / (m - 1)], atol=1e-12
-    )
+    light[2] = mask[2].cumsum().reshape(mask[2].shape) <= m // 2  # half of the pixels
+    expected = [0, 1, (m - m // 2) / (m - 1)]
+    np.testing.assert_allclose(morphology.gini(light, mask), expected, atol=1e-12)
 
 
 def test_m20_pixel_by_pixel():
@@ -164,26 +163,26 @@ def test_asymmetry_between_pixels():
     """What is linear along both axes is interpolated exactly."""
     centre = np.array([[31.3, 32.15]])
     y, x = np.mgrid[:SIDE, :SIDE]
-    plane = lambda y, x: 100 + 2 * y + x + 0.1 * y * x
+
+    def plane(y, x):
+        return 100 + 2 * y + x + 0.1 * y * x
+
     mask = (np.abs(y - 31) < 20) & (np.abs(x - 32) < 20)
     difference = np.abs(plane(y, x) - plane(62.6 - y, 64.3 - x))
     expected = difference[mask].sum() / plane(y, x)[mask].sum()
-    assert morphology.asymmetry(plane(y, x)[None], mask[None], centre) == pytest.approx(
-        expected, abs=1e-12
-    )
+    found = morphology.asymmetry(plane(y, x)[None], mask[None], centre)
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_asymmetry_of_a_symmetric_galaxy_and_of_one_arm():
-    light = np.concatenate(
-        [gaussian(7, 4, 0.6), gaussian(3, 3, 0, (31, 32)) + gaussian(3, 3, 0, (20, 32))]
-    )
+    with_arm = gaussian(3, 3, 0, (31, 32)) + gaussian(3, 3, 0, (20, 32))
+    light = np.concatenate([gaussian(7, 4, 0.6), with_arm])
     one_side = np.where(np.arange(SIDE) < 32, light[:1], 0)
     centre, whole = np.stack([CENTRE, (31, 32), (31.5, 31.5)]), np.concatenate([light, one_side])
     symmetric, arm, half = morphology.asymmetry(whole, everywhere(whole), centre)
     assert symmetric < 0.03  # what linear interpolation leaves
-    assert arm == pytest.approx(
-        1, abs=0.12
-    )  # the arm, half of the light, is missed on both sides: 1/2 + 1/2
+    # The arm, half of the light, is missed on both sides: 1/2 + 1/2.
+    assert arm == pytest.approx(1, abs=0.12)
     assert half == pytest.approx(2, abs=1e-12)  # nothing lies on itself
 
 
@@ -191,18 +190,19 @@ def test_asymmetry_of_a_symmetric_galaxy_and_of_one_arm():
 def test_symmetry_centre(centre):
     light = gaussian(7, 4, 0.6, centre)
     start = np.array([[31.0, 32.0]])
-    found = morphology.symmetry_centre(light, everywhere(light), start, (2, 1, 0.5, 0.25, 0.125))
-    np.testing.assert_allclose(found[0], centre, atol=0.15)
-    np.testing.assert_array_equal(
-        morphology.symmetry_centre(light, everywhere(light), start, ()), start
+    steps = (2, 1, 0.5, 0.25, 0.125)
+    found, without_steps = (
+        morphology.symmetry_centre(light, everywhere(light), start, x) for x in (steps, ())
     )
+    np.testing.assert_allclose(found[0], centre, atol=0.15)
+    np.testing.assert_array_equal(without_steps, start)
 
 
 def test_smoothness_pixel_by_pixel():
     light, _, weight = noise(side=15)
     box, sky = np.array([3, 5, 3]), np.array([0.0, 0.1, 0.2])
     weight[:, [0, 1, -2, -1]] = weight[:, :, [0, 1, -2, -1]] = 0  # boxes lie inside
-    found = morphology.smoothness(light, morphology.detail(light, box), weight, sky)
+    found = morphology.smoothness(light, morphology.small_scale_light(light, box), weight, sky)
     for k, half in enumerate(box // 2):
         total = 0.0
         for y, x in np.argwhere(weight[k] > 0):
@@ -215,10 +215,10 @@ def test_smoothness_of_a_slope_and_of_clumps():
     y, x = distances()
     mask = np.repeat((radius() < 20)[None], 2, 0)
     slope = 200.0 + y + 2 * x
-    light = np.stack(
-        [slope, slope + 50 * ((np.arange(SIDE)[:, None] % 4 < 2) & (np.arange(SIDE) % 4 < 2))]
-    )
-    smooth, clumpy = morphology.smoothness(light, morphology.detail(light, np.array([5, 5])), mask)
+    is_clump = (np.arange(SIDE)[:, None] % 4 < 2) & (np.arange(SIDE) % 4 < 2)
+    light = np.stack([slope, slope + 50 * is_clump])
+    detail = morphology.small_scale_light(light, np.array([5, 5]))
+    smooth, clumpy = morphology.smoothness(light, detail, mask)
     assert smooth == pytest.approx(0, abs=1e-12) and clumpy > 0.02
 
 
@@ -232,72 +232,66 @@ def test_no_light_gives_zero():
 
 @pytest.fixture(scope="module")
 def measured():
-    """Some galaxies, as statmorph sees them with the same segmentation: [(light, galaxy, statmorph's result)]."""
+    """Galaxies measured by statmorph with the same segmentation: [(light, galaxy, result)]."""
     statmorph = pytest.importorskip(
         "statmorph", reason="needs statmorph, photutils and scikit-image"
     )
-    light, inside, others = galaxy.segment(galaxies.render(5, np.arange(8), SIDE)[0])
-    sky = np.full((SIDE, SIDE), 2.0)
-    return [
-        (
-            a,
-            b,
-            statmorph.SourceMorphology(
-                a, b + 2 * c, 1, weightmap=sky, skybox_size=8, n_sigma_outlier=0
-            ),
+    sky, out = np.full((SIDE, SIDE), 2.0), []
+    images, _ = galaxies.render(5, np.arange(8), SIDE)
+    for light, inside, others in zip(*galaxy.segment(images), strict=True):
+        result = statmorph.SourceMorphology(
+            light, inside + 2 * others, 1, weightmap=sky, skybox_size=8, n_sigma_outlier=0
         )
-        for a, b, c in zip(light, inside, others, strict=True)
-    ]
+        out.append((light, inside, result))
+    return out
 
 
 def exact(aperture, plane):
-    """Shares of the pixels that lie in one of photutils' apertures: [1, H, W]."""
+    """Return the shares of the pixels that lie in one of photutils' apertures: [1, H, W]."""
     return aperture.to_mask("exact").to_image(plane.shape)[None]
+
+
+def known_or_zero(sky):
+    return 0 if sky == -99 else sky
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_equal_to_statmorph(measured):
-    """Given its segments, apertures and centres: ellipticity, Gini, M20, asymmetry and smoothness to rounding."""
+    """Given its segments, apertures and centres: to rounding, except for concentration."""
     aperture = pytest.importorskip("photutils.aperture")
     transform = pytest.importorskip("skimage.transform")
     n_smooth = 0
     for light, inside, result in measured:
-        assert morphology.ellipticity(light[None], inside[None]) == pytest.approx(
-            result.ellipticity_centroid, abs=1e-9
-        )
-        stamp, segment = result._cutout_stamp_maskzeroed, result._segmap_gini
-        assert morphology.gini(stamp[None], segment[None]) == pytest.approx(result.gini, abs=1e-9)
-        assert morphology.m20(stamp[None], segment[None]) == pytest.approx(result.m20, abs=1e-9)
+        ellipticity = morphology.ellipticity(light[None], inside[None])
+        assert ellipticity == pytest.approx(result.ellipticity_centroid, abs=1e-9)
+        stamp, segment = result._cutout_stamp_maskzeroed[None], result._segmap_gini[None]
+        assert morphology.gini(stamp, segment) == pytest.approx(result.gini, abs=1e-9)
+        assert morphology.m20(stamp, segment) == pytest.approx(result.m20, abs=1e-9)
 
         middle, petrosian = result._asymmetry_center, result.rpetro_circ
         circle = aperture.CircularAperture(middle, 1.5 * result._rpetro_circ_centroid)
-        masked = result._mask_stamp | (
-            transform.rotate(result._mask_stamp, 180.0, center=middle) >= 0.5
-        )
-        sky = 0 if result._sky_asymmetry == -99 else result._sky_asymmetry
-        found = morphology.asymmetry(
-            stamp[None], exact(circle, stamp) * ~masked, middle[None, ::-1], sky
-        )
-        assert found == pytest.approx(result.asymmetry, abs=1e-9)
+        mask = result._mask_stamp
+        weight = exact(circle, stamp[0])
+        weight = weight * ~(mask | (transform.rotate(mask, 180.0, center=middle) >= 0.5))
+        sky = known_or_zero(result._sky_asymmetry)
+        asymmetry = morphology.asymmetry(stamp, weight, middle[None, ::-1], sky)
+        assert asymmetry == pytest.approx(result.asymmetry, abs=1e-9)
 
         box = int(0.25 * petrosian)
         if box % 2:
             n_smooth += 1
             ring = aperture.CircularAnnulus(middle, 0.25 * petrosian, 1.5 * petrosian)
-            weight, sky = (
-                exact(ring, stamp),
-                0 if result._sky_smoothness == -99 else result._sky_smoothness,
-            )
-            sky *= ring.area / weight.sum()  # statmorph counts what lies outside the picture too
-            found = morphology.smoothness(
-                stamp[None], morphology.detail(stamp[None], np.array([box])), weight, sky
-            )
-            assert found == pytest.approx(result.smoothness, abs=1e-9)
+            weight = exact(ring, stamp[0])
+            # statmorph counts the sky that lies outside the image too.
+            sky = known_or_zero(result._sky_smoothness) * ring.area / weight.sum()
+            detail = morphology.small_scale_light(stamp, np.array([box]))
+            smoothness = morphology.smoothness(stamp, detail, weight, sky)
+            assert smoothness == pytest.approx(result.smoothness, abs=1e-9)
     assert n_smooth > 1
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_concentration_as_statmorph_has_it(measured):
+def test_concentration_of_statmorph(measured):
     """Given its apertures, to what subpixels leave of an exact overlap of pixels and circles."""
     aperture = pytest.importorskip("photutils.aperture")
     for _, _, result in measured:

@@ -5,38 +5,36 @@ import pytest
 
 from gan_jax import errors
 from gan_jax.data import toys
-from gan_jax.metrics import point_scores
+from gan_jax.metrics.point_scores import mode_coverage, score_points, wasserstein
 
 MIXTURES = [name for name, toy in toys.TABLE.items() if toy.classes]
 
 
-def drawn(name, n=2000, seed=0):
-    """n training points of a toy, drawn at random, divided by its scale: float64 [n, D]."""
+def training_points(name, n=2000, seed=0):
+    """Choose n training points of a toy, divided by its scale: float64 [n, D]."""
     toy = toys.TABLE[name]
-    all_points = toys.draw(toy, "train")[0] / toy.scale
+    all_points = toys.sample_points(toy, "train")[0] / toy.scale
     return all_points[np.random.default_rng(seed).permutation(len(all_points))[:n]]
 
 
 def at(counts, toy):
-    """Points at the centres of a toy, counts[i] at the i-th, in the toy's units."""
+    """Make points at the centres of a toy, counts[i] at the i-th, in the toy's units."""
     return np.repeat(toy.centers[: len(counts)], counts, 0)
 
 
 @pytest.mark.parametrize("name", MIXTURES)
 def test_all_real_points(name):
-    """A share 1 - exp(-RADIUS^2 / 2) = 0.9817 of a 2-D Gaussian lies within the radius."""
-    found = point_scores.coverage(toys.draw(toys.TABLE[name], "train")[0], toys.TABLE[name])
-    assert (
-        found.covered.all()
-        and found.registered == pytest.approx(0.9817, abs=0.002)
-        and found.kl < 1e-3
-    )
+    """A share 1 - exp(-MODE_RADIUS^2 / 2) = 0.9817 of a 2-D Gaussian lies within the radius."""
+    toy = toys.TABLE[name]
+    modes = mode_coverage(toys.sample_points(toy, "train")[0], toy)
+    assert modes.covered.all() and modes.kl < 1e-3
+    assert modes.registered == pytest.approx(0.9817, abs=0.002)
 
 
 @pytest.mark.parametrize("name", MIXTURES)
 @pytest.mark.parametrize("n", [2000, 10_000])
-def test_a_draw_of_real_points(name, n):
-    found = point_scores.score(drawn(name, n), f"toys:{name}")
+def test_a_sample_of_real_points(name, n):
+    found = score_points(training_points(name, n), f"toys:{name}")
     assert found["modes_covered"] == len(toys.TABLE[name].centers)
     assert found["registered"] == pytest.approx(0.98, abs=0.012)
     assert found["kl_modes"] < 0.015
@@ -45,8 +43,8 @@ def test_a_draw_of_real_points(name, n):
 
 def test_all_points_in_one_mode():
     toy = toys.TABLE["gaussians25"]
-    real, modes = toys.draw(toy, "train")
-    found = point_scores.score(real[modes == 7] / toy.scale, "toys:gaussians25")
+    real, modes = toys.sample_points(toy, "train")
+    found = score_points(real[modes == 7] / toy.scale, "toys:gaussians25")
     assert found["modes_covered"] == 1 and found["registered"] == pytest.approx(0.98, abs=0.01)
     assert found["kl_modes"] == pytest.approx(np.log(25))
     assert found["wasserstein"] > 2
@@ -55,7 +53,7 @@ def test_all_points_in_one_mode():
 def test_coverage_by_hand():
     toy = toys.TABLE["plus"]
     where = np.concatenate([at([100, 100, 50, 2, 1], toy), [[0.5, 0.5]] * 7])
-    found = point_scores.coverage(where, toy)
+    found = mode_coverage(where, toy)
     np.testing.assert_array_equal(found.counts, [100, 100, 50, 2, 1] + [0] * 8)
     assert found.covered.tolist() == [True] * 3 + [False] * 10  # 1 % of 260 is 2.6
     assert found.registered == pytest.approx(253 / 260)
@@ -65,14 +63,9 @@ def test_coverage_by_hand():
 
 def test_twenty_of_two_thousand_cover_a_mode():
     toy = toys.TABLE["gaussians8"]
-    assert (
-        point_scores.coverage(at([1961, 20, 19], toy), toy).covered.tolist()
-        == [True, True] + [False] * 6
-    )
-    assert (
-        point_scores.coverage(at([20, 0, 1], toy), toy).covered.tolist()
-        == [True, False, True] + [False] * 5
-    )
+    many, few = (mode_coverage(at(n, toy), toy).covered for n in ([1961, 20, 19], [20, 0, 1]))
+    assert many.tolist() == [True, True] + [False] * 6
+    assert few.tolist() == [True, False, True] + [False] * 5
 
 
 @pytest.mark.parametrize(
@@ -81,49 +74,45 @@ def test_twenty_of_two_thousand_cover_a_mode():
 def test_radius_is_that_of_the_source(name, radius):
     toy = toys.TABLE[name]
     for shift, inside in ((radius - 1e-9, 1), (radius + 1e-9, 0)):
-        assert point_scores.coverage(np.add(toy.centers, [shift, 0]), toy).registered == inside
+        assert mode_coverage(np.add(toy.centers, [shift, 0]), toy).registered == inside
 
 
 def test_nothing_registered():
-    found = point_scores.coverage(np.full((10, 2), 30.0), toys.TABLE["plus"])
-    assert (
-        not found.covered.any() and found.registered == 0 and found.kl == pytest.approx(np.log(13))
-    )
+    modes = mode_coverage(np.full((10, 2), 30.0), toys.TABLE["plus"])
+    assert not modes.covered.any() and modes.registered == 0
+    assert modes.kl == pytest.approx(np.log(13))
 
 
 def test_wasserstein_of_shifted_copies_is_the_shift():
     x = np.random.default_rng(0).normal(size=(500, 2))
-    assert point_scores.wasserstein(x[:, :1], x[:, :1] + 0.3) == pytest.approx(0.3)
+    assert wasserstein(x[:, :1], x[:, :1] + 0.3) == pytest.approx(0.3)
     for shift in ([0.3, 0.4], [0.0, -0.5], [0.5, 0.0], [-0.4, 0.3]):
-        assert point_scores.wasserstein(x, x + shift) == pytest.approx(0.5, rel=1e-3)
-    assert point_scores.wasserstein(x, x[::-1]) == 0
+        assert wasserstein(x, x + shift) == pytest.approx(0.5, rel=1e-3)
+    assert wasserstein(x, x[::-1]) == 0
 
 
 def test_wasserstein_between_different_numbers_of_points():
-    assert point_scores.wasserstein(
-        np.array([[0.0], [1.0]]), np.array([[0.0], [0.5], [1.0], [1.5]])
-    ) == pytest.approx(0.25)
+    two, four = np.array([[0.0], [1.0]]), np.array([[0.0], [0.5], [1.0], [1.5]])
+    assert wasserstein(two, four) == pytest.approx(0.25)
     x = np.random.default_rng(0).normal(size=(100, 2))
-    assert point_scores.wasserstein(x, np.concatenate([x, x])) == pytest.approx(0, abs=1e-12)
+    assert wasserstein(x, np.concatenate([x, x])) == pytest.approx(0, abs=1e-12)
 
 
 def test_single_gaussian():
-    found = point_scores.score(drawn("gaussian1d", 10_000), "toys:gaussian1d")
+    found = score_points(training_points("gaussian1d", 10_000), "toys:gaussian1d")
     assert found.keys() == {"wasserstein", "mean_error", "sd_error"}
     assert found["wasserstein"] < 0.06 and found["mean_error"] < 0.04 and found["sd_error"] < 0.03
     scale = toys.TABLE["gaussian1d"].scale
-    found = point_scores.score(np.array([[1.0], [3.0]]) / scale, "toys:gaussian1d")
-    assert found["mean_error"] == pytest.approx(2) and found["sd_error"] == pytest.approx(
-        0, abs=1e-9
-    )
+    found = score_points(np.array([[1.0], [3.0]]) / scale, "toys:gaussian1d")
+    assert found["mean_error"] == pytest.approx(2)
+    assert found["sd_error"] == pytest.approx(0, abs=1e-9)
     assert found["wasserstein"] == pytest.approx(2, abs=0.03)
 
 
 def test_swiss_roll_tells_real_points_from_a_blob():
-    real = point_scores.score(drawn("swissroll").reshape(-1, 1, 1, 2), "toys:swissroll")
-    blob = point_scores.score(
-        np.random.default_rng(0).normal(size=(2000, 2)) * 0.3, "toys:swissroll"
-    )
+    real = score_points(training_points("swissroll").reshape(-1, 1, 1, 2), "toys:swissroll")
+    blob = np.random.default_rng(0).normal(size=(2000, 2)) * 0.3
+    blob = score_points(blob, "toys:swissroll")
     assert real.keys() == blob.keys() == {"wasserstein"}
     assert real["wasserstein"] < 0.6 and blob["wasserstein"] > 3 * real["wasserstein"]
 
@@ -136,4 +125,4 @@ def test_what_cannot_be_scored_is_refused():
         (np.zeros((4, 2)), "toys:heart", "names no toy"),
     ):
         with pytest.raises(errors.InputError, match=words):
-            point_scores.score(bad, spec)
+            score_points(bad, spec)

@@ -68,7 +68,7 @@ def test_table_without_classes():
 
 @pytest.mark.parametrize("heldout", [dataset(2, 150), None])
 def test_table_with_nearest_neighbours(record, heldout):
-    """Real images have their nearest ones at some distance; a sampler that returns them does not."""
+    """Nearest images of real ones are at some distance; a sampler that returns them copies."""
     copies = dataset(1, 900).images[100:200]
     found, _ = memorization.detect_copies(EXTRACTOR, dataset(1, 900), heldout, copies, 0)
     table = score_text.format_evaluation(record)

@@ -1,94 +1,99 @@
-"""What images are seen by when they are compared: feature spaces, chosen by one value, `--features=KIND` or `KIND:ARG`.
+"""Feature spaces: what metrics see of images. Chosen by `--features=KIND` or `KIND:ARG`.
 
   auto                   classifier where at least two classes have labelled images, else random
-  classifier             a small net trained once on the data set's own labels, and cached
+  classifier             a small net, trained once on the data set's own labels, and cached
   random                 the same net, never trained
   pixels                 the pixels themselves, large images averaged down to 32 x 32
   onnx:FILE              any net in an ONNX file
   python:MODULE:NAME     any Python function
-  inception:FILE         Inception-v3 with the weights of pytorch-fid, images resized as pytorch-fid does
-  inception-clean:FILE   the same weights, images resized as clean-fid does
+  inception:FILE         Inception-v3 with the weights of pytorch-fid, resized as pytorch-fid does
+  inception-clean:FILE   the same weights, resized as clean-fid does
 
-Numbers of two spaces never compare; the name of a space, which every record carries, contains a hash of the net's file.
+Scores of two spaces never compare. The name of a space, which is part of every record, contains a
+hash of the net's file.
+
+To add a kind, write one module with a `load` function and add one entry to TABLE.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from gan_jax import errors
-from gan_jax.metrics.features import classifier, function, inception, onnx_file, pixels
-from gan_jax.metrics.features.classifier import Settings as Settings
+from gan_jax.data.types import Dataset
+from gan_jax.metrics.features import classifier, inception, onnx_file, pixels, python_function
+from gan_jax.metrics.features.classifier_training import Settings as Settings
 from gan_jax.metrics.features.extractor import Extractor as Extractor
-from gan_jax.metrics.features.extractor import probe
+from gan_jax.metrics.features.extractor import probe_features
 
 
 class Kind(NamedTuple):
-    """A kind of feature space.
+    """A kind of feature space."""
 
-    form: as the user writes it. load: (arg, Source, held-out Source or None, Settings or None) -> Extractor. check: where
-    `load` is slow, (arg, Source) -> number of features; None: what `load` gives is tried on two images.
-    """
-
-    form: str
-    load: Callable
-    check: Callable | None = None
+    form: str  # how the user writes it
+    # (arg, data set, held-out data set or None, Settings or None) -> Extractor
+    load: Callable[..., Extractor]
+    # (arg, data set) -> number of features, where `load` is slow; None: `load` is tried on two
+    # images
+    count_features: Callable[[str, Dataset], int] | None = None
 
 
 TABLE = {
-    "classifier": Kind("classifier", classifier.load, classifier.check),
+    "classifier": Kind("classifier", classifier.load, classifier.count_features),
     "random": Kind("random", classifier.load_random),
     "pixels": Kind("pixels", pixels.load),
     "onnx": Kind("onnx:FILE", onnx_file.load),
-    "python": Kind("python:MODULE:NAME", function.load),
+    "python": Kind("python:MODULE:NAME", python_function.load),
     "inception": Kind("inception:FILE", inception.load),
     "inception-clean": Kind("inception-clean:FILE", inception.load_clean),
 }
 
 
-def load(source, heldout=None, spec="auto", settings=None):
-    """The feature space that `--features` names, for one data set.
+def load(
+    dataset: Dataset,
+    heldout: Dataset | None = None,
+    spec: str = "auto",
+    settings: Settings | None = None,
+) -> Extractor:
+    """Load the feature space that `--features` names, for one data set.
 
     Args:
-      source: data.datasets.Dataset of images. Its labelled images train a classifier; other kinds look at the image shape only.
-      heldout: Source whose labelled images measure a classifier, or None; see `classifier.load`.
+      dataset: images. The labelled ones train a classifier; other kinds need the image shape only.
+      heldout: its labelled images measure a classifier; may be None, see `classifier.load`.
       spec: "KIND" or "KIND:ARG", see above.
-      settings: classifier.Settings of the training, and the widths of a random net; None for `classifier.default_settings`.
-
-    Returns:
-      Extractor.
+      settings: training of a classifier, and widths of a random net; None for
+        `classifier.default_settings`.
 
     Raises:
-      InputError: the spec makes no sense, or not for these data; a file or a package is missing; a net is not what it must be.
+      InputError: the spec is wrong, or not for these data; a file or a package is missing; a net
+        does not fit.
     """
-    kind, arg = _find(spec, source)
-    return kind.load(arg, source, heldout, settings)
+    kind, arg = _parse_spec(spec, dataset)
+    return kind.load(arg, dataset, heldout, settings)
 
 
-def check(spec, source):
-    """Refuses, within seconds, whatever `load` or the first images would; nothing is trained.
+def count_features(spec: str, dataset: Dataset) -> int:
+    """Return the number of features; refuse, within seconds, all that `load` would refuse.
+
+    Nothing is trained. A Frechet distance needs more images than there are features.
 
     Args:
-      spec, source: as in `load`.
-
-    Returns:
-      int, the number of features; a Frechet distance needs more images than that.
+      spec: as in `load`.
+      dataset: as in `load`.
 
     Raises:
-      InputError: as `load`, or the features are not finite float [N, F], or not those of each image alone.
+      InputError: as `load`; or the features are not finite float [N, F], or depend on other images.
     """
-    kind, arg = _find(spec, source)
-    return (
-        kind.check(arg, source)
-        if kind.check
-        else probe(kind.load(arg, source, None, None), source.images)
-    )
+    kind, arg = _parse_spec(spec, dataset)
+    if kind.count_features:
+        return kind.count_features(arg, dataset)
+    return probe_features(kind.load(arg, dataset, None, None), dataset.images)
 
 
-def _find(spec, source):
-    """(Kind, argument) of a spec."""
+def _parse_spec(spec, dataset):
+    """Return (Kind, argument)."""
     name, _, arg = spec.partition(":")
     if name == "auto":
-        name = "classifier" if classifier.n_labelled(source) >= 2 else "random"
+        name = "classifier" if classifier.n_labelled_classes(dataset) >= 2 else "random"
     if name not in TABLE:
         forms = ", ".join(["auto", *(kind.form for kind in TABLE.values())])
         raise errors.InputError(
@@ -97,6 +102,7 @@ def _find(spec, source):
     kind = TABLE[name]
     if (":" in kind.form) != bool(arg):
         raise errors.InputError(
-            f"--features={spec} has {'too much' if arg else 'nothing'} after the name; write {kind.form}."
+            f"--features={spec} has {'too much' if arg else 'nothing'} after the name; write "
+            f"{kind.form}."
         )
     return kind, arg

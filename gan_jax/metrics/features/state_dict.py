@@ -1,7 +1,8 @@
-"""Arrays from a file of weights: .safetensors, .npz, and PyTorch's own, without PyTorch and without running code from the file.
+"""Arrays from a file of weights: .safetensors, .npz, or PyTorch's own format.
 
-A PyTorch file is a pickle of tensors that refer to storages. The pickle is read by a reader that knows nothing but tensors,
-ordered dicts and storages, so the worst that a file can do is to be refused.
+PyTorch is not needed, and no code of the file is run. A PyTorch file is a pickle of tensors that
+refer to storages. The reader of the pickle knows nothing but tensors, ordered dicts and storages,
+so the worst that a file can do is to be refused.
 """
 
 import collections
@@ -14,12 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax.errors import InputError
-from gan_jax.metrics.features.extractor import said
+from gan_jax.metrics.features.extractor import error_text
 
-_MAGIC, _PROTOCOL = (
-    0x1950A86A20F9469CFC6C,
-    1001,
-)  # first two pickles of files from before PyTorch 1.6
+# First two pickles of files from before PyTorch 1.6.
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _STORAGES = {
     "Double": "<f8",
     "Float": "<f4",
@@ -35,10 +34,10 @@ _SAFETENSORS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "
 
 
 class _Storage(NamedTuple):
-    """What tensors are cut from: n numbers, found in the file under a key."""
+    """Numbers that tensors are views of."""
 
     dtype: np.dtype
-    key: str
+    key: str  # of the numbers in the file
     n: int
 
 
@@ -51,11 +50,13 @@ class _Tensor(NamedTuple):
     stride: tuple
 
 
+def _rebuild_tensor(storage, offset, size, stride, *_):
+    return _Tensor(storage, offset, size, stride)
+
+
 _KNOWN = {
     ("collections", "OrderedDict"): collections.OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, stride, *_: _Tensor(
-        storage, offset, size, stride
-    ),
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
     **{("torch", f"{name}Storage"): np.dtype(dtype) for name, dtype in _STORAGES.items()},
 }
@@ -76,12 +77,13 @@ class _Reader(pickle.Unpickler):
         return _Storage(dtype, str(key), int(n))
 
 
-def parse(data, suffix, what):
-    """The arrays of a file of weights.
+def parse(data: bytes, suffix: str, what: str) -> dict[str, np.ndarray]:
+    """Read the arrays of a file of weights.
 
     Args:
-      data: bytes of the file.
-      suffix: ".pth" or ".pt" (torch.save of a state dict, old form or new), ".safetensors" or ".npz".
+      data: the file.
+      suffix: ".pth" or ".pt" (torch.save of a state dict, old form or new), ".safetensors" or
+        ".npz".
       what: the file, at the start of error messages.
 
     Returns:
@@ -90,7 +92,12 @@ def parse(data, suffix, what):
     Raises:
       InputError: another suffix, or the file is damaged or holds something else.
     """
-    readers = {".pth": _torch, ".pt": _torch, ".safetensors": _safetensors, ".npz": _npz}
+    readers = {
+        ".pth": _parse_torch,
+        ".pt": _parse_torch,
+        ".safetensors": _parse_safetensors,
+        ".npz": _parse_npz,
+    }
     if suffix not in readers:
         raise InputError(
             f"{what} ends in {suffix or 'nothing'}; give weights as {', '.join(readers)}."
@@ -99,16 +106,17 @@ def parse(data, suffix, what):
         return readers[suffix](data)
     except Exception as error:  # damaged bytes raise anything
         raise InputError(
-            f"{what} is not a readable {suffix} file of weights ({said(error)}); for .pth, save net.state_dict()."
+            f"{what} is not a readable {suffix} file of weights ({error_text(error)}); for .pth, "
+            "save net.state_dict()."
         ) from error
 
 
-def _npz(data):
+def _parse_npz(data):
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return dict(file)
 
 
-def _safetensors(data):
+def _parse_safetensors(data):
     start = 8 + int.from_bytes(data[:8], "little")
     arrays = {}
     for key, entry in json.loads(data[8:start]).items():
@@ -119,50 +127,60 @@ def _safetensors(data):
     return arrays
 
 
-def _torch(data):
-    tensors, storages = _new(data) if zipfile.is_zipfile(io.BytesIO(data)) else _old(data)
-    if not isinstance(tensors, dict) or not all(
+def _parse_torch(data):
+    is_archive = zipfile.is_zipfile(io.BytesIO(data))
+    tensors, read_storage = _read_archive(data) if is_archive else _read_old(data)
+    is_state_dict = isinstance(tensors, dict) and all(
         isinstance(value, _Tensor) for value in tensors.values()
-    ):
+    )
+    if not is_state_dict:
         raise ValueError("it holds no state dict")
-    return {key: _cut(tensor, storages) for key, tensor in tensors.items()}
+    return {key: _to_array(tensor, read_storage) for key, tensor in tensors.items()}
 
 
-def _new(data):
-    """(tensors, function of a _Storage that gives its bytes) of an archive."""
+def _read_archive(data):
+    """Read the zip archive of PyTorch 1.6 or later.
+
+    Returns:
+      (tensors, function of a _Storage that returns its bytes).
+    """
     archive = zipfile.ZipFile(io.BytesIO(data))
     (index,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
     root = index.removesuffix("data.pkl")
     if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
         raise ValueError("its byte order is not little-endian")
 
-    def storages(storage):
+    def read_storage(storage):
         name = f"{root}data/{storage.key}"
         if archive.getinfo(name).file_size != storage.n * storage.dtype.itemsize:
             raise ValueError(f"{name} has a wrong size")
         return archive.read(name)
 
-    return _Reader(io.BytesIO(archive.read(index))).load(), storages
+    return _Reader(io.BytesIO(archive.read(index))).load(), read_storage
 
 
-def _old(data):
-    """As `_new`, of five pickles in a row, followed by the storages: int64 length and numbers of each."""
+def _read_old(data):
+    """Read five pickles in a row, and then the storages: int64 length and numbers of each.
+
+    Returns:
+      As `_read_archive`.
+    """
     file = io.BytesIO(data)
     magic, protocol, system, tensors, keys = (_Reader(file).load() for _ in range(5))
     if (magic, protocol) != (_MAGIC, _PROTOCOL) or not system["little_endian"]:
         raise ValueError("it was not written by torch.save on a little-endian machine")
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
-    found = {}
+    storages = {}
     for key in keys:
         n = int.from_bytes(file.read(8), "little")
-        found[key] = file.read(n * dtypes[key].itemsize)
-    return tensors, lambda storage: found[storage.key]
+        storages[key] = file.read(n * dtypes[key].itemsize)
+    return tensors, lambda storage: storages[storage.key]
 
 
-def _cut(tensor, storages):
-    """The array of a tensor; refuses one that reaches beyond its storage."""
+def _to_array(tensor, read_storage):
+    """Copy a tensor into an array; refuse one that reaches beyond its storage."""
     (storage, offset, size, stride), itemsize = tensor, tensor.storage.dtype.itemsize
-    numbers = np.frombuffer(storages(storage), storage.dtype)
+    numbers = np.frombuffer(read_storage(storage), storage.dtype)
     last = offset + sum((s - 1) * t for s, t in zip(size, stride, strict=True))
     if (
         len(numbers) != storage.n
@@ -171,6 +189,5 @@ def _cut(tensor, storages):
         or np.prod(size) > len(numbers)
     ):
         raise ValueError("a tensor reaches beyond its numbers")
-    return np.lib.stride_tricks.as_strided(
-        numbers[offset:], size, [t * itemsize for t in stride]
-    ).copy()
+    strides = [t * itemsize for t in stride]
+    return np.lib.stride_tricks.as_strided(numbers[offset:], size, strides).copy()

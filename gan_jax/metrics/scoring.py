@@ -1,0 +1,221 @@
+"""Scores of one set of images against another, and their standard errors.
+
+Training and evaluation both use these functions, so their scores are computed alike.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax import errors, metrics
+from gan_jax.data.types import Dataset
+from gan_jax.metrics import class_balance, features
+from gan_jax.metrics.metric import Metric, Views, take_rows
+from gan_jax.nets import classifier
+
+N_HALVES = 20  # random halves that a standard error is computed from
+
+
+class Evaluator(NamedTuple):
+    """A feature space and metrics; computes the views of images that the metrics need."""
+
+    extractor: features.Extractor
+    metrics: dict[str, Metric]  # by name
+
+    def __call__(self, images: np.ndarray) -> Views:
+        """Compute the views of images uint8 [N, H, W, C]."""
+        feats, probs = self.extractor.apply(images)
+        views = {"images": images, "features": feats}
+        if probs is not None:
+            views["probs"] = probs
+        for metric in self.metrics.values():
+            views |= {name: view(images) for name, view in metric.views.items()}
+        return views
+
+    def views_of(self, dataset: Dataset, rows: np.ndarray) -> Views:
+        """Compute the views of some images of a dataset, in the order of `rows`, int [n]."""
+        order = np.argsort(rows)  # read in the order of the file
+        return take_rows(self(dataset.images[rows[order]]), np.argsort(order))
+
+
+def make_evaluator(
+    extractor: features.Extractor, dataset: Dataset, names: str = "", strict: bool = False
+) -> Evaluator:
+    """Make an Evaluator with the named metrics that the feature space can serve.
+
+    Metrics that need classes are left out where the feature space has none.
+
+    Args:
+      extractor: the feature space.
+      dataset: images that it will see.
+      names: names of metrics.TABLE, separated by commas; "" for all that apply to the dataset.
+      strict: refuse what would be left out.
+
+    Raises:
+      InputError: a metric is unknown; or, if strict, needs classes that are missing.
+    """
+    requested = metrics.parse_names(names)
+    has_classes = extractor.apply(np.asarray(dataset.images[:1]))[1] is not None
+    needs_classes = [
+        name for name in requested if not has_classes and "probs" in metrics.TABLE[name].needs
+    ]
+    if strict and names and needs_classes:
+        raise errors.InputError(
+            f"--scores={names}: {needs_classes[0]} needs a classifier, and {extractor.name} has no "
+            "classes; leave it out."
+        )
+    chosen = {name: metrics.TABLE[name] for name in requested if name not in needs_classes}
+    if not names:
+        chosen = {name: metric for name, metric in chosen.items() if metric.applies_to(dataset)}
+    return Evaluator(extractor, chosen)
+
+
+def check_counts(
+    real: Dataset, n: int, flag: str, names: str = "", n_features: int = classifier.WIDTHS[-1]
+) -> None:
+    """Refuse numbers of images that are too small for a metric, before anything expensive.
+
+    Args:
+      real: training images.
+      n: images per sample.
+      flag: the flag that sets n, for the message.
+      names: as in `make_evaluator`.
+      n_features: number of features; the default is that of the nets of metrics.features.
+
+    Raises:
+      InputError: n, or half of the real images, is too few.
+    """
+    least = {
+        name: metrics.TABLE[name].min_images(n_features) for name in metrics.parse_names(names)
+    }
+    worst = max(least, key=lambda name: least[name])
+
+    def instead(n):
+        """Name the metrics that n images are enough for."""
+        enough = [
+            name
+            for name, metric in metrics.TABLE.items()
+            if metric.min_images(n_features) <= n and metric.applies_to(real)
+        ]
+        if not enough:
+            return ""
+        return f", or ask only for what so few can tell: --scores={','.join(enough)}"
+
+    if n < least[worst]:
+        raise errors.InputError(
+            f"--{flag}={n} is too few for the score {worst} in {n_features} features; use at least "
+            f"{least[worst]}{instead(n)}."
+        )
+    half = len(real.images) // 2
+    if half < least[worst]:
+        raise errors.InputError(
+            f"--data={real.name} has {len(real.images)} images, too few for the score {worst} in "
+            f"{n_features} features, which needs {2 * least[worst]}{instead(half)}."
+        )
+
+
+def compute_scores(evaluator: Evaluator, reference: Views, sample: Views) -> dict:
+    """Compute all scores of one set of images.
+
+    Class shares of both sides are those that the classifier reports, even where labels are known:
+    its mistakes must hit both sides alike.
+
+    Args:
+      evaluator: the metrics.
+      reference: views of real images.
+      sample: views of the images to be scored.
+
+    Returns:
+      {key of metrics.SCORES: float}. Where the feature space has classes, also the sample's class
+      shares, float64 [K]: "fractions", as classified, and "fractions_corrected", with the
+      classifier's confusions undone.
+    """
+    out = {}
+    for metric in evaluator.metrics.values():
+        out |= metric.compute(reference, sample)
+    if "probs" in sample:
+        out["fractions"] = class_balance.class_fractions(sample["probs"])
+        confusion = evaluator.extractor.confusion
+        if confusion is not None:
+            out["fractions_corrected"] = class_balance.correct_fractions(
+                out["fractions"], confusion
+            )
+    return out
+
+
+def standard_errors(
+    evaluator: Evaluator, reference: Views, sample: Views, seed: int
+) -> dict[str, float]:
+    """Estimate the standard error of each score from the sampling of both sets of images.
+
+    It is the standard deviation of the scores of random halves of both sets. A half varies, given
+    the whole, as much as the whole does. This is a bootstrap without copies: copies have distance 0
+    from each other, which would spoil every score that uses neighbours. Metrics for which half of
+    the images are too few are left out.
+
+    Source: Shao and Wu 1989, the delete-d jackknife with d = n / 2.
+    """
+    sizes = [len(views["features"]) for views in (reference, sample)]
+    n_features = reference["features"].shape[1]
+    possible = [
+        metric
+        for metric in evaluator.metrics.values()
+        if metric.min_images(n_features) <= min(sizes) // 2
+    ]
+    needed = {name for metric in possible for name in metric.needs}
+    pair = [
+        {name: view for name, view in views.items() if name in needed}
+        for views in (reference, sample)
+    ]
+    rng, values = np.random.default_rng([seed, *sizes]), {}
+    for _ in range(N_HALVES):
+        halves = [
+            take_rows(views, np.sort(rng.permutation(n)[: n // 2]))
+            for views, n in zip(pair, sizes, strict=True)
+        ]
+        for metric in possible:
+            for key, value in metric.compute(*halves).items():
+                values.setdefault(key, []).append(value)
+    return {key: float(np.std(of_halves, ddof=1)) for key, of_halves in values.items()}
+
+
+def make_row(
+    evaluator: Evaluator, pairs: list[tuple[Views, Views]], seed: int | None = None
+) -> dict:
+    """Make one row of a record.
+
+    Args:
+      evaluator: the metrics.
+      pairs: (reference, sample) views of each repeat.
+      seed: seed of the standard errors; None for none.
+
+    Returns:
+      As `average_repeats`; with a seed also NAME_se, the standard errors of the first pair.
+    """
+    counts = [len(views["features"]) for views in pairs[0]]
+    row = average_repeats([compute_scores(evaluator, *pair) for pair in pairs], *counts)
+    if seed is not None:
+        errors_of = standard_errors(evaluator, *pairs[0], seed)
+        row |= {f"{name}_se": value for name, value in errors_of.items()}
+    return row
+
+
+def average_repeats(scores: list[dict], n_real: int, n_fake: int) -> dict:
+    """Average the scores of several repeats.
+
+    Returns:
+      JSON-able dict: n_real, n_fake, repeats, the mean of each score, and NAME_std, its standard
+      deviation, if there are several repeats.
+    """
+    out = {"n_real": n_real, "n_fake": n_fake, "repeats": len(scores)}
+    for name in scores[0]:
+        values = np.array([s[name] for s in scores], np.float64)
+        out[name] = values.mean(0).tolist()
+        if len(scores) > 1:
+            out[f"{name}_std"] = values.std(0, ddof=1).tolist()
+    return out
+
+
+def summarize_row(row: dict) -> dict[str, float]:
+    """Return the scores of a row without spreads and class shares, for the training log."""
+    return {name: row[name] for name in metrics.SCORES if name in row}

@@ -1,0 +1,56 @@
+"""What all metrics have in common."""
+
+import numpy as np
+import pytest
+
+from gan_jax import errors, metrics
+from tests.metrics.helpers import brightness_images, brightness_probs, normal_points
+
+OF_FEATURES = [name for name, metric in metrics.TABLE.items() if metric.needs == ("features",)]
+
+
+def views(seed):
+    images, _ = brightness_images(seed, 60)
+    morphology = np.concatenate([normal_points(60, seed, 7), np.ones((60, 1))], 1)
+    features = normal_points(60, seed)
+    probs = brightness_probs(images)
+    return {"images": images, "features": features, "probs": probs, "morphology": morphology}
+
+
+@pytest.mark.parametrize("name", metrics.TABLE)
+def test_scores_are_finite_and_those_of_the_table(name):
+    metric = metrics.TABLE[name]
+    values = metric.compute(views(0), views(1))
+    assert set(values) == set(metric.scores)
+    assert all(type(value) is float and np.isfinite(value) for value in values.values())
+    assert values == metric.compute(views(0), views(1))
+    needed = [{key: view[key] for key in metric.needs} for view in (views(0), views(1))]
+    assert values == metric.compute(*needed)
+
+
+@pytest.mark.parametrize("name", metrics.TABLE)
+def test_the_fewest_images_are_enough(name):
+    metric = metrics.TABLE[name]
+    fewest = [metrics.metric.take_rows(views(i), slice(metric.min_images(4))) for i in (0, 1)]
+    assert all(np.isfinite(list(metric.compute(*fewest).values())))
+
+
+@pytest.mark.parametrize("name", OF_FEATURES)
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(name, side, value):
+    pair = [views(0), views(1)]
+    pair[side]["features"][2, 1] = value
+    with pytest.raises(errors.InputError, match="infinite or undefined"):
+        metrics.TABLE[name].compute(*pair)
+
+
+def test_names():
+    assert metrics.parse_names("") == list(metrics.TABLE)
+    assert metrics.parse_names(" ndb,frechet,") == ["frechet", "ndb"]
+    with pytest.raises(errors.InputError, match="--scores=fid: 'fid' is no metric; use some of"):
+        metrics.parse_names("fid")
+    assert metrics.metric_of("recall") == "coverage"
+    assert metrics.ranking_key("none") is None
+    assert metrics.ranking_key("kl") == "kl" and metrics.ranking_key("recall") == "-recall"
+    assert "ms_ssim" not in metrics.RANKABLE_SCORES
