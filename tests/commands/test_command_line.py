@@ -1,4 +1,6 @@
-"""What commands refuse: one line on stderr, exit code 2, before anything compiles. And --help, --dry_run, flag order."""
+"""What commands refuse: one line on stderr, exit code 2, before anything compiles. And --help,
+--dry_run, flag order.
+"""
 
 import dataclasses
 import gzip
@@ -17,6 +19,8 @@ from PIL import Image
 from gan_jax import config, presets
 from gan_jax.commands import command_line, entry, evaluate, inspect, process, sample, train
 from gan_jax.rundir import run_folder
+from gan_jax.studies.ablate.flags import read_sweep
+from gan_jax.studies.augment.flags import read_study
 from gan_jax.training import training_loop
 
 SMOKE = "--flagfile=experiments/flagfiles/morpho_smoke.flags"
@@ -173,13 +177,13 @@ def test_a_run_remembers_that_it_skipped_files(tmp_path, capsys):
     words = folder_with_a_bad_file(tmp_path)
     assert command("dcgan", *words, "--skip_bad_images") == 0
     assert "bad.png" in capsys.readouterr().err
-    trained = config.load(tmp_path / "run")
-    assert trained.run.skip_bad_images and trained.source["n"] == 7
+    trained, info = run_folder.load_config(tmp_path / "run")
+    assert trained.run.skip_bad_images and info["n"] == 7
     assert "--skip_bad_images" in (tmp_path / "run" / "flags.txt").read_text().split()
     assert command("dcgan", *words, "--skip_bad_images") == 0
     out, error = capsys.readouterr()
     assert "is finished" in out and "bad.png" in error
-    assert run_folder.data(trained)[0].digest == trained.source["digest"]
+    assert run_folder.load_data(trained, info)[0].digest == info["digest"]
     shutil.copy(tmp_path / "set" / "0.png", tmp_path / "set" / "bad.png")
     assert command("dcgan", *words, "--skip_bad_images") == 2
     assert "7 images, now 8" in capsys.readouterr().err
@@ -207,7 +211,9 @@ def test_command_line_wins_over_flagfile_wherever_it_stands(tmp_path, capsys, no
 
 
 def test_a_run_from_command_to_samples(tmp_path, capsys, monkeypatch):
-    """Train, refuse what differs, start again, sample in each form, inspect; the folder alone says what to build."""
+    """Train, refuse what differs, start again, sample in each form, inspect; the folder alone says
+    what to build.
+    """
     folder = tmp_path / "run"
     assert command("dcgan", *TINY, f"--workdir={folder}") == 0
     assert (
@@ -264,7 +270,7 @@ def test_restart_discards_runs_and_nothing_else(tmp_path, capsys):
     (folder / "notes.txt").write_text("mine")
     assert command("dcgan", *TINY, f"--workdir={folder}", "--seed=5", "--restart") == 0
     assert (
-        config.load(folder).run.seed == 5
+        run_folder.load_config(folder)[0].run.seed == 5
         and (folder / "notes.txt").exists()
         and (folder / "DONE").exists()
     )
@@ -289,6 +295,10 @@ def test_splits_that_differ_are_refused(tmp_path, capsys, no_compile):
     assert "channels 3" in capsys.readouterr().err
 
 
+# Studies whose flags are those of a training command, too.
+FLAGS_OF_ANOTHER_COMMAND = {"ablate": read_sweep, "augment": read_study}
+
+
 def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     from gan_jax import methods
 
@@ -296,23 +306,27 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     for path in sorted((command_line.ROOT / "experiments" / "flagfiles").glob("*.flags")):
         name = max((n for n in names if path.stem == n or path.stem.startswith(f"{n}_")), key=len)
         assert path.stem in entry.doc(name) or path.stem.endswith("_smoke"), path.stem
+        words = [f"--flagfile={path}"]
         if name in presets.TABLE:
             groups, method = train.settings_groups(name), presets.TABLE[name].method
+        elif name in FLAGS_OF_ANOTHER_COMMAND:
+            FLAGS_OF_ANOTHER_COMMAND[name]("", words)
+            continue
         else:
-            module = importlib.import_module(entry.MODULES[name])
-            if hasattr(module, "read"):  # its flags are those of another experiment, too
-                module.read([f"--flagfile={path}"])
-                continue
             # MGAN has all settings that the systems of a study share.
-            groups, method = module.GROUPS, "mgan"
-        parsed, _ = command_line.parse("", path.stem, groups, [f"--flagfile={path}"])
+            groups, method = importlib.import_module(entry.MODULES[name]).GROUPS, "mgan"
+        parsed, _ = command_line.parse("", path.stem, groups, words)
         if len(parsed) == 1:  # a study without settings of a run
             continue
         _, run, hp = parsed
         config.validate_settings(run, methods.TABLE[method].Settings(**dataclasses.asdict(hp)), 1)
 
 
-STARTS = "import os; open(os.environ['STARTS'], 'a').write(f\"{os.getpid()} {os.environ.get('GLIBC_TUNABLES')}\\n\")"
+STARTS = """
+import os
+with open(os.environ["STARTS"], "a") as file:
+    file.write(f"{os.getpid()} {os.environ.get('GLIBC_TUNABLES')}\\n")
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")

@@ -1,29 +1,30 @@
 """S2's study: the settings, lengths and places of S2; what the numbers become; a whole study made, stopped and continued."""
 
 import json
-import os
-import signal
 import time
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from gan_jax import config
-from gan_jax.commands import command_line, process, train
-from gan_jax.metrics import evaluate
-from gan_jax.studies import curves, interleaved
-from gan_jax.studies.gan_vs_dcgan import command as study
+from gan_jax import config, images
+from gan_jax.commands import command_line, train
+from gan_jax.metrics import scoring
+from gan_jax.rundir import log, run_folder
+from gan_jax.studies import interleaved, run_outputs, table_format
+from gan_jax.studies.gan_vs_dcgan import command, systems
 from gan_jax.studies.gan_vs_dcgan import page as gan_vs_dcgan_page
 from gan_jax.studies.gan_vs_dcgan import results as gan_vs_dcgan
-from gan_jax.training import sampling, training_loop
+from gan_jax.studies.gan_vs_dcgan.flags import S2_STEPS, Flags
+from gan_jax.training import sampling
+from tests.studies import helpers
 
 SMOKE = ("--flagfile=gan_vs_dcgan_smoke", "--devices=1")
 
 
 def of_flagfile(name, *words):
     """Study as a flagfile sets it."""
-    return command_line.parse("", "", (study.Study(),), [f"--flagfile={name}", *words])[0][0]
+    return command_line.parse("", "", (Flags(),), [f"--flagfile={name}", *words])[0][0]
 
 
 @pytest.mark.parametrize(
@@ -32,8 +33,8 @@ def of_flagfile(name, *words):
 def test_the_systems_are_those_of_the_training_commands(system, flagfile):
     words = [f"--flagfile={flagfile}"]
     _, _, alone, _ = train.configure(system, words)
-    for flags in (study.Study(), of_flagfile("gan_vs_dcgan_mnist")):
-        here = study.build_config(flags, system, study.lengths(flags)[system], 0)
+    for flags in (Flags(), of_flagfile("gan_vs_dcgan_mnist")):
+        here = systems.build_config(flags, system, systems.lengths(flags)[system], 0)
         assert (here.experiment, here.method, here.hp) == (system, "gan", alone.hp)
         same = ("size", "batch", "steps", "log_every", "steps_per_dispatch", "watch")
         assert [getattr(here.run, name) for name in same] == [
@@ -46,14 +47,26 @@ def test_the_systems_are_those_of_the_training_commands(system, flagfile):
 
 
 def test_samples_are_shown_where_s2_shows_them():
-    assert study.shown_step("gan", 30_000) == 29_800 and study.cadence("gan", 30_000) == 200
-    assert study.shown_step("dcgan", 28_020) == 54 * 467 and study.cadence("dcgan", 28_020) == 467
-    assert (study.shown_step("gan", 3_000), study.shown_step("dcgan", 2_820)) == (2_980, 54 * 47)
+    assert (
+        systems.shown_step("gan", 30_000) == 29_800
+        and systems.record_interval("gan", 30_000) == 200
+    )
+    assert (
+        systems.shown_step("dcgan", 28_020) == 54 * 467
+        and systems.record_interval("dcgan", 28_020) == 467
+    )
+    assert (systems.shown_step("gan", 3_000), systems.shown_step("dcgan", 2_820)) == (
+        2_980,
+        54 * 47,
+    )
     for steps in np.random.default_rng(0).integers(1, 100_000, 300):
-        for system, known in study.SYSTEMS.items():
-            at, every = study.shown_step(system, int(steps)), study.cadence(system, int(steps))
+        for system, known in systems.SYSTEMS.items():
+            at, every = (
+                systems.shown_step(system, int(steps)),
+                systems.record_interval(system, int(steps)),
+            )
             assert at == steps or (at % every == 0 and at < steps), "where there is a grid"
-            assert abs(at - known.shown * steps) <= max(1, every), (system, steps)
+            assert abs(at - known.shown_at * steps) <= max(1, every), (system, steps)
             if known.dispatch and every > known.dispatch:
                 assert every % known.dispatch == 0, "whole compiled calls"
 
@@ -61,27 +74,31 @@ def test_samples_are_shown_where_s2_shows_them():
 @pytest.mark.parametrize("name", ["gan_vs_dcgan_smoke", "gan_vs_dcgan_quick", "gan_vs_dcgan_mnist"])
 def test_runs_are_scored_as_often_as_asked_the_last_time_at_their_end(name):
     flags = of_flagfile(name)
-    for system, steps in study.lengths(flags).items():
-        every = study.build_config(flags, system, steps, 0).run.eval_every
+    for system, steps in systems.lengths(flags).items():
+        every = systems.build_config(flags, system, steps, 0).run.eval_every
         assert (steps / every) == flags.evals
 
 
 def test_equal_time_lengthens_the_system_that_is_done_first():
-    s2 = study.S2_STEPS
-    jobs = study.plan({"gan": 0.05, "dcgan": 1.0}, s2)
+    s2 = S2_STEPS
+    jobs = interleaved.plan_jobs({"gan": 0.05, "dcgan": 1.0}, s2, "lengths")
     assert jobs == {
         ("lengths", "gan"): 30_000,
         ("lengths", "dcgan"): 28_020,
         ("time", "gan"): 560_400,
     }
-    assert study.plan({"gan": 1.0, "dcgan": 0.5}, s2)["time", "dcgan"] == 60_000
-    assert len(study.plan({"gan": 0.9, "dcgan": 1.0}, s2)) == 2, "within 4 % of each other"
+    assert (
+        interleaved.plan_jobs({"gan": 1.0, "dcgan": 0.5}, s2, "lengths")["time", "dcgan"] == 60_000
+    )
+    assert len(interleaved.plan_jobs({"gan": 0.9, "dcgan": 1.0}, s2, "lengths")) == 2, (
+        "within 4 % of each other"
+    )
 
 
 def test_lengths_in_words():
-    assert study.in_words({"gan": 30_000, "dcgan": 28_020}) == "S2's lengths"
-    assert study.in_words({"gan": 3_000, "dcgan": 2_820}) == "10 % of S2's lengths"
-    assert study.in_words({"gan": 3_000, "dcgan": 28_020}) == "the given lengths"
+    assert systems.lengths_in_words({"gan": 30_000, "dcgan": 28_020}) == "S2's lengths"
+    assert systems.lengths_in_words({"gan": 3_000, "dcgan": 2_820}) == "10 % of S2's lengths"
+    assert systems.lengths_in_words({"gan": 3_000, "dcgan": 28_020}) == "the given lengths"
 
 
 def row(frechet, steps, train_s):
@@ -122,7 +139,7 @@ def root(tmp_path):
                 lines.append(json.dumps(line | ({"eval/frechet": 50.0 / i} if i % 5 == 0 else {})))
             (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 99, "disc/l']))
             for step in (steps - 10, steps):
-                training_loop.images.save_png(
+                images.save_png(
                     folder / "samples" / f"{step:06d}.png", np.full((8, 8, 1), step % 256, np.uint8)
                 )
     return tmp_path
@@ -218,11 +235,9 @@ def test_runs_that_both_tables_share_are_compared_once(results, root):
     said = gan_vs_dcgan.verdicts(results, root)
     assert sum("Frechet distance: -" in line for line in said) == 1 and "one of" not in said[1]
     assert "training at S2's lengths 4.00 times as long, as good as equal." in "\n".join(said)
-    assert [block.partition("\n")[0] for block in gan_vs_dcgan.as_markdown(results)] == [
-        "**At S2's lengths**",
-        "**Classes**",
-    ]
-    assert gan_vs_dcgan_page.samples(results, root).count("data:image/png") == 2
+    assert [table.title for table in gan_vs_dcgan.tables(results)] == ["At S2's lengths", "Classes"]
+    page = gan_vs_dcgan_page.document(results | {"protocol": ""}, root)
+    assert page.count("data:image/png") == 2
 
 
 def test_a_system_that_diverged_is_in_every_table(results, root):
@@ -235,15 +250,14 @@ def test_a_system_that_diverged_is_in_every_table(results, root):
         said[-1] == "Diverged: lengths_dcgan_0: Player 'gen' had a non-finite loss"
         and "S2 says" not in said[0]
     )
-    assert (
-        "| DCGAN (0 of 3 seeds, the others diverged) | - |" in gan_vs_dcgan.as_markdown(results)[0]
-    )
+    first = table_format.markdown(gan_vs_dcgan.tables(results)[0])
+    assert "| DCGAN (0 of 3 seeds, the others diverged) | - |" in first
     gan_vs_dcgan_page.draw(results, root, root / "plot.png")
     assert "0 of 3 seeds" in gan_vs_dcgan_page.document(results, root)
 
 
 def test_tables_and_page_follow_the_numbers(results, root):
-    lengths, equal, classes = gan_vs_dcgan.as_markdown(results)
+    lengths, equal, classes = map(table_format.markdown, gan_vs_dcgan.tables(results))
     assert lengths.startswith("**At S2's lengths**")
     assert "| DCGAN | 50 | 10.0 | 80.00 +- 0.00 | 4.0 +- 0.0 | 1.20 +- 0.10 |" in lengths
     assert "| GAN | 400 | 40.0 | 12.50 +- 0.00 | 5.0 +- 0.0 | 1.13 +- 0.15 |" in equal
@@ -279,14 +293,16 @@ def test_plots_show_losses_per_epoch_with_their_equilibrium_and_scores_per_secon
 
 
 def test_curves_are_read_over_steps_and_training_seconds(root):
-    steps, seconds, values = curves.read(root / "lengths_gan_0", "eval/frechet")
+    steps, seconds, values = run_outputs.read_logged(root / "lengths_gan_0", "eval/frechet")
     assert (steps.tolist(), seconds.tolist(), values.tolist()) == (
         [50, 100],
         [5.0, 10.0],
         [10.0, 5.0],
     )
-    assert [len(part) for part in curves.read(root / "lengths_gan_0", "eval/kernel")] == [0, 0, 0]
-    assert len(curves.read(root / "nothing", "disc/loss")[0]) == 0
+    assert [
+        len(part) for part in run_outputs.read_logged(root / "lengths_gan_0", "eval/kernel")
+    ] == [0, 0, 0]
+    assert len(run_outputs.read_logged(root / "nothing", "disc/loss")[0]) == 0
 
 
 @pytest.mark.parametrize(
@@ -305,32 +321,22 @@ def test_refusals(words, said, tmp_path, capsys):
     images = np.zeros((200, 16, 16, 1), np.uint8)
     np.savez(tmp_path / "plain.npz", images=images)
     np.savez(tmp_path / "few.npz", images=images[:60], labels=np.arange(60) % 3)
-    words = [word.format(tmp_path) for word in words]
-    assert process.guarded(study.run, [*SMOKE, *words, f"--workdir={tmp_path}/study"]) == 2
-    error = capsys.readouterr().err
-    assert (
-        said in error.splitlines()[-1]
-        and "Traceback" not in error
-        and not (tmp_path / "study").exists()
-    )
+    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
 
 
 def test_dry_run_writes_nothing(tmp_path, capsys):
-    assert process.guarded(study.run, [*SMOKE, "--dry_run", f"--workdir={tmp_path}/study"]) == 0
-    shown = capsys.readouterr().out
-    assert '"experiment": "dcgan"' in shown and not (tmp_path / "study").exists()
+    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
+    assert '"experiment": "dcgan"' in capsys.readouterr().out
+    assert not (tmp_path / "study").exists()
 
 
 def test_pace_has_steps_in_every_turn(tmp_path, monkeypatch, capsys):
     """Also where a compiled call would hold more than a turn."""
-    from gan_jax.data import datasets
-
     flags = of_flagfile("gan_vs_dcgan_smoke", "--devices=1", "--gan_steps=300")
-    source = datasets.load(flags.data, datasets.DataOptions(flags.size))
     monkeypatch.setattr(interleaved, "PACE_TURNS", 3)
-    made = {"gan": study.build_config(flags, "gan", 300, 0, source)}
-    assert made["gan"].run.steps_per_dispatch == 20
-    assert interleaved.measure_pace(made, tmp_path / "pace", source, 2) == {"gan": 1.0}
+    run = config.prepare(systems.build_config(flags, "gan", 300, 0))
+    assert run.config.run.steps_per_dispatch == 20
+    assert interleaved.measure_pace({"gan": run}, tmp_path / "pace", 2) == {"gan": 1.0}
     capsys.readouterr()
 
 
@@ -349,104 +355,72 @@ def paced():
 @pytest.fixture(scope="module")
 def whole(paced, tmp_path_factory):
     """A study that nothing stopped, in which scores take long."""
-    folder, measure = tmp_path_factory.mktemp("whole") / "study", evaluate.row
+    folder, measure = tmp_path_factory.mktemp("whole") / "study", scoring.make_row
 
     def slow(*args):
         time.sleep(SLOW)
         return measure(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "row", slow)
-        assert process.guarded(study.run, [*WORDS, f"--workdir={folder}"]) == 0
+        patch.setattr(scoring, "make_row", slow)
+        assert helpers.run(command, WORDS, folder) == 0
     return folder
 
 
-def without_times(folder):
-    """results.json but for what a clock says, and the states in which the runs ended."""
-    results = json.loads((folder / "results.json").read_text())
-    for table in results["tables"].values():
-        for rows in table.values():
-            for found in rows:
-                del found["train_s"]
-    return results, {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("DONE")}
-
-
 def test_a_study_ends_in_a_page_and_its_runs_are_ordinary(whole):
-    results, done = without_times(whole)
-    assert set(done) == {f"{job}_0/DONE" for job in ("lengths_gan", "lengths_dcgan", "time_gan")}
+    results, states = helpers.outcome(whole, "train_s")
+    assert set(states) == {f"{job}_0/DONE" for job in ("lengths_gan", "lengths_dcgan", "time_gan")}
     assert results["tables"]["time"]["gan"][0]["steps"] == 10
     assert results["tables"]["time"]["dcgan"] == results["tables"]["lengths"]["dcgan"]
-    assert {p.name for p in whole.iterdir()} >= {
-        "tables.md",
-        "gan_vs_dcgan.png",
-        "report.html",
-        "study.json",
-        "pace.json",
-    }
+    helpers.assert_files(whole, "gan_vs_dcgan.png", "pace.json")
     page = (whole / "report.html").read_text()
-    assert page.count("data:image/png") == 3 and "http://" not in page.replace(
-        "http://www.w3.org", ""
-    )
-    assert config.load(whole / "time_gan_0").run.steps == 10
-    steps, seconds, _ = curves.read(whole / "lengths_gan_0", "eval/frechet")
+    assert page.count("data:image/png") == 3
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert run_folder.load_config(whole / "time_gan_0")[0].run.steps == 10
+    steps, seconds, _ = run_outputs.read_logged(whole / "lengths_gan_0", "eval/frechet")
     assert steps.tolist() == [2, 4, 6] and (np.diff(seconds) >= 0).all()
 
 
 def test_scores_while_training_are_no_training_time(whole):
     for job in ("lengths_gan", "lengths_dcgan", "time_gan"):
-        wall = json.loads((whole / f"{job}_0" / "metrics.jsonl").read_text().splitlines()[-1])[
-            "wall"
-        ]
+        wall = log.read(whole / f"{job}_0" / "metrics.jsonl")[-1]["wall"]
         assert wall["evaluate_s"] > 3 * SLOW > wall["train_s"] > 0, job
 
 
 def test_nothing_finished_is_repeated_and_other_settings_are_refused(whole, monkeypatch, capsys):
     before = (whole / "results.json").read_text()
     monkeypatch.setattr(sampling, "build_sampler", lambda *_: pytest.fail("scored again"))
-    assert process.guarded(study.run, [*WORDS, f"--workdir={whole}"]) == 0
+    assert helpers.run(command, WORDS, whole) == 0
     assert (whole / "results.json").read_text() == before
-    capsys.readouterr()
-    for word, said in (
-        ("--n_images=210", "--n_images=200, now 210"),
-        ("--lr=1e-3", "--lr=0.0002, now 0.001"),
-    ):
-        assert process.guarded(study.run, [*WORDS, word, f"--workdir={whole}"]) == 2
-        assert f"was made with {said}" in capsys.readouterr().err
+    changes = {"--n_images=210": "--n_images=200, now 210", "--lr=1e-3": "--lr=0.0002, now 0.001"}
+    helpers.assert_other_settings_refused(command, WORDS, whole, changes, capsys)
 
 
 @pytest.mark.slow
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
     """Stopped by a signal while it trains, then killed while it scores."""
-    words = [*WORDS, f"--workdir={tmp_path}/study"]
-    advance, score = training_loop.Loop.advance, curves.score
+    folder, score = tmp_path / "study", run_outputs.score_run
 
-    def signalled(loop, until):
-        if "dcgan" in loop.name and until > 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        advance(loop, until)
-
-    def killed(folder, *args):
-        if "dcgan" in folder.name:
+    def killed(run, *args):
+        if "dcgan" in run.name:
             raise KeyboardInterrupt
-        return score(folder, *args)
+        return score(run, *args)
 
-    monkeypatch.setattr(training_loop.Loop, "advance", signalled)
-    assert process.guarded(study.run, words) == 4
-    assert "stopped by SIGTERM" in capsys.readouterr().err and not list(
-        (tmp_path / "study").rglob("DONE")
-    )
-    monkeypatch.setattr(training_loop.Loop, "advance", advance)
-    monkeypatch.setattr(curves, "score", killed)
-    assert process.guarded(study.run, words) == 4
+    with monkeypatch.context() as patch:
+        helpers.send_signal_in_loops(patch, lambda loop, until: "dcgan" in loop.name and until > 2)
+        assert helpers.run(command, WORDS, folder) == 4
+    assert "stopped by SIGTERM" in capsys.readouterr().err and not list(folder.rglob("DONE"))
+    with monkeypatch.context() as patch:
+        patch.setattr(run_outputs, "score_run", killed)
+        assert helpers.run(command, WORDS, folder) == 4
     assert "resumed at step" in capsys.readouterr().out
-    monkeypatch.setattr(curves, "score", score)
-    assert process.guarded(study.run, words) == 0
-    assert without_times(tmp_path / "study") == without_times(whole)
+    assert helpers.run(command, WORDS, folder) == 0
+    assert helpers.outcome(folder, "train_s") == helpers.outcome(whole, "train_s")
 
 
 @pytest.mark.slow
 def test_a_study_in_which_everything_diverges_says_so(paced, tmp_path, capsys):
-    assert process.guarded(study.run, [*WORDS, "--lr=1e12", f"--workdir={tmp_path}/study"]) == 0
+    assert helpers.run(command, [*WORDS, "--lr=1e12"], tmp_path / "study") == 0
     out, error = capsys.readouterr()
     assert "GAN (0 of 1 seeds, the others diverged)" in out and "lengths_gan_0: Player" in error
-    assert (tmp_path / "study" / "report.html").exists()
+    helpers.assert_files(tmp_path / "study")
