@@ -1,4 +1,4 @@
-"""The pages in a real browser: launch, watch, stop, resume, sample, colour, compare; nothing is asked of anyone else."""
+"""The pages in a real browser: launch, watch, stop, resume, sample, colorize, compare."""
 
 import re
 import shutil
@@ -168,7 +168,12 @@ def test_a_run_from_launch_to_comparison(browser, serve, tmp_path):  # noqa: F81
 
 @pytest.mark.parametrize("width, scheme", [(360, "light"), (1280, "dark"), (3840, "light")])
 def test_pages_fit_their_window_and_are_reached_by_keyboard(
-    browser, serve, make_run, tmp_path, width, scheme
+    browser,
+    serve,  # noqa: F811
+    make_run,
+    tmp_path,
+    width,
+    scheme,
 ):
     rows = {"model": {"frechet": 1.5, "fractions": [0.9, 0.1]}}
     scored = {"classes": ["round", "spiral"], "real_fractions": [0.3, 0.7], "rows": rows}
@@ -194,7 +199,7 @@ def test_pages_fit_their_window_and_are_reached_by_keyboard(
 
 
 def test_fifty_pages_at_once(browser, serve):  # noqa: F811
-    """More than a browser keeps connections for, of a run that trains: all follow it, and the server stays small."""
+    """50 pages, more than a browser's connections, all follow a run; the server stays small."""
     studio = serve()
     flags = {"steps": "1000000", "log_every": "20", "sample_every": "500", "save_every": "500"}
     studio.ask(
@@ -215,7 +220,6 @@ def test_fifty_pages_at_once(browser, serve):  # noqa: F811
         page.until(lambda p: max(shown(p), default=0) > step, 300)
         assert page.complaints == []
     took, after = time.monotonic() - opened, studio.resident()
-    print(
-        f"50 pages followed within {took:.1f} s; the server had {before / 1000:.0f} MB before and has {after / 1000:.0f} MB"
-    )
+    memory = f"{before / 1000:.0f} MB before and has {after / 1000:.0f} MB"
+    print(f"50 pages followed within {took:.1f} s; the server had {memory}")
     assert after < 150_000

@@ -22,10 +22,19 @@ def test_a_curve_averages_neighbours_and_stays_short():
 
 
 def test_class_shares_are_kept_and_told(tmp_path):
-    """Those of all evaluations, thinned when there are many, the newest among them; what is no share is left out."""
+    """Shares of all evaluations, thinned when there are many; invalid shares are left out."""
     path, good = tmp_path / "metrics.jsonl", {"real": [0.5, 0.5], "model": [1, 0.0]}
-    bad = [1, [], {"real": [1]}, {"real": [1], "model": [0.5, 0.5]}, {"real": [], "model": []}, {"real": ["a"], "model": [0]},
-           {"real": [1], "model": [2]}, {"real": [True], "model": [1]}, {"real": [0.0] * 99, "model": [0.0] * 99}]  # fmt: skip
+    bad = [
+        1,
+        [],
+        {"real": [1]},
+        {"real": [1], "model": [0.5, 0.5]},
+        {"real": [], "model": []},
+        {"real": ["a"], "model": [0]},
+        {"real": [1], "model": [2]},
+        {"real": [True], "model": [1]},
+        {"real": [0.0] * 99, "model": [0.0] * 99},
+    ]
     path.write_text(
         "".join(record(i, shares=share) for i, share in enumerate([*bad, good], 1)) + record(11)
     )

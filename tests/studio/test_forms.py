@@ -1,4 +1,4 @@
-"""The words of a form are those of the command: what it would read is what was filled in."""
+"""Forms: the command parses the flags that were filled in, and nothing else gets through."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def groups():
 
 
 def test_every_flagfile_is_offered_by_the_command_that_it_is_for(described):
-    offered = {file: name for name, found in described.items() for file in found["flagfiles"]}
+    offered = {file: name for name, entry in described.items() for file in entry["flagfiles"]}
     assert set(described) == set(presets.TABLE)
     assert offered["acgan_s1_section4"] == offered["acgan_s1_section4_quick"] == "acgan_s1_section4"
     assert offered["dcgan_mnist_quick"] == "dcgan" and offered["gan_quick"] == "gan"
@@ -26,16 +26,23 @@ def test_every_flagfile_is_offered_by_the_command_that_it_is_for(described):
 
 
 def test_fields_are_the_settings(described):
-    found = forms.fields_by_flag(described["morpho"])
-    assert found["batch"] | {"text": ""} == {
-        "name": "batch", "type": "int", "default": 64, "text": "", "low": 2, "above": None, "high": None, "choices": [],
-    }  # fmt: skip
-    assert found["penalty"]["default"] == "dragan" and "r1" in found["penalty"]["choices"]
-    assert not set(forms.HIDDEN_FLAGS) & set(found)
+    fields = forms.fields_by_flag(described["morpho"])
+    assert fields["batch"] | {"text": ""} == {
+        "name": "batch",
+        "type": "int",
+        "default": 64,
+        "text": "",
+        "low": 2,
+        "above": None,
+        "high": None,
+        "choices": [],
+    }
+    assert fields["penalty"]["default"] == "dragan" and "r1" in fields["penalty"]["choices"]
+    assert not set(forms.HIDDEN_FLAGS) & set(fields)
 
 
 def test_the_command_reads_what_was_filled_in(described):
-    given = {
+    values = {
         "steps": "50",
         "lr": "1e-3",
         "tensorboard": "false",
@@ -43,7 +50,7 @@ def test_the_command_reads_what_was_filled_in(described):
         "data": "folder:/a b/'c'",
         "net": "mlp",
     }
-    words = forms.build_flags(described["morpho"], "morpho_smoke", given)
+    words = forms.build_flags(described["morpho"], "morpho_smoke", values)
     (_, run, hp), _ = command_line.parse("", "experiments.morpho", groups(), words)
     assert (run.steps, hp.lr, run.watch, run.data, hp.net) == (
         50,
@@ -57,24 +64,36 @@ def test_the_command_reads_what_was_filled_in(described):
 
 def test_what_a_flagfile_sets_can_be_set_back(described):
     default = forms.fields_by_flag(described["morpho"])["batch"]["default"]
-    assert forms.build_flags(described["morpho"], "morpho_smoke", {"batch": str(default)}) == [
-        "--flagfile=morpho_smoke", f"--batch={default}",
-    ]  # fmt: skip
+    flags = forms.build_flags(described["morpho"], "morpho_smoke", {"batch": str(default)})
+    assert flags == ["--flagfile=morpho_smoke", f"--batch={default}"]
 
 
 REFUSED = [
-    ("nowhere", {}), ("../morpho_smoke", {}), ("", {"no_such": "1"}), ("", {"workdir": "/x"}), ("", {"restart": "true"}),
-    ("", {"flagfile": "/etc/passwd"}), ("", {"batch": "1"}), ("", {"batch": "8.5"}), ("", {"lr": "nan"}), ("", {"lr": "0"}),
-    ("", {"penalty": "none2"}), ("", {"watch": "maybe"}), ("", {"data": "a\nb"}), ("", {"data": "a\0"}),
+    ("nowhere", {}),
+    ("../morpho_smoke", {}),
+    ("", {"no_such": "1"}),
+    ("", {"workdir": "/x"}),
+    ("", {"restart": "true"}),
+    ("", {"flagfile": "/etc/passwd"}),
+    ("", {"batch": "1"}),
+    ("", {"batch": "8.5"}),
+    ("", {"lr": "nan"}),
+    ("", {"lr": "0"}),
+    ("", {"penalty": "none2"}),
+    ("", {"watch": "maybe"}),
+    ("", {"data": "a\nb"}),
+    ("", {"data": "a\0"}),
     ("", {"data": "x" * 501}),
-    ("", {"data": "\ud800"}), ("", {"batch": ["8"]}), ("", {"batch": "9" * 6000}),
-]  # fmt: skip
+    ("", {"data": "\ud800"}),
+    ("", {"batch": ["8"]}),
+    ("", {"batch": "9" * 6000}),
+]
 
 
-@pytest.mark.parametrize("flagfile, given", REFUSED)
-def test_what_the_definitions_do_not_allow_is_refused(described, flagfile, given):
+@pytest.mark.parametrize("flagfile, values", REFUSED)
+def test_what_the_definitions_do_not_allow_is_refused(described, flagfile, values):
     with pytest.raises(InputError):
-        forms.build_flags(described["morpho"], flagfile, given)
+        forms.build_flags(described["morpho"], flagfile, values)
 
 
 def test_a_value_is_one_word_whatever_it_holds(described):

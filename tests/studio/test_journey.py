@@ -1,4 +1,4 @@
-"""With real servers, real training and real kills: a run does not notice its studio, and a studio finds it again."""
+"""Real servers, training and kills: runs go on without a studio, and another studio finds them."""
 
 import json
 import os
@@ -105,8 +105,12 @@ def test_the_server_comes_up_small_and_ends_at_once(serve):
 
 @pytest.mark.slow
 def test_kills_of_studio_and_run(serve, tmp_path, child_env):
-    """The studio is killed while a run trains: the run goes on, another studio finds it. The run is killed: it shows as
-    crashed, is resumed, and ends with the same state as one that was left alone. Two studios on one root show the same."""
+    """A run survives its studio, and after a kill ends as if it had not been interrupted.
+
+    The studio is killed while the run trains: the run goes on, and another studio finds it. The run
+    is killed: it shows as crashed, is resumed, and ends with the state of an uninterrupted run.
+    Two studios of one root show the same.
+    """
     first = serve()
     first.ask("api/launch", ASKED | {"name": "a"})
     seen = first.until("a", lambda run: run["state"] == "running" and run["step"] >= 100)

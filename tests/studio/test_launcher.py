@@ -1,6 +1,6 @@
-"""The queue: what starts when, what is stopped how, and what happens to runs when their studio, or their parent, is killed.
+"""The queue: starting, stopping and resuming runs, and kills of a studio or a supervisor.
 
-A stand-in of a few lines takes the place of the training command: it claims the folder, logs, saves and ends on SIGTERM as
+A script of a few lines replaces the training command: it locks the folder, and ends on SIGTERM as
 training does. tests/studio/test_journey.py does the same with training.
 """
 
@@ -120,7 +120,7 @@ def test_stop_resume_and_withdraw(place):
 
 
 def test_a_run_is_stopped_before_it_has_begun(place):
-    """What was started a moment ago has no lock yet, and is reached by the process that its parent names."""
+    """A run that has just been started has no lock yet; its supervisor names its process."""
     root, make = place
     studio = make()
     studio.enqueue("a", "gan", [])

@@ -1,4 +1,4 @@
-"""The lessons in a browser, under the studio's bar; their toys need GAN_JAX_ORT, a folder with onnxruntime-web's dist files."""
+"""The lessons in a browser. Toys need GAN_JAX_ORT, a folder with onnxruntime-web's dist files."""
 
 import os
 
@@ -38,7 +38,7 @@ def steps(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_toys_train_beside_their_text(browser, serve, exported, scheme):  # noqa: F811
-    """In a narrow window; each shows what its text is about and nothing else, and no request leaves the studio."""
+    """In a narrow window; each shows only what its text is about; no request leaves the studio."""
     page = Page(
         browser,
         serve(f"--page={exported}").address,

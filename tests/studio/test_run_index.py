@@ -1,4 +1,4 @@
-"""Runs are found and judged by their files; damage shows where it is and nowhere else; long logs are not read through."""
+"""Runs are found and classified by their files; damage harms no other run; long logs are fast."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from gan_jax.rundir import run_lock
 from gan_jax.studio import files
 from gan_jax.studio.run_index import NotFound, RunIndex
 from gan_jax.studio.run_state import RunState
-from tests.studio.run_files import record
+from tests.studio.run_files import CONFIG, record
 
 
 def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
@@ -26,6 +26,15 @@ def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
         3,
     )
     assert found["scores"] == {"frechet": 2.5} and found["state"] == RunState.STOPPED
+
+
+def test_a_config_of_an_earlier_version_is_read(tmp_path, make_run):
+    """Its key "source" is now "dataset"."""
+    config = {"source" if key == "dataset" else key: value for key, value in CONFIG.items()}
+    make_run(tmp_path / "a", config_json=config)
+    summary = RunIndex(tmp_path).summary("a")
+    assert summary["state"] == RunState.STOPPED and summary["data"] == "galaxies:256"
+    assert files.read_config(tmp_path / "a") == CONFIG
 
 
 def test_names_are_paths_below_the_root_and_links_are_not_followed(tmp_path, make_run):
@@ -108,8 +117,8 @@ def test_how_a_run_stands(tmp_path, make_run, case):
 def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
     folder = make_run(tmp_path / "a", DONE="")
     hold = (
-        f"import pathlib, time; from gan_jax.rundir import run_lock\nwith run_lock.lock_run(pathlib.Path({str(folder)!r})): "
-        "print(1, flush=1); time.sleep(60)"
+        "import pathlib, time; from gan_jax.rundir import run_lock\n"
+        f"with run_lock.lock_run(pathlib.Path({str(folder)!r})): print(1, flush=1); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
     try:
@@ -207,7 +216,7 @@ def test_pipes_and_links_are_not_opened(tmp_path, make_run):
 
 
 def test_two_hundred_long_runs_are_listed_at_once(tmp_path, make_run):
-    """200 folders of 100,000 lines each: below a second, from their ends alone; unchanged ones are not read again."""
+    """200 folders of 100,000 lines take less than a second; unchanged ones are not read again."""
     first = make_run(tmp_path / "000", records=0)
     lines = "".join(record(10 * i) for i in range(1, 1001))
     with open(first / "metrics.jsonl", "w") as file:

@@ -1,0 +1,35 @@
+"""python -m gan_jax.commands NAME: the commands without the folder experiments."""
+
+import subprocess
+import sys
+
+from gan_jax.commands import command_line, entry
+
+
+def run(*words, **options):
+    """Run the module in a process of its own, outside of the project."""
+    return subprocess.run(
+        [sys.executable, "-m", "gan_jax.commands", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_help_lists_the_commands(child_env, tmp_path):
+    env = {**child_env, "PYTHONPATH": str(command_line.ROOT)}
+    done = run("--help", env=env, cwd=tmp_path)
+    assert done.returncode == 0
+    assert all(f"\n  {name} " in done.stdout for name in entry.names())
+    assert run(env=env, cwd=tmp_path).stdout == done.stdout
+
+
+def test_the_first_word_is_the_command(child_env, tmp_path):
+    env = {**child_env, "PYTHONPATH": str(command_line.ROOT)}
+    done = run("inspect", "--help", env=env, cwd=tmp_path)
+    assert done.returncode == 0 and "--workdir" in done.stdout
+    refused = run("inspect", f"--workdir={tmp_path}", env=env, cwd=tmp_path)
+    assert refused.returncode == 2 and "is not a run folder" in refused.stderr
+    unknown = run("no_such", env=env, cwd=tmp_path)
+    assert unknown.returncode == 2 and "no_such is not a command" in unknown.stderr
