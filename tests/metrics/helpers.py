@@ -1,11 +1,11 @@
-"""Small sets with known classes, for the tests of metrics."""
-
-from pathlib import Path
+"""Small sets with known classes and feature spaces, for the tests of metrics."""
 
 import numpy as np
+import pytest
 
+from gan_jax import errors
 from gan_jax.data.types import Dataset
-from gan_jax.metrics.features import Extractor
+from gan_jax.metrics import features
 
 CLASSES = ("dark", "grey", "bright")
 LEVELS = np.array([40, 120, 210])  # of the classes
@@ -62,9 +62,17 @@ def linear_extractor(shape, n_features, name, with_classes=False):
         return (x @ weights).astype(np.float32), probs
 
     if with_classes:
-        return Extractor(name, 0.99, np.eye(3), CLASSES, apply)
-    return Extractor(name, None, None, (), apply)
+        return features.Extractor(name, 0.99, np.eye(3), CLASSES, apply)
+    return features.Extractor(name, None, None, (), apply)
 
 
-def write_module(folder: Path, name: str, text: str) -> None:
-    (folder / f"{name}.py").write_text(f"import numpy as np\n{text}\n")
+def assert_refused(spec, match, dataset=None):
+    """Check that a feature space is refused, in one line, by both of its checks."""
+    dataset = random_dataset() if dataset is None else dataset
+    for attempt in (
+        lambda: features.count_features(spec, dataset),
+        lambda: features.load(dataset, None, spec).apply(dataset.images),
+    ):
+        with pytest.raises(errors.InputError, match=match) as caught:
+            attempt()
+        assert "\n" not in str(caught.value)

@@ -297,7 +297,9 @@ def test_a_sampler_that_ignores_the_class():
     assert record["coverage_per_class"][0] > 0.8 and record["coverage_per_class"][1:] == [0, 0]
 
 
-@pytest.mark.parametrize("heldout", [None, brightness_dataset(1, 50, channels=1)._replace(labels=None)])
+@pytest.mark.parametrize(
+    "heldout", [None, brightness_dataset(1, 50, channels=1)._replace(labels=None)]
+)
 def test_class_accuracy_without_labelled_heldout_images(heldout):
     """All training images are used at most once: 1,500 / 3 classes / 2."""
     record = evaluate_class_accuracy(sample_classes(12), 10_000, heldout=heldout)

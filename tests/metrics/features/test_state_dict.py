@@ -1,4 +1,4 @@
-"""Weights from files: forms written here by hand, by PyTorch and safetensors where installed; and files that are refused."""
+"""Weights from files: written by hand, by PyTorch, by safetensors; and files that are refused."""
 
 import io
 import json
@@ -92,11 +92,8 @@ def new(arrays, **changes):
 
 def old(arrays):
     """A file of PyTorch before 1.6: pickles in a row, then the numbers."""
-    head = (
-        0x1950A86A20F9469CFC6C,
-        1001,
-        {"protocol_version": 1001, "little_endian": True, "type_sizes": {}},
-    )
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = (0x1950A86A20F9469CFC6C, 1001, system)
     state = {name: tensor(str(i), x, old=True) for i, (name, x) in enumerate(arrays.items())}
     numbers = b"".join(struct.pack("<q", x.size) + x.tobytes() for x in arrays.values())
     return b"".join(map(pickled, (*head, state, [str(i) for i in range(len(arrays))]))) + numbers
@@ -119,7 +116,7 @@ def npz(arrays):
     return file.getvalue()
 
 
-def assert_same(found, expected):
+def assert_same_arrays(found, expected):
     assert list(found) == list(expected)
     for key, x in expected.items():
         assert found[key].dtype == x.dtype and found[key].shape == x.shape
@@ -130,7 +127,7 @@ def assert_same(found, expected):
     "suffix, form", [(".pth", new), (".pt", old), (".safetensors", safetensors), (".npz", npz)]
 )
 def test_forms(suffix, form):
-    assert_same(state_dict.parse(form(ARRAYS), suffix, "FILE"), ARRAYS)
+    assert_same_arrays(state_dict.parse(form(ARRAYS), suffix, "FILE"), ARRAYS)
 
 
 def test_tensors_that_share_a_storage():
@@ -141,7 +138,7 @@ def test_tensors_that_share_a_storage():
         "part": tensor("0", x, offset=5, size=(2, 2), stride=(4, 1)),
     }
     found = state_dict.parse(archive(state, {"0": x.tobytes()}), ".pth", "FILE")
-    assert_same(found, {"turned": x.reshape(3, 4).T, "part": x.reshape(3, 4)[1:, 1:3]})
+    assert_same_arrays(found, {"turned": x.reshape(3, 4).T, "part": x.reshape(3, 4)[1:, 1:3]})
 
 
 @pytest.mark.parametrize("new_form", [True, False])
@@ -159,38 +156,33 @@ def test_files_of_pytorch(new_form):
     file = io.BytesIO()
     torch.save(state, file, _use_new_zipfile_serialization=new_form)
     found = state_dict.parse(file.getvalue(), ".pth", "FILE")
-    assert_same(found, {key: value.detach().numpy() for key, value in state.items()})
+    assert_same_arrays(found, {key: value.detach().numpy() for key, value in state.items()})
 
 
 def test_files_of_safetensors():
     numpy = pytest.importorskip("safetensors.numpy")
     arrays = {key: np.atleast_1d(x) for key, x in ARRAYS.items()}
     found = state_dict.parse(numpy.save(arrays), ".safetensors", "FILE")
-    assert_same({key: found[key] for key in arrays}, arrays)
+    assert_same_arrays({key: found[key] for key in arrays}, arrays)
 
 
 def test_nothing_is_run(tmp_path):
     """Pickles that call functions, through each of the ways in."""
     mark = tmp_path / "ran"
     touch = Call(Global("os", "system"), f"touch {mark}")
-    for data in (
-        archive({"x": touch}, {}),
-        pickled(touch),
-        pickled(0x1950A86A20F9469CFC6C) + pickled(touch),
-    ):
-        with pytest.raises(
-            errors.InputError,
-            match=r"FILE is not a readable .pth file .*it needs os.system, not only tensors",
-        ):
+    after_magic = pickled(0x1950A86A20F9469CFC6C) + pickled(touch)
+    message = r"FILE is not a readable .pth file .*it needs os.system, not only tensors"
+    for data in (archive({"x": touch}, {}), pickled(touch), after_magic):
+        with pytest.raises(errors.InputError, match=message):
             state_dict.parse(data, ".pth", "FILE")
-    for reader in (
+    for name in (
         ("builtins", "eval"),
         ("torch", "load"),
         ("torch._utils", "_rebuild_qtensor"),
         ("collections", "Counter"),
     ):
-        with pytest.raises(errors.InputError, match=".".join(reader)):
-            state_dict.parse(archive({"x": Global(*reader)}, {}), ".pth", "FILE")
+        with pytest.raises(errors.InputError, match=".".join(name)):
+            state_dict.parse(archive({"x": Global(*name)}, {}), ".pth", "FILE")
     objects = npz({"x": np.array([{}], object)})
     with pytest.raises(errors.InputError, match="FILE is not a readable .npz"):
         state_dict.parse(objects, ".npz", "FILE")
@@ -216,19 +208,14 @@ def test_no_tensor_reaches_beyond_its_numbers(changes):
 
 def test_damaged_files_are_refused():
     """Cut at any place, every form is refused in one line."""
-    for suffix, form in (
-        (".pth", new),
-        (".pth", old),
-        (".safetensors", safetensors),
-        (".npz", npz),
-    ):
+    forms = ((".pth", new), (".pth", old), (".safetensors", safetensors), (".npz", npz))
+    for suffix, form in forms:
         data = form(ARRAYS)
         for n in {0, 1, 9, *range(20, len(data), 37), len(data) - 1}:
             with pytest.raises(errors.InputError) as caught:
                 state_dict.parse(data[:n], suffix, "FILE")
-            assert f"FILE is not a readable {suffix} file" in str(caught.value) and "\n" not in str(
-                caught.value
-            )
+            message = str(caught.value)
+            assert f"FILE is not a readable {suffix} file" in message and "\n" not in message
 
 
 def test_other_contents_are_refused():
@@ -242,8 +229,7 @@ def test_other_contents_are_refused():
     ):
         with pytest.raises(errors.InputError, match=why):
             state_dict.parse(data, ".pth", "FILE")
+    message = "give weights as .pth, .pt, .safetensors, .npz"
     for suffix in (".h5", ""):
-        with pytest.raises(
-            errors.InputError, match="give weights as .pth, .pt, .safetensors, .npz"
-        ):
+        with pytest.raises(errors.InputError, match=message):
             state_dict.parse(b"", suffix, "FILE")
