@@ -1,4 +1,4 @@
-"""Sweeps: grids and names, what is refused before anything runs, real processes that end in every way, stops and kills."""
+"""Sweeps: grids, refusals before anything runs, processes that end in every way, stops and kills."""
 
 import csv
 import importlib.util
@@ -16,10 +16,12 @@ import pytest
 
 from gan_jax import presets
 from gan_jax.commands import command_line, process
-from gan_jax.errors import InputError, Stopped
+from gan_jax.errors import EXIT_STOPPED, InputError, Stopped
 from gan_jax.rundir import run_folder
 from gan_jax.studies import jobs
-from gan_jax.studies.ablate import command, grid, results
+from gan_jax.studies.ablate import command, estimate, grid, plan
+from gan_jax.studies.ablate.flags import read_sweep
+from gan_jax.studies.ablate.state import SweepState
 
 MLP = ["--experiment=gan", "--net=mlp", "--data=galaxies:64", "--size=8", "--width=4", "--z_dim=3", "--batch=8", "--devices=1",
        "--sample_every=0", "--noevaluate"]  # fmt: skip
@@ -44,7 +46,7 @@ def test_a_grid_has_every_choice_with_every_other():
 def test_several_grids_follow_each_other_and_no_point_comes_twice():
     points = grid.expand(["lr=1e-3,1e-4", "lr=1e-4", "ema=0"])
     assert [p.overrides for p in points] == [{"lr": "1e-3"}, {"lr": "1e-4"}, {"ema": "0"}]
-    assert grid.expand([]) == [grid.Point("base", {})]
+    assert grid.expand([]) == [grid.Configuration("base", {})]
 
 
 def test_commas_semicolons_and_signs_may_be_part_of_a_value():
@@ -80,25 +82,26 @@ def test_lines_that_are_no_grid_are_refused(line):
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
 def test_every_slot_has_as_much_as_every_other(limit):
-    shares = [jobs.share(list("abcd"), slot, limit) for slot in range(limit)]
+    shares = [jobs.slot_share(list("abcd"), slot, limit) for slot in range(limit)]
     assert {len(s) for s in shares} == {max(4 // limit, 1)}
     if limit <= 4:
         assert len(set(itertools.chain(*shares))) == limit * (4 // limit), "no two slots share"
 
 
 def test_gpus_are_dealt_out_whole_or_in_parts():
-    assert jobs.environment(0, 1, ["0", "1"]) == {} and jobs.environment(1, 2, []) == {}
-    assert [jobs.environment(slot, 2, list("0123")) for slot in range(2)] == [
+    assert jobs.gpu_environment(0, 1, ["0", "1"]) == {} and jobs.gpu_environment(1, 2, []) == {}
+    assert [jobs.gpu_environment(slot, 2, list("0123")) for slot in range(2)] == [
         {"CUDA_VISIBLE_DEVICES": "0,1"},
         {"CUDA_VISIBLE_DEVICES": "2,3"},
     ]
-    found = [jobs.environment(slot, 4, ["0", "1"]) for slot in range(4)]
+    found = [jobs.gpu_environment(slot, 4, ["0", "1"]) for slot in range(4)]
     assert [e["CUDA_VISIBLE_DEVICES"] for e in found] == ["0", "1", "0", "1"]
     assert {e["XLA_PYTHON_CLIENT_MEM_FRACTION"] for e in found} == {"0.450"}
 
 
 def test_time_of_runs_side_by_side():
-    assert command.together([3, 1, 1, 1, 4], 2) == 7.0 and command.together([3, 1, 1], 1) == 5.0
+    assert estimate.makespan([3, 1, 1, 1, 4], 2) == 7.0
+    assert estimate.makespan([3, 1, 1], 1) == 5.0
 
 
 @pytest.mark.parametrize(
@@ -106,23 +109,21 @@ def test_time_of_runs_side_by_side():
     sorted(p.stem for p in (command_line.ROOT / "experiments/flagfiles").glob("ablate_*.flags")),
 )
 def test_every_flagfile_is_read_by_the_experiment_that_it_varies(name):
-    flags, scoring, base = command.read([f"--flagfile={name}"])
-    points = {t.point.name for t in command.trials(flags, base)}
-    assert len(points) == (4 if name == "ablate_smoke" else 11) and scoring.n_images >= 200
-    assert name in command.__doc__ and base["steps"] >= 20
-    assert flags.workdir == f"runs/{name}", "each in a folder of its own"
+    sweep = read_sweep("", [f"--flagfile={name}"])
+    configurations = {run.configuration.name for run in plan.list_runs(sweep)}
+    assert len(configurations) == (4 if name == "ablate_smoke" else 11)
+    assert sweep.scoring.n_images >= 200 and sweep.base["steps"] >= 20
+    assert name in command.__doc__
+    assert sweep.root == pathlib.Path("runs", name), "each in a folder of its own"
 
 
 def test_the_flags_of_every_training_command_can_be_read():
     for name in presets.TABLE:
-        flags, _, base = command.read(
-            [f"--experiment={name}", "--steps=7", "--seeds=2", "--seed=5"]
-        )
-        assert (flags.experiment, base) == (
-            name,
-            {"steps": 7, "seed": 5},
-        ) and flags.workdir == "runs/ablate"
-    assert [t.seed for t in command.trials(flags, base)] == [5, 6]
+        words = [f"--experiment={name}", "--steps=7", "--seeds=2", "--seed=5"]
+        sweep = read_sweep("", words)
+        assert (sweep.flags.experiment, sweep.base) == (name, {"steps": 7, "seed": 5})
+        assert sweep.root == pathlib.Path("runs/ablate")
+    assert [run.seed for run in plan.list_runs(sweep)] == [5, 6]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_smoke_flagfile_one_refused_one_diverges_and_the_others_go_on(tmp_path, 
 def test_seeds_as_members_have_a_row_and_a_reason_each(tmp_path, child_env):
     root = tmp_path / "sweep"
     process = start(
-        root, child_env, "--flagfile=ablate_smoke", "--members_by=unrolled", "--noevaluate"
+        root, child_env, "--flagfile=ablate_smoke", "--members_by=turns", "--noevaluate"
     )
     out = process.communicate()[0]
     assert process.returncode == 0, out
@@ -296,7 +297,7 @@ def python(name, code, folder=None):
 
 
 def finish(work, logs, limit=2, signals=Quiet):
-    """{name: End} of jobs that are run."""
+    """{name: JobResult} of jobs that are run."""
     ends = {}
     jobs.run(
         work,
@@ -367,7 +368,7 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(tmp_path):
             began,
             lambda j, e: ends.update({j.name: e}),
         )
-    assert begun == ["a", "b"] and {end.code for end in ends.values()} == {jobs.STOPPED}
+    assert begun == ["a", "b"] and {end.code for end in ends.values()} == {EXIT_STOPPED}
 
 
 def test_a_folder_that_another_process_has_is_waited_for(tmp_path):
@@ -382,19 +383,18 @@ def test_a_folder_that_another_process_has_is_waited_for(tmp_path):
 
 
 def test_what_diverged_is_tried_again_only_if_its_command_or_folder_is_another(tmp_path):
-    point = grid.Point("lr-9", {"lr": "9"})
-    trial = results.Trial("lr-9_0", point, 0, ["--lr=9"])
-    plan = results.Plan([trial], {"lr-9_0": {"lr": 9.0}}, {}, {})
-    results.Book(tmp_path, plan).note("lr-9_0", code=3, reason="Player 'disc' ...")
-    assert results.Book(tmp_path, plan).left() == [trial], "its folder is gone"
+    run = plan.SweepRun("lr-9_0", grid.Configuration("lr-9", {"lr": "9"}), 0, ["--lr=9"])
+    checked = plan.Plan([run], {"lr-9_0": {"lr": 9.0}}, {}, {})
+    SweepState(tmp_path, checked).update("lr-9_0", code=3, reason="Player 'disc' ...")
+    assert SweepState(tmp_path, checked).remaining() == [run], "its folder is gone"
     (tmp_path / "lr-9_0").mkdir()
     (tmp_path / "lr-9_0" / "config.json").write_text("{}")
-    assert results.Book(tmp_path, plan).left() == []
-    other = plan._replace(trials=[trial._replace(words=["--lr=9", "--batch=2"])])
-    assert len(results.Book(tmp_path, other).left()) == 1
+    assert SweepState(tmp_path, checked).remaining() == []
+    other = checked._replace(runs=[run._replace(words=["--lr=9", "--batch=2"])])
+    assert len(SweepState(tmp_path, other).remaining()) == 1
     (tmp_path / "sweep.json").write_text("{")
     with pytest.raises(InputError, match="delete it"):
-        results.Book(tmp_path, plan)
+        SweepState(tmp_path, checked)
 
 
 def test_jobs_of_a_cluster_in_submitits_local_form(tmp_path):

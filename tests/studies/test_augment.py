@@ -1,23 +1,27 @@
 """S1's study: what training sets are made of, what the numbers become, and a whole study made, stopped and continued."""
 
+import dataclasses
 import itertools
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
 
-from gan_jax.commands import evaluate, process, sample
+from gan_jax.commands import evaluate, sample
 from gan_jax.data import datasets, writers
-from gan_jax.metrics.features import classifier
+from gan_jax.data.types import DataOptions, Dataset
+from gan_jax.errors import InputError
+from gan_jax.metrics.features import classifier_training
 from gan_jax.rundir import run_folder
+from gan_jax.studies import table_format
 from gan_jax.studies.augment import command, training_sets
 from gan_jax.studies.augment import page as augment_page
 from gan_jax.studies.augment import results as found
-from gan_jax.training import training_loop
+from gan_jax.studies.augment.flags import read_shares, read_study
+from gan_jax.studies.augment.gan import class_head
+from tests.studies import helpers
 
 SMOKE = ("--flagfile=augment_smoke", "--devices=1")
 LABELS = np.array([0] * 50 + [1] * 45 + [2] * 5 + [0, 1] * 60 + [2] * 28)
@@ -25,7 +29,7 @@ ORIGIN = np.repeat(
     [training_sets.REAL, training_sets.SYNTHETIC, training_sets.RARE], [100, 120, 28]
 )
 POOL = training_sets.Pool(LABELS, ORIGIN, rare=2, target=33)
-TABLE = training_sets.table((0.5, 1), 1, True, "cigar")
+TABLE = training_sets.build_arms((0.5, 1), 1, True, "cigar")
 
 
 def composed(key, seed=0):
@@ -68,19 +72,19 @@ def test_which_synthetic_images_are_added_depends_on_the_seed():
 
 
 def test_arms_that_are_not_asked_for_are_not_there():
-    assert list(training_sets.table((2,))) == ["real", "synthetic_2", "synthetic"]
-    assert list(training_sets.table((), 1, False, "a")) == ["real", "copies", "filled"]
-    assert training_sets.table((1,), 0, True)["synthetic_1"].rivals == (
+    assert list(training_sets.build_arms((2,))) == ["real", "synthetic_2", "synthetic"]
+    assert list(training_sets.build_arms((), 1, False, "a")) == ["real", "copies", "filled"]
+    assert training_sets.build_arms((1,), 0, True)["synthetic_1"].rivals == (
         "real",
         "ordinary",
-    ) and "ordinary_0" not in training_sets.table((1,), 0, True)
+    ) and "ordinary_0" not in training_sets.build_arms((1,), 0, True)
     assert TABLE["ordinary_filled"].rivals == ("real", "ordinary_copies")
 
 
 @pytest.mark.parametrize(("m", "steps", "batch"), [(7, 10, 3), (100, 4, 8), (1, 3, 2)])
 def test_plans_have_one_budget_and_show_every_row_equally_often(m, steps, batch):
     rows = np.arange(m) + 40
-    plan = training_sets.plan(rows, steps, batch, np.random.default_rng(0))
+    plan = training_sets.plan_minibatches(rows, steps, batch, np.random.default_rng(0))
     counts = np.bincount(plan.ravel() - 40, minlength=m)
     assert plan.shape == (steps, batch) and len(counts) == m and np.ptp(counts) <= 1
     if m == 100:
@@ -95,14 +99,16 @@ def test_what_is_exported_is_read_back(colors, tmp_path):
         rng.permutation(np.repeat([0, 1, 2], [15, 11, 4])),
         ("spiral", "T-shirt/top", "10"),
     )
-    (tmp_path / "a.npz").write_bytes(writers.npz(pictures, labels, classes))
-    back = datasets.load(f"npz:{tmp_path}/a.npz", datasets.DataOptions(9))
+    (tmp_path / "a.npz").write_bytes(writers.npz_bytes(pictures, labels, classes))
+    back = datasets.load(f"npz:{tmp_path}/a.npz", DataOptions(9))
     np.testing.assert_array_equal(back.images, pictures)
     np.testing.assert_array_equal(back.labels, labels)
     assert back.classes == classes
-    writers.folder(pictures[:5], labels[:5], classes, tmp_path / "set")
-    writers.folder(pictures, labels, classes, tmp_path / "set")  # takes the place of the first
-    back = datasets.load(f"folder:{tmp_path}/set", datasets.DataOptions(9))
+    writers.write_folder(pictures[:5], labels[:5], classes, tmp_path / "set")
+    writers.write_folder(
+        pictures, labels, classes, tmp_path / "set"
+    )  # takes the place of the first
+    back = datasets.load(f"folder:{tmp_path}/set", DataOptions(9))
     assert back.classes == ("10", "T-shirt-top", "spiral") and not list(tmp_path.glob(".*"))
     for number, label in ((0, 2), (1, 1), (2, 0)):
         wanted = pictures[labels == label]  # PNG files are colour or grey as the data are
@@ -111,19 +117,19 @@ def test_what_is_exported_is_read_back(colors, tmp_path):
 
 
 def test_classes_that_would_share_a_folder_are_refused():
-    with pytest.raises(command.InputError, match="one folder, a-b"):
-        writers.folder_names(("a/b", "a-b"))
-    assert writers.folder_names((".x", "b")) == ["x", "b"]
+    with pytest.raises(InputError, match="one folder, a-b"):
+        writers.class_folder_names(("a/b", "a-b"))
+    assert writers.class_folder_names((".x", "b")) == ["x", "b"]
 
 
 def test_scores_by_hand():
     confusion = [[8, 2, 0], [0, 5, 5], [1, 0, 3]]
-    assert found.score(confusion) == pytest.approx(
+    assert found.score_confusion(confusion) == pytest.approx(
         {"accuracy": 16 / 24, "balanced": (0.8 + 0.5 + 0.75) / 3}
     )
-    of_rare = found.score(confusion, 2)
+    of_rare = found.score_confusion(confusion, 2)
     assert (of_rare["recall"], of_rare["others"]) == pytest.approx((0.75, 0.65))
-    empty = found.score([[3, 1, 0], [0, 0, 0], [0, 1, 1]], 2)
+    empty = found.score_confusion([[3, 1, 0], [0, 0, 0], [0, 1, 1]], 2)
     assert (empty["balanced"], empty["recall"], empty["others"]) == pytest.approx(
         (0.625, 0.5, 0.75)
     )
@@ -151,7 +157,7 @@ RARES = {"filled": (14, 18, 16, 15), "copies": (10, 12, 13, 10)}
 def folder(tmp_path):
     """Four seeds of all arms for all labels, but of one that diverged; a tenth of the labels, whose GAN failed."""
     for share in (1, 10):
-        place = found.place(tmp_path, share)
+        place = found.share_folder(tmp_path, share)
         (place / "classifiers").mkdir(parents=True)
         gan = {"n_real": 1000 // share, "counts": [50, 45, 5]}
         judged = {
@@ -175,7 +181,7 @@ def folder(tmp_path):
 
 
 def collected(folder, rare=""):
-    table = TABLE if rare else training_sets.table((0.5, 1), 1, True)
+    table = TABLE if rare else training_sets.build_arms((0.5, 1), 1, True)
     return found.collect(folder, table, ("round", "edge-on", "cigar"), rare) | {
         "protocol": "Protocol & more."
     }
@@ -191,13 +197,13 @@ def test_comparisons_are_paired_t_tests_that_hold_together(folder):
         key: [(right + 100 + r) / 220 for right, r in zip(RIGHT[key], (8, 9, 8, 7), strict=True)]
         for key in RIGHT
     }
-    (row,) = found.picked(results, share="1", arm="ordinary_1", rival="ordinary")
+    (row,) = found.select_comparisons(results, share="1", arm="ordinary_1", rival="ordinary")
     wanted = stats.ttest_rel(accuracy["ordinary_1"], accuracy["ordinary"])
     together = wanted.confidence_interval(1 - 0.05 / n)
     assert (row["t"], row["p"], row["low"], row["high"]) == pytest.approx(
         (*wanted[:2], together.low, together.high)
     )
-    (row,) = found.picked(results, share="1", arm="synthetic_1", rival="real")
+    (row,) = found.select_comparisons(results, share="1", arm="synthetic_1", rival="real")
     assert row["n"] == 3 and row["mean"] == pytest.approx(0, abs=1e-12), (
         "the seed that failed is in neither side"
     )
@@ -211,9 +217,9 @@ def test_comparisons_are_paired_t_tests_that_hold_together(folder):
 
 def test_tables_verdicts_and_page_follow_the_numbers(folder):
     results = collected(folder)
-    gain = found.picked(results, share="1", arm="ordinary", rival="real")[0]
+    gain = found.select_comparisons(results, share="1", arm="ordinary", rival="real")[0]
     low, high = (100 * gain[name] for name in ("low", "high"))
-    whole, tenth, readings = found.tables(results)
+    whole, tenth, readings = map(table_format.markdown, found.tables(results))
     assert f"+4.55 ({low:+.2f} to {high:+.2f})" in whole and "| synthetic only | 4 |" in whole
     assert (
         "| synthetic only | 0 | - | - | - | - |" in tenth
@@ -258,24 +264,28 @@ def test_tables_verdicts_and_page_follow_the_numbers(folder):
 
 
 def test_a_rare_class_is_compared_by_its_recall_and_that_of_the_others(folder):
-    place = found.place(folder, 1) / "classifiers"
+    place = found.share_folder(folder, 1) / "classifiers"
     for key, seed in itertools.product(OF_RARE, range(4)):
         record = {"confusion": confusion(RIGHT[key][seed], RARES.get(key, (8, 9, 8, 7))[seed])}
         (place / f"{key}_{seed}.json").write_text(json.dumps(record))
     results = collected(folder, "cigar")
-    (recall,) = found.picked(results, share="1", arm="filled", rival="copies", measure="recall")
+    (recall,) = found.select_comparisons(
+        results, share="1", arm="filled", rival="copies", measure="recall"
+    )
     wanted = stats.ttest_rel(np.array(RARES["filled"]) / 20, np.array(RARES["copies"]) / 20)
     assert (recall["mean"], recall["t"]) == pytest.approx((0.225, wanted.statistic))
-    (others,) = found.picked(results, share="1", arm="filled", rival="copies", measure="others")
+    (others,) = found.select_comparisons(
+        results, share="1", arm="filled", rival="copies", measure="others"
+    )
     assert others["mean"] == pytest.approx(
         np.mean(np.subtract(RIGHT["filled"], RIGHT["copies"])) / 200
     )
-    head = found.rows_of(results, "1")[0]
+    head = found.share_rows(results, "1")[0]
     assert head[2:4] == [
         "recall of cigar, %",
         "mean recall of the other classes, %",
     ] and head.count("recall of cigar against real only")
-    row = next(row for row in found.rows_of(results, "1") if row[0] == "synthetic cigar")
+    row = next(row for row in found.share_rows(results, "1") if row[0] == "synthetic cigar")
     assert row[head.index("recall of cigar against the alternative")].startswith("+22.50 (")
     said = next(
         line
@@ -290,7 +300,7 @@ def test_a_rare_class_is_compared_by_its_recall_and_that_of_the_others(folder):
 
 
 def test_no_interval_no_word_of_one(tmp_path):
-    place = found.place(tmp_path, 1) / "classifiers"
+    place = found.share_folder(tmp_path, 1) / "classifiers"
     place.mkdir(parents=True)
     (place.parent / "gan.json").write_text(
         json.dumps({"n_real": 10, "counts": [5, 5, 0], "failed": "why"})
@@ -308,27 +318,26 @@ def test_no_interval_no_word_of_one(tmp_path):
 
 
 def test_fractions_are_one_over_whole_numbers():
-    assert command.shares_of("0.01,1,0.1,0.3333") == (1, 3, 10, 100)
+    assert read_shares("0.01,1,0.1,0.3333") == (1, 3, 10, 100)
     for text in ("0.4", "1.5", "0", "-0.1", "half", "", "0.1,,1"):
-        with pytest.raises(command.InputError, match="--fractions"):
-            command.shares_of(text)
+        with pytest.raises(InputError, match="--fractions"):
+            read_shares(text)
 
 
-def setup(**flags):
-    base = command.read(list(SMOKE))
-    return base._replace(study=command.dataclasses.replace(base.study, **flags))
+def study(rare=-1, **changes):
+    """A Study of the smoke flagfile with other flags."""
+    base = read_study("", list(SMOKE))
+    return base._replace(flags=dataclasses.replace(base.flags, **changes), rare=rare)
 
 
 def test_target_of_the_rare_class():
-    part = datasets.Dataset(
-        np.zeros((100, 8, 8, 1), np.uint8), LABELS[:100], ("a", "b", "c"), "npz:x", ""
-    )
+    part = Dataset(np.zeros((100, 8, 8, 1), np.uint8), LABELS[:100], ("a", "b", "c"), "npz:x", "")
     for text, wanted in (("mean", 33), ("max", 50), ("6", 6)):
-        assert command.target(setup(rare_to=text)._replace(rare=2), part) == wanted
-    assert command.target(setup(), part) == 0
+        assert study(2, rare_to=text).n_rare(part) == wanted
+    assert study().n_rare(part) == 0
     for text in ("5", "some", "-3"):
-        with pytest.raises(command.InputError, match=f"--rare_to={text}"):
-            command.target(setup(rare_to=text)._replace(rare=2), part)
+        with pytest.raises(InputError, match=f"--rare_to={text}"):
+            study(2, rare_to=text).n_rare(part)
 
 
 @pytest.mark.parametrize(
@@ -364,23 +373,14 @@ def test_refusals(words, said, tmp_path, capsys):
         test_images=images,
         test_labels=labels % 2,
     )
-    words = [word.format(tmp_path) for word in words]
-    assert process.guarded(command.run, [*SMOKE, *words, f"--workdir={tmp_path}/study"]) == 2
-    error = capsys.readouterr().err
-    assert (
-        said in error.splitlines()[-1]
-        and "Traceback" not in error
-        and not (tmp_path / "study").exists()
-    )
+    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
 
 
 def test_dry_run_lists_what_would_be_made(tmp_path, capsys):
-    assert process.guarded(command.run, [*SMOKE, "--dry_run", f"--workdir={tmp_path}/study"]) == 0
+    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
     out = capsys.readouterr().out
-    assert (
-        "1 of 4: GAN of 60 images, 12 steps; 12 classifiers" in out
-        and not (tmp_path / "study").exists()
-    )
+    assert "1 of 4: GAN of 60 images, 12 steps; 12 classifiers" in out
+    assert not (tmp_path / "study").exists()
 
 
 STUDY = (*SMOKE, "--fractions=0.5")
@@ -390,80 +390,57 @@ STUDY = (*SMOKE, "--fractions=0.5")
 def whole(tmp_path_factory):
     """A study that nothing stopped."""
     folder = tmp_path_factory.mktemp("whole") / "study"
-    assert process.guarded(command.run, [*STUDY, f"--workdir={folder}"]) == 0
+    assert helpers.run(command, STUDY, folder) == 0
     return folder
 
 
-def without_times(folder):
-    """results.json but for what a clock says, the synthetic images, and the states in which the runs ended."""
-    results = json.loads((folder / "results.json").read_text())
-    for share in results["shares"].values():
-        share["gan"].pop("train_s", None)
-    made = {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in [*folder.rglob("synthetic.npz"), *folder.rglob("DONE")]
+def outcome(folder):
+    """What a study ends in, and its synthetic images."""
+    synthetic = {
+        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("synthetic.npz")
     }
-    return results, made
+    return *helpers.outcome(folder, "train_s"), synthetic
 
 
 def test_a_study_ends_in_a_page_and_its_images_are_data(whole, capsys):
-    results, made = without_times(whole)
+    results, states, synthetic = outcome(whole)
     half = results["shares"]["2"]
-    assert (
-        set(half["arms"])
-        == {"real", "ordinary", "synthetic_0.5", "synthetic_1", "synthetic", "ordinary_1"}
-        and len(made) == 2
-    )
+    sets = {"real", "ordinary", "synthetic_0.5", "synthetic_1", "synthetic", "ordinary_1"}
+    assert set(half["arms"]) == sets and len(states) == len(synthetic) == 1
     assert half["gan"]["n_real"] == half["gan"]["n_synthetic"] == 120 and not results["failed"]
-    assert {p.name for p in whole.iterdir()} >= {
-        "tables.md",
-        "results.json",
-        "augment.png",
-        "report.html",
-        "study.json",
-    }
+    helpers.assert_files(whole, "augment.png")
     page = (whole / "report.html").read_text()
-    assert (
-        "Verdict" in page
-        and page.count("data:image/png") == 1
-        and "http://" not in page.replace("http://www.w3.org", "")
-    )
-    read, files = (datasets.load(f"{spec}{whole}/1_of_2/synthetic{end}", datasets.DataOptions(16)) for spec, end in
-                   (("npz:", ".npz"), ("folder:", "")))  # fmt: skip
-    real, _ = run_folder.data(run_folder.load(whole / "1_of_2" / "gan").config)
+    assert "Verdict" in page and page.count("data:image/png") == 1
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    folder, options = whole / "1_of_2", DataOptions(16)
+    npz = datasets.load(f"npz:{folder}/synthetic.npz", options)
+    files = datasets.load(f"folder:{folder}/synthetic", options)
+    real, _ = run_folder.load_data(*run_folder.load_config(folder / "gan"))
     np.testing.assert_array_equal(
-        np.bincount(read.labels, minlength=5), np.bincount(real.labels, minlength=5)
+        np.bincount(npz.labels, minlength=5), np.bincount(real.labels, minlength=5)
     )
-    assert read.classes == real.classes and set(files.classes) == {
-        real.classes[i] for i in np.unique(read.labels)
-    }
+    assert npz.classes == real.classes
+    assert set(files.classes) == {real.classes[i] for i in np.unique(npz.labels)}
     for number, name in enumerate(files.classes):
-        own = read.images[read.labels == read.classes.index(name)]
+        own = npz.images[npz.labels == npz.classes.index(name)]
         np.testing.assert_array_equal(files.images[files.labels == number], own)
-    assert process.guarded(sample.run, [f"--workdir={whole}/1_of_2/gan", "--n=9"]) == 0
-    head = command.class_head(run_folder.load(whole / "1_of_2" / "gan"))(read.images)
+    assert helpers.run(sample, ["--n=9"], folder / "gan") == 0
+    head = class_head(run_folder.load(folder / "gan"))(npz.images)
     assert head.shape == (120,) and set(head) <= set(range(5))
 
 
 @pytest.mark.slow
 def test_a_gan_can_be_scored(whole, capsys):
-    words = [
-        f"--workdir={whole}/1_of_2/gan",
-        "--n_images=60",
-        "--repeats=2",
-        "--scores=kernel,coverage",
-    ]
-    assert process.guarded(evaluate.run, words) == 0
+    words = ["--n_images=60", "--repeats=2", "--scores=kernel,coverage"]
+    assert helpers.run(evaluate, words, whole / "1_of_2" / "gan") == 0
 
 
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
-    """Stopped by a signal within the GAN, then killed between classifiers; what is finished is not made again."""
-    words = [*STUDY, f"--workdir={tmp_path}/study"]
-    advance, fit_plan, fitted = training_loop.Loop.advance, classifier.fit_plan, []
+    """Stopped by a signal within the GAN, then killed between classifiers.
 
-    def signalled(loop, until):
-        os.kill(os.getpid(), signal.SIGTERM)
-        advance(loop, until)
+    Nothing that is finished is made again.
+    """
+    folder, fit_plan, fitted = tmp_path / "study", classifier_training.fit_plan, []
 
     def killed(*args):
         fitted.append(args)
@@ -471,48 +448,40 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return fit_plan(*args)
 
-    monkeypatch.setattr(training_loop.Loop, "advance", signalled)
-    assert process.guarded(command.run, words) == 4
+    with monkeypatch.context() as patch:
+        helpers.send_signal_in_loops(patch, lambda loop, until: True)
+        assert helpers.run(command, STUDY, folder) == 4
     assert "stopped by SIGTERM" in capsys.readouterr().err
-    monkeypatch.setattr(training_loop.Loop, "advance", advance)
-    monkeypatch.setattr(classifier, "fit_plan", killed)
-    assert process.guarded(command.run, words) == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier_training, "fit_plan", killed)
+        assert helpers.run(command, STUDY, folder) == 4
     out = capsys.readouterr().out
     assert "resumed at step 1 of 12" in out and out.count(": accuracy") == 3
-    monkeypatch.setattr(classifier, "fit_plan", fit_plan)
-    assert process.guarded(command.run, words) == 0
+    assert helpers.run(command, STUDY, folder) == 0
     out = capsys.readouterr().out
     assert "compiling" not in out and out.count(": accuracy") == 9
-    assert without_times(tmp_path / "study") == without_times(whole)
+    assert outcome(folder) == outcome(whole)
 
 
 def test_more_seeds_are_added_and_other_settings_refused(whole, capsys):
-    before, _ = without_times(whole)
-    assert process.guarded(command.run, [*STUDY, "--seeds=3", f"--workdir={whole}"]) == 0
+    before = helpers.outcome(whole)[0]["shares"]["2"]["arms"]
+    assert helpers.run(command, [*STUDY, "--seeds=3"], whole) == 0
     out, _ = capsys.readouterr()
-    after, _ = without_times(whole)
     assert "seed 2, real only: accuracy" in out and "seed 1, real only: accuracy" not in out
-    for key, rows in after["shares"]["2"]["arms"].items():
-        assert (
-            rows["seeds"] == [0, 1, 2]
-            and rows["accuracy"][:2] == before["shares"]["2"]["arms"][key]["accuracy"]
-        )
-    for word, said in (
-        ("--ratios=1", "--ratios=0.5,1, now 1"),
-        ("--lr=1e-3", "--lr=0.0002, now 0.001"),
-    ):
-        assert process.guarded(command.run, [*STUDY, word, f"--workdir={whole}"]) == 2
-        assert f"was made with {said}" in capsys.readouterr().err
+    for key, rows in helpers.outcome(whole)[0]["shares"]["2"]["arms"].items():
+        assert rows["seeds"] == [0, 1, 2]
+        assert rows["accuracy"][:2] == before[key]["accuracy"]
+    changes = {"--ratios=1": "--ratios=0.5,1, now 1", "--lr=1e-3": "--lr=0.0002, now 0.001"}
+    helpers.assert_other_settings_refused(command, STUDY, whole, changes, capsys)
 
 
 def test_a_gan_that_diverges_is_named_and_not_repeated(tmp_path, capsys):
-    words = [*STUDY, "--lr=1e12", "--seeds=1", f"--workdir={tmp_path}/study"]
+    folder = tmp_path / "study"
     for start in range(2):
-        assert process.guarded(command.run, words) == 0
+        assert helpers.run(command, [*STUDY, "--lr=1e12", "--seeds=1"], folder) == 0
         out = capsys.readouterr().out
         assert "left out: 1_of_2/gan: gan: Player" in out and ("compiling" in out) == (start == 0)
-    results, _ = without_times(tmp_path / "study")
-    assert set(results["shares"]["2"]["arms"]) == {"real", "ordinary"}
+    assert set(helpers.outcome(folder)[0]["shares"]["2"]["arms"]) == {"real", "ordinary"}
 
 
 def test_a_rare_class_is_filled_up_with_a_gan_without_class_head(tmp_path, capsys):
@@ -525,21 +494,15 @@ def test_a_rare_class_is_filled_up_with_a_gan_without_class_head(tmp_path, capsy
         "--seeds=1",
         "--sample_stats=batch",
     ]
-    assert process.guarded(command.run, [*words, f"--workdir={tmp_path}/study"]) == 0
-    results, _ = without_times(tmp_path / "study")
-    gan = results["shares"]["2"]["gan"]
+    folder = tmp_path / "study"
+    assert helpers.run(command, words, folder) == 0
+    results, _ = helpers.outcome(folder)
+    half = results["shares"]["2"]
+    gan = half["gan"]
     assert results["rare"] == "cigar" and gan["head"] is None and 0 <= gan["judge"] <= 1
-    assert set(results["shares"]["2"]["arms"]) == {
-        "real",
-        "ordinary",
-        "copies",
-        "filled",
-        "ordinary_copies",
-        "ordinary_filled",
-    }
-    read = datasets.load(f"npz:{tmp_path}/study/1_of_2/synthetic.npz", datasets.DataOptions(16))
-    cigar = read.classes.index("cigar")
-    assert (
-        set(read.labels) == {cigar}
-        and len(read.labels) == gan["n_synthetic"] == 24 - gan["counts"][cigar]
-    )
+    of_rare = {"copies", "filled", "ordinary_copies", "ordinary_filled"}
+    assert set(half["arms"]) == {"real", "ordinary"} | of_rare
+    npz = datasets.load(f"npz:{folder}/1_of_2/synthetic.npz", DataOptions(16))
+    cigar = npz.classes.index("cigar")
+    assert set(npz.labels) == {cigar}
+    assert len(npz.labels) == gan["n_synthetic"] == 24 - gan["counts"][cigar]
