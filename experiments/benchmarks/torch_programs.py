@@ -24,7 +24,7 @@ from experiments.benchmarks import torch_nets, torch_steps
 from experiments.benchmarks.harness import Program
 from experiments.benchmarks.jax_programs import N_SAMPLES, random_images
 from experiments.benchmarks.workloads import Workload
-from gan_jax.core.state import init_jitted
+from gan_jax.core.initialize import init_jitted
 from gan_jax.metrics.features import classifier_training
 from gan_jax.nets.classifier import Classifier
 from gan_jax.training.sampling import CHUNK

@@ -26,7 +26,7 @@ from experiments.benchmarks.intervals import estimate, ratio
 from experiments.benchmarks.jax_programs import random_images
 from experiments.benchmarks.workloads import Workload
 from gan_jax.commands import command_line, process
-from gan_jax.core.state import init_jitted
+from gan_jax.core.initialize import init_jitted
 from gan_jax.settings import RunSettings, setting
 
 N_IMAGES = 60_000

@@ -91,7 +91,7 @@ def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
     import jax
 
     from gan_jax.core.conditioning import ByImage
-    from gan_jax.core.state import init_jitted
+    from gan_jax.core.initialize import init_jitted
     from gan_jax.metrics import colorization, evaluate
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling

@@ -1,48 +1,61 @@
-"""Optimizers from settings: the rule, its learning rate over the updates of one player, its momentum."""
+"""Optimizers of players, from settings: the rule, its learning rate and its momentum.
+
+A new optimizer or schedule is one function and one entry of OPTIMIZERS or SCHEDULES.
+"""
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.core.tables import lookup
 from gan_jax.ops import cpu
 from gan_jax.settings import MAX_STEPS, setting
 
-FLOOR = 1e-6  # the exponential schedule goes no lower
+MIN_LR = 1e-6  # lower bound of the exponential schedule
 
 
 def _linear(hp, lr, steps):
     """To 0 at the end (the ResNets of Gulrajani et al. 2017)."""
-    return lambda t: lr * jnp.maximum(1 - t / steps, 0)
+    return optax.linear_schedule(lr, 0.0, steps)
 
 
 def _half_linear(hp, lr, steps):
-    """Constant until half-way, then to 0. Dist-GAN's ResNets: 2e-4 clip(1 - t, 0, 1/2), which is lr = 1e-4 here."""
-    return lambda t: lr * jnp.clip(2 - 2 * t / steps, 0, 1)
+    """Constant until half-way, then to 0.
+
+    Dist-GAN's ResNets: 2e-4 clip(1 - t, 0, 1/2), which is lr = 1e-4 here.
+    """
+    falling = optax.linear_schedule(2 * lr, 0.0, steps)
+    return lambda t: jnp.minimum(lr, falling(t))
 
 
 def _cosine(hp, lr, steps):
-    return lambda t: lr * (0.5 + 0.5 * jnp.cos(jnp.pi * jnp.minimum(t / steps, 1)))
+    """To 0 at the end by half a cosine."""
+    return optax.cosine_decay_schedule(lr, steps)
 
 
 def _exponential(hp, lr, steps):
-    """Divided by lr_decay at every update (Goodfellow et al. 2014: 1.000004; Mirza and Osindero 2014: 1.00004)."""
-    rate = math.log(
-        hp.lr_decay
-    )  # not a power of lr_decay: float32 holds 1.000004 to 1 % of what it exceeds 1 by
-    return lambda t: jnp.maximum(lr * jnp.exp(-rate * t), min(lr, FLOOR))
+    """Divided by lr_decay at every update.
+
+    Goodfellow et al. 2014: 1.000004; Mirza and Osindero 2014: 1.00004.
+    """
+    # Not a power of lr_decay, as in optax: of 1.000004 - 1, float32 has 1 % precision.
+    rate = math.log(hp.lr_decay)
+    return lambda t: jnp.maximum(lr * jnp.exp(-rate * t), min(lr, MIN_LR))
 
 
 def _staircase(hp, lr, steps):
     """Times 0.9 at every lr_every-th update, as in Dist-GAN's 2-D toy (D11)."""
-    return lambda t: lr * 0.9 ** (t // hp.lr_every)
+    return optax.exponential_decay(lr, hp.lr_every, 0.9, staircase=True)
 
 
-SCHEDULES = {  # (settings, lr, updates in all) -> (updates so far -> lr); None: no schedule
-    "constant": None,
+# (settings, lr, updates in all) -> (updates so far -> lr)
+SCHEDULES: dict[str, Callable] = {
+    "constant": lambda hp, lr, steps: lr,
     "linear": _linear,
     "half_linear": _half_linear,
     "cosine": _cosine,
@@ -51,12 +64,89 @@ SCHEDULES = {  # (settings, lr, updates in all) -> (updates so far -> lr); None:
 }
 
 
+class MomentumState(NamedTuple):
+    """State of `heavy_ball`."""
+
+    count: jax.Array  # int32 [], updates so far
+    velocity: optax.Updates  # tree like the parameters
+
+
+def heavy_ball(momentum: Callable[[jax.Array], jax.Array]) -> optax.GradientTransformation:
+    """Add momentum whose decay is a function of time: v <- momentum(t) v + update; v is applied.
+
+    It comes after the learning rate, so that a changing rate acts on new gradients alone, as in the
+    code of Goodfellow et al. 2014. For a constant rate the order makes no difference.
+
+    Args:
+      momentum: number of updates so far, int32 [] -> [0, 1).
+    """
+
+    def init(params):
+        return MomentumState(jnp.zeros([], jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def update(updates, state, params=None):
+        del params
+        m = momentum(state.count)
+        velocity = jax.tree.map(lambda u, v: m.astype(v.dtype) * v + u, updates, state.velocity)
+        return velocity, MomentumState(optax.safe_increment(state.count), velocity)
+
+    return optax.GradientTransformation(init, update)
+
+
+def scale_by_adam(b1: float, b2: float, eps: float = 1e-8) -> optax.GradientTransformation:
+    """Scale updates as optax.scale_by_adam does; the same numbers and state, faster on a CPU.
+
+    With optax's own, XLA:CPU computes the new mean twice, once where it updates the weights, and
+    copies the old one for that. Where weights are many this nearly doubles Adam's time.
+    """
+    plain = optax.scale_by_adam(b1, b2, eps)
+
+    def update(updates, state, params=None):
+        _, state = plain.update(updates, state, params)
+        state = state._replace(mu=jax.tree.map(cpu.materialize, state.mu))
+        mean, square = (1 - b**state.count for b in (b1, b2))
+
+        def scaled(m, v):
+            return (m / mean) / (jnp.sqrt(v / square) + eps)
+
+        return jax.tree.map(scaled, state.mu, state.nu), state
+
+    return optax.GradientTransformation(plain.init, update)
+
+
+def momentum_schedule(hp: "OptimizerSettings") -> Callable[[jax.Array], jax.Array]:
+    """Return momentum over updates: linear from hp.momentum to hp.momentum_end, if that is not 0."""
+    change = hp.momentum_end - hp.momentum if hp.momentum_end else 0.0
+    return lambda t: hp.momentum + change * jnp.minimum(t / hp.momentum_steps, 1)
+
+
+def _adam(hp, lr):
+    return optax.chain(scale_by_adam(hp.beta1, hp.beta2), optax.scale_by_learning_rate(lr))
+
+
+def _sgd(hp, lr):
+    return optax.chain(optax.scale_by_learning_rate(lr), heavy_ball(momentum_schedule(hp)))
+
+
+def _rmsprop(hp, lr):
+    """RMSprop without bias correction, eps 1e-8 outside the root.
+
+    Its first steps are 1 / sqrt(1 - beta2) times as long as later ones. PyTorch's default is
+    --beta2=0.99.
+    """
+    return optax.rmsprop(lr, hp.beta2, eps=1e-8, eps_in_sqrt=False)
+
+
+# (settings, learning rate or schedule) -> optax.GradientTransformation
+OPTIMIZERS: dict[str, Callable] = {"adam": _adam, "sgd": _sgd, "rmsprop": _rmsprop}
+
+
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class OptimizerSettings:
     """Settings of every player's optimizer. An update is one step of one player's optimizer."""
 
     optimizer: str = setting(
-        "adam", "optimizer of every player: adam, sgd, rmsprop", choices=("adam", "sgd", "rmsprop")
+        "adam", "optimizer of every player: adam, sgd, rmsprop", choices=tuple(OPTIMIZERS)
     )
     lr: float = setting(2e-4, "learning rate", above=0.0)
     lr_disc: float = setting(
@@ -75,8 +165,8 @@ class Settings:
     )
     schedule: str = setting(
         "constant",
-        "learning rate: constant, linear or cosine (to 0 at the end), half_linear (only in the second half), "
-        "exponential (by lr_decay), staircase (by lr_every)",
+        "learning rate: constant, linear or cosine (to 0 at the end), half_linear (only in the "
+        "second half), exponential (by lr_decay), staircase (by lr_every)",
         choices=tuple(SCHEDULES),
     )
     lr_decay: float = setting(
@@ -98,109 +188,42 @@ class Settings:
     )
 
 
-class Momentum(NamedTuple):
-    """State of `heavy_ball`. count: int32 [], updates so far. velocity: tree like the parameters."""
+def clip_weights(limit: float) -> optax.GradientTransformation:
+    """Limit updates so that every weight stays in [-limit, limit]; the last of a chain.
 
-    count: jax.Array
-    velocity: optax.Updates
-
-
-def heavy_ball(momentum):
-    """v <- momentum(t) v + update; v is the new update.
-
-    Behind the learning rate, so that a changing rate acts on new gradients only, as in the code of Goodfellow et al. 2014;
-    for a constant rate it makes no difference.
-
-    Args:
-      momentum: function of the number of updates so far, int32 [], -> [0, 1).
+    Source: Arjovsky et al. 2017, algorithm 1.
     """
 
-    def init(params):
-        return Momentum(jnp.zeros([], jnp.int32), jax.tree.map(jnp.zeros_like, params))
+    def limited(update, weight):
+        return jnp.clip(weight + update, -limit, limit) - weight
 
-    def update(updates, state, params=None):
-        del params
-        m = momentum(state.count)
-        velocity = jax.tree.map(lambda u, v: m.astype(v.dtype) * v + u, updates, state.velocity)
-        return velocity, Momentum(optax.safe_increment(state.count), velocity)
-
-    return optax.GradientTransformation(init, update)
+    return optax.stateless(lambda updates, params: jax.tree.map(limited, updates, params))
 
 
-def scale_by_adam(b1, b2, eps=1e-8):
-    """optax.scale_by_adam, its numbers and its state, which on a CPU takes nearly twice as long where the weights are many.
-
-    XLA computes the new mean once more within what changes the weights, from the old one, and copies that before.
-    """
-    plain = optax.scale_by_adam(b1, b2, eps)
-
-    def update(updates, state, params=None):
-        _, state = plain.update(updates, state, params)
-        state = state._replace(mu=jax.tree.map(cpu.materialize, state.mu))
-        mean, square = (1 - b**state.count for b in (b1, b2))
-        return jax.tree.map(
-            lambda m, v: (m / mean) / (jnp.sqrt(v / square) + eps), state.mu, state.nu
-        ), state
-
-    return optax.GradientTransformation(plain.init, update)
-
-
-def momentum(hp):
-    """Momentum over updates: from hp.momentum in a straight line to hp.momentum_end, if that is not 0."""
-    change = hp.momentum_end - hp.momentum if hp.momentum_end else 0.0
-    return lambda t: hp.momentum + change * jnp.minimum(t / hp.momentum_steps, 1)
-
-
-def clipped(limit):
-    """Makes updates that leave every weight within [-limit, limit] (Arjovsky et al. 2017, algorithm 1); last in a chain."""
-    bounded = lambda u, p: jnp.clip(p + u, -limit, limit) - p
-    return optax.stateless(lambda updates, params: jax.tree.map(bounded, updates, params))
-
-
-def learning_rate(hp, role, steps):
-    """The learning rate of one player: a float, or a function of its number of updates so far.
+def learning_rate(hp: OptimizerSettings, role: str, steps: int) -> float | optax.Schedule:
+    """Return the learning rate of one player: a float, or a function of its updates so far.
 
     Args:
-      hp: Settings, or what has its fields.
-      role: the player's name; "disc" has hp.lr_disc, unless that is 0.
-      steps: updates the player makes in all.
+      hp: OptimizerSettings.
+      role: name of the player; "disc" has hp.lr_disc, unless that is 0.
+      steps: updates of the player in the whole run, where a schedule ends.
+
+    Raises:
+      ValueError: unknown schedule.
     """
     lr = hp.lr_disc if role == "disc" and hp.lr_disc else hp.lr
-    schedule = SCHEDULES[hp.schedule]
-    return schedule(hp, lr, steps) if schedule else lr
+    return lookup(SCHEDULES, "schedule", hp.schedule)(hp, lr, steps)
 
 
-def build(hp, role, steps):
-    """The optimizer of one player.
-
-    RMSprop is the plain one (eps 1e-8 outside the root, no bias correction): its first steps are 1 / sqrt(1 - beta2) times
-    as long as later ones. PyTorch's default is --beta2=0.99.
+def build(hp: OptimizerSettings, role: str, steps: int) -> optax.GradientTransformation:
+    """Build the optimizer of one player.
 
     Args:
-      hp: Settings, or what has its fields.
-      role: the player's name; "disc" may have its own learning rate.
-      steps: updates the player makes in all, where a schedule ends.
-
-    Returns:
-      optax.GradientTransformation.
+      hp, role, steps: see `learning_rate`. The weights of "disc" are clipped where hp.clip says so.
 
     Raises:
       ValueError: unknown optimizer or schedule.
     """
-    tx = _rule(hp, role, steps)
-    return optax.chain(tx, clipped(hp.clip)) if hp.clip and role == "disc" else tx
-
-
-def _rule(hp, role, steps):
-    if hp.schedule not in SCHEDULES:
-        raise ValueError(
-            f"schedule {hp.schedule!r} is not known; use one of: {', '.join(SCHEDULES)}."
-        )
-    lr = learning_rate(hp, role, steps)
-    if hp.optimizer == "adam":
-        return optax.chain(scale_by_adam(hp.beta1, hp.beta2), optax.scale_by_learning_rate(lr))
-    if hp.optimizer == "sgd":
-        return optax.chain(optax.scale_by_learning_rate(lr), heavy_ball(momentum(hp)))
-    if hp.optimizer == "rmsprop":
-        return optax.rmsprop(lr, hp.beta2, eps=1e-8, eps_in_sqrt=False)
-    raise ValueError(f"optimizer {hp.optimizer!r} is not known; use adam, sgd or rmsprop.")
+    rule = lookup(OPTIMIZERS, "optimizer", hp.optimizer)
+    tx = rule(hp, learning_rate(hp, role, steps))
+    return optax.chain(tx, clip_weights(hp.clip)) if hp.clip and role == "disc" else tx

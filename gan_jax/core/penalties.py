@@ -1,105 +1,166 @@
-"""Penalties on D's slope. Each takes score: images [B, H, W, C] -> logits [B], and returns a scalar >= 0 without its weight.
+"""Penalties on D's slope, by name.
 
-The slope is the gradient of the batch's summed logit with respect to the whole batch, as the sources compute it: with
-BatchNorm inside D it holds cross-sample terms. All are two-sided with target 1, except R1, whose target is 0.
+A penalty is a function (ctx, score, real, fake, key) -> scalar >= 0, without its weight:
+
+  ctx         StepContext, whose hp has penalty_norm, perturbation and perturbation_sd; the mean is
+              over the global batch
+  score       images [B, H, W, C] -> logits [B]
+  real, fake  images float32 [B, H, W, C] of the same range
+  key         random key
+
+The slope is the norm of the gradient of the batch's summed logit with respect to the whole batch, as
+the sources compute it: with BatchNorm inside D it holds cross-sample terms. All penalties are
+two-sided with target 1, except R1, whose target is 0.
+
+A new penalty is one function and one entry of PENALTIES.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.core import parallel
+from gan_jax.core.method import StepContext
+from gan_jax.core.tables import lookup
 
-NORMS = ("l2", "rms", "batch")
+Score = Callable[[jax.Array], jax.Array]
 
 
-def slope(score, x, norm="l2"):
-    """Norm of D's input gradient per sample: [B].
+def _over_pixels(reduce):
+    """Make a function that reduces [B, ...] to [B]."""
+    return lambda squares: reduce(squares, axis=tuple(range(1, squares.ndim)))
+
+
+NORMS: dict[str, Callable] = {  # squared gradients [B, H, W, C] -> squared norms
+    "l2": _over_pixels(jnp.sum),
+    # l2 / sqrt(H W C), as in Dist-GAN's released code: its target 1 means an l2 slope of 110.9 at
+    # 64 px and 221.7 at 128 px (D03).
+    "rms": _over_pixels(jnp.mean),
+    # One norm over the batch of one device, [1], as in Dist-GAN's 1-D toy (D04).
+    "batch": lambda squares: squares.sum()[None],
+}
+
+
+def slope(score: Score, x: jax.Array, norm: str = "l2") -> jax.Array:
+    """Compute the norm of D's input gradient.
 
     Args:
-      norm: "l2", or "rms" as in Dist-GAN's released code, which is l2 / sqrt(H W C): its target 1 means an l2 slope of 110.9
-        at 64 px and 221.7 at 128 px (D03); or "batch", one norm over the batch's axis instead of each sample's, as Dist-GAN's
-        1-D toy has it (D04): [1], of one device's batch.
+      score: images [B, H, W, C] -> logits [B].
+      x: images [B, H, W, C].
+      norm: key of NORMS.
+
+    Returns:
+      [B]; [1] for the norm "batch".
     """
-    if norm not in NORMS:
-        raise ValueError(f"norm {norm!r} is not known; use one of {', '.join(NORMS)}.")
+    squared_norm = lookup(NORMS, "norm", norm)
     g = jax.grad(lambda x: score(x).sum())(x)
-    if norm == "batch":
-        return jnp.sqrt((g**2).sum() + 1e-12)[None]
-    reduce = jnp.sum if norm == "l2" else jnp.mean
     # The epsilon keeps the second derivative finite where the gradient vanishes.
-    return jnp.sqrt(reduce(g**2, axis=tuple(range(1, g.ndim))) + 1e-12)
+    return jnp.sqrt(squared_norm(g**2) + 1e-12)
 
 
-def _per_sample(ctx, key, x):
-    """One uniform in [0, 1) per image, shaped to broadcast over x."""
+def _uniform_per_image(ctx, key, x):
+    """Draw one uniform in [0, 1) per image, shaped to broadcast over x."""
     return parallel.random_rows(ctx, jax.random.uniform, key, (x.shape[0], *[1] * (x.ndim - 1)))
 
 
-def wgan_gp(ctx, score, real, fake, key, norm="l2"):
-    """Two-sided penalty on lines between real and fake images.
+def _brighten(ctx, x, s, sd, key_pixel, key_sample):
+    """x + a * 0.5 S U, U uniform [0, 1) per pixel, a uniform per image: DRAGAN's notebook."""
+    u = parallel.random_rows(ctx, jax.random.uniform, key_pixel, x.shape)
+    return x + _uniform_per_image(ctx, key_sample, x) * (0.5 * s * u)
+
+
+def _gauss(ctx, x, s, sd, key_pixel, key_sample):
+    """x + N(0, sd^2), sd = 0.5 S if sd is 0: the paper's symmetric form; sd = 1 is S3's text."""
+    noise = parallel.random_rows(ctx, jax.random.normal, key_pixel, x.shape)
+    return x + (sd or 0.5 * s) * noise
+
+
+def _centered(ctx, x, s, sd, key_pixel, key_sample):
+    """x + S (U - 0.5), U uniform [0, 1) per pixel."""
+    u = parallel.random_rows(ctx, jax.random.uniform, key_pixel, x.shape)
+    return x + s * (u - 0.5)
+
+
+PERTURBATIONS: dict[str, Callable] = {"code": _brighten, "gauss": _gauss, "centered": _centered}
+
+
+def perturb(
+    ctx: StepContext, x: jax.Array, key: jax.Array, form: str = "code", sd: float = 0.0
+) -> jax.Array:
+    """Perturb real images to the points where DRAGAN asks for slope 1. Never clipped.
+
+    S is the standard deviation of all entries of the global batch, so any pixel range works.
 
     Args:
-      ctx: Env; the mean is over the global batch.
-      real, fake: [B, H, W, C] float32, same range. key: draws one uniform per sample.
-      norm: see `slope`.
-
-    Source: Gulrajani et al. 2017, eq. 3. "rms": D03.
-    """
-    a = _per_sample(ctx, key, real)
-    return parallel.mean(ctx, (slope(score, real + a * (fake - real), norm) - 1) ** 2)
-
-
-def perturb(ctx, x, key, form="code", sd=0.0):
-    """A point near each real image, where DRAGAN asks for slope 1. Never clipped.
-
-    Args:
-      x: [B, H, W, C]. S is the standard deviation of all entries of the global batch, so any pixel range works.
-      form: "code"     x + a * 0.5 S U, U uniform [0, 1) per pixel, a uniform per sample (the notebook: only brightens).
-            "gauss"    x + N(0, sd^2), sd = 0.5 S if sd is 0 (the paper's symmetric form; sd=1 is S3's text).
-            "centered" x + S (U - 0.5).
+      ctx: StepContext.
+      x: images [B, H, W, C].
+      key: random key.
+      form: key of PERTURBATIONS.
+      sd: standard deviation of the form "gauss"; 0 for 0.5 S.
 
     Source: Kodali et al. 2017, algorithm 1 and released notebook; S3 eq. 4. D02, D13.
     """
+    perturbation = lookup(PERTURBATIONS, "perturbation", form)
     key_pixel, key_sample = jax.random.split(key)
     center = parallel.mean(ctx, x)
     s = jnp.sqrt(parallel.mean(ctx, (x - center) ** 2))
-    if form == "gauss":
-        return x + (sd or 0.5 * s) * parallel.random_rows(ctx, jax.random.normal, key_pixel, x.shape)
-    u = parallel.random_rows(ctx, jax.random.uniform, key_pixel, x.shape)
-    if form == "centered":
-        return x + s * (u - 0.5)
-    if form != "code":
-        raise ValueError(f"perturbation {form!r} is not known; use code, gauss or centered.")
-    return x + _per_sample(ctx, key_sample, x) * (0.5 * s * u)
+    return perturbation(ctx, x, s, sd, key_pixel, key_sample)
 
 
-def dragan(ctx, score, real, key, norm="l2", form="code", sd=0.0):
-    """Two-sided penalty near real images; fakes do not enter.
+def no_penalty(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Return 0."""
+    return jnp.float32(0)
 
-    Args: see `wgan_gp` and `perturb`.
+
+def wgan_gp(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Penalise the slope on lines between real and generated images.
+
+    Source: Gulrajani et al. 2017, eq. 3. Norm "rms": D03.
+    """
+    a = _uniform_per_image(ctx, key, real)
+    slopes = slope(score, real + a * (fake - real), ctx.hp.penalty_norm)
+    return parallel.mean(ctx, (slopes - 1) ** 2)
+
+
+def dragan(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Penalise the slope near real images; generated images are not used.
 
     Source: Kodali et al. 2017; S3 eq. 4 (its printed minus sign: D01).
     """
-    return parallel.mean(ctx, (slope(score, perturb(ctx, real, key, form, sd), norm) - 1) ** 2)
+    hp = ctx.hp
+    points = perturb(ctx, real, key, hp.perturbation, hp.perturbation_sd)
+    return parallel.mean(ctx, (slope(score, points, hp.penalty_norm) - 1) ** 2)
 
 
-def r1(ctx, score, real):
-    """Half the mean squared slope at real images, so that its weight is the paper's gamma.
+def r1(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Compute half the mean squared slope at real images, so that its weight is the paper's gamma.
+
+    Always in the norm "l2"; generated images are not used.
 
     Source: Mescheder et al. 2018, eq. 9.
     """
     return 0.5 * parallel.mean(ctx, slope(score, real) ** 2)
 
 
-def penalty(ctx, score, real, fake, key):
-    """The penalty that ctx.hp names, without its weight: hp.penalty, penalty_norm, perturbation, perturbation_sd."""
-    hp = ctx.hp
-    if hp.penalty == "wgan_gp":
-        return wgan_gp(ctx, score, real, fake, key, hp.penalty_norm)
-    if hp.penalty == "dragan":
-        return dragan(ctx, score, real, key, hp.penalty_norm, hp.perturbation, hp.perturbation_sd)
-    if hp.penalty == "r1":
-        return r1(ctx, score, real)
-    if hp.penalty != "none":
-        raise ValueError(f"penalty {hp.penalty!r} is not known; use none, wgan_gp, dragan or r1.")
-    return jnp.float32(0)
+PENALTIES: dict[str, Callable] = {
+    "none": no_penalty,
+    "wgan_gp": wgan_gp,
+    "dragan": dragan,
+    "r1": r1,
+}
+
+
+def penalty(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Compute the penalty that ctx.hp.penalty names, see the module's docstring."""
+    return lookup(PENALTIES, "penalty", ctx.hp.penalty)(ctx, score, real, fake, key)

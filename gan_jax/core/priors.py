@@ -1,49 +1,72 @@
-"""Noise priors by name: (key, shape) -> float32; their truncation and the paths between their draws."""
+"""Noise priors by name, their truncation, and paths between their points."""
 
 import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-_HALF_WIDTH = {"uniform": 1.0, "uniform_unit": math.sqrt(3)}
-NOISE = {
-    "uniform": functools.partial(jax.random.uniform, minval=-1.0, maxval=1.0),
-    "normal": jax.random.normal,
+
+class Prior(NamedTuple):
+    """Distribution of the noise; its entries are independent."""
+
+    sampler: Callable  # (key, shape) -> float32
+    half_width: float | None  # of a uniform prior around 0; None for the standard normal
+
+
+def _uniform(half_width):
+    """Make the uniform prior on [-half_width, half_width]."""
+    sampler = functools.partial(jax.random.uniform, minval=-half_width, maxval=half_width)
+    return Prior(sampler, half_width)
+
+
+PRIORS: dict[str, Prior] = {
+    "uniform": _uniform(1.0),
+    "normal": Prior(jax.random.normal, None),
     # Unit variance, as in the code of Goodfellow et al. 2014.
-    "uniform_unit": functools.partial(
-        jax.random.uniform, minval=-math.sqrt(3), maxval=math.sqrt(3)
-    ),
+    "uniform_unit": _uniform(math.sqrt(3)),
 }
 
 
-def reach(prior):
-    """How far values of a prior go: the half-width of a uniform one, three standard deviations of the normal one."""
-    return _HALF_WIDTH.get(prior, 3.0)
+def extent(prior: str) -> float:
+    """Return the half-width of a uniform prior; for the normal one, three standard deviations."""
+    return PRIORS[prior].half_width or 3.0
 
 
-def truncated(prior, z, limit):
-    """Draws z of a prior made to lie within `limit` half-widths of a uniform prior, or standard deviations of the normal one.
+def truncate(prior: str, z: jax.Array, limit: float) -> jax.Array:
+    """Map noise to the truncated prior, quantile by quantile.
 
-    Order is kept: z is what the same quantile of the truncated distribution is (Brock et al. 2019 draw anew instead).
+    Brock et al. 2019 redraw values outside instead.
+
+    Args:
+      prior: key of PRIORS.
+      z: noise of any shape.
+      limit: in half-widths of a uniform prior, in standard deviations of the normal one.
     """
-    if prior in _HALF_WIDTH:
+    if PRIORS[prior].half_width:
         return z * min(limit, 1.0)
     cdf = jax.scipy.special.ndtr
     return jax.scipy.special.ndtri(cdf(-limit) + cdf(z) * (cdf(limit) - cdf(-limit)))
 
 
-def between(prior, a, b, t):
-    """The point at t in [0, 1] of the path from a to b, both [z_dim]: straight, or along the sphere for the normal prior.
+def interpolate(prior: str, a: jax.Array, b: jax.Array, t: jax.Array | float) -> jax.Array:
+    """Interpolate between two points: straight, or along the sphere for the normal prior.
+
+    Args:
+      prior: key of PRIORS.
+      a, b: noise [z_dim].
+      t: in [0, 1], 0 for a and 1 for b.
+
+    Returns:
+      [z_dim].
 
     Source: White 2016, section 2.
     """
-    if prior in _HALF_WIDTH:
-        return (1 - t) * a + t * b
-    angle = jnp.arccos(jnp.clip(a @ b / jnp.sqrt((a @ a) * (b @ b)), -1, 1))
     straight = (1 - t) * a + t * b
-    return jnp.where(
-        angle < 1e-4,
-        straight,
-        (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle),
-    )
+    if PRIORS[prior].half_width:
+        return straight
+    angle = jnp.arccos(jnp.clip(a @ b / jnp.sqrt((a @ a) * (b @ b)), -1, 1))
+    arc = (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle)
+    return jnp.where(angle < 1e-4, straight, arc)

@@ -1,13 +1,9 @@
 """The training state: one tree that holds everything that training changes."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import struct
-
-if TYPE_CHECKING:
-    from gan_jax.core.method import Method
 
 
 class Vars(NamedTuple):
@@ -42,44 +38,3 @@ class GanState:
             {**self.params, **{n: v.params for n, v in averaged.items()}},
             {**self.batch_stats, **{n: v.batch_stats for n, v in averaged.items()}},
         )
-
-
-def init(method: "Method", key: jax.Array) -> GanState:
-    """Initialise the state of a method. Pure; `init_jitted` is the fast way to run it.
-
-    Args:
-      method: Method.
-      key: random key; all randomness of the run follows from it.
-    """
-    params, batch_stats = {}, {}
-    for i, (net, module) in enumerate(method.nets.items()):
-        net_key = jax.random.fold_in(key, i)
-        variables = module.init(net_key, *method.example_inputs[net], train=False)
-        params[net] = variables["params"]
-        batch_stats[net] = variables.get("batch_stats", {})
-    averaged = {n: Vars(params[n], batch_stats[n]) for n in method.ema}
-    return GanState(
-        step=jnp.int32(0),
-        key=jax.random.fold_in(key, len(method.nets)),
-        params=params,
-        batch_stats=batch_stats,
-        opt_state={p.name: p.tx.init({n: params[n] for n in p.nets}) for p in method.players},
-        ema=jax.tree.map(jnp.copy, averaged),  # a donated state must not hold a buffer twice
-        controls={name: jnp.asarray(value) for name, value in method.controls.items()},
-        bad_step=jnp.int32(-1),
-        bad_player=jnp.int32(-1),
-    )
-
-
-def init_jitted(method: "Method", seed: int) -> GanState:
-    """Initialise the state from a seed in one compiled call.
-
-    XLA's optimisations are off: they would take longer than they save.
-    """
-    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(lambda: init(method, jax.random.key(seed)), compiler_options=options)()
-
-
-def state_shapes(method: "Method") -> GanState:
-    """Return the state of a method with jax.ShapeDtypeStruct leaves; computes nothing."""
-    return jax.eval_shape(lambda: init(method, jax.random.key(0)))

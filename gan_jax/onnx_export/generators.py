@@ -41,12 +41,12 @@ def export_generator(method: Method, vs: Vars) -> OnnxFile:
         jax.eval_shape(lambda arrays: _sample(method, vs, arrays), example)
     example["noise"] = [spec(*noise["shape"]) for noise in recorder.specs]
     content, entry = convert(lambda arrays: _sample(method, vs, arrays), example, "generator")
-    prior = noise_inputs.describe_sampler(priors.NOISE[method.hp.prior]) if "z" in example else None
+    sampler = priors.PRIORS[method.hp.prior].sampler
     return OnnxFile(
         content,
         entry
         | {
-            "prior": prior,
+            "prior": noise_inputs.describe_sampler(sampler) if "z" in example else None,
             "noise": recorder.specs,
             "given": method.conditioning.what,
             "kinds": list(method.conditioning.names),

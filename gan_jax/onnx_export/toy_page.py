@@ -10,7 +10,8 @@ import numpy as np
 from gan_jax import images
 from gan_jax.core import optimizers, priors
 from gan_jax.core.method import Method, apply_net, make_context
-from gan_jax.core.state import Vars, init_jitted, state_shapes
+from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.state import Vars
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores
 from gan_jax.onnx_export import noise_inputs, update_steps
@@ -83,7 +84,7 @@ def page_files(
         "shape": list(shape),
         "lr": {player.name: _initial_rate(method.hp, player.name) for player in method.players},
         "repeats": {player.name: player.repeats for player in method.players},
-        "prior": noise_inputs.describe_sampler(priors.NOISE[method.hp.prior]),
+        "prior": noise_inputs.describe_sampler(priors.PRIORS[method.hp.prior].sampler),
         "z_dim": method.hp.z_dim,
         "kinds": len(method.conditioning.names),
         "to_net": _to_net(method.hp.pixels),

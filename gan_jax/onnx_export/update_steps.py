@@ -15,7 +15,8 @@ import numpy as np
 import optax
 
 from gan_jax.core.method import Batch, Method, make_context
-from gan_jax.core.state import GanState, Vars, state_shapes
+from gan_jax.core.initialize import state_shapes
+from gan_jax.core.state import GanState, Vars
 from gan_jax.core.step import update_averages, update_player
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import exporter, noise_inputs

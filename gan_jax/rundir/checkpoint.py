@@ -336,7 +336,7 @@ def load_state(
 
     Args:
       workdir: the run folder; nothing in it is changed.
-      state: tree of shapes, see core.state.state_shapes.
+      state: tree of shapes, see core.initialize.state_shapes.
       which: "newest" (intact one), "best", or a step with a checkpoint.
       best: score that "best" goes by, see `Store`.
 

@@ -12,7 +12,8 @@ from gan_jax import config as configs
 from gan_jax import metrics
 from gan_jax.config import Config, Prepared
 from gan_jax.core.method import Method
-from gan_jax.core.state import GanState, state_shapes
+from gan_jax.core.initialize import state_shapes
+from gan_jax.core.state import GanState
 from gan_jax.data import datasets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError

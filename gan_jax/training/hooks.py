@@ -5,7 +5,6 @@ Hooks run in the order of `build_hooks`. Earlier ones pass results to later ones
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import jax
 
@@ -19,9 +18,6 @@ from gan_jax.training import sampling
 from gan_jax.training.monitor import Monitor
 from gan_jax.training.program import mean_metrics
 
-if TYPE_CHECKING:
-    from gan_jax.training.training_loop import Loop
-
 
 @dataclasses.dataclass
 class StepResults:
@@ -34,11 +30,11 @@ class StepResults:
 class Hook:
     """Something that a run does at some of its steps."""
 
-    def __init__(self, loop: "Loop", *intervals: int, at_end: bool = True):
+    def __init__(self, loop, *intervals: int, at_end: bool = True):
         """Set when the hook runs.
 
         Args:
-          loop: the Loop that calls it.
+          loop: the training_loop.Loop that calls it.
           *intervals: steps between runs, each counted from step 0; 0: never.
           at_end: whether it also runs after the last step.
         """
@@ -180,8 +176,8 @@ class Save(Hook):
         self.saved_step = loop.t
 
 
-def build_hooks(loop: "Loop") -> tuple[Evaluate, Log, Sample, Save]:
-    """Build the hooks of a run, in the order in which they run after a step."""
+def build_hooks(loop) -> tuple[Evaluate, Log, Sample, Save]:
+    """Build the hooks of a training_loop.Loop, in the order in which they run after a step."""
     run = loop.run
     keep = run.eval_every if run.keep_best != "none" else 0
     return (

@@ -81,7 +81,7 @@ def build_sampler(
 
 
 def _truncate(method, z, truncation):
-    return priors.truncated(method.hp.prior, z, truncation) if truncation else z
+    return priors.truncate(method.hp.prior, z, truncation) if truncation else z
 
 
 def _latents(method, key, n):
@@ -127,7 +127,7 @@ def paths(
             "use --form=grid."
         )
     z = _truncate(method, z, truncation)
-    between = functools.partial(priors.between, method.hp.prior)
+    between = functools.partial(priors.interpolate, method.hp.prior)
     one_path = jax.vmap(between, (None, None, 0))
     along = jax.vmap(one_path, (0, 0, None))(z[:n], z[n:], jnp.linspace(0, 1, steps))
     if condition is not None:

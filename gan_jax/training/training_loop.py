@@ -18,7 +18,8 @@ from gan_jax import cache, metrics
 from gan_jax.config import Prepared
 from gan_jax.core import parallel
 from gan_jax.core.method import n_minibatches
-from gan_jax.core.state import Vars, init_jitted, state_shapes
+from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.state import Vars
 from gan_jax.data import loader
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.report import point_plots, run_page

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.benchmarks import harness, penalty_cost
 from gan_jax import methods, presets
-from gan_jax.core import state
+from gan_jax.core import initialize
 from gan_jax.methods import base
 
 # Enough for the comparisons of WGAN-GP; Morpho-GAN's programs take twice as long to compile.
@@ -93,7 +93,7 @@ def test_counts_are_those_of_the_programs(measured):
     assert plain < rows["gan_1", "wgan_gp"]["gflop"] < 2 * plain
     hp = methods.TABLE["gan"].Settings(net="hdcgan", width=2)
     method = methods.TABLE["gan"].build(hp, base.DataSpec(8, 3), 1)
-    leaves = jax.tree.leaves(state.init_jitted(method, 0))
+    leaves = jax.tree.leaves(initialize.init_jitted(method, 0))
     held = sum(a.nbytes for a in leaves if a.dtype == np.float32) + 1024 * 8 * 8 * 3
     for program, row in rows.items():
         assert held / 2**20 < row["memory_mib"] < 3 * held / 2**20, program

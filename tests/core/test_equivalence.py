@@ -11,7 +11,7 @@ import pytest
 
 from gan_jax.core import parallel
 from gan_jax.core.method import n_minibatches
-from gan_jax.core.state import init_jitted, state_shapes
+from gan_jax.core.initialize import init_jitted, state_shapes
 from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint, host_state
 from gan_jax.training import multi_seed

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from gan_jax.core import penalties
-from gan_jax.core.state import Vars, init
 from gan_jax.core.method import StepContext
+from gan_jax.core.initialize import init
+from gan_jax.core.state import Vars
 from gan_jax.methods import base, distgan
 from tests import methods_small
 from tests.reference import distgan as reference

@@ -1,4 +1,4 @@
-"""The exported update step: what ONNX Runtime computes in turns is what the jitted step computes."""
+"""Exported update steps: ONNX Runtime, one player after another, computes what the step does."""
 
 import dataclasses
 import functools
@@ -8,65 +8,68 @@ import numpy as np
 import pytest
 
 from gan_jax.core.method import minibatch_slots, n_minibatches
-from gan_jax.core.state import init_jitted
+from gan_jax.core.initialize import init_jitted
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
-from gan_jax.onnx_export import exporter, update_steps
+from gan_jax.onnx_export import update_steps
 from gan_jax.studies import toys
 from tests import methods_small
+from tests.onnx_export.onnx_files import named_leaves, new_state, open_session, run_session
 from tests.toys_small import small
 
 pytest.importorskip("jax2onnx")
-runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 BATCH, STEPS = 8, 100
+POINT_SHAPE = (1, 1, 2)
 
 
-class Page:
-    """A step made of the exported files, as a page runs it: state by name, one player's turn after the other."""
+class ExportedStep:
+    """The step of a method by its exported files, one player after another, as a page runs it."""
 
-    def __init__(self, method, state, size=(1, 1, 2)):
-        self.method, self.files = method, update_steps.export_updates(method, BATCH, size)
-        open_ = functools.partial(runtime.InferenceSession, providers=["CPUExecutionProvider"])
-        self.sessions = {name: open_(content) for name, (content, _) in self.files.items()}
-        self.tree = {"state": update_steps.state_trees(state)}
-        leaves = jax.device_get(jax.tree.leaves(self.tree))
-        self.state = dict(zip(exporter.leaf_paths(self.tree), leaves, strict=True))
-        self.draw = [
+    def __init__(self, method, state, shape=POINT_SHAPE):
+        self.method, self.files = method, update_steps.export_updates(method, BATCH, shape)
+        self.sessions = {name: open_session(file.content) for name, file in self.files.items()}
+        self.state = named_leaves(update_steps.state_trees(state))
+        self.draw_noise = [
             jax.jit(functools.partial(update_steps.noise_arrays, method, i))
             for i in range(len(method.players))
         ]
 
     def run(self, name, arrays):
-        """One file, once; returns its metrics."""
-        entry = self.files[name][1]
-        given = {**self.state, **arrays}
-        out = dict(
-            zip(
-                entry["outputs"],
-                self.sessions[name].run(None, {k: given[k] for k in entry["inputs"]}),
-                strict=True,
-            )
-        )
-        self.state |= {k.removeprefix("new/"): v for k, v in out.items() if "state/" in k}
-        return {k: v for k, v in out.items() if k.startswith("metrics/")}
+        """Run one file; returns its metrics."""
+        entry = self.files[name].entry
+        outputs = run_session(self.sessions[name], entry, {**self.state, **arrays})
+        self.state |= new_state(outputs)
+        return {k: v for k, v in outputs.items() if k.startswith("metrics/")}
 
     def step(self, state, batch, rate=1.0):
-        """One step with the noise that the jitted step draws in `state`; returns metrics of the last update of each player."""
+        """Make a step with the noise that the jitted step draws in `state`.
+
+        Returns:
+          {player: metrics of its last update}.
+        """
         key, metrics = jax.random.fold_in(state.key, state.step), {}
         for index, player in enumerate(self.method.players):
             first, _ = minibatch_slots(self.method)[player.batch_group or player.name]
-            for r in range(first, first + player.repeats):
-                noise = jax.device_get(
-                    self.draw[index](state, batch["image"][r], jax.random.fold_in(key, r))
-                )
-                given = {f"noise/{i}": a for i, a in enumerate(noise)}
-                given |= {"image": batch["image"][r], "rate": np.array(rate, np.float32)}
-                given["progress"] = np.array(state.step / self.method.steps, np.float32)
-                metrics[player.name] = self.run(player.name, given)
+            for i in range(first, first + player.repeats):
+                image, minibatch_key = batch["image"][i], jax.random.fold_in(key, i)
+                noise = jax.device_get(self.draw_noise[index](state, image, minibatch_key))
+                arrays = {
+                    "image": image,
+                    "rate": np.array(rate, np.float32),
+                    "progress": np.array(state.step / self.method.steps, np.float32),
+                    **{f"noise/{k}": array for k, array in enumerate(noise)},
+                }
+                metrics[player.name] = self.run(player.name, arrays)
         if "average" in self.files:
             self.run("average", {})
         return metrics
+
+    def assert_state(self, state):
+        """Compare with a state of the jitted step, to 1e-5."""
+        for name, leaf in named_leaves(update_steps.state_trees(state)).items():
+            np.testing.assert_allclose(self.state[name], leaf, rtol=0, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("system", list(toys.SYSTEMS))
@@ -74,17 +77,17 @@ def test_a_hundred_steps_are_those_of_the_jitted_step(system):
     """State and metrics agree to 1e-5 after 100 steps, in which every net moves."""
     method = small(system)
     state = init_jitted(method, 0)
-    page, step, r = Page(method, state), jax.jit(build_step(method)), np.random.default_rng(0)
-    begin = page.state.copy()
+    exported, step = ExportedStep(method, state), jax.jit(build_step(method))
+    r, initial = np.random.default_rng(0), exported.state.copy()
+    shape = (n_minibatches(method), BATCH, *POINT_SHAPE)
     for _ in range(STEPS):
-        batch = {"image": r.uniform(-1, 1, (n_minibatches(method), BATCH, 1, 1, 2)).astype(np.float32)}
-        metrics = page.step(state, batch)
+        batch = {"image": r.uniform(-1, 1, shape).astype(np.float32)}
+        metrics = exported.step(state, batch)
         state, wanted = step(state, batch)
-    tree = {"state": update_steps.state_trees(state)}
-    for name, leaf in zip(exporter.leaf_paths(tree), jax.tree.leaves(tree), strict=True):
-        np.testing.assert_allclose(page.state[name], leaf, rtol=0, atol=1e-5, err_msg=name)
+    exported.assert_state(state)
+    for name, leaf in exported.state.items():
         if name.endswith("kernel") and name.startswith("state/params/"):
-            assert np.abs(page.state[name] - begin[name]).max() > 1e-2, name
+            assert np.abs(leaf - initial[name]).max() > 1e-2, name
     for player in method.players:
         if player.repeats == 1:
             loss = metrics[player.name]["metrics/loss"]
@@ -94,43 +97,39 @@ def test_a_hundred_steps_are_those_of_the_jitted_step(system):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["dragan", "mgan", "gan_spectral", "morpho"])
 def test_steps_of_convolutional_nets(case):
-    """Convolutions, their gradients and the gradients of those: the state agrees to 1e-5 after 3 steps of SGD."""
+    """With second derivatives of convolutions, the state agrees to 1e-5 after 3 steps of SGD."""
     method = methods_small.build(case)
-    hp = dataclasses.replace(method.hp, augment="")
-    method = method._replace(hp=hp)
+    method = method._replace(hp=dataclasses.replace(method.hp, augment=""))
     state = init_jitted(method, 0)
-    page, step = Page(method, state, (16, 16, 2)), jax.jit(build_step(method))
+    exported, step = ExportedStep(method, state, (16, 16, 2)), jax.jit(build_step(method))
     for t in range(3):
         batch = {"image": methods_small.batch(n_minibatches(method), BATCH, t)["image"]}
-        page.step(state, batch)
+        exported.step(state, batch)
         state, _ = step(state, batch)
-    tree = {"state": update_steps.state_trees(state)}
-    for name, leaf in zip(exporter.leaf_paths(tree), jax.tree.leaves(tree), strict=True):
-        np.testing.assert_allclose(page.state[name], leaf, rtol=0, atol=1e-5, err_msg=name)
+    exported.assert_state(state)
 
 
 def test_the_rate_scales_updates():
-    """Half the rate moves weights half as far, and the optimizer's state as far as ever."""
+    """Half the rate moves weights half as far; rate 0 does not move them."""
     method = small("gan")
-    state, image = init_jitted(method, 0), np.full((1, BATCH, 1, 1, 2), 0.5, np.float32).repeat(2, 0)
-    moved = {}
+    state, image = init_jitted(method, 0), np.full((2, BATCH, *POINT_SHAPE), 0.5, np.float32)
+    changes = {}
     for rate in (0.0, 0.5, 1.0):
-        page = Page(method, state)
-        begin = page.state.copy()
-        page.step(state, {"image": image}, rate)
-        moved[rate] = {k: v - begin[k] for k, v in page.state.items()}
-    for name, whole in moved[1.0].items():
-        share = (0.0, 0.5) if name.startswith("state/params/disc") else None
-        if share:
-            np.testing.assert_allclose(moved[0.5][name], 0.5 * whole, atol=1e-7)
-            assert not moved[0.0][name].any() and whole.any(), name
+        exported = ExportedStep(method, state)
+        initial = exported.state.copy()
+        exported.step(state, {"image": image}, rate)
+        changes[rate] = {name: leaf - initial[name] for name, leaf in exported.state.items()}
+    for name, change in changes[1.0].items():
+        if name.startswith("state/params/disc"):
+            np.testing.assert_allclose(changes[0.5][name], 0.5 * change, atol=1e-7)
+            assert not changes[0.0][name].any() and change.any(), name
 
 
-def test_players_of_one_draw_share_their_noise():
-    """D and G of several generators see the same noise; players with draws of their own do not."""
-    ids = update_steps._noise_ids(small("mgan"), BATCH, (1, 1, 2))
+def test_players_of_one_batch_group_share_their_noise():
+    """D and G of several generators see the same noise; players of other groups do not."""
+    ids = update_steps._noise_ids(small("mgan"), BATCH, POINT_SHAPE)
     assert ids["disc"] == ids["gen"] == [0]
-    ids = update_steps._noise_ids(small("wgan_gp"), BATCH, (1, 1, 2))
+    ids = update_steps._noise_ids(small("wgan_gp"), BATCH, POINT_SHAPE)
     assert ids["disc"] == [0, 1] and ids["gen"] == [0]
 
 
@@ -145,4 +144,4 @@ REFUSED = [
 @pytest.mark.parametrize("options", REFUSED)
 def test_refusals(options):
     with pytest.raises(InputError, match="cannot be exported"):
-        update_steps.export_updates(small("gan", **options), BATCH, (1, 1, 2))
+        update_steps.export_updates(small("gan", **options), BATCH, POINT_SHAPE)

@@ -18,7 +18,7 @@ from PIL import Image
 from gan_jax import images
 from gan_jax.commands import process, sample, train
 from gan_jax.config import prepare
-from gan_jax.core.state import init_jitted
+from gan_jax.core.initialize import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, run_folder
 from gan_jax.studio import sampling_tasks, worker

@@ -10,7 +10,7 @@ import pytest
 from gan_jax.commands import sample
 from gan_jax.core import priors
 from gan_jax.core.conditioning import choose_images
-from gan_jax.core.state import init_jitted
+from gan_jax.core.initialize import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.training import sampling
 from tests import methods_small
@@ -77,23 +77,23 @@ def test_paths_begin_and_end_at_draws():
 
 def test_between():
     a, b = jnp.array([1.0, 0, 0]), jnp.array([0, 1.0, 0])
-    np.testing.assert_allclose(priors.between("uniform", a, b, 0.5), [0.5, 0.5, 0])
+    np.testing.assert_allclose(priors.interpolate("uniform", a, b, 0.5), [0.5, 0.5, 0])
     np.testing.assert_allclose(
-        priors.between("normal", a, b, 0.5), [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6
+        priors.interpolate("normal", a, b, 0.5), [np.sqrt(0.5), np.sqrt(0.5), 0], rtol=1e-6
     )
-    np.testing.assert_allclose(priors.between("normal", a, a, 0.3), a, atol=1e-6)
+    np.testing.assert_allclose(priors.interpolate("normal", a, a, 0.3), a, atol=1e-6)
 
 
 def test_truncation():
-    z = priors.NOISE["normal"](KEY, (20000,))
-    cut = np.asarray(priors.truncated("normal", z, 0.7))
+    z = priors.PRIORS["normal"].sampler(KEY, (20000,))
+    cut = np.asarray(priors.truncate("normal", z, 0.7))
     assert np.abs(cut).max() <= 0.7 and (np.argsort(cut[:50]) == np.argsort(z[:50])).all()
     expected = np.asarray(jax.random.truncated_normal(jax.random.key(9), -0.7, 0.7, (20000,)))
     np.testing.assert_allclose(
         np.quantile(cut, [0.1, 0.5, 0.9]), np.quantile(expected, [0.1, 0.5, 0.9]), atol=0.03
     )
-    u = priors.NOISE["uniform"](KEY, (100,))
-    np.testing.assert_allclose(priors.truncated("uniform", u, 0.5), 0.5 * u)
+    u = priors.PRIORS["uniform"].sampler(KEY, (100,))
+    np.testing.assert_allclose(priors.truncate("uniform", u, 0.5), 0.5 * u)
     method, vs, plain = trained("gan")
     assert not np.array_equal(
         sampling.build_sampler(method, truncation=0.5)(vs, KEY, 4), plain(vs, KEY, 4)
