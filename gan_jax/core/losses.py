@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import optax
 
-# Binary cross-entropy of sigmoid(logit) against a target in [0, 1], in nats: (logit, target), of one
-# shape. Not softplus(logit) - target * logit: cancellation loses its tail, and a confident D stops
-# learning on reals.
+# Binary cross-entropy of sigmoid(logit) against a target in [0, 1], in nats: (logit, target) -> an
+# array like logit. Not softplus(logit) - target * logit: cancellation loses its tail, and a
+# confident D stops learning on reals.
 bce = optax.losses.sigmoid_binary_cross_entropy
 
 

@@ -115,7 +115,7 @@ def scale_by_adam(b1: float, b2: float, eps: float = 1e-8) -> optax.GradientTran
 
 
 def momentum_schedule(hp: "OptimizerSettings") -> Callable[[jax.Array], jax.Array]:
-    """Return momentum over updates: linear from hp.momentum to hp.momentum_end, if that is not 0."""
+    """Return momentum over updates: linear to hp.momentum_end, or constant if that is 0."""
     change = hp.momentum_end - hp.momentum if hp.momentum_end else 0.0
     return lambda t: hp.momentum + change * jnp.minimum(t / hp.momentum_steps, 1)
 

@@ -8,8 +8,8 @@ A penalty is a function (ctx, score, real, fake, key) -> scalar >= 0, without it
   real, fake  images float32 [B, H, W, C] of the same range
   key         random key
 
-The slope is the norm of the gradient of the batch's summed logit with respect to the whole batch, as
-the sources compute it: with BatchNorm inside D it holds cross-sample terms. All penalties are
+The slope is the norm of the gradient of the batch's summed logit with respect to the whole batch,
+as the sources compute it: with BatchNorm inside D it holds cross-sample terms. All penalties are
 two-sided with target 1, except R1, whose target is 0.
 
 A new penalty is one function and one entry of PENALTIES.

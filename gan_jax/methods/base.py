@@ -139,7 +139,7 @@ def balance_players(hp, players: tuple[Player, ...]) -> tuple[Player, ...]:
 
 def sample_noise(ctx: StepContext, key: jax.Array, n: int) -> jax.Array:
     """Draw noise for n images of this device: float32 [n, z_dim]."""
-    return parallel.random_rows(ctx, priors.NOISE[ctx.hp.prior], key, (n, ctx.hp.z_dim))
+    return parallel.random_rows(ctx, priors.PRIORS[ctx.hp.prior].sampler, key, (n, ctx.hp.z_dim))
 
 
 def generate(
@@ -324,7 +324,7 @@ def check(hp, spec: DataSpec) -> None:
     Raises:
       InputError
     """
-    diffaugment.check(hp.augment)
+    diffaugment.parse(hp.augment)
     for applies, message in refusals(hp, spec):
         if applies:
             raise InputError(message)

@@ -9,7 +9,7 @@ from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class BaseSettings(optimizers.Settings):
+class BaseSettings(optimizers.OptimizerSettings):
     """Settings of every method."""
 
     net: str = setting(
@@ -46,7 +46,7 @@ class BaseSettings(optimizers.Settings):
     prior: str = setting(
         "uniform",
         "noise: uniform (-1, 1), normal, uniform_unit (unit variance)",
-        choices=tuple(priors.NOISE),
+        choices=tuple(priors.PRIORS),
     )
     pixels: str = setting(
         "tanh",
@@ -76,7 +76,7 @@ class BaseSettings(optimizers.Settings):
         choices=("running", "batch"),
     )
     penalty: str = setting(
-        "none", "penalty on D's slope", choices=("none", "wgan_gp", "dragan", "r1")
+        "none", "penalty on D's slope", choices=tuple(penalties.PENALTIES)
     )
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
     penalty_every: int = setting(
@@ -88,7 +88,7 @@ class BaseSettings(optimizers.Settings):
     penalty_norm: str = setting(
         "l2",
         "norm of the slope: l2, rms as in Dist-GAN's code (D03), batch as in its 1-D toy (D04)",
-        choices=penalties.NORMS,
+        choices=tuple(penalties.NORMS),
     )
     penalty_sign: str = setting(
         "plus",
@@ -96,7 +96,9 @@ class BaseSettings(optimizers.Settings):
         choices=("plus", "minus"),
     )
     perturbation: str = setting(
-        "code", "DRAGAN's point near a real image (D02, D13)", choices=("code", "gauss", "centered")
+        "code",
+        "DRAGAN's point near a real image (D02, D13)",
+        choices=tuple(penalties.PERTURBATIONS),
     )
     perturbation_sd: float = setting(
         0.0, "sd of the gauss perturbation; 0: half the batch's (D02)", low=0.0
@@ -105,7 +107,8 @@ class BaseSettings(optimizers.Settings):
         0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0
     )
     augment: str = setting(
-        "", f"DiffAugment of all that D sees: any of {', '.join(diffaugment.TABLE)}, with commas"
+        "",
+        f"DiffAugment of all that D sees: any of {', '.join(diffaugment.OPERATIONS)}, with commas",
     )
 
 

@@ -1,8 +1,8 @@
 """Operations that exist only because XLA is slow at them on CPUs.
 
-They compute what JAX's own compute. On an accelerator, and with GAN_CONV=native, they are JAX's
-own. So `python -m experiments.benchmarks --notorch --nonaive` with and without GAN_CONV=native shows
-what all of them gain together.
+They return what JAX's own operations return. On an accelerator, and with GAN_CONV=native, they are
+JAX's own: `python -m experiments.benchmarks --notorch --nonaive` with and without GAN_CONV=native
+shows what all of them gain together.
 
 conv    Convolutions. A step made of plain flax layers takes 4 to 26 times as long, sampling 1.4
         times (`python -m experiments.benchmarks --notorch --rounds=6`, column naive_ms). XLA:CPU

@@ -105,7 +105,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "conditioning": conditioning.what,
         "kinds": list(conditioning.names),
         "z_dim": 0 if conditioning.needs_images else hp.z_dim,
-        "reach": priors.reach(hp.prior),
+        "reach": priors.extent(hp.prior),
         "points": run.is_points,
         "size": run.size,
         "step": run.loaded.step,
@@ -208,7 +208,7 @@ def interpolate(folder: Path, options: SampleOptions, first: int, last: int) -> 
     a, b = (z[_check_index(options, i)] for i in (first, last))
     use_batch = run.method.hp.sample_stats == "batch"
     n = PATH_STEPS_BATCH if use_batch else PATH_STEPS
-    between = functools.partial(priors.between, run.method.hp.prior)
+    between = functools.partial(priors.interpolate, run.method.hp.prior)
     path = np.asarray(jax.vmap(between, (None, None, 0))(a, b, jnp.linspace(0, 1, n)))
     vs = run.loaded.state.vars(options.ema)
     if not use_batch:

@@ -1,4 +1,4 @@
-"""Augmentations against a loop over images in numpy, from the same draws; their probabilities; their gradients."""
+"""Augmentations against loops in numpy with the same random numbers; probabilities; gradients."""
 
 import functools
 
@@ -12,9 +12,9 @@ from gan_jax import errors
 from gan_jax.core import diffaugment, parallel
 from gan_jax.core.method import StepContext
 
-ENV = StepContext({}, None, {})
+CTX = StepContext({}, None, {})
 KEY = jax.random.key(3)
-ALL = ",".join(diffaugment.TABLE)
+ALL = ",".join(diffaugment.OPERATIONS)
 
 
 def images(n=12, size=16, colors=3, low=-1.0, seed=0):
@@ -23,7 +23,7 @@ def images(n=12, size=16, colors=3, low=-1.0, seed=0):
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def changed(x, key, names, pixels="tanh"):
-    return diffaugment.augment(ENV, key, x, names, pixels)
+    return diffaugment.augment(CTX, key, x, names, pixels)
 
 
 def draws(n, low, high, key):
@@ -95,7 +95,7 @@ REFERENCE = {
 
 
 @pytest.mark.parametrize("size, colors", [(16, 3), (13, 1), (8, 2)])
-@pytest.mark.parametrize("name", diffaugment.TABLE)
+@pytest.mark.parametrize("name", diffaugment.OPERATIONS)
 def test_each_image_as_in_a_loop(name, size, colors):
     x = images(size=size, colors=colors)
     expected = np.stack(REFERENCE[name](x, jax.random.fold_in(KEY, 0), 0.0))
@@ -116,10 +116,10 @@ def test_in_the_given_order():
 
 def test_nothing():
     x = jnp.asarray(images())
-    assert diffaugment.augment(ENV, KEY, x, "", "tanh") is x
+    assert diffaugment.augment(CTX, KEY, x, "", "tanh") is x
 
 
-@pytest.mark.parametrize("name", diffaugment.TABLE)
+@pytest.mark.parametrize("name", diffaugment.OPERATIONS)
 def test_both_pixel_ranges_give_the_same_pictures(name):
     x = images(low=0.0)
     np.testing.assert_allclose(
@@ -180,12 +180,12 @@ def test_color_ranges():
     np.testing.assert_allclose(np.quantile(both / contrast, [0, 0.5, 1]), [0, 1, 2], atol=0.03)
 
 
-@pytest.mark.parametrize("names", [*diffaugment.TABLE, ALL])
+@pytest.mark.parametrize("names", [*diffaugment.OPERATIONS, ALL])
 def test_gradient_reaches_the_pixels(names):
     """All operations are affine in the image, so that one difference in a random direction must agree to rounding."""
     with jax.enable_x64(True):
         x, direction, weight = (images(n=4, size=8, seed=s).astype(np.float64) for s in range(3))
-        value = jax.jit(lambda x: jnp.sum(weight * diffaugment.augment(ENV, KEY, x, names, "tanh")))
+        value = jax.jit(lambda x: jnp.sum(weight * diffaugment.augment(CTX, KEY, x, names, "tanh")))
         grads = np.asarray(jax.jit(jax.grad(value))(x))
         slope = (value(x + direction) - value(x - direction)) / 2
         np.testing.assert_allclose(np.sum(grads * direction), slope, rtol=1e-9)
@@ -194,7 +194,7 @@ def test_gradient_reaches_the_pixels(names):
 
 def test_draws_differ_between_images_operations_and_keys():
     x = np.broadcast_to(images(n=1, size=32), (50, 32, 32, 3))
-    for name in diffaugment.TABLE:
+    for name in diffaugment.OPERATIONS:
         once = np.asarray(changed(x, KEY, name)).reshape(50, -1)
         assert len(np.unique(once, axis=0)) >= 4
         assert not np.array_equal(
@@ -204,11 +204,11 @@ def test_draws_differ_between_images_operations_and_keys():
     assert not np.array_equal(twice, x)  # as it would be, were both the same
 
 
-@pytest.mark.parametrize("name", diffaugment.TABLE)
+@pytest.mark.parametrize("name", diffaugment.OPERATIONS)
 def test_four_devices_equal_one(name):
     devices = jax.devices()[:4]
     assert len(devices) == 4
-    ctx, rows, x = ENV._replace(axis=parallel.AXIS), PartitionSpec(parallel.AXIS), images()
+    ctx, rows, x = CTX._replace(axis=parallel.AXIS), PartitionSpec(parallel.AXIS), images()
     share = lambda x: diffaugment.augment(ctx, KEY, x, name, "tanh")
     mapped = jax.shard_map(
         share, mesh=parallel.mesh(devices), in_specs=rows, out_specs=rows, check_vma=False
@@ -224,11 +224,11 @@ def test_unknown_names_are_refused(names):
         errors.InputError,
         match=f"--augment={names}: .* is not known; use any of color, translation, cutout",
     ):
-        diffaugment.check(names)
+        diffaugment.parse(names)
     with pytest.raises(errors.InputError):
-        diffaugment.augment(ENV, KEY, jnp.asarray(images()), names, "tanh")
+        diffaugment.augment(CTX, KEY, jnp.asarray(images()), names, "tanh")
 
 
 def test_known_names_are_accepted():
-    for names in ("", *diffaugment.TABLE, ALL, "translation,translation"):
-        diffaugment.check(names)
+    for names in ("", *diffaugment.OPERATIONS, ALL, "translation,translation"):
+        diffaugment.parse(names)

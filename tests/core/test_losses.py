@@ -1,4 +1,4 @@
-"""Adversarial losses against the textbook formulas in float64, their gradients against central differences."""
+"""Adversarial losses against textbook formulas in float64; gradients against differences."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-# {loss: (D's value for reals, D's for fakes, G's for fakes)}, from probabilities where the paper writes probabilities.
+# {loss: (D's on reals, D's on fakes, G's)}, from probabilities where the paper writes those.
 EXPECTED = {
     "ns": (
         lambda a: -np.log(sigmoid(a)),
@@ -54,7 +54,7 @@ def test_bce_is_the_textbook_formula(float64, target):
 
 @pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
 def test_bce_at_extreme_logits(target):
-    """In float32: no overflow, linear with the right slope on the wrong side, zero on the right side."""
+    """In float32: no overflow, linear on the wrong side, zero on the right side."""
     a = np.array([-1e30, -1e4, -200.0, 200.0, 1e4, 1e30], np.float32)
     value, slope = jax.vmap(jax.value_and_grad(lambda a: losses.bce(a, target)))(a)
     np.testing.assert_allclose(
@@ -67,11 +67,11 @@ def test_every_loss_is_tested():
     assert set(losses.ADVERSARIAL) == set(EXPECTED) == set(AT_ZERO)
 
 
-@pytest.mark.parametrize("part", losses.Adversarial._fields)
+@pytest.mark.parametrize("part", losses.AdversarialLoss._fields)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_value_and_gradient(float64, name, part):
     f = getattr(losses.ADVERSARIAL[name], part)
-    expected = EXPECTED[name][losses.Adversarial._fields.index(part)]
+    expected = EXPECTED[name][losses.AdversarialLoss._fields.index(part)]
     np.testing.assert_allclose(f(jnp.asarray(LOGITS)), expected(LOGITS), rtol=1e-12, atol=1e-15)
     h = 1e-5
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Learning rates in closed form, and whole runs of updates against loops in numpy."""
+"""Learning rates in closed form, and runs of updates against loops in numpy."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ START = {"w": np.float32([[1.0, -2.0], [0.5, 3.0]]), "b": np.float32([0.1, -0.3]
 
 
 def make(**options):
-    hp = dataclasses.replace(optimizers.Settings(), **options)
+    hp = dataclasses.replace(optimizers.OptimizerSettings(), **options)
     settings.check(hp)
     return hp
 
@@ -176,7 +176,7 @@ def test_sgd_with_constant_momentum_and_rate_is_optax_sgd():
 
 
 def test_momentum_may_fall():
-    m = optimizers.momentum(make(momentum=0.9, momentum_end=0.5, momentum_steps=4))
+    m = optimizers.momentum_schedule(make(momentum=0.9, momentum_end=0.5, momentum_steps=4))
     np.testing.assert_allclose(
         [m(t) for t in range(7)], [0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5], rtol=1e-6
     )
@@ -206,7 +206,7 @@ def test_every_pair_descends(optimizer, schedule):
 
 @pytest.mark.parametrize("field, value", [("optimizer", "lion"), ("schedule", "warm")])
 def test_unknown_names_are_refused(field, value):
-    hp = dataclasses.replace(optimizers.Settings(), **{field: value})
+    hp = dataclasses.replace(optimizers.OptimizerSettings(), **{field: value})
     with pytest.raises(ValueError, match=f"{field} '{value}' is not known; use"):
         optimizers.build(hp, "gen", STEPS)
     with pytest.raises(errors.InputError, match=f"--{field}={value} is not known; use one of"):

@@ -25,9 +25,9 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_range_mean_sd(name):
-    assert set(priors.NOISE) == set(EXPECTED)
+    assert set(priors.PRIORS) == set(EXPECTED)
     bound, sd = EXPECTED[name]
-    z = np.asarray(priors.NOISE[name](KEY, (400, 100)))
+    z = np.asarray(priors.PRIORS[name].sampler(KEY, (400, 100)))
     assert z.shape == (400, 100) and z.dtype == np.float32
     assert (
         abs(z.mean()) < 0.02 * sd and abs(z.std() / sd - 1) < 0.02
@@ -45,7 +45,7 @@ def test_range_mean_sd(name):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_noise_of_a_method(name):
     ctx = ALONE._replace(hp=dataclasses.replace(BaseSettings(), prior=name, z_dim=7))
-    np.testing.assert_array_equal(base.sample_noise(ctx, KEY, 3), priors.NOISE[name](KEY, (3, 7)))
+    np.testing.assert_array_equal(base.sample_noise(ctx, KEY, 3), priors.PRIORS[name].sampler(KEY, (3, 7)))
 
 
 def on_devices(f, n_devices, *args):
@@ -56,7 +56,7 @@ def on_devices(f, n_devices, *args):
 @pytest.mark.parametrize("n_devices", [1, 2, 4])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_draw_does_not_depend_on_devices(name, n_devices):
-    sampler = priors.NOISE[name]
+    sampler = priors.PRIORS[name].sampler
     whole = parallel.random_rows(ALONE, sampler, KEY, (8, 3))
     shape = (8 // n_devices, 3)
     parts = on_devices(
