@@ -73,7 +73,7 @@ def paired_t_test(a: ArrayLike, b: ArrayLike, n_comparisons: int = 1) -> PairedT
     )
 
 
-def t_test_over_images(voted: ArrayLike, single: ArrayLike) -> PairedTest:
+def t_test_over_images(voted: np.ndarray, single: np.ndarray) -> PairedTest:
     """Test the vote against the mean of its voters over images, as S0 must have done it (D18).
 
     Args:
