@@ -166,7 +166,7 @@ def test_orientations_are_equally_likely(name, n):
 
 
 def test_color_ranges():
-    """A flat image only changes its brightness; a colour without brightness shows saturation and contrast."""
+    """A flat image shows brightness alone; colours of mean 0 show saturation and contrast."""
     flat = np.asarray(changed(np.zeros((4000, 2, 2, 3), np.float32), KEY, "color"))[:, 0, 0, 0]
     np.testing.assert_allclose(
         np.quantile(flat, [0, 0.25, 0.75, 1]), [-0.5, -0.25, 0.25, 0.5], atol=0.03
@@ -182,7 +182,7 @@ def test_color_ranges():
 
 @pytest.mark.parametrize("names", [*diffaugment.OPERATIONS, ALL])
 def test_gradient_reaches_the_pixels(names):
-    """All operations are affine in the image, so that one difference in a random direction must agree to rounding."""
+    """All operations are affine in the image, so one difference must agree to rounding."""
     with jax.enable_x64(True):
         x, direction, weight = (images(n=4, size=8, seed=s).astype(np.float64) for s in range(3))
         value = jax.jit(lambda x: jnp.sum(weight * diffaugment.augment(CTX, KEY, x, names, "tanh")))

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+
 from experiments.benchmarks.jax_programs import Training
 from experiments.benchmarks.workloads import Workload
-
 from gan_jax import errors, settings
 from gan_jax.core import optimizers
 
@@ -53,7 +53,7 @@ def same(found, expected, rtol=1e-5):
 
 
 def rates(n, role="gen", steps=STEPS, **options):
-    """The learning rates that n updates see: those of plain gradient descent with a gradient of -1."""
+    """Learning rates of n updates: those of plain gradient descent with a gradient of -1."""
     tx = optimizers.build(make(optimizer="sgd", momentum=0.0, **options), role, steps)
     return [
         float(change["b"][0])
@@ -112,7 +112,7 @@ def test_learning_rate_after_n_updates(schedule):
 
 
 def test_schedules_in_the_sources():
-    """Dist-GAN's ResNets at half-way, three quarters and the end; its toy after 136 decays; Goodfellow's 50,000 updates."""
+    """Dist-GAN's ResNets at four times; its toy after 136 decays; Goodfellow's 50,000 updates."""
     rate = lambda t, **options: float(
         optimizers.learning_rate(make(**options), "gen", 1000)(jnp.int32(t))
     )

@@ -1,4 +1,4 @@
-"""Penalties against closed forms and brute force, in float64; second derivatives against central differences."""
+"""Penalties against closed forms and brute force; second derivatives against differences."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from gan_jax.core import parallel, penalties
 from gan_jax.core.method import StepContext
 from gan_jax.methods.settings import BaseSettings
 
-ENV = StepContext({}, None, {})
+CTX = StepContext({}, BaseSettings(), {})
 KEY = jax.random.key(11)
 SHAPE = (4, 2, 3, 1)
 B, D = SHAPE[0], 6
@@ -30,17 +30,21 @@ def batch(seed, shape=SHAPE):
 
 
 REAL, FAKE = batch(0), batch(1)
-CASES = {  # every penalty: (score, real, fake, key) -> scalar
-    "wgan_gp_l2": lambda score, x, f, key: penalties.wgan_gp(ENV, score, x, f, key),
-    "wgan_gp_rms": lambda score, x, f, key: penalties.wgan_gp(ENV, score, x, f, key, "rms"),
-    "dragan_code": lambda score, x, f, key: penalties.dragan(ENV, score, x, key),
-    "dragan_rms": lambda score, x, f, key: penalties.dragan(ENV, score, x, key, "rms"),
-    "dragan_gauss": lambda score, x, f, key: penalties.dragan(ENV, score, x, key, "l2", "gauss"),
-    "dragan_centered": lambda score, x, f, key: penalties.dragan(
-        ENV, score, x, key, "l2", "centered"
-    ),
-    "r1": lambda score, x, f, key: penalties.r1(ENV, score, x),
+SETTINGS = {  # {case: settings}
+    "wgan_gp_l2": {"penalty": "wgan_gp"},
+    "wgan_gp_rms": {"penalty": "wgan_gp", "penalty_norm": "rms"},
+    "dragan_code": {"penalty": "dragan"},
+    "dragan_rms": {"penalty": "dragan", "penalty_norm": "rms"},
+    "dragan_gauss": {"penalty": "dragan", "perturbation": "gauss"},
+    "dragan_centered": {"penalty": "dragan", "perturbation": "centered"},
+    "r1": {"penalty": "r1"},
 }
+
+
+def penalty(case, score, x, fake, key, axis=None):
+    hp = dataclasses.replace(BaseSettings(), **SETTINGS[case])
+    ctx = CTX._replace(hp=hp, axis=axis)
+    return penalties.penalty(ctx, score, jnp.asarray(x), jnp.asarray(fake), key)
 
 
 def point(case, x, fake, key):
@@ -66,21 +70,19 @@ def expected(case, slopes):
     return np.mean((slopes / (np.sqrt(D) if case.endswith("rms") else 1) - 1) ** 2)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SETTINGS)
 def test_linear(case):
     """D(x) = w.x: (|w| - 1)^2, (|w| / sqrt(d) - 1)^2, |w|^2 / 2, whatever the batch."""
     w = np.array([0.5, -2.0, 0.1, 1.0, 3.0, -0.7])
     score = lambda x: x.reshape(len(x), -1) @ w
     value = expected(case, np.full(1, np.sqrt(np.sum(w**2))))
     for x, fake, key in [(REAL, FAKE, KEY), (10 * FAKE, REAL, jax.random.key(1))]:
-        np.testing.assert_allclose(
-            CASES[case](score, jnp.asarray(x), jnp.asarray(fake), key), value, rtol=1e-10
-        )
+        np.testing.assert_allclose(penalty(case, score, x, fake, key), value, rtol=1e-10)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SETTINGS)
 def test_quadratic(case):
-    """D(x) = x'Ax / 2 has slope |Ax|, different for each sample and sensitive to where it is measured."""
+    """D(x) = x'Ax / 2 has slope |Ax|, which differs between samples and between points."""
     a = np.random.default_rng(2).normal(size=(D, D))
     a = a + a.T
     score = lambda x: (
@@ -88,20 +90,19 @@ def test_quadratic(case):
     )
     slopes = np.linalg.norm(point(case, REAL, FAKE, KEY).reshape(B, -1) @ a, axis=1)
     assert slopes.std() > 0.2
-    value = CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)
+    value = penalty(case, score, REAL, FAKE, KEY)
     np.testing.assert_allclose(value, expected(case, slopes), rtol=1e-10)
 
 
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
 def test_finite_where_d_is_constant(case):
-    """In float32, as trained: D = 0 has penalty 1 (R1: 0) and, through the square root, a finite gradient."""
+    """In float32, D = 0 has penalty 1 (R1: 0) and a finite gradient through the square root."""
     with jax.enable_x64(False):
         zero = {"w": jnp.zeros((D, 5)), "v": jnp.zeros(5)}
         score = lambda p: lambda x: jnp.tanh(x.reshape(len(x), -1) @ p["w"]) @ p["v"]
         x, fake = jnp.float32(REAL), jnp.float32(FAKE)
-        value, grads = jax.jit(jax.value_and_grad(lambda p: CASES[case](score(p), x, fake, KEY)))(
-            zero
-        )
+        of_weights = lambda p: penalty(case, score(p), x, fake, KEY)
+        value, grads = jax.jit(jax.value_and_grad(of_weights))(zero)
     np.testing.assert_allclose(value, 0 if case == "r1" else 1, atol=1e-5)
     assert all(np.isfinite(g).all() for g in grads.values())
 
@@ -111,7 +112,10 @@ THETA = np.random.default_rng(3).normal(size=D * HIDDEN + 2 * HIDDEN)
 
 
 def mlp(theta, x, xp, coupled):
-    """Two-layer D with its parameters in one vector; coupled: with BatchNorm in front of the tanh. xp: numpy or jnp."""
+    """Two-layer D with its parameters in one vector.
+
+    coupled: with BatchNorm in front of the tanh. xp: numpy or jnp.
+    """
     w, b, v = theta[: D * HIDDEN].reshape(D, HIDDEN), theta[D * HIDDEN : -HIDDEN], theta[-HIDDEN:]
     h = x.reshape(len(x), -1) @ w
     if coupled:
@@ -131,7 +135,7 @@ def jacobian(theta, x, coupled):
 @pytest.mark.parametrize("coupled", [False, True], ids=["mlp", "batch_norm"])
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
 def test_value_and_second_order_gradient(case, coupled):
-    """What D trains on: the penalty's gradient in D's parameters, against differences of a penalty in numpy."""
+    """The penalty's gradient in D's parameters against differences of a penalty in numpy."""
     x = point(case, REAL, FAKE, KEY)
 
     def brute_force(theta):
@@ -139,12 +143,10 @@ def test_value_and_second_order_gradient(case, coupled):
             case, np.linalg.norm(jacobian(theta, x, coupled).sum(-1).reshape(B, -1), axis=1)
         )
 
-    def penalty(theta):
-        return CASES[case](
-            lambda x: mlp(theta, x, jnp, coupled), jnp.asarray(REAL), jnp.asarray(FAKE), KEY
-        )
+    def of_weights(theta):
+        return penalty(case, lambda x: mlp(theta, x, jnp, coupled), REAL, FAKE, KEY)
 
-    value, grads = jax.jit(jax.value_and_grad(penalty))(THETA)
+    value, grads = jax.jit(jax.value_and_grad(of_weights))(THETA)
     np.testing.assert_allclose(value, brute_force(THETA), rtol=1e-9)
     h = 1e-5
     slopes = [
@@ -168,42 +170,48 @@ def test_slope_holds_cross_sample_terms(norm):
 
 def test_fakes_influence_wgan_gp_alone():
     score = lambda x: mlp(THETA, x, jnp, False)
-    x = jnp.asarray(REAL)
     influenced = {
         case
-        for case, f in CASES.items()
-        if f(score, x, jnp.asarray(FAKE), KEY) != f(score, x, x * 0, KEY)
+        for case in SETTINGS
+        if penalty(case, score, REAL, FAKE, KEY) != penalty(case, score, REAL, 0 * REAL, KEY)
     }
     assert influenced == {"wgan_gp_l2", "wgan_gp_rms"}
 
 
-@pytest.mark.parametrize("name", ["none", "wgan_gp", "dragan", "r1"])
-def test_settings_choose_the_penalty(name):
-    hp = dataclasses.replace(
-        BaseSettings(), penalty=name, penalty_norm="rms", perturbation="gauss", perturbation_sd=0.3
-    )
+@pytest.mark.parametrize("name", penalties.PENALTIES)
+def test_settings_of_the_penalty(name):
+    """R1 has the norm l2 whatever the settings say; "gauss" takes its sd from them."""
     score, x, fake = lambda x: mlp(THETA, x, jnp, False), jnp.asarray(REAL), jnp.asarray(FAKE)
-    value = penalties.penalty(ENV._replace(hp=hp), score, x, fake, KEY)
-    assert (
-        value
-        == {
-            "none": 0,
-            "wgan_gp": penalties.wgan_gp(ENV, score, x, fake, KEY, "rms"),
-            "dragan": penalties.dragan(ENV, score, x, KEY, "rms", "gauss", 0.3),
-            "r1": penalties.r1(ENV, score, x),
-        }[name]
-    )
+    gauss = {"perturbation": "gauss", "perturbation_sd": 0.3}
+    hp = dataclasses.replace(BaseSettings(), penalty=name, penalty_norm="rms", **gauss)
+    value = penalties.penalty(CTX._replace(hp=hp), score, x, fake, KEY)
+    near = penalties.perturb(CTX, x, KEY, "gauss", 0.3)
+    values = {
+        "none": 0,
+        "wgan_gp": penalty("wgan_gp_rms", score, x, fake, KEY),
+        "dragan": ((penalties.slope(score, near, "rms") - 1) ** 2).mean(),
+        "r1": penalty("r1", score, x, fake, KEY),
+    }
+    assert value == values[name]
+
+
+@pytest.mark.parametrize("field", ["penalty", "penalty_norm", "perturbation"])
+def test_unknown_names_are_refused(field):
+    hp = dataclasses.replace(BaseSettings(), **{"penalty": "dragan", field: "other"})
+    score = lambda x: mlp(THETA, x, jnp, False)
+    with pytest.raises(ValueError, match=r"'other' is not known; use \w+, .* or \w+\."):
+        penalties.penalty(CTX._replace(hp=hp), score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)
 
 
 MANY = batch(4, (200, 8, 8, 3))
 
 
 def shift(form, x=MANY, sd=0.0, key=KEY):
-    return np.asarray(penalties.perturb(ENV, jnp.asarray(x), key, form, sd)) - x
+    return np.asarray(penalties.perturb(CTX, jnp.asarray(x), key, form, sd)) - x
 
 
 def test_perturb_code():
-    """Brightens by 0 to half S, with one factor per sample; S is the population sd of all entries."""
+    """Brightens by 0 to half S, one factor per sample; S is the population sd of all entries."""
     s = MANY.std()
     assert (
         abs(s / np.mean(MANY.std(axis=(1, 2, 3))) - 1) > 0.05
@@ -251,15 +259,9 @@ def test_perturb_follows_the_pixel_range(form):
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "dragan_code", "dragan_gauss", "r1"])
 def test_four_devices_equal_one(case):
     """Same random numbers, S of the global batch, mean over the global batch."""
-    ctx = StepContext({}, None, {}, axis=parallel.AXIS)
     score = lambda x: mlp(THETA, x, jnp, False)
-    on_device = {
-        "wgan_gp_l2": lambda x, f: penalties.wgan_gp(ctx, score, x, f, KEY),
-        "dragan_code": lambda x, f: penalties.dragan(ctx, score, x, KEY),
-        "dragan_gauss": lambda x, f: penalties.dragan(ctx, score, x, KEY, "l2", "gauss"),
-        "r1": lambda x, f: penalties.r1(ctx, score, x),
-    }[case]
     parts = [jnp.asarray(a).reshape(4, 1, *SHAPE[1:]) for a in (REAL, FAKE)]
+    on_device = lambda x, fake: penalty(case, score, x, fake, KEY, parallel.AXIS)
     values = jax.jit(jax.vmap(on_device, axis_name=parallel.AXIS))(*parts)
-    alone = CASES[case](score, jnp.asarray(REAL), jnp.asarray(FAKE), KEY)
+    alone = penalty(case, score, REAL, FAKE, KEY)
     np.testing.assert_allclose(values, np.full(4, alone), rtol=1e-12)

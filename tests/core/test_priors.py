@@ -45,7 +45,8 @@ def test_range_mean_sd(name):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_noise_of_a_method(name):
     ctx = ALONE._replace(hp=dataclasses.replace(BaseSettings(), prior=name, z_dim=7))
-    np.testing.assert_array_equal(base.sample_noise(ctx, KEY, 3), priors.PRIORS[name].sampler(KEY, (3, 7)))
+    expected = priors.PRIORS[name].sampler(KEY, (3, 7))
+    np.testing.assert_array_equal(base.sample_noise(ctx, KEY, 3), expected)
 
 
 def on_devices(f, n_devices, *args):
@@ -79,7 +80,7 @@ def test_mean_is_of_the_global_batch(n_devices):
 
 
 def test_gradient_of_a_function_of_the_mean():
-    """Averaging over devices the gradients of each device's own loss: (mean x)^2 differs from the mean of squares."""
+    """Averages of per-device gradients of a loss that is not linear in the mean of the batch."""
     x = jnp.arange(8.0)
 
     def grad(ctx, w, x):
