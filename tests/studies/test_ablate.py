@@ -1,4 +1,4 @@
-"""Sweeps: grids, refusals before anything runs, processes that end in every way, stops and kills."""
+"""Sweeps: grids, refusals before any run, processes that end in every way, stops and kills."""
 
 import csv
 import importlib.util
@@ -17,25 +17,37 @@ import pytest
 from gan_jax import presets
 from gan_jax.commands import command_line, process
 from gan_jax.errors import EXIT_STOPPED, InputError, Stopped
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_lock
 from gan_jax.studies import jobs
 from gan_jax.studies.ablate import command, estimate, grid, plan
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.ablate.state import SweepState
 
-MLP = ["--experiment=gan", "--net=mlp", "--data=galaxies:64", "--size=8", "--width=4", "--z_dim=3", "--batch=8", "--devices=1",
-       "--sample_every=0", "--noevaluate"]  # fmt: skip
+MLP = [
+    "--experiment=gan",
+    "--net=mlp",
+    "--data=galaxies:64",
+    "--size=8",
+    "--width=4",
+    "--z_dim=3",
+    "--batch=8",
+    "--devices=1",
+    "--sample_every=0",
+    "--noevaluate",
+]
 
 
 def test_a_grid_has_every_choice_with_every_other():
-    points = grid.expand(["penalty=none,wgan_gp+penalty_norm=rms+lambda_p=1;net=dcgan,hdcgan"])
-    assert [p.overrides for p in points] == [
+    configurations = grid.expand(
+        ["penalty=none,wgan_gp+penalty_norm=rms+lambda_p=1;net=dcgan,hdcgan"]
+    )
+    assert [c.overrides for c in configurations] == [
         {"penalty": "none", "net": "dcgan"},
         {"penalty": "none", "net": "hdcgan"},
         {"penalty": "wgan_gp", "penalty_norm": "rms", "lambda_p": "1", "net": "dcgan"},
         {"penalty": "wgan_gp", "penalty_norm": "rms", "lambda_p": "1", "net": "hdcgan"},
     ]
-    assert [p.name for p in points] == [
+    assert [c.name for c in configurations] == [
         "penalty-none_dcgan",
         "penalty-none_hdcgan",
         "wgan_gp-rms-1_dcgan",
@@ -44,30 +56,30 @@ def test_a_grid_has_every_choice_with_every_other():
 
 
 def test_several_grids_follow_each_other_and_no_point_comes_twice():
-    points = grid.expand(["lr=1e-3,1e-4", "lr=1e-4", "ema=0"])
-    assert [p.overrides for p in points] == [{"lr": "1e-3"}, {"lr": "1e-4"}, {"ema": "0"}]
+    configurations = grid.expand(["lr=1e-3,1e-4", "lr=1e-4", "ema=0"])
+    assert [c.overrides for c in configurations] == [{"lr": "1e-3"}, {"lr": "1e-4"}, {"ema": "0"}]
     assert grid.expand([]) == [grid.Configuration("base", {})]
 
 
 def test_commas_semicolons_and_signs_may_be_part_of_a_value():
-    points = grid.expand([r"augment=color\,cutout,flip;lr=1e+3,-2", r"data=npz:a\;b=c.npz"])
-    assert [p.overrides for p in points] == [
+    configurations = grid.expand([r"augment=color\,cutout,flip;lr=1e+3,-2", r"data=npz:a\;b=c.npz"])
+    assert [c.overrides for c in configurations] == [
         *(
             {"augment": a, "lr": lr}
             for a, lr in itertools.product(("color,cutout", "flip"), ("1e+3", "-2"))
         ),
         {"data": "npz:a;b=c.npz"},
     ]
-    assert all(re.fullmatch(r"[\w.-]+", p.name) for p in points)
+    assert all(re.fullmatch(r"[\w.-]+", c.name) for c in configurations)
 
 
 def test_names_are_short_and_unlike_each_other():
     long = ",".join(f"npz:{'x' * 90}{i}" for i in range(3))
-    points = grid.expand([f"data={long}", "lr=1-2", "lr=1+ema=2"])
-    names = [p.name for p in points]
+    configurations = grid.expand([f"data={long}", "lr=1-2", "lr=1+ema=2"])
+    names = [c.name for c in configurations]
     assert len(set(names)) == 5 and max(map(len, names)) <= grid.MAX_NAME
     assert names[3] == "lr-1-2" and names[4].startswith("lr-1-2_")
-    assert [p.name for p in grid.expand([f"data={long}"])] == names[:3], (
+    assert [c.name for c in grid.expand([f"data={long}"])] == names[:3], (
         "a longer sweep keeps its names"
     )
 
@@ -175,8 +187,9 @@ def rows(root):
 
 
 def start(root, env, *words):
-    return subprocess.Popen([sys.executable, "-m", "experiments.ablate", *words, f"--workdir={root}"], env=env,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+    command_line = [sys.executable, "-m", "experiments.ablate", *words, f"--workdir={root}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command_line, env=env, **pipes)
 
 
 def test_smoke_flagfile_one_refused_one_diverges_and_the_others_go_on(tmp_path, child_env):
@@ -232,7 +245,10 @@ def test_seeds_as_members_have_a_row_and_a_reason_each(tmp_path, child_env):
 
 @pytest.mark.slow
 def test_kills_and_stops_leave_the_final_states_as_they_would_be(tmp_path, child_env):
-    """A run is killed, then all are stopped, then the sweep itself is killed; the runs that it leaves behind are waited for."""
+    """A run is killed, then all are stopped, then the sweep itself is killed.
+
+    The runs that it leaves behind are waited for.
+    """
     words = [
         *MLP,
         "--vary=width=4,5",
@@ -334,7 +350,10 @@ def test_exit_codes_and_last_words(tmp_path):
 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_never_more_at_a_time_than_allowed_each_on_its_own_cores(tmp_path, limit):
-    note = "import os, time; print(time.time(), flush=True); time.sleep(0.3); print(time.time(), len(os.sched_getaffinity(0)))"
+    note = (
+        "import os, time; print(time.time(), flush=True); time.sleep(0.3); "
+        "print(time.time(), len(os.sched_getaffinity(0)))"
+    )
     finish([python(str(i), note) for i in range(5)], tmp_path, limit)
     spans = [
         [float(line.split()[0]) for line in (tmp_path / f"{i}.out").read_text().splitlines()]
@@ -351,7 +370,10 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(tmp_path):
         name = None
 
     ends, begun = {}, []
-    wait = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(4)); time.sleep(60)"
+    wait = (
+        "import signal, sys, time; "
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4)); time.sleep(60)"
+    )
 
     def began(job):
         begun.append(job.name)
@@ -373,9 +395,12 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(tmp_path):
 
 def test_a_folder_that_another_process_has_is_waited_for(tmp_path):
     folder = tmp_path / "run"
-    hold = f"import pathlib, time; from gan_jax.rundir import run_folder\nwith run_folder.lock_run(pathlib.Path({str(folder)!r})): time.sleep(1)"
+    hold = (
+        "import pathlib, time; from gan_jax.rundir import run_lock\n"
+        f"with run_lock.lock_run(pathlib.Path({str(folder)!r})): time.sleep(1)"
+    )
     other = subprocess.Popen([sys.executable, "-c", hold])
-    wait_for(lambda: run_folder.is_locked(folder))
+    wait_for(lambda: run_lock.is_locked(folder))
     ends = finish(
         [python("a", "print(1)", folder), python("b", "print(2)", tmp_path / "free")], tmp_path
     )

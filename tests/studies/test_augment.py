@@ -1,4 +1,4 @@
-"""S1's study: what training sets are made of, what the numbers become, and a whole study made, stopped and continued."""
+"""S1's study: training sets, numbers, tables, and a whole study made, stopped and continued."""
 
 import dataclasses
 import itertools
@@ -44,10 +44,17 @@ def test_arms_are_made_of_what_they_say(key):
         for origin in (training_sets.REAL, training_sets.SYNTHETIC, training_sets.RARE)
     }
     wanted = {
-        "real": (100, 0, 0), "ordinary": (100, 0, 0), "synthetic_0.5": (100, 50, 0), "synthetic_1": (100, 100, 0),
-        "synthetic": (0, 120, 0), "ordinary_1": (100, 100, 0), "copies": (128, 0, 0), "filled": (100, 0, 28),
-        "ordinary_copies": (128, 0, 0), "ordinary_filled": (100, 0, 28),
-    }  # fmt: skip
+        "real": (100, 0, 0),
+        "ordinary": (100, 0, 0),
+        "synthetic_0.5": (100, 50, 0),
+        "synthetic_1": (100, 100, 0),
+        "synthetic": (0, 120, 0),
+        "ordinary_1": (100, 100, 0),
+        "copies": (128, 0, 0),
+        "filled": (100, 0, 28),
+        "ordinary_copies": (128, 0, 0),
+        "ordinary_filled": (100, 0, 28),
+    }
     assert tuple(n.values()) == wanted[key]
     assert TABLE[key].generated == (n[training_sets.SYNTHETIC] + n[training_sets.RARE] > 0)
     assert TABLE[key].ordinary == key.startswith("ordinary")
@@ -139,12 +146,21 @@ OF_RARE = ("copies", "filled", "ordinary_copies")
 
 
 def confusion(right, rare):
-    """100 test images of each of two classes, 20 of the third; so many of the first and of the third are right."""
+    """Counts of 100 test images of each of two classes, 20 of the third.
+
+    right, rare: how many of the first and of the third are classified rightly.
+    """
     return [[right, 100 - right, 0], [0, 100, 0], [20 - rare, 0, rare]]
 
 
-RIGHT = {"real": (80, 82, 81, 79), "ordinary": (90, 93, 91, 88), "synthetic_0.5": (70, 73, 71, 68),
-         "synthetic_1": (80, 83, 80, 79), "synthetic": (40, 41, 40, 44), "ordinary_1": (91, 92, 93, 88)}  # fmt: skip
+RIGHT = {
+    "real": (80, 82, 81, 79),
+    "ordinary": (90, 93, 91, 88),
+    "synthetic_0.5": (70, 73, 71, 68),
+    "synthetic_1": (80, 83, 80, 79),
+    "synthetic": (40, 41, 40, 44),
+    "ordinary_1": (91, 92, 93, 88),
+}
 RIGHT |= {
     "copies": (80, 83, 81, 79),
     "filled": (80, 81, 83, 79),
@@ -155,7 +171,7 @@ RARES = {"filled": (14, 18, 16, 15), "copies": (10, 12, 13, 10)}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four seeds of all arms for all labels, but of one that diverged; a tenth of the labels, whose GAN failed."""
+    """Four seeds of all arms for all labels, one of which diverged; a tenth, whose GAN failed."""
     for share in (1, 10):
         place = found.share_folder(tmp_path, share)
         (place / "classifiers").mkdir(parents=True)
@@ -249,11 +265,10 @@ def test_tables_verdicts_and_page_follow_the_numbers(folder):
         for line in said
     )
     assert said[0] == (
-        "Synthetic images added to real ones, accuracy: against real only -4.5 to +4.8 points, better in 1 and worse in 1 of "
+        "Synthetic images added to real ones, accuracy: against real only -4.5 to +4.8 points, "
+        "better in 1 and worse in 1 of "
         "3; against the alternative -9.1 to +0.2 points, better in none and worse in 1 of 3."
-    ), (
-        "without synthetic images alone; a difference that is the same in all seeds has no interval, and tells nothing"
-    )
+    ), "without synthetic images alone; a difference that is the same in all seeds has no interval"
     assert "Failed, and left out: 1_of_10/gan: it diverged." in said
     page = augment_page.document(results, folder)
     assert (

@@ -1,4 +1,4 @@
-"""The study of mode collapse: who trains for how long, what scores and tables say, and that a stopped study goes on."""
+"""The study of mode collapse: lengths, scores, tables, and a whole study stopped and continued."""
 
 import dataclasses
 import json
@@ -47,7 +47,8 @@ def test_systems_share_what_the_study_fixes_and_differ_in_what_they_are():
     assert (hp["morpho"].penalty, hp["morpho"].net) == ("dragan", "hdcgan")
     assert (hp["distgan"].penalty, hp["distgan"].net) == ("wgan_gp", "dcgan")
     assert hp["dcgan_hdcgan"].penalty == hp["dcgan"].penalty == "none"
-    # The plain loss on Morpho-GAN's nets: whatever belongs to the nets is Morpho-GAN's, noise at D's input included.
+    # The plain loss on Morpho-GAN's nets: whatever belongs to the nets is Morpho-GAN's, noise at
+    # D's input included.
     nets = ("net", "width", "init", "pixels", "disc_norm", "z_dim", "prior", "sample_stats", "ema")
     assert [getattr(hp["dcgan_hdcgan"], name) for name in nets] == [
         getattr(hp["morpho"], name) for name in nets
@@ -68,7 +69,10 @@ def test_systems_share_what_the_study_fixes_and_differ_in_what_they_are():
 
 
 def test_figure_3_has_the_settings_it_was_measured_with():
-    """README's table stays that of the command: every setting of its runs that is not a default of their training commands."""
+    """README's table stays that of the command.
+
+    Every setting of its runs is here that is not a default of their training commands.
+    """
     (flags, run, shared), _ = command_line.parse(
         "", "", GROUPS, ["--flagfile=collapse_mode_balance"]
     )
@@ -130,7 +134,10 @@ def test_points_have_the_settings_of_the_toys():
 
 
 def test_time_to_90_percent_is_that_of_a_closed_form():
-    """10 - 8 (1 - exp(-t / 50)) is 90 % of its way from t = 10 to t = 500 at -50 log(0.1 e^-0.2 + 0.9 e^-10) = 125.1."""
+    """10 - 8 (1 - exp(-t / 50)) is 90 % of its way from t = 10 to t = 500 at 125.1.
+
+    That is -50 log(0.1 e^-0.2 + 0.9 e^-10).
+    """
     steps = np.arange(10, 501, 10)
     scores = 10 - 8 * (1 - np.exp(-steps / 50))
     exact = -50 * np.log(0.1 * np.exp(-0.2) + 0.9 * np.exp(-10))
@@ -163,7 +170,7 @@ def write_log(folder, records):
 
 
 def test_updates_and_curves_are_read_from_the_log(tmp_path):
-    """A rule that let G move in half of the first 4 steps, in all of the next 2, in none of the last 4."""
+    """A rule let G move in half of the first 4 steps, all of the next 2, none of the last 4."""
     ran = [(4, 0.5, 3), (6, 1.0, None), (10, 0.0, 8)]
     records = [{"step": s, "gen/ran": r, "wall": {"train_s": s / 2}} for s, r, _ in ran]
     for record, (_, _, score) in zip(records, ran, strict=True):
@@ -173,8 +180,11 @@ def test_updates_and_curves_are_read_from_the_log(tmp_path):
     folder = write_log(tmp_path / "run", records)
     assert scorer.count_updates(folder) == 4
     assert scorer.read_curve(folder, scorer.KINDS["points"]) == {
-        "step": [4, 10], "train_s": [2.0, 5.0], "modes_covered": [3, 8], "wasserstein": [1 / 3, 1 / 8]
-    }  # fmt: skip
+        "step": [4, 10],
+        "train_s": [2.0, 5.0],
+        "modes_covered": [3, 8],
+        "wasserstein": [1 / 3, 1 / 8],
+    }
     assert scorer.count_updates(write_log(tmp_path / "plain", [{"step": 7, "wall": {}}])) == 7
 
 
@@ -250,12 +260,12 @@ def test_tables_follow_the_numbers(results):
     )
     assert differences.count("Frechet") == 1, "rows that both tables share are compared once"
     assert (
-        "| Morpho-GAN | classes >= 5 % | 1.0 +- 0.0 | 2.0 +- 0.0 | 2.0 +- 0.0 | 50 +- 0 | 25.0 +- 0.0 | 50 +- 0 |"
-        in lengths
+        "| Morpho-GAN | classes >= 5 % | 1.0 +- 0.0 | 2.0 +- 0.0 | 2.0 +- 0.0 | 50 +- 0 | "
+        "25.0 +- 0.0 | 50 +- 0 |" in lengths
     )
     assert (
-        "| DCGAN | Frechet distance | 11.000 +- 0.000 | 1.000 +- 0.000 | 1.000 +- 0.000 | 75 +- 0 | 37.5 +- 0.0 | 75"
-        in lengths
+        "| DCGAN | Frechet distance | 11.000 +- 0.000 | 1.000 +- 0.000 | 1.000 +- 0.000 | 75 +- 0 "
+        "| 37.5 +- 0.0 | 75" in lengths
     )
 
 
@@ -263,7 +273,8 @@ def test_verdicts_follow_the_numbers(results):
     first, *said = found.verdicts(results)
     both = "Morpho-GAN, Dist-GAN of 3"
     assert first == (
-        f"Systems that cover all 2 classes in every seed: equal generator updates, {both}; equal wall time, {both}. Against "
+        f"Systems that cover all 2 classes in every seed: equal generator updates, {both}; "
+        f"equal wall time, {both}. Against "
         "Morpho-GAN, none of 4 differences are clearly better and 1 clearly worse."
     ), "total variation has no spread, and so no interval"
     said = "\n".join(said)

@@ -1,4 +1,4 @@
-"""S0's study: what the numbers of nodes become, and a whole study made, stopped, continued, and made by processes."""
+"""S0's study: numbers of nodes, and a whole study made, stopped, continued, made by processes."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def write_node(root, repeat, of, number, right, **record):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three repeats of 1 and of 3 nodes; a fourth in which one failed, a fifth that is not finished."""
+    """Three repeats of 1 and of 3 nodes; a fourth with a failed node, an unfinished fifth."""
     for repeat in range(4):
         write_node(tmp_path, repeat, 1, 1, 0.9)
         for number in (1, 2, 3):
@@ -286,7 +286,7 @@ def test_a_node_that_fails_is_named_and_not_repeated(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_processes_that_are_killed_make_the_same_study(tmp_path, child_env):
-    """Two at a time, all killed at once as soon as one has saved; then one node by hand, then the rest."""
+    """Two at a time, all killed as soon as one has saved; then one node by hand, then the rest."""
     words = [sys.executable, "-m", "experiments.ensemble", *STUDY, "--epochs=40", "--save_every=50"]
     subprocess.run(
         [*words, "--jobs=2", f"--workdir={tmp_path}/whole"],

@@ -1,4 +1,4 @@
-"""S2's study: the settings, lengths and places of S2; what the numbers become; a whole study made, stopped and continued."""
+"""S2's study: settings and lengths, numbers, and a whole study made, stopped and continued."""
 
 import json
 import time
@@ -215,8 +215,8 @@ def test_verdicts_are_welchs_intervals_that_hold_together(results, root):
     )
     assert update.endswith("at equal wall time, as it turned out, 0.80.")
     assert (
-        "GAN, losses in the last 10 % of the updates: D 1.10 +- 0.10 (where D cannot tell: 2 ln 2 = 1.386), G 0.55"
-        in ("\n".join(said))
+        "GAN, losses in the last 10 % of the updates: D 1.10 +- 0.10 (where D cannot tell: "
+        "2 ln 2 = 1.386), G 0.55" in ("\n".join(said))
     )
 
 
@@ -346,7 +346,7 @@ WORDS = (*SMOKE, "--seeds=1", "--dcgan_steps=6", "--gan_steps=6")
 
 @pytest.fixture(scope="module")
 def paced():
-    """A pace made up, since the time of a step is the one thing that differs between two studies."""
+    """A pace made up, since the time of a step is all that differs between two studies."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interleaved, "measure_pace", lambda *_: {"gan": 0.6, "dcgan": 1.0})
         yield

@@ -42,18 +42,23 @@ def test_one_voter_is_followed_and_voters_have_no_order():
     probs = np.random.default_rng(1).dirichlet(np.ones(10), (6, 300))
     np.testing.assert_array_equal(vote.plurality_vote(probs[:1]), probs[0].argmax(-1))
     np.testing.assert_array_equal(vote.plurality_vote(probs), vote.plurality_vote(probs[::-1]))
-    np.testing.assert_array_equal(vote.plurality_vote(np.repeat(probs[:1], 5, 0)), probs[0].argmax(-1))
+    five_times = np.repeat(probs[:1], 5, 0)
+    np.testing.assert_array_equal(vote.plurality_vote(five_times), probs[0].argmax(-1))
 
 
 def test_independent_voters_are_right_as_often_as_counting_says():
-    """Three voters, each right with 0.8 and else evenly wrong among 9: two or three right, or a tie that sums break evenly."""
+    """Three voters, each right with 0.8 and else evenly wrong among 9.
+
+    The vote is right where two or three are, or by a tie that sums break evenly.
+    """
     rng, n = np.random.default_rng(2), 200_000
     named = np.where(rng.random((3, n)) < 0.8, 0, rng.integers(1, 10, (3, n)))
     probs = np.full((3, n, 10), 0.02, np.float32)
     np.put_along_axis(probs, named[..., None], 0.6 + 0.3 * rng.random((3, n, 1), np.float32), -1)
     one_right_all_differ = 3 * 0.8 * 0.2**2 * (8 / 9)
     wanted = 0.8**3 + 3 * 0.8**2 * 0.2 + one_right_all_differ / 3
-    assert (vote.plurality_vote(probs) == 0).mean() == pytest.approx(wanted, abs=4 * 0.5 / math.sqrt(n))
+    share = (vote.plurality_vote(probs) == 0).mean()
+    assert share == pytest.approx(wanted, abs=4 * 0.5 / math.sqrt(n))
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 1000])
@@ -79,7 +84,7 @@ def test_paired_t_is_scipys(n):
 
 
 def test_paired_t_by_hand():
-    """d = 1, 2, 3: mean 2, sd 1, t = 2 sqrt 3; with 2 degrees of freedom p = 1 - t / sqrt(t^2 + 2)."""
+    """d = 1, 2, 3: mean 2, sd 1, t = 2 sqrt 3, and p = 1 - t / sqrt(t^2 + 2) for 2 degrees."""
     found = vote.paired_t_test([2, 4, 6], [1, 2, 3])
     assert found.t == pytest.approx(2 * math.sqrt(3), rel=1e-14)
     assert found.p == pytest.approx(1 - math.sqrt(12 / 14), rel=1e-12)
@@ -111,11 +116,15 @@ def test_without_spread_there_is_no_p_value_and_it_is_said(a, b, said):
 
 def test_a_spread_that_is_small_but_real_is_tested():
     d = np.array([0.1, 0.1, 0.1 + 1e-9])
-    assert vote.paired_t_test(d, np.zeros(3)).p == pytest.approx(stats.ttest_1samp(d, 0).pvalue, rel=1e-4)
+    p = stats.ttest_1samp(d, 0).pvalue
+    assert vote.paired_t_test(d, np.zeros(3)).p == pytest.approx(p, rel=1e-4)
 
 
 def test_per_image_t_follows_from_counts():
-    """100 images one side alone has right, 40 the other, of 10,000: mean 0.006, and the variance of values 1, -1 and 0."""
+    """Of 10,000 images one side alone has 100 right, the other alone 40.
+
+    The mean is 0.006; the variance is that of values 1, -1 and 0.
+    """
     n, b, c = 10_000, 100, 40
     voted, single = np.zeros(n, bool), np.zeros(n, bool)
     voted[:b], single[b : b + c] = True, True
