@@ -77,16 +77,16 @@ def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:
       InputError: fewer than two real images have a galaxy, or all real galaxies are equal in a
         measure.
     """
-    real, fake = real["morphology"], fake["morphology"]
-    galaxies = real[real[:, -1] > 0]
-    is_gray = not (real[:, -2].any() or fake[:, -2].any())
+    real_rows, fake_rows = real["morphology"], fake["morphology"]
+    galaxies = real_rows[real_rows[:, -1] > 0]
+    is_gray = not (real_rows[:, -2].any() or fake_rows[:, -2].any())
     compared = MEASURES[: MEASURES.index("colour")] if is_gray else MEASURES
     equal = [
         name for i, name in enumerate(compared) if len(galaxies) < 2 or np.ptp(galaxies[:, i]) == 0
     ]
     if equal:
         raise errors.InputError(
-            f"{len(galaxies)} of {len(real)} real images show a galaxy, and their {equal[0]} "
+            f"{len(galaxies)} of {len(real_rows)} real images show a galaxy, and their {equal[0]} "
             "does not differ; give morphology more images of bright galaxies, each in the "
             "middle of a dark sky."
         )
@@ -94,13 +94,13 @@ def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:
 
     distances = {}
     for i, name in enumerate(compared):
-        distance = stats.wasserstein_distance(real[:, i], fake[:, i])
+        distance = stats.wasserstein_distance(real_rows[:, i], fake_rows[:, i])
         distances[f"morph_{name}"] = float(distance / galaxies[:, i].std())
     return {
         "morphology": float(np.mean(list(distances.values()))),
         "morph_colour": 0.0,
         **distances,
-        "galaxies_found": float(fake[:, -1].mean()),
+        "galaxies_found": float(fake_rows[:, -1].mean()),
     }
 
 

@@ -106,11 +106,12 @@ def detect_copies(
         held = heldout.images[np.sort(rng.permutation(len(heldout.images))[:n_held])]
         heldout_rows = rng.permutation(len(held))[:n]
         subset = np.sort(rng.permutation(len(training))[: len(held)])
-    pixels = (generated, training, held)
-    features = [None if x is None else extractor.apply(x)[0] for x in pixels]
+    of_generated, of_training = (extractor.apply(x)[0] for x in (generated, training))
+    of_held = None if held is None else extractor.apply(held)[0]
+    chosen = (own, heldout_rows, subset)
     searches = {
-        "pixel": _search(*pixels, own, heldout_rows, subset),
-        "feature": _search(*features, own, heldout_rows, subset),
+        "pixel": _search(generated, training, held, *chosen),
+        "feature": _search(of_generated, of_training, of_held, *chosen),
     }
     comparisons = {name: compare_distances(found) for name, found in searches.items()}
     copying, verdict = copying_verdict(comparisons)
@@ -123,7 +124,7 @@ def detect_copies(
             "pool_heldout": len(subset),
             "seed": seed,
             "net": extractor.name,
-            "n_features": int(features[0].shape[1]),
+            "n_features": int(of_generated.shape[1]),
         },
         **comparisons,
         "copying": copying,

@@ -78,7 +78,7 @@ def _ms_ssim_of_block(a, b):
     weights = np.array(WEIGHTS[: n_scales(side)])
     weights *= sum(WEIGHTS) / weights.sum()
     window = min(WINDOW, side - 1 + side % 2)
-    value = 1
+    value = np.ones(a.shape[:2])
     for i, weight in enumerate(weights):
         if i:
             a, b = _halve(a), _halve(b)

@@ -108,14 +108,14 @@ def kmeans(x: np.ndarray, k: int, seed: int = SEED) -> np.ndarray:
     middle = x.mean(0)
     x = x - middle
     centers = _initial_centers(x, k, np.random.default_rng(seed))
-    labels = None
+    labels = assign_bins(x, centers)
     for _ in range(ITERATIONS):
-        last, labels = labels, assign_bins(x, centers)
-        if np.array_equal(last, labels):
-            break
         members = (labels == np.arange(k)[:, None]).astype(np.float32)
         sizes = members.sum(1, keepdims=True)
         centers = np.where(sizes > 0, members @ x / np.maximum(sizes, 1), centers)
+        last, labels = labels, assign_bins(x, centers)
+        if np.array_equal(last, labels):
+            break
     return centers + middle
 
 

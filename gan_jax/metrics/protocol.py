@@ -74,7 +74,7 @@ def fingerprint(features: np.ndarray) -> dict:
     features = np.ascontiguousarray(features, "<f4")
     wide = features.astype(np.float64)
     return {
-        "sha256": hashlib.sha256(features).hexdigest()[:16],
+        "sha256": hashlib.sha256(features.tobytes()).hexdigest()[:16],
         "mean": float(np.abs(wide.mean(0)).mean()),
         "variance": float(wide.var(0).sum()),
     }

@@ -81,7 +81,7 @@ def compare_seeds(
     """
     difference, low, high = welch_interval(a, b, n_comparisons)
     head = f"{name_a} against {name_b}, {score}:"
-    if low is None:
+    if low is None or high is None:
         return f"{head} {difference:+.{decimals}f} (no interval without spread: nothing follows)."
     together = f", one of {n_comparisons} that hold together" if n_comparisons > 1 else ""
     text = (
