@@ -1,15 +1,13 @@
 """Files of the static pages: plain HTML, CSS and JavaScript modules, served as they are."""
 
-import pathlib
+from pathlib import Path
 
-ROOT = pathlib.Path(__file__).parent
-FORMAT = (
-    1  # of what is exported beside the pages: one more whenever older exports no longer fit them
-)
+ROOT = Path(__file__).parent
+FORMAT = 1  # of exported folders; increased when older exports no longer fit the pages
 
 
-def files():
-    """{path: bytes} of a page's folder."""
+def files() -> dict[str, bytes]:
+    """Return the files of the pages: {name: bytes}."""
     return {
         path.name: path.read_bytes()
         for path in sorted(ROOT.iterdir())

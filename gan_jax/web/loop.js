@@ -1,19 +1,24 @@
-// How a worker lives: it obeys messages, and works while it is told to run; one thing after the other, since programs at the
-// same time would pass on different states.
+// The loop of a worker: it handles messages and trains in between, one thing after another, since
+// two functions that run at the same time would pass on different states.
 
-/** Handles messages {type, ...} by actions[type] and, while loop.running, calls work(), some 30 ms of it, again and again. */
-export function serve(actions, work) {
-  const loop = { running: false }, pending = [], channel = new MessageChannel();
+/** Handles messages {type, ...} by actions[type] and, while loop.running, calls work(). */
+export function runWorker(actions, work) {
+  const loop = { running: false };
+  const pending = [];
+  const channel = new MessageChannel();
   let wake;
-  const rest = () => new Promise((resolve) => { // lets messages in
-    channel.port1.onmessage = resolve;
-    channel.port2.postMessage(0);
-  });
+  // Lets messages in.
+  const yieldToMessages = () =>
+    new Promise((resolve) => {
+      channel.port1.onmessage = resolve;
+      channel.port2.postMessage(0);
+    });
+  const nextMessage = () => new Promise((resolve) => (wake = resolve));
   onmessage = ({ data }) => {
     pending.push(data);
     wake?.();
   };
-  const live = async () => {
+  const run = async () => {
     for (;;) {
       try {
         while (pending.length) {
@@ -22,55 +27,57 @@ export function serve(actions, work) {
         }
         if (loop.running) {
           await work();
-          await rest();
-        } else await new Promise((resolve) => (wake = resolve));
+          await yieldToMessages();
+        } else await nextMessage();
       } catch (error) {
         loop.running = false;
         postMessage({ type: "error", text: String(error.message || error) });
       }
     }
   };
-  live();
+  run();
   return loop;
 }
 
-/** Calls an asynchronous step until some time is over; returns what the last one gave. */
-export async function repeat(step, ms = 30) {
-  const until = performance.now() + ms;
+/** Calls an asynchronous step until some time is over; returns what the last call returned. */
+export async function repeatFor(step, ms = 30) {
+  const end = performance.now() + ms;
   let last;
   do last = await step();
-  while (performance.now() < until);
+  while (performance.now() < end);
   return last;
 }
 
-const FRAME_MS = 200; // at least, between pictures; and pictures take a sixth of the time at most
+const FRAME_MS = 200; // at least, between frames
+const FRAME_SHARE = 5; // so many times as long as a frame takes is spent on training
 
-/** Says when the next picture is due, and how many steps there were per second since the last. */
-export class Clock {
-  constructor() {
+/** Says when the next frame is due, and how many steps per second there were since the last. */
+export class FrameClock {
+  constructor(steps) {
     this.shown = performance.now();
-    this.steps = this.cost = 0;
+    this.steps = steps;
+    this.cost = 0;
   }
 
-  due() {
-    return performance.now() - this.shown > Math.max(FRAME_MS, 5 * this.cost);
+  isDue() {
+    return performance.now() - this.shown > Math.max(FRAME_MS, FRAME_SHARE * this.cost);
   }
 
-  speed(steps) {
+  stepsPerSecond(steps) {
     return (1000 * (steps - this.steps)) / (performance.now() - this.shown);
   }
 
-  async show(steps, picture) {
-    const began = performance.now();
-    await picture();
+  async show(steps, showFrame) {
+    const start = performance.now();
+    await showFrame();
     this.shown = performance.now();
-    this.cost = this.shown - began;
+    this.cost = this.shown - start;
     this.steps = steps;
   }
 }
 
 /** Bytes of a file of the page. */
-export async function fetched(path) {
+export async function fetchBytes(path) {
   const response = await fetch(new URL(path, import.meta.url));
   if (!response.ok) throw new Error(`${path} is not there (${response.status}).`);
   return new Uint8Array(await response.arrayBuffer());

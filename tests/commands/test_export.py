@@ -1,8 +1,7 @@
-"""experiments.export: refusals, and what it writes of a run and of a data set."""
+"""The command export: refusals, and what it writes of a run and of a data set."""
 
 import json
 
-import jax
 import numpy as np
 import pytest
 
@@ -10,9 +9,10 @@ from gan_jax.commands import command_line, export, inspect, train
 from gan_jax.data import datasets
 from gan_jax.errors import InputError
 from gan_jax.metrics.features import classifier, classifier_training, onnx_file
-from gan_jax.onnx_export import exporter, update_steps
+from gan_jax.onnx_export import update_steps
 from gan_jax.rundir import run_folder
 from gan_jax.web import runtime
+from tests.onnx_export.onnx_files import named_leaves, open_session, run_session
 
 
 def test_refusals(monkeypatch):
@@ -55,11 +55,9 @@ def test_pictures_that_the_page_cannot_learn_are_refused(monkeypatch, tmp_path):
 
 
 def test_a_run(tmp_path, capsys):
-    """The manifest names the run's state by the digest that experiments.inspect prints, and the
-    file makes its points.
-    """
+    """The manifest has the digest that commands.inspect prints; the file makes points."""
     pytest.importorskip("jax2onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime")
     workdir = tmp_path / "run"
     flags = [
         "--data=toys:gaussians8",
@@ -74,66 +72,50 @@ def test_a_run(tmp_path, capsys):
     export.run([f"--workdir={workdir}", "--step"])
     capsys.readouterr()
     inspect.run([f"--workdir={workdir}"])
-    manifest = json.loads((workdir / "exported/manifest.json").read_text())
+    exported = workdir / "exported"
+    manifest = json.loads((exported / "manifest.json").read_text())
     assert f"state sha256: {manifest['run']['state_sha256']}" in capsys.readouterr().out
     assert manifest["run"]["step"] == 2 and manifest["run"]["averaged"] and manifest["opset"] == 20
-    assert (
-        manifest["inputs"] == {"z": {"shape": ["B", 2], "type": "float32"}}
-        and manifest["range"] is None
-    )
-    session = onnxruntime.InferenceSession((workdir / "exported" / manifest["file"]).read_bytes())
-    (made,) = session.run(
-        None, {"z": np.random.default_rng(0).uniform(-1, 1, (7, 2)).astype(np.float32)}
-    )
-    assert made.shape == (7, 1, 1, 2) and made.std() > 0
+    assert manifest["inputs"] == {"z": {"shape": ["B", 2], "type": "float32"}}
+    assert manifest["range"] is None
+    session = open_session((exported / manifest["file"]).read_bytes())
+    z = np.random.default_rng(0).uniform(-1, 1, (7, 2)).astype(np.float32)
+    points = run_session(session, manifest, {"z": z})["image"]
+    assert points.shape == (7, 1, 1, 2) and points.std() > 0
 
-    step, packed, at = manifest["step"], (workdir / "exported/step/state.bin").read_bytes(), 0
-    state = update_steps.state_trees(run_folder.load(str(workdir)).state)
-    want = dict(zip(exporter.leaf_paths({"state": state}), jax.tree.leaves(state), strict=True))
+    step, packed, offset = manifest["step"], (exported / "step/state.bin").read_bytes(), 0
+    want = named_leaves(update_steps.state_trees(run_folder.load(str(workdir)).state))
     for leaf in step["state"]:
-        array = np.frombuffer(packed, leaf["type"], int(np.prod(leaf["shape"])), at).reshape(
-            leaf["shape"]
-        )
+        size = int(np.prod(leaf["shape"]))
+        array = np.frombuffer(packed, leaf["type"], size, offset).reshape(leaf["shape"])
         assert np.array_equal(array, want.pop(leaf["name"]))
-        at += array.nbytes
-    assert not want and at == len(packed)
-    assert (
-        step["players"] == ["disc", "gen"]
-        and set(step["files"]) == {"disc", "gen", "average"}
-        and step["batch"] == 4
-    )
+        offset += array.nbytes
+    assert not want and offset == len(packed)
+    assert step["players"] == ["disc", "gen"] and step["batch"] == 4
+    assert set(step["files"]) == {"disc", "gen", "average"}
 
 
 def test_a_classifier(tmp_path, monkeypatch):
-    """Read back as a feature net of the project, it gives the features and probabilities of the
-    cached classifier.
-    """
+    """As a feature net of the project, the file gives what the cached classifier does."""
     pytest.importorskip("jax2onnx")
     pytest.importorskip("onnxruntime")
     labels = np.arange(40) % 2
-    pictures = np.random.default_rng(0).integers(0, 100, (40, 16, 16, 1), np.uint8) + (
-        100 * labels[:, None, None, None]
-    )
-    np.savez(tmp_path / "two.npz", images=pictures.astype(np.uint8), labels=labels)
-    monkeypatch.setattr(
-        classifier,
-        "default_settings",
-        lambda source: classifier_training.Settings(steps=5, batch=8, widths=(4, 8)),
-    )
-    export.run(
-        [f"--classifier=npz:{tmp_path / 'two.npz'}", "--size=16", f"--out={tmp_path / 'out'}"]
-    )
+    noise = np.random.default_rng(0).integers(0, 100, (40, 16, 16, 1), np.uint8)
+    pictures = (noise + 100 * labels[:, None, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "two.npz", images=pictures, labels=labels)
+    settings = classifier_training.Settings(steps=5, batch=8, widths=(4, 8))
+    monkeypatch.setattr(classifier, "default_settings", lambda dataset: settings)
+    data, out = f"npz:{tmp_path / 'two.npz'}", tmp_path / "out"
+    export.run([f"--classifier={data}", "--size=16", f"--out={out}"])
 
-    source = datasets.load(f"npz:{tmp_path / 'two.npz'}", datasets.DataOptions(16))
-    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert (
-        manifest["data"]["classes"] == list(source.classes)
-        and manifest["data"]["digest"] == source.digest
-    )
+    dataset = datasets.load(data, datasets.DataOptions(16))
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["data"]["classes"] == list(dataset.classes)
+    assert manifest["data"]["digest"] == dataset.digest
     assert 0 <= manifest["accuracy"] <= 1 and manifest["range"] == [-1, 1]
-    made = onnx_file.load(str(tmp_path / "out/classifier.onnx"), source).apply(source.images)
-    want = classifier.load("", source).apply(source.images)
-    for a, b in zip(made, want, strict=True):
+    exported = onnx_file.load(str(out / "classifier.onnx"), dataset).apply(dataset.images)
+    want = classifier.load("", dataset).apply(dataset.images)
+    for a, b in zip(exported, want, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
@@ -145,16 +127,10 @@ def test_help_names_its_install(capsys):
 
 
 def test_systems_of_the_page():
-    """Any number of generators, with as many points per minibatch; every system of the page is one
-    of the toys'.
-    """
+    """MGAN has any number of generators; every system of the page is one of the toys'."""
     title, method, batch = export.build_system("mgan4")
-    assert (
-        title == "MGAN, 4 generators"
-        and method.hp.n_gens == 4
-        and method.hp.gen_batch == 50
-        and batch == 128
-    )
+    assert title == "MGAN, 4 generators" and batch == 128
+    assert method.hp.n_gens == 4 and method.hp.gen_batch == 50
     for name in export.parse_systems(export.Settings().systems):
         title, method, _ = export.build_system(name)
         assert title and method.hp.schedule == "constant"

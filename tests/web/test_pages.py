@@ -1,4 +1,7 @@
-"""The live page in a browser: GAN_JAX_ORT names a folder with onnxruntime-web's dist files; Chromium and playwright."""
+"""The pages in a browser, from a static server.
+
+Needs Chromium, playwright, and GAN_JAX_ORT, a folder with onnxruntime-web's dist files.
+"""
 
 import functools
 import http.server
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from gan_jax.commands import export
+from tests.onnx_export.onnx_files import new_state, open_session, read_state, run_session
 
 pytest.importorskip("jax2onnx")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -57,12 +61,9 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def page(address):
-    """A narrow window, at the page; afterwards: nothing was asked of another server, and nothing went wrong."""
-    chromium = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
+    """The page in a narrow window; in the end, no error and no request to another server."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if not chromium:
         pytest.skip("no Chromium")
     with sync_api.sync_playwright() as play:
@@ -70,31 +71,31 @@ def page(address):
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": 360, "height": 700})
-        asked, wrong = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "console",
-            lambda message: wrong.append(message.text) if message.type == "error" else None,
-        )
+        requests, errors = [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.goto(f"{address}#gan=gan&data=gaussians8")
         page.wait_for_function(
             "document.getElementById('status').textContent === 'Ready.'", timeout=60_000
         )
         yield page
         browser.close()
-    assert not wrong
-    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+    assert not errors
+    assert all(url.startswith((address, "data:", "blob:")) for url in requests)
 
 
-TURNS = """async () => {
+# One update of each player, on sine waves as points and noise.
+UPDATES = """async () => {
   const { Trainer, Tensor } = await import("./trainer.js");
   const { models } = await (await fetch("manifest.json")).json();
   const gan = await Trainer.load("gan", models.gan, null);
   gan.reset(0);
   let at = 0;
-  const wave = (shape) => new Tensor("float32", Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) },
-    () => Math.sin(at++)), shape);
+  const wave = (shape) => {
+    const length = shape.reduce((a, b) => a * b, 1);
+    return new Tensor("float32", Float32Array.from({ length }, () => Math.sin(at++)), shape);
+  };
   const one = new Tensor("float32", Float32Array.of(1), []), losses = [];
   for (const player of models.gan.players) {
     const given = { image: wave([models.gan.batch, 1, 1, 2]), rate: one, progress: one };
@@ -106,46 +107,41 @@ TURNS = """async () => {
 
 
 def test_the_browser_computes_what_python_does(page, address):
-    """Losses, gradients' means and weights after a turn of each player, on given points and noise; but for weights whose
-    gradient is rounding alone, of which Adam takes the sign."""
-    from tests.onnx_export.test_toy_page import open_session, read_state
+    """Losses, optimizers and weights after an update of each player.
 
-    def fetched(path):
+    Weights whose gradient is rounding alone are left out, since Adam takes its sign.
+    """
+
+    def fetch(path):
         with urllib.request.urlopen(address + path) as answer:
             return answer.read()
 
-    losses, state = page.evaluate(TURNS)
-    entry = json.loads(fetched("manifest.json"))["models"]["gan"]
-    want, at = read_state(entry, fetched("gan/begin-0.bin")), 0
+    losses, state = page.evaluate(UPDATES)
+    entry = json.loads(fetch("manifest.json"))["models"]["gan"]
+    want, at = read_state(entry, fetch("gan/begin-0.bin")), 0
     for player, loss in zip(entry["players"], losses, strict=True):
-        spec, given = entry["files"][player], {"rate": np.float32(1), "progress": np.float32(1)}
-        shapes = {"image": [entry["batch"], 1, 1, 2]} | {
-            f"noise/{i}": n["shape"] for i, n in enumerate(spec["noise"])
-        }
+        file, one = entry["files"][player], np.array(1, np.float32)
+        arrays = {**want, "rate": one, "progress": one}
+        shapes = {"image": [entry["batch"], 1, 1, 2]}
+        shapes |= {f"noise/{i}": noise["shape"] for i, noise in enumerate(file["noise"])}
         for name, shape in shapes.items():
-            given[name] = np.sin(at + np.arange(np.prod(shape))).astype(np.float32).reshape(shape)
-            at += given[name].size
-        given = {k: np.asarray({**want, **given}[k]) for k in spec["inputs"]}
-        out = dict(
-            zip(
-                spec["outputs"],
-                open_session(fetched(f"gan/{player}.onnx")).run(None, given),
-                strict=True,
-            )
-        )
-        want |= {k.removeprefix("new/"): v for k, v in out.items() if "state/" in k}
-        assert abs(out["metrics/loss"] - loss) < 1e-5
-    seen = 0
+            wave = np.sin(at + np.arange(np.prod(shape)))
+            arrays[name] = wave.astype(np.float32).reshape(shape)
+            at += wave.size
+        outputs = run_session(open_session(fetch(f"gan/{player}.onnx")), file, arrays)
+        want |= new_state(outputs)
+        assert abs(outputs["metrics/loss"] - loss) < 1e-5
+    n_compared = 0
     for name, values in state:
         close = np.ones(len(values), bool)
         if name.startswith("state/params/"):
             _, _, net, rest = name.split("/", 3)
             close = np.abs(want[f"state/opt/{net}/0/mu/{net}/{rest}"].ravel()) > 1e-6
-            seen += close.sum()
+            n_compared += close.sum()
         np.testing.assert_allclose(
             np.array(values)[close], want[name].ravel()[close], rtol=0, atol=1e-5, err_msg=name
         )
-    assert seen > 10_000
+    assert n_compared > 10_000
 
 
 def text(page, name):
@@ -168,7 +164,7 @@ def wait_for_steps(page, n):
 
 
 def test_it_trains_pauses_and_takes_single_turns(page):
-    """Samples move while it trains and rest while it does not; a turn of G is a step, one of D is none."""
+    """Samples move only while it trains; an update of G is a step, one of D is none."""
     before = picture(page)
     page.click("#run")
     wait_for_steps(page, 30)
@@ -187,7 +183,7 @@ def test_it_trains_pauses_and_takes_single_turns(page):
 
 
 def test_settings_act_while_it_runs(page):
-    """More turns of D make fewer steps; the shown learning rate follows its slider; starting again starts from 0."""
+    """D's ratio and the learning rate follow their sliders; starting again starts from 0."""
     page.click("#run")
     wait_for_steps(page, 5)
     page.locator("#ratio").fill("10")
@@ -202,7 +198,7 @@ def test_settings_act_while_it_runs(page):
 
 
 def test_a_drawing_is_learned_from(page):
-    """Modes are put by keys and by the pointer, counted, and trained on; several generators follow."""
+    """Modes are drawn by keys and by the pointer, counted, and trained on by several generators."""
     page.select_option("#data", "drawn")
     page.focus("#stage")
     for key in ["ArrowRight"] * 4 + [" ", "ArrowUp", "ArrowUp", "ArrowUp", " ", "Backspace"]:
@@ -221,7 +217,7 @@ def test_a_drawing_is_learned_from(page):
 
 
 def test_the_other_page_learns_pictures(page, address):
-    """The classifier is right on all test pictures, its tiles say so, and the GAN's pictures change."""
+    """The classifier is right on all test images, its tiles say so, and the GAN's images change."""
     page.click("nav a[href='digits.html']")
     page.wait_for_function(
         "document.getElementById('painter-status').textContent === 'Ready.'", timeout=60_000
