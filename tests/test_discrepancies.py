@@ -1,4 +1,4 @@
-"""The register of discrepancies is complete, and what code and register say of each other is true."""
+"""The register of discrepancies is complete, and agrees with the code that cites it."""
 
 import dataclasses
 import importlib
@@ -14,15 +14,11 @@ SECTIONS = dict(re.findall(r"^## (D\d+) .+\n((?:(?!## ).*\n?)*)", REGISTER, re.M
 
 
 def flags():
-    """All flags as dataclass fields: those of Run and of every method's Settings."""
-    modules = [
-        importlib.import_module(m.name)
-        for m in pkgutil.iter_modules(methods.__path__, "gan_jax.methods.")
-    ]
-    holders = [settings.RunSettings] + [
-        module.Settings for module in modules if hasattr(module, "Settings")
-    ]
-    return [field for holder in holders for field in dataclasses.fields(holder)]
+    """List the fields of RunSettings and of every method's Settings."""
+    names = [m.name for m in pkgutil.iter_modules(methods.__path__, "gan_jax.methods.")]
+    modules = [importlib.import_module(name) for name in names]
+    holders = [module.Settings for module in modules if hasattr(module, "Settings")]
+    return [f for holder in (settings.RunSettings, *holders) for f in dataclasses.fields(holder)]
 
 
 def test_every_number_is_there_once_and_in_order():
@@ -31,12 +27,8 @@ def test_every_number_is_there_once_and_in_order():
 
 def test_every_entry_says_all_four_things():
     for number, text in SECTIONS.items():
-        assert re.findall(r"^- (\w+):", text, re.MULTILINE) == [
-            "Source",
-            "Run",
-            "Right",
-            "gan_jax",
-        ], number
+        parts = re.findall(r"^- (\w+):", text, re.MULTILINE)
+        assert parts == ["Source", "Run", "Right", "gan_jax"], number
 
 
 def test_numbers_in_code_exist():
