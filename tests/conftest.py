@@ -1,4 +1,4 @@
-"""Four virtual devices, quick compiles, a private cache; --slow and --fast choose how much is run."""
+"""Four virtual devices, quick compiles, a private cache; --slow and --fast choose the tests."""
 
 import os
 

@@ -1,4 +1,6 @@
-"""Three nets of a few dozen numbers, as flax modules and as plain numpy, for brute-force checks of whole losses."""
+"""Three nets of a few dozen numbers, as flax modules and as plain numpy, for brute-force checks of
+whole losses.
+"""
 
 import flax.linen as nn
 import numpy as np
@@ -10,7 +12,9 @@ SIZES = {"gen": (3, 5, 4), "enc": (4, 5, 3), "disc": (4, 6, 1)}  # in, hidden, o
 
 
 class Net(nn.Module):
-    """Two dense layers around a tanh: gen [B, 3] -> images, enc images -> [B, 3], disc images -> DiscOutput."""
+    """Two dense layers around a tanh: gen [B, 3] -> images, enc images -> [B, 3], disc images ->
+    DiscOutput.
+    """
 
     name_of: str
     axis: str | None = None

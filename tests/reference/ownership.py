@@ -22,7 +22,9 @@ def move(method, index):
 
 
 def kept(method, index):
-    """A GanState of bools: whether a leaf comes out as the very variable that went in: bit for bit, for any state."""
+    """A GanState of bools: whether a leaf comes out as the very variable that went in: bit for bit,
+    for any state.
+    """
     state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
     batch = jax.tree.map(
         lambda a: a[0], methods_small.batch(1, 4, colors=method.example_inputs["disc"][0].shape[-1])
@@ -36,8 +38,10 @@ def kept(method, index):
 
 
 def check(case):
-    """Each player of a case of methods_small computes new weights, statistics and optimizer state for what it trains;
-    all else in the state, whatever nets its loss runs, is handed through untouched."""
+    """Each player of a case of methods_small computes new weights, statistics and optimizer state
+    for what it trains; all else in the state, whatever nets its loss runs, is handed through
+    untouched.
+    """
     method = methods_small.build(case)
     for index, player in enumerate(method.players):
         untouched = kept(method, index)

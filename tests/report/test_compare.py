@@ -25,9 +25,10 @@ DATASET = {
     "counts": [],
 }
 PROTOCOL = {
-    "n_real": 100, "n_fake": 50, "repeats": 1, "seed": 0, "floor": "held-out images", "collapsed": "8 images, repeated",
-    "net": "random", "net_accuracy": None, "n_features": 4, "resize": "none", "split": "train", "size": 8, "data": "blocks",
-    "digest": "d", "reference": {"sha256": "0123456789abcdef", "mean": 1.0, "variance": 2.0}, "ema": True,
+    "n_real": 100, "n_fake": 50, "repeats": 1, "seed": 0, "floor": "held-out images",
+    "collapsed": "8 images, repeated", "net": "random", "net_accuracy": None, "n_features": 4,
+    "resize": "none", "split": "train", "size": 8, "data": "blocks", "digest": "d",
+    "reference": {"sha256": "0123456789abcdef", "mean": 1.0, "variance": 2.0}, "ema": True,
     "sample_stats": "running",
 }  # fmt: skip
 

@@ -74,7 +74,9 @@ def test_a_curve_in_one_dimension_stands_where_its_points_are(load):
 
 
 def test_brightness_compares_between_pictures(load):
-    """Equal shares of points in a mode look alike, for any number of points and wherever others lie."""
+    """Equal shares of points in a mode look alike, for any number of points and wherever others
+    lie.
+    """
     data, toy = load("gaussians8"), toys.TABLE["gaussians8"]
     some = data.images[:800]
     half = np.concatenate(

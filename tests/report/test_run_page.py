@@ -296,8 +296,10 @@ def test_images_asked_for_by_class(tmp_path):
     for expected in (
         "75.0 % of the images show the class they were asked for",
         "they cover 50 % of what as many real images",
-        "<td>dark</td><td>100.0</td><td>100.0</td><td>0.480</td><td>0.960</td><td>1.250</td><td>90</td>",
-        "<td>bright &amp; &lt;odd&gt;</td><td>50.0</td><td>98.0</td><td>-</td><td>-</td><td>-</td><td>3</td>",
+        "<td>dark</td><td>100.0</td><td>100.0</td><td>0.480</td><td>0.960</td><td>1.250</td>"
+        "<td>90</td>",
+        "<td>bright &amp; &lt;odd&gt;</td><td>50.0</td><td>98.0</td><td>-</td><td>-</td><td>-</td>"
+        "<td>3</td>",
         "neighbour number 5, beside that by as many held-out images of the class",
     ):
         assert expected in page
