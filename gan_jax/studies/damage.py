@@ -11,7 +11,6 @@ Flagfiles in experiments/flagfiles: damage_smoke.
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -214,7 +213,7 @@ def draw_bias(bias: dict[str, Any], path: pathlib.Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Damage, score and draw as a command line says."""
     (flags,), root = runner.parse("damage", __doc__, GROUPS, argv)
     train, test = runner.open_splits(flags.data, DataOptions(flags.size))

@@ -29,7 +29,7 @@ TABLES = {"updates": "Equal generator updates", "time": "Equal wall time"}
 TOLERANCE = 0.05  # a system this close to the slowest is not trained once more for equal time
 PACE_TURNS = 13  # in which the time of a step is measured; the first does not count
 
-Job = tuple[str, str]  # (table, system)
+RunKey = tuple[str, str]  # (table, system)
 
 
 @contextlib.contextmanager
@@ -41,18 +41,21 @@ def open_loops(
     A signal saves all of them, whenever it comes.
 
     Args:
-      runs: {job: Prepared}.
-      folders: {job: its run folder}.
+      runs: Prepared of each run.
+      folders: run folder of each.
+
+    Yields:
+      the Loops, with the keys of `runs`.
     """
     with Signals() as signals, contextlib.ExitStack() as stack:
         loops = {}
-        for job, prepared in runs.items():
-            folder = folders[job]
+        for key, prepared in runs.items():
+            folder = folders[key]
             stack.enter_context(run_folder.lock_run(folder))
             status = run_folder.prepare_folder(folder, prepared)
             if status != run_folder.RunStatus.FINISHED:
                 loop = Loop(prepared, folder, signals, f"{folder.name}: ")
-                loops[job] = stack.enter_context(loop)
+                loops[key] = stack.enter_context(loop)
         try:
             yield loops
         except Stopped:
@@ -60,7 +63,7 @@ def open_loops(
                 with contextlib.suppress(Stopped, NonFiniteError):
                     loop.stop()
             raise
-        runner.refuse_late_signal(signals)
+        runner.raise_if_signalled(signals)
 
 
 def train_interleaved(
@@ -81,15 +84,15 @@ def train_interleaved(
     diverged = {}
     with open_loops(runs, folders) as loops:
         for turn in range(1, turns + 1):
-            for job, loop in loops.items():
-                if folders[job].name not in diverged:
+            for loop in loops.values():
+                if loop.workdir.name not in diverged:
                     try:
                         loop.advance(-(-loop.run.steps * turn // turns))
                     except NonFiniteError as error:
                         print(error, file=sys.stderr)
-                        diverged[folders[job].name] = str(error)
-        for job, loop in loops.items():
-            if folders[job].name not in diverged:
+                        diverged[loop.workdir.name] = str(error)
+        for loop in loops.values():
+            if loop.workdir.name not in diverged:
                 loop.finish()
     return diverged
 
@@ -97,30 +100,30 @@ def train_interleaved(
 def train_seeds(
     prepare_run: Callable[[str, int, int], Prepared],
     root: pathlib.Path,
-    jobs: dict[Job, int],
+    lengths: dict[RunKey, int],
     seeds: Iterable[int],
     turns: int,
-) -> tuple[dict[Job, list[pathlib.Path]], dict[str, str]]:
-    """Train the runs of several jobs from several seeds, those of one seed interleaved.
+) -> tuple[dict[RunKey, list[pathlib.Path]], dict[str, str]]:
+    """Train the runs of several systems from several seeds, those of one seed interleaved.
 
     Args:
       prepare_run: function of (system, steps, seed).
       root: the study's folder; a run lies in root / TABLE_SYSTEM_SEED.
-      jobs: {job: steps}.
+      lengths: {(table, system): steps}.
       seeds: training seeds.
       turns: see `train_interleaved`.
 
     Returns:
-      ({job: run folder of each seed}, {folder name: message} of those that diverged).
+      ({(table, system): run folder of each seed}, {folder name: message} of those that diverged).
     """
-    folders = {job: [] for job in jobs}
+    folders = {key: [] for key in lengths}
     diverged = {}
     for seed in seeds:
-        runs = {job: prepare_run(job[1], steps, seed) for job, steps in jobs.items()}
-        folders_of_seed = {job: root / f"{'_'.join(job)}_{seed}" for job in jobs}
+        runs = {key: prepare_run(key[1], steps, seed) for key, steps in lengths.items()}
+        folders_of_seed = {key: root / f"{'_'.join(key)}_{seed}" for key in lengths}
         diverged |= train_interleaved(runs, folders_of_seed, turns)
-        for job, folder in folders_of_seed.items():
-            folders[job].append(folder)
+        for key, folder in folders_of_seed.items():
+            folders[key].append(folder)
     return folders, diverged
 
 
@@ -130,7 +133,7 @@ def measure_pace(runs: dict[str, Prepared], folder: pathlib.Path, n_steps: int) 
     Args:
       runs: {system: Prepared}. Their intervals do not count, nor their lengths if they are too
         short.
-      folder: where the runs lie meanwhile.
+      folder: scratch folder for the runs.
       n_steps: steps of each system in a turn.
 
     Returns:
@@ -190,7 +193,7 @@ def load_pace(root: pathlib.Path, runs: dict[str, Prepared], n_steps: int) -> di
         ) from error
 
 
-def plan_jobs(pace: dict[str, float], steps: dict[str, int], table: str) -> dict[Job, int]:
+def plan_runs(pace: dict[str, float], steps: dict[str, int], table: str) -> dict[RunKey, int]:
     """Plan the runs of a study: the lengths that were asked for, and equal wall time.
 
     Args:
@@ -204,8 +207,8 @@ def plan_jobs(pace: dict[str, float], steps: dict[str, int], table: str) -> dict
     """
     duration = {system: pace[system] * steps[system] for system in steps}
     longest = max(duration.values())
-    jobs = {(table, system): n for system, n in steps.items()}
+    lengths = {(table, system): n for system, n in steps.items()}
     for system, time in duration.items():
         if time < (1 - TOLERANCE) * longest:
-            jobs["time", system] = round(longest / pace[system])
-    return jobs
+            lengths["time", system] = round(longest / pace[system])
+    return lengths

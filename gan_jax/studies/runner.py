@@ -184,14 +184,14 @@ def train_run(prepared: Prepared, folder: pathlib.Path, name: str = "") -> None:
         with training_loop.Loop(prepared, folder, signals, name) as loop:
             loop.advance(loop.run.steps)
             loop.finish()
-        refuse_late_signal(signals, name)
+        raise_if_signalled(signals, name)
 
 
-def refuse_late_signal(signals: Signals, name: str = "") -> None:
-    """Stop the study if a signal came at the very end of a run, which then ended as usual.
+def raise_if_signalled(signals: Signals, name: str = "") -> None:
+    """Raise Stopped if a signal came at the very end of a run, which then ended as usual.
 
-    Raises:
-      Stopped
+    signals: see training.signals.
+    name: prefix of the message.
     """
     if signals.name:
         raise Stopped(f"{name}stopped by {signals.name}; all is saved. The same command goes on.")

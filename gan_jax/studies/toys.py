@@ -17,7 +17,6 @@ experiments.gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,8 +24,8 @@ import numpy as np
 
 from gan_jax import cache, config, images, methods
 from gan_jax.config import Config, Prepared
-from gan_jax.data import datasets, toys
-from gan_jax.data.types import Dataset
+from gan_jax.data import toys
+from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.metrics import point_scores
 from gan_jax.report import point_plots
 from gan_jax.rundir import run_folder
@@ -156,24 +155,26 @@ def score_table(records: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines[1:])
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Train and score the systems that a command line names; write scores.json and toys.png."""
     (flags,), root = runner.parse("toys", __doc__, GROUPS, argv)
     systems = runner.split_names(flags.systems, SYSTEMS, "systems")
     records, pictures = {}, []
     for toy in runner.split_names(flags.toys, toys.TABLE, "toys"):
-        spec, options = f"toys:{toy}", datasets.DataOptions(8)
-        train, test = (datasets.load(spec, options, split) for split in ("train", "test"))
+        spec = f"toys:{toy}"
+        train, test = runner.open_splits(spec, DataOptions(8))
         order = np.random.default_rng(0).permutation(len(test.images))
         points = {"real": test.images[order[: flags.n_points]]}
         for name in systems:
             prepared = prepare(flags, name, toy, train)
             points[name] = train_and_sample(prepared, root / toy / name, flags.n_points, flags.seed)
         records[toy] = {
-            name: {key: float(x) for key, x in point_scores.score_points(some, spec).items()}
-            for name, some in points.items()
+            name: {key: float(x) for key, x in point_scores.score_points(sample, spec).items()}
+            for name, sample in points.items()
         }
-        pictures += [point_plots.draw_density(some, train.images, spec) for some in points.values()]
+        pictures += [
+            point_plots.draw_density(sample, train.images, spec) for sample in points.values()
+        ]
     scores = {"steps": flags.steps, "seed": flags.seed, "scores": records}
     cache.write_atomic(root / "scores.json", json.dumps(scores, indent=1))
     images.save_png(root / "toys.png", images.grid(np.stack(pictures), 1 + len(systems)))

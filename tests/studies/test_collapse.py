@@ -32,7 +32,7 @@ FIGURE3 = ("morpho", "distgan", "dcgan", "dcgan_hdcgan")
 
 def test_plan_gives_faster_systems_more_updates_and_spares_the_slowest_a_second_run():
     pace = {"morpho": 1.0, "distgan": 0.96, "dcgan": 0.25, "dcgan_hdcgan": 0.4}
-    jobs = interleaved.plan_jobs(pace, dict.fromkeys(pace, 1000), "updates")
+    jobs = interleaved.plan_runs(pace, dict.fromkeys(pace, 1000), "updates")
     assert jobs == {
         **{("updates", s): 1000 for s in FIGURE3},
         ("time", "dcgan"): 4000,

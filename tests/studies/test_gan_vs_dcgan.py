@@ -81,16 +81,16 @@ def test_runs_are_scored_as_often_as_asked_the_last_time_at_their_end(name):
 
 def test_equal_time_lengthens_the_system_that_is_done_first():
     s2 = S2_STEPS
-    jobs = interleaved.plan_jobs({"gan": 0.05, "dcgan": 1.0}, s2, "lengths")
+    jobs = interleaved.plan_runs({"gan": 0.05, "dcgan": 1.0}, s2, "lengths")
     assert jobs == {
         ("lengths", "gan"): 30_000,
         ("lengths", "dcgan"): 28_020,
         ("time", "gan"): 560_400,
     }
     assert (
-        interleaved.plan_jobs({"gan": 1.0, "dcgan": 0.5}, s2, "lengths")["time", "dcgan"] == 60_000
+        interleaved.plan_runs({"gan": 1.0, "dcgan": 0.5}, s2, "lengths")["time", "dcgan"] == 60_000
     )
-    assert len(interleaved.plan_jobs({"gan": 0.9, "dcgan": 1.0}, s2, "lengths")) == 2, (
+    assert len(interleaved.plan_runs({"gan": 0.9, "dcgan": 1.0}, s2, "lengths")) == 2, (
         "within 4 % of each other"
     )
 

@@ -29,7 +29,6 @@ minute).
 
 import shlex
 import sys
-from collections.abc import Sequence
 
 from gan_jax import cache
 from gan_jax.commands import command_line
@@ -91,7 +90,7 @@ def run_sweep(sweep: Sweep, state: SweepState) -> None:
     print(f"Written: summary.csv, summary.md{page} in {root}")
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Check the runs that a command line asks for, then make, score and compare them."""
     sweep = read_sweep(__doc__, argv)
     if sweep.flags.slurm:

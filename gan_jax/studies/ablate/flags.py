@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gan_jax.commands import command_line
@@ -74,7 +73,7 @@ class Sweep(NamedTuple):
     root: pathlib.Path
 
 
-def read_sweep(doc: str | None, argv: Sequence[str]) -> Sweep:
+def read_sweep(doc: str | None, argv: list[str]) -> Sweep:
     """Read a command line.
 
     Args:

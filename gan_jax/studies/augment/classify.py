@@ -1,6 +1,7 @@
 """The classifiers of the study of synthetic images: by share of labels, training set and seed."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def train_classifiers(study: Study, share: int, part: Dataset, test: Dataset) ->
 
 def classify(
     study: Study, arm: Arm, data: Dataset, pool: Pool, test: Dataset, seed: int
-) -> dict[str, list | str]:
+) -> dict[str, Any]:
     """Train one classifier and test it.
 
     Args:
@@ -89,7 +90,9 @@ def classify(
     rng = np.random.default_rng(number)  # the same for all training sets of a seed
     rows = arm.compose(pool, rng)
     plan = training_sets.plan_minibatches(rows, settings.steps, settings.batch, rng)
-    fitted = classifier_training.fit_plan(data, settings, plan, flags.ordinary if arm.ordinary else "")
+    fitted = classifier_training.fit_plan(
+        data, settings, plan, flags.ordinary if arm.ordinary else ""
+    )
     try:
         _, probs = fitted(test.images)
     except InputError as error:  # it diverged, and would again

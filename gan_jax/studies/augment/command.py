@@ -18,7 +18,7 @@ and with --rare=CLASS, Morpho-GAN's purpose with the 2 % of cigars among galaxie
 which that class is filled up to --rare_to images, with copies of its own or with generated ones,
 each with and without ordinary augmentation. All have the same budget, as many updates on
 minibatches of the same size, so that what is added takes the place of real images. Compared is
-accuracy on the whole test split, with --rare the recall of that class and the mean recall of the
+accuracy on the gan test split, with --rare the recall of that class and the mean recall of the
 others, paired by seed.
 
 S1 (AC-GAN on Fashion-MNIST) claims an "accuracy of 88 %" for generated images without saying of
@@ -53,7 +53,7 @@ from gan_jax.studies.augment import page, training_sets
 from gan_jax.studies.augment import results as augment
 from gan_jax.studies.augment.classify import train_classifiers
 from gan_jax.studies.augment.flags import FREE, Study, read_study
-from gan_jax.studies.augment.gan import export_images, load_judge, make_images
+from gan_jax.studies.augment.gan import export_images, load_judge, train_gan
 
 
 def open_data(study: Study) -> tuple[Study, Dataset, Dataset, dict[int, Dataset]]:
@@ -73,19 +73,19 @@ def open_data(study: Study) -> tuple[Study, Dataset, Dataset, dict[int, Dataset]
             "see experiments.evaluate for its GANs."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
-    whole = study.config(run.data)
-    train = datasets.load(run.data, whole.data_options)
+    gan = study.gan_config(run.data)
+    train = datasets.load(run.data, gan.data_options)
     if train.labels is None or len(train.classes) < 2 or (train.labels < 0).any():
         raise InputError(
             f"--data={train.name} has images without a class, or no two classes; "
             "label all, or use other data."
         )
-    if config.prepare(whole, train).method.conditioning.what != "class":
+    if config.prepare(gan, train).method.conditioning.what != "class":
         raise InputError(
             f"--experiment={flags.experiment} makes images of no class; use acgan or cgan, "
             "or add --condition=labels if it has that."
         )
-    test = runner.labelled_images(datasets.load_heldout(train, whole.data_options))
+    test = runner.labelled_images(datasets.load_heldout(train, gan.data_options))
     if test is None:
         raise InputError(
             f"--data={train.name} has no labelled test images; use data with a test split."
@@ -115,7 +115,7 @@ def open_part(study: Study, share: int, train: Dataset) -> Dataset:
     if share == 1:
         part = train
     else:
-        part = datasets.load(study.data_of(share), study.config(train.name).data_options)
+        part = datasets.load(study.data_of(share), study.gan_config(train.name).data_options)
     counts = np.bincount(part.labels, minlength=len(part.classes))
     if not counts.all():
         missing = part.classes[int(np.argmin(counts))]
@@ -183,7 +183,7 @@ def write(study: Study, train: Dataset, test: Dataset) -> None:
     )
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Train the GANs and classifiers that a command line asks for, and compare them."""
     study, train, test, parts = open_data(read_study(__doc__, argv))
     flags = study.flags
@@ -195,12 +195,12 @@ def run(argv: Sequence[str]) -> None:
                 f"{flags.seeds * len(study.arms)} classifiers"
             )
         return
-    kinds = {"gan": config.prepare(study.config(train.name), train)}
+    kinds = {"gan": config.prepare(study.gan_config(train.name), train)}
     kept_flags = {k: v for k, v in dataclasses.asdict(flags).items() if k not in FREE}
     with runner.study_folder(study.root, kinds, kept_flags):
         judge = load_judge(study, train, test)
         for share, part in parts.items():
-            make_images(study, share, part, test, judge)
+            train_gan(study, share, part, test, judge)
             if flags.export:
                 export_images(study, share)
             train_classifiers(study, share, part, test)

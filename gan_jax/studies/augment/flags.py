@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,11 +78,11 @@ class Study(NamedTuple):
     root: pathlib.Path
     shares: tuple[int, ...]  # V for every fraction 1 / V, the largest fraction first
     ratios: tuple[float, ...]  # synthetic images per real one
-    # These are known once the data are open.
+    # Known once the data are open:
     rare: int = -1  # number of the class that is filled up, or -1
     arms: dict[str, Arm] = {}  # noqa: RUF012 - never mutated
 
-    def config(self, data: str) -> Config:
+    def gan_config(self, data: str) -> Config:
         """Return the configuration of the GAN of a --data."""
         run = dataclasses.replace(self.run, data=data)
         name = self.flags.experiment
@@ -113,20 +112,20 @@ class Study(NamedTuple):
             raise InputError(
                 f"--rare_to={text} cannot be read; use mean, max, or a number of images."
             )
-        wanted = named[text] if text in named else int(text)
-        if wanted <= counts[self.rare]:
+        target = named[text] if text in named else int(text)
+        if target <= counts[self.rare]:
             raise InputError(
-                f"--rare_to={text} asks for {wanted} images, and {part.name} has "
+                f"--rare_to={text} asks for {target} images, and {part.name} has "
                 f"{counts[self.rare]} of class {part.classes[self.rare]}; use more."
             )
-        return wanted
+        return target
 
     def n_synthetic(self, part: Dataset) -> int:
         """Return how many images of all classes the largest ratio takes."""
         return round(max((0.0, *self.ratios)) * len(part.images))
 
 
-def read_study(doc: str | None, argv: Sequence[str]) -> Study:
+def read_study(doc: str | None, argv: list[str]) -> Study:
     """Read a command line, before the data are open.
 
     Args:

@@ -30,7 +30,7 @@ def load_judge(study: Study, train: Dataset, test: Dataset) -> Extractor:
     return features.load(train, test, "classifier", settings)
 
 
-def make_images(study: Study, share: int, part: Dataset, test: Dataset, judge: Extractor) -> None:
+def train_gan(study: Study, share: int, part: Dataset, test: Dataset, judge: Extractor) -> None:
     """Train the GAN of a share, generate and judge images, and write gan.json unless it is there.
 
     A GAN that diverges is recorded as failed: it would diverge again.
@@ -46,11 +46,11 @@ def make_images(study: Study, share: int, part: Dataset, test: Dataset, judge: E
     if (folder / "gan.json").exists():
         return
     counts = np.bincount(part.labels, minlength=len(part.classes)).tolist()
-    record = {"n_real": len(part.images), "counts": counts}
+    record: dict[str, Any] = {"n_real": len(part.images), "counts": counts}
     print(
         f"1 of {share}: GAN of {len(part.images):,} images, {study.run.steps:,} steps", flush=True
     )
-    runs = {"gan": config.prepare(study.config(part.name), part)}
+    runs = {"gan": config.prepare(study.gan_config(part.name), part)}
     diverged = interleaved.train_interleaved(runs, {"gan": folder / "gan"}, turns=1)
     if diverged:
         record["failed"] = diverged["gan"]

@@ -38,7 +38,6 @@ GPU).
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -150,7 +149,7 @@ def _resident_gib(flags, run):
     return 0.4 * parallel.memory_gib() / n_runs
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Train, score and compare the systems that a command line names."""
     (flags, base, shared), root = runner.parse("collapse", __doc__, GROUPS, argv)
     study = open_study(flags, base, shared, root)
@@ -160,7 +159,7 @@ def run(argv: Sequence[str]) -> None:
         for system, title in titles.items():
             print(f"{system}: {title}")
         return
-    steps = dict.fromkeys(study.systems, base.steps)
+    steps = {system: base.steps for system in study.systems}
     # Of any seed: more seeds are the same study.
     kinds = {system: study.prepare(system, base.steps, seed=0) for system in study.systems}
     kept_flags = {"systems": ",".join(study.systems), "curve": flags.curve}
@@ -169,10 +168,10 @@ def run(argv: Sequence[str]) -> None:
         pace = interleaved.load_pace(root, kinds, flags.pace_steps)
         # The slowest system counts as 1, whatever noise says of another.
         pace = {system: min(ratio, 1.0) for system, ratio in pace.items()}
-        jobs = interleaved.plan_jobs(pace, steps, "updates")
+        runs = interleaved.plan_runs(pace, steps, "updates")
         seeds = range(base.seed, base.seed + flags.seeds)
         folders, diverged = interleaved.train_seeds(
-            study.prepare_scored, root, jobs, seeds, flags.turns
+            study.prepare_scored, root, runs, seeds, flags.turns
         )
         results, samples = collapse.collect(scores, folders, titles, flags.against, diverged)
         runner.write_results(

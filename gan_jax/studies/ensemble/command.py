@@ -39,7 +39,7 @@ from gan_jax.studies import runner
 from gan_jax.studies.ensemble import page
 from gan_jax.studies.ensemble import results as ensemble
 from gan_jax.studies.ensemble.flags import FREE, GROUPS, RUN, Study
-from gan_jax.studies.ensemble.nodes import METHOD, Node, list_nodes, make_nodes
+from gan_jax.studies.ensemble.nodes import METHOD, Node, list_nodes, train_nodes
 from gan_jax.training import multi_seed
 
 
@@ -49,21 +49,21 @@ def open_data(study: Study, nodes: Sequence[Node]) -> tuple[Dataset, Dataset]:
     Raises:
       InputError
     """
-    run, whole = study.run, Config(METHOD, METHOD, study.run, study.hp)
+    run, gan = study.run, Config(METHOD, METHOD, study.run, study.hp)
     if run.steps != RUN.steps or run.eval_every or run.tensorboard:
         raise InputError(
             "--steps, --eval_every and --tensorboard are not for this study; "
             "use --epochs for the length."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
-    train, test = runner.open_splits(run.data, whole.data_options)
-    config.prepare(whole, train)
+    train, test = runner.open_splits(run.data, gan.data_options)
+    config.prepare(gan, train)
     if runner.count_classes(train) < 2:
         raise InputError(
             f"--data={train.name} has no two classes, so there is nothing to vote on; "
             "use labelled images."
         )
-    most_nodes = max(node.of for node in nodes)
+    most_nodes = max(node.n_nodes for node in nodes)
     rarest = np.unique(train.labels[train.labels >= 0], return_counts=True)[1].min()
     if rarest < most_nodes:
         raise InputError(
@@ -112,7 +112,7 @@ def write(study: Study, test: Dataset) -> None:
     )
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Make the nodes that a command line asks for, and compare them."""
     (flags, base, hp), root = runner.parse("ensemble", __doc__, GROUPS, argv)
     members_by = multi_seed.choose_execution(flags.members_by, base)
@@ -134,7 +134,7 @@ def run(argv: Sequence[str]) -> None:
     kept_flags = {k: v for k, v in dataclasses.asdict(flags).items() if k not in FREE}
     # A single node shares the folder with others that are made at the same time.
     with runner.study_folder(root, kinds, kept_flags, lock=not flags.node):
-        undone = make_nodes(study, nodes, argv, train, test)
+        undone = train_nodes(study, nodes, argv, train, test)
         if not flags.node:
             write(study, test)
         if undone:

@@ -1,4 +1,4 @@
-"""The nodes of the study of voting: which there are, their data and seeds, and how they are made.
+"""The nodes of the study of voting: their names, data and seeds, and how they are trained.
 
 A node trains its GAN and then its classifiers, see `classify`. Its folder is an ordinary run folder
 that also has votes.npz and node.json; node.json is written last.
@@ -9,7 +9,7 @@ import itertools
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,19 +35,19 @@ class Node(NamedTuple):
     """One node of one ensemble."""
 
     repeat: int  # from 0
-    of: int  # number of nodes that share the data
+    n_nodes: int  # that share the data
     number: int  # which of them, from 1
 
     def folder(self, root: pathlib.Path) -> pathlib.Path:
         """Return its run folder."""
-        return root / f"repeat_{self.repeat}" / str(self.of) / f"node_{self.number}"
+        return root / f"repeat_{self.repeat}" / str(self.n_nodes) / f"node_{self.number}"
 
     def is_done(self, root: pathlib.Path) -> bool:
         """Say whether the node is finished, or has failed."""
         return (self.folder(root) / "node.json").exists()
 
     def __str__(self) -> str:
-        return f"repeat {self.repeat}, node {self.number} of {self.of}"
+        return f"repeat {self.repeat}, node {self.number} of {self.n_nodes}"
 
 
 def list_nodes(flags: Flags) -> list[Node]:
@@ -61,7 +61,7 @@ def list_nodes(flags: Flags) -> list[Node]:
     try:
         if flags.node:
             node = Node(*(int(word) for word in flags.node.split("/")))
-            if node.repeat < 0 or not 1 <= node.number <= node.of <= MAX_NODES:
+            if node.repeat < 0 or not 1 <= node.number <= node.n_nodes <= MAX_NODES:
                 raise ValueError
             return [node]
         counts = sorted({int(word) for word in flags.nodes.split(",")})
@@ -79,12 +79,13 @@ def list_nodes(flags: Flags) -> list[Node]:
 def seeds_of(node: Node, seed: int) -> tuple[int, int, int]:
     """Return the seeds of a node's GAN, labeller and classifier; no two nodes share one."""
     state = np.random.SeedSequence([seed, *node]).generate_state(3)
-    return tuple(int(s) >> 1 for s in state)
+    gan, labeller, voter = (int(s) >> 1 for s in state)
+    return gan, labeller, voter
 
 
 def data_of(node: Node, run: RunSettings) -> str:
     """Return the --data of a node: its part, dealt anew in every repeat."""
-    return f"shard:{node.number}/{node.of}/{1000 * run.seed + node.repeat}:{run.data}"
+    return f"shard:{node.number}/{node.n_nodes}/{1000 * run.seed + node.repeat}:{run.data}"
 
 
 def prepare_gan(study: Study, node: Node) -> Prepared:
@@ -98,7 +99,7 @@ def prepare_gan(study: Study, node: Node) -> Prepared:
     return config.prepare(dataclasses.replace(one, run=run), part)
 
 
-def make_node(study: Study, node: Node, test: Dataset, central: Extractor) -> None:
+def train_node(study: Study, node: Node, test: Dataset, central: Extractor) -> None:
     """Train a node's GAN and classifiers, and write node.json; nothing if that exists.
 
     A node that diverges, or whose images the labeller never knows, is recorded as failed: it would
@@ -115,14 +116,14 @@ def make_node(study: Study, node: Node, test: Dataset, central: Extractor) -> No
         return
     with run_folder.lock_run(folder):
         prepared = prepare_gan(study, node)
-        record = {"n_shard": len(prepared.train.images)}
+        record: dict[str, Any] = {"n_shard": len(prepared.train.images)}
         try:
             runner.train_run(prepared, folder, f"{node}: ")
             _, *seeds = seeds_of(node, study.run.seed)
             record |= classify.classify(study.flags, prepared, folder, seeds, test, central)
             record["train_s"] = run_outputs.train_seconds(folder)
             # How many nodes these seconds are of.
-            record["together"] = 1 if study.flags.members_by == "turns" else node.of
+            record["together"] = 1 if study.flags.members_by == "turns" else node.n_nodes
         except NonFiniteError as error:
             record["failed"] = str(error)
         if "failed" in record:
@@ -132,10 +133,10 @@ def make_node(study: Study, node: Node, test: Dataset, central: Extractor) -> No
         runner.write_json(folder / "node.json", record)
 
 
-def train_together(study: Study, nodes: Sequence[Node]) -> None:
+def train_gans_together(study: Study, nodes: Sequence[Node]) -> None:
     """Train the GANs of one ensemble as members of one program.
 
-    `make_node` records those that diverge.
+    `train_node` records those that diverge.
     """
     runs = {node: prepare_gan(study, node) for node in nodes}
     # Parts may differ by a few images, and so in length.
@@ -146,13 +147,13 @@ def train_together(study: Study, nodes: Sequence[Node]) -> None:
 
 
 def command_words(argv: Sequence[str], node: Node) -> list[str]:
-    """Return the command line, after python, that makes one node."""
-    one_node = f"--node={node.repeat}/{node.of}/{node.number}"
+    """Return the command line, after python, that trains one node."""
+    one_node = f"--node={node.repeat}/{node.n_nodes}/{node.number}"
     return ["-m", "experiments.ensemble", *argv, "--jobs=1", "--slurm=", one_node]
 
 
-def make_in_processes(study: Study, nodes: Sequence[Node], argv: Sequence[str]) -> None:
-    """Make nodes in processes or jobs of a cluster, --jobs at a time; their output is in logs.
+def train_in_processes(study: Study, nodes: Sequence[Node], argv: Sequence[str]) -> None:
+    """Train nodes in processes or jobs of a cluster, --jobs at a time; their output is in logs.
 
     Raises:
       Stopped: a signal came.
@@ -161,7 +162,7 @@ def make_in_processes(study: Study, nodes: Sequence[Node], argv: Sequence[str]) 
     if flags.slurm:
         launch = jobs.cluster(flags.slurm, study.root / "slurm")
     else:
-        # Not pinned: a node has the same numbers beside others, alone, and made by hand.
+        # Not pinned: a node has the same numbers beside others, alone, and by --node.
         launch = jobs.local(flags.jobs, pinned=False)
     logs.mkdir(exist_ok=True)
     named = {"_".join(map(str, node)): node for node in nodes}
@@ -181,10 +182,10 @@ def make_in_processes(study: Study, nodes: Sequence[Node], argv: Sequence[str]) 
         jobs.run(work, flags.jobs, launch, logs, signals, started, ended)
 
 
-def make_nodes(
+def train_nodes(
     study: Study, nodes: Sequence[Node], argv: Sequence[str], train: Dataset, test: Dataset
 ) -> list[Node]:
-    """Make all nodes that are missing, in this process or in others.
+    """Train all nodes that are missing, in this process or in others.
 
     Args:
       study: Study.
@@ -194,18 +195,18 @@ def make_nodes(
       test: labelled test images.
 
     Returns:
-      nodes that other processes left undone.
+      nodes that other processes did not finish.
     """
     # Before any process starts, so that it is trained once.
     central = classify.load_central(study.flags, train, test)
     missing = [node for node in nodes if not node.is_done(study.root)]
     if study.flags.jobs > 1 or study.flags.slurm:
-        make_in_processes(study, missing, argv)
+        train_in_processes(study, missing, argv)
         return [node for node in missing if not node.is_done(study.root)]
-    for _, of_one in itertools.groupby(missing, lambda node: (node.repeat, node.of)):
+    for _, of_one in itertools.groupby(missing, lambda node: (node.repeat, node.n_nodes)):
         ensemble = list(of_one)
         if study.flags.members_by != "turns":
-            train_together(study, ensemble)
+            train_gans_together(study, ensemble)
         for node in ensemble:
-            make_node(study, node, test, central)
+            train_node(study, node, test, central)
     return []

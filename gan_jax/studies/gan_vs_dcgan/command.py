@@ -21,7 +21,6 @@ width and batch; 20 minutes on 2 cores), gan_vs_dcgan_mnist (S2's setting; a GPU
 import functools
 import json
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -83,7 +82,7 @@ def describe_systems(flags: Flags, train: Dataset) -> dict[str, Any]:
 
 def collect(
     flags: Flags,
-    folders: dict[interleaved.Job, list[pathlib.Path]],
+    folders: dict[interleaved.RunKey, list[pathlib.Path]],
     diverged: dict[str, str],
     train: Dataset,
     test: Dataset | None,
@@ -102,7 +101,7 @@ def collect(
         job: [run_outputs.score_run(folder, evaluator, reference, n) for folder in of_job]
         for job, of_job in finished.items()
     }
-    # A run of the asked length stands for equal time as well where there is none of its own.
+    # Where equal time has no run of its own, it is the run of the system's length.
     jobs = {
         table: {s: (table, s) if (table, s) in rows else ("lengths", s) for s in SYSTEMS}
         for table in ("lengths", "time")
@@ -142,7 +141,7 @@ def protocol(flags: Flags) -> str:
     )
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: list[str]) -> None:
     """Train, score and compare both systems as a command line says."""
     (flags,), root = runner.parse("gan_vs_dcgan", __doc__, GROUPS, argv)
     train, test = open_data(flags)
@@ -163,9 +162,9 @@ def run(argv: Sequence[str]) -> None:
     with runner.study_folder(root, kinds, {"n_images": flags.n_images}):
         extractor = features.load(train, test)
         pace = interleaved.load_pace(root, kinds, flags.pace_steps)
-        jobs = interleaved.plan_jobs(pace, lengths(flags), "lengths")
+        runs = interleaved.plan_runs(pace, lengths(flags), "lengths")
         seeds = range(flags.seed, flags.seed + flags.seeds)
-        folders, diverged = interleaved.train_seeds(prepare, root, jobs, seeds, flags.turns)
+        folders, diverged = interleaved.train_seeds(prepare, root, runs, seeds, flags.turns)
         results = collect(flags, folders, diverged, train, test, extractor)
         runner.write_results(
             root,
