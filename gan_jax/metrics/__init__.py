@@ -14,8 +14,9 @@ Metrics compare two sets of images (`TABLE` below):
 Other scores: class_accuracy (does a conditional generator make the requested class?), colorization,
 memorization (does the generator copy training images?) and point_scores (2-D toys).
 
-`features` holds the feature spaces, `evaluate` scores a generator beside its floor and controls,
-`protocol` records what the scores depend on, and `significance` compares several seeds.
+`features` holds the feature spaces. `scoring` computes all scores of one set of images, `evaluate`
+those of a generator beside a floor and controls (`controls`). `protocol` records what scores depend
+on, and `significance` compares several seeds.
 
 To add a metric, write one file that ends in METRIC, a metric.Metric, and add one entry to TABLE.
 """

@@ -1,4 +1,4 @@
-"""Score a generator beside a floor and controls, which give its scores a meaning.
+"""Scores of a generator beside a floor and controls, which give the scores a meaning.
 
 A single score says nothing: it depends on the feature space, the number of images and the data. A
 record therefore holds several rows, computed alike, and the protocol that they come from:

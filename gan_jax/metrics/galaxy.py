@@ -147,11 +147,13 @@ def _is_galaxy(objects, n_objects, light):
 def _measure_block(images):
     """Compute `measure_images` of one block."""
     light, galaxy, others = segment(images)
-    found, out = galaxy.any((1, 2)), np.zeros((len(images), len(COLUMNS)))
-    if found.any():
-        shape = _measure_shape(np.where(others, 0, light)[found], galaxy[found], others[found])
-        colours = colour(images[found], galaxy[found])
-        out[found] = np.stack([*shape, colours, np.ones(found.sum())], 1)
+    has_galaxy, out = galaxy.any((1, 2)), np.zeros((len(images), len(COLUMNS)))
+    if has_galaxy.any():
+        shape = _measure_shape(
+            np.where(others, 0, light)[has_galaxy], galaxy[has_galaxy], others[has_galaxy]
+        )
+        colours = colour(images[has_galaxy], galaxy[has_galaxy])
+        out[has_galaxy] = np.stack([*shape, colours, np.ones(has_galaxy.sum())], 1)
     return out
 
 

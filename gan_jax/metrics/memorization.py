@@ -113,7 +113,7 @@ def detect_copies(
         "pixel": _search(generated, training, held, *chosen),
         "feature": _search(of_generated, of_training, of_held, *chosen),
     }
-    comparisons = {name: compare_distances(found) for name, found in searches.items()}
+    comparisons = {name: compare_distances(search) for name, search in searches.items()}
     copying, verdict = copying_verdict(comparisons)
     record = {
         "protocol": {
@@ -137,7 +137,7 @@ def detect_copies(
         PICTURE_FILES, ("generated", real_name), (generated, real_queries), strict=True
     ):
         neighbours = {
-            DISTANCES[distance]: found[f"{name}_training"] for distance, found in searches.items()
+            DISTANCES[distance]: search[f"{name}_training"] for distance, search in searches.items()
         }
         pictures[file] = draw_neighbours(LABELS[name], queries, neighbours, training)
     return record, pictures
@@ -159,11 +159,11 @@ def _search(generated, training, heldout, own, heldout_rows, subset) -> Searches
         queries["heldout"] = heldout[heldout_rows]
     # All queries in one search, for one pass over the pool.
     left_out = [own if name == "training" else np.full(len(q), -1) for name, q in queries.items()]
-    found = find_nearest(
+    nearest = find_nearest(
         np.concatenate([*queries.values()]), training, K, own=np.concatenate(left_out)
     )
     cuts = np.cumsum([len(q) for q in queries.values()])[:-1]
-    parts = zip(np.split(found.rows, cuts), np.split(found.distances, cuts), strict=True)
+    parts = zip(np.split(nearest.rows, cuts), np.split(nearest.distances, cuts), strict=True)
     out = {f"{name}_training": Neighbours(*part) for name, part in zip(queries, parts, strict=True)}
     if heldout is not None:
         out["generated_some"] = find_nearest(generated, training, 1, rows=subset)
@@ -189,14 +189,14 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
     )
     n_close = math.ceil(CLOSE_SHARE * len(real.distances))
     limit = np.sort(real.distances[:, 0])[n_close - 1]
-    closer, closer_real = (found.distances[:, 0] <= limit for found in (model, real))
+    closer, closer_real = (nearest.distances[:, 0] <= limit for nearest in (model, real))
     single = closer & (distance_ratio(model) < SINGLE_RATIO)
     single_real = closer_real & (distance_ratio(real) < SINGLE_RATIO)
     once, once_real = _one_query_each(model), _one_query_each(real)
     out = {
         "distances": {
-            name: np.quantile(found.distances[:, 0], QUANTILES).tolist()
-            for name, found in searches.items()
+            name: np.quantile(nearest.distances[:, 0], QUANTILES).tolist()
+            for name, nearest in searches.items()
         },
         "closer": float(closer.mean()),
         "closer_p": fisher_exact_p(closer[once], closer_real[once_real]),

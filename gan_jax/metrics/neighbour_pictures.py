@@ -29,13 +29,13 @@ def draw_neighbours(
       distance is written below it.
     """
     halves, shown = [], choose_shown(list(neighbours.values()))
-    for words, found in neighbours.items():
+    for words, nearest in neighbours.items():
         lines = []
         for i in shown:
             query = _draw_tile(queries[i], label)
             tiles = [
                 _draw_tile(pool[row], f"{distance:.3g}")
-                for row, distance in zip(found.rows[i], found.distances[i], strict=True)
+                for row, distance in zip(nearest.rows[i], nearest.distances[i], strict=True)
             ]
             space = np.full_like(query[:, : 3 * _GAP], _DARK)
             lines.append(np.concatenate([space, query, space, *tiles, space], 1))
@@ -54,8 +54,8 @@ def choose_shown(neighbours: list[Neighbours], n: int = N_SHOWN) -> list[int]:
       n: number of queries.
     """
     ranks = [
-        np.argsort(np.argsort(distance_ratio(found), kind="stable"), kind="stable")
-        for found in neighbours
+        np.argsort(np.argsort(distance_ratio(nearest), kind="stable"), kind="stable")
+        for nearest in neighbours
     ]
     order = np.argsort(np.min(ranks, 0), kind="stable")
     return [*range(min(n // 2, len(order))), *order[order >= n // 2][: n - n // 2]]

@@ -148,10 +148,10 @@ def standard_errors(
 ) -> dict[str, float]:
     """Estimate the standard error of each score from the sampling of both sets of images.
 
-    It is the standard deviation of the scores of random halves of both sets. A half varies, given
-    the whole, as much as the whole does. This is a bootstrap without copies: copies have distance 0
-    from each other, which would spoil every score that uses neighbours. Metrics for which half of
-    the images are too few are left out.
+    It is the standard deviation of the scores of random halves of both sets: for a fixed set, the
+    choice of a half varies as much as the set itself does. This is a bootstrap without copies,
+    which have distance 0 from each other and would spoil every score that uses neighbours. Metrics
+    for which half of the images are too few are left out.
 
     Source: Shao and Wu 1989, the delete-d jackknife with d = n / 2.
     """
