@@ -20,8 +20,8 @@ from torch import Tensor
 from experiments.benchmarks import torch_nets, torch_steps
 from experiments.benchmarks.workloads import Workload
 from gan_jax.core import parallel, step
-from gan_jax.core.method import Method, make_context
 from gan_jax.core.initialize import init_jitted
+from gan_jax.core.method import Method, make_context
 from gan_jax.core.state import GanState
 from gan_jax.metrics.features import classifier_training
 from gan_jax.nets.classifier import Classifier

@@ -55,7 +55,7 @@ def measure(workload: Workload, flags: Settings) -> dict:
         step, streamed = Training(workload), Training(workload, mapped, resident=False)
         programs = {"loader": LoaderAlone(streamed), "step": step, "streamed": streamed}
         times = harness.time_programs(programs, flags.rounds, flags.steps)
-    row = {f"{n}_per_s": step.images_per_step / estimate(t).median for n, t in times.items()}
+    row: dict = {f"{n}_per_s": step.images_per_step / estimate(t).median for n, t in times.items()}
     row["ample"] = ratio(times, "step", "loader")._asdict()
     return row | {"streamed": ratio(times, "step", "streamed")._asdict()}
 

@@ -12,8 +12,8 @@ import numpy as np
 from experiments.benchmarks import naive
 from experiments.benchmarks.harness import Program
 from experiments.benchmarks.workloads import Workload
-from gan_jax.core.method import n_minibatches
 from gan_jax.core.initialize import init_jitted
+from gan_jax.core.method import n_minibatches
 from gan_jax.data import loader
 from gan_jax.data.datasets import Dataset
 from gan_jax.metrics.features import classifier_training

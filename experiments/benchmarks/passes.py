@@ -19,8 +19,8 @@ from experiments.benchmarks import harness, naive, products
 from experiments.benchmarks.harness import Column
 from experiments.benchmarks.workloads import TABLE, Workload
 from gan_jax.commands import process
-from gan_jax.core.method import n_minibatches
 from gan_jax.core.initialize import state_shapes
+from gan_jax.core.method import n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.ops import cpu

@@ -26,8 +26,10 @@ def started(
     """Start `python -m module words` with a pipe as its output; kill it on the way out."""
     environment = {**os.environ, **(env or {}), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", module, *map(str, words)]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
+    out, none = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(
+        command, env=environment, text=True, stdin=none, stdout=out, stderr=subprocess.STDOUT
+    ) as process:
         try:
             yield process
         finally:

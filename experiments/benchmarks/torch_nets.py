@@ -123,7 +123,7 @@ class Net(nn.Module):
         """orders: {layer: {"inputs" or "outputs": unit_order}}, nested for a net within it."""
         super().__init__()
         self._kinds, orders = {kind: [] for kind in (*LAYERS, *NORMS)}, orders or {}
-        for name in sorted(tree, key=lambda n: (len(n), n)):  # Conv_2 is before Conv_10
+        for name in sorted(tree, key=lambda n: (len(str(n)), n)):  # Conv_2 before Conv_10
             kind, order = name.partition("_")[0], orders.get(name, {})
             if kind in NORMS:
                 module = Norm(tree[name], stats[name], momentum=momentum, **order)
@@ -188,7 +188,7 @@ class Gen(GanNet):
 
     def forward(self, z, mode):
         act, norms = ACTIVATIONS[self.hp.net][0], self.all("BatchNorm")
-        first = getattr(self, "private", self)
+        first = self.private if "private" in self._modules else self
         h = first.Dense_0(z)
         if first.all("BatchNorm"):
             h = first.BatchNorm_0(h, mode)
