@@ -1,5 +1,7 @@
 """The training commands as data: a method, defaults that are not the method's own, and a text.
 
+TOYS are the GANs on points that studies train and pages show.
+
 The papers whose experiments are repeated here have short names in flags and docs: S0 to S4, see
 docs/discrepancies.md.
 """
@@ -313,4 +315,61 @@ TABLE = {
     "colorize": COLORIZE,
     "distgan": DISTGAN,
     "morpho": MORPHO,
+}
+
+
+class ToySystem(NamedTuple):
+    """A GAN on points of the plane; see studies.toys for the papers."""
+
+    method: str  # key of methods.TABLE
+    settings: dict[str, Any]  # of the method; the others are its defaults, without averaging
+    batch: int  # points per minibatch
+
+
+_MLP = {"net": "mlp", "width": 128, "depth": 3, "init": "he", "z_dim": 2}
+_TRAN = {**_MLP, "prior": "uniform", "lr": 1e-3, "beta1": 0.8}
+_DISTGAN = {
+    **_TRAN,
+    "pixels": "sigmoid",
+    "beta2": 0.999,
+    "recon_trains": "enc_gen",
+    "recon_space": "bce",
+    "gap_space": "data",
+    "lambda_r": 0.1,
+    "lambda_p": 0.1,
+    "disc_weights": "half",
+    "n_disc": 5,
+    "schedule": "linear",
+}
+_DRAGAN = {**_TRAN, "pixels": "linear", "penalty": "dragan", "lambda_p": 1.0, "schedule": "linear"}
+_WGAN_GP = {
+    **_MLP,
+    "prior": "normal",
+    "pixels": "linear",
+    "loss": "wasserstein",
+    "penalty": "wgan_gp",
+    "lambda_p": 0.1,
+    "n_disc": 5,
+    "lr": 5e-4,
+    "beta2": 0.9,
+    "schedule": "linear",
+}
+_MGAN = {
+    **_MLP,
+    "pixels": "linear",
+    "n_gens": 25,
+    "gen_batch": 16,
+    "beta": 0.5,
+    "penalty": "r1",
+    "lambda_p": 1e-4,
+    "lr": 1e-3,
+    "schedule": "linear",
+    "ema": 0.999,
+}
+TOYS = {
+    "gan": ToySystem("gan", {**_TRAN, "pixels": "linear"}, 128),
+    "distgan": ToySystem("distgan", _DISTGAN, 128),
+    "dragan": ToySystem("gan", _DRAGAN, 128),
+    "wgan_gp": ToySystem("gan", _WGAN_GP, 256),
+    "mgan": ToySystem("mgan", _MGAN, 256),
 }

@@ -2,16 +2,15 @@
 
 import dataclasses
 
-from gan_jax import methods
+from gan_jax import methods, presets
 from gan_jax.methods import base
-from gan_jax.studies import toys
 
 SMALL = {"width": 8, "depth": 2, "n_gens": 3, "gen_batch": 4}
 
 
 def small(system, **options):
     """A system of the toys with small nets."""
-    name, hp, _ = toys.SYSTEMS[system]
+    name, hp, _ = presets.TOYS[system]
     fields = {f.name for f in dataclasses.fields(methods.TABLE[name].Settings)}
     hp = methods.TABLE[name].Settings(
         **{"ema": 0.0, **hp, **{k: v for k, v in (SMALL | options).items() if k in fields}}

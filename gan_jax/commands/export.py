@@ -21,17 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_jax import presets
 from gan_jax.commands import command_line
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
-from gan_jax.studies import toys
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
     from gan_jax.core.method import Method
     from gan_jax.data.datasets import Dataset
     from gan_jax.rundir.run_folder import LoadedRun
 
-# GANs of the page: {name: (title, system of studies.toys)}.
+# GANs of the page: {name: (title, key of presets.TOYS)}.
 SYSTEMS = {
     "gan": ("GAN", "gan"),
     "wgan_gp": ("WGAN-GP", "wgan_gp"),
@@ -243,7 +243,7 @@ def parse_systems(text: str) -> list[str]:
 
 
 def build_system(name: str) -> tuple[str, "Method", int]:
-    """Build a GAN of the page: that of studies.toys, with a constant rate, which the page lowers.
+    """Build a GAN of the page: that of presets.TOYS, with a constant rate, which the page lowers.
 
     MGAN has half the points per minibatch, which brings it as far in half the time, and averages
     over a hundred steps and not a thousand, since a page runs for some thousands.
@@ -261,7 +261,7 @@ def build_system(name: str) -> tuple[str, "Method", int]:
         k = int(name.removeprefix(MGAN))
         title, system = f"MGAN, {k} generators", MGAN
         changes = {"n_gens": k, "gen_batch": 200 // k, "ema": 0.99}
-    method_name, hp, batch = toys.SYSTEMS[system]
+    method_name, hp, batch = presets.TOYS[system]
     module = methods.TABLE[method_name]
     hp = module.Settings(**{"ema": 0.0, **hp, **changes, "schedule": "constant"})
     method = module.build(hp, base.DataSpec(1, 2), STEPS)

@@ -17,12 +17,11 @@ experiments.gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
 import dataclasses
 import json
 import pathlib
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from gan_jax import cache, config, images, methods
+from gan_jax import cache, config, images, methods, presets
 from gan_jax.config import Config, Prepared
 from gan_jax.data import toys
 from gan_jax.data.types import DataOptions, Dataset
@@ -33,70 +32,13 @@ from gan_jax.settings import MAX_STEPS, RunSettings, setting
 from gan_jax.studies import run_outputs, runner
 
 
-class System(NamedTuple):
-    """One system."""
-
-    method: str  # key of methods.TABLE
-    settings: dict[str, Any]  # of the method
-    batch: int
-
-
-_MLP = {"net": "mlp", "width": 128, "depth": 3, "init": "he", "z_dim": 2}
-_TRAN = {**_MLP, "prior": "uniform", "lr": 1e-3, "beta1": 0.8}
-_DISTGAN = {
-    **_TRAN,
-    "pixels": "sigmoid",
-    "beta2": 0.999,
-    "recon_trains": "enc_gen",
-    "recon_space": "bce",
-    "gap_space": "data",
-    "lambda_r": 0.1,
-    "lambda_p": 0.1,
-    "disc_weights": "half",
-    "n_disc": 5,
-    "schedule": "linear",
-}
-_DRAGAN = {**_TRAN, "pixels": "linear", "penalty": "dragan", "lambda_p": 1.0, "schedule": "linear"}
-_WGAN_GP = {
-    **_MLP,
-    "prior": "normal",
-    "pixels": "linear",
-    "loss": "wasserstein",
-    "penalty": "wgan_gp",
-    "lambda_p": 0.1,
-    "n_disc": 5,
-    "lr": 5e-4,
-    "beta2": 0.9,
-    "schedule": "linear",
-}
-_MGAN = {
-    **_MLP,
-    "pixels": "linear",
-    "n_gens": 25,
-    "gen_batch": 16,
-    "beta": 0.5,
-    "penalty": "r1",
-    "lambda_p": 1e-4,
-    "lr": 1e-3,
-    "schedule": "linear",
-    "ema": 0.999,
-}
-SYSTEMS = {
-    "gan": System("gan", {**_TRAN, "pixels": "linear"}, 128),
-    "distgan": System("distgan", _DISTGAN, 128),
-    "dragan": System("gan", _DRAGAN, 128),
-    "wgan_gp": System("gan", _WGAN_GP, 256),
-    "mgan": System("mgan", _MGAN, 256),
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class Flags(runner.StudyFlags):
     """Flags of this study."""
 
     workdir: str = setting("runs/toys", "the folder of the study")
     toys: str = setting("gaussians25,gaussians8,plus,sine,swissroll", "distributions, with commas")
-    systems: str = setting(",".join(SYSTEMS), "systems, with commas")
+    systems: str = setting(",".join(presets.TOYS), "systems, with commas")
     steps: int = setting(20000, "generator updates of every run", low=1, high=MAX_STEPS)
     batch: int = setting(0, "points per minibatch; 0: each system's own", low=0)
     seed: int = setting(0, "seed of every run", low=0, high=2**31 - 1)
@@ -112,7 +54,7 @@ def prepare(flags: Flags, name: str, toy: str, train: Dataset) -> Prepared:
     Raises:
       InputError
     """
-    system = SYSTEMS[name]
+    system = presets.TOYS[name]
     interval = min(max(flags.steps // 40, 10), flags.steps)
     run = RunSettings(
         data=f"toys:{toy}",
@@ -158,7 +100,7 @@ def score_table(records: dict[str, dict[str, dict[str, float]]]) -> str:
 def run(argv: list[str]) -> None:
     """Train and score the systems that a command line names; write scores.json and toys.png."""
     (flags,), root = runner.parse("toys", __doc__, GROUPS, argv)
-    systems = runner.split_names(flags.systems, SYSTEMS, "systems")
+    systems = runner.split_names(flags.systems, presets.TOYS, "systems")
     records, pictures = {}, []
     for toy in runner.split_names(flags.toys, toys.TABLE, "toys"):
         spec = f"toys:{toy}"

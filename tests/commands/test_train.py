@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_jax import presets
 from gan_jax.commands import evaluate, process, sample, train
 from gan_jax.data import datasets
 from gan_jax.studies import toys
@@ -97,12 +98,12 @@ def test_toys_smoke_flagfile(tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize("system", toys.SYSTEMS)
+@pytest.mark.parametrize("system", presets.TOYS)
 def test_toys_systems_build(system):
     """Each system's settings are accepted for a distribution of the plane."""
-    study, source = toys.Study(steps=10), datasets.load("toys:swissroll", datasets.DataOptions(8))
-    config = toys.build_config(study, system, "swissroll", source)
-    assert config.build().nets and config.shape().size == 1
+    points = datasets.load("toys:swissroll", datasets.DataOptions(8))
+    prepared = toys.prepare(toys.Flags(steps=10), system, "swissroll", points)
+    assert prepared.method.nets and prepared.dataset_info["size"] == 1
 
 
 @pytest.mark.parametrize(

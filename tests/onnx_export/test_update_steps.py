@@ -7,12 +7,12 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.core.method import minibatch_slots, n_minibatches
+from gan_jax import presets
 from gan_jax.core.initialize import init_jitted
+from gan_jax.core.method import minibatch_slots, n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import update_steps
-from gan_jax.studies import toys
 from tests import methods_small
 from tests.onnx_export.onnx_files import named_leaves, new_state, open_session, run_session
 from tests.toys_small import small
@@ -72,7 +72,7 @@ class ExportedStep:
             np.testing.assert_allclose(self.state[name], leaf, rtol=0, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("system", list(toys.SYSTEMS))
+@pytest.mark.parametrize("system", list(presets.TOYS))
 def test_a_hundred_steps_are_those_of_the_jitted_step(system):
     """State and metrics agree to 1e-5 after 100 steps, in which every net moves."""
     method = small(system)

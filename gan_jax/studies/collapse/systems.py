@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from gan_jax import methods, presets
 from gan_jax.config import Config
 from gan_jax.settings import RunSettings
-from gan_jax.studies import toys
 from gan_jax.studies.collapse.flags import SharedSettings
 
 
@@ -24,7 +23,7 @@ class System(NamedTuple):
 _DCGAN = presets.TABLE["dcgan"].defaults
 _DISTGAN = presets.TABLE["distgan"].defaults
 _MORPHO = presets.TABLE["morpho"].defaults
-_TOYS = {name: toy.settings for name, toy in toys.SYSTEMS.items()}
+_TOYS = {name: toy.settings for name, toy in presets.TOYS.items()}
 
 _DISTGAN_NETS = {"net": "dcgan", "init": "xavier", "pixels": "sigmoid"}
 _MORPHO_NETS = {
