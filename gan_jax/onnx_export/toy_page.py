@@ -9,8 +9,8 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.core import optimizers, priors
-from gan_jax.core.method import Method, apply_net, make_context
 from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.method import Method, apply_net, make_context
 from gan_jax.core.state import Vars
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax.core.method import Batch, Method, make_context
 from gan_jax.core.initialize import state_shapes
+from gan_jax.core.method import Batch, Method, make_context
 from gan_jax.core.state import GanState, Vars
 from gan_jax.core.step import update_averages, update_player
 from gan_jax.errors import InputError

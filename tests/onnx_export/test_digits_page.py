@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gan_jax import methods
-from gan_jax.core.method import make_context
 from gan_jax.core.initialize import init_jitted
+from gan_jax.core.method import make_context
 from gan_jax.data import datasets
 from gan_jax.methods import base
 from gan_jax.metrics.features import classifier_training

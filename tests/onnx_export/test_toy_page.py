@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gan_jax import images, web
-from gan_jax.core.method import apply_net, make_context
 from gan_jax.core.initialize import init_jitted
+from gan_jax.core.method import apply_net, make_context
 from gan_jax.data import toys
 from gan_jax.metrics import point_scores
 from gan_jax.onnx_export import toy_page, update_steps
