@@ -67,7 +67,7 @@ SCHEDULES: dict[str, Callable] = {
 class MomentumState(NamedTuple):
     """State of `heavy_ball`."""
 
-    count: jax.Array  # int32 [], updates so far
+    count: jax.typing.ArrayLike  # int32 [], updates so far
     velocity: optax.Updates  # tree like the parameters
 
 
