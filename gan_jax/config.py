@@ -7,6 +7,8 @@
 import dataclasses
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gan_jax import methods, metrics
 from gan_jax.core.method import Method
 from gan_jax.data import datasets
@@ -59,8 +61,7 @@ class Prepared(NamedTuple):
     @property
     def pool(self):
         """Images that conditions are taken from, uint8 [N, H, W, C]; None where none are needed."""
-        needed = self.method.conditioning.needs_images
-        return (self.test or self.train).images if needed else None
+        return condition_pool(self.method, self.train, self.test)
 
     def to_dict(self) -> dict:
         """Return what config.json holds."""
@@ -70,6 +71,11 @@ class Prepared(NamedTuple):
         """Change settings that neither data nor method depend on, such as the seed."""
         run = dataclasses.replace(self.config.run, **changes)
         return self._replace(config=dataclasses.replace(self.config, run=run))
+
+
+def condition_pool(method: Method, train: Dataset, test: Dataset | None) -> np.ndarray | None:
+    """Return the images that conditions are taken from, uint8 [N, H, W, C]; None without need."""
+    return (test or train).images if method.conditioning.needs_images else None
 
 
 def prepare(config: Config, train: Dataset | None = None, test: Dataset | None = None) -> Prepared:

@@ -108,6 +108,11 @@ def to_uint8(x: Array, pixels: str) -> Array:
     return ((x.astype("float32") + shift) * scale).round().clip(0, 255).astype("uint8")
 
 
+def take_rows(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return images[rows]; a memmap is read in the order of the file."""
+    return np.asarray(images[np.sort(rows)])[np.argsort(np.argsort(rows))]
+
+
 def grid(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
     """Tile images row by row, with a gap of `GAP` pixels.
 

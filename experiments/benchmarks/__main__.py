@@ -161,7 +161,7 @@ def run(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    process.keep_memory()
+    process.restart_with_kept_memory()
     # JAX and PyTorch read these when they begin: the two share a GPU's memory, and PyTorch's
     # profiler and compiler print notes.
     os.environ |= {

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
-class Output(command_line.Command):
+class Output(command_line.CommonFlags):
     """Flags of every benchmark."""
 
     json: str = setting("", "also write the results to this file, as soon as they are there")

@@ -147,5 +147,5 @@ def run(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    process.keep_memory()
+    process.restart_with_kept_memory()
     sys.exit(process.guarded(run, sys.argv[1:]))

@@ -24,7 +24,7 @@ _DEFINE = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Command:
+class CommonFlags:
     """Flags of every command that are not part of a configuration."""
 
     help: bool = setting(False, "print this text")
@@ -70,8 +70,8 @@ def usage(doc: str | None, module: str, groups: Sequence) -> str:
 def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Move --flagfile first, so that command-line flags override it.
 
-    A flagfile is named as those of the project are, by a path relative to the project, or by any
-    path.
+    A flagfile is given by its name (of those in experiments/flagfiles), by a path relative to the
+    project, or by any other path.
 
     Returns:
       (["--flagfile=PATH", ...], the other words).
@@ -103,9 +103,11 @@ def parse(
 ) -> tuple[list, flags.FlagValues]:
     """Parse a command line into settings.
 
-    Args: doc: docstring of the command. module: its name for `python -m`. groups: dataclass
-      instances. Their fields are the flags, their values the defaults. The first is
-        a Command.
+    Args:
+      doc: docstring of the command.
+      module: its name for `python -m`.
+      groups: dataclass instances. Their fields are the flags, their values the defaults. The first
+        is a CommonFlags.
       argv: words after the command's name.
 
     Returns:
@@ -140,9 +142,9 @@ def parse(
 def workdir_of(workdir: str, values: flags.FlagValues, name: str) -> pathlib.Path:
     """Return the folder that a command works in.
 
-    Args: workdir: --workdir. Empty: runs/ and the name of the flagfile, so that each flagfile has a
-      folder
-        of its own, or of the command without one.
+    Args:
+      workdir: --workdir. Empty: runs/ and the name of the flagfile, so that each flagfile has a
+        folder of its own, or the name of the command without one.
       values: see `parse`.
       name: name of the command.
     """

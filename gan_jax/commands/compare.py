@@ -17,7 +17,7 @@ from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of this command."""
 
     out: str = setting("runs/compare", "folder for compare.html and compare.json")
@@ -29,7 +29,7 @@ def run(argv: list[str]) -> None:
 
     folders = [word for word in argv if not word.startswith("-")]
     words = [word for word in argv if word.startswith("-")]
-    (flags,), _ = command_line.parse(__doc__, "experiments.compare", [Settings()], words)
+    (flags,), _ = command_line.parse(__doc__, "experiments.compare", [Flags()], words)
     if len(folders) < 2:
         raise InputError(
             "Name two or more run folders: python -m experiments.compare runs/a runs/b"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of this command."""
 
     workdir: str = setting(
@@ -72,7 +72,7 @@ def run(argv: list[str]) -> None:
     from gan_jax.metrics import memorization
     from gan_jax.report import run_page, score_text
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.evaluate", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.evaluate", [Flags()], argv)
     memorization.check_queries(flags.neighbours, "neighbours")
     workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
     if flags.images and (workdir / "config.json").exists():
@@ -86,10 +86,11 @@ def run(argv: list[str]) -> None:
     print(f"Report: {page}")
 
 
-def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
+def score_run(flags: Flags, workdir: pathlib.Path) -> dict:
     """Score the samples of a run. Returns the record for eval.json."""
     import jax
 
+    from gan_jax.config import condition_pool
     from gan_jax.core.conditioning import ByImage
     from gan_jax.core.initialize import init_jitted
     from gan_jax.metrics import colorization, evaluate
@@ -101,7 +102,7 @@ def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     train, heldout = run_folder.load_data(loaded.config, loaded.dataset_info, flags.data)
     method, conditioning = loaded.method, loaded.method.conditioning
-    pool = (heldout or train).images if conditioning.needs_images else None
+    pool = condition_pool(method, train, heldout)
     sampler = sampling.build_sampler(method, pool)
     model = loaded.state.vars(flags.ema)
     untrained = init_jitted(method, loaded.config.run.seed).vars()
@@ -137,7 +138,7 @@ def score_run(flags: Settings, workdir: pathlib.Path) -> dict:
     return record
 
 
-def score_images(flags: Settings, workdir: pathlib.Path) -> dict:
+def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     """Score images that are no run's. Returns the record for eval.json."""
     import numpy as np
 
@@ -157,7 +158,7 @@ def score_images(flags: Settings, workdir: pathlib.Path) -> dict:
 
     def sample(seed, n):
         rows = np.random.default_rng(seed).permutation(len(scored.images))[:n]
-        return np.asarray(scored.images[np.sort(rows)])[np.argsort(np.argsort(rows))]
+        return images.take_rows(scored.images, rows)
 
     repeats = flags.repeats if len(scored.images) > n else 1  # all images again would say nothing
     samplers = {"images": sample}
@@ -170,9 +171,7 @@ def score_images(flags: Settings, workdir: pathlib.Path) -> dict:
     return record
 
 
-def make_evaluator(
-    flags: Settings, real: "Dataset", heldout: "Dataset | None", n: int
-) -> "Evaluator":
+def make_evaluator(flags: Flags, real: "Dataset", heldout: "Dataset | None", n: int) -> "Evaluator":
     """Make the Evaluator that the flags ask for.
 
     Raises:
@@ -188,7 +187,7 @@ def make_evaluator(
 
 def add_neighbours(
     record: dict,
-    flags: Settings,
+    flags: Flags,
     evaluator: "Evaluator",
     real: "Dataset",
     heldout: "Dataset | None",
@@ -223,7 +222,7 @@ def data_spec_of(images: str) -> str:
     return f"{kind}:{images}" if pathlib.Path(images).expanduser().exists() else images
 
 
-def check_comparable(flags: Settings, scored: "Dataset", real: "Dataset") -> None:
+def check_comparable(flags: Flags, scored: "Dataset", real: "Dataset") -> None:
     """Refuse points, and images of different channels.
 
     Raises:

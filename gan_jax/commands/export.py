@@ -48,7 +48,7 @@ STEPS = 20_000  # length that the methods of the pages are built for
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of this command."""
 
     workdir: str = setting("", "the run folder whose generator is exported")
@@ -82,7 +82,7 @@ class Settings(command_line.Command):
     )
 
 
-def check(flags: Settings) -> None:
+def check(flags: Flags) -> None:
     """Refuse flags that contradict each other, and a missing exporter.
 
     Raises:
@@ -143,7 +143,7 @@ def _mebibytes(files: dict[str, bytes]) -> float:
     return sum(map(len, files.values())) / 2**20
 
 
-def export_run(flags: Settings) -> None:
+def export_run(flags: Flags) -> None:
     """Export the generator of a run, and with --step its update step.
 
     Raises:
@@ -203,7 +203,7 @@ def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:
     }
 
 
-def export_classifier(flags: Settings) -> None:
+def export_classifier(flags: Flags) -> None:
     """Export the classifier of a data set.
 
     Raises:
@@ -316,7 +316,7 @@ def export_digits(train: "Dataset", test: "Dataset") -> tuple[dict[str, bytes], 
     return files, {"data": data_entry, "learner": learner_entry, "painter": painter_entry}
 
 
-def export_page(flags: Settings) -> None:
+def export_page(flags: Flags) -> None:
     """Export the page with live GANs, and with --digits the page of digits.
 
     Raises:
@@ -356,7 +356,7 @@ def run(argv: Sequence[str]) -> None:
     Raises:
       InputError
     """
-    (flags,), _ = command_line.parse(__doc__, "experiments.export", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.export", [Flags()], argv)
     check(flags)
     if flags.page:
         export_page(flags)

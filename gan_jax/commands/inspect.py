@@ -8,7 +8,7 @@ from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of this command."""
 
     workdir: str = setting("", "the run folder")
@@ -20,7 +20,7 @@ def run(argv: list[str]) -> None:
     """Inspect the run folder that a command line names."""
     from gan_jax.rundir import host_state, run_folder
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.inspect", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.inspect", [Flags()], argv)
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     host = host_state.to_host(loaded.state)
     print(json.dumps(loaded.config.to_dict() | {"dataset": loaded.dataset_info}, indent=1))

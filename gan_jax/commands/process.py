@@ -25,7 +25,7 @@ MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_thres
 EXIT_CODES = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
 
 
-def keep_memory() -> None:
+def restart_with_kept_memory() -> None:
     """Restart the command, as the same process, with a malloc that keeps its memory.
 
     A step allocates its scratch anew, and a CPU spends up to a quarter of the step on mapping it
@@ -74,7 +74,7 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], jax: bool = True
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if jax:
-            keep_memory()
+            restart_with_kept_memory()
             prepare_jax()
         body(argv)
         return EXIT_DONE

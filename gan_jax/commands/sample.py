@@ -23,7 +23,7 @@ DEFAULT_NAMES = {"folder": "sampled", "npz": "sampled.npz"}  # by form; otherwis
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of this command."""
 
     workdir: str = setting("", "the run folder to sample from")
@@ -61,7 +61,7 @@ def run(argv: list[str]) -> None:
     """Sample from a command line to files."""
     from gan_jax.rundir import run_folder
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.sample", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.sample", [Flags()], argv)
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
         raise InputError(
@@ -80,7 +80,7 @@ def run(argv: list[str]) -> None:
     print(f"{len(samples)} images of step {loaded.step}: {out}")
 
 
-def make_samples(flags: Settings, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndarray | None, int]:
+def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndarray | None, int]:
     """Sample the images that the flags ask for.
 
     Returns:

@@ -18,7 +18,7 @@ from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of this command."""
 
     root: str = setting("runs", "folder below which run folders lie")
@@ -101,7 +101,7 @@ def run(argv: Sequence[str]) -> None:
     Raises:
       InputError
     """
-    (flags,), _ = command_line.parse(__doc__, "experiments.studio", [Settings()], argv)
+    (flags,), _ = command_line.parse(__doc__, "experiments.studio", [Flags()], argv)
     if flags.describe:
         process.prepare_jax()
         print(json.dumps(describe()))

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from gan_jax import presets
-from gan_jax.commands.command_line import Command, define, flagfiles_first, need, parse, workdir_of
+from gan_jax.commands.command_line import (
+    CommonFlags,
+    define,
+    flagfiles_first,
+    need,
+    parse,
+    workdir_of,
+)
 from gan_jax.commands.process import BEGAN
 from gan_jax.errors import InputError, NonFiniteError, result_or_error
 from gan_jax.settings import RunSettings, setting
@@ -24,7 +31,7 @@ MEMBERS_BY = ("auto", "vmapped", "turns")
 
 
 @dataclasses.dataclass(frozen=True)
-class Training(Command):
+class TrainingFlags(CommonFlags):
     """Flags of every training command that are not part of a configuration."""
 
     workdir: str = setting(
@@ -45,7 +52,7 @@ class Training(Command):
     )
 
 
-def find_preset(command: str, group: Command, argv: list[str]) -> str:
+def find_preset(command: str, group: CommonFlags, argv: list[str]) -> str:
     """Return the name of the training command that --experiment names, in a flag or a flagfile.
 
     Args:
@@ -84,12 +91,12 @@ def settings_groups(name: str) -> list:
     names = {f.name for f in dataclasses.fields(RunSettings)}
     run = RunSettings(**{k: v for k, v in defaults.items() if k in names})
     hp = methods.TABLE[method].Settings(**{k: v for k, v in defaults.items() if k not in names})
-    return [Training(), run, hp]
+    return [TrainingFlags(), run, hp]
 
 
 def configure(
     name: str, argv: list[str]
-) -> tuple[Training, pathlib.Path, "Config", flags.FlagValues]:
+) -> tuple[TrainingFlags, pathlib.Path, "Config", flags.FlagValues]:
     """Read a training command line, and make all checks that need no data.
 
     Args:
@@ -185,11 +192,11 @@ def _begin(workdir, prepared, restart, values):
 
 def _train(prepared, workdir, restart, values, startup):
     """Train one run to its end."""
-    from gan_jax.rundir import log, run_folder
+    from gan_jax.rundir import log, run_lock
     from gan_jax.training import training_loop
 
     startup.done("import")
-    with run_folder.lock_run(workdir):
+    with run_lock.lock_run(workdir):
         if _begin(workdir, prepared, restart, values):
             training_loop.train(prepared, workdir, startup)
             steps = prepared.config.run.steps
@@ -206,11 +213,11 @@ def _train_members(runs, folders, command, values):
     Raises:
       NonFiniteError: some did not reach their end; raised after the others have.
     """
-    from gan_jax.rundir import log, run_folder
+    from gan_jax.rundir import log, run_lock
     from gan_jax.training import multi_seed
 
     for prepared, folder in zip(runs, folders, strict=True):
-        with run_folder.lock_run(folder):
+        with run_lock.lock_run(folder):
             _begin(folder, prepared, command.restart, values)
     failed = multi_seed.train_all(runs, folders, command.members_by)
     n, steps = len(runs), runs[0].config.run.steps
@@ -265,7 +272,7 @@ def _say_data(dataset: "Dataset", batch: int):
 
 def _flags_text(values):
     """Write the flags that make this run again, one per line."""
-    skip = ("flagfile", "help", "debug", *(f.name for f in dataclasses.fields(Training)))
+    skip = ("flagfile", "help", "debug", *(f.name for f in dataclasses.fields(TrainingFlags)))
     return "".join(
         f"{line}\n"
         for line in sorted(values.flags_into_string().splitlines())

@@ -83,4 +83,4 @@ def choose_images(pool: np.ndarray, key: jax.Array, n: int) -> np.ndarray:
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     n_passes = -(-n // len(pool))
     rows = np.concatenate([rng.permutation(len(pool)) for _ in range(n_passes)])[:n]
-    return np.asarray(pool[np.sort(rows)])[np.argsort(np.argsort(rows))]
+    return images.take_rows(pool, rows)

@@ -1,9 +1,8 @@
-"""Random key streams: one enum for every constant that a key is folded with.
+"""Random key streams: the constants that keys are folded with, in one enum.
 
 A run's randomness is a function of its seed, the step and the minibatch; see `GanState.key` and
-`method.select_minibatch`. Within one loss, sub-streams are told apart by these constants. The
-integers
-are part of every result: changing one changes the numbers of all runs.
+`method.select_minibatch`. Within one loss, these constants tell sub-streams apart. The integers are
+part of every result: changing one changes the numbers of all runs.
 """
 
 import enum
@@ -12,12 +11,17 @@ import jax
 
 
 class KeyStream(enum.IntEnum):
-    """A constant that a key is folded with. Members with equal integers fold different keys."""
+    """A constant that a key is folded with.
+
+    Some members are equal. That is safe, since they fold keys of different origin: no two of them
+    are folded with the same key.
+    """
 
     # Folded with the key of a minibatch, inside a loss.
     DROPOUT = 1
     DIFFAUGMENT = 2
     TRAINING_CONDITION = 3  # classes or codes of generated images
+    RECON_DROPOUT = 1  # Dist-GAN's encoder step: the first of six in a row, one for each pass
     CODE_DROPOUT = 3  # Dist-GAN's D step: the encoder that makes codes
     RECONSTRUCTION_DROPOUT = 4  # Dist-GAN's D step: the generator that decodes them
     # Folded with the key of a chunk of samples.

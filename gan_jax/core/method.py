@@ -110,9 +110,10 @@ def apply_net(
       key: random key for nets with dropout.
       **options: further arguments of the net.
 
-    Returns: (output, vs), where vs holds the net's new running statistics if `train`. With
-      ctx.dtype, parameters and inputs are rounded to it, and outputs are float32 again; statistics
-      stay float32.
+    Returns:
+      (output, vs), where vs holds the net's new running statistics if `train`. With ctx.dtype,
+      parameters and inputs are rounded to it, and outputs are float32 again; statistics stay
+      float32.
     """
     module, params = ctx.nets[net].clone(axis=ctx.axis), vs.params[net]
     if ctx.dtype:
@@ -132,9 +133,10 @@ def apply_net(
 def minibatch_slots(method: Method) -> dict[str, tuple[int, int]]:
     """Assign minibatches to batch groups.
 
-    Returns: {group: (index of its first minibatch, number of minibatches)}. A group has as many
-      minibatches as its player with the most repeats; a player without a group is a group of its
-      own name.
+    Returns:
+      {group: (index of its first minibatch, number of minibatches)}. A group has as many
+      minibatches as its player with the most repeats. A player without a group is a group by
+      itself, of its own name.
     """
     sizes: dict[str, int] = {}
     for player in method.players:

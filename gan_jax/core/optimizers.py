@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.core.tables import lookup
+from gan_jax.core.lookup import lookup
 from gan_jax.ops import cpu
 from gan_jax.settings import MAX_STEPS, setting
 

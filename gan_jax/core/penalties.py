@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from gan_jax.core import parallel
 from gan_jax.core.method import StepContext
-from gan_jax.core.tables import lookup
+from gan_jax.core.lookup import lookup
 
 Score = Callable[[jax.Array], jax.Array]
 

@@ -38,7 +38,8 @@ def compute(
 ) -> SharedForward | None:
     """Compute the shared forward pass of a step.
 
-    Returns: SharedForward, or None if no player has one, or if its group has one player or several
+    Returns:
+      SharedForward, or None if no player has one, or if its group has one player or several
       minibatches.
     """
     for player in method.players:

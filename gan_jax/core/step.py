@@ -1,6 +1,6 @@
 """The update step of any adversarial method, built from its players.
 
-Whatever a player does not train, weights and running statistics alike, it cannot change.
+A player changes only the nets that it trains, including their running statistics.
 """
 
 from collections.abc import Callable
@@ -37,9 +37,10 @@ def build_step(
       method: Method.
       axis: parallel.AXIS if the step runs inside parallel.pmapped, else None.
 
-    Returns: step(state, batch) -> (state, {"player/term": float32 []}). The batch is a dict of
-      arrays [n_minibatches(method), B, ...]. Any other length is refused, since indexing past the
-      end would clamp silently.
+    Returns:
+      step(state, batch) -> (state, {"player/term": float32 []}). The batch is a dict of arrays
+      [n_minibatches(method), B, ...]. Any other length is refused, since indexing past the end
+      would clamp silently.
 
     Raises:
       ValueError: simultaneous players share a net, or a player trains a net that the method lacks.

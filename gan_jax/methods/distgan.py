@@ -111,16 +111,18 @@ PIXEL_ERRORS = {  # reconstruction errors in data space: (ctx, x, rec) -> []
 
 
 def recon_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
-    """Compute the encoder's loss: reconstruction error and squared latent-data distance.
+    """Compute the encoder's loss: reconstruction error + lambda_r (latent-data distance)^2.
 
-    The distances are differences of means over batch and features, so it does not matter which code
-    is paired with which noise.
+    The error is the mean squared difference of D's features, as released; S3's eq. 3 has that of
+    pixels (recon_space, D06). The distances are differences of means over batch and features, so it
+    does not matter which code is paired with which noise.
 
-    Source: S3 eq. 3, as released (D06, D07).
+    Source: S3 eq. 3 with the corrections D06 and D07.
     """
     hp, x = ctx.hp, batch["image"]
     noise = base.sample_noise(ctx, key, base.n_images(batch))
-    keys = [jax.random.fold_in(key, i) for i in range(1, 7)]  # dropout of the six passes below
+    first = KeyStream.RECON_DROPOUT
+    keys = [jax.random.fold_in(key, first + i) for i in range(6)]  # of the six passes below
     code, vs = apply_net(ctx, vs, "enc", x, key=keys[0])
     rec, vs = apply_net(ctx, vs, "gen", code, key=keys[1])
     fake, vs = apply_net(ctx, vs, "gen", noise, key=keys[2])

@@ -82,7 +82,8 @@ def shared_forward(
     """Generate the images that both losses begin with: ((images, condition or None), vs)."""
     if ctx.shared:
         return ctx.shared, vs
-    # The first key of a split is the same whatever its length: players of one group share noise.
+    # D splits its key in four and G in two. The first key is the same in both, so players of one
+    # group share noise.
     return head.generate(ctx, vs, jax.random.split(key)[0], batch)
 
 

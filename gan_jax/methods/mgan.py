@@ -45,7 +45,8 @@ def _generate(ctx, vs, key, batch):
     """Send the same noise through every generator.
 
     Returns:
-      ((images [n * n_gens, H, W, C], all of the first noise vector first; generator of each), vs).
+      ((images [n * n_gens, H, W, C], ordered by noise vector, then by generator;
+      int32 [n * n_gens], the generator of each image), vs).
     """
     n = parallel.rows_per_device(ctx, ctx.hp.gen_batch)
     images, vs = base.generate(ctx, vs, key, n)

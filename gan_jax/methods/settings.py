@@ -75,9 +75,7 @@ class BaseSettings(optimizers.OptimizerSettings):
         "BatchNorm statistics when sampling: running averages, or of the batch",
         choices=("running", "batch"),
     )
-    penalty: str = setting(
-        "none", "penalty on D's slope", choices=tuple(penalties.PENALTIES)
-    )
+    penalty: str = setting("none", "penalty on D's slope", choices=tuple(penalties.PENALTIES))
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
     penalty_every: int = setting(
         1,

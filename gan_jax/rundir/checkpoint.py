@@ -46,9 +46,10 @@ class Store:
     ):
         """Open the store.
 
-        Args: workdir: the run folder. best: name of a score of which smaller is better, "-NAME" of
-          one of which larger is better, or
-            None.
+        Args:
+          workdir: the run folder.
+          best: name of a score of which smaller is better, "-NAME" of one of which larger is
+            better, or None.
           read_only: change nothing on disk, since another process may be training.
         """
         self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
@@ -225,7 +226,7 @@ class Store:
         meta = self._meta(step)
         is_before = isinstance(state, GanState) and _is_before(meta["leaves"], shapes["state"])
         if is_before:
-            shapes["state"] = legacy.to_before(shapes["state"])
+            shapes["state"] = legacy.to_v0_1(shapes["state"])
         _same_leaves(meta["leaves"], host_state.describe(shapes["state"]), self._root / str(step))
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
         out = self._restore(
@@ -234,7 +235,7 @@ class Store:
         for name in empty:
             if host_state.digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
-        restored = legacy.from_before(out["state"]) if is_before else out["state"]
+        restored = legacy.from_v0_1(out["state"]) if is_before else out["state"]
         return host_state.from_host(restored, state), out["tally"] if tally is not None else None
 
     def load_newest(self, state, tally=None, keep: bool = False) -> tuple | None:
@@ -312,7 +313,7 @@ def _sha256(content):
 def _is_before(leaves, shapes):
     """Whether an earlier version, with other field names, wrote a checkpoint with these leaves."""
     return leaves != host_state.describe(shapes) and leaves == host_state.describe(
-        legacy.to_before(shapes)
+        legacy.to_v0_1(shapes)
     )
 
 

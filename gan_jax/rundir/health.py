@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-WARMUP_RECORDS = 10  # records at the beginning of a run that are not judged
-WARMUP_MEMORIES = 3  # nor are so many times the 1 / (1 - ema) steps that the average remembers
+# A run is not judged before it has so many records, and so many times the 1 / (1 - ema) steps that
+# its averaged generator remembers.
+WARMUP_RECORDS = 10
+WARMUP_MEMORIES = 3
 # Warnings that --stop_on_collapse acts on.
 COLLAPSE_WARNINGS = ("watch/diversity low", "watch/largest_class high")
 

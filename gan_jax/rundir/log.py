@@ -118,9 +118,9 @@ class Log:
     def flush(self, consequence: str = "") -> bool:
         """Write the records that are in memory, whole lines or nothing.
 
-        Args: consequence: what a failure means for the caller. Without it, a full disk is reported
-          once, not
-            at every record.
+        Args:
+          consequence: what a failure means for the caller. Without it, a full disk is reported
+            once, not at every record.
 
         Returns:
           whether metrics.jsonl holds every record.
@@ -169,9 +169,10 @@ class TensorBoardWriter:
     def __init__(self, folder: pathlib.Path, step: int):
         """Open a file.
 
-        Args: folder: where event files lie. step: first step that will be written; TensorBoard
-          hides what earlier invocations wrote from
-            there on.
+        Args:
+          folder: where event files lie.
+          step: first step that will be written; TensorBoard hides what earlier invocations wrote
+            from there on.
         """
         # An extra; commands.train refuses the flag without it.
         from tensorboardX import event_file_writer, summary

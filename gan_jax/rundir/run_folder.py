@@ -11,15 +11,13 @@ import numpy as np
 from gan_jax import config as configs
 from gan_jax import metrics
 from gan_jax.config import Config, Prepared
-from gan_jax.core.method import Method
 from gan_jax.core.initialize import state_shapes
+from gan_jax.core.method import Method
 from gan_jax.core.state import GanState
 from gan_jax.data import datasets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, config_file
-from gan_jax.rundir.run_lock import is_locked as is_locked
-from gan_jax.rundir.run_lock import lock_run as lock_run
 
 # In the order in which --restart deletes them, so that what a kill leaves is never taken for a
 # finished run.
@@ -141,7 +139,7 @@ def load_pool(run: LoadedRun, data_override: str = "") -> np.ndarray | None:
     if not run.method.conditioning.needs_images:
         return None
     train, heldout = load_data(run.config, run.dataset_info, data_override)
-    return (heldout or train).images
+    return configs.condition_pool(run.method, train, heldout)
 
 
 def status(

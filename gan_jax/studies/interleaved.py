@@ -19,7 +19,7 @@ import numpy as np
 from gan_jax import config as configs
 from gan_jax.config import Prepared
 from gan_jax.errors import InputError, NonFiniteError, Stopped
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_folder, run_lock
 from gan_jax.studies import runner
 from gan_jax.training.program import steps_per_dispatch
 from gan_jax.training.signals import Signals
@@ -51,7 +51,7 @@ def open_loops(
         loops = {}
         for key, prepared in runs.items():
             folder = folders[key]
-            stack.enter_context(run_folder.lock_run(folder))
+            stack.enter_context(run_lock.lock_run(folder))
             status = run_folder.prepare_folder(folder, prepared)
             if status != run_folder.RunStatus.FINISHED:
                 loop = Loop(prepared, folder, signals, f"{folder.name}: ")

@@ -19,7 +19,7 @@ from gan_jax.config import Prepared
 from gan_jax.data import datasets
 from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.errors import InputError, Stopped
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_folder, run_lock
 from gan_jax.settings import setting
 from gan_jax.studies import table_format
 from gan_jax.studies.table_format import Table
@@ -28,7 +28,7 @@ from gan_jax.training.signals import Signals
 
 
 @dataclasses.dataclass(frozen=True)
-class StudyFlags(command_line.Command):
+class StudyFlags(command_line.CommonFlags):
     """Flags of every study."""
 
     workdir: str = setting(
@@ -115,7 +115,7 @@ def study_folder(
     Raises:
       InputError: the folder is in use, or holds a study with other settings.
     """
-    with run_folder.lock_run(root) if lock else contextlib.nullcontext():
+    with run_lock.lock_run(root) if lock else contextlib.nullcontext():
         check_settings(root, runs, flags)
         yield
 

@@ -27,7 +27,7 @@ from gan_jax.data import toys
 from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.metrics import point_scores
 from gan_jax.report import point_plots
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_folder, run_lock
 from gan_jax.settings import MAX_STEPS, RunSettings, setting
 from gan_jax.studies import run_outputs, runner
 
@@ -73,7 +73,7 @@ def prepare(flags: Flags, name: str, toy: str, train: Dataset) -> Prepared:
 
 def train_and_sample(prepared: Prepared, folder: pathlib.Path, n: int, seed: int) -> np.ndarray:
     """Train a run unless it is finished; return points float32 [n, 1, 1, D] that it generates."""
-    with run_folder.lock_run(folder):
+    with run_lock.lock_run(folder):
         runner.train_run(prepared, folder)
     return run_outputs.generate(run_folder.load(folder), n, seed)
 

@@ -25,8 +25,9 @@ SIDE = 64  # pixels; of larger images every second, third, ... row and column is
 def diversity(x: np.ndarray) -> float:
     """Compute the mean RMS difference of two images.
 
-    Args: x: uint8 or float [n, H, W, C]; of images above SIDE pixels evenly spaced rows and columns
-      count.
+    Args:
+      x: uint8 or float [n, H, W, C]; of images above SIDE pixels evenly spaced rows and columns
+        count.
 
     Returns:
       float >= 0 in the units of x, exact to rounding for uint8.
@@ -81,12 +82,13 @@ class Monitor:
           record: what is logged at this step.
           shares: class shares of generated images, float [K], if they were just counted.
 
-        Returns: What is added to the record: "watch/diversity": diversity of N generated images of
-          fixed noise, divided by that of N real
-            ones; of colorization, that of the colours added to the gray images.
-          "watch/gap": D(x) - D(G(z)); absent for --loss=wasserstein. "watch/modes",
-          "watch/largest_class": with shares, the number of classes that have at least
-            1 % of the images, and the largest share.
+        Returns:
+          What is added to the record:
+          "watch/diversity": diversity of N generated images of fixed noise, divided by that of N
+            real ones; of colorization, that of the colours added to the gray images.
+          "watch/gap": D(x) - D(G(z)); absent for --loss=wasserstein.
+          "watch/modes": with shares, the number of classes with at least 1 % of the images.
+          "watch/largest_class": with shares, the largest one.
           "warnings": names of the active warnings, if any.
         """
         out = {}

@@ -19,7 +19,7 @@ from gan_jax.config import Prepared
 from gan_jax.core.step import build_step
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.ops import cpu
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_folder, run_lock
 from gan_jax.settings import RunSettings
 from gan_jax.training.program import accumulate_metrics, scan_steps
 from gan_jax.training.signals import Signals
@@ -47,7 +47,7 @@ def train_all(
     with Signals() as signals, contextlib.ExitStack() as stack:
         loops = []
         for prepared, folder in zip(runs, folders, strict=True):
-            stack.enter_context(run_folder.lock_run(folder))
+            stack.enter_context(run_lock.lock_run(folder))
             before = run_folder.prepare_folder(folder, prepared)
             if before != run_folder.RunStatus.FINISHED:
                 loops.append(Loop(prepared, folder, signals, f"{folder.name}: ", member=True))
@@ -86,7 +86,7 @@ def unstack_tree(tree) -> tuple:
     return tuple(jax.tree.map(lambda a, i=i: a[i], tree) for i in range(n))
 
 
-def build_program(loops: Sequence[Loop]) -> Callable:
+def build_vmapped_program(loops: Sequence[Loop]) -> Callable:
     """Build program(carries, datas, leaves) -> (carries, step) over a vmapped step.
 
     Arguments are tuples with an entry per member; see program.build_program.
@@ -111,8 +111,8 @@ def build_program(loops: Sequence[Loop]) -> Callable:
 def align(loops: Sequence[Loop]) -> list[Loop]:
     """Roll runs back to their newest common checkpoint.
 
-    A kill while checkpoints are being written leaves some runs one save behind. A run that is
-    further behind lost its checkpoints, and would take all others back with it.
+    A kill while checkpoints are being written leaves some runs one save behind. A run that lags by
+    more has lost its checkpoints. It is left out, since it would take all others back with it.
 
     Returns:
       the runs that are aligned; the others go on alone.
@@ -139,9 +139,9 @@ def _restorable_steps(loop):
 class VmappedLoop:
     """Trains entered Loops in one program; each was made with member=True.
 
-    Attributes: failed: {folder name: message} of those that diverged or collapsed. They stay in the
-      program, and
-        nothing of them is kept.
+    Attributes:
+      failed: {folder name: message} of those that diverged or collapsed. They stay in the program,
+        and nothing more of them is saved.
     """
 
     def __init__(self, loops: Sequence[Loop]):
@@ -153,7 +153,7 @@ class VmappedLoop:
             loop.loader = loop.loader._replace(device_data=same.loader.device_data)
         lead = loops[0]
         lead.progress.say(f"compiling {len(loops)} members, vmapped ...")
-        began, program = time.perf_counter(), build_program(loops)
+        began, program = time.perf_counter(), build_vmapped_program(loops)
         self._programs = {
             n: program.lower(*self._arguments(n)).compile() for n in lead.dispatch_lengths()
         }

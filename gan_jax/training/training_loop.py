@@ -1,4 +1,4 @@
-"""The training loop. There is one; it knows no method by name.
+"""The training loop of a run. It knows no method by name.
 
 Between hooks the host only sends row numbers. Metrics are summed on the device, inside the carry
 that a checkpoint stores, so an interrupted run ends with the same bytes as one that was not

@@ -18,7 +18,7 @@ from PIL import Image
 
 from gan_jax import config, presets
 from gan_jax.commands import command_line, entry, evaluate, inspect, process, sample, train
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_folder, run_lock
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.augment.flags import read_study
 from gan_jax.training import training_loop
@@ -259,7 +259,7 @@ def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
     assert command("dcgan", *TINY, f"--workdir={tmp_path}/damaged") == 2
     assert process.guarded(sample.run, [f"--workdir={tmp_path}/nowhere"]) == 2
     assert process.guarded(evaluate.run, []) == 2
-    with run_folder.lock_run(tmp_path / "busy"):
+    with run_lock.lock_run(tmp_path / "busy"):
         assert command("dcgan", *TINY, f"--workdir={tmp_path}/busy") == 2
     assert "Another process" in capsys.readouterr().err
 

@@ -1,4 +1,6 @@
-"""The command that scores any folder of images, and what it refuses; scores of damaged images get worse."""
+"""The command that scores any folder of images, and what it refuses; scores of damaged images get
+worse.
+"""
 
 import json
 import re
@@ -123,7 +125,9 @@ def test_refusals(data, tmp_path, capsys, words, message):
 
 @pytest.mark.slow
 def test_damage_smoke_flagfile_gets_worse_by_every_score(tmp_path, capsys):
-    """Distances rise with noise and blur, coverage falls with every class left out; only the neighbours show copies."""
+    """Distances rise with noise and blur, coverage falls with every class left out; only the
+    neighbours show copies.
+    """
     assert process.guarded(damage.run, ["--flagfile=damage_smoke", f"--workdir={tmp_path}"]) == 0
     capsys.readouterr()
     found = json.loads((tmp_path / "damage.json").read_text())

@@ -131,6 +131,6 @@ def test_systems_of_the_page():
     title, method, batch = export.build_system("mgan4")
     assert title == "MGAN, 4 generators" and batch == 128
     assert method.hp.n_gens == 4 and method.hp.gen_batch == 50
-    for name in export.parse_systems(export.Settings().systems):
+    for name in export.parse_systems(export.Flags().systems):
         title, method, _ = export.build_system(name)
         assert title and method.hp.schedule == "constant"

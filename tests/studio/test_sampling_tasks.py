@@ -20,7 +20,7 @@ from gan_jax.commands import process, sample, train
 from gan_jax.config import prepare
 from gan_jax.core.initialize import init_jitted
 from gan_jax.errors import InputError
-from gan_jax.rundir import checkpoint, run_folder
+from gan_jax.rundir import checkpoint, run_folder, run_lock
 from gan_jax.studio import sampling_tasks, worker
 from gan_jax.studio.forms import SampleOptions
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
             argv = [f"--flagfile={name}_smoke", "--data=galaxies:256", f"--workdir={root / name}"]
             _, workdir, config, _ = train.configure(name, argv)
             prepared = prepare(config)
-            with run_folder.lock_run(workdir):
+            with run_lock.lock_run(workdir):
                 run_folder.prepare_folder(workdir, prepared)
                 with checkpoint.Store(workdir) as store:
                     store.save(5, init_jitted(prepared.method, 0), {"steps": np.zeros(())})
@@ -269,4 +269,4 @@ def test_the_worker_answers_refuses_and_comes_back(folder):
 
 def test_asked_is_what_the_command_can_do():
     names = {f.name for f in dataclasses.fields(SampleOptions)}
-    assert names - {f.name for f in dataclasses.fields(sample.Settings)} == set()
+    assert names - {f.name for f in dataclasses.fields(sample.Flags)} == set()

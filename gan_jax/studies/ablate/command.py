@@ -32,7 +32,7 @@ import sys
 
 from gan_jax import cache
 from gan_jax.commands import command_line
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_lock
 from gan_jax.studies import jobs
 from gan_jax.studies.ablate import results
 from gan_jax.studies.ablate.estimate import estimate_lines, measure_durations
@@ -99,5 +99,5 @@ def run(argv: list[str]) -> None:
     if sweep.flags.dry_run:
         print_preview(sweep, SweepState(sweep.root, plan))
         return
-    with run_folder.lock_run(sweep.root):
+    with run_lock.lock_run(sweep.root):
         run_sweep(sweep, SweepState(sweep.root, plan))

@@ -10,7 +10,7 @@ from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(command_line.Command):
+class Flags(command_line.CommonFlags):
     """Flags of the sweep itself."""
 
     experiment: str = setting("morpho", "the training command that is varied")

@@ -19,7 +19,7 @@ from gan_jax.data import datasets
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError, NonFiniteError
 from gan_jax.metrics.features import Extractor
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_lock
 from gan_jax.settings import RunSettings
 from gan_jax.studies import jobs, run_outputs, runner
 from gan_jax.studies.ensemble import classify
@@ -114,7 +114,7 @@ def train_node(study: Study, node: Node, test: Dataset, central: Extractor) -> N
     folder = node.folder(study.root)
     if node.is_done(study.root):
         return
-    with run_folder.lock_run(folder):
+    with run_lock.lock_run(folder):
         prepared = prepare_gan(study, node)
         record: dict[str, Any] = {"n_shard": len(prepared.train.images)}
         try:
