@@ -123,6 +123,7 @@ def test_model_is_the_mean_over_sampling_seeds(record):
     assert row["frechet_std"] == pytest.approx(np.std(values, ddof=1))
 
 
+@pytest.mark.long
 def test_confusion_is_undone():
     """A classifier that reports half of the dark images as grey.
 
@@ -203,6 +204,7 @@ LABELS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("labels", LABELS)
 def test_small_data_with_any_labels(labels):
     """200 images and the nets of features.load; more generated images than real ones."""

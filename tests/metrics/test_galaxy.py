@@ -130,6 +130,7 @@ def test_a_noisy_galaxy_moved_by_a_pixel_is_nearly_the_same(galaxy_set):
     assert np.all(np.median(np.abs(moved - rows[free]), 0)[:-1] < 0.1 * rows.std(0)[:-1])
 
 
+@pytest.mark.long
 def test_the_size_of_the_images_hardly_matters(galaxy_set):
     """Nearly the same numbers from pixels twice as large.
 
@@ -337,6 +338,7 @@ def test_what_cannot_be_measured_is_refused():
         galaxy.compare_sets(views(equal), views(rows))
 
 
+@pytest.mark.long
 def test_the_metric_tells_sets_apart(galaxy_set):
     """Other galaxies of the same kind are near; round ones alone, other colours, noise are far."""
     images, labels, rows = galaxy_set

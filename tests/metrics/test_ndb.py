@@ -80,6 +80,7 @@ def test_the_level_is_that_of_chance():
     assert np.mean(differing) == pytest.approx(0.05, abs=0.007)
 
 
+@pytest.mark.long
 def test_samples_of_one_distribution():
     """5 % of the bins if these are known clusters; fewer if more bins cut clusters evenly."""
     apart = [

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from gan_jax.metrics import features
 from gan_jax.metrics.features import classifier_training as training
@@ -19,6 +20,7 @@ def test_training_from_one_seed_gives_one_net():
     assert not np.array_equal(*kernels)
 
 
+@pytest.mark.long
 def test_a_fit_sees_labelled_images_alone():
     """Images without a label change nothing, and a fit gives what training gives."""
     data = stripes(80, seed=0)
@@ -36,6 +38,7 @@ def test_a_fit_sees_labelled_images_alone():
     assert not np.array_equal(training.fit(data, QUICK._replace(seed=1))(fresh)[1], probs)
 
 
+@pytest.mark.long
 def test_a_planned_fit_sees_the_rows_of_its_plan_alone():
     """Rows outside the plan change nothing; changes of images, the seed and the order do."""
     data = stripes(60, seed=0)

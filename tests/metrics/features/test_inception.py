@@ -80,6 +80,7 @@ def weights(tmp_path_factory):
     return state, path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kind, resize_words",
     [("inception", "pytorch-fid bilinear 299"), ("inception-clean", "clean-fid bicubic 299")],
