@@ -25,16 +25,18 @@ generator repeats itself, which is another fault than copying.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
-from gan_jax.metrics.features import Extractor
 from gan_jax.metrics.metric import Score
 from gan_jax.metrics.nearest_neighbours import Neighbours, distance_ratio, find_nearest
 from gan_jax.metrics.neighbour_pictures import draw_neighbours
+
+if TYPE_CHECKING:  # the words of a record need no feature space, and no JAX
+    from gan_jax.metrics.features import Extractor
 
 K, ORDINAL = 5, "fifth"  # neighbours that are searched and shown
 N_HELDOUT = 10_000  # held-out images that are searched, at most
@@ -80,7 +82,7 @@ def check_queries(n: int, flag: str) -> None:
 
 
 def detect_copies(
-    extractor: Extractor, real: Dataset, heldout: Dataset | None, generated: np.ndarray, seed: int
+    extractor: "Extractor", real: Dataset, heldout: Dataset | None, generated: np.ndarray, seed: int
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Search the nearest training images of generated and of real images, and compare.
 
