@@ -54,7 +54,7 @@ class Vmapped(Program):
         self._loaders, self._step = [member.loader for member in members], 0
         self._data = tuple(loader.device_data for loader in self._loaders)
         self._carries = tuple(jax.tree.map(jnp.copy, member.carry) for member in members)
-        program = multi_seed.build_program(members)
+        program = multi_seed.build_vmapped_program(members)
         self._program = program.lower(self._carries, self._data, self._leaves()).compile()
 
     def _leaves(self):

@@ -130,4 +130,4 @@ def run(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(process.guarded(run, sys.argv[1:], jax=False))
+    sys.exit(process.guarded(run, sys.argv[1:], needs_jax=False))
