@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core import parallel
-from gan_jax.core.method import StepContext
 from gan_jax.core.lookup import lookup
+from gan_jax.core.method import StepContext
 
 Score = Callable[[jax.Array], jax.Array]
 
