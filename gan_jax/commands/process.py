@@ -59,13 +59,13 @@ def prepare_jax():
     return jax
 
 
-def guarded(body: Callable[[list[str]], None], argv: list[str], jax: bool = True) -> int:
+def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool = True) -> int:
     """Run a command; turn what users can cause into one line on stderr and an exit code.
 
     Args:
       body: function of argv.
       argv: words after the command's name.
-      jax: whether the command needs JAX.
+      needs_jax: whether the command needs JAX.
 
     Returns:
       the exit code, see errors.
@@ -73,7 +73,7 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], jax: bool = True
     # Outside the training loop, which saves first, SIGTERM is an interrupt.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if jax:
+        if needs_jax:
             restart_with_kept_memory()
             prepare_jax()
         body(argv)

@@ -57,7 +57,7 @@ def find_preset(command: str, group: CommonFlags, argv: list[str]) -> str:
 
     Args:
       command: name of the command that is running.
-      group: its Command, with a field `experiment`.
+      group: its CommonFlags, with a field `experiment`.
       argv: its words, see `parse`.
 
     Raises:
@@ -80,7 +80,7 @@ def find_preset(command: str, group: CommonFlags, argv: list[str]) -> str:
 
 
 def settings_groups(name: str) -> list:
-    """Return [Training, RunSettings, the method's Settings] with a training command's defaults.
+    """Return [TrainingFlags, RunSettings, the method's Settings] with a command's defaults.
 
     Args:
       name: key of presets.TABLE.
@@ -104,7 +104,7 @@ def configure(
       argv: words after the command's name.
 
     Returns:
-      (Training, path of the run folder, Config, FlagValues).
+      (TrainingFlags, path of the run folder, Config, FlagValues).
 
     Raises:
       InputError

@@ -13,8 +13,7 @@ import jax
 class KeyStream(enum.IntEnum):
     """A constant that a key is folded with.
 
-    Some members are equal. That is safe, since they fold keys of different origin: no two of them
-    are folded with the same key.
+    Some members are equal. That is safe, because equal members are never folded with the same key.
     """
 
     # Folded with the key of a minibatch, inside a loss.

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from gan_jax.core import parallel, shared_forward
+from gan_jax.core import gradients, parallel
+from gan_jax.core.gradients import SharedForward
 from gan_jax.core.method import (
     Batch,
     Method,
@@ -21,7 +22,6 @@ from gan_jax.core.method import (
     n_minibatches,
     select_minibatch,
 )
-from gan_jax.core.shared_forward import SharedForward
 from gan_jax.core.state import GanState, Vars
 from gan_jax.ops import reduce
 
@@ -55,7 +55,7 @@ def build_step(
         ctx = make_context(
             method, axis, controls=state.controls, progress=progress, step=state.step
         )
-        shared = shared_forward.compute(method, ctx, start, batch, key)
+        shared = gradients.compute_shared_forward(method, ctx, start, batch, key)
         ctx = ctx._replace(shared=shared and (shared.value, shared.rest))
         for index, player in enumerate(method.players):
             base = start if method.simultaneous else state
@@ -144,7 +144,7 @@ def update_player(
       (state, metrics {term: float32 []}), both equal on every device.
     """
     player = method.players[index]
-    result = shared_forward.gradients(player, ctx, state, batch, key, shared)
+    result = gradients.player_gradients(player, ctx, state, batch, key, shared)
     grads, stats, metrics = parallel.average(result, ctx.axis)
     metrics["grad_norm"] = global_norm(grads)
     params = {n: state.params[n] for n in player.nets}

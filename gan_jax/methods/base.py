@@ -1,6 +1,6 @@
 """What all methods share: nets, noise, D's input, penalties, sampling, refusals."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,17 +11,8 @@ from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.nets import conditional, families
-from gan_jax.nets.family import Family
+from gan_jax.nets.family import DataSpec, Family
 from gan_jax.nets.layers import WeightOptions
-
-
-class DataSpec(NamedTuple):
-    """What nets need to know of the data."""
-
-    size: int  # side in pixels; 1 for points
-    colors: int  # channels; of a point, coordinates
-    classes: tuple[str, ...] = ()  # names of the classes
-    counts: tuple[int, ...] = ()  # training images of each class
 
 
 def family(hp) -> Family:
@@ -198,7 +189,7 @@ def penalty(
     fake: jax.Array,
     y: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Compute the penalty on D, at real images without input noise or augmentation.
+    """Compute the penalty on D's slope; its points have no input noise and no augmentation.
 
     Args:
       ctx, vs, key, y: see `apply_discriminator`.

@@ -25,7 +25,7 @@ from gan_jax import errors
 from gan_jax.metrics import (
     class_balance,
     frechet,
-    galaxy,
+    galaxy_morphology,
     inception_score,
     kernel,
     ms_ssim,
@@ -43,7 +43,7 @@ TABLE: dict[str, Metric] = {
     "classes": class_balance.METRIC,
     "ndb": ndb.METRIC,
     "ms_ssim": ms_ssim.METRIC,
-    "morphology": galaxy.METRIC,
+    "morphology": galaxy_morphology.METRIC,
 }
 SCORES: dict[str, Score] = {key: s for metric in TABLE.values() for key, s in metric.scores.items()}
 TRAINING_METRICS = "frechet,classes"  # scored during training by default

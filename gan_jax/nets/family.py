@@ -1,6 +1,6 @@
 """The interface of a net family, and the fields and last layers that nets of all families share."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -8,6 +8,15 @@ import jax
 from gan_jax.nets import layers
 from gan_jax.nets.layers import WeightOptions
 from gan_jax.nets.outputs import DiscOutput
+
+
+class DataSpec(NamedTuple):
+    """What nets need to know of the data."""
+
+    size: int  # side in pixels; 1 for points
+    colors: int  # channels; of a point, coordinates
+    classes: tuple[str, ...] = ()  # names of the classes
+    counts: tuple[int, ...] = ()  # training images of each class
 
 
 class Net(nn.Module, kw_only=True):
@@ -76,7 +85,7 @@ class Encoder(Net, kw_only=True):
 class Family:
     """Builds the nets of one family from settings.
 
-    `hp` is the Settings of a method, `spec` the methods.base.DataSpec of the data.
+    `hp` is the Settings of a method, `spec` the DataSpec of the data.
     """
 
     # whether its nets read a class or attributes by themselves

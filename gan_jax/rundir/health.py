@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# A run is not judged before it has so many records, and so many times the 1 / (1 - ema) steps that
-# its averaged generator remembers.
+# A run is judged after WARMUP_RECORDS records and WARMUP_MEMORIES / (1 - ema) steps. Its averaged
+# generator remembers 1 / (1 - ema) steps.
 WARMUP_RECORDS = 10
 WARMUP_MEMORIES = 3
 # Warnings that --stop_on_collapse acts on.

@@ -10,7 +10,7 @@ from gan_jax.core.state import GanState, Vars
 RENAMED = {"batch_stats": "stats", "opt_state": "opt", "controls": "ctl"}  # {field now: before}
 
 
-class VarsV0(NamedTuple):
+class VarsV0_1(NamedTuple):
     """state.Vars of version 0.1."""
 
     params: Any
@@ -18,7 +18,7 @@ class VarsV0(NamedTuple):
 
 
 @struct.dataclass
-class GanStateV0:
+class GanStateV0_1:
     """state.GanState of version 0.1."""
 
     step: Any
@@ -32,14 +32,14 @@ class GanStateV0:
     bad_player: Any
 
 
-def to_v0_1(state: GanState) -> GanStateV0:
+def to_v0_1(state: GanState) -> GanStateV0_1:
     """Give a state, or its shapes, the field names of version 0.1."""
     fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-    fields["ema"] = {net: VarsV0(*vs) for net, vs in state.ema.items()}
-    return GanStateV0(**{RENAMED.get(name, name): value for name, value in fields.items()})
+    fields["ema"] = {net: VarsV0_1(*vs) for net, vs in state.ema.items()}
+    return GanStateV0_1(**{RENAMED.get(name, name): value for name, value in fields.items()})
 
 
-def from_v0_1(state: GanStateV0) -> GanState:
+def from_v0_1(state: GanStateV0_1) -> GanState:
     """Invert `to_v0_1`."""
     names = {before: now for now, before in RENAMED.items()}
     fields = {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}

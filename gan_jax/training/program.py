@@ -9,8 +9,8 @@ import numpy as np
 from jax import lax
 
 from gan_jax.core import parallel
-from gan_jax.core.method import Method
 from gan_jax.core.initialize import init
+from gan_jax.core.method import Method
 from gan_jax.core.step import build_step
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.loader import Loader

@@ -17,8 +17,8 @@ import numpy as np
 from gan_jax import cache, metrics
 from gan_jax.config import Prepared
 from gan_jax.core import parallel
-from gan_jax.core.method import n_minibatches
 from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.method import n_minibatches
 from gan_jax.core.state import Vars
 from gan_jax.data import loader
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
@@ -117,7 +117,7 @@ class Loop:
             )
 
     def advance(self, until: int) -> None:
-        """Train to step `until`, on to the end of a dispatch, not beyond the end of the run.
+        """Train to step `until`, or past it to the end of a dispatch; never past the run's end.
 
         Raises:
           Stopped, NonFiniteError, Collapsed: see `train`.
@@ -173,7 +173,8 @@ class Loop:
         verb = "resumed" if restored else "started"
         self.progress.say(f"{verb} at step {self.t} of {self.run.steps}")
         self.hooks = hooks.build_hooks(self)
-        _, self._log_hook, _, self._save_hook = self.hooks
+        self._log_hook = next(hook for hook in self.hooks if isinstance(hook, hooks.Log))
+        self._save_hook = next(hook for hook in self.hooks if isinstance(hook, hooks.Save))
 
     def compile(self) -> None:
         """Compile the program of this run alone."""

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gan_jax.core import parallel
-from gan_jax.core.method import n_minibatches
 from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.method import n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint, host_state
 from gan_jax.training import multi_seed

@@ -8,8 +8,8 @@ import optax
 import pytest
 
 from gan_jax.core import parallel
-from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
 from gan_jax.core.initialize import init
+from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
 from gan_jax.core.state import Vars
 from gan_jax.core.step import build_step
 from gan_jax.training import program

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gan_jax.core import penalties
-from gan_jax.core.method import StepContext
 from gan_jax.core.initialize import init
+from gan_jax.core.method import StepContext
 from gan_jax.core.state import Vars
 from gan_jax.methods import base, distgan
 from tests import methods_small

@@ -10,8 +10,8 @@ import optax
 import pytest
 
 from gan_jax.core import losses
-from gan_jax.core.method import StepContext, n_minibatches
 from gan_jax.core.initialize import init
+from gan_jax.core.method import StepContext, n_minibatches
 from gan_jax.core.state import Vars
 from gan_jax.core.step import build_step
 from gan_jax.methods import base, gan

@@ -13,8 +13,8 @@ import pytest
 
 from gan_jax import methods
 from gan_jax.core import parallel
-from gan_jax.core.method import StepContext, apply_net, make_context, n_minibatches
 from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.method import StepContext, apply_net, make_context, n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.core.method import StepContext
 from gan_jax.core.initialize import init
+from gan_jax.core.method import StepContext
 from gan_jax.core.step import update_player
 from tests import methods_small
 

@@ -11,8 +11,8 @@ from scipy.spatial import distance
 
 from gan_jax import config as configs
 from gan_jax.commands import process
-from gan_jax.core.method import make_context
 from gan_jax.core.initialize import init
+from gan_jax.core.method import make_context
 from gan_jax.data import datasets
 from gan_jax.errors import Collapsed, InputError
 from gan_jax.methods import colorize, gan

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax.data import galaxies
-from gan_jax.metrics import galaxy, morphology
+from gan_jax.metrics import galaxy_morphology, light_measures
 
 SIDE = 64
 CENTRE = np.array([31.3, 32.1])
@@ -44,7 +44,9 @@ def everywhere(light):
 @pytest.mark.parametrize("angle", [0.0, 0.6, 2.0])
 def test_ellipticity_of_a_gaussian(ratio, angle):
     light = gaussian(7, 7 * ratio, angle)
-    assert morphology.ellipticity(light, everywhere(light)) == pytest.approx(1 - ratio, abs=1e-3)
+    assert light_measures.ellipticity(light, everywhere(light)) == pytest.approx(
+        1 - ratio, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 20])
@@ -53,13 +55,15 @@ def test_ellipticity_of_a_row_of_pixels(n):
     mask = np.zeros((2, SIDE, SIDE), bool)
     mask[0, 30, 10 : 10 + n] = mask[1, 10 : 10 + n, 30] = True
     np.testing.assert_allclose(
-        morphology.ellipticity(np.full(mask.shape, 3.0), mask), 1 - 1 / n, atol=1e-12
+        light_measures.ellipticity(np.full(mask.shape, 3.0), mask), 1 - 1 / n, atol=1e-12
     )
 
 
 def test_ellipticity_pixel_by_pixel():
     light, mask, _ = noise()
-    for plane, inside, found in zip(light, mask, morphology.ellipticity(light, mask), strict=True):
+    for plane, inside, found in zip(
+        light, mask, light_measures.ellipticity(light, mask), strict=True
+    ):
         at, value = np.argwhere(inside), plane[inside]
         away = at - (value @ at) / value.sum()
         small, large = np.linalg.eigvalsh((value[:, None] * away).T @ away / value.sum())
@@ -81,7 +85,7 @@ def test_radii_of_a_disk(name, shares):
     mask = radius()[None] < 24
     fine = np.linspace(0, 24, 100_001)
     expected = np.interp(shares, within(fine) / within(24.0), fine)
-    found = morphology.light_radii(light(radius())[None], mask, CENTRE[None], shares)[:, 0]
+    found = light_measures.light_radii(light(radius())[None], mask, CENTRE[None], shares)[:, 0]
     np.testing.assert_allclose(found, expected, rtol=0.006)
 
 
@@ -92,7 +96,7 @@ def test_concentration():
     """
     planes = np.stack([light(radius()) for light, _ in PROFILES.values()])
     mask, centre = np.repeat(radius()[None] < 31, 3, 0), np.repeat(CENTRE[None], 3, 0)
-    found = morphology.concentration(planes, mask, centre)
+    found = light_measures.concentration(planes, mask, centre)
     np.testing.assert_allclose(found, [5 * np.log10(2), 2.145, 2.801], atol=0.03)
 
 
@@ -100,14 +104,14 @@ def test_radii_within_one_pixel():
     """The circle of area 0.2 in a pixel of light."""
     light = np.zeros((1, SIDE, SIDE))
     light[0, 20, 30] = 2
-    found = morphology.light_radii(light, everywhere(light), np.array([[20.0, 30.0]]), [0.2])
+    found = light_measures.light_radii(light, everywhere(light), np.array([[20.0, 30.0]]), [0.2])
     assert found == pytest.approx(np.sqrt(0.2 / np.pi), rel=0.03)
 
 
 def test_gini_as_mean_difference():
     """Half the mean absolute difference of two pixels over their mean."""
     light, mask, _ = noise()
-    for plane, inside, found in zip(light, mask, morphology.gini(light, mask), strict=True):
+    for plane, inside, found in zip(light, mask, light_measures.gini(light, mask), strict=True):
         x = np.abs(plane[inside])
         expected = np.abs(x[:, None] - x).sum() / (2 * len(x) * (len(x) - 1) * x.mean())
         assert found == pytest.approx(expected, abs=1e-12)
@@ -121,13 +125,13 @@ def test_gini_of_even_light_and_of_one_pixel():
     m = mask[0].sum()
     light[2] = mask[2].cumsum().reshape(mask[2].shape) <= m // 2  # half of the pixels
     expected = [0, 1, (m - m // 2) / (m - 1)]
-    np.testing.assert_allclose(morphology.gini(light, mask), expected, atol=1e-12)
+    np.testing.assert_allclose(light_measures.gini(light, mask), expected, atol=1e-12)
 
 
 def test_m20_pixel_by_pixel():
     light, mask, _ = noise()
     light = light.clip(0)
-    for plane, inside, found in zip(light, mask, morphology.m20(light, mask), strict=True):
+    for plane, inside, found in zip(light, mask, light_measures.m20(light, mask), strict=True):
         at, value = np.argwhere(inside), plane[inside]
         moment = value * ((at - (value @ at) / value.sum()) ** 2).sum(1)
         order, light_so_far, part = np.argsort(-value), 0.0, 0.0
@@ -143,14 +147,16 @@ def test_m20_of_extremes():
     mask = np.repeat((radius((32, 32)) < 10)[None], 2, 0)
     light = np.ones(mask.shape)
     light[1, 32, 32] = 1000
-    np.testing.assert_allclose(morphology.m20(light, mask), [0, morphology.M20_FLOOR], atol=1e-12)
+    np.testing.assert_allclose(
+        light_measures.m20(light, mask), [0, light_measures.M20_FLOOR], atol=1e-12
+    )
 
 
 def test_asymmetry_pixel_by_pixel():
     """About centres on half pixels nothing is interpolated."""
     light, _, weight = noise()
     centre, sky = np.array([[4.0, 4.0], [3.5, 5.0], [2.0, 4.5]]), np.array([0.0, 0.1, 0.3])
-    for k, found in enumerate(morphology.asymmetry(light, weight, centre, sky)):
+    for k, found in enumerate(light_measures.asymmetry(light, weight, centre, sky)):
         total = 0.0
         for (y, x), value in np.ndenumerate(light[k]):
             v, u = (2 * centre[k] - (y, x)).astype(int)
@@ -170,7 +176,7 @@ def test_asymmetry_between_pixels():
     mask = (np.abs(y - 31) < 20) & (np.abs(x - 32) < 20)
     difference = np.abs(plane(y, x) - plane(62.6 - y, 64.3 - x))
     expected = difference[mask].sum() / plane(y, x)[mask].sum()
-    found = morphology.asymmetry(plane(y, x)[None], mask[None], centre)
+    found = light_measures.asymmetry(plane(y, x)[None], mask[None], centre)
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -179,7 +185,7 @@ def test_asymmetry_of_a_symmetric_galaxy_and_of_one_arm():
     light = np.concatenate([gaussian(7, 4, 0.6), with_arm])
     one_side = np.where(np.arange(SIDE) < 32, light[:1], 0)
     centre, whole = np.stack([CENTRE, (31, 32), (31.5, 31.5)]), np.concatenate([light, one_side])
-    symmetric, arm, half = morphology.asymmetry(whole, everywhere(whole), centre)
+    symmetric, arm, half = light_measures.asymmetry(whole, everywhere(whole), centre)
     assert symmetric < 0.03  # what linear interpolation leaves
     # The arm, half of the light, is missed on both sides: 1/2 + 1/2.
     assert arm == pytest.approx(1, abs=0.12)
@@ -192,7 +198,7 @@ def test_symmetry_centre(centre):
     start = np.array([[31.0, 32.0]])
     steps = (2, 1, 0.5, 0.25, 0.125)
     found, without_steps = (
-        morphology.symmetry_centre(light, everywhere(light), start, x) for x in (steps, ())
+        light_measures.symmetry_centre(light, everywhere(light), start, x) for x in (steps, ())
     )
     np.testing.assert_allclose(found[0], centre, atol=0.15)
     np.testing.assert_array_equal(without_steps, start)
@@ -202,7 +208,9 @@ def test_smoothness_pixel_by_pixel():
     light, _, weight = noise(side=15)
     box, sky = np.array([3, 5, 3]), np.array([0.0, 0.1, 0.2])
     weight[:, [0, 1, -2, -1]] = weight[:, :, [0, 1, -2, -1]] = 0  # boxes lie inside
-    found = morphology.smoothness(light, morphology.small_scale_light(light, box), weight, sky)
+    found = light_measures.smoothness(
+        light, light_measures.small_scale_light(light, box), weight, sky
+    )
     for k, half in enumerate(box // 2):
         total = 0.0
         for y, x in np.argwhere(weight[k] > 0):
@@ -217,8 +225,8 @@ def test_smoothness_of_a_slope_and_of_clumps():
     slope = 200.0 + y + 2 * x
     is_clump = (np.arange(SIDE)[:, None] % 4 < 2) & (np.arange(SIDE) % 4 < 2)
     light = np.stack([slope, slope + 50 * is_clump])
-    detail = morphology.small_scale_light(light, np.array([5, 5]))
-    smooth, clumpy = morphology.smoothness(light, detail, mask)
+    detail = light_measures.small_scale_light(light, np.array([5, 5]))
+    smooth, clumpy = light_measures.smoothness(light, detail, mask)
     assert smooth == pytest.approx(0, abs=1e-12) and clumpy > 0.02
 
 
@@ -226,8 +234,8 @@ def test_no_light_gives_zero():
     """In the aperture, though there is some in the image."""
     light = gaussian(3, 3, 0)
     nothing, centre = np.zeros(light.shape, bool), CENTRE[None]
-    assert morphology.asymmetry(light, nothing, centre) == 0
-    assert morphology.smoothness(light, light, nothing) == 0
+    assert light_measures.asymmetry(light, nothing, centre) == 0
+    assert light_measures.smoothness(light, light, nothing) == 0
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +246,7 @@ def measured():
     )
     sky, out = np.full((SIDE, SIDE), 2.0), []
     images, _ = galaxies.render(5, np.arange(8), SIDE)
-    for light, inside, others in zip(*galaxy.segment(images), strict=True):
+    for light, inside, others in zip(*galaxy_morphology.segment(images), strict=True):
         result = statmorph.SourceMorphology(
             light, inside + 2 * others, 1, weightmap=sky, skybox_size=8, n_sigma_outlier=0
         )
@@ -262,11 +270,11 @@ def test_equal_to_statmorph(measured):
     transform = pytest.importorskip("skimage.transform")
     n_smooth = 0
     for light, inside, result in measured:
-        ellipticity = morphology.ellipticity(light[None], inside[None])
+        ellipticity = light_measures.ellipticity(light[None], inside[None])
         assert ellipticity == pytest.approx(result.ellipticity_centroid, abs=1e-9)
         stamp, segment = result._cutout_stamp_maskzeroed[None], result._segmap_gini[None]
-        assert morphology.gini(stamp, segment) == pytest.approx(result.gini, abs=1e-9)
-        assert morphology.m20(stamp, segment) == pytest.approx(result.m20, abs=1e-9)
+        assert light_measures.gini(stamp, segment) == pytest.approx(result.gini, abs=1e-9)
+        assert light_measures.m20(stamp, segment) == pytest.approx(result.m20, abs=1e-9)
 
         middle, petrosian = result._asymmetry_center, result.rpetro_circ
         circle = aperture.CircularAperture(middle, 1.5 * result._rpetro_circ_centroid)
@@ -274,7 +282,7 @@ def test_equal_to_statmorph(measured):
         weight = exact(circle, stamp[0])
         weight = weight * ~(mask | (transform.rotate(mask, 180.0, center=middle) >= 0.5))
         sky = known_or_zero(result._sky_asymmetry)
-        asymmetry = morphology.asymmetry(stamp, weight, middle[None, ::-1], sky)
+        asymmetry = light_measures.asymmetry(stamp, weight, middle[None, ::-1], sky)
         assert asymmetry == pytest.approx(result.asymmetry, abs=1e-9)
 
         box = int(0.25 * petrosian)
@@ -284,8 +292,8 @@ def test_equal_to_statmorph(measured):
             weight = exact(ring, stamp[0])
             # statmorph counts the sky that lies outside the image too.
             sky = known_or_zero(result._sky_smoothness) * ring.area / weight.sum()
-            detail = morphology.small_scale_light(stamp, np.array([box]))
-            smoothness = morphology.smoothness(stamp, detail, weight, sky)
+            detail = light_measures.small_scale_light(stamp, np.array([box]))
+            smoothness = light_measures.smoothness(stamp, detail, weight, sky)
             assert smoothness == pytest.approx(result.smoothness, abs=1e-9)
     assert n_smooth > 1
 
@@ -297,5 +305,5 @@ def test_concentration_of_statmorph(measured):
     for _, _, result in measured:
         stamp, middle = result._cutout_stamp_maskzeroed, result._asymmetry_center
         weight = exact(aperture.CircularAperture(middle, 1.5 * result.rpetro_circ), stamp)
-        found = morphology.concentration(stamp * weight, weight > 0, middle[None, ::-1])
+        found = light_measures.concentration(stamp * weight, weight > 0, middle[None, ::-1])
         assert found == pytest.approx(result.concentration, abs=0.01)

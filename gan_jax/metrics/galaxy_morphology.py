@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
-from gan_jax.metrics import metric, morphology
+from gan_jax.metrics import light_measures, metric
 
 MEASURES = ("ellipticity", "concentration", "asymmetry", "smoothness", "gini", "m20", "colour")
 COLUMNS = (*MEASURES, "found")  # of the view
@@ -160,27 +160,27 @@ def _measure_block(images):
 def _measure_shape(light, galaxy, others):
     """Compute all measures but the colour, each float64 [n]. light is 0 in other objects."""
     bright = light.clip(0)
-    start = morphology.centroid(np.where(galaxy, bright, 0))
+    start = light_measures.centroid(np.where(galaxy, bright, 0))
     aperture = _symmetric_aperture(galaxy, others, start)
     steps = _STEPS * min(light.shape[1:])
-    centre = morphology.symmetry_centre(light, aperture, start, steps)
+    centre = light_measures.symmetry_centre(light, aperture, start, steps)
     core = _BOX * np.sqrt(galaxy.sum((1, 2)) / np.pi)
-    y, x = morphology.pixel_offsets(light, centre)
+    y, x = light_measures.pixel_offsets(light, centre)
     squared_radius = y[:, :, None] ** 2 + x[:, None] ** 2
     without_core = galaxy & (squared_radius > core[:, None, None] ** 2)
     box = 2 * np.rint((core - 1) / 2).clip(1).astype(np.int64) + 1
-    detail = morphology.small_scale_light(light, box)
+    detail = light_measures.small_scale_light(light, box)
     # What normal noise of the sky adds to each pixel: mean |a - b| is 2 sigma / sqrt(pi), and the
     # mean positive part is sigma / sqrt(2 pi).
     sky_difference = 2 / np.sqrt(np.pi) * _noise(light)
     sky_detail = _noise(detail) / np.sqrt(2 * np.pi)
     return (
-        morphology.ellipticity(bright, galaxy),
-        morphology.concentration(bright, galaxy, centre),
-        morphology.asymmetry(light, aperture, centre, sky_difference),
-        morphology.smoothness(light, detail, without_core, sky_detail),
-        morphology.gini(bright, galaxy),
-        morphology.m20(bright, galaxy),
+        light_measures.ellipticity(bright, galaxy),
+        light_measures.concentration(bright, galaxy, centre),
+        light_measures.asymmetry(light, aperture, centre, sky_difference),
+        light_measures.smoothness(light, detail, without_core, sky_detail),
+        light_measures.gini(bright, galaxy),
+        light_measures.m20(bright, galaxy),
     )
 
 

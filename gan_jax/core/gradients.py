@@ -1,9 +1,8 @@
-"""A forward pass that several players begin with, computed once per step.
+"""Gradients of one player, and the forward pass that several players begin with.
 
 D and G of a step may see the same generated images. XLA's CSE does not merge the two forward
 passes, so the step computes them once, and G's gradient goes back through the stored pass. This
-saves 8 % of a small MGAN step (`--workloads=mgan_mnist` of experiments.benchmarks, with and
-without).
+saves 8 % of a small MGAN step.
 """
 
 from collections.abc import Callable
@@ -33,14 +32,14 @@ class SharedForward(NamedTuple):
     pullback: Callable  # cotangent of value -> ({net: gradient},)
 
 
-def compute(
+def compute_shared_forward(
     method: Method, ctx: StepContext, state: GanState, batch: Batch, key: jax.Array
 ) -> SharedForward | None:
     """Compute the shared forward pass of a step.
 
     Returns:
-      SharedForward, or None if no player has one, or if its group has one player or several
-      minibatches.
+      SharedForward; None if no player has a shared forward pass, if nobody shares it, or if the
+      players of its group have different minibatches.
     """
     for player in method.players:
         group = player.batch_group
@@ -63,7 +62,7 @@ def _compute(player, ctx, state, batch, key):
     return SharedForward(player.name, value, rest, stats, pullback)
 
 
-def gradients(
+def player_gradients(
     player: Player,
     ctx: StepContext,
     state: GanState,
