@@ -2,14 +2,14 @@
 
 Metrics compare two sets of images (`TABLE` below):
 
-  frechet           Frechet distance; with Inception features this is the FID
-  kernel            kernel distance; with Inception features this is the KID
-  precision_recall  precision, recall, density and coverage
-  inception_score   Inception Score
-  class_balance     how far the class shares are from those of the data
-  ndb               number of statistically different bins
-  ms_ssim           multi-scale structural similarity between images of one set
-  galaxy            distances between distributions of galaxy morphology (measured by `morphology`)
+  frechet            Frechet distance; with Inception features this is the FID
+  kernel             kernel distance; with Inception features this is the KID
+  precision_recall   precision, recall, density and coverage
+  inception_score    Inception Score
+  class_balance      how far the class shares are from those of the data
+  ndb                number of statistically different bins
+  ms_ssim            multi-scale structural similarity between images of one set
+  galaxy_morphology  shapes and colours of galaxies; `light_measures` has the formulas
 
 Other scores: class_accuracy (does a conditional generator make the requested class?), colorization,
 memorization (does the generator copy training images?) and point_scores (2-D toys).

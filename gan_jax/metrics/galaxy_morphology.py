@@ -39,7 +39,7 @@ _CONNECTED = _CONNECTED & np.array([False, True, False])[:, None, None]
 
 
 def measure_images(images: np.ndarray) -> np.ndarray:
-    """Measure the galaxy of each image, on all cores; see metrics.morphology.
+    """Measure the galaxy of each image, on all cores; see metrics.light_measures.
 
     Args:
       images: uint8 [N, H, W, C], C 1 or 3.
