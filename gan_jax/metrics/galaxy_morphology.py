@@ -1,7 +1,7 @@
 """Galaxy morphology without a network: shapes, light profiles and colours, beside real galaxies.
 
 An image shows one galaxy near its middle on a dark sky. `segment` finds the region that stands out
-there, and `morphology` measures it in the pixel values of the image. The asinh stretch of the
+there, and `light_measures` measures it in the pixel values of the image. The asinh stretch of the
 images is not undone: concentration, Gini and M20 are closer to those of an even disk than in linear
 light, and compare only between images that are stretched alike. Colour is a ratio of channels,
 which the stretch of SDSS images preserves.
