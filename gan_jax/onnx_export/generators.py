@@ -27,13 +27,13 @@ def export_generator(method: Method, vs: Vars) -> OnnxFile:
 
     Args:
       method: Method, trained in any precision.
-      vs: Vars, averaged or not.
+      vs: Vars, averaged or not, of numpy or JAX arrays.
 
     Returns:
       OnnxFile whose entry also has "prior" and "noise", see noise_inputs.describe_sampler; "given"
       and "kinds", what the condition is and its names; "range" of pixels.
     """
-    method = method._replace(dtype=None)
+    method, vs = method._replace(dtype=None), jax.tree.map(jnp.asarray, vs)
     n = sampling.CHUNK if method.hp.sample_stats == "batch" else 0
     example = _example_inputs(method, batch_axis(n))
     recorder = noise_inputs.NoiseRecorder()

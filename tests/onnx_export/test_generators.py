@@ -30,7 +30,7 @@ def random_inputs(entry, n):
 def test_generators_of_all_methods(case):
     """Within 1e-5, at two batch sizes where the file leaves it open."""
     method = methods_small.build(case)
-    vs = init_jitted(method, 0).vars()
+    vs = jax.device_get(init_jitted(method, 0).vars())  # numpy arrays, as of a loaded run
     content, entry = generators.export_generator(method, vs)
     sample = jax.jit(lambda arrays: generators._sample(method, vs, arrays)["image"])
     for n in (5, 2):
