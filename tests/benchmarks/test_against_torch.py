@@ -33,6 +33,7 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch, capsys):
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_our_side_alone(tmp_path, capsys):
     path = tmp_path / "a.json"
     words = ["--workloads=mlp", "--torch=false", "--rounds=6", "--steps=1", f"--json={path}"]
@@ -78,6 +79,7 @@ def test_the_fastest_pytorch_counts_within_rounds():
     assert (row["naive_ms"], row["naive_gain"], row["naive_gain_interval"]) == (9000, 4.5, [3, 9])
 
 
+@pytest.mark.long
 def test_naive_convolutions_are_the_same_maps():
     r = np.random.default_rng(0)
     for k, stride, side in [(5, 2, 28), (5, 2, 7), (3, 2, 9), (3, 1, 6), (1, 2, 8)]:
@@ -96,6 +98,7 @@ def test_naive_convolutions_are_the_same_maps():
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.long
 def test_steps_in_one_dispatch_are_the_same_steps():
     workload = Workload("gan", {"net": "mlp", "width": 4, "z_dim": 2}, 8, 1, 4)
     one, five = Training(workload), Training(workload._replace(dispatch=5))

@@ -79,6 +79,7 @@ def test_points_take_turns_and_are_plotted(monkeypatch):
     assert growth.plot({"batch": rows, "images": rows}, "title").startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("panel", ["size", "members", "images"])
 def test_every_point_of_a_panel_runs(panel, tmp_path, monkeypatch):
     monkeypatch.setattr(growth, "PANELS", {"size": (8,), "members": (2,), "images": (100,)})
@@ -92,6 +93,7 @@ def test_every_point_of_a_panel_runs(panel, tmp_path, monkeypatch):
     assert all(point.run(1) > 0 for point in points)
 
 
+@pytest.mark.long
 def test_reading_is_measured_beside_steps(monkeypatch):
     monkeypatch.setattr(feeding, "N_STREAMED", 20)
     workload = TABLE["mlp"].small()._replace(dispatch=2)

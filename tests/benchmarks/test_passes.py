@@ -37,6 +37,7 @@ def test_loops_branches_and_outer_products():
     assert count_compiled(lambda a, b: dot(a, b), (20, 1), (1, 30)) == 0
 
 
+@pytest.mark.long
 def test_a_plain_gan_is_counted_by_hand(monkeypatch):
     monkeypatch.setenv("GAN_CONV", "native")  # otherwise sums are products with ones
     workload = Workload("gan", {"net": "mlp", "width": 8, "depth": 2, "z_dim": 4}, 6, 1, 5)
@@ -50,6 +51,7 @@ def test_a_plain_gan_is_counted_by_hand(monkeypatch):
 QUICK = ("simultaneous", "mgan_mnist", "morpho_32")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in passes.WORKLOADS]
 )

@@ -58,6 +58,7 @@ def rows_of(measured):
     return {(row["step"], row["penalty"]): row for row in measured["rows"]}
 
 
+@pytest.mark.long
 def test_the_printed_table_is_the_written_one(measured):
     table = [line.split() for line in measured["printed"].splitlines()]
     for row in measured["rows"]:

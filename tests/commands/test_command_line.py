@@ -173,6 +173,7 @@ def test_check_data_tells_a_test_split_that_cannot_be_scored(tmp_path, capsys, n
         assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.long
 def test_a_run_remembers_that_it_skipped_files(tmp_path, capsys):
     words = folder_with_a_bad_file(tmp_path)
     assert command("dcgan", *words, "--skip_bad_images") == 0
@@ -210,6 +211,7 @@ def test_command_line_wins_over_flagfile_wherever_it_stands(tmp_path, capsys, no
         assert '"width": 6' in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_run_from_command_to_samples(tmp_path, capsys, monkeypatch):
     """Train, refuse what differs, start again, sample in each form, inspect; the folder alone says
     what to build.
@@ -264,6 +266,7 @@ def test_workdir_problems_are_refused(tmp_path, capsys, no_compile):
     assert "Another process" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_restart_discards_runs_and_nothing_else(tmp_path, capsys):
     folder = tmp_path / "run"
     assert command("dcgan", *TINY, f"--workdir={folder}") == 0
@@ -329,6 +332,7 @@ with open(os.environ["STARTS"], "a") as file:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
 @pytest.mark.parametrize("given", [None, "glibc.malloc.perturb=0"])
 def test_a_command_starts_with_a_malloc_that_keeps_memory(tmp_path, given):

@@ -45,6 +45,7 @@ def run(capsys, *words):
     return code, capsys.readouterr()
 
 
+@pytest.mark.long
 def test_a_folder_of_images_is_scored_like_a_run(data, tmp_path, capsys):
     out = tmp_path / "out"
     words = [
@@ -73,6 +74,7 @@ def test_a_folder_of_images_is_scored_like_a_run(data, tmp_path, capsys):
     assert "Signs of copying" in run(capsys, *copied)[1].out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words, message",
     [

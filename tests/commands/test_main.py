@@ -17,6 +17,7 @@ def run(*words, **options):
     )
 
 
+@pytest.mark.long
 def test_help_lists_the_commands(child_env, tmp_path):
     env = {**child_env, "PYTHONPATH": str(command_line.ROOT)}
     done = run("--help", env=env, cwd=tmp_path)
@@ -25,6 +26,7 @@ def test_help_lists_the_commands(child_env, tmp_path):
     assert run(env=env, cwd=tmp_path).stdout == done.stdout
 
 
+@pytest.mark.long
 def test_the_first_word_is_the_command(child_env, tmp_path):
     env = {**child_env, "PYTHONPATH": str(command_line.ROOT)}
     done = run("inspect", "--help", env=env, cwd=tmp_path)

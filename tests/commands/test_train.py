@@ -23,6 +23,7 @@ COLUMNS = {
 }  # of a sample grid: classes, generators, codes, triplets
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TRAINING)
 def test_smoke_flagfile(name, tmp_path, capsys):
     folder = tmp_path / "run"
@@ -67,12 +68,13 @@ def sample_by_kind(folder):
     assert Image.open(folder / "sampled.png").size == (10 * 17 - 1, 2 * 17 - 1)
     assert process.guarded(sample.run, [at, "--form=npz", "--n=7", "--kind=cigar"]) == 0
     with np.load(folder / "sampled.npz") as file:
-        classes = json.loads((folder / "config.json").read_text())["source"]["classes"]
+        classes = json.loads((folder / "config.json").read_text())["dataset"]["classes"]
         assert file["images"].shape == (7, 16, 16, 3) and set(file["labels"]) == {
             classes.index("cigar")
         }
 
 
+@pytest.mark.long
 def test_toys_smoke_flagfile(tmp_path, capsys):
     """A second start repeats nothing; a run of the study is an ordinary one."""
     words = ["--flagfile=toys_smoke", f"--workdir={tmp_path}/study", "--systems=gan,mgan"]
@@ -116,6 +118,7 @@ def test_toys_refuses(flag, word, tmp_path, capsys):
     assert word in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_scores_in_training_equal_scores_afterwards(tmp_path, capsys):
     """The same checkpoint, counts and seed give the same numbers, whichever command asks."""
     folder = tmp_path / "run"

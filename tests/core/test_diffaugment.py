@@ -94,6 +94,7 @@ REFERENCE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size, colors", [(16, 3), (13, 1), (8, 2)])
 @pytest.mark.parametrize("name", diffaugment.OPERATIONS)
 def test_each_image_as_in_a_loop(name, size, colors):
@@ -180,6 +181,7 @@ def test_color_ranges():
     np.testing.assert_allclose(np.quantile(both / contrast, [0, 0.5, 1]), [0, 1, 2], atol=0.03)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [*diffaugment.OPERATIONS, ALL])
 def test_gradient_reaches_the_pixels(names):
     """All operations are affine in the image, so one difference must agree to rounding."""
@@ -192,6 +194,7 @@ def test_gradient_reaches_the_pixels(names):
     assert np.abs(grads).max(axis=(1, 2, 3)).min() > 0.1  # of every image
 
 
+@pytest.mark.long
 def test_draws_differ_between_images_operations_and_keys():
     x = np.broadcast_to(images(n=1, size=32), (50, 32, 32, 3))
     for name in diffaugment.OPERATIONS:

@@ -56,6 +56,7 @@ def worst(a, b):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_every_net_moves(case):
     _, _, states = solo(case)
@@ -67,6 +68,7 @@ def test_every_net_moves(case):
     assert int(states[-1].step) == STEPS and int(states[-1].bad_step) == -1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_four_devices_equal_one(case):
     method, _, states = solo(case)
@@ -85,6 +87,7 @@ def test_four_devices_equal_one(case):
         assert all(np.array_equal(copies[0], c) for c in copies[1:])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", cases(MEMBERS_QUICK))
 def test_member_equals_solo_run(case):
     method, alone, _ = solo(case)
@@ -102,6 +105,7 @@ def test_member_equals_solo_run(case):
         )  # vmapped convolutions add up in another order: 1.03e-6 on one kind of processor
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [BATCH, 1])
 @pytest.mark.parametrize("case", ["gan_simultaneous", "gan_balance", "mgan_once", "colorize"])
 def test_what_players_share_is_what_each_would_compute(case, batch_size):

@@ -72,6 +72,7 @@ def test_adam_with_a_constant_rate_is_optax_adam():
         jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
+@pytest.mark.long
 def test_a_training_program_copies_no_mean_of_adam(monkeypatch):
     """As that of optax.adam does, all of them, on a CPU."""
     monkeypatch.setenv("GAN_CONV", "cpu")

@@ -154,6 +154,7 @@ def test_feed_delivers_points(pixels, resident):
         np.testing.assert_array_equal(batch["label"], data.labels[rows])
 
 
+@pytest.mark.long
 def test_survey_of_points():
     report, train, test = making.inspect("toys:gaussian1d", 64)
     for line in (

@@ -238,6 +238,7 @@ def test_score_distance_saturates_and_ns_does_not(float64):
     assert sizes["score"] < 1e-12 and sizes["ns"] > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", [case for case, (method, _) in methods_small.CASES.items() if method == "distgan"]
 )
@@ -245,6 +246,7 @@ def test_players_change_only_their_nets(case):
     ownership.check(case)
 
 
+@pytest.mark.long
 def test_players_that_share_a_net_both_move_it():
     """In numbers: every matrix of what a player trains, the rest bit for bit as before. (Where no
     hinge is met, the gradient of D's last bias cancels.)

@@ -69,6 +69,7 @@ NUMPY = {  # D on reals and fakes, G on fakes
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NUMPY)
 def test_losses_equal_numpy(float64, name):
     assert set(NUMPY) == set(losses.ADVERSARIAL)
@@ -100,6 +101,7 @@ def test_losses_where_d_knows_nothing(float64):
     np.testing.assert_allclose(run(gan.gen_loss, blind)[0], np.log(2), rtol=1e-6)
 
 
+@pytest.mark.long
 def test_n_disc():
     """D moves n_disc times per step and G once, each time with a minibatch and noise of its own."""
     hp = dataclasses.replace(gan.Settings(), z_dim=3, n_disc=3)
@@ -168,6 +170,7 @@ def test_input_noise_is_fresh_at_every_call(float64):
     assert run(gan.gen_loss)[0] != run(gan.gen_loss, input_noise=0.3)[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", [case for case, (method, _) in methods_small.CASES.items() if method == "gan"]
 )

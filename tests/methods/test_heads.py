@@ -26,6 +26,7 @@ KEY = jax.random.key(3)
 R = np.random.default_rng(5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", [c for c, (m, _) in methods_small.CASES.items() if m not in ("gan", "distgan")]
 )
@@ -58,6 +59,7 @@ AT_START = {  # case: what D's and G's losses are where D knows nothing
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", AT_START)
 def test_losses_where_d_knows_nothing(case):
     """2 ln 2 for D, ln 2 for G, ln K for each class term."""
@@ -124,6 +126,7 @@ def test_acgan_class_terms_equal_numpy():
     )
 
 
+@pytest.mark.long
 def test_acgan_draws_classes_uniformly_whatever_the_labels():
     method = methods_small.build("acgan")
     fake = acgan.head_spec(3).generate
@@ -152,6 +155,7 @@ def mgan_method(**options):
     return mgan.build(hp, methods_small.SHAPE, 10)
 
 
+@pytest.mark.long
 def test_mgan_gives_every_generator_the_same_noise():
     method = mgan_method()
     vs, ctx = init_jitted(method, 0).vars(), make_context(method)
@@ -165,6 +169,7 @@ def test_mgan_gives_every_generator_the_same_noise():
     assert not np.allclose(images[0::3], images[1::3])
 
 
+@pytest.mark.long
 def test_mgan_players_see_the_same_noise():
     """The classifier's term on fakes is the same number in D's loss and in G's, where D does not
     move between.
@@ -180,6 +185,7 @@ def test_mgan_players_see_the_same_noise():
     np.testing.assert_allclose(with_term - without, metrics["diversity"], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_mgan_with_one_generator_is_dcgan():
     hp = dataclasses.replace(mgan_method(beta=5.0).hp, n_gens=1)
     method = mgan.build(hp, methods_small.SHAPE, 10)
@@ -193,6 +199,7 @@ def test_mgan_with_one_generator_is_dcgan():
     np.testing.assert_allclose(loss, np.log1p(np.exp(-logit)).mean(), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_mgan_five_to_one_sees_five_minibatches():
     """D moves five times, each time on a minibatch of its own; G once, on the first of them."""
     method = mgan_method(
@@ -214,6 +221,7 @@ def test_mgan_five_to_one_sees_five_minibatches():
     )
 
 
+@pytest.mark.long
 def test_colorize_losses():
     method = methods_small.build("colorize")
     ctx, vs, batch = make_context(method), init_jitted(method, 0).vars(), one_batch(method)
@@ -245,6 +253,7 @@ def points_gan(**options):
     return gan.build(hp, base.DataSpec(1, 2), 500)
 
 
+@pytest.mark.long
 def test_balance_over_500_steps():
     """S1's rule: in every step just the player with the larger loss moves, by the losses of that
     step (D19).
@@ -281,6 +290,7 @@ def test_balance_over_500_steps():
     assert 0 < ran[:, 0].sum() < 500 and 0 < ran[:, 1].sum() < 500
 
 
+@pytest.mark.long
 def test_balance_hides_no_divergence():
     """A loss that is not a number compares with nothing; the players run, so that the step is seen
     to be bad.
@@ -291,6 +301,7 @@ def test_balance_hides_no_divergence():
     assert state.bad_step == 0 and metrics["disc/ran"] == 1
 
 
+@pytest.mark.long
 def test_lazy_penalty():
     """Every third step, with three times the weight; none between."""
     method = points_gan(penalty="r1", penalty_every=3, lambda_p=2.0)
@@ -332,6 +343,7 @@ def equations(jaxpr):
                     yield from equations(inner)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", methods_small.CASES)
 def test_bfloat16_is_for_nets_alone(case):
     """All convolutions compute in it, those of a penalty's derivative too; state and metrics are
@@ -357,6 +369,7 @@ def test_bfloat16_is_for_nets_alone(case):
 LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)]
 )
@@ -434,6 +447,7 @@ def test_share_of_rows():
     assert parallel.rows_per_device(StepContext({}, None, {}), 12) == 12
 
 
+@pytest.mark.long
 def test_a_penalty_on_patches_is_one_on_their_mean():
     method = methods_small.build("colorize")
     ctx = make_context(method)._replace(

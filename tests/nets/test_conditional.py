@@ -36,6 +36,7 @@ def generator(mode):
     return net, net.init(KEY, z, y, train=False), z, y
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["concat", "product", "batchnorm"])
 def test_generator_depends_on_its_condition(mode):
     net, variables, z, y = generator(mode)
@@ -85,6 +86,7 @@ def test_concat_adds_a_plane_to_the_image():
     np.testing.assert_allclose(net.apply(variables, x, y, train=False).logit, expected, rtol=1e-5)
 
 
+@pytest.mark.long
 def test_every_combination_of_attributes_leaves_noise_to_a_product():
     """Also the one with none of them: only an unknown class is the zero vector."""
     inner, table = dcgan.Gen(16, 1, "tanh", 2), conditional.attributes(CELEBA)

@@ -57,6 +57,7 @@ def test_shapes(side):
     assert (features.shape, logits.shape) == ((5, 2048), (5, 1008))
 
 
+@pytest.mark.long
 def test_float64(weights, seen):
     x, features, logits = seen
     expected = reference.forward(x.transpose(0, 3, 1, 2), weights)

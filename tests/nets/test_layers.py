@@ -44,6 +44,7 @@ def spectral(request):
     return layer, plain, axis, x, run()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("axis", [0, 1])
 def test_matmul(axis):
     """Values and first and second derivatives of `a @ b`, also for several b along an axis."""
@@ -116,6 +117,7 @@ def test_spectral_vector_moves_in_training_only(spectral):
     np.testing.assert_array_equal(new["batch_stats"]["u"], fresh["batch_stats"]["u"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 @pytest.mark.parametrize("resize", ["up", "down"])
 def test_a_convolution_that_resizes_is_one_beside_a_resize(resize, kernel):

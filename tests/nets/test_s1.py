@@ -86,6 +86,7 @@ def test_norms():
         assert normed(gen, (2, 5)) == normed(disc, image) == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name, rate", [("section7", 0.25), ("section4", 0.4)])
 def test_dropout_in_disc(name, rate):
     """In training only, and different for every key.

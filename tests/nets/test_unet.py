@@ -90,6 +90,7 @@ def tiny():
     return net, probe.variables(net, gray), gray
 
 
+@pytest.mark.long
 def test_dropout(tiny):
     net, variables, gray = tiny
     one, same, other = (probe.train(net, variables, gray, key=k)[0] for k in (0, 0, 1))

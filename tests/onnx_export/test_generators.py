@@ -30,8 +30,9 @@ def random_inputs(entry, n):
 def test_generators_of_all_methods(case):
     """Within 1e-5, at two batch sizes where the file leaves it open."""
     method = methods_small.build(case)
-    vs = jax.device_get(init_jitted(method, 0).vars())  # numpy arrays, as of a loaded run
-    content, entry = generators.export_generator(method, vs)
+    vs = init_jitted(method, 0).vars()
+    # A loaded run has numpy arrays.
+    content, entry = generators.export_generator(method, jax.device_get(vs))
     sample = jax.jit(lambda arrays: generators._sample(method, vs, arrays)["image"])
     for n in (5, 2):
         arrays = random_inputs(entry, n)

@@ -69,6 +69,7 @@ def assert_close(a, b):
     jax.tree.map(check, a, b)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", ["cpu", "native"])
 @pytest.mark.parametrize(
     ("geometry", "n"), [*((g, 2) for g in GEOMETRIES), *((g, 1) for g in GEOMETRIES[3:7])], ids=str
@@ -100,6 +101,7 @@ def test_equals_native_to_second_order(geometry, n, rule, monkeypatch):
     assert_close(losses(conv.conv, conv.conv_t)(x, w, y), losses(plain, plain_t)(x, w, y))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", [conv._phases, conv._sub_pixel, conv._col2im])
 @pytest.mark.parametrize("geometry", [g for g in GEOMETRIES if g[2] == 2 and g[1] > 1], ids=str)
 def test_every_form_of_the_transpose(geometry, form):

@@ -15,6 +15,7 @@ KEY = jax.random.fold_in(jax.random.key(3), 9)
 SHAPES = [(), (1,), (7,), (32, 5, 3), (2, 3, 4, 5)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_same_numbers(shape):
     np.testing.assert_array_equal(random.bits(KEY, shape), jax.random.bits(KEY, shape))

@@ -30,6 +30,7 @@ def rule(request, monkeypatch):
     monkeypatch.setenv("GAN_CONV", request.param)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_sums_to_second_order(shape):
     with jax.enable_x64(True):
@@ -86,6 +87,7 @@ class Ours(nn.Module):
         return layers.BatchNorm(self.train, 0.8, name="norm", **self.options)(x)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options", [{}, {"use_bias": False}, {"use_scale": False, "use_bias": False}], ids=str
 )
@@ -119,6 +121,7 @@ def test_batch_norm_equals_that_of_flax(shape, train, options):
         )
 
 
+@pytest.mark.long
 def test_statistics_of_bfloat16_are_float32():
     x = x_of((64, 8, 8, 4)).astype(jnp.bfloat16)
     net = Ours(True, {})

@@ -66,6 +66,7 @@ def test_table_without_classes():
     assert "classes" not in text.splitlines()[0] and width(text.splitlines()) <= 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("heldout", [dataset(2, 150), None])
 def test_table_with_nearest_neighbours(record, heldout):
     """Nearest images of real ones are at some distance; a sampler that returns them copies."""

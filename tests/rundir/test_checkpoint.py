@@ -104,6 +104,7 @@ def test_a_reader_leaves_a_save_in_progress_alone(folder):
     assert newest(folder)[0] == 8
 
 
+@pytest.mark.long
 def test_several_stores_of_one_process_save_at_the_same_time(tmp_path):
     """As the runs of a study do; each save overlaps with the others'."""
     with contextlib.ExitStack() as stack:

@@ -60,6 +60,7 @@ def load_damaged(folder):
     return "harmless" if step == 2 else "detected"
 
 
+@pytest.mark.long
 def test_no_flipped_bit_is_ever_loaded(folder):
     """200 random bits of all the checkpoint's bits, and one of each of its files."""
     r, sizes = random.Random(0), {path: path.stat().st_size for path in files(folder)}

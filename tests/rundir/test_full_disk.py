@@ -43,6 +43,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.long
 def test_a_save_that_finds_no_room_leaves_nothing_and_what_was_there(disk, capsys):
     with checkpoint.Store(disk) as store:
         for step in (1, 2):
@@ -168,6 +169,7 @@ def at_steps(monkeypatch, actions):
     monkeypatch.setattr(training_loop.Loop, "_dispatch", dispatch_and_act)
 
 
+@pytest.mark.long
 def test_a_run_outlives_a_full_disk(whole, disk, monkeypatch, capsys):
     actions = {5: lambda: fill(disk, 4 * PAGE), 9: lambda: fill(disk), 21: lambda: room(disk)}
     at_steps(monkeypatch, actions)
@@ -185,6 +187,7 @@ def test_a_run_outlives_a_full_disk(whole, disk, monkeypatch, capsys):
     assert names(disk / "run" / "samples") == ["000006.png", "000024.png"]
 
 
+@pytest.mark.long
 def test_a_run_on_a_full_disk_ends_unfinished_and_resumes(whole, disk, monkeypatch):
     at_steps(monkeypatch, {5: lambda: fill(disk)})
     with pytest.raises(

@@ -53,6 +53,7 @@ def test_a_damaged_checkpoint_is_still_told_from_an_old_one(folder):
         run_folder.load(folder)
 
 
+@pytest.mark.long
 def test_it_is_sampled_and_scored(folder):
     words = [f"--workdir={folder}", "--n=4", "--form=kinds"]
     assert process.guarded(sample.run, words) == 0
@@ -62,6 +63,7 @@ def test_it_is_sampled_and_scored(folder):
     assert json.loads((folder / "eval.json").read_text())["step"] == 4
 
 
+@pytest.mark.long
 def test_it_goes_on_to_the_numbers_of_that_version(folder):
     words = [f"--flagfile={folder / 'flags.txt'}", f"--workdir={folder}"]
     assert process.guarded(lambda argv: train.run("acgan", argv), words) == 0

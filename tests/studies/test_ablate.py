@@ -159,6 +159,7 @@ def test_refusals_in_one_line_and_before_anything_runs(tmp_path, capsys, argv, m
     assert message in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_dry_run_prints_commands_and_reasons_and_writes_nothing(tmp_path, capsys):
     words = [
         "--vary=lr=1e-3,1e-4",
@@ -192,6 +193,7 @@ def start(root, env, *words):
     return subprocess.Popen(command_line, env=env, **pipes)
 
 
+@pytest.mark.long
 def test_smoke_flagfile_one_refused_one_diverges_and_the_others_go_on(tmp_path, child_env):
     words, root = ["--flagfile=ablate_smoke", "--seeds=1"], tmp_path / "sweep"
     process = start(root, child_env, *words)
@@ -348,6 +350,7 @@ def test_exit_codes_and_last_words(tmp_path):
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", [1, 3])
 def test_never_more_at_a_time_than_allowed_each_on_its_own_cores(tmp_path, limit):
     note = (

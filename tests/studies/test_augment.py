@@ -417,6 +417,7 @@ def outcome(folder):
     return *helpers.outcome(folder, "train_s"), synthetic
 
 
+@pytest.mark.long
 def test_a_study_ends_in_a_page_and_its_images_are_data(whole, capsys):
     results, states, synthetic = outcome(whole)
     half = results["shares"]["2"]
@@ -450,6 +451,7 @@ def test_a_gan_can_be_scored(whole, capsys):
     assert helpers.run(evaluate, words, whole / "1_of_2" / "gan") == 0
 
 
+@pytest.mark.long
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
     """Stopped by a signal within the GAN, then killed between classifiers.
 
@@ -490,6 +492,7 @@ def test_more_seeds_are_added_and_other_settings_refused(whole, capsys):
     helpers.assert_other_settings_refused(command, STUDY, whole, changes, capsys)
 
 
+@pytest.mark.long
 def test_a_gan_that_diverges_is_named_and_not_repeated(tmp_path, capsys):
     folder = tmp_path / "study"
     for start in range(2):
@@ -499,6 +502,7 @@ def test_a_gan_that_diverges_is_named_and_not_repeated(tmp_path, capsys):
     assert set(helpers.outcome(folder)[0]["shares"]["2"]["arms"]) == {"real", "ordinary"}
 
 
+@pytest.mark.long
 def test_a_rare_class_is_filled_up_with_a_gan_without_class_head(tmp_path, capsys):
     words = [
         *STUDY,

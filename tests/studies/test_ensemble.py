@@ -195,6 +195,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_study_ends_in_a_page_and_its_nodes_are_ordinary_runs(whole, capsys):
     results, states = helpers.outcome(whole, *TIMES)
     assert set(results["counts"]) == {"1", "2"} and len(states) == 3 and results["n_test"] == 240
@@ -218,6 +219,7 @@ def test_a_node_can_be_scored(whole, capsys):
     assert helpers.run(evaluate, words, whole / "repeat_0" / "2" / "node_2") == 0
 
 
+@pytest.mark.long
 def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
     """Their final states are the same to rounding, so nothing that they are scored by differs."""
     folder = tmp_path / "study"
@@ -232,6 +234,7 @@ def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
     assert two["sequential_s"][0] == pytest.approx(mean, rel=1e-6)
 
 
+@pytest.mark.long
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
     """Stopped by a signal within a GAN, then killed between a node's classifiers.
 
@@ -258,6 +261,7 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatc
     assert helpers.outcome(folder, *TIMES) == helpers.outcome(whole, *TIMES)
 
 
+@pytest.mark.long
 def test_more_repeats_are_added_and_other_settings_refused(whole, capsys):
     """What one start made is in the tables of the next, whichever nodes that asks for."""
     before, _ = helpers.outcome(whole, *TIMES)
@@ -274,6 +278,7 @@ def test_more_repeats_are_added_and_other_settings_refused(whole, capsys):
     helpers.assert_other_settings_refused(command, STUDY, whole, changes, capsys)
 
 
+@pytest.mark.long
 def test_a_node_that_fails_is_named_and_not_repeated(tmp_path, capsys):
     one = [*SMOKE, "--nodes=1", "--repeats=1"]
     for _ in range(2):

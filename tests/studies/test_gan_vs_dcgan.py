@@ -240,6 +240,7 @@ def test_runs_that_both_tables_share_are_compared_once(results, root):
     assert page.count("data:image/png") == 2
 
 
+@pytest.mark.long
 def test_a_system_that_diverged_is_in_every_table(results, root):
     for found in ("tables", "folders"):
         for table in results[found].values():
@@ -330,6 +331,7 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.long
 def test_pace_has_steps_in_every_turn(tmp_path, monkeypatch, capsys):
     """Also where a compiled call would hold more than a turn."""
     flags = of_flagfile("gan_vs_dcgan_smoke", "--devices=1", "--gan_steps=300")
@@ -367,6 +369,7 @@ def whole(paced, tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_a_study_ends_in_a_page_and_its_runs_are_ordinary(whole):
     results, states = helpers.outcome(whole, "train_s")
     assert set(states) == {f"{job}_0/DONE" for job in ("lengths_gan", "lengths_dcgan", "time_gan")}

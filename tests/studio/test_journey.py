@@ -176,6 +176,7 @@ def test_refusals_and_divergence_show_their_words(serve):
     assert found.value.code == 404
 
 
+@pytest.mark.long
 def test_two_hundred_long_runs_and_fifty_open_pages(serve, make_run, tmp_path):
     """100,000 lines each: the first list within a second, all streams live, below 300 MB."""
     root = tmp_path / "root"

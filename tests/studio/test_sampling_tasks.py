@@ -60,6 +60,7 @@ def test_what_can_be_tried_is_told(folder):
     json.dumps(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["morpho", "mgan"])
 def test_sampled_images_are_those_of_the_command(folder, tmp_path, name):
     out = tmp_path / "a.npz"
@@ -247,6 +248,7 @@ def test_bad_pictures_are_refused_in_a_sentence(case):
     assert "/" not in str(found.value).replace("and/or", "") and time.process_time() - start < 5
 
 
+@pytest.mark.long
 def test_the_worker_answers_refuses_and_comes_back(folder):
     """Results and refusals arrive; after a crash or an endless task the next task is done."""
     found = worker.Worker(process.prepare_jax, seconds=60)

@@ -96,6 +96,7 @@ def test_captions_and_meanings_are_answered(client):
     assert answer["captions"]["loss"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_no_name_leads_out_of_the_root(client, name):
     """All addresses with a parameter that names a run: the secret stays, nothing is written."""
@@ -211,6 +212,7 @@ def random_path(r, route):
     return "".join(c if c in allowed else f"%{ord(c) % 256:02x}" for c in path)
 
 
+@pytest.mark.long
 def test_a_thousand_random_requests_break_nothing(client, root):
     """All addresses, and all fields of requests, with random values."""
 

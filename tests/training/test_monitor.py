@@ -131,6 +131,7 @@ def test_names_of_other_values_are_not_judged():
     assert not any(judged([0.0] * 30, "gen/diversity"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", methods_small.CASES)
 def test_every_method_logs_what_is_judged(case):
     method = methods_small.build(case)
@@ -185,6 +186,7 @@ WGAN_GP = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hp", [{}, WGAN_GP])
 def test_runs_that_learn_are_not_warned(toy, tmp_path, capfd, hp):
     run(tmp_path, toy, hp)
@@ -202,6 +204,7 @@ def collapsed(toy, tmp_path_factory):
     return folder, run(folder, toy, COLLAPSING)
 
 
+@pytest.mark.long
 def test_a_run_made_to_collapse_is_warned(collapsed):
     found = records(collapsed[0])
     assert found[-1]["watch/diversity"] < 0.01
@@ -218,6 +221,7 @@ def test_a_run_made_to_collapse_is_warned(collapsed):
     assert "Shaded: healthy, 0.35 or more." in page
 
 
+@pytest.mark.long
 def test_stop_on_collapse_saves_says_why_and_stays_stopped(toy, tmp_path, capfd, collapsed):
     pytest.importorskip("tensorboardX")
     words = (
@@ -237,6 +241,7 @@ def test_stop_on_collapse_saves_says_why_and_stays_stopped(toy, tmp_path, capfd,
     assert b"watch/diversity" in events and b"warnings" not in events
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", [600, 800])
 def test_a_resumed_run_says_the_same(toy, tmp_path, monkeypatch, collapsed, at):
     stop_at(monkeypatch, at)

@@ -72,6 +72,7 @@ def vmapped(sources, tmp_path_factory):
     return root
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", [{}, {"steps_per_dispatch": 2}])
 @pytest.mark.parametrize("how", train.MEMBERS_BY[1:])
 def test_members_with_data_of_their_own_are_what_they_are_alone(
@@ -93,11 +94,13 @@ def test_members_with_data_of_their_own_are_what_they_are_alone(
             assert a.keys() == b.keys() and all(np.allclose(a[k], b[k], atol=1e-3) for k in a)
 
 
+@pytest.mark.long
 def test_turns_have_the_bytes_of_solo_runs(sources, alone, tmp_path):
     together(tmp_path, sources, "turns")
     assert digests(tmp_path) == digests(alone)
 
 
+@pytest.mark.long
 def test_stopped_members_go_on_to_the_same_bytes(sources, vmapped, tmp_path, monkeypatch):
     dispatch = multi_seed.VmappedLoop._dispatch
 
@@ -116,6 +119,7 @@ def test_stopped_members_go_on_to_the_same_bytes(sources, vmapped, tmp_path, mon
     assert digests(tmp_path) == digests(vmapped)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("missing", [{5: [12, 8]}, {5: [12], 7: [12]}, {6: [12, 8], 7: [12, 8]}])
 def test_members_that_a_kill_left_a_save_apart_meet_again(missing, sources, vmapped, tmp_path):
     """Stores keep the newest two, 8 and 12; a run that lacks 12 was killed before its save."""
@@ -164,6 +168,7 @@ def test_align(have, meet, left):
     assert {loop.t for loop in found} == {meet}
 
 
+@pytest.mark.long
 def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path):
     points = [
         np.random.default_rng(i).normal(size=(60, 1, 1, 2)).astype(np.float32) for i in range(3)
@@ -190,6 +195,7 @@ def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path)
         assert kept == free
 
 
+@pytest.mark.long
 def test_command(tmp_path, capsys):
     def call(*argv):
         words = [

@@ -124,6 +124,7 @@ def check(experiment, steps, n_kills, min_late, seed, tmp_path, env):
     shutil.rmtree(tmp_path)
 
 
+@pytest.mark.long
 def test_three_kills(tmp_path, child_env):
     check("dcgan", 1500, 3, 1, 0, tmp_path, child_env)
 
@@ -133,6 +134,7 @@ def test_twenty_kills(tmp_path, child_env):
     check("morpho", 4000, 20, 10, 1, tmp_path, child_env)
 
 
+@pytest.mark.long
 def test_sigterm_saves_exits_with_4_and_resumes(tmp_path, child_env):
     process = start("dcgan", tmp_path / "run", 100000, child_env)
     read_until(process, "step 10/")

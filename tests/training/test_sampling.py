@@ -30,6 +30,7 @@ def trained(case):
     return method, init_jitted(method, 0).vars(), sampling.build_sampler(method, pool)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["gan", "cgan", "mgan", "infogan", "colorize", "morpho"])
 def test_the_first_images_do_not_depend_on_their_number(case):
     method, vs, sampler = trained(case)
@@ -41,6 +42,7 @@ def test_the_first_images_do_not_depend_on_their_number(case):
     assert not np.array_equal(sampler(vs, jax.random.key(2), 70), many)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["cgan", "acgan", "mgan", "infogan"])
 def test_given_kinds(case):
     """What is drawn is what `kinds` says; giving it again gives the same images, giving another
@@ -84,6 +86,7 @@ def test_between():
     np.testing.assert_allclose(priors.interpolate("normal", a, a, 0.3), a, atol=1e-6)
 
 
+@pytest.mark.long
 def test_truncation():
     z = priors.PRIORS["normal"].sampler(KEY, (20000,))
     cut = np.asarray(priors.truncate("normal", z, 0.7))

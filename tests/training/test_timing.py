@@ -27,6 +27,7 @@ def test_time_outside_of_steps_leaves_out_compiling_and_evaluation():
     assert training_loop.Loop.overhead(types.SimpleNamespace(seconds=lambda: 0.0, timer={})) <= 1
 
 
+@pytest.mark.long
 def test_a_command_tells_every_part_of_its_start(tmp_path, capsys):
     from gan_jax.commands import process, train
 

@@ -40,6 +40,7 @@ def whole(source, tmp_path_factory):
     return folder, run(folder, source)
 
 
+@pytest.mark.long
 def test_run_folder(whole):
     folder, digest = whole
     assert [r["step"] for r in records(folder)] == [4, 8, 12]
@@ -58,6 +59,7 @@ def test_only_the_newest_two_checkpoints_stay(whole):
         assert store.steps() == [8, 12]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes", [{"resident_gib": 0.0}, {"steps_per_dispatch": 2}, {"devices": 2}]
 )
@@ -91,6 +93,7 @@ def test_streaming_and_resident_feeds_give_identical_batches(source):
             np.testing.assert_array_equal(one["label"], source.labels[rows])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", [2, 5, 8])
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_saves_and_the_resumed_run_is_the_same(
@@ -108,6 +111,7 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(
         assert (tmp_path / "samples" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes",
     [
@@ -137,6 +141,7 @@ def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch,
             assert store.best_step() == min(scored, key=scored.get)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -180,6 +185,7 @@ def stored_state(folder):
     return run_folder.load(folder).state
 
 
+@pytest.mark.long
 def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(
     source, tmp_path, monkeypatch
 ):
@@ -204,6 +210,7 @@ def test_non_finite_names_player_and_step_and_keeps_the_last_good_checkpoint(
     assert all(np.isfinite(v) for r in records(tmp_path) for v in r.values())
 
 
+@pytest.mark.long
 def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, monkeypatch):
     """The step's inputs are on the device before it is called, and nothing comes back between log
     intervals.

@@ -32,6 +32,7 @@ def trained(tmp_path_factory):
         yield data, extractor, entry
 
 
+@pytest.mark.long
 def test_it_learns_an_easy_set(trained):
     _, extractor, _ = trained
     assert extractor.accuracy > 0.8 and extractor.classes == CLASSES

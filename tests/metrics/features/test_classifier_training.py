@@ -10,6 +10,7 @@ from gan_jax.nets.classifier import Classifier
 from tests.metrics.features.stripes import QUICK, TINY, stripes
 
 
+@pytest.mark.long
 def test_training_from_one_seed_gives_one_net():
     data = stripes(30, seed=0)
     net = Classifier(3, TINY.widths)

@@ -40,6 +40,7 @@ def test_a_classifier_is_checked_without_training(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_a_random_net_despite_labels():
     real, settings = two_classes(), features.Settings(widths=(4,))
     space = features.load(real, None, "random", settings)
