@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from gan_jax.commands import command_line, entry
 
 

@@ -128,6 +128,7 @@ def test_both_pixel_ranges_give_the_same_pictures(name):
     )
 
 
+@pytest.mark.long
 def test_translations_are_equally_likely_and_an_eighth_at_most():
     """One white pixel in the middle tells where an image went; grey comes in from outside."""
     x = np.full((4000, 32, 32, 1), -1, np.float32)

@@ -122,6 +122,7 @@ def test_what_players_share_is_what_each_would_compute(case, batch_size):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), *metrics)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_interrupted_equals_uninterrupted(case, tmp_path):
     method, step, states = solo(case)

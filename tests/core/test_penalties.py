@@ -132,6 +132,7 @@ def jacobian(theta, x, coupled):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("coupled", [False, True], ids=["mlp", "batch_norm"])
 @pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
 def test_value_and_second_order_gradient(case, coupled):

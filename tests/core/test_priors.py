@@ -42,6 +42,7 @@ def test_range_mean_sd(name):
         np.testing.assert_allclose(np.quantile(z, [0.1587, 0.8413]), [-1, 1], atol=0.03)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", EXPECTED)
 def test_noise_of_a_method(name):
     ctx = ALONE._replace(hp=dataclasses.replace(BaseSettings(), prior=name, z_dim=7))
@@ -54,6 +55,7 @@ def on_devices(f, n_devices, *args):
     return jax.vmap(f, axis_size=n_devices, axis_name=parallel.AXIS)(*args)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n_devices", [1, 2, 4])
 @pytest.mark.parametrize("name", EXPECTED)
 def test_draw_does_not_depend_on_devices(name, n_devices):

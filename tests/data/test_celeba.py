@@ -157,6 +157,7 @@ def test_own_crop(tmp_path):
     making.refused("cropped to 108 pixels", "--size=108", spec=spec, size=128)
 
 
+@pytest.mark.long
 def test_folder_prepared_by_tfds(tmp_path):
     spec = prepare_with_tfds(tmp_path / "prepared")
     prepared, plain = load(spec), load(write_set(tmp_path / "plain"))

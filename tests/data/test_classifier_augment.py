@@ -63,6 +63,7 @@ def test_turn_gives_the_eight_orientations():
     assert {kind.tobytes() for kind in kinds} == expected and counts.min() > 60
 
 
+@pytest.mark.long
 def test_one_after_another_with_draws_of_their_own():
     x = images(n=50)
     first = classifier_augment.mirror(jax.random.fold_in(KEY, 0), x)

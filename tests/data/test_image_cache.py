@@ -48,6 +48,7 @@ def many(tmp_path):
     return f"folder:{tmp_path / 'set'}"
 
 
+@pytest.mark.long
 def test_two_processes_make_one_entry(tmp_path, child_env, many):
     processes = [loading(many, child_env) for _ in range(2)]
     digests = {process.communicate(timeout=120)[0].strip() for process in processes}

@@ -21,6 +21,7 @@ N_MODES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", toys.TABLE)
 def test_points_of_both_splits(name):
     toy, (train, test) = toys.TABLE[name], making.load_both(f"toys:{name}", 64)

@@ -47,6 +47,7 @@ def noise(key):
 # The reconstruction step.
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options", [{}, {"lambda_r": 2.5}, {"lambda_w": 0.3}, {"recon_space": "pixels"}], ids=str
 )
@@ -138,6 +139,7 @@ def expected_penalty(options, fake):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("progress", MU)
 def test_disc_loss_on_schedule(float64, progress):
     mu = MU[progress]
@@ -218,6 +220,7 @@ def test_gen_loss_is_the_distance_of_mean_scores(float64):
     np.testing.assert_allclose(run(distgan.gen_loss, gen_loss="ns")[0], expected, rtol=1e-10)
 
 
+@pytest.mark.long
 def test_gen_gradient_flips_with_the_order_of_scores(float64):
     """Reals reach G's gradient through that sign alone; the ns loss does not see them."""
     (_, up), (_, down) = (gen_grads(x) for x in ordered())

@@ -141,6 +141,7 @@ class Looks(nn.Module):
         return DiscOutput(x.mean((1, 2, 3)), x)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sd", [0.05, 0.5])
 def test_input_noise_has_its_sd(sd):
     vs, x = Vars({"disc": {}}, {"disc": {}}), jnp.full((20, 16, 16, 3), 0.3)

@@ -90,6 +90,7 @@ def outputs(n, k):
     return DiscOutput(jnp.zeros(n), jnp.zeros((n, 2)), jnp.asarray(R.normal(size=(n, k))))
 
 
+@pytest.mark.long
 def test_acgan_class_terms_equal_numpy():
     """Cross-entropy on reals with their labels (unknown ones left out) and on fakes with what they
     were meant to be.

@@ -170,6 +170,7 @@ def test_without_classes_only_the_distance_is_scored():
     assert scoring.summarize_row(rows["model"]) == {"frechet": rows["model"]["frechet"]}
 
 
+@pytest.mark.long
 def test_same_seed_same_record_other_seed_other_samples(record):
     args = make_evaluator(), dataset(1, 900), dataset(2, 400), SAMPLERS, 300, 3
     assert evaluate.evaluate(*args, seed=7) == record

@@ -113,6 +113,7 @@ def test_one_arm_is_asymmetric():
     assert one > 0.5 and abs(symmetric) < 0.03 and abs(two) < 0.03
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("turns, flip", ORIENTATIONS)
 def test_a_galaxy_turned_or_mirrored_is_the_same(galaxy_set, turns, flip):
     images, _, rows = galaxy_set

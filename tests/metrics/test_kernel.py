@@ -65,6 +65,7 @@ def test_unbiased_however_few_images():
         assert 0.3 < np.mean(np.less(values, 0)) < 0.8
 
 
+@pytest.mark.long
 def test_expected_value_of_a_shift():
     """One feature, x from N(0, 1) and y from N(1, 1): E k is 4 within x, 32 within y, 7 between.
 

@@ -86,6 +86,7 @@ def test_smooth_pictures_are_close_but_not_copies():
     assert not record["copying"] and "smooth or plain" in record["verdict"]
 
 
+@pytest.mark.long
 def test_a_collapsed_generator_is_not_taken_for_a_copying_one():
     """Four pictures that are in no data, each 64 times with a little noise.
 
@@ -119,6 +120,7 @@ def test_duplicates_in_the_data_hide_no_copies():
     assert record["copying"]
 
 
+@pytest.mark.long
 def test_record_and_its_words():
     generated, training = waves(3, 60), waves(0, 1500)
     record = detect(generated)

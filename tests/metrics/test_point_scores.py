@@ -31,6 +31,7 @@ def test_all_real_points(name):
     assert modes.registered == pytest.approx(0.9817, abs=0.002)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MIXTURES)
 @pytest.mark.parametrize("n", [2000, 10_000])
 def test_a_sample_of_real_points(name, n):

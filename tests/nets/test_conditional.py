@@ -64,6 +64,7 @@ def discriminator(mode):
     return net, net.init(KEY, x, y, train=False), x, y
 
 
+@pytest.mark.long
 def test_projection_adds_the_class_row_times_the_features():
     """Miyato and Koyama 2018, eq. 3; nothing where the class is unknown."""
     net, variables, x, y = discriminator("projection")

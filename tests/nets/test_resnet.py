@@ -56,6 +56,7 @@ def test_feature_sizes(name, width, size, n_features):
     assert probe.shapes(disc, (2, size, size, 3)).features == (2, n_features)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "size, side, n", [(8, 4, 1), (28, 7, 2), (40, 5, 3), (48, 6, 3), (64, 4, 4)]
 )

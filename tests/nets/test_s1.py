@@ -106,6 +106,7 @@ def test_dropout_in_disc(name, rate):
     )
 
 
+@pytest.mark.long
 def test_dropout_in_gen():
     """SECTION4 alone has it."""
     z = probe.noise(4, 5)

@@ -11,6 +11,7 @@ from gan_jax.nets import unet
 from tests.nets import probe
 
 
+@pytest.mark.long
 def test_parameter_counts():
     # Down, k4 and norms: (16 64 + 64) + (16 64 128 + 256) + (16 128 256 + 512)
     # + (16 256 512 + 1024) + (16 512 512 + 1024) + (16 512 512 + 512) = 11,145,536.

@@ -306,6 +306,7 @@ def test_images_asked_for_by_class(tmp_path):
     assert page.index("Scores") < page.index("asked for") < page.index("<summary>Configuration")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("heldout", [True, False])
 def test_neighbours_follow_the_scores(tmp_path, heldout):
     run, record = make_run(tmp_path / "run"), make_record()

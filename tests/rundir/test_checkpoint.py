@@ -95,6 +95,7 @@ def test_another_tree_is_refused_by_name_and_left_alone(folder):
     assert newest(folder)[0] == 2
 
 
+@pytest.mark.long
 def test_a_reader_leaves_a_save_in_progress_alone(folder):
     with checkpoint.Store(folder) as writer:
         for step in range(3, 9):

@@ -138,6 +138,7 @@ def test_the_flags_of_every_training_command_can_be_read():
     assert [run.seed for run in plan.list_runs(sweep)] == [5, 6]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "argv, message",
     [
@@ -396,6 +397,7 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(tmp_path):
     assert begun == ["a", "b"] and {end.code for end in ends.values()} == {EXIT_STOPPED}
 
 
+@pytest.mark.long
 def test_a_folder_that_another_process_has_is_waited_for(tmp_path):
     folder = tmp_path / "run"
     hold = (

@@ -356,6 +356,7 @@ def test_figures_and_page(results, tmp_path):
     assert len(set(collapse_page.line_styles(range(20)).values())) == 20
 
 
+@pytest.mark.long
 def test_scores_of_points_are_those_of_the_metric():
     source = datasets.load("toys:gaussians8", DataOptions(8))
     judge = scorer.build_scorer(source, None, 1000)

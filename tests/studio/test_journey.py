@@ -94,6 +94,7 @@ def serve(tmp_path, child_env):
         found.end()
 
 
+@pytest.mark.long
 def test_the_server_comes_up_small_and_ends_at_once(serve):
     """JAX is not in it: 40 MB."""
     studio = serve()

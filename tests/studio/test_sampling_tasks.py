@@ -49,6 +49,7 @@ def pixels(file):
     return np.asarray(Image.open(io.BytesIO(file)))
 
 
+@pytest.mark.long
 def test_what_can_be_tried_is_told(folder):
     found = sampling_tasks.describe_run(folder("mgan"))
     assert (
@@ -150,6 +151,7 @@ def test_neighbours_are_the_nearest_of_the_training_images(folder):
     assert np.array_equal(pixels(found["images"][0]), train_set.images[distances.argmin()])
 
 
+@pytest.mark.long
 def test_checkpoints_that_are_gone_and_runs_of_another_kind_are_refused(folder, tmp_path):
     for which in ("7", "../5"):
         with pytest.raises(InputError):

@@ -105,6 +105,7 @@ def test_what_is_loopback(host):
     assert security.is_loopback(host) is HOSTS[host]
 
 
+@pytest.mark.long
 def test_an_open_address_needs_a_token(capsys):
     assert process.guarded(studio.run, ["--host=0.0.0.0"], needs_jax=False) == 2
     assert "--token" in capsys.readouterr().err

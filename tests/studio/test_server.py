@@ -73,6 +73,7 @@ def test_runs_their_curves_and_grids_are_answered(client):
     assert client.get("/grid/10/run").content.startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_experiments_are_described_and_a_form_becomes_a_command_line(client, root):
     assert "morpho" in client.get("/api/experiments").json()
     assert "morpho_smoke" in client.get("/api/experiment/morpho").json()["flagfiles"]

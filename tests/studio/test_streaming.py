@@ -32,6 +32,7 @@ def test_events_tell_what_is_new_and_where_to_go_on(client, root):
     assert "records" not in events and events["console"] == "trained\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "position", ["", "x", "1", "1-2-3-4", "1--2", "9" * 30 + "-1", "\n", "-", "1-2-x", "1e3-1"]
 )

@@ -252,6 +252,7 @@ def test_a_resumed_run_says_the_same(toy, tmp_path, monkeypatch, collapsed, at):
     assert records(tmp_path) == records(collapsed[0])
 
 
+@pytest.mark.long
 def test_the_watch_changes_nothing_but_the_records(toy, tmp_path, collapsed):
     assert run(tmp_path, toy, COLLAPSING, watch=False) == collapsed[1]
     theirs = [
@@ -292,6 +293,7 @@ def test_galaxies(tmp_path, hp, expected):
     assert {w for r in records(tmp_path) for w in r.get("warnings", [])} == expected
 
 
+@pytest.mark.long
 def test_bands_of_the_report():
     assert training_curves.describe_range((0.35, np.inf)) == " Shaded: healthy, 0.35 or more."
     assert (

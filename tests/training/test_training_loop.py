@@ -70,6 +70,7 @@ def test_execution_does_not_change_numbers(whole, source, tmp_path, changes):
         np.testing.assert_allclose([a[k] for k in a], [b[k] for k in a], rtol=2e-3)
 
 
+@pytest.mark.long
 def test_streaming_and_resident_feeds_give_identical_batches(source):
     from gan_jax.data import loader
 

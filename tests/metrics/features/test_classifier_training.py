@@ -62,6 +62,7 @@ def test_a_planned_fit_sees_the_rows_of_its_plan_alone():
     assert len({x.tobytes() for x in (whole, *others)}) == 4
 
 
+@pytest.mark.long
 def test_classes_are_drawn_equally_often():
     labels = np.array([4] * 90 + [0] * 9 + [2], np.int32)
     rows = training._balanced_rows(training.rows_by_class(labels), 30_000, jax.random.key(1))
