@@ -207,8 +207,15 @@ def from_dict(raw: dict) -> Config:
     return Config(raw["experiment"], raw["method"], RunSettings(**raw["run"]), hp)
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """List "--flag=old, now new" for every setting that matters to the numbers."""
+def differences(
+    old: Config, new: Config, old_info: dict | None = None, new_info: dict | None = None
+) -> list[str]:
+    """List what differs of all that matters to the numbers: "--flag=old, now new", then the data.
+
+    Args:
+      old, new: Config.
+      old_info, new_info: the data of each, see `describe`; None leaves the data out.
+    """
     out = [
         f"{name} {getattr(old, name)}, now {getattr(new, name)}"
         for name in ("experiment", "method")
@@ -222,15 +229,10 @@ def differences(old: Config, new: Config) -> list[str]:
             for f in dataclasses.fields(a)
             if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)
         ]
+    # Other data under another --data is one difference, not two.
+    if any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in out):
+        return out
+    if old_info and new_info and old_info["digest"] != new_info["digest"]:
+        n_old, n_new = old_info["n"], new_info["n"]
+        out.append(f"the content of {new_info['name']} ({n_old} images, now {n_new})")
     return out
-
-
-def data_difference(old: dict, new: dict) -> list[str]:
-    """Say in words that the content of the data changed; [] if it did not.
-
-    Args:
-      old, new: see `describe`.
-    """
-    if old["digest"] == new["digest"]:
-        return []
-    return [f"the content of {new['name']} ({old['n']} images, now {new['n']})"]

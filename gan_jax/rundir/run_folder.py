@@ -159,20 +159,17 @@ def status(
     if workdir.exists() and not workdir.is_dir():
         raise InputError(f"--workdir={workdir} is a file; choose another place for the run folder.")
     if not (workdir / config_file.NAME).exists():
-        found = [name for name in RUN_FILES if (workdir / name).exists()]
-        if found:
+        leftover = [name for name in RUN_FILES if (workdir / name).exists()]
+        if leftover:
             raise InputError(
-                f"--workdir={workdir} holds {found[0]} but no config.json, so it is not a run; "
+                f"--workdir={workdir} holds {leftover[0]} but no config.json, so it is not a run; "
                 "use another folder."
             )
         return RunStatus.NEW
     old, old_info = load_config(workdir)
     if restart:
         return RunStatus.DISCARDED
-    changed = configs.differences(old, config)
-    # Other data under another --data is one difference, not two.
-    if info and not any(c.startswith(("--data", "--size", "--crop", "--labels")) for c in changed):
-        changed += configs.data_difference(old_info, info)
+    changed = configs.differences(old, config, old_info, info)
     if changed:
         raise InputError(
             f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, "

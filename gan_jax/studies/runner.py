@@ -159,11 +159,9 @@ def _differences(stored, runs, flags):
         return changed
     for kind, run in runs.items():
         old = stored["configs"][kind]
-        of_run = config.differences(config.from_dict(old), run.config)
-        # Other data under another --data is one difference, not two.
-        if not any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in of_run):
-            of_run += config.data_difference(old["source"], run.dataset_info)
-        changed += of_run
+        changed += config.differences(
+            config.from_dict(old), run.config, old["source"], run.dataset_info
+        )
     return changed
 
 
