@@ -150,11 +150,11 @@ def compare_training(workload: Workload, slope=torch_steps.slope_eager) -> Diffe
         for name in player.nets:
             net, grads = nets[name], state.opt_state[player.name][name]
             means = {n: b for n, b in net.named_buffers() if n.endswith("mean")}
-            found = differences(net, state.params[name], dict(net.named_parameters()))
-            found |= differences(net, state.batch_stats[name], means)
+            errors = differences(net, state.params[name], dict(net.named_parameters()))
+            errors |= differences(net, state.batch_stats[name], means)
             for key, value in differences(net, grads, _gradients(net)).items():
-                found[f"{key} gradient"] = value
-            out |= {f"{player.name} {name}.{k}": d for k, d in found.items()}
+                errors[f"{key} gradient"] = value
+            out |= {f"{player.name} {name}.{k}": d for k, d in errors.items()}
     return out
 
 
@@ -197,6 +197,6 @@ KINDS = {
 def check(workload: Workload, **options) -> tuple[float, str]:
     """Compare thin nets on few images: (largest relative difference, where it is)."""
     with jax.enable_x64(True):
-        found = KINDS[workload.kind](workload.small(), **options)
-    where = max(found, key=lambda k: found[k] if np.isfinite(found[k]) else np.inf)
-    return found[where], where
+        errors = KINDS[workload.kind](workload.small(), **options)
+    where = max(errors, key=lambda k: errors[k] if np.isfinite(errors[k]) else np.inf)
+    return errors[where], where

@@ -242,8 +242,8 @@ def _noise(planes):
     """
     sky = _frame(planes)
     away = np.abs(sky - np.median(sky, 1, keepdims=True))
-    kept = away <= 3 * 1.4826 * np.median(away, 1, keepdims=True)
-    return np.sqrt((away**2 * kept).sum(1) / kept.sum(1)) / 0.987
+    near = away <= 3 * 1.4826 * np.median(away, 1, keepdims=True)
+    return np.sqrt((away**2 * near).sum(1) / near.sum(1)) / 0.987
 
 
 def _shows_sky(dataset: Dataset) -> bool:

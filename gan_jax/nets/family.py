@@ -76,10 +76,26 @@ class Discriminator(Net, kw_only=True):
         return DiscOutput(logit, features, layers.Dense(self.n_classes, weights=weights)(x, train))
 
 
+class TrunkDiscriminator(Discriminator):
+    """A discriminator of hidden layers, `trunk(x, train)` of a subclass, and the heads on them."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return self.heads(self.trunk(x, train), train)
+
+
 class Encoder(Net, kw_only=True):
     """Images float32 [B, size, size, colors] -> codes float32 [B, z_dim], unbounded."""
 
     z_dim: int
+
+
+class TrunkEncoder(Encoder):
+    """An encoder of hidden layers, `trunk(x, train)` of a subclass, and a dense layer on them."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return layers.Dense(self.z_dim, weights=self.weights)(self.trunk(x, train), train)
 
 
 class Family:

@@ -19,7 +19,15 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.nets import dcgan, layers
-from gan_jax.nets.family import Discriminator, Encoder, Family, Generator, Net, generator_fields
+from gan_jax.nets.family import (
+    Discriminator,
+    Family,
+    Generator,
+    Net,
+    TrunkDiscriminator,
+    TrunkEncoder,
+    generator_fields,
+)
 from gan_jax.nets.outputs import squash
 
 
@@ -72,20 +80,12 @@ class _Trunk(Net):
         return x
 
 
-class Disc(Discriminator, _Trunk):
+class Disc(_Trunk, TrunkDiscriminator):
     """Discriminator of plain hidden layers."""
 
-    @nn.compact
-    def __call__(self, x, *, train):
-        return self.heads(self.trunk(x, train), train)
 
-
-class Enc(Encoder, _Trunk):
+class Enc(_Trunk, TrunkEncoder):
     """Encoder of plain hidden layers."""
-
-    @nn.compact
-    def __call__(self, x, *, train):
-        return layers.Dense(self.z_dim, weights=self.weights)(self.trunk(x, train), train)
 
 
 @dataclasses.dataclass(frozen=True)

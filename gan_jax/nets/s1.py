@@ -14,10 +14,10 @@ from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
 from gan_jax.nets.family import (
     ConvGenerator,
-    Discriminator,
-    Encoder,
     Family,
     Net,
+    TrunkDiscriminator,
+    TrunkEncoder,
     conv_generator_fields,
 )
 from gan_jax.nets.outputs import squash
@@ -75,20 +75,12 @@ class _Trunk(Net):
         return layers.flatten(x)
 
 
-class Disc(Discriminator, _Trunk):
+class Disc(_Trunk, TrunkDiscriminator):
     """Discriminator. Its features are those after dropout."""
 
-    @nn.compact
-    def __call__(self, x, *, train):
-        return self.heads(self.trunk(x, train), train)
 
-
-class Enc(Encoder, _Trunk):
+class Enc(_Trunk, TrunkEncoder):
     """Encoder: the discriminator's convolutions and a dense layer."""
-
-    @nn.compact
-    def __call__(self, x, *, train):
-        return layers.Dense(self.z_dim, weights=self.weights)(self.trunk(x, train), train)
 
 
 class _Section7(Family):

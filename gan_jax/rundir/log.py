@@ -82,16 +82,16 @@ class Log:
     """Appends records to the metrics.jsonl of a run, after cutting it back to the resumed step.
 
     Attributes:
-      kept: records up to that step.
+      records: those up to that step.
       wall: {name: seconds or speed} of the last of them, {} without one.
     """
 
     def __init__(self, workdir: str | os.PathLike, step: int, tensorboard: bool = False):
         """Open the log of a run that goes on from `step`."""
         self._path = pathlib.Path(workdir) / "metrics.jsonl"
-        self.kept = [r for r in read(self._path) if r["step"] <= step]
-        self.wall = self.kept[-1]["wall"] if self.kept else {}
-        cache.write_atomic(self._path, "".join(json.dumps(r) + "\n" for r in self.kept))
+        self.records = [r for r in read(self._path) if r["step"] <= step]
+        self.wall = self.records[-1]["wall"] if self.records else {}
+        cache.write_atomic(self._path, "".join(json.dumps(r) + "\n" for r in self.records))
         self._file = open(self._path, "ab", buffering=0)
         self._pending, self._full = [], False
         board = self._path.parent / "tensorboard"

@@ -90,7 +90,7 @@ class Log(Hook):
         self.monitor = None
         if loop.run.watch:
             self.monitor = Monitor(
-                loop.prepared, loop.sampler, loop.prepared.pool, loop.log.kept, loop.progress.say
+                loop.prepared, loop.sampler, loop.prepared.pool, loop.log.records, loop.progress.say
             )
         self._last = (loop.t, loop.timer.get("train", 0.0))
 

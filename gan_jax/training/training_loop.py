@@ -352,12 +352,12 @@ class Loop:
         if step < 0:
             return
         steps = self.store.steps()
-        kept = "no checkpoint was saved yet"
+        last_good = "no checkpoint was saved yet"
         if steps:
-            kept = f"checkpoint {steps[-1]} is the last good one"
+            last_good = f"checkpoint {steps[-1]} is the last good one"
         raise NonFiniteError(
             f"{self.name}Player {self.method.players[player].name!r} had a non-finite loss or "
-            f"gradient at step {step}; {kept}."
+            f"gradient at step {step}; {last_good}."
         )
 
     def _require_saved(self, what):

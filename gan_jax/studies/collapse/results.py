@@ -271,10 +271,10 @@ def describe_losses(rows: list[dict], kind: Kind, n_modes: int) -> str:
     """
     registered = [row.get("registered", 1.0) >= 0.5 for row in rows]
     covered = [row[kind.covered] for row in rows]
-    lost = sum(n < n_modes for n in covered)
+    n_losing = sum(n < n_modes for n in covered)
     collapsed = sum(n <= 1 and near for n, near in zip(covered, registered, strict=True))
     between = len(rows) - sum(registered)
-    text = f"{lost} of {len(rows)} seeds lose some" if lost else "none lost"
+    text = f"{n_losing} of {len(rows)} seeds lose some" if n_losing else "none lost"
     text += f", {collapsed} collapsed to one or none" if collapsed else ""
     return text + (f", {between} with most points between modes" if between else "")
 
