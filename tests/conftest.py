@@ -41,6 +41,13 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture
+def float64():
+    """Let arrays have 64 bits."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
 def child_env():
     """Environment for commands that a test starts: one device, compiled as users run them."""
     flags = os.environ["XLA_FLAGS"].replace("--xla_force_host_platform_device_count=4", "")

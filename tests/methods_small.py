@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import optax
 
-from gan_jax import methods
+from gan_jax import methods, presets
 from gan_jax.methods import base
 
 SHAPE = base.DataSpec(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
@@ -64,16 +64,7 @@ CASES = {
             "disc_weights": "half",
         },
     ),
-    "morpho": (
-        "distgan",
-        {
-            "net": "hdcgan",
-            "penalty": "dragan",
-            "penalty_norm": "l2",
-            "lambda_p": 10.0,
-            "input_noise": 0.05,
-        },
-    ),
+    "morpho": ("distgan", presets.MORPHO.defaults),
 }
 SHAPES = {"colorize": base.DataSpec(16, 3)}
 

@@ -39,12 +39,6 @@ AT_ZERO = {
 }
 
 
-@pytest.fixture
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
 @pytest.mark.parametrize("target", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_bce_is_the_textbook_formula(float64, target):
     s = sigmoid(LOGITS)

@@ -11,16 +11,12 @@ from gan_jax.core import parallel, penalties
 from gan_jax.core.method import StepContext
 from gan_jax.methods.settings import BaseSettings
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 CTX = StepContext({}, BaseSettings(), {})
 KEY = jax.random.key(11)
 SHAPE = (4, 2, 3, 1)
 B, D = SHAPE[0], 6
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    with jax.enable_x64(True):
-        yield
 
 
 def batch(seed, shape=SHAPE):

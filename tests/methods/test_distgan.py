@@ -21,12 +21,6 @@ X = np.random.default_rng(1).random((B, *mlp.IMAGE))
 P = mlp.params()
 
 
-@pytest.fixture
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
 def ctx(progress=0.0, **options):
     return StepContext(
         mlp.NETS, dataclasses.replace(distgan.Settings(), **{"z_dim": 3, **options}), {}, progress

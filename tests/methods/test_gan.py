@@ -24,12 +24,6 @@ X = np.random.default_rng(1).random((B, *mlp.IMAGE))
 P = mlp.params()
 
 
-@pytest.fixture
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
 def run(f, p=P, x=X, **options):
     """(loss, metrics) of gan.disc_loss or gan.gen_loss on the tiny nets."""
     hp = dataclasses.replace(gan.Settings(), **{"z_dim": 3, **options})

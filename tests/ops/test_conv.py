@@ -8,6 +8,8 @@ from jax import lax
 
 from gan_jax.ops import conv
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 GEOMETRIES = [  # side, kernel, stride, in, out
     (8, 5, 2, 3, 8),
     (8, 5, 2, 8, 16),
@@ -54,12 +56,6 @@ def arrays(geometry, n=2):
     out = conv.out_size(side, stride)
     shapes = (n, side, side, ci), (k, k, ci, co), (n, out, out, co)
     return tuple(jnp.asarray(r.normal(size=shape), jnp.float64) for shape in shapes)
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    with jax.enable_x64(True):
-        yield
 
 
 def assert_close(a, b):
