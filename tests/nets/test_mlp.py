@@ -13,38 +13,31 @@ MNIST = base.DataSpec(28, 1)
 FAMILIES = {"plain": mlp.PLAIN, "keras": mlp.KERAS, "maxout": mlp.MAXOUT, "cgan": mlp.CGAN}
 
 
-def counts(family, shape, cond=(), **options):
-    """(G, D, E)."""
-    hp, image = probe.settings(**options), (2, shape.size, shape.size, shape.colors)
-    return (
-        probe.count(family.gen(hp, shape, probe.WEIGHTS), (2, hp.z_dim), *cond),
-        probe.count(family.disc(hp, shape, probe.WEIGHTS), image, *cond),
-        probe.count(family.enc(hp, shape, probe.WEIGHTS), image),
-    )
-
-
 def test_parameter_counts_of_plain():
     """DRAGAN's notebook; Dist-GAN's 2-D toy; its 1-D toy. The notebook has no encoder."""
-    assert counts(mlp.PLAIN, MNIST, width=128, depth=1, z_dim=100)[:2] == (114_064, 100_609)
-    assert counts(mlp.PLAIN, base.DataSpec(1, 2), width=128, depth=3, z_dim=2) == (
+    assert probe.counts(mlp.PLAIN, MNIST, width=128, depth=1, z_dim=100)[:2] == (114_064, 100_609)
+    assert probe.counts(mlp.PLAIN, base.DataSpec(1, 2), width=128, depth=3, z_dim=2) == (
         33_666,
         33_537,
         33_666,
     )
-    assert counts(mlp.PLAIN, base.DataSpec(1, 1), width=4, depth=1, z_dim=1) == (13, 13, 13)
+    assert probe.counts(mlp.PLAIN, base.DataSpec(1, 1), width=4, depth=1, z_dim=1) == (13, 13, 13)
 
 
 def test_parameter_counts_of_others():
     # G: (100 256 + 256) + 512 + (256 512 + 512) + 1024 + (512 1024 + 1024) + 2048
     #    + (1024 784 + 784), norms in between.
     # D: (784 512 + 512) + (512 256 + 256) + 257. The public script prints the same two.
-    assert counts(mlp.KERAS, MNIST, width=256, z_dim=100)[:2] == (1_489_936, 533_505)
+    assert probe.counts(mlp.KERAS, MNIST, width=256, z_dim=100)[:2] == (1_489_936, 533_505)
     # G: (100 1200 + 1200) + (1200 1200 + 1200) + (1200 784 + 784).
     # D: (784 1200 + 1200) + (240 1200 + 1200) + 241.
-    assert counts(mlp.MAXOUT, MNIST, width=240, z_dim=100)[:2] == (2_503_984, 1_231_441)
+    assert probe.counts(mlp.MAXOUT, MNIST, width=240, z_dim=100)[:2] == (2_503_984, 1_231_441)
     # G: (100 200 + 200) + (10 1000 + 1000) + (1200 1200 + 1200) + (1200 784 + 784).
     # D: (784 1200 + 1200) + (10 250 + 250) + (290 960 + 960) + 241.
-    assert counts(mlp.CGAN, MNIST, [(2, 10)], width=240, z_dim=100)[:2] == (2_413_984, 1_224_351)
+    assert probe.counts(mlp.CGAN, MNIST, cond=[(2, 10)], width=240, z_dim=100)[:2] == (
+        2_413_984,
+        1_224_351,
+    )
 
 
 @pytest.mark.parametrize(
