@@ -29,6 +29,19 @@ def refused(*words, spec, size=16, crop=0, split="train", **options):
         assert str(word) in message, message
 
 
+def assert_refused_without_images(source, root, images):
+    """Assert that `source` is refused without its folder, the folder `images` in it, or images.
+
+    Leaves an empty folder of images.
+    """
+    spec = f"{source}:{root}"
+    refused("is not a folder", spec=spec)
+    root.mkdir()
+    refused(f"no folder {images}", "folder:DIR", spec=spec)
+    (root / images).mkdir()
+    refused("has no images", spec=spec)
+
+
 def inspect(spec, size=16, **options):
     """(report, InspectedSplit of train, that of test or None)."""
     options = datasets.DataOptions(size, **options)

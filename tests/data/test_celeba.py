@@ -187,12 +187,7 @@ def test_lists_and_images_that_differ(tmp_path, capsys):
 
 
 def test_bad_folders_are_refused(tmp_path):
-    root = tmp_path / "set"
-    making.refused("is not a folder", spec=f"celeba:{root}")
-    root.mkdir()
-    making.refused("no folder img_align_celeba", "folder:DIR", spec=f"celeba:{root}")
-    (root / "img_align_celeba").mkdir()
-    making.refused("has no images", spec=f"celeba:{root}")
+    making.assert_refused_without_images("celeba", tmp_path / "set", "img_align_celeba")
     spec = write_set(tmp_path / "other")
     (tmp_path / "other" / "list_attr_celeba.txt").unlink()
     making.refused("no list_attr_celeba.txt or .csv", "folder:DIR", spec=spec)

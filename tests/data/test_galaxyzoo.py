@@ -228,11 +228,7 @@ def test_galaxies_without_an_image(tmp_path, capsys):
 
 def test_bad_folders_are_refused(tmp_path):
     root = tmp_path / "set"
-    making.refused("is not a folder", spec=f"galaxyzoo:{root}")
-    root.mkdir()
-    making.refused("no folder images_training_rev1", "folder:DIR", spec=f"galaxyzoo:{root}")
-    (root / "images_training_rev1").mkdir()
-    making.refused("has no images", spec=f"galaxyzoo:{root}")
+    making.assert_refused_without_images("galaxyzoo", root, "images_training_rev1")
     write_image(root / "images_training_rev1", 101)
     making.refused(f"no {CSV}", "folder:DIR", spec=f"galaxyzoo:{root}")
     write_csv(root / CSV, {101: ROUND})
