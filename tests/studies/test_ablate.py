@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -22,6 +21,7 @@ from gan_jax.studies import jobs
 from gan_jax.studies.ablate import command, estimate, grid, plan
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.ablate.state import SweepState
+from tests import waiting
 
 MLP = [
     "--experiment=gan",
@@ -288,11 +288,8 @@ def test_kills_and_stops_leave_the_final_states_as_they_would_be(tmp_path, child
     assert len(done) == 4 and done == {p.parent.name: p.read_text() for p in root.glob("*/DONE")}
 
 
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def wait_for(condition):
+    waiting.until(condition, seconds=120)
 
 
 def child_of(process, name):

@@ -68,29 +68,27 @@ def test_what_a_flagfile_sets_can_be_set_back(described):
     assert flags == ["--flagfile=morpho_smoke", f"--batch={default}"]
 
 
-REFUSED = [
-    ("nowhere", {}),
-    ("../morpho_smoke", {}),
-    ("", {"no_such": "1"}),
-    ("", {"workdir": "/x"}),
-    ("", {"restart": "true"}),
-    ("", {"flagfile": "/etc/passwd"}),
-    ("", {"batch": "1"}),
-    ("", {"batch": "8.5"}),
-    ("", {"lr": "nan"}),
-    ("", {"lr": "0"}),
-    ("", {"penalty": "none2"}),
-    ("", {"watch": "maybe"}),
-    ("", {"data": "a\nb"}),
-    ("", {"data": "a\0"}),
-    ("", {"data": "x" * 501}),
-    ("", {"data": "\ud800"}),
-    ("", {"batch": ["8"]}),
-    ("", {"batch": "9" * 6000}),
-]
+REFUSED = {  # {flag: values}
+    "no_such": ["1"],
+    "workdir": ["/x"],
+    "restart": ["true"],
+    "flagfile": ["/etc/passwd"],
+    "batch": ["1", "8.5", ["8"], "9" * 6000],
+    "lr": ["nan", "0"],
+    "penalty": ["none2"],
+    "watch": ["maybe"],
+    "data": ["a\nb", "a\0", "x" * 501, "\ud800"],
+}
 
 
-@pytest.mark.parametrize("flagfile, values", REFUSED)
+@pytest.mark.parametrize(
+    "flagfile, values",
+    [
+        ("nowhere", {}),
+        ("../morpho_smoke", {}),
+        *(("", {flag: value}) for flag, values in REFUSED.items() for value in values),
+    ],
+)
 def test_what_the_definitions_do_not_allow_is_refused(described, flagfile, values):
     with pytest.raises(InputError):
         forms.build_flags(described["morpho"], flagfile, values)

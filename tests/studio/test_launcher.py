@@ -17,6 +17,7 @@ from gan_jax.studio import forms, launcher
 from gan_jax.studio.run_index import RunIndex
 from gan_jax.studio.run_state import RunState
 from tests.studio.run_files import CONFIG
+from tests.waiting import until
 
 TRAIN = """
 import json, pathlib, signal, sys, time
@@ -68,17 +69,15 @@ def place(tmp_path, monkeypatch):
         found.close()
 
 
-def until(condition, seconds=10):
-    """Waits for a condition."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def stands(studio, name):
     studio.runs.refresh()
     return studio.runs.summary(name)["state"]
+
+
+def start_queued(studio, name):
+    """Start what is queued, and wait until this run trains."""
+    studio.start_queued(EXPERIMENTS)
+    until(lambda: stands(studio, name) == "running")
 
 
 def test_runs_beyond_the_budget_wait_in_order(place):
@@ -93,8 +92,7 @@ def test_runs_beyond_the_budget_wait_in_order(place):
     assert stands(studio, "b") == "queued"
     (root / "c" / "end").touch()
     until(lambda: stands(studio, "c") == "finished")
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "b") == "running")
+    start_queued(studio, "b")
 
 
 def test_stop_resume_and_withdraw(place):
@@ -102,8 +100,7 @@ def test_stop_resume_and_withdraw(place):
     studio = make()
     studio.enqueue("a", "gan", [])
     studio.enqueue("b", "gan", [])
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "a") == "running")
+    start_queued(studio, "a")
     assert studio.stop("b") == "taken out of the queue" and stands(studio, "b") == "stopped"
     studio.stop("a")
     until(lambda: stands(studio, "a") == "stopped")
@@ -114,8 +111,7 @@ def test_stop_resume_and_withdraw(place):
         studio.resume(name, EXPERIMENTS)
     with pytest.raises(InputError, match="is queued"):
         studio.resume("a", EXPERIMENTS)
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "a") == "running")
+    start_queued(studio, "a")
     assert stands(studio, "b") == "queued"
 
 
@@ -133,28 +129,24 @@ def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
     root, make = place
     studio = make()
     studio.enqueue("a", "gan", ["--fail"])
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "a") == "running")
+    start_queued(studio, "a")
     (root / "a" / "end").touch()
     until(lambda: stands(studio, "a") == "crashed")
     assert studio.runs.summary("a")["reason"] == "ValueError: no good"
     studio.enqueue("b", "gan", [])
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "b") == "running")
+    start_queued(studio, "b")
     os.kill(studio._training_pid(root / "b"), signal.SIGKILL)
     until(lambda: stands(studio, "b") == "crashed")
     assert "signal 9" in studio.runs.summary("b")["reason"]
     studio.resume("b", EXPERIMENTS)
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "b") == "running")
+    start_queued(studio, "b")
 
 
 def test_a_run_outlives_its_parent_and_is_found_and_stopped_all_the_same(place):
     root, make = place
     studio = make()
     studio.enqueue("a", "gan", [])
-    studio.start_queued(EXPERIMENTS)
-    until(lambda: stands(studio, "a") == "running")
+    start_queued(studio, "a")
     pid = json.loads((root / "a" / "studio.json").read_text())["pid"]
     parent = int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
     os.kill(parent, signal.SIGKILL)
@@ -173,8 +165,7 @@ def test_one_studio_of_a_root_starts_what_is_queued_and_another_takes_over(place
     second.start_queued(EXPERIMENTS)
     assert stands(second, "a") == "queued"
     first.close()
-    second.start_queued(EXPERIMENTS)
-    until(lambda: stands(second, "a") == "running")
+    start_queued(second, "a")
 
 
 def test_two_studios_that_start_at_once_start_a_run_once(place):

@@ -61,41 +61,24 @@ def test_names_are_paths_below_the_root_and_links_are_not_followed(tmp_path, mak
 
 
 LAUNCH = {"state": "ended", "experiment": "gan", "flags": [], "ended": time.time() + 1000}
+
+
+def ended(code, said):
+    """Return the files of a run that the studio started, that said this and ended with a code."""
+    return {"studio_json": LAUNCH | {"code": code}, "console_log": f"{said}\n"}
+
+
 CASES = {
     "finished": ({"DONE": ""}, "finished", ""),
     "stopped elsewhere": ({}, "stopped", ""),
     "queued": ({"studio_json": {"state": "queued"}}, "queued", ""),
     "withdrawn": ({"studio_json": {"state": "withdrawn"}}, "stopped", "queue"),
-    "refused": (
-        {"studio_json": LAUNCH | {"code": 2}, "console_log": "$ x\n--lr=0 is too small.\n"},
-        "refused",
-        "--lr=0",
-    ),
-    "diverged": (
-        {"studio_json": LAUNCH | {"code": 3}, "console_log": "Player 'gen' had ...\n"},
-        "diverged",
-        "gen",
-    ),
-    "collapsed": (
-        {"studio_json": LAUNCH | {"code": 3}, "console_log": "collapsed at step 9: x\n"},
-        "collapsed",
-        "x",
-    ),
-    "stopped": (
-        {"studio_json": LAUNCH | {"code": 4}, "console_log": "saved.\n"},
-        "stopped",
-        "saved",
-    ),
-    "killed": (
-        {"studio_json": LAUNCH | {"code": -9}, "console_log": "step 9\n"},
-        "crashed",
-        "signal 9",
-    ),
-    "failed": (
-        {"studio_json": LAUNCH | {"code": 1}, "console_log": "KeyError: 'a'\n"},
-        "crashed",
-        "KeyError",
-    ),
+    "refused": (ended(2, "$ x\n--lr=0 is too small."), "refused", "--lr=0"),
+    "diverged": (ended(3, "Player 'gen' had ..."), "diverged", "gen"),
+    "collapsed": (ended(3, "collapsed at step 9: x"), "collapsed", "x"),
+    "stopped": (ended(4, "saved."), "stopped", "saved"),
+    "killed": (ended(-9, "step 9"), "crashed", "signal 9"),
+    "failed": (ended(1, "KeyError: 'a'"), "crashed", "KeyError"),
     "parent killed": (
         {"studio_json": {"state": "launched", "pid": 1}},
         "crashed",
