@@ -355,49 +355,6 @@ def test_target_of_the_rare_class():
             study(2, rare_to=text).n_rare(part)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--experiment=gan"], "makes images of no class"),
-        (["--experiment=mgan"], "makes images of no class"),
-        (["--experiment=toys"], "--experiment=toys is not a training command"),
-        (["--fractions=0.3"], "0.3 is not one over a whole number"),
-        (["--fractions=0.005"], "has no image of class"),
-        (["--ratios=-1"], "--ratios=-1 cannot be read"),
-        (["--ratios="], "no training set has synthetic images"),
-        (["--both_ratio=3"], "--both_ratio=3 is above every ratio; use 1 or less"),
-        (["--ordinary=flip"], "--ordinary=flip"),
-        (["--rare=comet"], "use one of round, in-between, cigar"),
-        (["--rare=cigar", "--rare_to=2"], "--rare_to=2 asks for 2 images"),
-        (["--eval_every=5"], "--eval_every"),
-        (["--data=npz:{}/plain.npz"], "images without a class"),
-        (["--data=npz:{}/some.npz"], "images without a class"),
-        (["--data=npz:{}/train.npz"], "no labelled test images"),
-        (["--data=npz:{}/lacking.npz", "--rare=2"], "the test split has no image of it"),
-    ],
-)  # fmt: skip
-def test_refusals(words, said, tmp_path, capsys):
-    images, labels = np.zeros((300, 16, 16, 3), np.uint8), np.arange(300) % 3
-    np.savez(tmp_path / "plain.npz", images=images)
-    np.savez(tmp_path / "train.npz", images=images, labels=labels)
-    np.savez(tmp_path / "some.npz", images=images, labels=np.where(labels == 2, -1, labels))
-    np.savez(
-        tmp_path / "lacking.npz",
-        images=images,
-        labels=labels,
-        test_images=images,
-        test_labels=labels % 2,
-    )
-    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
-
-
-def test_dry_run_lists_what_would_be_made(tmp_path, capsys):
-    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
-    out = capsys.readouterr().out
-    assert "1 of 4: GAN of 60 images, 12 steps; 12 classifiers" in out
-    assert not (tmp_path / "study").exists()
-
-
 STUDY = (*SMOKE, "--fractions=0.5")
 
 

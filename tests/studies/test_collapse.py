@@ -374,45 +374,6 @@ def test_scores_of_points_are_those_of_the_metric():
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--data=npz:{}/plain.npz"], "no two classes"),
-        (["--data=npz:{}/many.npz"], "no two classes with 5 % of the images each"),
-        (["--systems=gan,vae"], "'vae' is not known"),
-        (["--systems=gan,one_gen"], "one_gen is not for images"),
-        (["--systems=morpho,mgan"], "--against=gan is not among"),
-        (["--eval_every=5"], "--curve"),
-        (["--stop_on_collapse"], "--stop_on_collapse is not for this study"),
-        (["--n_images=100", "--eval_images=100", "--data=galaxies:100"], "too few"),
-        (["--gen_batch=3", "--devices=2"], "--gen_batch=3 is not a multiple"),
-    ],
-)
-def test_refusals(words, said, tmp_path, capsys):
-    images = np.zeros((300, 16, 16, 3), np.uint8)
-    np.savez(tmp_path / "plain.npz", images=images)
-    np.savez(tmp_path / "many.npz", images=images, labels=np.arange(300) % 30)
-    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--data=toys:swissroll"], "no modes to count"),
-        (["--data=toys:plus", "--systems=gan,dcgan"], "dcgan is not for points"),
-        (["--data=toys:plus", "--width=32"], "--width is for images"),
-    ],
-)
-def test_refusals_of_points(words, said, tmp_path, capsys):
-    helpers.assert_refused(command, [*words, "--devices=1"], said, tmp_path, capsys)
-
-
-def test_dry_run_names_the_systems(tmp_path, capsys):
-    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
-    assert "gan_balance: GAN with S1's rule" in capsys.readouterr().out
-    assert not (tmp_path / "study").exists()
-
-
 def test_a_study_with_other_settings_is_refused(tmp_path, capsys, monkeypatch):
     def stop(*_):
         raise Stopped("here")

@@ -157,32 +157,6 @@ def test_plan_is_repeat_by_repeat_and_seeds_differ():
     assert nodes.list_nodes(Flags(node="4/6/2")) == [nodes.Node(4, 6, 2)]
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--nodes=0,2"], "--nodes=0,2 cannot be read"),
-        (["--nodes=two"], "as in --nodes=1,3,5"),
-        (["--node=0/3/4"], "--node=0/3/4 cannot be read"),
-        (["--node=3"], "--node=0/3/1"),
-        (["--steps=5"], "use --epochs"),
-        (["--members_by=vmapped", "--jobs=2"], "leave out --jobs"),
-        (["--data=npz:{}/plain.npz"], "no two classes"),
-        (["--data=npz:{}/train.npz"], "no labelled test images"),
-        (["--nodes=60"], "too few for 60 nodes"),
-    ],
-)
-def test_refusals(words, said, tmp_path, capsys):
-    images, labels = np.zeros((300, 16, 16, 3), np.uint8), np.arange(300) % 3
-    np.savez(tmp_path / "plain.npz", images=images)
-    np.savez(tmp_path / "train.npz", images=images, labels=labels)
-    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
-
-
-def test_dry_run_lists_the_nodes(tmp_path, capsys):
-    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
-    assert "8 nodes" in capsys.readouterr().out and not (tmp_path / "study").exists()
-
-
 TIMES = ("parallel_s", "sequential_s")
 STUDY = (*SMOKE, "--nodes=1,2", "--repeats=1")
 

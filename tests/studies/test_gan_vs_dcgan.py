@@ -306,31 +306,6 @@ def test_curves_are_read_over_steps_and_training_seconds(root):
     assert len(run_outputs.read_logged(root / "nothing", "disc/loss")[0]) == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--data=npz:{}/plain.npz"], "no images of two classes"),
-        (["--data=toys:gaussians8"], "no images of two classes"),
-        (["--n_images=100000", "--data=npz:{}/few.npz"], "too few for the score"),
-        (["--gan_batch=1"], "--gan_batch=1 is too small"),
-        (["--dcgan_net=dcgan"], "use one of: s2, s2_literal, s2_prose"),
-        (["--devices=3"], "not a multiple of 3 devices"),
-        (["--data=idx:{}/nowhere"], "nowhere"),
-    ],
-)
-def test_refusals(words, said, tmp_path, capsys):
-    images = np.zeros((200, 16, 16, 1), np.uint8)
-    np.savez(tmp_path / "plain.npz", images=images)
-    np.savez(tmp_path / "few.npz", images=images[:60], labels=np.arange(60) % 3)
-    helpers.assert_refused(command, [*SMOKE, *words], said, tmp_path, capsys)
-
-
-def test_dry_run_writes_nothing(tmp_path, capsys):
-    assert helpers.run(command, [*SMOKE, "--dry_run"], tmp_path / "study") == 0
-    assert '"experiment": "dcgan"' in capsys.readouterr().out
-    assert not (tmp_path / "study").exists()
-
-
 @pytest.mark.long
 def test_pace_has_steps_in_every_turn(tmp_path, monkeypatch, capsys):
     """Also where a compiled call would hold more than a turn."""
