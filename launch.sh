@@ -16,7 +16,7 @@ Usage: ./launch.sh COMMAND
                         colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect, studio. Taking elsewhere:
                         export (ONNX files, live GANs in a browser). Studies: toys, damage, collapse, gan_vs_dcgan,
                         ensemble, augment, penalty_cost, ablate, benchmarks
-                        e.g. ./launch.sh run morpho --flagfile=experiments/flagfiles/morpho_64.flags
+                        e.g. ./launch.sh run morpho --flagfile=morpho_64
   studio [--flag=...]   runs launched, watched and tried in a browser, at http://127.0.0.1:8080; Ctrl-C ends it, and runs go on
                         e.g. ./launch.sh studio --root=runs --jobs=2
   ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
@@ -88,7 +88,8 @@ if [ "${1:-}" = ablate ]; then set -- run "$@"; fi
 case "${1:-}" in
   demo)
     setup
-    "$PYTHON" -m experiments.morpho --flagfile=experiments/flagfiles/morpho_quick.flags --workdir=runs/demo "${@:2}"
+    export GAN_JAX_PROGRAM="./launch.sh run"
+    "$PYTHON" -m experiments.morpho --flagfile=morpho_quick --workdir=runs/demo "${@:2}"
     "$PYTHON" -m experiments.evaluate --workdir=runs/demo --n_images=2000 --repeats=3
     ;;
   test)
@@ -97,13 +98,13 @@ case "${1:-}" in
     ;;
   run)
     setup
-    if [ ! -e "experiments/${2:-}.py" ] && [ "${2:-}" != benchmarks ]; then
-      echo "launch.sh: there is no experiment '${2:-}'; ./launch.sh --help names them" >&2
-      exit 2
-    fi
-    if [ "$2" = export ] && [ -z "${GAN_JAX_PYTHON:-}" ]; then install_export; fi
+    export GAN_JAX_PROGRAM="./launch.sh run"
+    if [ "${2:-}" = export ] && [ -z "${GAN_JAX_PYTHON:-}" ]; then install_export; fi
     cd "$here"
-    exec "$PYTHON" -m "experiments.$2" "${@:3}"
+    case "${2:-}" in
+      benchmarks | penalty_cost) exec "$PYTHON" -m "experiments.$2" "${@:3}" ;;
+      *) exec "$PYTHON" -m gan_jax "${@:2}" ;;
+    esac
     ;;
   studio)
     setup

@@ -135,8 +135,7 @@ class RunSettings:
     eval_images: int = setting(2000, "generated images per evaluation during training", low=100)
     eval_scores: str = setting(
         "frechet,classes",
-        "what is scored in training: metrics of experiments.evaluate --scores, with commas; "
-        "empty: all",
+        "what is scored in training: metrics of evaluate --scores, with commas; empty: all",
     )
     keep_best: str = setting(
         "none",

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from gan_jax import methods, presets
-from gan_jax.methods import base
+from gan_jax import methods
+from gan_jax.methods import base, presets
 
 SMALL = {"width": 8, "depth": 2, "n_gens": 3, "gen_batch": 4}
 

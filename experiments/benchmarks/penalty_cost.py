@@ -23,7 +23,7 @@ from experiments.benchmarks.harness import Column
 from experiments.benchmarks.intervals import Estimate, estimate, ratio
 from experiments.benchmarks.jax_programs import Training
 from experiments.benchmarks.workloads import Workload
-from gan_jax import presets
+from gan_jax.commands import presets
 from gan_jax.settings import setting
 
 GAN = {"net": "hdcgan", "disc_norm": "batch", "loss": "ns"}

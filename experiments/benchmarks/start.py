@@ -42,7 +42,7 @@ class Settings(harness.Output):
 def command_of(name: str, data: str) -> tuple[str, list[str]]:
     """Return (module, words) of a command of one dispatch; data: folder of the data sets."""
     command, flagfile, more = STARTS[name]
-    path = command_line.ROOT / "experiments" / "flagfiles" / f"{flagfile}.flags"
+    path = command_line.FLAGFILES / f"{flagfile}.flags"
     lines = [line for line in path.read_text().splitlines() if line.startswith("--")]
     options = dict(line.split("=", 1) for line in lines)
     words = [f"--flagfile={flagfile}", *more]

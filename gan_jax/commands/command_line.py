@@ -4,14 +4,15 @@ import dataclasses
 import importlib.util
 import pathlib
 from collections.abc import Sequence
+from typing import ClassVar
 
 from absl import flags
 
+from gan_jax.commands.process import typed
 from gan_jax.errors import EXIT_DONE, InputError
 from gan_jax.settings import check, setting
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-FLAGFILES = ROOT / "experiments" / "flagfiles"
+FLAGFILES = pathlib.Path(__file__).resolve().parent / "flagfiles"
 HELP_WORDS = ("--help", "-h", "-help", "--helpfull")
 
 _DEFINE = {
@@ -30,6 +31,8 @@ class CommonFlags:
     help: bool = setting(False, "print this text")
     debug: bool = setting(False, "show the traceback of an error")
 
+    positional: ClassVar[str] = ""  # flag whose value may be the first word, without its name
+
 
 def define(groups: Sequence) -> flags.FlagValues:
     """Define one absl flag per field of dataclass instances, whose values are the defaults."""
@@ -43,18 +46,21 @@ def define(groups: Sequence) -> flags.FlagValues:
     return values
 
 
-def usage(doc: str | None, module: str, groups: Sequence) -> str:
+def usage(doc: str | None, name: str, groups: Sequence) -> str:
     """Write the text of --help: the command's docstring, then its flags in groups.
 
     Args:
       doc: docstring of the command.
-      module: its name for `python -m`.
+      name: name of the command.
       groups: see `parse`.
     """
+    folder = f" {groups[0].positional.upper()}" if groups[0].positional else ""
     head = (
-        f"Usage: python -m {module} [--flagfile=FILE] [--flag=value ...]; flags win over the file."
+        f"Usage: {typed(name)}{folder} [--flagfile=FILE] [--flag=value ...]; "
+        "flags win over the file."
     )
-    lines = [(doc or "").strip(), "", head, ""]
+    files = f"Flagfiles that come with gan_jax: {typed(f'flagfiles {name.split()[-1]}')}"
+    lines = [(doc or "").strip(), "", head, files, ""]
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
@@ -70,8 +76,7 @@ def usage(doc: str | None, module: str, groups: Sequence) -> str:
 def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Move --flagfile first, so that command-line flags override it.
 
-    A flagfile is given by its name (of those in experiments/flagfiles), by a path relative to the
-    project, or by any other path.
+    A flagfile is given by its path, or by its name if it is one of the package's (FLAGFILES).
 
     Returns:
       (["--flagfile=PATH", ...], the other words).
@@ -87,25 +92,25 @@ def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         if "=" not in word:
             raise InputError("Write --flagfile=FILE, with an equals sign.")
         path = pathlib.Path(word.partition("=")[2]).expanduser()
-        candidates = (path, FLAGFILES / f"{path}.flags", ROOT / path)
-        existing = next((c for c in candidates if c.is_file()), None)
+        # The package's are found from any folder, also by their path in a checkout.
+        candidates = (path, FLAGFILES / f"{path.name.removesuffix('.flags')}.flags")
+        own = path.parent.name in ("", "flagfiles")
+        existing = next((c for c in candidates[: 1 + own] if c.is_file()), None)
         if existing is None:
             known = ", ".join(sorted(p.stem for p in FLAGFILES.glob("*.flags")))
-            raise InputError(
-                f"{word} is not a file; those of the project lie in experiments/flagfiles: {known}."
-            )
+            raise InputError(f"{word} is not a file, and none of gan_jax's own: {known}.")
         files.append(f"--flagfile={existing}")
     return files, rest
 
 
 def parse(
-    doc: str | None, module: str, groups: Sequence, argv: Sequence[str]
+    doc: str | None, name: str, groups: Sequence, argv: Sequence[str]
 ) -> tuple[list, flags.FlagValues]:
     """Parse a command line into settings.
 
     Args:
       doc: docstring of the command.
-      module: its name for `python -m`.
+      name: name of the command.
       groups: dataclass instances. Their fields are the flags, their values the defaults. The first
         is a CommonFlags.
       argv: words after the command's name.
@@ -119,14 +124,16 @@ def parse(
     """
     files, rest = flagfiles_first(argv)
     if any(word in HELP_WORDS for word in rest):
-        print(usage(doc, module, groups))
+        print(usage(doc, name, groups))
         raise SystemExit(EXIT_DONE)
     values = define(groups)
+    if groups[0].positional and rest and not rest[0].startswith("-"):
+        rest = [f"--{groups[0].positional}={rest[0]}", *rest[1:]]
     try:
-        words = values([module, *files, *rest])
+        words = values([name, *files, *rest])
     except (flags.Error, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
-        raise InputError(f"{text}; see python -m {module} --help.") from error
+        raise InputError(f"{text}; see {typed(name)} --help.") from error
     if words[1:]:
         raise InputError(f"{words[1]!r} is not a flag; flags have the form --name=value.")
     # absl reads flagfiles and forgets their names.

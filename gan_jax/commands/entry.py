@@ -3,8 +3,7 @@
 import importlib
 import sys
 
-from gan_jax import presets
-from gan_jax.commands import process
+from gan_jax.commands import presets, process
 
 # Commands that train are in presets.TABLE. These have a module with `run(argv)` and a docstring for
 # --help.
@@ -15,6 +14,8 @@ MODULES = {
     "inspect": "gan_jax.commands.inspect",
     "export": "gan_jax.commands.export",
     "studio": "gan_jax.commands.studio",
+    "flagfiles": "gan_jax.commands.flagfile_list",
+    "doctor": "gan_jax.commands.doctor",
     "ablate": "gan_jax.studies.ablate.command",
     "augment": "gan_jax.studies.augment.command",
     "collapse": "gan_jax.studies.collapse.command",
@@ -23,6 +24,7 @@ MODULES = {
     "toys": "gan_jax.studies.toys",
     "damage": "gan_jax.studies.damage",
 }
+ALIASES = {"sweep": "ablate"}  # other words for commands
 WITHOUT_JAX = ("studio",)  # its samplers run in a process of their own
 
 
@@ -36,6 +38,11 @@ def doc(name):
     if name in presets.TABLE:
         return presets.TABLE[name].doc
     return importlib.import_module(MODULES[name]).__doc__
+
+
+def summary(name):
+    """Return the first line of what `--help` of a command says."""
+    return (doc(name) or "").strip().splitlines()[0]
 
 
 def run(name, argv):

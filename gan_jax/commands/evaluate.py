@@ -15,7 +15,7 @@ import dataclasses
 import json
 import pathlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from gan_jax import metrics
 from gan_jax.commands import command_line
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @dataclasses.dataclass(frozen=True)
 class Flags(command_line.CommonFlags):
     """Flags of this command."""
+
+    positional: ClassVar[str] = "workdir"
 
     workdir: str = setting(
         "", "the run folder to evaluate; with --images the folder for the results"
@@ -72,7 +74,7 @@ def run(argv: list[str]) -> None:
     from gan_jax.metrics import memorization
     from gan_jax.report import run_page, score_text
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.evaluate", [Flags()], argv)
+    (flags,), _ = command_line.parse(__doc__, "evaluate", [Flags()], argv)
     memorization.check_queries(flags.neighbours, "neighbours")
     workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
     if flags.images and (workdir / "config.json").exists():

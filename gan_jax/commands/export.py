@@ -19,10 +19,9 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from gan_jax import presets
-from gan_jax.commands import command_line
+from gan_jax.commands import command_line, presets
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -50,6 +49,8 @@ STEPS = 20_000  # length that the methods of the pages are built for
 @dataclasses.dataclass(frozen=True)
 class Flags(command_line.CommonFlags):
     """Flags of this command."""
+
+    positional: ClassVar[str] = "workdir"
 
     workdir: str = setting("", "the run folder whose generator is exported")
     checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
@@ -356,7 +357,7 @@ def run(argv: Sequence[str]) -> None:
     Raises:
       InputError
     """
-    (flags,), _ = command_line.parse(__doc__, "experiments.export", [Flags()], argv)
+    (flags,), _ = command_line.parse(__doc__, "export", [Flags()], argv)
     check(flags)
     if flags.page:
         export_page(flags)

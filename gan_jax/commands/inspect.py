@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import ClassVar
 
 from gan_jax.commands import command_line
 from gan_jax.settings import setting
@@ -10,6 +11,8 @@ from gan_jax.settings import setting
 @dataclasses.dataclass(frozen=True)
 class Flags(command_line.CommonFlags):
     """Flags of this command."""
+
+    positional: ClassVar[str] = "workdir"
 
     workdir: str = setting("", "the run folder")
     checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
@@ -20,7 +23,7 @@ def run(argv: list[str]) -> None:
     """Inspect the run folder that a command line names."""
     from gan_jax.rundir import host_state, run_folder
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.inspect", [Flags()], argv)
+    (flags,), _ = command_line.parse(__doc__, "inspect", [Flags()], argv)
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     host = host_state.to_host(loaded.state)
     print(json.dumps(loaded.config.to_dict() | {"dataset": loaded.dataset_info}, indent=1))

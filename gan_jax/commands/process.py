@@ -1,6 +1,7 @@
 """How a command runs: JAX prepared, refusals in one line, exit codes."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -18,11 +19,34 @@ from gan_jax.errors import (
     Stopped,
 )
 
+PROGRAM = "gan-jax"  # the console script
 BEGAN = time.perf_counter()  # time of the command's start; JAX is not imported yet
 # Keep scratch memory instead of unmapping it, in pages of 2 MiB. From glibc 2.35 on; older versions
 # ignore what they do not know.
 MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1000000000000"
 EXIT_CODES = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
+
+
+def typed(command: str) -> str:
+    """Return how this user types a command: as this process was started, or as what is installed.
+
+    Args:
+      command: its words after the program's name, such as "evaluate" or "train morpho".
+    """
+    program = os.environ.get("GAN_JAX_PROGRAM")  # set by launch.sh
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if not program and spec and spec.name.startswith("experiments."):
+        return f"python -m experiments.{command.removeprefix('train ')}"
+    if not program:
+        script = shutil.which(PROGRAM)
+        same = script and os.path.dirname(script) == os.path.dirname(sys.executable)
+        program = PROGRAM if same or is_console_script() else "python -m gan_jax"
+    return f"{program} {command}"
+
+
+def is_console_script() -> bool:
+    """Say whether this process was started as `gan-jax`."""
+    return os.path.basename(sys.argv[0]) == PROGRAM
 
 
 def restart_with_kept_memory() -> None:
@@ -32,7 +56,8 @@ def restart_with_kept_memory() -> None:
     page by page. Does nothing where the user has set GLIBC_TUNABLES.
     """
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    is_command = spec and spec.name.startswith(("experiments.", "gan_jax."))
+    is_module = spec is not None and spec.name.startswith(("experiments.", "gan_jax."))
+    is_command = is_module or is_console_script()
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ and is_command:
         environment = os.environ | {"GLIBC_TUNABLES": MALLOC}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

@@ -6,7 +6,7 @@ run's own names, or numbers from 0 on; without it they are drawn as often as in 
 
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ DEFAULT_NAMES = {"folder": "sampled", "npz": "sampled.npz"}  # by form; otherwis
 @dataclasses.dataclass(frozen=True)
 class Flags(command_line.CommonFlags):
     """Flags of this command."""
+
+    positional: ClassVar[str] = "workdir"
 
     workdir: str = setting("", "the run folder to sample from")
     n: int = setting(
@@ -61,7 +63,7 @@ def run(argv: list[str]) -> None:
     """Sample from a command line to files."""
     from gan_jax.rundir import run_folder
 
-    (flags,), _ = command_line.parse(__doc__, "experiments.sample", [Flags()], argv)
+    (flags,), _ = command_line.parse(__doc__, "sample", [Flags()], argv)
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
         raise InputError(

@@ -11,8 +11,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from gan_jax import presets
-from gan_jax.commands import command_line, entry, process, train
+from gan_jax.commands import command_line, flagfile_list, presets, process, train
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -28,9 +27,7 @@ class Flags(command_line.CommonFlags):
     port: int = setting(8080, "port to listen at; 0: any that is free", low=0, high=65535)
     token: str = setting("", "word without which nothing is shown; new: make one")
     jobs: int = setting(1, "runs that train at a time; further ones wait", low=1, high=64)
-    page: str = setting(
-        "exported/page", "folder that experiments.export --page wrote: what the lessons train"
-    )
+    page: str = setting("exported/page", "folder that export --page wrote: what the lessons train")
     open: bool = setting(False, "show it in the browser of this machine")
     describe: bool = setting(False, "print what the forms are made of, as JSON, and stop")
 
@@ -49,7 +46,9 @@ def describe() -> dict[str, Any]:
     experiments = {}
     for name, preset in presets.TABLE.items():
         _, run, hp = groups = train.settings_groups(name)
-        values = {file: flagfile_values(name, groups, file) for file in flagfiles_of(name)}
+        values = {
+            file: flagfile_values(name, groups, file) for file in flagfile_list.flagfiles_of(name)
+        }
         titled = {"The run": run, "The method": hp}
         experiments[name] = forms.describe_command(preset.doc, titled, values)
     meanings = {
@@ -59,30 +58,16 @@ def describe() -> dict[str, Any]:
     return {"experiments": experiments, "captions": training_curves.CAPTIONS, "meanings": meanings}
 
 
-def flagfiles_of(experiment: str) -> list[str]:
-    """List the flagfiles of a training command.
-
-    Their names begin with its name, and with that of no command whose name is longer.
-    """
-    commands = sorted(entry.names(), key=len, reverse=True)
-    stems = sorted(path.stem for path in command_line.FLAGFILES.glob("*.flags"))
-    owners = {
-        stem: next((name for name in commands if f"{stem}_".startswith(f"{name}_")), None)
-        for stem in stems
-    }
-    return [stem for stem, owner in owners.items() if owner == experiment]
-
-
 def flagfile_values(experiment: str, groups: Sequence, flagfile: str) -> dict[str, Any]:
     """Return {flag: value} where a flagfile differs from the defaults.
 
     Args:
       experiment: training command.
       groups: its settings, see train.settings_groups.
-      flagfile: one of `flagfiles_of`.
+      flagfile: one of flagfile_list.flagfiles_of.
     """
     words = [f"--flagfile={flagfile}"]
-    parsed, _ = command_line.parse("", f"experiments.{experiment}", groups, words)
+    parsed, _ = command_line.parse("", experiment, groups, words)
     values = {}
     for default, group in zip(groups, parsed, strict=True):
         for field in dataclasses.fields(group):
@@ -101,7 +86,7 @@ def run(argv: Sequence[str]) -> None:
     Raises:
       InputError
     """
-    (flags,), _ = command_line.parse(__doc__, "experiments.studio", [Flags()], argv)
+    (flags,), _ = command_line.parse(__doc__, "studio", [Flags()], argv)
     if flags.describe:
         process.prepare_jax()
         print(json.dumps(describe()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from gan_jax import presets
+from gan_jax.commands import presets
 from gan_jax.commands.command_line import (
     CommonFlags,
     define,
@@ -17,7 +17,7 @@ from gan_jax.commands.command_line import (
     parse,
     workdir_of,
 )
-from gan_jax.commands.process import BEGAN
+from gan_jax.commands.process import BEGAN, typed
 from gan_jax.errors import InputError, NonFiniteError, result_or_error
 from gan_jax.settings import RunSettings, setting
 from gan_jax.training.timing import Startup
@@ -69,7 +69,7 @@ def find_preset(command: str, group: CommonFlags, argv: list[str]) -> str:
         values([command, *files, *rest], known_only=True)
     except (flags.Error, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
-        raise InputError(f"{text}; see python -m experiments.{command} --help.") from error
+        raise InputError(f"{text}; see {typed(command)} --help.") from error
     name = values["experiment"].value
     if name not in presets.TABLE:
         raise InputError(
@@ -115,9 +115,7 @@ def configure(
     from gan_jax.data import datasets
 
     preset = presets.TABLE[name]
-    (command, run, hp), values = parse(
-        preset.doc, f"experiments.{name}", settings_groups(name), argv
-    )
+    (command, run, hp), values = parse(preset.doc, f"train {name}", settings_groups(name), argv)
     if run.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
     workdir = workdir_of(command.workdir, values, name)
@@ -201,10 +199,7 @@ def _train(prepared, workdir, restart, values, startup):
             training_loop.train(prepared, workdir, startup)
             steps = prepared.config.run.steps
             log.say(f"finished at step {steps}. Report: {workdir / 'report.html'}")
-            log.say(
-                f"Scores: ./launch.sh run evaluate --workdir={workdir}   "
-                "(or python -m experiments.evaluate ...)"
-            )
+            log.say(f"Scores: {typed('evaluate')} --workdir={workdir}")
 
 
 def _train_members(runs, folders, command, values):
@@ -222,7 +217,7 @@ def _train_members(runs, folders, command, values):
     failed = multi_seed.train_all(runs, folders, command.members_by)
     n, steps = len(runs), runs[0].config.run.steps
     log.say(f"{n - len(failed)} of {n} finished at step {steps}.")
-    log.say(f"Beside each other: ./launch.sh run compare {' '.join(map(str, folders))}")
+    log.say(f"Beside each other: {typed('compare')} {' '.join(map(str, folders))}")
     if failed:
         raise NonFiniteError("\n".join(failed.values()))
 

@@ -46,8 +46,8 @@ def read_run(folder: str | pathlib.Path) -> RunFiles:
             score_text.subject_row(run.evaluation)
     except (ValueError, KeyError, TypeError, StopIteration) as error:
         raise InputError(
-            f"{folder / 'eval.json'} cannot be read ({error}); run experiments.evaluate "
-            f"--workdir={folder} again."
+            f"{folder / 'eval.json'} cannot be read ({error}); run "
+            f"`python -m gan_jax evaluate {folder}` again."
         ) from error
     return run
 
@@ -120,7 +120,7 @@ def require_one_protocol(systems: list[System]) -> dict | None:
         if differences := protocol.differences(first, other):
             raise InputError(
                 f"The scores of {first_folder} and {folder} cannot share a table: "
-                f"{'; '.join(differences)}. Evaluate both alike with experiments.evaluate."
+                f"{'; '.join(differences)}. Evaluate both alike: python -m gan_jax evaluate DIR."
             )
     return protocols[0][1] if protocols else None
 

@@ -81,7 +81,7 @@ def _sample_figure(system: System, run: RunFiles):
 def scores_section(systems: list[System], keys: list[str]) -> page.Html:
     """Show a table, charts and verdicts of the scores that all evaluated runs have."""
     if not keys:
-        command = page.element("code", "python -m experiments.evaluate --workdir=DIR")
+        command = page.element("code", "python -m gan_jax evaluate DIR")
         return page.section("Scores", page.paragraph("None yet: ", command, " adds them to a run."))
     note = (
         "± is the standard deviation over seeds. Each dot is a run, its bar the 95 % interval "

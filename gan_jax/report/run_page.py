@@ -128,7 +128,7 @@ def evaluation_sections(evaluation: dict | None, folder: pathlib.Path) -> page.H
       folder: where the pictures of neighbours are.
     """
     if evaluation is None:
-        command = page.element("code", f"python -m experiments.evaluate --workdir={folder}")
+        command = page.element("code", f"python -m gan_jax evaluate {folder}")
         text = "Not evaluated yet; this adds scores, a floor and two controls: "
         return page.section("Scores", page.paragraph(text, command))
     parts = [

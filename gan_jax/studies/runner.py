@@ -53,7 +53,7 @@ def parse(
     Raises:
       InputError: see command_line.parse.
     """
-    parsed, values = command_line.parse(doc, f"experiments.{name}", groups, argv)
+    parsed, values = command_line.parse(doc, name, groups, argv)
     for i, group in enumerate(parsed):
         if hasattr(group, "data"):
             spec = datasets.absolute_spec(group.data)

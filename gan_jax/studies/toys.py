@@ -10,8 +10,8 @@ have a quarter of the width, at five times the rate, falling to 0. MGAN has as m
 the largest toy has modes, where its paper has 8 for 8, so that none has to bridge two of them; and
 a penalty R1 in D, an averaged generator and a rate that falls to 0, without which 25 of them
 reached 9 modes. Stopped, the same command goes on; finished runs are not repeated. Flagfiles in
-experiments/flagfiles: toys_smoke (seconds). A single run is an ordinary one: python -m
-experiments.gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
+experiments/flagfiles: toys_smoke (seconds). A single run is an ordinary one: gan-jax
+train gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ import pathlib
 import jax
 import numpy as np
 
-from gan_jax import cache, config, images, methods, presets
+from gan_jax import cache, config, images, methods
+from gan_jax.commands import presets
 from gan_jax.config import Config, Prepared
 from gan_jax.data import toys
 from gan_jax.data.types import DataOptions, Dataset

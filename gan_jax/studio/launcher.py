@@ -46,7 +46,7 @@ def command_words(
 ) -> list[str]:
     """Return the words that run a command of this package."""
     workdir = [f"--workdir={folder}"] if folder else []
-    return [python, "-m", "gan_jax.commands", name, *flags, *workdir]
+    return [python, "-m", "gan_jax", name, *flags, *workdir]
 
 
 def command_line(name: str, flags: list[str], folder: Path) -> str:

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from gan_jax import web
+from gan_jax.commands.process import typed
 from gan_jax.studio import security
 from gan_jax.studio.request_utils import AsciiJson, templates
 
@@ -31,7 +32,7 @@ class Lessons(StaticFiles):
         super().__init__(directory=self._exported, check_dir=False)
         self.config_checked = True
         self._pages = {name: str(web.ROOT / name) for name in web.files()}
-        self._command = f"./launch.sh run export --page --out={shlex.quote(str(self._exported))}"
+        self._command = f"{typed('export')} --page --out={shlex.quote(str(self._exported))}"
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """See StaticFiles; pages of this version hide those of the export."""

@@ -306,7 +306,7 @@ def colorize(folder: Path, data: bytes) -> list[bytes]:
     """
     run = open_run(folder, "newest")
     if not run.method.conditioning.needs_images:
-        raise InputError("This run does not colour images; choose one of experiments.colorize.")
+        raise InputError("This run does not colour images; choose one of colorize.")
     original = np.broadcast_to(decode_upload(data, run.size), (1, run.size, run.size, 3))
     samples = run.sampler(run.loaded.state.vars(True), jax.random.key(0), 1, original)
     return png_files(sampling.triplets(run.method, samples, original)[:, 0])

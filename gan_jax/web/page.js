@@ -7,7 +7,7 @@ export async function loadManifest() {
   const response = await fetch("manifest.json");
   const manifest = await response.json().catch(() => ({}));
   if (!response.ok) {
-    const missing = "this folder has no manifest.json, which experiments.export --page writes.";
+    const missing = "this folder has no manifest.json, which gan-jax export --page writes.";
     throw new Error(manifest.error ?? missing);
   }
   return manifest;

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.benchmarks import feeding, growth, memory, processes, start, whole
 from experiments.benchmarks.workloads import TABLE
-from gan_jax import presets
+from gan_jax.commands import presets
 
 
 def test_every_start_is_a_command_of_one_dispatch():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import harness, penalty_cost
-from gan_jax import methods, presets
+from gan_jax import methods
 from gan_jax.core import initialize
-from gan_jax.methods import base
+from gan_jax.methods import base, presets
 
 # Enough for the comparisons of WGAN-GP; Morpho-GAN's programs take twice as long to compile.
 FEW = [

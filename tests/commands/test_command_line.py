@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import config, presets
-from gan_jax.commands import command_line, entry, evaluate, inspect, process, sample, train
+from gan_jax import config
+from gan_jax.commands import command_line, entry, evaluate, inspect, presets, process, sample, train
 from gan_jax.rundir import run_folder, run_lock
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.augment.flags import read_study
 from gan_jax.training import training_loop
+from tests import paths
 
 SMOKE = "--flagfile=experiments/flagfiles/morpho_smoke.flags"
 TINY = [
@@ -306,7 +307,7 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     from gan_jax import methods
 
     names = entry.names()
-    for path in sorted((command_line.ROOT / "experiments" / "flagfiles").glob("*.flags")):
+    for path in sorted(command_line.FLAGFILES.glob("*.flags")):
         name = max((n for n in names if path.stem == n or path.stem.startswith(f"{n}_")), key=len)
         assert path.stem in entry.doc(name) or path.stem.endswith("_smoke"), path.stem
         words = [f"--flagfile={path}"]
@@ -341,10 +342,7 @@ def test_a_command_starts_with_a_malloc_that_keeps_memory(tmp_path, given):
     env = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"} | (
         {"GLIBC_TUNABLES": given} if given else {}
     )
-    env |= {
-        "PYTHONPATH": f"{tmp_path}{os.pathsep}{command_line.ROOT}",
-        "STARTS": str(tmp_path / "starts"),
-    }
+    env |= {"PYTHONPATH": f"{tmp_path}{os.pathsep}{paths.ROOT}", "STARTS": str(tmp_path / "starts")}
     subprocess.run(
         [sys.executable, "-m", "experiments.gan", "--help"],
         env=env,

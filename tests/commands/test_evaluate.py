@@ -45,17 +45,17 @@ def run(capsys, *words):
     return code, capsys.readouterr()
 
 
+def score(capsys, data, images, workdir, *words):
+    """`run` on images, against the real ones."""
+    real = f"--data=npz:{data / 'real.npz'}"
+    return run(capsys, f"--images={images}", real, "--size=8", f"--workdir={workdir}", *words)
+
+
 @pytest.mark.long
 def test_a_folder_of_images_is_scored_like_a_run(data, tmp_path, capsys):
     out = tmp_path / "out"
-    words = [
-        f"--images={data / 'made'}",
-        f"--data=npz:{data / 'real.npz'}",
-        "--size=8",
-        f"--workdir={out}",
-        "--neighbours=20",
-    ]
-    code, said = run(capsys, *words, "--scores=kernel,coverage,classes,ms_ssim")
+    words = ["--neighbours=20", "--scores=kernel,coverage,classes,ms_ssim"]
+    code, said = score(capsys, data, data / "made", out, *words)
     assert code == 0 and "kernel distance (low)" in said.out and "images" in said.out
     record = json.loads((out / "eval.json").read_text())
     assert list(record["rows"]) == ["real", "images", "collapsed"]
@@ -65,13 +65,8 @@ def test_a_folder_of_images_is_scored_like_a_run(data, tmp_path, capsys):
     assert record["protocol"]["images"] == f"folder:{data / 'made'}"
     page = (out / "report.html").read_text()
     assert "MS-SSIM" in page and not re.findall(r'(?:src|href)="(?!data:)', page)
-    copied = [
-        f"--images=npz:{data / 'real.npz'}",
-        *words[1:3],
-        f"--workdir={tmp_path / 'copies'}",
-        "--scores=kernel",
-    ]
-    assert "Signs of copying" in run(capsys, *copied)[1].out
+    copies = f"npz:{data / 'real.npz'}", tmp_path / "copies"
+    assert "Signs of copying" in score(capsys, data, *copies, "--scores=kernel")[1].out
 
 
 @pytest.mark.long

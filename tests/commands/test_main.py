@@ -1,17 +1,18 @@
-"""python -m gan_jax.commands NAME: the commands without the folder experiments."""
+"""python -m gan_jax NAME: the commands, without the folder experiments."""
 
 import subprocess
 import sys
 
 import pytest
 
-from gan_jax.commands import command_line, entry
+from gan_jax.commands import entry, presets
+from tests import paths
 
 
 def run(*words, **options):
     """Run the module in a process of its own, outside of the project."""
     return subprocess.run(
-        [sys.executable, "-m", "gan_jax.commands", *words],
+        [sys.executable, "-m", "gan_jax", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -21,16 +22,17 @@ def run(*words, **options):
 
 @pytest.mark.long
 def test_help_lists_the_commands(child_env, tmp_path):
-    env = {**child_env, "PYTHONPATH": str(command_line.ROOT)}
+    env = {**child_env, "PYTHONPATH": str(paths.ROOT)}
     done = run("--help", env=env, cwd=tmp_path)
     assert done.returncode == 0
-    assert all(f"\n  {name} " in done.stdout for name in entry.names())
+    names = [*(f"train {name}" for name in presets.TABLE), *entry.MODULES]
+    assert all(f"\n  {name} " in done.stdout for name in names)
     assert run(env=env, cwd=tmp_path).stdout == done.stdout
 
 
 @pytest.mark.long
 def test_the_first_word_is_the_command(child_env, tmp_path):
-    env = {**child_env, "PYTHONPATH": str(command_line.ROOT)}
+    env = {**child_env, "PYTHONPATH": str(paths.ROOT)}
     done = run("inspect", "--help", env=env, cwd=tmp_path)
     assert done.returncode == 0 and "--workdir" in done.stdout
     refused = run("inspect", f"--workdir={tmp_path}", env=env, cwd=tmp_path)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import presets
-from gan_jax.commands import evaluate, process, sample, train
+from gan_jax.commands import evaluate, presets, process, sample, train
 from gan_jax.data import datasets
 from gan_jax.studies import toys
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import presets
+from gan_jax.commands import presets
 from gan_jax.core.initialize import init_jitted
 from gan_jax.core.method import minibatch_slots, n_minibatches
 from gan_jax.core.step import build_step

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from gan_jax.commands import process
 from gan_jax.training import training_loop
 
@@ -53,8 +55,11 @@ def _without(value, keys):
     return [_without(v, keys) for v in value] if isinstance(value, list) else value
 
 
-def send_signal_in_loops(monkeypatch, condition):
-    """Sends this process SIGTERM before a Loop advances where condition(loop, until) holds."""
+def stop_by_signal(command, words, folder, condition):
+    """Assert that a study ends at SIGTERM as stopped.
+
+    The signal comes before a Loop advances for which condition(loop, until) holds.
+    """
     advance = training_loop.Loop.advance
 
     def signalled(loop, until):
@@ -62,4 +67,13 @@ def send_signal_in_loops(monkeypatch, condition):
             os.kill(os.getpid(), signal.SIGTERM)
         advance(loop, until)
 
-    monkeypatch.setattr(training_loop.Loop, "advance", signalled)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_loop.Loop, "advance", signalled)
+        assert run(command, words, folder) == 4
+
+
+def interrupt(command, words, folder, module, name, killed):
+    """Assert that a study ends as stopped where `killed`, now a module's function, ends it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, name, killed)
+        assert run(command, words, folder) == 4

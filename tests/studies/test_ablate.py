@@ -12,8 +12,7 @@ import sys
 
 import pytest
 
-from gan_jax import presets
-from gan_jax.commands import command_line
+from gan_jax.commands import command_line, presets
 from gan_jax.errors import EXIT_STOPPED, InputError, Stopped
 from gan_jax.rundir import run_lock
 from gan_jax.studies import jobs
@@ -104,8 +103,7 @@ def test_time_of_runs_side_by_side():
 
 
 @pytest.mark.parametrize(
-    "name",
-    sorted(p.stem for p in (command_line.ROOT / "experiments/flagfiles").glob("ablate_*.flags")),
+    "name", sorted(p.stem for p in command_line.FLAGFILES.glob("ablate_*.flags"))
 )
 def test_every_flagfile_is_read_by_the_experiment_that_it_varies(name):
     sweep = read_sweep("", [f"--flagfile={name}"])

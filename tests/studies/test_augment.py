@@ -409,7 +409,7 @@ def test_a_gan_can_be_scored(whole, capsys):
 
 
 @pytest.mark.long
-def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
+def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     """Stopped by a signal within the GAN, then killed between classifiers.
 
     Nothing that is finished is made again.
@@ -422,13 +422,9 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return fit_plan(*args)
 
-    with monkeypatch.context() as patch:
-        helpers.send_signal_in_loops(patch, lambda loop, until: True)
-        assert helpers.run(command, STUDY, folder) == 4
+    helpers.stop_by_signal(command, STUDY, folder, lambda loop, until: True)
     assert "stopped by SIGTERM" in capsys.readouterr().err
-    with monkeypatch.context() as patch:
-        patch.setattr(classifier_training, "fit_plan", killed)
-        assert helpers.run(command, STUDY, folder) == 4
+    helpers.interrupt(command, STUDY, folder, classifier_training, "fit_plan", killed)
     out = capsys.readouterr().out
     assert "resumed at step 1 of 12" in out and out.count(": accuracy") == 3
     assert helpers.run(command, STUDY, folder) == 0

@@ -440,11 +440,8 @@ def test_a_stopped_study_goes_on_and_ends_as_if_it_never_stopped(tmp_path, capsy
     monkeypatch.setattr(interleaved, "measure_pace", lambda *_: pace)
     words = [*SMOKE, "--seeds=1", "--save_every=4"]
     assert helpers.run(command, words, tmp_path / "whole") == 0
-    with monkeypatch.context() as patch:
-        helpers.send_signal_in_loops(
-            patch, lambda loop, until: "balance" in loop.name and until > 4
-        )
-        assert helpers.run(command, words, tmp_path / "stopped") == 4
+    within = lambda loop, until: "balance" in loop.name and until > 4
+    helpers.stop_by_signal(command, words, tmp_path / "stopped", within)
     assert not list((tmp_path / "stopped").rglob("DONE"))
     assert helpers.run(command, words, tmp_path / "stopped") == 0
     results, states = helpers.outcome(tmp_path / "whole", "train_s")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gan_jax.commands import command_line, evaluate, process, sample
+from gan_jax.commands import evaluate, process, sample
 from gan_jax.metrics.features import classifier_training
 from gan_jax.rundir import run_folder
 from gan_jax.studies import table_format, vote
@@ -17,6 +17,7 @@ from gan_jax.studies.ensemble import command, nodes
 from gan_jax.studies.ensemble import page as ensemble_page
 from gan_jax.studies.ensemble import results as found
 from gan_jax.studies.ensemble.flags import RUN, Flags
+from tests import paths
 from tests.studies import helpers
 
 SMOKE = ("--flagfile=ensemble_smoke", "--devices=1")
@@ -209,7 +210,7 @@ def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
 
 
 @pytest.mark.long
-def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
+def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     """Stopped by a signal within a GAN, then killed between a node's classifiers.
 
     Finished nodes are not made again.
@@ -222,13 +223,9 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return fit(source, settings)
 
-    with monkeypatch.context() as patch:
-        helpers.send_signal_in_loops(patch, lambda loop, until: "node 2 of 2" in loop.name)
-        assert helpers.run(command, words, folder) == 4
+    helpers.stop_by_signal(command, words, folder, lambda loop, until: "node 2 of 2" in loop.name)
     assert "stopped by SIGTERM" in capsys.readouterr().err
-    with monkeypatch.context() as patch:
-        patch.setattr(classifier_training, "fit", killed)
-        assert helpers.run(command, words, folder) == 4
+    helpers.interrupt(command, words, folder, classifier_training, "fit", killed)
     out = capsys.readouterr().out
     assert "resumed at step 1 of 8" in out and "node 1 of 2" not in out
     assert helpers.run(command, words, folder) == 0
@@ -269,13 +266,13 @@ def test_processes_that_are_killed_make_the_same_study(tmp_path, child_env):
     words = [sys.executable, "-m", "experiments.ensemble", *STUDY, "--epochs=40", "--save_every=50"]
     subprocess.run(
         [*words, "--jobs=2", f"--workdir={tmp_path}/whole"],
-        cwd=command_line.ROOT,
+        cwd=paths.ROOT,
         env=child_env,
         check=True,
     )
     folder = tmp_path / "killed"
     with subprocess.Popen(
-        [*words, "--jobs=2", f"--workdir={folder}"], cwd=command_line.ROOT, env=child_env
+        [*words, "--jobs=2", f"--workdir={folder}"], cwd=paths.ROOT, env=child_env
     ) as study:
         while not list(
             folder.glob("repeat_0/1/node_1/checkpoints/100")
@@ -287,19 +284,13 @@ def test_processes_that_are_killed_make_the_same_study(tmp_path, child_env):
         )  # the study and its nodes
     assert not (folder / "results.json").exists()
     subprocess.run(
-        [*words, "--node=0/2/2", f"--workdir={folder}"],
-        cwd=command_line.ROOT,
-        env=child_env,
-        check=True,
+        [*words, "--node=0/2/2", f"--workdir={folder}"], cwd=paths.ROOT, env=child_env, check=True
     )
     assert (folder / "repeat_0/2/node_2/node.json").exists() and not (
         folder / "results.json"
     ).exists()
     subprocess.run(
-        [*words, "--jobs=2", f"--workdir={folder}"],
-        cwd=command_line.ROOT,
-        env=child_env,
-        check=True,
+        [*words, "--jobs=2", f"--workdir={folder}"], cwd=paths.ROOT, env=child_env, check=True
     )
     assert helpers.outcome(folder, *TIMES) == helpers.outcome(tmp_path / "whole", *TIMES)
     assert any("resumed at step" in path.read_text() for path in (folder / "logs").glob("*.out"))

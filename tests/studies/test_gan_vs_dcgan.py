@@ -375,7 +375,7 @@ def test_nothing_finished_is_repeated_and_other_settings_are_refused(whole, monk
 
 
 @pytest.mark.slow
-def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatch, capsys):
+def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     """Stopped by a signal while it trains, then killed while it scores."""
     folder, score = tmp_path / "study", run_outputs.score_run
 
@@ -384,13 +384,10 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return score(run, *args)
 
-    with monkeypatch.context() as patch:
-        helpers.send_signal_in_loops(patch, lambda loop, until: "dcgan" in loop.name and until > 2)
-        assert helpers.run(command, WORDS, folder) == 4
+    within = lambda loop, until: "dcgan" in loop.name and until > 2
+    helpers.stop_by_signal(command, WORDS, folder, within)
     assert "stopped by SIGTERM" in capsys.readouterr().err and not list(folder.rglob("DONE"))
-    with monkeypatch.context() as patch:
-        patch.setattr(run_outputs, "score_run", killed)
-        assert helpers.run(command, WORDS, folder) == 4
+    helpers.interrupt(command, WORDS, folder, run_outputs, "score_run", killed)
     assert "resumed at step" in capsys.readouterr().out
     assert helpers.run(command, WORDS, folder) == 0
     assert helpers.outcome(folder, "train_s") == helpers.outcome(whole, "train_s")

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gan_jax import presets
-from gan_jax.commands import command_line, studio, train
+from gan_jax.commands import command_line, presets, studio, train
 from gan_jax.errors import InputError
 from gan_jax.studio import forms
 

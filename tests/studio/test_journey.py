@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from gan_jax.commands import command_line
+from tests import paths
 from tests.studio.run_files import record
 
 pytest.importorskip("starlette")
@@ -33,16 +33,8 @@ class Served:
     """A studio in a process of its own."""
 
     def __init__(self, root, env, *flags):
-        words = [
-            sys.executable,
-            "-m",
-            "gan_jax.commands",
-            "studio",
-            f"--root={root}",
-            "--port=0",
-            *flags,
-        ]
-        env = {**env, "PYTHONPATH": str(command_line.ROOT)}
+        words = [sys.executable, "-m", "gan_jax", "studio", f"--root={root}", "--port=0", *flags]
+        env = {**env, "PYTHONPATH": str(paths.ROOT)}
         self.process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"http://[^ ]*:\d+/", self.process.stdout.readline())[0]
 
@@ -145,10 +137,7 @@ def test_kills_of_studio_and_run(serve, tmp_path, child_env):
         f"--workdir={tmp_path / 'alone'}",
     ]
     subprocess.run(
-        alone,
-        env={**child_env, "PYTHONPATH": str(command_line.ROOT)},
-        check=True,
-        capture_output=True,
+        alone, env={**child_env, "PYTHONPATH": str(paths.ROOT)}, check=True, capture_output=True
     )
     assert (tmp_path / "alone" / "DONE").read_text() == (
         tmp_path / "root" / "a" / "DONE"

@@ -51,7 +51,7 @@ def test_lessons_stand_under_the_bar_and_say_what_is_missing(client, root):
                 assert client.get(target).status_code == 200, link
     missing = client.get("/learn/manifest.json")
     assert missing.status_code == 404
-    command = f"./launch.sh run export --page --out={root.parent / 'exported'}"
+    command = f"python -m gan_jax export --page --out={root.parent / 'exported'}"
     assert command in missing.json()["error"]
 
 
@@ -79,5 +79,5 @@ def test_lessons_refuse_an_export_of_another_version(client, exported, text):
     (exported / "manifest.json").write_text(text)
     answer = client.get("/learn/manifest.json")
     assert answer.status_code == 409
-    assert f"./launch.sh run export --page --out={exported}" in answer.json()["error"]
+    assert f"python -m gan_jax export --page --out={exported}" in answer.json()["error"]
     assert client.get("/learn/collapse.html").status_code == 200

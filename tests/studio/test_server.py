@@ -85,7 +85,7 @@ def test_experiments_are_described_and_a_form_becomes_a_command_line(client, roo
     }
     line = client.post("/api/command_line", json=form).json()["line"]
     flags = f"--flagfile=morpho_smoke --steps=30 --workdir={root / 'new'}"
-    assert line == f"python -m gan_jax.commands morpho {flags}"
+    assert line == f"python -m gan_jax morpho {flags}"
     refused = client.post("/api/command_line", json=form | {"flags": {"steps": "0"}})
     assert refused.status_code == 400 and "--steps=0 is too small" in refused.json()["error"]
     assert not (root / "new").exists()

@@ -1,6 +1,6 @@
 """Scripted ablations: a grid of flags times seeds, a process per run, scored and compared.
 
-  python -m experiments.ablate --experiment=dcgan --flagfile=dcgan_quick \\
+  gan-jax sweep --experiment=dcgan --flagfile=dcgan_quick \\
       --vary="penalty=none,dragan;net=dcgan,hdcgan"
 
 trains dcgan with both penalties on both nets, from --seeds seeds each. Every flag of the experiment

@@ -33,7 +33,7 @@ class Flags(command_line.CommonFlags):
         "run as SLURM jobs, --jobs at a time: parameters of submitit with commas, "
         "timeout_min=600,... (extra: sweep)",
     )
-    evaluate: bool = setting(True, "score finished runs with experiments.evaluate and compare them")
+    evaluate: bool = setting(True, "score finished runs as `evaluate` does, and compare them")
     dry_run: bool = setting(
         False, "check everything, print the commands and an estimate of the time, and stop"
     )
@@ -47,14 +47,14 @@ class Flags(command_line.CommonFlags):
 
 @dataclasses.dataclass(frozen=True)
 class ScoringFlags:
-    """Flags that experiments.evaluate is called with."""
+    """Flags that `evaluate` is called with."""
 
     n_images: int = setting(2000, "generated images that a run is scored by", low=2)
     repeats: int = setting(1, "repeats of sampling, each with fresh noise", low=1)
     scores: str = setting(
-        "", "which scores, with commas; empty: all that suit the data; see experiments.evaluate"
+        "", "which scores, with commas; empty: all that suit the data; see evaluate"
     )
-    features: str = setting("auto", "what images are seen by, see experiments.evaluate")
+    features: str = setting("auto", "what images are seen by, see evaluate")
     neighbours: int = setting(
         256, "images whose nearest training images are searched; 0: none", low=0, high=2000
     )
@@ -85,9 +85,7 @@ def read_sweep(doc: str | None, argv: list[str]) -> Sweep:
     """
     defaults = settings_groups(find_preset("ablate", Flags(), argv))[1:]
     groups = [Flags(), ScoringFlags(), *defaults]
-    (flags, scoring, *experiment), values = command_line.parse(
-        doc, "experiments.ablate", groups, argv
-    )
+    (flags, scoring, *experiment), values = command_line.parse(doc, "ablate", groups, argv)
     base = {}
     for group, default in zip(experiment, defaults, strict=True):
         for field in dataclasses.fields(group):

@@ -72,7 +72,7 @@ def list_runs(sweep: Sweep) -> list[SweepRun]:
 
 def command(experiment: str, words: list[str]) -> list[str]:
     """Return a command line of the project."""
-    return [sys.executable, "-m", f"experiments.{experiment}", *words]
+    return [sys.executable, "-m", "gan_jax", experiment, *words]
 
 
 def check_run(

@@ -69,8 +69,7 @@ def open_data(study: Study) -> tuple[Study, Dataset, Dataset, dict[int, Dataset]
     flags, run = study.flags, study.run
     if run.eval_every or run.tensorboard:
         raise InputError(
-            "--eval_every and --tensorboard are not for this study; "
-            "see experiments.evaluate for its GANs."
+            "--eval_every and --tensorboard are not for this study; see evaluate for its GANs."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
     gan = study.gan_config(run.data)

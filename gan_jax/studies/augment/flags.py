@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import presets
-from gan_jax.commands import train
+from gan_jax.commands import presets, train
 from gan_jax.config import Config
 from gan_jax.data import classifier_augment
 from gan_jax.data.types import Dataset

@@ -7,7 +7,7 @@ measured first and kept in pace.json, then the faster systems get as many update
 time of the slowest; the tables have the time that it really took. On images all systems have the
 same size, width, batch, optimizer, averaging and way of sampling, and those whose method allows it
 the same nets (Dist-GAN's), so that objectives are compared. On points each has the settings of
-experiments.toys. Systems:
+the study toys. Systems:
 
   gan           one generator, plain loss
   gan_d5        the same, D updated 5 times per step
@@ -115,7 +115,7 @@ def refuse_flags(run: RunSettings, shared: SharedSettings) -> None:
         if getattr(shared, field.name) != field.default:
             raise InputError(
                 f"--{field.name} is for images; on points each system has the settings of "
-                "experiments.toys; leave it out."
+                "the study toys; leave it out."
             )
 
 

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any, NamedTuple
 
-from gan_jax import methods, presets
+from gan_jax import methods
+from gan_jax.commands import presets
 from gan_jax.config import Config
 from gan_jax.settings import RunSettings
 from gan_jax.studies.collapse.flags import SharedSettings

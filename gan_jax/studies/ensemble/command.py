@@ -12,7 +12,7 @@ central classifier labels all images: then each generator stands for the class t
 images get, and the share of images of that class is its purity. S0: Mirabedini et al. 2020, "Image
 generation and classification via generative adversarial networks"; see D18.
 
-Each node is an ordinary run, WORKDIR/repeat_R/V/node_I, which experiments.sample and evaluate open.
+Each node is an ordinary run, WORKDIR/repeat_R/V/node_I, which sample and evaluate open.
 Nodes run one after another, or those of an ensemble as members of one program
 (--members_by=vmapped, for a GPU), or as processes that share the file system alone: --jobs=N on
 this machine, --slurm on a cluster, or by hand --node=R/V/I on any machine, after which the command

@@ -149,7 +149,7 @@ def train_gans_together(study: Study, nodes: Sequence[Node]) -> None:
 def command_words(argv: Sequence[str], node: Node) -> list[str]:
     """Return the command line, after python, that trains one node."""
     one_node = f"--node={node.repeat}/{node.n_nodes}/{node.number}"
-    return ["-m", "experiments.ensemble", *argv, "--jobs=1", "--slurm=", one_node]
+    return ["-m", "gan_jax", "ensemble", *argv, "--jobs=1", "--slurm=", one_node]
 
 
 def train_in_processes(study: Study, nodes: Sequence[Node], argv: Sequence[str]) -> None:

@@ -3,8 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from gan_jax import presets
-from gan_jax.commands import train
+from gan_jax.commands import presets, train
 from gan_jax.config import Config
 from gan_jax.studies.gan_vs_dcgan.flags import S2_STEPS, Flags
 

@@ -205,13 +205,13 @@ function currentShares() {
 function sharesText(shares) {
   if (!shares) {
     return (
-      "Not counted yet: a run with --eval_every counts as it trains, and experiments.evaluate " +
+      "Not counted yet: a run with --eval_every counts as it trains, and gan-jax evaluate " +
       "afterwards."
     );
   }
   return shares.step
     ? `At step ${formatInteger(shares.step)}.`
-    : "As experiments.evaluate counted them.";
+    : "As gan-jax evaluate counted them.";
 }
 
 function showShares() {

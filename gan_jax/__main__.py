@@ -1,0 +1,41 @@
+"""gan_jax: trains GANs, scores them, samples from them, compares them.
+
+NAME --help describes a command, and train NAME --help a training command. These are the commands:
+"""
+
+import sys
+
+from gan_jax.commands import entry, presets, process
+from gan_jax.errors import EXIT_DONE, EXIT_REFUSED
+
+
+def usage() -> str:
+    """Return the text of --help: a line for each command."""
+    lines = [f"Usage: {process.typed('NAME')} [...]", "", __doc__ or ""]
+    for name in presets.TABLE:
+        lines.append(f"  {f'train {name}':24} {entry.summary(name)}")
+    lines.append("")
+    for name in entry.MODULES:
+        lines.append(f"  {name:24} {entry.summary(name)}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the command that the first words name, and exit with its code."""
+    words = sys.argv[1:]
+    if words[:1] == ["train"] and words[1:2] not in ([], ["--help"], ["-h"]):
+        words = words[1:]
+    if not words or words[0] in ("--help", "-h", "train"):
+        print(usage())
+        sys.exit(EXIT_DONE)
+    name, *words = words
+    name = entry.ALIASES.get(name, name)
+    if name not in entry.names():
+        print(f"{name} is not a command; use one of: {', '.join(entry.names())}.", file=sys.stderr)
+        sys.exit(EXIT_REFUSED)
+    sys.argv[1:] = words
+    entry.main(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Where things lie in a checkout."""
+
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
