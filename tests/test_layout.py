@@ -18,6 +18,7 @@ MAX_PACKAGES, MAX_MODULES, MAX_LINES = 14, 8, 400
 LAYERS = """
 errors
 cache
+plugins
 settings
 images
 ops

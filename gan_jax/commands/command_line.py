@@ -34,6 +34,16 @@ class CommonFlags:
     positional: ClassVar[str] = ""  # flag whose value may be the first word, without its name
 
 
+@dataclasses.dataclass(frozen=True)
+class RunFlags(CommonFlags):
+    """Flags of commands that open a run at one of its checkpoints."""
+
+    positional: ClassVar[str] = "workdir"
+
+    workdir: str = setting("", "the run folder; it may also be the first word")
+    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
+
+
 def define(groups: Sequence) -> flags.FlagValues:
     """Define one absl flag per field of dataclass instances, whose values are the defaults."""
     values = flags.FlagValues()

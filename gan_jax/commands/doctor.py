@@ -79,14 +79,7 @@ def _describe_cache():
 
 
 def run(argv: Sequence[str]) -> None:
-    """Print the description.
-
-    Args:
-      argv: words after the command's name.
-
-    Raises:
-      InputError: unknown flag.
-    """
+    """Print the description."""
     command_line.parse(__doc__, "doctor", [Flags()], argv)
     described = rows()
     width = max(len(what) for what, _ in described)

@@ -15,7 +15,7 @@ import dataclasses
 import json
 import pathlib
 import sys
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from gan_jax import metrics
 from gan_jax.commands import command_line
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(command_line.CommonFlags):
+class Flags(command_line.RunFlags):
     """Flags of this command."""
-
-    positional: ClassVar[str] = "workdir"
 
     workdir: str = setting(
         "", "the run folder to evaluate; with --images the folder for the results"
@@ -64,7 +62,6 @@ class Flags(command_line.CommonFlags):
         256, "images whose nearest training images are searched; 0: none", low=0, high=2000
     )
     seed: int = setting(0, "seed of the sampling", low=0, high=2**31 - 1)
-    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
 
 

@@ -19,7 +19,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from gan_jax.commands import command_line, presets
 from gan_jax.errors import InputError
@@ -47,13 +47,9 @@ STEPS = 20_000  # length that the methods of the pages are built for
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(command_line.CommonFlags):
+class Flags(command_line.RunFlags):
     """Flags of this command."""
 
-    positional: ClassVar[str] = "workdir"
-
-    workdir: str = setting("", "the run folder whose generator is exported")
-    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
     step: bool = setting(
         False,
@@ -349,14 +345,7 @@ def export_page(flags: Flags) -> None:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Export from a command line.
-
-    Args:
-      argv: words after the command's name.
-
-    Raises:
-      InputError
-    """
+    """Export from a command line."""
     (flags,), _ = command_line.parse(__doc__, "export", [Flags()], argv)
     check(flags)
     if flags.page:

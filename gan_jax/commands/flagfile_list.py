@@ -60,14 +60,7 @@ def table(command: str) -> list[str]:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Print the flagfiles that a command line asks for.
-
-    Args:
-      argv: words after the command's name.
-
-    Raises:
-      InputError: there is no such command.
-    """
+    """Print the flagfiles that a command line asks for."""
     (flags,), _ = command_line.parse(__doc__, "flagfiles", [Flags()], argv)
     if flags.command and flags.command not in entry.names():
         raise InputError(

@@ -2,20 +2,15 @@
 
 import dataclasses
 import json
-from typing import ClassVar
 
 from gan_jax.commands import command_line
 from gan_jax.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(command_line.CommonFlags):
+class Flags(command_line.RunFlags):
     """Flags of this command."""
 
-    positional: ClassVar[str] = "workdir"
-
-    workdir: str = setting("", "the run folder")
-    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     leaves: bool = setting(False, "print the digest of every array, too")
 
 

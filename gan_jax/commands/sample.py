@@ -6,7 +6,7 @@ run's own names, or numbers from 0 on; without it they are drawn as often as in 
 
 import dataclasses
 import pathlib
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,12 +23,9 @@ DEFAULT_NAMES = {"folder": "sampled", "npz": "sampled.npz"}  # by form; otherwis
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(command_line.CommonFlags):
+class Flags(command_line.RunFlags):
     """Flags of this command."""
 
-    positional: ClassVar[str] = "workdir"
-
-    workdir: str = setting("", "the run folder to sample from")
     n: int = setting(
         64,
         "how many images; with --form=kinds of each kind, with --form=paths how many paths",
@@ -55,7 +52,6 @@ class Flags(command_line.CommonFlags):
         "", "where to write; default: sampled.png, sampled/ or sampled.npz in the run folder"
     )
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
-    checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
     ema: bool = setting(True, "use the averaged generator")
 
 

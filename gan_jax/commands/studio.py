@@ -78,14 +78,7 @@ def flagfile_values(experiment: str, groups: Sequence, flagfile: str) -> dict[st
 
 
 def run(argv: Sequence[str]) -> None:
-    """Serve until it is interrupted.
-
-    Args:
-      argv: words after the command's name.
-
-    Raises:
-      InputError
-    """
+    """Serve until it is interrupted."""
     (flags,), _ = command_line.parse(__doc__, "studio", [Flags()], argv)
     if flags.describe:
         process.prepare_jax()

@@ -132,13 +132,10 @@ def update_player(
     """Update one player once.
 
     Args:
-      method: Method.
-      index: index of the player in method.players.
-      ctx: StepContext of this step.
+      method, index, ctx, shared: see `run_player_updates`.
       state: state to update.
       batch: dict of arrays [B, ...] of this device.
       key: random key of this minibatch.
-      shared: see `run_player_updates`.
 
     Returns:
       (state, metrics {term: float32 []}), both equal on every device.

@@ -1,20 +1,8 @@
 // The page of one run: its state, samples, curves, class shares, scores, console and configuration.
 import { Chart, Curve } from "./chart.js";
 import {
-  ACTIVE,
-  RESUMABLE,
-  attempt,
-  byId,
-  createElement,
-  createRow,
-  createSvg,
-  encodePath,
-  formatDuration,
-  formatInteger,
-  formatNumber,
-  request,
-  resumeText,
-  showMessage,
+  ACTIVE, RESUMABLE, attempt, byId, createElement, createRow, createSvg, encodePath,
+  formatDuration, formatInteger, formatNumber, request, resumeText, showMessage,
 } from "./common.js";
 
 const name = byId("main").dataset.name;

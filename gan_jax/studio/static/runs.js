@@ -1,19 +1,7 @@
 // The page Runs: a table of all runs that is sorted, searched and kept up to date.
 import {
-  ACTIVE,
-  RESUMABLE,
-  attempt,
-  byId,
-  createElement,
-  createOption,
-  encodePath,
-  formatAge,
-  formatDuration,
-  formatInteger,
-  formatNumber,
-  request,
-  resumeText,
-  showMessage,
+  ACTIVE, RESUMABLE, attempt, byId, createElement, createOption, encodePath, formatAge,
+  formatDuration, formatInteger, formatNumber, request, resumeText, showMessage,
 } from "./common.js";
 
 const POLL_MS = 3000;
