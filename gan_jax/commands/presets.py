@@ -15,7 +15,7 @@ class Preset(NamedTuple):
 
     method: str  # key of methods.TABLE
     defaults: dict[str, Any]  # {setting: value}, of settings.RunSettings or the method's Settings
-    doc: str  # what `--help` says first: the method, its paper, differences from it, flagfiles
+    doc: str  # what `--help` says first: the method, its paper, differences from it
 
 
 GAN = Preset(
@@ -29,12 +29,8 @@ GAN = Preset(
         Networks", 2018 (S2), which does not describe its nets. The defaults are those of the public
         script that shows S2's numbers: three layers of 256 to 1,024 units, batch 32, Adam 2e-4.
 
-        Flagfiles in experiments/flagfiles:
-          gan_quick   S2's GAN on MNIST; minutes on 2 cores
-          gan_maxout  Goodfellow's on MNIST: maxout, dropout, momentum schedule, simultaneous
-                      updates; an hour or more on 2 cores
-          gan_smoke   shows that everything works; seconds
-        They read MNIST's four files from data/mnist; --data names another folder.
+        gan_quick and gan_maxout read MNIST's four files from data/mnist; --data names another
+        folder.
     """),
 )
 
@@ -48,16 +44,6 @@ DCGAN = Preset(
         Convolutional Generative Adversarial Networks", ICLR 2016. It is the second system of
         Chakkarwar, Arya and Jain 2018 (S2) and the baseline of Morpho-GAN's paper (S3). Other
         losses, penalties and nets are flags: --loss, --penalty, --net.
-
-        Flagfiles in experiments/flagfiles:
-          dcgan_quick          the embedded galaxies at 32 px; minutes on 2 cores
-          dcgan_mnist_quick    S2's DCGAN on MNIST at half of its width; minutes on 2 cores
-          dcgan_mnist          S2's DCGAN on MNIST by its tables; hours on 2 cores
-          dcgan_64             the embedded galaxies at 64 px; a GPU
-          dcgan_original64     Radford's setting at 64 px; a GPU
-          dcgan_galaxyzoo128   S3's baseline on Galaxy Zoo 2 at 128 px; a GPU
-          dcgan_hdcgan128      the nets of HDCGAN (Curto et al. 2017) as S3 takes them; a GPU
-          dcgan_smoke          shows that everything works; seconds
     """),
 )
 
@@ -71,12 +57,6 @@ CGAN = Preset(
         are convolutional; --net=maxout_cgan is the paper's. --cond_gen and --cond_disc choose how
         a net gets the condition. --condition=attributes splits classes that are named by
         attributes, such as those of --data=celeba:DIR --labels=Male,Smiling.
-
-        Flagfiles in experiments/flagfiles:
-          cgan_quick     MNIST, a column of samples per digit; minutes on 2 cores
-          cgan_mlp       the paper's nets and rates on MNIST; an hour or more on 2 cores
-          cgan_celeba64  attributes of faces at 64 px; a GPU
-          cgan_smoke     shows that everything works; seconds
     """),
 )
 
@@ -98,12 +78,7 @@ ACGAN = Preset(
         ICML 2017. The nets are those of Mudavathu and Chandra Sekhara Rao, "Building Adverserial
         networks to augment Image Data Sets" (S1), section VII. S1 does not write its loss down;
         the default is Odena's, and --fake_class=extra that of the code nearest to S1. The other
-        net of S1 has a command of its own, experiments.acgan_s1_section4.
-
-        Flagfiles in experiments/flagfiles:
-          acgan_quick  Fashion-MNIST with small nets; minutes on 2 cores
-          acgan_s1     S1's setting on Fashion-MNIST; hours on 2 cores
-          acgan_smoke  shows that everything works; seconds
+        net of S1 has a command of its own, acgan_s1_section4.
     """),
 )
 
@@ -128,11 +103,6 @@ ACGAN_S1_SECTION4 = Preset(
         text follows: kernels of 5, dropout, RMSprop. Every step trains only the player with the
         larger loss (--balance); --nobalance trains both, as the script does. D19 in
         docs/discrepancies.md compares S1's table of losses with this command's.
-
-        Flagfiles in experiments/flagfiles:
-          acgan_s1_section4_quick  an eighth of the width; minutes on 2 cores
-          acgan_s1_section4        10,000 iterations on Fashion-MNIST; a GPU
-          acgan_s1_section4_smoke  shows that everything works; seconds
     """),
 )
 
@@ -148,12 +118,6 @@ MGAN = Preset(
         al., "Image generation and classification via generative adversarial networks", 2020 (S0),
         train one on every node of a cluster. The defaults are those of the released code for
         CIFAR-10.
-
-        Flagfiles in experiments/flagfiles:
-          mgan_quick    MNIST at half of the width; minutes on 2 cores
-          mgan_mnist    S0's setting on MNIST; hours on 2 cores
-          mgan_cifar10  the released setting; a GPU
-          mgan_smoke    shows that everything works; seconds
     """),
 )
 
@@ -181,14 +145,6 @@ WGAN_GP = Preset(
         Training of Wasserstein GANs", NeurIPS 2017. The defaults are those of its MNIST script,
         except for the weights, which begin He-normal here. The WGAN that it improves (Arjovsky et
         al. 2017) is --penalty=none --clip=0.01 --optimizer=rmsprop.
-
-        Flagfiles in experiments/flagfiles:
-          wgan_gp_quick    MNIST at a quarter of the width; minutes on 2 cores
-          wgan_gp_mnist    the published MNIST setting; a GPU
-          wgan_gp_cifar10  the published CIFAR-10 setting; a GPU
-          wgan_gp_resnet   a ResNet on CIFAR-10 with the published rates; a GPU
-          wgan_gp_clip     WGAN on MNIST: clipped weights in place of the penalty; a GPU
-          wgan_gp_smoke    shows that everything works; seconds
     """),
 )
 
@@ -212,11 +168,6 @@ DRAGAN = Preset(
         Paper: Kodali, Abernethy, Hays and Kira, "On Convergence and Stability of GANs", 2017.
         Morpho-GAN (S3) takes its penalty over. The defaults are those of the authors' MNIST
         notebook: one hidden layer of 128 units.
-
-        Flagfiles in experiments/flagfiles:
-          dragan_quick     a quarter of the notebook's iterations on MNIST; minutes on 2 cores
-          dragan_notebook  its 200,000 iterations; half an hour or so on 2 cores
-          dragan_smoke     shows that everything works; seconds
     """),
 )
 
@@ -229,11 +180,6 @@ INFOGAN = Preset(
         So the code comes to mean something. Paper: Chen et al., "InfoGAN: Interpretable
         Representation Learning by Information Maximizing Generative Adversarial Nets", NeurIPS
         2016.
-
-        Flagfiles in experiments/flagfiles:
-          infogan_quick  MNIST, a column of samples per code; minutes on 2 cores
-          infogan_mnist  the paper's width and length on MNIST; hours on 2 cores
-          infogan_smoke  shows that everything works; seconds
     """),
 )
 
@@ -248,11 +194,6 @@ COLORIZE = Preset(
         "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, are used.
         --lambda_gan=0 trains the same net by regression alone, for comparison. Sample grids show
         the gray image, the generated one and the original, of images that are not trained on.
-
-        Flagfiles in experiments/flagfiles:
-          colorize_quick     CIFAR-10 at 32 px; minutes on 2 cores
-          colorize_celeba64  S4's data, faces at 64 px; a GPU
-          colorize_smoke     shows that everything works; seconds
     """),
 )
 
@@ -265,12 +206,6 @@ DISTGAN = Preset(
         Paper: Tran, Bui and Cheung, "Dist-GAN: An Improved GAN using Distance Constraints", ECCV
         2018; Morpho-GAN (S3) is built on it. The defaults are what its released code runs with the
         log loss; every other reading is a flag (docs/discrepancies.md).
-
-        Flagfiles in experiments/flagfiles:
-          distgan_quick         the embedded galaxies at 32 px; minutes on 2 cores
-          distgan_64            the embedded galaxies at 64 px; a GPU
-          distgan_galaxyzoo128  S3's baseline on Galaxy Zoo 2 at 128 px; a GPU
-          distgan_smoke         shows that everything works; seconds
     """),
 )
 
@@ -293,12 +228,6 @@ MORPHO = Preset(
 
         Paper: Abduazimov and Jo, "Morpho-GAN: Unsupervised Learning of Data with High Morphology
         using Generative Adversarial Networks" (S3).
-
-        Flagfiles in experiments/flagfiles:
-          morpho_quick         the embedded galaxies at 32 px; minutes on 2 cores
-          morpho_64            the embedded galaxies at 64 px; a GPU
-          morpho_galaxyzoo128  the paper's setting on Galaxy Zoo 2 at 128 px; a GPU
-          morpho_smoke         shows that everything works; seconds
     """),
 )
 

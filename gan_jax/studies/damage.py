@@ -5,7 +5,6 @@ of training images in their place; scores each set like a generator's. Each scor
 Copies are perfect to every score of quality and variety: only the search for nearest training
 images sees them. Writes damage.png (a row per score, a column per damage), bias.png (the Frechet
 distance of real images against sample count, with the value that it tends to) and damage.json.
-Flagfiles in experiments/flagfiles: damage_smoke.
 """
 
 import dataclasses

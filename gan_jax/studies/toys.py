@@ -9,9 +9,8 @@ dragan fall to 0 in a straight line (D11), reconstructions are real to D (D10), 
 have a quarter of the width, at five times the rate, falling to 0. MGAN has as many generators as
 the largest toy has modes, where its paper has 8 for 8, so that none has to bridge two of them; and
 a penalty R1 in D, an averaged generator and a rate that falls to 0, without which 25 of them
-reached 9 modes. Stopped, the same command goes on; finished runs are not repeated. Flagfiles in
-experiments/flagfiles: toys_smoke (seconds). A single run is an ordinary one: gan-jax
-train gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
+reached 9 modes. Stopped, the same command goes on; finished runs are not repeated. A single run is
+an ordinary one: gan-jax train gan --data=toys:gaussians25 --net=mlp --pixels=linear --z_dim=2 ...
 """
 
 import dataclasses

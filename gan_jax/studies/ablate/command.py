@@ -21,10 +21,8 @@ code 0, whatever became of single runs. --dry_run prints every command and how l
 from steps that it measures (and from compiling, which takes longer the first time).
 
 Seeds are processes of their own; with --members_by they share one, and on a GPU one program
-(vmapped). S3's contribution taken apart, {none, DRAGAN, WGAN-GP, WGAN-GP in Dist-GAN's norm} x
-{DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN, in flagfiles: ablate_quick (24 minutes on
-2 cores), ablate_64 (a GPU), ablate_galaxyzoo128 (S3's setting, a GPU for weeks), ablate_smoke (a
-minute).
+(vmapped). The flagfiles take S3's contribution apart: {none, DRAGAN, WGAN-GP, WGAN-GP in Dist-GAN's
+norm} x {DCGAN's nets, HDCGAN's} and single changes to Morpho-GAN.
 """
 
 import shlex

@@ -32,9 +32,7 @@ over the share), beside which synthetic.npz holds the images that the classifier
 writes them as WORKDIR/1_of_V/synthetic/CLASS/NUMBER.png as well. Both are data: --data=npz:...,
 --data=folder:... The same command goes on where it was stopped; more fractions or seeds are added
 to what is there. Another GAN seed is another study: --seed and a --workdir of its own. Writes
-tables.md, results.json, augment.png and report.html. Flagfiles: augment_smoke (seconds),
-augment_fashion (Fashion-MNIST, small nets; 20 minutes on 2 cores), augment_cigar (galaxies; 15
-minutes on 2 cores), augment_s1 (S1's setting; a GPU).
+tables.md, results.json, augment.png and report.html.
 """
 
 import dataclasses

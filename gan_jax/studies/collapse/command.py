@@ -29,10 +29,7 @@ long to train: until 90 % of the way from the first score to the best.
 S3 (Abduazimov and Jo) claims that DCGAN collapses where Morpho-GAN and Dist-GAN do not, and that
 Morpho-GAN is the lighter of the two. S4 (Salami 2018) claims that several GANs cover modes, and
 that five updates of D may be tried. Both give no numbers. Writes results.json, tables.md,
-report.html and figures; the same command goes on where it was stopped. Flagfiles: collapse_smoke
-(seconds); collapse_gaussians25, collapse_mnist, collapse_galaxies (20 minutes each on 2 cores);
-collapse_mode_balance (S3's figure 3 reduced, 40 minutes); collapse_galaxyzoo128 (S3's setting, a
-GPU).
+report.html and figures; the same command goes on where it was stopped.
 """
 
 import dataclasses

@@ -18,9 +18,7 @@ Nodes run one after another, or those of an ensemble as members of one program
 this machine, --slurm on a cluster, or by hand --node=R/V/I on any machine, after which the command
 without --node makes the tables. The same command goes on where it was stopped; more nodes or
 repeats are added to what is there. Writes tables.md, results.json, ensemble.png and report.html.
-Flagfiles: ensemble_smoke (seconds), ensemble_mnist6000 (a tenth of MNIST, 5 epochs, narrow nets; 21
-minutes on 2 cores), ensemble_mnist (S0's setting; a GPU). For a sweep over epochs or batch sizes
-give each value a --workdir of its own.
+For a sweep over epochs or batch sizes give each value a --workdir of its own.
 """
 
 import dataclasses

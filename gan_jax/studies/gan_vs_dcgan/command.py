@@ -13,9 +13,7 @@ Generation Using Generative Adversarial Networks"; what it leaves open: D20.
 Every run is an ordinary one, WORKDIR/TABLE_SYSTEM_SEED, scored --evals times while it trains, which
 does not count as training time. The same command goes on where it was stopped. Writes tables.md,
 results.json, gan_vs_dcgan.png (losses per epoch, S2's figures 4, 5, 7 and 8; scores against
-training time) and report.html, which also has samples, S2's figures 3 and 6. Flagfiles:
-gan_vs_dcgan_smoke (seconds), gan_vs_dcgan_quick (a tenth of S2's updates, the DCGAN at half its
-width and batch; 20 minutes on 2 cores), gan_vs_dcgan_mnist (S2's setting; a GPU).
+training time) and report.html, which also has samples, S2's figures 3 and 6.
 """
 
 import functools
