@@ -11,9 +11,10 @@ import jax
 import numpy as np
 
 from gan_jax import methods
+from gan_jax.commands import presets
 from gan_jax.core.method import Method
 from gan_jax.errors import InputError
-from gan_jax.methods import base, presets
+from gan_jax.methods import base
 from gan_jax.methods.settings import BaseSettings
 
 
