@@ -6,7 +6,8 @@ import numpy as np
 import optax
 
 from gan_jax import methods
-from gan_jax.methods import base, presets
+from gan_jax.commands import presets
+from gan_jax.methods import base
 
 SHAPE = base.DataSpec(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
 SMALL = {"width": 4, "z_dim": 5, "ema": 0.9}

@@ -3,7 +3,8 @@
 import dataclasses
 
 from gan_jax import methods
-from gan_jax.methods import base, presets
+from gan_jax.commands import presets
+from gan_jax.methods import base
 
 SMALL = {"width": 8, "depth": 2, "n_gens": 3, "gen_batch": 4}
 

@@ -11,8 +11,9 @@ import pytest
 
 from experiments.benchmarks import harness, penalty_cost
 from gan_jax import methods
+from gan_jax.commands import presets
 from gan_jax.core import initialize
-from gan_jax.methods import base, presets
+from gan_jax.methods import base
 
 # Enough for the comparisons of WGAN-GP; Morpho-GAN's programs take twice as long to compile.
 FEW = [
