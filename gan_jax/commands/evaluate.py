@@ -67,11 +67,27 @@ class Flags(command_line.RunFlags):
 
 def run(argv: list[str]) -> None:
     """Evaluate what a command line names."""
-    from gan_jax import cache
-    from gan_jax.metrics import memorization
-    from gan_jax.report import run_page, score_text
+    from gan_jax.report import score_text
 
     (flags,), _ = command_line.parse(__doc__, "evaluate", [Flags()], argv)
+    record, page = evaluate_to_files(flags)
+    print(score_text.format_evaluation(record))
+    print(f"Report: {page}")
+
+
+def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
+    """Score what the flags name; write eval.json, pictures and the report page.
+
+    Returns:
+      (the record in eval.json, path of the page).
+
+    Raises:
+      InputError: there is no such run, or the data or the flags do not suit.
+    """
+    from gan_jax import cache
+    from gan_jax.metrics import memorization
+    from gan_jax.report import run_page
+
     memorization.check_queries(flags.neighbours, "neighbours")
     workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
     if flags.images and (workdir / "config.json").exists():
@@ -80,9 +96,7 @@ def run(argv: list[str]) -> None:
         )
     record = score_images(flags, workdir) if flags.images else score_run(flags, workdir)
     cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
-    print(score_text.format_evaluation(record))
-    page = run_page.write_images(workdir) if flags.images else run_page.write(workdir)
-    print(f"Report: {page}")
+    return record, run_page.write_images(workdir) if flags.images else run_page.write(workdir)
 
 
 def score_run(flags: Flags, workdir: pathlib.Path) -> dict:

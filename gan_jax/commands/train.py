@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -109,19 +109,33 @@ def configure(
     Raises:
       InputError
     """
+    preset = presets.TABLE[name]
+    (command, run, hp), values = parse(preset.doc, f"train {name}", settings_groups(name), argv)
+    workdir = workdir_of(command.workdir, values, name)
+    return command, workdir, make_config(name, run, hp), values
+
+
+def make_config(name: str, run: RunSettings, hp: Any) -> "Config":
+    """Make the Config of a training command, after all checks that need no data.
+
+    Args:
+      name: key of presets.TABLE.
+      run: RunSettings.
+      hp: the method's Settings.
+
+    Raises:
+      InputError
+    """
     import jax
 
     from gan_jax import config as configs
     from gan_jax.data import datasets
 
-    preset = presets.TABLE[name]
-    (command, run, hp), values = parse(preset.doc, f"train {name}", settings_groups(name), argv)
     if run.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
-    workdir = workdir_of(command.workdir, values, name)
     configs.validate_settings(run, hp, len(jax.devices()))
     run = dataclasses.replace(run, data=datasets.absolute_spec(run.data))
-    return command, workdir, configs.Config(name, preset.method, run, hp), values
+    return configs.Config(name, presets.TABLE[name].method, run, hp)
 
 
 def run(name: str, argv: list[str]) -> None:
@@ -134,15 +148,34 @@ def run(name: str, argv: list[str]) -> None:
     Raises:
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
-    from gan_jax import config as configs
-    from gan_jax.rundir import run_folder
-
     startup = Startup(BEGAN)
     command, workdir, config, values = configure(name, argv)
     startup.done("import")
     if command.check_data:
         _check_data(config)
         return
+    execute(command, workdir, config, values, startup)
+
+
+def execute(
+    command: TrainingFlags,
+    workdir: pathlib.Path,
+    config: "Config",
+    values: flags.FlagValues,
+    startup: Startup,
+) -> None:
+    """Train what a configuration says, to finished run folders; print what is done.
+
+    Args:
+      command, workdir, config, values: see `configure`.
+      startup: time account of the command.
+
+    Raises:
+      InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
+    """
+    from gan_jax import config as configs
+    from gan_jax.rundir import run_folder
+
     first = config.run.seed
     seeds = range(first, first + command.members)
     folders = [workdir]

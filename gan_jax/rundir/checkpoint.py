@@ -26,13 +26,24 @@ from gan_jax.core.state import GanState
 from gan_jax.errors import InputError
 from gan_jax.rundir import host_state, legacy, log
 
-_ORBAX = (
-    threading.Lock()
-)  # it mixes up saves that several threads of a process make at the same time
+# Orbax mixes up saves that several threads of a process make at the same time.
+_ORBAX_LOCK = threading.Lock()
 
-logging.getLogger("absl").setLevel(
-    logging.CRITICAL
-)  # orbax narrates every save, and its errors are raised, too
+
+@contextlib.contextmanager
+def _orbax():
+    """Use orbax alone among the threads, and silence its log: it narrates every save.
+
+    Its errors are raised, too.
+    """
+    logger = logging.getLogger("absl")
+    with _ORBAX_LOCK:
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 class Store:
@@ -54,7 +65,8 @@ class Store:
         """
         self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
-        self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+        with _orbax():
+            self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
         self._writer, self._saving = futures.ThreadPoolExecutor(1), None
         if not read_only:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -132,7 +144,7 @@ class Store:
         }
         self._sweep()
         try:
-            with _ORBAX, _ignore_late_writes():
+            with _orbax(), _ignore_late_writes():
                 self._checkpointer.save(self._root / str(step), ocp.args.Composite(**args))
         except Exception as error:  # tensorstore has no type of its own for a full disk
             if not log.disk_full(error):
@@ -204,7 +216,7 @@ class Store:
         return meta["content"]
 
     def _restore(self, step, **items):
-        with _ORBAX:
+        with _orbax():
             return self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**items))
 
     def load(self, step: int, state, tally=None) -> tuple:

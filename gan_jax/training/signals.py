@@ -2,10 +2,13 @@
 
 import os
 import signal
+import threading
 
 
 class Signals:
     """Notes SIGTERM and SIGINT within its context; a second SIGINT interrupts at once.
+
+    Outside of the main thread, which alone gets signals, it notes nothing.
 
     Attributes:
       name: name of the signal that came, or None.
@@ -16,6 +19,8 @@ class Signals:
         self._old = {}
 
     def __enter__(self) -> "Signals":
+        if threading.current_thread() is not threading.main_thread():
+            return self
         for s in (signal.SIGTERM, signal.SIGINT):
             self._old[s] = signal.signal(s, self._note)
         return self
