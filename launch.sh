@@ -21,6 +21,7 @@ Usage: ./launch.sh COMMAND
                         e.g. ./launch.sh studio --root=runs --jobs=2
   ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
                         e.g. ./launch.sh ablate --flagfile=ablate_quick --dry_run
+  docs                  build the documentation into site/, and say how to read it
   setup                 only make the environment
   --help                this text
 
@@ -72,6 +73,17 @@ install_export() {
   fi
 }
 
+# What `docs` needs besides.
+install_docs() {
+  if "$PYTHON" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("material", "mkdocstrings", "latex2mathml"))))'; then return; fi
+  echo "Setting up the documentation (once) ..." >&2
+  if command -v uv >/dev/null; then
+    uv pip install --quiet --python "$PYTHON" -e ".[docs]"
+  else
+    "$PYTHON" -m pip install --quiet -e ".[docs]"
+  fi
+}
+
 setup() {
   if [ -n "${GAN_JAX_PYTHON:-}" ]; then
     PYTHON="$(cd "$here" && command -v "$GAN_JAX_PYTHON")" ||
@@ -111,6 +123,12 @@ case "${1:-}" in
     cd "$here"
     if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then set -- "$@" --open; fi
     exec "$PYTHON" -m experiments.studio "${@:2}"
+    ;;
+  docs)
+    setup
+    if [ -z "${GAN_JAX_PYTHON:-}" ]; then install_docs; fi
+    "$PYTHON" -m mkdocs build --strict --quiet "${@:2}"
+    echo "Written: site/. To read it: $PYTHON -m http.server -d site, then http://localhost:8000"
     ;;
   setup) setup ;;
   --help | -h | help) usage ;;
