@@ -13,5 +13,5 @@ random  Random numbers of jax.random: the same bits, computed in one pass over m
 cpu     `materialize`, by which Adam's means are computed once per step, not twice: MGAN's step is
         1.06 and that of `mlp` 1.08 times as fast; and the compiler options of training programs.
 
-README, section "Speed", has the measurements and their machines.
+docs/performance.md has the measurements and their machines.
 """
