@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import methods, metrics
+from gan_jax import methods, metrics, plugins
 from gan_jax.core.method import Method
-from gan_jax.data import datasets
+from gan_jax.data import datasets, toys
 from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.methods.base import DataSpec
@@ -24,7 +24,7 @@ class Config:
     """What a user chose for one run."""
 
     experiment: str  # name of the command
-    method: str  # key of methods.TABLE
+    method: str  # key of methods.TABLE, or a plug-in
     run: RunSettings
     hp: Any  # the method's Settings
 
@@ -64,13 +64,36 @@ class Prepared(NamedTuple):
         return condition_pool(self.method, self.train, self.test)
 
     def to_dict(self) -> dict:
-        """Return what config.json holds."""
-        return self.config.to_dict() | {"dataset": self.dataset_info}
+        """Return what config.json holds; "plugins" only where there are any."""
+        own = {name: plugins.describe(name) for name in plugin_names(self.config)}
+        return (
+            self.config.to_dict()
+            | {"dataset": self.dataset_info}
+            | ({"plugins": own} if own else {})
+        )
 
     def with_run(self, **changes) -> "Prepared":
         """Change settings that neither data nor method depend on, such as the seed."""
         run = dataclasses.replace(self.config.run, **changes)
         return self._replace(config=dataclasses.replace(self.config, run=run))
+
+
+def plugin_names(config: Config) -> list[str]:
+    """List the plug-ins that a configuration names, each once."""
+    names = [config.method] if plugins.is_plugin("methods", config.method) else []
+    for group in (config.run, config.hp):
+        for field in dataclasses.fields(group):
+            kind: str = field.metadata["plugins"]
+            value = getattr(group, field.name)
+            if kind == "data":
+                values = filter(None, [datasets.plugin_of(value)])
+            elif kind == "metrics":
+                values = [word.strip() for word in value.split(",") if word.strip()]
+            else:
+                values = [value] if kind else []
+            built_in = field.metadata["choices"] or ()
+            names += [v for v in values if v not in built_in and plugins.is_plugin(kind, v)]
+    return list(dict.fromkeys(names))
 
 
 def condition_pool(method: Method, train: Dataset, test: Dataset | None) -> np.ndarray | None:
@@ -161,12 +184,14 @@ def _validate_keep_best(run):
     scored = metrics.parse_names(run.eval_scores)
     if run.keep_best == "none":
         return
-    if run.keep_best not in metrics.RANKABLE_SCORES:
+    own = metrics.plugin_scores(scored)
+    rankable = [*metrics.RANKABLE_SCORES, *(k for k, s in own.items() if s.better != "real")]
+    if run.keep_best not in rankable:
         raise InputError(
             f"--keep_best={run.keep_best} is no score to go by; use none or one of: "
-            f"{', '.join(metrics.RANKABLE_SCORES)}."
+            f"{', '.join(rankable)}."
         )
-    if metrics.metric_of(run.keep_best) not in scored:
+    if run.keep_best not in own and metrics.metric_of(run.keep_best) not in scored:
         raise InputError(
             f"--keep_best={run.keep_best} is not among what is scored in training; add "
             f"{metrics.metric_of(run.keep_best)} to --eval_scores={run.eval_scores}."
@@ -190,19 +215,28 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
             "leave it out."
         )
     needs_classes = run.keep_best != "none" and (
-        "probs" in metrics.TABLE[metrics.metric_of(run.keep_best)].needs
+        "probs" in metrics.TABLE[metrics.metric_of(run.keep_best, run.eval_scores)].needs
     )
     if needs_classes and not dataset.classes:
         raise InputError(
             f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; "
             "use --keep_best=frechet."
         )
+    if run.eval_every and dataset.points and not toys.is_toy(dataset.name):
+        raise InputError(
+            f"--eval_every={run.eval_every}: points are scored by the distribution that they are "
+            f"of, and that of {run.data} is not known; use --eval_every=0."
+        )
     if run.eval_every and not dataset.points:
         scoring.check_counts(dataset, run.eval_images, "eval_images", run.eval_scores)
 
 
 def from_dict(raw: dict) -> Config:
-    """Invert Config.to_dict. Raises KeyError or TypeError for what another version wrote."""
+    """Invert Config.to_dict. Raises KeyError or TypeError for what another version wrote.
+
+    Raises:
+      InputError: the method is a plug-in that is not trusted, or cannot be imported.
+    """
     hp = methods.TABLE[raw["method"]].Settings(**raw["hp"])
     return Config(raw["experiment"], raw["method"], RunSettings(**raw["run"]), hp)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from gan_jax import plugins
 from gan_jax.errors import InputError
 
 MAX_STEPS = 2**31 - 1
@@ -22,6 +23,7 @@ def setting(
     above: float | None = None,
     high: float | None = None,
     free: bool = False,
+    plugins: str = "",
 ) -> Any:
     """Declare one setting as a dataclass field.
 
@@ -34,6 +36,7 @@ def setting(
       high: inclusive upper bound.
       free: the setting changes how a run is executed, not what it computes; a resumed run may have
         another value.
+      plugins: group of plug-ins that the value may name besides the choices, key of plugins.GROUPS.
     """
     return dataclasses.field(
         default=default,
@@ -44,6 +47,7 @@ def setting(
             "above": above,
             "high": high,
             "free": free,
+            "plugins": plugins,
         },
     )
 
@@ -73,6 +77,8 @@ def check(settings: Any) -> None:
         value, m = getattr(settings, field.name), field.metadata
         flag = f"--{field.name}={value}"
         if m["choices"] and value not in m["choices"]:
+            if _is_plugin(m, field.name, value):
+                continue
             choices = ", ".join(map(str, m["choices"]))
             raise InputError(f"{flag} is not known; use one of: {choices}.")
         if isinstance(value, float) and not math.isfinite(value):
@@ -85,6 +91,22 @@ def check(settings: Any) -> None:
             raise InputError(f"{flag} is too large; use {m['high']} or less.")
 
 
+def _is_plugin(metadata, name, value):
+    """Say whether a value names a plug-in that the setting may name; refuse one that is not there.
+
+    Raises:
+      InputError
+    """
+    group = metadata.get("plugins")
+    if not group or not plugins.is_name(group, value):
+        return False
+    try:
+        plugins.find(group, value)
+    except InputError as error:
+        raise InputError(f"--{name}={error}") from error
+    return True
+
+
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
     """Settings that every run has, whatever its method."""
@@ -93,8 +115,9 @@ class RunSettings:
     data: str = setting(
         "galaxies",
         "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, "
-        "galaxyzoo:DIR, celeba:DIR, toys:NAME; "
+        "galaxyzoo:DIR, celeba:DIR, toys:NAME, python:MODULE:NAME[:ARG]; "
         "shard:I/V/SEED:DATA for one part of V of any of them",
+        plugins="data",
     )
     size: int = setting(
         64, "side of the square images, in pixels (points have none)", low=8, high=1024
@@ -136,6 +159,7 @@ class RunSettings:
     eval_scores: str = setting(
         "frechet,classes",
         "what is scored in training: metrics of evaluate --scores, with commas; empty: all",
+        plugins="metrics",
     )
     keep_best: str = setting(
         "none",

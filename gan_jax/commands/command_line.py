@@ -3,11 +3,13 @@
 import dataclasses
 import importlib.util
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
 from absl import flags
 
+from gan_jax import plugins
 from gan_jax.commands.process import typed
 from gan_jax.errors import EXIT_DONE, InputError
 from gan_jax.settings import check, setting
@@ -30,6 +32,11 @@ class CommonFlags:
 
     help: bool = setting(False, "print this text")
     debug: bool = setting(False, "show the traceback of an error")
+    trust: bool = setting(
+        False,
+        "import the Python code from outside of gan_jax that a run folder or a flagfile names; "
+        "what you type yourself is imported without it",
+    )
 
     positional: ClassVar[str] = ""  # flag whose value may be the first word, without its name
 
@@ -69,11 +76,15 @@ def usage(doc: str | None, name: str, groups: Sequence) -> str:
         f"Usage: {typed(name)}{folder} [--flagfile=FILE] [--flag=value ...]; "
         "flags win over the file."
     )
-    files = f"Flagfiles that come with gan_jax: {typed(f'flagfiles {name.split()[-1]}')}"
-    lines = [(doc or "").strip(), "", head, files, ""]
+    lines = [(doc or "").strip(), "", head]
+    if not plugins.is_name("methods", name.split()[-1]):
+        lines.append(f"Flagfiles that come with gan_jax: {typed(f'flagfiles {name.split()[-1]}')}")
+    lines.append("")
     for group in groups:
         for field in dataclasses.fields(group):
             default, choices = getattr(group, field.name), field.metadata["choices"]
+            if choices and field.metadata["plugins"]:
+                choices = (*choices, plugins.FORM)
             shown = repr(default).replace("'", "")
             if isinstance(default, tuple):
                 shown = "... (may be repeated)"
@@ -113,6 +124,17 @@ def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, rest
 
 
+def trust_typed(words: Sequence[str]) -> None:
+    """Trust the plug-ins that the user typed on the command line; with --trust all of them.
+
+    Args:
+      words: of the command line, without the content of flagfiles.
+    """
+    plugins.trust([word for word in words if not word.startswith("--flagfile")])
+    if "--trust" in words:
+        plugins.trust([plugins.ANY])
+
+
 def parse(
     doc: str | None, name: str, groups: Sequence, argv: Sequence[str]
 ) -> tuple[list, flags.FlagValues]:
@@ -133,6 +155,7 @@ def parse(
       SystemExit: with code 0, after --help.
     """
     files, rest = flagfiles_first(argv)
+    trust_typed(rest)
     if any(word in HELP_WORDS for word in rest):
         print(usage(doc, name, groups))
         raise SystemExit(EXIT_DONE)
@@ -146,6 +169,11 @@ def parse(
         raise InputError(f"{text}; see {typed(name)} --help.") from error
     if words[1:]:
         raise InputError(f"{words[1]!r} is not a flag; flags have the form --name=value.")
+    if values["trust"].value and "--trust" not in rest:
+        raise InputError(
+            "--trust counts only where you type it yourself, as it is, and not in a flagfile; "
+            "take it out there, and add --trust to the command."
+        )
     # absl reads flagfiles and forgets their names.
     values["flagfile"].value = [word.partition("=")[2] for word in files]
     parsed = []
@@ -166,7 +194,8 @@ def workdir_of(workdir: str, values: flags.FlagValues, name: str) -> pathlib.Pat
       name: name of the command.
     """
     files = values["flagfile"].value
-    default = pathlib.Path(files[-1]).stem if files else name
+    # Of python:package.module the last word names a folder.
+    default = pathlib.Path(files[-1]).stem if files else re.split("[.:]", name)[-1]
     return pathlib.Path(workdir or f"runs/{default}").expanduser()
 
 

@@ -49,18 +49,18 @@ def run(name, argv):
     """Run a command in this process.
 
     Args:
-      name: one of `names()`.
+      name: one of `names()`, or a method by a plug-in.
       argv: its words.
 
     Raises:
       InputError, NonFiniteError, Collapsed, Stopped: what process.guarded turns into one line.
     """
-    if name in presets.TABLE:
-        from gan_jax.commands import train
-
-        train.run(name, argv)
-    else:
+    if name in MODULES:
         importlib.import_module(MODULES[name]).run(argv)
+        return
+    from gan_jax.commands import train
+
+    train.run(name, argv)
 
 
 def main(name):

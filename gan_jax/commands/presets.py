@@ -9,11 +9,14 @@ docs/discrepancies.md.
 from inspect import cleandoc
 from typing import Any, NamedTuple
 
+from gan_jax import plugins
+from gan_jax.errors import InputError
+
 
 class Preset(NamedTuple):
     """One training command."""
 
-    method: str  # key of methods.TABLE
+    method: str  # key of methods.TABLE, or a plug-in
     defaults: dict[str, Any]  # {setting: value}, of settings.RunSettings or the method's Settings
     doc: str  # what `--help` says first: the method, its paper, differences from it
 
@@ -245,6 +248,27 @@ TABLE = {
     "distgan": DISTGAN,
     "morpho": MORPHO,
 }
+
+
+def is_training(name: str) -> bool:
+    """Say whether a name is that of a training command: one of TABLE, or a method by a plug-in."""
+    return name in TABLE or plugins.is_name("methods", name)
+
+
+def find(name: str) -> Preset:
+    """Return a training command; that of a plug-in has the defaults of its Settings.
+
+    Raises:
+      InputError: there is none, or the plug-in is not trusted or cannot be imported.
+    """
+    if name in TABLE:
+        return TABLE[name]
+    if not is_training(name):
+        raise InputError(
+            f"{name} is not a training command; use one of: {', '.join(sorted(TABLE))}."
+        )
+    doc = getattr(plugins.load("methods", name), "__doc__", None)
+    return Preset(name, {}, cleandoc(doc or f"The method {name}, which has no docstring."))
 
 
 class ToySystem(NamedTuple):

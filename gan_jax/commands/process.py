@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 
+from gan_jax import plugins
 from gan_jax.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -101,7 +102,8 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
         if needs_jax:
             restart_with_kept_memory()
             prepare_jax()
-        body(argv)
+        with plugins.trusting([]):  # what the command line trusts ends with the command
+            body(argv)
         return EXIT_DONE
     except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:

@@ -105,4 +105,5 @@ def run(argv: Sequence[str]) -> None:
         exported=flags.page,
         open_browser=flags.open,
         prepare=process.prepare_jax,
+        trust=flags.trust,
     )

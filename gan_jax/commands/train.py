@@ -15,6 +15,7 @@ from gan_jax.commands.command_line import (
     flagfiles_first,
     need,
     parse,
+    trust_typed,
     workdir_of,
 )
 from gan_jax.commands.process import BEGAN, typed
@@ -70,8 +71,9 @@ def find_preset(command: str, group: CommonFlags, argv: list[str]) -> str:
     except (flags.Error, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
         raise InputError(f"{text}; see {typed(command)} --help.") from error
-    name = values["experiment"].value
-    if name not in presets.TABLE:
+    trust_typed(rest)
+    name = str(values["experiment"].value)
+    if not presets.is_training(name):
         raise InputError(
             f"--experiment={name} is not a training command; "
             f"use one of: {', '.join(sorted(presets.TABLE))}."
@@ -83,14 +85,20 @@ def settings_groups(name: str) -> list:
     """Return [TrainingFlags, RunSettings, the method's Settings] with a command's defaults.
 
     Args:
-      name: key of presets.TABLE.
+      name: key of presets.TABLE, or a method by a plug-in.
+
+    Raises:
+      InputError: see presets.find; or a setting of the plug-in has a name that is taken.
     """
     from gan_jax import methods
 
-    method, defaults, _ = presets.TABLE[name]
+    method, defaults, _ = presets.find(name)
     names = {f.name for f in dataclasses.fields(RunSettings)}
     run = RunSettings(**{k: v for k, v in defaults.items() if k in names})
     hp = methods.TABLE[method].Settings(**{k: v for k, v in defaults.items() if k not in names})
+    names |= {f.name for f in dataclasses.fields(TrainingFlags)}
+    for taken in [f.name for f in dataclasses.fields(hp) if f.name in names]:
+        raise InputError(f"{name}: its setting {taken} has the name of a flag; rename it.")
     return [TrainingFlags(), run, hp]
 
 
@@ -109,7 +117,8 @@ def configure(
     Raises:
       InputError
     """
-    preset = presets.TABLE[name]
+    trust_typed(argv)
+    preset = presets.find(name)
     (command, run, hp), values = parse(preset.doc, f"train {name}", settings_groups(name), argv)
     workdir = workdir_of(command.workdir, values, name)
     return command, workdir, make_config(name, run, hp), values
@@ -135,7 +144,7 @@ def make_config(name: str, run: RunSettings, hp: Any) -> "Config":
         need("tensorboardX", "--tensorboard", "log")
     configs.validate_settings(run, hp, len(jax.devices()))
     run = dataclasses.replace(run, data=datasets.absolute_spec(run.data))
-    return configs.Config(name, presets.TABLE[name].method, run, hp)
+    return configs.Config(name, presets.find(name).method, run, hp)
 
 
 def run(name: str, argv: list[str]) -> None:

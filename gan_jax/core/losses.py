@@ -9,6 +9,9 @@ from typing import NamedTuple
 import jax
 import optax
 
+from gan_jax.errors import InputError
+from gan_jax.plugins import Table
+
 # Binary cross-entropy of sigmoid(logit) against a target in [0, 1], in nats: (logit, target) -> an
 # array like logit. Not softplus(logit) - target * logit: cancellation loses its tail, and a
 # confident D stops learning on reals.
@@ -45,7 +48,15 @@ def _log_fake(logit):
     return bce(logit, 0.0)
 
 
-ADVERSARIAL: dict[str, AdversarialLoss] = {
+def _adapt(name, part):
+    if not isinstance(part, AdversarialLoss):
+        raise InputError(
+            f"{name} is no loss; make it a gan_jax.core.losses.AdversarialLoss(real, fake, gen)."
+        )
+    return part
+
+
+_BUILT_IN = {
     # Goodfellow et al. 2014, eq. 1 with G's -log D(G(z)). At equilibrium D: 2 ln 2, G: ln 2.
     "ns": AdversarialLoss(_log_real, _log_fake, _log_real),
     # The same with G's log(1 - D(G(z))) as in eq. 1.
@@ -61,3 +72,4 @@ ADVERSARIAL: dict[str, AdversarialLoss] = {
     # Arjovsky et al. 2017, eq. 2; it needs a penalty, clipped weights or spectral norm.
     "wasserstein": AdversarialLoss(lambda d: -d, lambda d: d, lambda d: -d),
 }
+ADVERSARIAL: Table[AdversarialLoss] = Table("losses", _BUILT_IN, _adapt)

@@ -23,6 +23,8 @@ import jax.numpy as jnp
 from gan_jax.core import parallel
 from gan_jax.core.lookup import lookup
 from gan_jax.core.method import StepContext
+from gan_jax.errors import InputError
+from gan_jax.plugins import Table
 
 Score = Callable[[jax.Array], jax.Array]
 
@@ -151,12 +153,16 @@ def r1(
     return 0.5 * parallel.mean(ctx, slope(score, real) ** 2)
 
 
-PENALTIES: dict[str, Callable] = {
-    "none": no_penalty,
-    "wgan_gp": wgan_gp,
-    "dragan": dragan,
-    "r1": r1,
-}
+def _adapt(name, part):
+    if not callable(part):
+        raise InputError(
+            f"{name} is no penalty; make it a function (ctx, score, real, fake, key) -> scalar."
+        )
+    return part
+
+
+_BUILT_IN = {"none": no_penalty, "wgan_gp": wgan_gp, "dragan": dragan, "r1": r1}
+PENALTIES: Table[Callable] = Table("penalties", _BUILT_IN, _adapt)
 
 
 def penalty(

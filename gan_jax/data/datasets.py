@@ -1,15 +1,18 @@
 """Data sets by name: the table of data sources, and `load`, which opens one split."""
 
 import concurrent.futures
+import functools
 import hashlib
 import importlib
 import json
 import os
+from collections.abc import Callable
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
-from gan_jax.data import image_cache
+from gan_jax import plugins
+from gan_jax.data import image_cache, plugin_source
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import check_labels
 from gan_jax.data.types import Arrays, DataOptions, Dataset
@@ -27,6 +30,14 @@ class DataSource(NamedTuple):
     module: str  # imported on first use
     points: bool = False  # gives points, which have no image size
     label_choice: bool = False  # has several kinds of labels, which --labels chooses from
+    load: Callable | None = None  # in place of the module's; of a plug-in
+
+
+def _adapt(name, part):
+    if not callable(part):
+        raise InputError(f"{name} is no function; make it load(arg, options, split).")
+    opener = functools.partial(plugin_source.load, name, part)
+    return DataSource("", "", label_choice=True, load=opener)
 
 
 # To add a data source, write one module with a function
@@ -36,7 +47,7 @@ class DataSource(NamedTuple):
 # and add one entry here. `arg` is what follows the name and the colon in --data. `load` returns a
 # list of image files, which are then decoded and cached, or finished arrays, or None if there is no
 # such split.
-SOURCES = {
+_BUILT_IN = {
     "galaxies": DataSource("galaxies", "gan_jax.data.galaxies"),
     "folder": DataSource("folder:DIR", "gan_jax.data.folder"),
     "idx": DataSource("idx:DIR", "gan_jax.data.idx"),
@@ -47,6 +58,26 @@ SOURCES = {
     "toys": DataSource("toys:NAME", "gan_jax.data.toys", points=True),
     "shard": DataSource("shard:I/V/SEED:DATA", "gan_jax.data.shards", label_choice=True),
 }
+# Of a plug-in, --data is python:MODULE:NAME or python:MODULE:NAME:ARG.
+SOURCES: plugins.Table[DataSource] = plugins.Table("data", _BUILT_IN, _adapt)
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """Split a --data into the name of its source and the argument, "" without one."""
+    words = spec.split(":", 3)
+    if words[0] + ":" == plugins.PREFIX:
+        return ":".join(words[:3]), ":".join(words[3:])
+    name, _, arg = spec.partition(":")
+    return name, arg
+
+
+def plugin_of(spec: str) -> str | None:
+    """Return the name of the plug-in that a --data reads, also within a shard; None without one."""
+    name, arg = split_spec(spec)
+    if SOURCES.is_plugin(name):
+        return name
+    is_part = name in SOURCES and SOURCES[name].form.endswith("DATA")
+    return plugin_of(arg.partition(":")[2]) if is_part else None
 
 
 @overload
@@ -57,7 +88,7 @@ def load(spec, options, split="train"):
     """Open one split of the data set that --data names.
 
     Args:
-      spec: "NAME" or "NAME:ARG", see `SOURCES`.
+      spec: "NAME" or "NAME:ARG", see `SOURCES` and `split_spec`.
       options: DataOptions.
       split: "train" or "test".
 
@@ -89,12 +120,17 @@ def open_source(
     spec: str, options: DataOptions, split: str = "train"
 ) -> ImageFileList | Arrays | None:
     """Check a request and call the `load` of its data source; arguments as in `load`."""
-    name, _, arg = spec.partition(":")
+    name, arg = split_spec(spec)
     arg = os.path.expanduser(arg)  # shells leave the ~ in --data=folder:~/pictures alone
     if name not in SOURCES:
         forms = ", ".join(source.form for source in SOURCES.values())
-        raise InputError(f"--data={spec} names no known source; use one of {forms}.")
-    source = SOURCES[name]
+        raise InputError(
+            f"--data={spec} names no known source; use one of {forms}, {plugins.FORM}."
+        )
+    try:
+        source = SOURCES[name]
+    except InputError as error:
+        raise InputError(f"--data={error}") from error
     if ":" in source.form and not arg:
         raise InputError(
             f"--data={spec} says nothing after the name; write it as --data={source.form}."
@@ -113,7 +149,8 @@ def open_source(
         )
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} is unknown; use train or test.")
-    return importlib.import_module(source.module).load(arg, options, split)
+    opener = source.load or importlib.import_module(source.module).load
+    return opener(arg, options, split)
 
 
 def absolute_spec(spec: str) -> str:
@@ -121,7 +158,9 @@ def absolute_spec(spec: str) -> str:
 
     A run records this spec, so that its data can be opened from any working directory.
     """
-    name, _, arg = spec.partition(":")
+    name, arg = split_spec(spec)
+    if SOURCES.is_plugin(name):
+        return spec
     form = SOURCES[name].form if name in SOURCES else ""
     if form.endswith("DATA"):
         shard, colon, inner = arg.partition(":")
@@ -184,7 +223,8 @@ def content_digest(images: np.ndarray, labels: np.ndarray | None, classes: tuple
 
 def _check_images(images, size, spec):
     """Refuse an array of the wrong type or shape, or an empty one."""
-    points = SOURCES[spec.partition(":")[0]].points
+    source = SOURCES[split_spec(spec)[0]]
+    points = source.points or (source.load is not None and images.dtype == np.float32)
     kind, side = (np.float32, 1) if points else (np.uint8, size)
     is_square = images.ndim == 4 and images.shape[1:3] == (side, side) and images.shape[3] > 0
     if images.dtype != kind or not is_square:

@@ -40,7 +40,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
         if split == "test" and "test_images" not in arrays:
             return None
         key = _images_key(arrays, path) if split == "train" else "test_images"
-        images = _check_images(_array(arrays, key, path), f"{key} of {path}")
+        images = check_images(_array(arrays, key, path), f"{key} of {path}")
         train_labels = _first_array(arrays, ("labels", "y"), path)
         classes = _classes(arrays, train_labels, path)
         labels = train_labels
@@ -98,12 +98,20 @@ def _images_key(arrays, path):
     return image_keys[0]
 
 
-def _check_images(images, name):
-    """Return images as uint8 [N, H, W, C]; refuse other types and numbers of axes."""
+def check_images(images: np.ndarray, name: str) -> np.ndarray:
+    """Return images as uint8 [N, H, W, C].
+
+    Args:
+      images: an array of any type.
+      name: what a message calls it.
+
+    Raises:
+      InputError: it is not uint8, or has neither 3 nor 4 axes.
+    """
     if images.dtype.kind == "f":
         raise InputError(
             f"{name} is {images.dtype}; images must be uint8 in 0 to 255: for pixels in [0, 1] "
-            "save (255 * images).round().astype(np.uint8)."
+            "give (255 * images).round().astype(np.uint8)."
         )
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise InputError(

@@ -86,18 +86,23 @@ def sample_points(toy: Toy, split: str) -> tuple[np.ndarray, np.ndarray | None]:
     return base + toy.sd * random.standard_normal(base.shape), modes
 
 
+def is_toy(spec: str) -> bool:
+    """Say whether a --data spec names a toy, whose distribution is known."""
+    kind, _, name = spec.partition(":")
+    return kind == "toys" and name in TABLE
+
+
 def toy_from_spec(spec: str) -> Toy:
     """Return the Toy that a --data spec names, such as "toys:plus".
 
     Raises:
       InputError: there is no such toy.
     """
-    kind, _, name = spec.partition(":")
-    if kind != "toys" or name not in TABLE:
+    if not is_toy(spec):
         raise InputError(
             f"--data={spec} names no toy; use toys:NAME with one of {', '.join(TABLE)}."
         )
-    return TABLE[name]
+    return TABLE[spec.partition(":")[2]]
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> Arrays:

@@ -17,7 +17,9 @@ from gan_jax.nets.layers import WeightOptions
 
 def family(hp) -> Family:
     """Return the net family that the settings name."""
-    return (families.TABLE | families.FROM_IMAGES)[hp.net]
+    if hp.net in families.FROM_IMAGES:
+        return families.FROM_IMAGES[hp.net]
+    return families.TABLE[hp.net]
 
 
 def weight_options(hp, net: str) -> WeightOptions:

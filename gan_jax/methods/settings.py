@@ -13,7 +13,10 @@ class BaseSettings(optimizers.OptimizerSettings):
     """Settings of every method."""
 
     net: str = setting(
-        "dcgan", "net family, see gan_jax/nets/families.py", choices=tuple(families.TABLE)
+        "dcgan",
+        "net family, see gan_jax/nets/families.py",
+        choices=tuple(families.TABLE),
+        plugins="nets",
     )
     width: int = setting(
         64,
@@ -75,7 +78,9 @@ class BaseSettings(optimizers.OptimizerSettings):
         "BatchNorm statistics when sampling: running averages, or of the batch",
         choices=("running", "batch"),
     )
-    penalty: str = setting("none", "penalty on D's slope", choices=tuple(penalties.PENALTIES))
+    penalty: str = setting(
+        "none", "penalty on D's slope", choices=tuple(penalties.PENALTIES), plugins="penalties"
+    )
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
     penalty_every: int = setting(
         1,
@@ -118,4 +123,5 @@ class AdversarialSettings(BaseSettings):
         "ns",
         "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein",
         choices=tuple(losses.ADVERSARIAL),
+        plugins="losses",
     )

@@ -19,9 +19,15 @@ those of a generator beside a floor and controls (`controls`). `protocol` record
 on, and `significance` compares several seeds.
 
 To add a metric, write one file that ends in METRIC, a metric.Metric, and add one entry to TABLE.
+Plug-ins are found, too; a record says itself what their scores mean.
 """
 
-from gan_jax import errors
+import functools
+import math
+import re
+from collections.abc import Iterable
+
+from gan_jax import errors, plugins
 from gan_jax.metrics import (
     class_balance,
     frechet,
@@ -32,10 +38,54 @@ from gan_jax.metrics import (
     ndb,
     precision_recall,
 )
-from gan_jax.metrics.metric import Metric, Score
+from gan_jax.metrics.metric import Metric, Score, Views
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*(?<!_se)(?<!_std)")
+# Keys of a row that are no scores, see scoring.make_row.
+_TAKEN = ("n_real", "n_fake", "repeats", "fractions", "fractions_corrected")
+
+
+def _adapt(name, part):
+    if not isinstance(part, Metric):
+        raise errors.InputError(
+            f"{name} is no metric; make it a gan_jax.metrics.metric.Metric(scores, needs, compute)."
+        )
+    for key, score in part.scores.items():
+        if not _KEY.fullmatch(key) or key in SCORES or key in _TAKEN:
+            raise errors.InputError(
+                f"{name}: its score {key!r} is taken, or no name; use small letters, digits and _, "
+                "and another name."
+            )
+        if not isinstance(score, Score) or score.better not in ("low", "high", "real"):
+            raise errors.InputError(
+                f"{name}: its score {key} must be a gan_jax.metrics.metric.Score(title, better, "
+                "text), better one of low, high, real."
+            )
+    return part._replace(compute=functools.partial(_compute, name, part))
+
+
+def _compute(name: str, metric: Metric, real: Views, fake: Views) -> dict[str, float]:
+    """Compute the scores of a plug-in, finite numbers or an InputError."""
+    try:
+        values = {key: float(value) for key, value in metric.compute(real, fake).items()}
+    except errors.InputError:
+        raise
+    except Exception as error:  # whatever the function does
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise errors.InputError(
+            f"--scores={name} fails ({text}); --debug shows where, or leave it out."
+        ) from error
+    for key, value in values.items():
+        if key not in metric.scores or not math.isfinite(value):
+            raise errors.InputError(
+                f"--scores={name} gives {key}={value}; it must give finite numbers for "
+                f"{', '.join(metric.scores)}."
+            )
+    return values
+
 
 # By the names that --scores and --eval_scores use.
-TABLE: dict[str, Metric] = {
+_BUILT_IN = {
     "frechet": frechet.METRIC,
     "kernel": kernel.METRIC,
     "coverage": precision_recall.METRIC,
@@ -45,6 +95,7 @@ TABLE: dict[str, Metric] = {
     "ms_ssim": ms_ssim.METRIC,
     "morphology": galaxy_morphology.METRIC,
 }
+TABLE: plugins.Table[Metric] = plugins.Table("metrics", _BUILT_IN, _adapt)
 SCORES: dict[str, Score] = {key: s for metric in TABLE.values() for key, s in metric.scores.items()}
 TRAINING_METRICS = "frechet,classes"  # scored during training by default
 # Scores that can say which checkpoint is best.
@@ -58,10 +109,10 @@ def parse_names(names: str) -> list[str]:
       names: names separated by commas; "" for all metrics.
 
     Returns:
-      Names in the order of TABLE.
+      Names in the order of TABLE, then those of plug-ins as they are given.
 
     Raises:
-      InputError: a name is unknown.
+      InputError: a name is unknown, or a plug-in cannot be used.
     """
     requested = [word.strip() for word in names.split(",") if word.strip()]
     for name in requested:
@@ -69,19 +120,40 @@ def parse_names(names: str) -> list[str]:
             raise errors.InputError(
                 f"--scores={names}: {name!r} is no metric; use some of {', '.join(TABLE)}."
             )
-    return [name for name in TABLE if not requested or name in requested]
+    own = list(dict.fromkeys(name for name in requested if TABLE.is_plugin(name)))
+    for name in own:
+        try:
+            _ = TABLE[name]
+        except errors.InputError as error:
+            raise errors.InputError(f"--scores={error}") from error
+    return [name for name in TABLE if not requested or name in requested] + own
 
 
-def metric_of(key: str) -> str:
-    """Return the name of the metric that computes a score."""
-    return next(name for name, metric in TABLE.items() if key in metric.scores)
+def plugin_scores(names: Iterable[str]) -> dict[str, Score]:
+    """Return the scores of the plug-ins among the names of metrics, by key."""
+    own = [TABLE[name] for name in names if TABLE.is_plugin(name)]
+    return {key: score for metric in own for key, score in metric.scores.items()}
 
 
-def ranking_key(key: str) -> str | None:
+def metric_of(key: str, names: str = "") -> str:
+    """Return the name of the metric that computes a score.
+
+    Args:
+      key: of the score.
+      names: metrics as in a flag, among which plug-ins are found.
+    """
+    known = dict.fromkeys([*TABLE, *parse_names(names)])
+    return next(name for name in known if key in TABLE[name].scores)
+
+
+def ranking_key(key: str, names: str = "") -> str | None:
     """Return how checkpoint.Store ranks by a score: "KEY", or "-KEY" where high is better.
 
     None for "none", which keeps no best checkpoint.
+
+    Args:
+      key, names: as in `metric_of`.
     """
     if key == "none":
         return None
-    return key if SCORES[key].better == "low" else f"-{key}"
+    return key if TABLE[metric_of(key, names)].scores[key].better == "low" else f"-{key}"

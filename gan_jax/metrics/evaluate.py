@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gan_jax import metrics, plugins
 from gan_jax.data import toys
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import (
@@ -58,6 +59,7 @@ def evaluate(
       JSON-able finite dict:
         "protocol": see protocol.build.
         "classes": names of the classes; [] without classes.
+        "scores": {key: Score as dict} of plug-ins, if there are any.
         "rows": {row: see scoring.make_row}; standard errors are in the subject's row and in "real".
         With classes, "real_fractions": class shares of the reference as classified. For a trained
         classifier also "real_fractions_corrected", by the reference's labels, and "confusion".
@@ -88,9 +90,13 @@ def evaluate(
         "floor": floor_text,
         "collapsed": collapsed_text,
     }
+    if own := [name for name in evaluator.metrics if metrics.TABLE.is_plugin(name)]:
+        settings["plugins"] = {name: plugins.describe(name) for name in own}
+    scores = {key: score._asdict() for key, score in metrics.plugin_scores(own).items()}
     return {
         "protocol": protocol.build(evaluator.extractor, real, reference, settings),
         "classes": [],
+        **({"scores": scores} if scores else {}),
         "rows": rows,
         **_class_fields(evaluator.extractor, real, reference, reference_rows),
     }

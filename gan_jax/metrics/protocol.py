@@ -97,6 +97,10 @@ def differences(a: dict, b: dict) -> list[str]:
             continue  # reported as "data" already
         if a.get(name) != b.get(name):
             out.append(f"{words}: {a.get(name)}, {b.get(name)}")
+    a_plugins, b_plugins = (p.get("plugins") or {} for p in (a, b))
+    for name in [name for name in a_plugins if name in b_plugins]:
+        if a_plugins[name] != b_plugins[name]:
+            out.append(f"code of {name}")
     if not out and not _same_reference(a.get("reference"), b.get("reference")):
         out.append(
             "features of the same real images: the classifiers were trained on different machines"

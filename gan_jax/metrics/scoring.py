@@ -216,6 +216,12 @@ def average_repeats(scores: list[dict], n_real: int, n_fake: int) -> dict:
     return out
 
 
-def summarize_row(row: dict) -> dict[str, float]:
-    """Return the scores of a row without spreads and class shares, for the training log."""
-    return {name: row[name] for name in metrics.SCORES if name in row}
+def summarize_row(row: dict, evaluator: Evaluator | None = None) -> dict[str, float]:
+    """Return the scores of a row without spreads and class shares, for the training log.
+
+    Args:
+      row: see `make_row`.
+      evaluator: of the row; None if it has no plug-ins.
+    """
+    own = metrics.plugin_scores(evaluator.metrics) if evaluator else {}
+    return {name: row[name] for name in [*metrics.SCORES, *own] if name in row}

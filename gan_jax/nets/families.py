@@ -1,9 +1,21 @@
 """Net families by their value of --net."""
 
+from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, resnet, s1, unet
 from gan_jax.nets.family import Family
+from gan_jax.plugins import Table
 
-TABLE: dict[str, Family] = {
+
+def _adapt(name, part):
+    family = part() if isinstance(part, type) and issubclass(part, Family) else part
+    if not isinstance(family, Family):
+        raise InputError(
+            f"{name} is no net family; make it a subclass of gan_jax.nets.family.Family."
+        )
+    return family
+
+
+_BUILT_IN: dict[str, Family] = {
     # DCGAN (Radford et al. 2016), any size; Dist-GAN's nets for CIFAR-10 and CelebA
     "dcgan": dcgan.DcganFamily(dcgan.DCGAN),
     # HDCGAN (Curto et al. 2017) with SELU, as Morpho-GAN (S3) has it
@@ -30,5 +42,6 @@ TABLE: dict[str, Family] = {
     "maxout": mlp.MAXOUT,
     "maxout_cgan": mlp.CGAN,
 }
+TABLE: Table[Family] = Table("nets", _BUILT_IN, _adapt)
 # Families whose generators take images, not noise: pix2pix's U-Net (Isola et al. 2017).
 FROM_IMAGES: dict[str, Family] = {"unet": unet.FAMILY}

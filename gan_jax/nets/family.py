@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 
+from gan_jax.errors import InputError
 from gan_jax.nets import layers
 from gan_jax.nets.layers import WeightOptions
 from gan_jax.nets.outputs import DiscOutput
@@ -123,8 +124,8 @@ class Family:
         raise NotImplementedError
 
     def enc(self, hp, spec, weights: WeightOptions) -> nn.Module:
-        """Build the encoder."""
-        raise NotImplementedError
+        """Build the encoder. Raises InputError: the family has none."""
+        raise InputError(f"--net={hp.net} has no encoder, which this method needs; use another.")
 
 
 def generator_fields(hp, spec) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_jax.errors import InputError
 from gan_jax.metrics import protocol, significance
+from gan_jax.metrics.metric import Score
 from gan_jax.report import run_files, score_text
 from gan_jax.report.run_files import RunFiles
 from gan_jax.rundir import run_folder
@@ -39,12 +40,12 @@ def read_run(folder: str | pathlib.Path) -> RunFiles:
       InputError: the folder is not a run, or one of its files cannot be read.
     """
     folder = pathlib.Path(folder).expanduser()
-    run_folder.load_config(folder)  # refuses configurations that this version cannot read
+    run_folder.check_config(folder)
     try:
         run = run_files.read(folder)
         if run.evaluation is not None:
-            score_text.subject_row(run.evaluation)
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+            score_text.score_keys(run.evaluation)
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         raise InputError(
             f"{folder / 'eval.json'} cannot be read ({error}); run "
             f"`python -m gan_jax evaluate {folder}` again."
@@ -132,6 +133,11 @@ def shared_scores(systems: list[System]) -> list[str]:
     return [k for k in keys if all(k in e["rows"][score_text.subject_row(e)] for e in others)]
 
 
+def find_score(systems: list[System], key: str) -> Score:
+    """Return what is known of a score; of a plug-in's what the evaluations say."""
+    return score_text.all_scores(*(e for system in systems for e in system.evaluations))[key]
+
+
 def score_values(system: System, key: str) -> np.ndarray:
     """Return a score of the evaluated runs of a system: float64 [seeds]."""
     rows = [e["rows"][score_text.subject_row(e)] for e in system.evaluations]
@@ -149,7 +155,7 @@ def verdicts(systems: list[System], key: str) -> list[str]:
 
     Where both have several seeds, the sentence is about trainings; else it is about these two runs.
     """
-    score = score_text.all_scores()[key]
+    score = find_score(systems, key)
     pairs = list(itertools.combinations([s for s in systems if s.evaluations], 2))
     sentences = []
     for a, b in pairs:
@@ -182,7 +188,7 @@ def format_scores(systems: list[System]) -> str:
     """Format the scores for a terminal: a block per score, a line per system."""
     lines = []
     for key in shared_scores(systems):
-        score = score_text.all_scores()[key]
+        score = find_score(systems, key)
         lines += ["", f"{score.title} ({score_text.BETTER[score.better]})"]
         for system in systems:
             values = score_values(system, key)

@@ -103,7 +103,7 @@ def _first_evaluation(systems):
 
 
 def _score_rows(systems, keys):
-    rows = [["", *(score_text.all_scores()[key].title for key in keys)]]
+    rows = [["", *(compare.find_score(systems, key).title for key in keys)]]
     for system in systems:
         if system.evaluations:
             cells = (score_html.format_score(_mean_row(system, key), key) for key in keys)
@@ -124,13 +124,13 @@ def _mean_row(system, key):
 
 
 def _score_card(systems, key):
-    height = 0.9 + 0.32 * len(systems)
+    height, score = 0.9 + 0.32 * len(systems), compare.find_score(systems, key)
     return score_html.score_card(
-        score_text.all_scores()[key].title,
+        score.title,
         page.chart(
             lambda axes: _draw_scores(axes, systems, key), f"{key} of every run", 4.6, height
         ),
-        score_html.score_note(key),
+        score_html.score_note(score),
         page.details("Is the difference real?", page.bullets(compare.verdicts(systems, key))),
     )
 
@@ -155,7 +155,7 @@ def _draw_scores(axes, systems, key):
             axes.axvline(value, color=charts.INK, lw=1, ls=style, label=score_text.LABELS[name])
     axes.set_yticks(range(len(systems)), [system.name[:28] for system in systems])
     axes.set_ylim(len(systems) - 0.5, -0.5)
-    axes.set_xlabel(score_text.all_scores()[key].title)
+    axes.set_xlabel(compare.find_score(systems, key).title)
     if len(axes.get_legend_handles_labels()[0]) == 1:  # charts.svg shows the legend of several
         axes.legend(frameon=False, fontsize=7, loc="best")
 

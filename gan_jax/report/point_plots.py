@@ -34,19 +34,16 @@ def draw_density(points: np.ndarray, real: np.ndarray, spec: str) -> np.ndarray:
     density, so that thin bridges between modes show. In 1-D the density is a curve.
 
     Args:
-      points: float32 [n, 1, 1, D], in [-1, 1].
+      points: float32 [n, 1, 1, D], in [-1, 1]; of D above 2 the first two coordinates are drawn.
       real: float32 [m, 1, 1, D], real points in the same range; some thousands.
-      spec: name of the data, "toys:NAME".
+      spec: name of the data, "toys:NAME" or a plug-in, which has no modes that are known.
 
     Returns:
       uint8 [SIDE, SIDE, 3].
-
-    Raises:
-      InputError: no such toy.
     """
-    toy = toys.toy_from_spec(spec)
-    fake, true = (_histogram(np.asarray(x).reshape(-1, toy.dim)) for x in (points, real))
-    picture = _draw_curves(fake, true) if toy.dim == 1 else _draw_map(fake, true, _rings(spec))
+    flat = (np.asarray(x).reshape(-1, np.shape(x)[-1])[:, :2] for x in (points, real))
+    fake, true = map(_histogram, flat)
+    picture = _draw_curves(fake, true) if fake.ndim == 1 else _draw_map(fake, true, _rings(spec))
     return picture.clip(0, 255).round().astype(np.uint8)
 
 
@@ -80,7 +77,9 @@ def _draw_map(fake, true, rings):
 
 @functools.lru_cache
 def _rings(spec):
-    """Opacity of the circles around the modes: float32 [SIDE, SIDE], 0 for a toy without modes."""
+    """Opacity of the circles around the modes: float32 [SIDE, SIDE], 0 without known modes."""
+    if not toys.is_toy(spec):
+        return np.zeros((SIDE, SIDE), np.float32)
     fine, toy = 4, toys.toy_from_spec(spec)
     canvas = Image.new("L", (SIDE * fine, SIDE * fine))
     unit = SIDE * fine / (2 * _EXTENT * toy.scale)  # pixels of the canvas per unit of the toy

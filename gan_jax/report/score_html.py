@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gan_jax.metrics import protocol
+from gan_jax.metrics.metric import Score
 from gan_jax.report import charts, page, score_text
 
 N_CLASSES = 12  # most frequent classes in the chart
@@ -59,9 +60,8 @@ def format_score(row: dict, key: str) -> str:
     return score_text.format_score(row, key).replace("+-", "±")
 
 
-def score_note(key: str) -> page.Html:
+def score_note(score: Score) -> page.Html:
     """Explain a score, and say which end of it is good."""
-    score = score_text.all_scores()[key]
     return page.note(f"{score.text} {score_text.BETTER[score.better].capitalize()}.")
 
 
@@ -72,6 +72,7 @@ def score_card(title: str, *parts: str) -> page.Html:
 
 def _evaluation_card(evaluation, key):
     rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
+    score = score_text.all_scores(evaluation)[key]
     value = [page.strong(format_score(rows[subject], key))]
     if score_text.confidence_interval(rows[subject], key):
         interval = score_text.format_interval(rows[subject], key)
@@ -82,11 +83,11 @@ def _evaluation_card(evaluation, key):
         number = score_text.format_score({key: rows[name][key]}, key)
         controls += [" · "] * bool(controls) + [label, f" {number}"]
     return score_card(
-        score_text.all_scores()[key].title,
+        score.title,
         page.paragraph(*value),
         scale(rows, key, subject),
         page.note(*controls),
-        score_note(key),
+        score_note(score),
     )
 
 
@@ -110,9 +111,10 @@ def scores_section(evaluation: dict) -> page.Html:
 
 def _score_table(evaluation):
     rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
+    scores = score_text.all_scores(evaluation)
     lines = [["", *map(score_text.row_label, rows), "95 % interval"]]
     for key in score_text.score_keys(evaluation):
-        title = score_text.all_scores()[key].title
+        title = scores[key].title
         values = (format_score(row, key) for row in rows.values())
         lines.append([title, *values, score_text.format_interval(rows[subject], key)])
     lines.append(["images", *(row["n_fake"] for row in rows.values()), ""])

@@ -39,9 +39,18 @@ Z = 1.96  # standard errors on each side of a 95 % interval
 WIDTH = 100  # columns of a terminal
 
 
-def all_scores() -> dict[str, Score]:
-    """Return the scores of images and of points, by key, in the order of tables."""
-    return metrics.SCORES | memorization.SCORES | point_scores.SCORES
+def all_scores(*evaluations: dict) -> dict[str, Score]:
+    """Return the scores of images and of points, by key, in the order of tables.
+
+    Args:
+      *evaluations: their scores by plug-ins, which they describe themselves, come last.
+    """
+    known = metrics.SCORES | memorization.SCORES | point_scores.SCORES
+    for evaluation in evaluations:
+        for key, words in evaluation.get("scores", {}).items():
+            better = words["better"] if words["better"] in BETTER else "real"
+            known.setdefault(key, Score(str(words["title"]), better, str(words["text"])))
+    return known
 
 
 def subject_row(evaluation: dict) -> str:
@@ -57,7 +66,7 @@ def row_label(name: str) -> str:
 def score_keys(evaluation: dict) -> list[str]:
     """List the keys of the scores of an evaluation, in the order of tables."""
     row = evaluation["rows"][subject_row(evaluation)]
-    return [key for key in all_scores() if key in row]
+    return [key for key in all_scores(evaluation) if key in row]
 
 
 def _decimals(spread):
@@ -126,7 +135,7 @@ def _wrap(*paragraphs):
 
 
 def _score_lines(evaluation):
-    rows, scores, main = evaluation["rows"], all_scores(), subject_row(evaluation)
+    rows, scores, main = evaluation["rows"], all_scores(evaluation), subject_row(evaluation)
     others = [name for name in rows if name not in ("real", *evaluate.SUBJECT_ROWS)]
     head = f"{'':25}{LABELS['real']:>19}{LABELS[main]:>19}{'95 % interval':>17}"
     lines = [head + "".join(f"{row_label(name):>10}" for name in others)]

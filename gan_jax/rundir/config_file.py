@@ -7,7 +7,7 @@ import json
 import pathlib
 from typing import Any
 
-from gan_jax import cache
+from gan_jax import cache, plugins
 from gan_jax.errors import InputError
 
 NAME = "config.json"
@@ -18,7 +18,8 @@ def read(workdir: str | pathlib.Path) -> dict[str, Any]:
     """Read the config.json of a run folder.
 
     Returns:
-      {"experiment", "method", "run", "hp", "dataset"}, see config.Prepared.to_dict.
+      {"experiment", "method", "run", "hp", "dataset", perhaps "plugins"}, see
+      config.Prepared.to_dict.
 
     Raises:
       InputError: there is none, or it is damaged.
@@ -46,6 +47,23 @@ def parse(text: str) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ValueError("it is not an object")
     return {RENAMED_KEYS.get(str(key), str(key)): value for key, value in raw.items()}
+
+
+def plugins_of(raw: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the plug-ins that a config.json names: {name: see plugins.describe}.
+
+    None is imported. Names of Python code are found wherever they stand in the settings.
+    """
+    recorded = raw.get("plugins")
+    recorded = recorded if isinstance(recorded, dict) else {}
+    settings = [raw.get(key) for key in ("experiment", "method", "run", "hp")]
+    names = dict.fromkeys([*recorded, *plugins.names_in(settings)])
+    out = {}
+    for name in names:
+        code = recorded.get(name)
+        pairs = code.items() if isinstance(code, dict) else ()
+        out[name] = {str(key): value for key, value in pairs if isinstance(value, str)}
+    return out
 
 
 def write(workdir: pathlib.Path, config: dict[str, Any]) -> None:

@@ -4,12 +4,13 @@ import enum
 import os
 import pathlib
 import shutil
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_jax import config as configs
-from gan_jax import metrics
+from gan_jax import metrics, plugins
 from gan_jax.config import Config, Prepared
 from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import Method
@@ -18,6 +19,7 @@ from gan_jax.data import datasets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, config_file
+from gan_jax.settings import RunSettings
 
 # In the order in which --restart deletes them, so that what a kill leaves is never taken for a
 # finished run.
@@ -61,12 +63,39 @@ def load_config(workdir: str | pathlib.Path) -> tuple[Config, dict[str, Any]]:
     """Load the configuration of a run folder, and the description of its data.
 
     Raises:
-      InputError: there is no config.json, or this version cannot read it.
+      InputError: there is no config.json, this version cannot read it, or it names plug-ins that
+        are not trusted or not installed.
     """
-    raw = config_file.read(workdir)
+    raw, path = config_file.read(workdir), pathlib.Path(workdir) / config_file.NAME
+    own = config_file.plugins_of(raw)
+    plugins.refuse_foreign(own, path)
+    for name in [name for name in own if not plugins.is_installed(name)]:
+        version = f" It was version {own[name]['version']}." if "version" in own[name] else ""
+        raise InputError(
+            f"{path} names {name}, a plug-in that is not installed; install its package.{version}"
+        )
     try:
         return configs.from_dict(raw), raw["dataset"]
     except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); it was written by another version or damaged."
+        ) from error
+
+
+def check_config(workdir: str | pathlib.Path) -> None:
+    """Refuse a configuration that this version cannot read; import no plug-in.
+
+    Raises:
+      InputError
+    """
+    raw = config_file.read(workdir)
+    if not config_file.plugins_of(raw):
+        load_config(workdir)
+        return
+    try:
+        RunSettings(**raw["run"])
+        _ = raw["experiment"], raw["method"], dict(raw["hp"]), raw["dataset"]["digest"]
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{pathlib.Path(workdir) / config_file.NAME} cannot be read ({error}); "
             "it was written by another version or damaged."
@@ -89,8 +118,14 @@ def load(workdir: str | pathlib.Path, which: str = "newest") -> LoadedRun:
         )
     workdir = os.path.expanduser(workdir)
     config, info = load_config(workdir)
+    if changed := plugins.changes(config_file.plugins_of(config_file.read(workdir))):
+        print(
+            f"{workdir}: other code than it was made with, {'; '.join(changed)}; "
+            "its numbers may differ.",
+            file=sys.stderr,
+        )
     method = config.build(configs.data_spec(info))
-    best = metrics.ranking_key(config.run.keep_best)
+    best = metrics.ranking_key(config.run.keep_best, config.run.eval_scores)
     step, state = checkpoint.load_state(workdir, state_shapes(method), which, best)
     return LoadedRun(config, info, method, step, state)
 
@@ -166,6 +201,9 @@ def status(
                 "use another folder."
             )
         return RunStatus.NEW
+    own = config_file.plugins_of(config_file.read(workdir))
+    if restart and own:  # whose code may be gone
+        return RunStatus.DISCARDED
     old, old_info = load_config(workdir)
     if restart:
         return RunStatus.DISCARDED
@@ -173,8 +211,13 @@ def status(
     if changed:
         raise InputError(
             f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, "
-            f"--restart to discard it, or --flagfile={workdir / 'flags.txt'} --workdir={workdir} "
-            "to continue it as it was."
+            f"--restart to discard it, or --flagfile={workdir / 'flags.txt'} --workdir={workdir}"
+            f"{' --trust' if own else ''} to continue it as it was."
+        )
+    if changed := plugins.changes(own):
+        raise InputError(
+            f"The run in {workdir} was made with other code: {'; '.join(changed)}. Use that code "
+            "again, another --workdir, or --restart to discard the run."
         )
     return RunStatus.FINISHED if (workdir / "DONE").exists() else RunStatus.RESUMABLE
 

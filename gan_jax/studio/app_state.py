@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.errors import InputError
-from gan_jax.studio import curve_reader, launcher, run_index, worker
+from gan_jax.rundir import config_file
+from gan_jax.studio import curve_reader, files, launcher, run_index, worker
 
 POLL_SECONDS = 1.0  # between two checks for changes
 IDLE_POLL_SECONDS = 5.0  # between two checks of an empty queue, which another studio may fill
@@ -31,17 +32,20 @@ class Studio:
       comparison: (folders, time, HTML) of the last comparison.
     """
 
-    def __init__(self, root: str | Path, jobs: int, prepare: Callable[[], Any]):
+    def __init__(
+        self, root: str | Path, jobs: int, prepare: Callable[[], Any], trust: bool = False
+    ):
         """Set up without starting anything.
 
         Args:
           root: folder below which run folders lie.
           jobs: runs that train at a time.
           prepare: see worker.Worker.
+          trust: whether plug-ins that run folders and forms name may be imported.
         """
         self.runs = run_index.RunIndex(root)
-        self.launcher = launcher.Launcher(self.runs, jobs)
-        self.worker = worker.Worker(prepare)
+        self.launcher = launcher.Launcher(self.runs, jobs, trust)
+        self.worker = worker.Worker(prepare, trust=trust)
         self.readers, self.reader_lock = curve_reader.ReaderCache(), asyncio.Lock()
         self.dry_run_lock = asyncio.Lock()
         self.queue_changed = asyncio.Event()
@@ -87,6 +91,17 @@ class Studio:
             recent = {k: v for k, v in self._summaries.items() if now - v[0] < POLL_SECONDS}
             self._summaries = {**recent, name: (now, summary)}
         return summary
+
+    def sampled_folder(self, name: str) -> Path:
+        """Return the folder of a run that is to be sampled.
+
+        Raises:
+          NotFound
+          InputError: it names plug-ins, and the studio was started without --trust.
+        """
+        folder = self.runs.folder(name)
+        self.launcher.refuse_plugins(config_file.plugins_of(files.read_config(folder) or {}))
+        return folder
 
     async def run_task(self, task: str, *args: Any) -> Any:
         """Run a task in the worker, see Worker.run.

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from gan_jax import plugins
 from gan_jax.errors import InputError
 from gan_jax.settings import check, setting
 
@@ -11,6 +12,7 @@ MAX_VALUE_LENGTH = 500  # characters
 HIDDEN_FLAGS = (
     "help",
     "debug",
+    "trust",
     "workdir",
     "dry_run",
     "check_data",
@@ -59,7 +61,7 @@ def describe_fields(defaults: Any) -> list[dict[str, Any]]:
 
     Returns:
       [{"name", "type", "default", "text", "low", "above", "high", "choices"}]; see
-      settings.setting.
+      settings.setting. Entry points of installed packages are among the choices.
     """
     return [
         {
@@ -68,11 +70,16 @@ def describe_fields(defaults: Any) -> list[dict[str, Any]]:
             "default": getattr(defaults, f.name),
             "text": f.metadata["text"],
             **{key: f.metadata[key] for key in ("low", "above", "high")},
-            "choices": list(f.metadata["choices"] or ()),
+            "choices": _choices(f.metadata),
         }
         for f in dataclasses.fields(defaults)
         if f.name not in HIDDEN_FLAGS
     ]
+
+
+def _choices(metadata):
+    choices, group = list(metadata["choices"] or ()), metadata["plugins"]
+    return choices + (plugins.entry_names(group) if choices and group else [])
 
 
 def describe_command(
@@ -115,7 +122,9 @@ def parse_value(field: dict[str, Any], value: Any) -> bool | int | float | str:
         parsed = parse(text)
     except (ValueError, UnicodeEncodeError) as error:
         raise InputError(f"--{name}={text[:60]!a} is not a value of type {kind}.") from error
-    metadata = {**field, "choices": field["choices"] or None}
+    # The command itself looks for Python code that a value names; the server imports none.
+    is_open = not field["choices"] or bool(plugins.names_in(text))
+    metadata = {**field, "choices": None if is_open else field["choices"]}
     single = dataclasses.make_dataclass(
         "Single", [(name, object, dataclasses.field(metadata=metadata))]
     )

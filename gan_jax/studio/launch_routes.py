@@ -5,6 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gan_jax import plugins
 from gan_jax.errors import InputError
 from gan_jax.studio import forms, launcher, run_index
 from gan_jax.studio.request_utils import AsciiJson, get_studio, json_body, require_field
@@ -41,6 +42,7 @@ async def _parse_form(request: Request) -> tuple[str, str, list[str]]:
     flagfile = require_field(form, "flagfile", str, "")
     values = require_field(form, "flags", dict, {})
     flags = forms.build_flags(experiments[experiment], flagfile, values)
+    get_studio(request).launcher.refuse_plugins(plugins.names_in(flags))
     if name:
         launcher.check_name(name)
     return name, experiment, flags
@@ -59,7 +61,8 @@ async def dry_run(request: Request) -> Response:
     studio = get_studio(request)
     folder = studio.runs.root / (name or experiment)
     async with studio.dry_run_lock:
-        code, output = await asyncio.to_thread(launcher.dry_run, experiment, flags, folder)
+        trust = studio.launcher.trust
+        code, output = await asyncio.to_thread(launcher.dry_run, experiment, flags, folder, trust)
     return AsciiJson({"code": code, "output": output})
 
 

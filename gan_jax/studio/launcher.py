@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from gan_jax import cache
+from gan_jax import cache, plugins
 from gan_jax.errors import InputError
-from gan_jax.rundir import run_lock
+from gan_jax.rundir import config_file, run_lock
 from gan_jax.studio import files, forms, run_index
 from gan_jax.studio.run_state import ACTIVE_STATES, RunState
 
@@ -65,10 +65,12 @@ def command_environment(jobs: int = 1) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **shared}
 
 
-def dry_run(experiment: str, flags: list[str], folder: Path) -> tuple[int, str]:
+def dry_run(
+    experiment: str, flags: list[str], folder: Path, trust: bool = False
+) -> tuple[int, str]:
     """Run a training command with --dry_run. Returns (exit code, output)."""
     process = subprocess.Popen(
-        [*command_words(experiment, flags, folder), "--dry_run"],
+        [*command_words(experiment, flags, folder), "--dry_run", *["--trust"] * trust],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -117,15 +119,29 @@ def _lock_launch(folder: Path) -> Iterator[TextIO]:
 class Launcher:
     """The queue of one root. Of several studios of a root, one starts what is queued."""
 
-    def __init__(self, runs: run_index.RunIndex, jobs: int):
+    def __init__(self, runs: run_index.RunIndex, jobs: int, trust: bool = False):
         """Set up without starting anything.
 
         Args:
           runs: RunIndex of the root.
           jobs: runs that train at a time, those that were started elsewhere included.
+          trust: whether commands may import plug-ins that run folders and forms name.
         """
-        self.runs, self.jobs = runs, jobs
+        self.runs, self.jobs, self.trust = runs, jobs, trust
         self._queue_lock: TextIO | None = None  # held by the studio that starts what is queued
+
+    def refuse_plugins(self, names: Iterable[str]) -> None:
+        """Refuse Python code that a run folder or a form names, unless this studio trusts it.
+
+        Raises:
+          InputError
+        """
+        foreign = [name for name in names if name.startswith(plugins.PREFIX)]
+        if foreign and not self.trust:
+            raise InputError(
+                f"{', '.join(foreign)} is Python code from outside of gan_jax; read it, then start "
+                "the studio with --trust."
+            )
 
     def enqueue(self, name: str, experiment: str, flags: list[str]) -> None:
         """Put a new run into the queue.
@@ -182,11 +198,14 @@ class Launcher:
           InputError: they are not known, or are not flags of the command.
         """
         launch = _read_launch(folder)
+        config = files.read_config(folder) or {}
+        asked = plugins.names_in([launch.get("experiment"), launch.get("flags")])
+        self.refuse_plugins(dict.fromkeys([*asked, *config_file.plugins_of(config)]))
         if launch.get("experiment") in experiments and isinstance(launch.get("flags"), list):
             forms.refuse_unknown(experiments[launch["experiment"]], launch["flags"])
             return launch["experiment"], launch["flags"]
-        config = files.read_config(folder) or {}
-        if config.get("experiment") not in experiments:
+        is_plugin = plugins.is_name("methods", str(config.get("experiment")))
+        if config.get("experiment") not in experiments and not is_plugin:
             raise InputError(
                 "This run was not made by a training command alone; resume it by the command that "
                 "began it."
@@ -287,6 +306,7 @@ class Launcher:
                 return
             try:
                 words = command_words(*self.resume_command(folder, experiments), folder)
+                words += ["--trust"] * self.trust
             except InputError as error:
                 ended = {"state": "ended", "code": 2, "ended": time.time()}
                 (folder / "console.log").write_text(f"{error}\n")

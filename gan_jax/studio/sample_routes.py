@@ -57,7 +57,7 @@ async def comparison(request: Request) -> Response:
 async def describe_run(request: Request) -> Response:
     """Return what can be sampled from a run, see sampling_tasks.describe_run."""
     studio = get_studio(request)
-    folder = studio.runs.folder(request.path_params["name"])
+    folder = studio.sampled_folder(request.path_params["name"])
     return AsciiJson(await studio.run_task("describe_run", folder))
 
 
@@ -72,7 +72,8 @@ async def _parse_request(request: Request) -> tuple[Path, dict[str, Any], Sample
     """
     form = await json_body(request)
     options = forms.parse_settings(SampleOptions(), require_field(form, "options", dict))
-    return get_studio(request).runs.folder(require_field(form, "name", str)), form, options
+    folder = get_studio(request).sampled_folder(require_field(form, "name", str))
+    return folder, form, options
 
 
 async def sample(request: Request) -> Response:
@@ -129,7 +130,7 @@ async def download(request: Request) -> Response:
 async def colorize(request: Request) -> Response:
     """Return an uploaded image: gray, colorized, original."""
     studio = get_studio(request)
-    folder = studio.runs.folder(request.path_params["name"])
+    folder = studio.sampled_folder(request.path_params["name"])
     data = await read_body(request, MAX_IMAGE_BYTES)
     pngs = await studio.run_task("colorize", folder, data)
     return AsciiJson({"images": [_data_url(png) for png in pngs]})

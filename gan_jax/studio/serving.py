@@ -92,6 +92,7 @@ def build_app(
     jobs: int,
     exported: str | Path,
     prepare: Callable[[], Any],
+    trust: bool = False,
 ) -> security.SecurityMiddleware:
     """Build the application.
 
@@ -99,11 +100,12 @@ def build_app(
       root, host, token, jobs: flags of commands.studio.
       exported: see lessons.Lessons.
       prepare: see worker.Worker.
+      trust: whether plug-ins that run folders and forms name may be imported.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app):
-        app.state.studio = studio = Studio(root, jobs, prepare)
+        app.state.studio = studio = Studio(root, jobs, prepare, trust)
         tasks = studio.start()
         yield
         for task in tasks:
@@ -135,12 +137,13 @@ def serve(
     exported: str | Path,
     open_browser: bool,
     prepare: Callable[[], Any],
+    trust: bool = False,
 ) -> None:
     """Serve until a signal.
 
     Args:
       root, host, port, token, jobs, open_browser: flags of commands.studio.
-      exported, prepare: see `build_app`.
+      exported, prepare, trust: see `build_app`.
 
     Raises:
       InputError: the address cannot be listened at.
@@ -161,7 +164,7 @@ def serve(
     if open_browser:
         webbrowser.open(address)
     server = uvicorn.Config(
-        build_app(root, host, token, jobs, exported, prepare),
+        build_app(root, host, token, jobs, exported, prepare, trust),
         log_level="warning",
         timeout_graceful_shutdown=2,
         server_header=False,

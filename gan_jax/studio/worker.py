@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from gan_jax import plugins
 from gan_jax.errors import InputError
 
 TASK_SECONDS = 180  # for one task; then the process is ended
@@ -16,14 +17,18 @@ IDLE_SECONDS = 600  # without a task, after which the process ends and its memor
 class Worker:
     """Runs sampling_tasks.TASKS one after another, in a process that starts with the first."""
 
-    def __init__(self, prepare: Callable[[], Any], seconds: float = TASK_SECONDS):
+    def __init__(
+        self, prepare: Callable[[], Any], seconds: float = TASK_SECONDS, trust: bool = False
+    ):
         """Set up without starting the process.
 
         Args:
           prepare: what the process calls before it imports JAX.
           seconds: for one task.
+          trust: whether the process may import plug-ins that run folders name.
         """
         self._prepare, self._seconds, self._lock = prepare, seconds, threading.Lock()
+        self._trust = trust
         self._process: Any = None
         self._connection: Any = None
 
@@ -57,7 +62,7 @@ class Worker:
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
             self._process = context.Process(
-                target=serve_tasks, args=(theirs, self._prepare), daemon=True
+                target=serve_tasks, args=(theirs, self._prepare, self._trust), daemon=True
             )
             self._process.start()
             theirs.close()
@@ -74,18 +79,19 @@ class Worker:
         return code
 
 
-def serve_tasks(connection: Any, prepare: Callable[[], Any]) -> None:
+def serve_tasks(connection: Any, prepare: Callable[[], Any], trust: bool = False) -> None:
     """Run tasks in the worker process until the connection closes.
 
     Args:
       connection: gives (task, args), and takes (True, result) or (False, reason).
-      prepare: see Worker.
+      prepare, trust: see Worker.
     """
     # Ctrl-C is for the server, which then closes the connection.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["JAX_PLATFORMS"] = "cpu"  # leaves a GPU to training
     os.nice(5)
     prepare()
+    plugins.trust([plugins.ANY] if trust else [])
     from gan_jax.studio import sampling_tasks
 
     while connection.poll(IDLE_SECONDS):

@@ -75,7 +75,7 @@ class Evaluate(Hook):
                 self._reference, _ = controls.choose_reference(self._evaluator, train, 0)
             pair = (self._reference, self._evaluator(generated))
             row = scoring.make_row(self._evaluator, [pair])
-            summary = scoring.summarize_row(row)
+            summary = scoring.summarize_row(row, self._evaluator)
             loop.results.scores = {f"eval/{name}": value for name, value in summary.items()}
             if "fractions" in row:
                 real = class_balance.class_fractions(self._reference["probs"]).tolist()

@@ -96,7 +96,7 @@ class Loop:
     def __enter__(self) -> "Loop":
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
             (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
-            ranking = metrics.ranking_key(self.run.keep_best)
+            ranking = metrics.ranking_key(self.run.keep_best, self.run.eval_scores)
             self.store = stack.enter_context(checkpoint.Store(self.workdir, ranking))
             self._open_loader()
             self.restore()

@@ -12,13 +12,15 @@
 Scores of two spaces never compare. The name of a space, which is part of every record, contains a
 hash of the net's file.
 
-To add a kind, write one module with a `load` function and add one entry to TABLE.
+To add a kind, write one module with a `load` function and add one entry to TABLE. Plug-ins are
+found, too: the function of python:MODULE:NAME, or of an entry point.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gan_jax import errors
+from gan_jax import errors, plugins
 from gan_jax.data.types import Dataset
 from gan_jax.metrics.features import classifier, inception, onnx_file, pixels, python_function
 from gan_jax.metrics.features.classifier_training import Settings as Settings
@@ -37,7 +39,12 @@ class Kind(NamedTuple):
     count_features: Callable[[str, Dataset], int] | None = None
 
 
-TABLE = {
+def _adapt(name, function):
+    """Make a kind of the function of an entry point."""
+    return Kind(name, functools.partial(python_function.load_function, name, function))
+
+
+_BUILT_IN = {
     "classifier": Kind("classifier", classifier.load, classifier.count_features),
     "random": Kind("random", classifier.load_random),
     "pixels": Kind("pixels", pixels.load),
@@ -46,6 +53,7 @@ TABLE = {
     "inception": Kind("inception:FILE", inception.load),
     "inception-clean": Kind("inception-clean:FILE", inception.load_clean),
 }
+TABLE: plugins.Table[Kind] = plugins.Table("features", _BUILT_IN, _adapt)
 
 
 def load(

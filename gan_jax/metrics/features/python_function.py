@@ -1,10 +1,11 @@
 """`--features=python:MODULE:NAME`: any Python function of images."""
 
-import importlib
+import sys
+from collections.abc import Callable
 
 import numpy as np
 
-from gan_jax import errors
+from gan_jax import errors, plugins
 from gan_jax.data.types import Dataset
 from gan_jax.metrics.features.extractor import Extractor, batched_apply, error_text, read_file
 
@@ -22,27 +23,36 @@ def load(arg: str, dataset: Dataset, *_) -> Extractor:
       dataset: not used.
 
     Raises:
-      InputError: the module cannot be imported or has no such function; later, the function fails
-        or gives something else.
+      InputError: the module is not trusted, cannot be imported or has no such function; later, the
+        function fails or gives something else.
     """
-    what = f"--features=python:{arg}"
     module_name, _, name = arg.rpartition(":")
     if not module_name or not name:
         raise errors.InputError(
-            f"{what} must name a module and a function in it; write python:package.module:function."
+            f"--features=python:{arg} must name a module and a function in it; write "
+            "python:package.module:function."
         )
     try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a module does when imported
-        raise errors.InputError(
-            f"{what}: {module_name} cannot be imported ({error_text(error)}); it must be "
-            "installed, or in this folder."
-        ) from error
-    function, file = getattr(module, name, None), getattr(module, "__file__", None)
-    if not callable(function) or not file:
-        raise errors.InputError(
-            f"{what}: {module_name} is no file with a function {name}; check both names."
-        )
+        function = plugins.load("features", f"{plugins.PREFIX}{arg}")
+    except errors.InputError as error:
+        raise errors.InputError(f"--features={error}") from error
+    return load_function(f"{plugins.PREFIX}{arg}", function, "", dataset)
+
+
+def load_function(name: str, function: Callable, arg: str, dataset: Dataset, *_) -> Extractor:
+    """Make a feature space of a function, see `load`.
+
+    Args:
+      name: of the plug-in.
+      function: images -> features.
+      arg, dataset: not used.
+
+    Raises:
+      InputError: see `load`.
+    """
+    what = f"--features={name}"
+    if not callable(function):
+        raise errors.InputError(f"{what} is no function; it must take images and give features.")
 
     def embed(images):
         try:
@@ -53,6 +63,8 @@ def load(arg: str, dataset: Dataset, *_) -> Extractor:
                 "features [N, F]."
             ) from error
 
-    _, digest = read_file(file, what)
+    # A notebook has no file; there it is the function that counts.
+    file = getattr(sys.modules.get(plugins.module_of(name) or ""), "__file__", None)
+    digest = read_file(file, what)[1] if file else plugins.describe(name).get("sha256", "")[:8]
     apply = batched_apply(embed, what, _BATCH)
-    return Extractor(f"python-{module_name}-{name}-{digest}", None, None, (), apply)
+    return Extractor(f"{name.replace(':', '-')}-{digest}", None, None, (), apply)

@@ -93,7 +93,10 @@ def score_runs(sweep: Sweep, state: SweepState, launch: Launch, signals: Signals
         log.say(f"{name}: {NOT_SCORED + result.reason if result.reason else 'scored'}")
 
     work = [
-        Job(f"{run.name}.eval", command("evaluate", [f"--workdir={state.root / run.name}", *words]))
+        Job(
+            f"{run.name}.eval",
+            command("evaluate", [f"--workdir={state.root / run.name}", *words], opens=run),
+        )
         for run in state.finished()
         if not is_scored(run.name)
     ]

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any, NamedTuple
 
-from gan_jax import config
+from gan_jax import config, plugins
 from gan_jax.commands.train import configure
 from gan_jax.errors import InputError
 from gan_jax.metrics import features, memorization, scoring
@@ -18,7 +18,17 @@ from gan_jax.studies.ablate.flags import ScoringFlags, Sweep
 from gan_jax.studies.ablate.grid import Configuration
 
 # Flags that no axis may set.
-FIXED = ("workdir", "seed", "flagfile", "dry_run", "check_data", "restart", "help", "debug")
+FIXED = (
+    "workdir",
+    "seed",
+    "flagfile",
+    "dry_run",
+    "check_data",
+    "restart",
+    "help",
+    "debug",
+    "trust",
+)
 
 
 class SweepRun(NamedTuple):
@@ -48,7 +58,8 @@ def list_runs(sweep: Sweep) -> list[SweepRun]:
     """List all runs of a sweep, all configurations of a seed before those of the next.
 
     Raises:
-      InputError: --vary cannot be read, or sets a flag that it must not set.
+      InputError: --vary cannot be read, sets a flag that it must not set, or names plug-ins in a
+        flagfile that are not trusted.
     """
     configurations = grid.expand(sweep.flags.vary)
     for configuration in configurations:
@@ -58,6 +69,9 @@ def list_runs(sweep: Sweep) -> list[SweepRun]:
                 raise InputError(
                     f"--vary sets --{name}, which every run has its own way; {instead}."
                 )
+    # The commands of the runs would trust what stands in their words.
+    named = [sweep.flags.experiment, *sweep.flags.vary, *sweep.scoring.words()]
+    plugins.refuse_foreign(plugins.names_in(named), "The sweep")
     first = sweep.base.get("seed", 0)
     runs = []
     for seed in range(first, first + sweep.flags.seeds):
@@ -70,9 +84,16 @@ def list_runs(sweep: Sweep) -> list[SweepRun]:
     return runs
 
 
-def command(experiment: str, words: list[str]) -> list[str]:
-    """Return a command line of the project."""
-    return [sys.executable, "-m", "gan_jax", experiment, *words]
+def command(name: str, words: list[str], opens: SweepRun | None = None) -> list[str]:
+    """Return a command line of the project.
+
+    Args:
+      name: of the command.
+      words: its flags.
+      opens: the run whose folder it opens; its plug-ins were allowed here. None: it opens none.
+    """
+    trust = plugins.is_trusted(plugins.ANY) or (opens and plugins.names_in(opens.words))
+    return [sys.executable, "-m", "gan_jax", name, *words, *(["--trust"] if trust else [])]
 
 
 def check_run(
@@ -83,6 +104,7 @@ def check_run(
     Returns:
       ({flag: value} of all its settings, ""), or (None, why not).
     """
+    plugins.trust([experiment, *words, *(scoring_flags.words() if scoring_flags else [])])
     try:
         training, workdir, one, _ = configure(experiment, words)
         run_folder.status(workdir, one, training.restart)

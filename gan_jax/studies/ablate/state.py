@@ -122,6 +122,8 @@ def summary_csv(state: SweepState) -> str:
         "minutes",
         *(column for column in score_columns if any(column in row for row in rows)),
     ]
+    own = dict.fromkeys(key for row in rows for key in row)  # scores of plug-ins
+    columns += [key for key in own if key not in columns]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

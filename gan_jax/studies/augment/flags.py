@@ -64,7 +64,7 @@ class Flags(runner.StudyFlags):
 
 
 # These change no number, so a study may go on with other values.
-FREE = ("help", "debug", "workdir", "fractions", "seeds", "export", "dry_run")
+FREE = ("help", "debug", "trust", "workdir", "fractions", "seeds", "export", "dry_run")
 MAX_SHARE = 100_000
 
 
@@ -85,7 +85,7 @@ class Study(NamedTuple):
         """Return the configuration of the GAN of a --data."""
         run = dataclasses.replace(self.run, data=data)
         name = self.flags.experiment
-        return Config(name, presets.TABLE[name].method, run, self.hp)
+        return Config(name, presets.find(name).method, run, self.hp)
 
     def data_of(self, share: int) -> str:
         """Return the --data of one share of the labels."""

@@ -54,6 +54,7 @@ GROUPS = (Flags(), RUN, HP)
 FREE = (
     "help",
     "debug",
+    "trust",
     "workdir",
     "nodes",
     "repeats",
