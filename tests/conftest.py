@@ -12,6 +12,8 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import pytest
 
+from tests import compiling
+
 # Optimisations triple the time to compile and change no result these tests look at.
 jax.config.update("jax_disable_most_optimizations", True)
 
@@ -38,6 +40,22 @@ def pytest_collection_modifyitems(config, items):
 def cache(tmp_path_factory):
     """Tests neither read nor fill the user's cache."""
     os.environ["GAN_JAX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def classifiers():
+    """Train the classifiers of scores by optimised code: they have hundreds of updates."""
+    from gan_jax.metrics.features import classifier_training
+
+    train = classifier_training.train
+
+    def train_optimized(*args, **options):
+        with compiling.optimized():
+            return train(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier_training, "train", train_optimized)
+        yield
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ commands.process  commands.command_line  commands.presets  commands.train
 studies
 studio
 commands
-__main__
+__main__  api
 """
 # A study reads its flags as every command does, so the modules of `commands` for flags, exit codes
 # and training lie below the studies. The other commands know studies by name: see entry.MODULES.
@@ -98,6 +98,8 @@ def test_no_file_is_long():
 
 def test_imports_point_downwards():
     for name, targets in IMPORTS.items():
+        if name == "gan_jax":  # the package hands out what is above all layers
+            continue
         for target in targets - {"gan_jax"}:
             assert layer(target) <= layer(name), f"{name} imports {target}"
 

@@ -79,7 +79,8 @@ def prepare_jax():
 
     from gan_jax import cache
 
-    jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
     # Small programs too: those of a start take seconds together.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     return jax

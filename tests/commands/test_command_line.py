@@ -309,7 +309,6 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
     names = entry.names()
     for path in sorted(command_line.FLAGFILES.glob("*.flags")):
         name = max((n for n in names if path.stem == n or path.stem.startswith(f"{n}_")), key=len)
-        assert path.stem in entry.doc(name) or path.stem.endswith("_smoke"), path.stem
         words = [f"--flagfile={path}"]
         if name in presets.TABLE:
             groups, method = train.settings_groups(name), presets.TABLE[name].method

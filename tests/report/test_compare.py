@@ -185,7 +185,7 @@ def test_command_writes_table_and_page(tmp_path, capsys):
 def test_unscored_runs_are_shown_without_scores(tmp_path, capsys):
     folders = [make_run(tmp_path / "a"), make_run(tmp_path / "b", 1)]
     code, said = run([*folders, f"--out={tmp_path / 'out'}"], capsys)
-    assert code == 0 and f"experiments.evaluate --workdir={folders[0]}" in said.err
+    assert code == 0 and f"gan_jax evaluate --workdir={folders[0]}" in said.err
     assert "None yet" in (tmp_path / "out" / "compare.html").read_text()
 
 
@@ -195,7 +195,7 @@ def test_unscored_runs_are_shown_without_scores(tmp_path, capsys):
         ([], "Name two or more run folders"),
         (["a"], "Name two or more run folders"),
         (["nowhere", "neither"], "is not a run folder"),
-        (["a", "torn"], "run experiments.evaluate"),
+        (["a", "torn"], "run `python -m gan_jax evaluate torn` again"),
         (["a", "b", "--what=1"], "what"),
     ],
 )

@@ -118,7 +118,7 @@ def test_nothing_but_a_configuration(tmp_path):
         "not finished",
         "Nothing logged yet",
         "None yet",
-        f"python -m experiments.evaluate --workdir={tmp_path / 'run'}",
+        f"python -m gan_jax evaluate {tmp_path / 'run'}",
         "run.log_every",
     ):
         assert expected in page

@@ -59,7 +59,7 @@ def test_it_is_sampled_and_scored(folder):
     assert process.guarded(sample.run, words) == 0
     assert Image.open(folder / "sampled.png").width == 5 * 9 - 1
     words = [f"--workdir={folder}", "--n_images=20", "--repeats=1", "--neighbours=0"]
-    assert process.guarded(evaluate.run, [*words, "--scores=coverage"]) == 0
+    assert process.guarded(evaluate.run, [*words, "--scores=coverage", "--features=pixels"]) == 0
     assert json.loads((folder / "eval.json").read_text())["step"] == 4
 
 

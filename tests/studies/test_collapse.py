@@ -417,7 +417,7 @@ def test_a_study_of_points(tmp_path, capsys, monkeypatch):
     score = point_scores.score_points
 
     def slow(*args):
-        time.sleep(1)
+        time.sleep(0.3)
         return score(*args)
 
     monkeypatch.setattr(point_scores, "score_points", slow)
@@ -429,7 +429,7 @@ def test_a_study_of_points(tmp_path, capsys, monkeypatch):
     assert [c["step"] for c in curves["time"]["multi_gen"]] == [[5, 10, 15, 20]]
     assert curves["time"]["multi_gen"] == curves["updates"]["multi_gen"]
     wall = log.read(folder / "time_gan_0" / "metrics.jsonl")[-1]["wall"]
-    assert wall["evaluate_s"] > 4 > wall["train_s"]
+    assert wall["evaluate_s"] > 1.2 > wall["train_s"]
     helpers.assert_files(folder, "samples.png", "curves.png")
 
 

@@ -1,0 +1,434 @@
+"""The Python interface: `train` and `load`, and the `Run` that both return.
+
+It calls what the command line calls: equal settings give equal bytes.
+
+  import gan_jax as gj
+
+  run = gj.train("dcgan", data=images, size=32, steps=500, workdir="runs/nb")
+  run.sample(64)
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import functools
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gan_jax import plugins, settings
+from gan_jax.commands import command_line, evaluate, presets, process, sample
+from gan_jax.commands import train as training
+from gan_jax.errors import InputError
+from gan_jax.training.timing import Startup
+
+if TYPE_CHECKING:
+    import jax
+    import pandas
+
+    from gan_jax.rundir.run_folder import LoadedRun
+
+_FLAG = re.compile(r"--(no)?(\w+)(=?)")
+
+
+class Metrics(dict[str, np.ndarray]):
+    """{name: float64 [records]} of metrics.jsonl; NaN where a record lacks the value."""
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a DataFrame with a row for each record, indexed by the step.
+
+        Raises:
+          InputError: pandas is not installed.
+        """
+        command_line.need("pandas", "to_pandas()", "pandas")
+        import pandas
+
+        return pandas.DataFrame(dict(self)).set_index("step")
+
+
+class Evaluation(dict[str, Any]):
+    """The record in eval.json; its text is the table that `evaluate` prints."""
+
+    def __str__(self) -> str:
+        from gan_jax.report import score_text
+
+        return score_text.format_evaluation(dict(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+class Run:
+    """A trained run at one of its checkpoints, or one in training.
+
+    Notebooks show its newest samples and scores.
+
+    Attributes:
+      workdir: path of the run folder, or of a published one.
+      ema: whether the averaged generator is sampled.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, checkpoint: str | int, ema: bool, trust: bool):
+        """Use `load`."""
+        self.workdir = pathlib.Path(workdir).expanduser()
+        self.ema = ema
+        self._checkpoint, self._trust = str(checkpoint), trust
+
+    @functools.cached_property
+    def loaded(self) -> "LoadedRun":
+        """The configuration, the method and the state of the checkpoint, read on first use."""
+        process.prepare_jax()
+        from gan_jax.rundir import run_folder
+
+        with _arguments(), _trust_all(self._trust):
+            return run_folder.load(str(self.workdir), self._checkpoint)
+
+    @property
+    def step(self) -> int:
+        """Step of the checkpoint."""
+        return self.loaded.step
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the classes, generators or codes that `kind` can name; () without any."""
+        return self.loaded.method.conditioning.names
+
+    def sample(
+        self, n: int = 64, *, seed: int = 0, kind: str | int = "", truncation: float = 0.0
+    ) -> np.ndarray:
+        """Sample images, the same as `gan-jax sample --form=npz` writes.
+
+        Args:
+          n: number of images.
+          seed: seed of the noise.
+          kind: class, generator or code, by name or number; several with commas, in turn. Empty:
+            drawn as often as in the data.
+          truncation: keep the noise within so many of its standard deviations; 0: all of it.
+
+        Returns:
+          uint8 [n, H, W, C]; of points float32 [n, 1, 1, D].
+
+        Raises:
+          InputError: the run has no such kind, or a value is out of bounds.
+        """
+        flags = sample.Flags(
+            workdir=str(self.workdir),
+            n=n,
+            form="npz",
+            kind=str(kind),
+            truncation=float(truncation),
+            seed=seed,
+            ema=self.ema,
+        )
+        with _arguments():
+            settings.check(flags)
+            if kind != "" and self.loaded.method.conditioning.needs_images:
+                raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
+            return sample.make_samples(flags, self.loaded)[0]
+
+    def generator(self, z: "jax.Array", kind: "jax.Array | str | int | None" = None) -> "jax.Array":
+        """Generate images from noise: a pure function, for jit, grad and vmap.
+
+        Args:
+          z: noise float [B, z_dim], or [z_dim] for a single image; its distribution is the setting
+            `prior`.
+          kind: where the run has kinds: a name, a number, or int [B].
+
+        Returns:
+          float32 [B, H, W, C], or [H, W, C], in [0, 1]; of points as the data have them.
+
+        Raises:
+          InputError: the kind is missing, or means nothing; the generator takes images.
+        """
+        import jax.numpy as jnp
+
+        method = self.loaded.method
+        z = jnp.asarray(z, jnp.float32)
+        single = z.ndim == 1
+        z = z[None] if single else z
+        with _arguments():
+            condition = self._condition(kind, len(z))
+        ctx, key, vs = self._frozen
+        x = method.sample(ctx, vs, z, condition, key)
+        pixels = method.hp.pixels
+        if pixels == "tanh" and self.loaded.dataset_info["size"] > 1:
+            x = (x + 1) / 2
+        return x[0] if single else x
+
+    @functools.cached_property
+    def _frozen(self):
+        """What the generator reads besides its input: (StepContext, key, Vars on the device)."""
+        import jax
+
+        from gan_jax.core.method import make_context
+
+        # Also where the first call is traced, and cached for those that are not.
+        with jax.ensure_compile_time_eval():
+            vs = jax.device_put(self.loaded.state.vars(self.ema))
+            return make_context(self.loaded.method), jax.random.key(0), vs
+
+    def _condition(self, kind, n):
+        """Turn a kind into int32 [n], or None where the run has none."""
+        import jax.numpy as jnp
+
+        conditioning = self.loaded.method.conditioning
+        if conditioning.needs_images:
+            raise InputError("This run's generator takes images of the data; use sample().")
+        if not conditioning.names:
+            if kind is not None:
+                raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
+            return None
+        if kind is None:
+            raise InputError(
+                f"This run's images are of a kind each; add kind=, one of: "
+                f"{', '.join(conditioning.names[:12])}."
+            )
+        if isinstance(kind, (str, int)):
+            kind = sample.parse_kinds(conditioning, str(kind))
+        return jnp.broadcast_to(jnp.asarray(kind, jnp.int32), (n,))
+
+    @property
+    def metrics(self) -> Metrics:
+        """What metrics.jsonl holds now, as columns."""
+        from gan_jax.rundir import log
+
+        rows = log.read(self.workdir / "metrics.jsonl")
+        for row in rows:
+            row |= {f"wall/{key}": value for key, value in row.pop("wall", {}).items()}
+        names = dict.fromkeys(
+            key for row in rows for key, value in row.items() if isinstance(value, (int, float))
+        )
+        columns = {name: np.array([row.get(name, np.nan) for row in rows], float) for name in names}
+        return Metrics(columns)
+
+    def evaluate(self, n_images: int = 10_000, **flags: Any) -> Evaluation:
+        """Score the run; write eval.json, pictures and report.html into its folder.
+
+        Args:
+          n_images: generated images per repeat.
+          **flags: others of `gan-jax evaluate --help`, such as scores="frechet", repeats=3.
+
+        Returns:
+          the record in eval.json.
+
+        Raises:
+          InputError: a flag is unknown or out of bounds, or the data are gone.
+        """
+        process.prepare_jax()
+        with _arguments(), _trust_all(self._trust):
+            given = {"n_images": n_images, "checkpoint": self._checkpoint, "ema": self.ema} | flags
+            values = _replace(evaluate.Flags(workdir=str(self.workdir)), given)
+            settings.check(values)
+            return Evaluation(evaluate.evaluate_to_files(values)[0])
+
+    def report(self) -> pathlib.Path:
+        """Write report.html of what the folder holds now, and return its path."""
+        from gan_jax.report import run_page
+
+        with _arguments():
+            return run_page.write(self.workdir)
+
+    def __repr__(self) -> str:
+        return f"gan_jax.load({str(self.workdir)!r})"
+
+    def _repr_html_(self) -> str:
+        from gan_jax.report import notebook_html
+
+        return notebook_html.run_html(self.workdir)
+
+
+def train(
+    method: Any = "dcgan",
+    data: Any = None,
+    labels: Any = None,
+    *,
+    test: Any = None,
+    classes: Sequence[str] | None = None,
+    workdir: str | os.PathLike = "",
+    flagfile: str = "",
+    restart: bool = False,
+    **values: Any,
+) -> Run:
+    """Train a run to its end, from wherever its folder stands.
+
+    Args:
+      method: a training command, such as "morpho"; or a method of your own, a module or class, see
+        docs/write-your-own.md.
+      data: images, uint8 [N, H, W] or [N, H, W, C], at least `size` pixels wide; a --data spec,
+        such as "folder:my_images"; or a function that loads data. None: the command's own default.
+      labels: with an array as data: integers [N] or class names [N].
+      test: with an array as data: held-out images, or (images, labels).
+      classes: with an array as data: names of the classes, in the order of the integers.
+      workdir: the run folder; "": runs/ and the name of the flagfile or of the command.
+      flagfile: settings to begin with, by name or path, such as "morpho_quick".
+      restart: discard what the run folder holds and begin again.
+      **values: settings by the names of their flags, see `gan-jax train NAME --help`, such as
+        size=32, steps=500, loss="hinge". A loss, penalty or net may be an object of your own.
+
+    Returns:
+      Run, at its newest checkpoint.
+
+    Raises:
+      InputError: a setting, the data or the folder cannot be used; before anything is compiled.
+      Stopped: interrupted; saved, and the same call goes on.
+      NonFiniteError, Collapsed: see errors.
+    """
+    process.prepare_jax()
+    startup = Startup()
+    with _arguments():
+        name = method if isinstance(method, str) else plugins.name_of(method)
+        if name not in presets.TABLE and not plugins.is_name("methods", name):
+            raise InputError(
+                f"method={name!r} is not known; use one of: {', '.join(presets.TABLE)}."
+            )
+        spec = _data_spec(data, labels, test, classes)
+        if spec:
+            values["data"] = spec
+        typed = {key: _setting_value(key, value) for key, value in values.items()}
+        named = {value for value in typed.values() if isinstance(value, str)} | {name}
+        plugins.trust(value for value in named if plugins.PREFIX in value)
+        words = [f"--flagfile={flagfile}"] if flagfile else []
+        groups, parsed = command_line.parse(
+            "", f"train {name}", training.settings_groups(name), words
+        )
+        command, run, hp = _distribute(groups, typed)
+        command = dataclasses.replace(command, workdir=str(workdir), restart=restart)
+        folder = command_line.workdir_of(str(workdir), parsed, name)
+        config = training.make_config(name, run, hp)
+        startup.done("import")
+        flags = command_line.define([command, run, hp])
+        training.execute(command, folder, config, flags, startup)
+    return Run(folder, "newest", ema=True, trust=False)
+
+
+def load(
+    workdir: str | os.PathLike,
+    checkpoint: str | int = "newest",
+    *,
+    ema: bool = True,
+    trust: bool = False,
+    objects: Sequence[Any] = (),
+) -> Run:
+    """Load a run.
+
+    Args:
+      workdir: a run folder, or a published folder.
+      checkpoint: "newest", "best" or a step.
+      ema: sample the averaged generator.
+      trust: import the Python code from outside of gan_jax that the folder names.
+      objects: methods, losses and so on that the run was trained with, if they were defined in a
+        notebook or a script, and so cannot be imported.
+
+    Returns:
+      Run.
+
+    Raises:
+      InputError: no run, no such checkpoint, a damaged one, or code that is not trusted.
+    """
+    with _arguments():
+        for part in objects:
+            plugins.name_of(part)
+        run = Run(workdir, checkpoint, ema, trust)
+        _ = run.loaded
+    return run
+
+
+@contextlib.contextmanager
+def _arguments() -> Iterator[None]:
+    """Let refusals speak of arguments, not of flags: size=32, not --size=32."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        raise InputError(_FLAG.sub(_argument, text)) from error
+
+
+def _argument(flag):
+    """Write one flag of a message as an argument."""
+    negated, name, equals = flag.groups()
+    if equals:
+        return f"{negated or ''}{name}="
+    booleans = {
+        field.name
+        for group in training.settings_groups("dcgan")
+        for field in dataclasses.fields(group)
+        if isinstance(field.default, bool)
+    }
+    if negated and name in booleans:
+        return f"{name}=False"
+    name = (negated or "") + name
+    return f"{name}=True" if name in booleans else name
+
+
+@contextlib.contextmanager
+def _trust_all(trust: bool) -> Iterator[None]:
+    with plugins.trusting([plugins.ANY] if trust else []):
+        yield
+
+
+def _data_spec(data, labels, test, classes):
+    """Return the --data spec of what was passed as data; "" for the default."""
+    if data is None or isinstance(data, str):
+        if labels is not None or test is not None or classes is not None:
+            raise InputError("labels, test and classes go with an array as data; leave them out.")
+        return data or ""
+    if callable(data):
+        return plugins.name_of(data)
+    from gan_jax.data import array_files
+
+    test_images, test_labels = test if isinstance(test, tuple) else (test, None)
+    return array_files.save(data, labels, test_images, test_labels, classes)
+
+
+def _setting_value(name, value):
+    """Return a setting as a flag would give it: plain values, and names of own objects."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return plugins.name_of(value)
+
+
+def _distribute(groups, values):
+    """Return the settings dataclasses with values replaced by name."""
+    known = [field.name for group in groups for field in dataclasses.fields(group)]
+    fixed = {"help", "debug", "trust", "workdir", "restart", "dry_run", "check_data"}
+    fixed |= {"members", "members_by"}
+    for name in values:
+        if name in known and name not in fixed:
+            continue
+        close = difflib.get_close_matches(name, sorted(set(known) - fixed), 3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else "."
+        raise InputError(f"{name} is not a setting of this method{hint}")
+    return [
+        _replace(group, {k: v for k, v in values.items() if hasattr(group, k)}) for group in groups
+    ]
+
+
+def _replace(group, values):
+    """Replace fields of a settings dataclass; refuse unknown names and values of another type."""
+    fields = {field.name: field for field in dataclasses.fields(group)}
+    out = {}
+    for name, value in values.items():
+        if name not in fields:
+            close = difflib.get_close_matches(name, list(fields), 3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else "."
+            raise InputError(f"{name} is not known here{hint}")
+        kind = type(fields[name].default)
+        whole = isinstance(value, float) and value.is_integer()
+        if kind is float and type(value) is int:
+            value = float(value)
+        elif kind is int and whole:
+            value = int(value)
+        if type(value) is not kind:
+            raise InputError(
+                f"{name}={value!r} is a {type(value).__name__}; give a {kind.__name__}."
+            )
+        out[name] = value
+    return dataclasses.replace(group, **out)

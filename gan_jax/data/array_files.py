@@ -1,0 +1,79 @@
+"""Arrays that were passed from Python, kept as npz files in the cache, so that a run finds them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gan_jax import cache
+from gan_jax.data import npz
+from gan_jax.data.datasets import content_digest
+from gan_jax.errors import InputError
+
+
+def save(
+    images: Any,
+    labels: Any = None,
+    test_images: Any = None,
+    test_labels: Any = None,
+    classes: Sequence[str] | None = None,
+) -> str:
+    """Save arrays once, in the cache, and return the --data spec that opens them.
+
+    Equal arrays give the same file.
+
+    Args:
+      images: uint8 [N, H, W] or [N, H, W, C], whatever numpy can convert.
+      labels: integers [N], -1 where unknown; or class names, strings [N]; or None.
+      test_images, test_labels: the same of held-out images, or None.
+      classes: names of the classes in the order of the integers; None for numbers.
+
+    Returns:
+      "npz:FILE".
+
+    Raises:
+      InputError: an array has another type or length.
+    """
+    arrays = {"images": npz.check_images(np.asarray(images), "data")}
+    named = {"labels": labels, "test_labels": test_labels}
+    if test_images is not None:
+        arrays["test_images"] = npz.check_images(np.asarray(test_images), "test")
+    elif test_labels is not None:
+        raise InputError("test labels without test images; pass test=(images, labels).")
+    named = {key: np.asarray(value) for key, value in named.items() if value is not None}
+    if any(value.dtype.kind in "UO" for value in named.values()):
+        if classes is None:
+            classes = sorted({str(name) for value in named.values() for name in value})
+        named = {key: _indices(value, classes) for key, value in named.items()}
+    arrays |= named
+    if classes is not None:
+        arrays["classes"] = np.array([str(name) for name in classes])
+    for key, n in (("labels", "images"), ("test_labels", "test_images")):
+        if key in arrays and arrays[key].shape != arrays[n].shape[:1]:
+            raise InputError(
+                f"{key} has the shape {list(arrays[key].shape)}; give one label for each of the "
+                f"{len(arrays[n])} images."
+            )
+    digests = [
+        content_digest(np.ascontiguousarray(value), None, (key, str(value.dtype)))
+        for key, value in sorted(arrays.items())
+        if key != "classes"
+    ]
+
+    def build(folder):
+        np.savez(folder / "data.npz", allow_pickle=False, **arrays)
+
+    settings = {"digests": digests, "classes": [str(name) for name in arrays.get("classes", ())]}
+    return f"npz:{cache.entry('arrays', settings, build) / 'data.npz'}"
+
+
+def _indices(names, classes):
+    """Turn class names into indices of `classes`."""
+    index = {str(name): i for i, name in enumerate(classes)}
+    unknown = sorted({str(name) for name in names} - set(index))
+    if unknown:
+        raise InputError(
+            f"labels holds {unknown[0]!r}, which is none of classes={list(classes)}; "
+            "add it, or leave classes out."
+        )
+    return np.array([index[str(name)] for name in names], np.int32)

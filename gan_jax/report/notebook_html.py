@@ -1,0 +1,47 @@
+"""What a notebook shows of a run: its newest samples, its scores, the way to its report."""
+
+import pathlib
+
+from gan_jax.report import page, run_files, score_text
+
+
+def run_html(workdir: pathlib.Path) -> str:
+    """Write HTML about a run folder as it stands now.
+
+    Raises:
+      InputError: the folder is not a run.
+    """
+    run = run_files.read(workdir)
+    config, dataset = run.config, run.config["dataset"]
+    step = max([r["step"] for r in run.log[-1:]] + [s for s, _ in run.samples[-1:]], default=0)
+    facts = (
+        f"{dataset['n']:,} images of {dataset['size']} px · step {step:,} of "
+        f"{config['run']['steps']:,}{'' if run.finished else ', not finished'} · {workdir}"
+    )
+    parts = [
+        page.paragraph(page.strong(f"{config['experiment']} on {dataset['name']}")),
+        page.element("p", facts, style="color: gray"),
+    ]
+    if run.samples:
+        path = run.samples[-1][1]
+        parts.append(page.sample_grid(path, f"samples at step {step}", 480))
+    if run.evaluation:
+        parts.append(_scores(run.evaluation))
+    return page.element("div", *parts)
+
+
+def _scores(evaluation):
+    """A table of scores: a row each, the run beside real images."""
+    scores, rows = score_text.all_scores(), evaluation["rows"]
+    subject = score_text.subject_row(evaluation)
+    names = [name for name in (subject, "real") if name in rows]
+    head = ["score", *(score_text.row_label(name) for name in names), "best"]
+    lines = [
+        [
+            scores[key].title,
+            *(score_text.format_score(rows[name], key) for name in names),
+            {"low": "low", "high": "high", "real": "as real"}[scores[key].better],
+        ]
+        for key in score_text.score_keys(evaluation)
+    ]
+    return page.table([head, *lines])
