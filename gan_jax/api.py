@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_jax import plugins, settings
+from gan_jax import images, plugins, settings
 from gan_jax.commands import command_line, evaluate, presets, process, sample
 from gan_jax.commands import train as training
 from gan_jax.errors import InputError
@@ -44,7 +44,8 @@ class Metrics(dict[str, np.ndarray]):
         Raises:
           InputError: pandas is not installed.
         """
-        command_line.need("pandas", "to_pandas()", "pandas")
+        if not command_line.installed("pandas"):
+            raise InputError("to_pandas() needs pandas; install it with: pip install pandas.")
         import pandas
 
         return pandas.DataFrame(dict(self)).set_index("step")
@@ -155,7 +156,9 @@ class Run:
         ctx, key, vs = self._frozen
         x = method.sample(ctx, vs, z, condition, key)
         pixels = method.hp.pixels
-        if pixels == "tanh" and self.loaded.dataset_info["size"] > 1:
+        if self.loaded.dataset_info["size"] == 1:
+            x = images.from_net(x, pixels, points=True)
+        elif pixels == "tanh":
             x = (x + 1) / 2
         return x[0] if single else x
 

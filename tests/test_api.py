@@ -99,6 +99,16 @@ def test_generator_can_be_differentiated_and_mapped(plain):
     np.testing.assert_allclose(jax.vmap(plain.generator)(zs), plain.generator(zs), atol=1e-6)
 
 
+def test_generator_of_points_is_what_sample_gives(tmp_path):
+    """Also of a generator whose range is not that of the data."""
+    from gan_jax.training import sampling
+
+    settings = {"net": "mlp", "pixels": "sigmoid", "steps": 2, "z_dim": 3, "devices": 1}
+    made = gj.train("gan", data="toys:gaussians8", workdir=tmp_path / "p", **TINY | settings)
+    z = sampling.drawn_noise(made.loaded.method, jax.random.key(0), 20)
+    np.testing.assert_allclose(made.generator(z), made.sample(20), atol=1e-6)
+
+
 def test_generator_takes_kinds(run):
     z = jnp.ones((2, 3))
     by_name, by_number = run.generator(z, "spiral"), run.generator(z, jnp.array([2, 0]))
