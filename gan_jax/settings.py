@@ -190,3 +190,4 @@ class RunSettings:
         free=True,
     )
     tensorboard: bool = setting(False, "also write TensorBoard files (extra: log)", free=True)
+    wandb: bool = setting(False, "also log to Weights & Biases (extra: wandb)", free=True)

@@ -19,7 +19,8 @@ from gan_jax.commands import command_line
 EXTRAS = {
     "cuda": ("jax-cuda12-plugin",),
     "export": ("onnx", "onnxruntime", "jax2onnx"),
-    "log": ("tensorboardX", "wandb"),
+    "log": ("tensorboardX",),
+    "wandb": ("wandb",),
     "hub": ("huggingface-hub",),
     "tf": ("tensorflow-cpu",),
     "web": ("starlette", "uvicorn", "jinja2"),

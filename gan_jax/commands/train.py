@@ -142,6 +142,8 @@ def make_config(name: str, run: RunSettings, hp: Any) -> "Config":
 
     if run.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
+    if run.wandb:
+        need("wandb", "--wandb", "wandb")
     configs.validate_settings(run, hp, len(jax.devices()))
     run = dataclasses.replace(run, data=datasets.absolute_spec(run.data))
     return configs.Config(name, presets.find(name).method, run, hp)

@@ -1,4 +1,4 @@
-"""What a run writes about itself: metrics.jsonl, the terminal, and TensorBoard files on request.
+"""What a run writes about itself: metrics.jsonl and the terminal; on request TensorBoard and W&B.
 
 A full disk silences none of them for good.
 """
@@ -14,10 +14,12 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
+import numpy as np
 from tqdm import tqdm
 
 from gan_jax import cache
 from gan_jax.errors import Stopped
+from gan_jax.rundir.wandb_writer import WandbWriter
 
 Record = dict[str, Any]
 DISK_FULL_MESSAGES = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT))
@@ -86,8 +88,17 @@ class Log:
       wall: {name: seconds or speed} of the last of them, {} without one.
     """
 
-    def __init__(self, workdir: str | os.PathLike, step: int, tensorboard: bool = False):
-        """Open the log of a run that goes on from `step`."""
+    def __init__(
+        self, workdir: str | os.PathLike, step: int, tensorboard: bool = False, wandb: bool = False
+    ):
+        """Open the log of a run that goes on from `step`.
+
+        Args:
+          workdir: the run folder.
+          step: steps done.
+          tensorboard: also write TensorBoard files.
+          wandb: also write to Weights & Biases.
+        """
         self._path = pathlib.Path(workdir) / "metrics.jsonl"
         self.records = [r for r in read(self._path) if r["step"] <= step]
         self.wall = self.records[-1]["wall"] if self.records else {}
@@ -96,6 +107,8 @@ class Log:
         self._pending, self._full = [], False
         board = self._path.parent / "tensorboard"
         self._board = TensorBoardWriter(board, step + 1) if tensorboard else None
+        warn = lambda text: say(text, sys.stderr)
+        self._wandb = WandbWriter(self._path.parent, warn) if wandb else None
 
     def write(self, record: Record) -> None:
         """Write one record; keep it in memory while the disk is full.
@@ -105,6 +118,8 @@ class Log:
         """
         self._pending.append(json.dumps(record, allow_nan=False) + "\n")
         self.flush()
+        if self._wandb:
+            self._wandb.write(record)
         try:
             if self._board:
                 self._board.write(record)
@@ -114,6 +129,11 @@ class Log:
             self._board = None
             consequence = "It ends here until the next start; metrics.jsonl has it all."
             say_full("tensorboard/", self._path.parent, error, consequence)
+
+    def write_picture(self, step: int, picture: np.ndarray) -> None:
+        """Write a sample grid, uint8 [H, W, 1 or 3], where the log takes pictures."""
+        if self._wandb:
+            self._wandb.write_picture(step, picture)
 
     def flush(self, consequence: str = "") -> bool:
         """Write the records that are in memory, whole lines or nothing.
@@ -157,6 +177,8 @@ class Log:
         self._file.close()
         if self._board:
             self._board.close()
+        if self._wandb:
+            self._wandb.close()
 
 
 class TensorBoardWriter:

@@ -152,6 +152,7 @@ class Sample(Hook):
                 if not log.disk_full(error):
                     raise
                 log.say_full(path.name, path.parent, error, "Training goes on without it.")
+            loop.log.write_picture(loop.t, picture)
 
 
 class Save(Hook):

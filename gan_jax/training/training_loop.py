@@ -161,7 +161,7 @@ class Loop:
             self.progress.close()
         restored = self.store.load_newest(state_shapes(self.method), self.empty_tally)
         self.t = restored[0] if restored else 0
-        self.log = log.Log(self.workdir, self.t, self.run.tensorboard)
+        self.log = log.Log(self.workdir, self.t, self.run.tensorboard, self.run.wandb)
         self.timer = Timer(self._logged_seconds())
         self._seconds_before, self._began = self.log.wall.get("time", 0.0), time.perf_counter()
         with self.timer("compile"):

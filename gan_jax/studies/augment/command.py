@@ -65,9 +65,10 @@ def open_data(study: Study) -> tuple[Study, Dataset, Dataset, dict[int, Dataset]
       InputError
     """
     flags, run = study.flags, study.run
-    if run.eval_every or run.tensorboard:
+    if run.eval_every or run.tensorboard or run.wandb:
         raise InputError(
-            "--eval_every and --tensorboard are not for this study; see evaluate for its GANs."
+            "--eval_every, --tensorboard and --wandb are not for this study; see evaluate for its "
+            "GANs."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
     gan = study.gan_config(run.data)

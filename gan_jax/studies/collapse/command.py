@@ -102,7 +102,7 @@ def refuse_flags(run: RunSettings, shared: SharedSettings) -> None:
     Raises:
       InputError
     """
-    for name in ("eval_every", "eval_scores", "tensorboard", "stop_on_collapse"):
+    for name in ("eval_every", "eval_scores", "tensorboard", "wandb", "stop_on_collapse"):
         if getattr(run, name) != getattr(RUN, name):
             raise InputError(
                 f"--{name} is not for this study, which takes its own scores --curve times; "

@@ -48,9 +48,9 @@ def open_data(study: Study, nodes: Sequence[Node]) -> tuple[Dataset, Dataset]:
       InputError
     """
     run, gan = study.run, Config(METHOD, METHOD, study.run, study.hp)
-    if run.steps != RUN.steps or run.eval_every or run.tensorboard:
+    if run.steps != RUN.steps or run.eval_every or run.tensorboard or run.wandb:
         raise InputError(
-            "--steps, --eval_every and --tensorboard are not for this study; "
+            "--steps, --eval_every, --tensorboard and --wandb are not for this study; "
             "use --epochs for the length."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
