@@ -47,8 +47,13 @@ class RunFlags(CommonFlags):
 
     positional: ClassVar[str] = "workdir"
 
-    workdir: str = setting("", "the run folder; it may also be the first word")
+    workdir: str = setting(
+        "", "the run folder, a published folder or hf:USER/NAME; it may also be the first word"
+    )
     checkpoint: str = setting("newest", "newest, best (of a run with --keep_best), or a step")
+    download: bool = setting(
+        False, "fetch hf:USER/NAME from the hub if it is not in the local cache (extra: hub)"
+    )
 
 
 def define(groups: Sequence) -> flags.FlagValues:

@@ -13,6 +13,7 @@ MODULES = {
     "sample": "gan_jax.commands.sample",
     "inspect": "gan_jax.commands.inspect",
     "export": "gan_jax.commands.export",
+    "publish": "gan_jax.commands.publish",
     "studio": "gan_jax.commands.studio",
     "flagfiles": "gan_jax.commands.flagfile_list",
     "doctor": "gan_jax.commands.doctor",

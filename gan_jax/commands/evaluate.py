@@ -63,6 +63,10 @@ class Flags(command_line.RunFlags):
     )
     seed: int = setting(0, "seed of the sampling", low=0, high=2**31 - 1)
     ema: bool = setting(True, "use the averaged generator")
+    out: str = setting(
+        "",
+        "of a run: where to write; default: the run folder, or NAME-results beside a published one",
+    )
 
 
 def run(argv: list[str]) -> None:
@@ -87,22 +91,37 @@ def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
     from gan_jax import cache
     from gan_jax.metrics import memorization
     from gan_jax.report import run_page
+    from gan_jax.rundir import run_folder
 
     memorization.check_queries(flags.neighbours, "neighbours")
     workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
+    if flags.images and flags.out:
+        raise InputError(f"--out={flags.out} is for runs; with --images use --workdir.")
     if flags.images and (workdir / "config.json").exists():
         raise InputError(
             f"--workdir={workdir} is the folder of a run; name another for the scores of --images."
         )
-    record = score_images(flags, workdir) if flags.images else score_run(flags, workdir)
-    cache.write_atomic(workdir / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
-    return record, run_page.write_images(workdir) if flags.images else run_page.write(workdir)
+    out = pathlib.Path(flags.out or run_folder.output_folder(workdir)).expanduser()
+    if out != workdir and (out / "config.json").exists():
+        raise InputError(f"--out={out} is the folder of another run; name another for the scores.")
+    record = score_images(flags, out) if flags.images else score_run(flags, out)
+    cache.write_atomic(out / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+    if flags.images:
+        return record, run_page.write_images(out)
+    if out != workdir:
+        return record, run_page.write_images(out, f"{workdir} at step {record['step']:,}")
+    return record, run_page.write(workdir)
 
 
-def score_run(flags: Flags, workdir: pathlib.Path) -> dict:
-    """Score the samples of a run. Returns the record for eval.json."""
+def score_run(flags: Flags, out: pathlib.Path) -> dict:
+    """Score the samples of a run; write pictures into a folder.
+
+    Returns:
+      the record for eval.json.
+    """
     import jax
 
+    from gan_jax import images
     from gan_jax.config import condition_pool
     from gan_jax.core.conditioning import ByImage
     from gan_jax.core.initialize import init_jitted
@@ -112,12 +131,12 @@ def score_run(flags: Flags, workdir: pathlib.Path) -> dict:
 
     if flags.crop:
         raise InputError(f"--crop={flags.crop} is for --images; a run knows its own.")
-    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
+    model = run_folder.sampled_vars(loaded, flags.ema)
     train, heldout = run_folder.load_data(loaded.config, loaded.dataset_info, flags.data)
     method, conditioning = loaded.method, loaded.method.conditioning
     pool = condition_pool(method, train, heldout)
     sampler = sampling.build_sampler(method, pool)
-    model = loaded.state.vars(flags.ema)
     untrained = init_jitted(method, loaded.config.run.seed).vars()
 
     def sampler_of(vs):
@@ -125,6 +144,7 @@ def score_run(flags: Flags, workdir: pathlib.Path) -> dict:
 
     samplers = {"model": sampler_of(model), "untrained": sampler_of(untrained)}
     sampling_flags = flags.n_images, flags.repeats, flags.seed
+    out.mkdir(parents=True, exist_ok=True)
     if train.points:
         record = evaluate.evaluate_points(train, samplers, *sampling_flags)
     else:
@@ -145,7 +165,9 @@ def score_run(flags: Flags, workdir: pathlib.Path) -> dict:
             gray, colored, originals = sampling.triplets(method, colored, originals)
             record["pairs"] = colorization.score_colorization(colored, gray, originals)
         generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
-        add_neighbours(record, flags, evaluator, train, heldout, generated, workdir)
+        add_neighbours(record, flags, evaluator, train, heldout, generated, out)
+        if not (out / "config.json").exists():  # whose page shows the samples of training
+            images.save_png(out / "images.png", images.grid(samplers["model"](flags.seed, 64), 8))
     record["step"] = loaded.step
     record["protocol"] |= {"ema": flags.ema, "sample_stats": loaded.config.hp.sample_stats}
     return record

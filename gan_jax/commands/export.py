@@ -75,7 +75,9 @@ class Flags(command_line.RunFlags):
         "them",
     )
     out: str = setting(
-        "", "the folder to write; default: exported in the run folder, or exported/page"
+        "",
+        "the folder to write; default: exported in the run folder, or in NAME-results beside a "
+        "published one, or exported/page",
     )
 
 
@@ -149,9 +151,10 @@ def export_run(flags: Flags) -> None:
     from gan_jax.onnx_export import generators
     from gan_jax.rundir import host_state, run_folder
 
-    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     config, info = loaded.config, loaded.dataset_info
-    content, entry = generators.export_generator(loaded.method, loaded.state.vars(flags.ema))
+    vs = run_folder.sampled_vars(loaded, flags.ema)
+    content, entry = generators.export_generator(loaded.method, vs)
     run = {
         "experiment": config.experiment,
         "method": config.method,
@@ -166,7 +169,7 @@ def export_run(flags: Flags) -> None:
     if flags.step:
         step_files, manifest["step"] = export_step(loaded)
         files |= step_files
-    write(flags.out or Path(flags.workdir) / "exported", files, manifest)
+    write(flags.out or run_folder.output_folder(flags.workdir) / "exported", files, manifest)
 
 
 def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:
@@ -181,6 +184,11 @@ def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:
     from gan_jax.onnx_export import update_steps
 
     method, run, info = loaded.method, loaded.config.run, loaded.dataset_info
+    if not loaded.state.opt_state:
+        raise InputError(
+            "--step needs the state of training, which a published folder lacks; use the run "
+            "folder."
+        )
     shape = (info["size"], info["size"], info["colors"])
     try:
         exported = update_steps.export_updates(method, run.batch, shape)

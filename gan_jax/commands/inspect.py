@@ -19,7 +19,7 @@ def run(argv: list[str]) -> None:
     from gan_jax.rundir import host_state, run_folder
 
     (flags,), _ = command_line.parse(__doc__, "inspect", [Flags()], argv)
-    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     host = host_state.to_host(loaded.state)
     print(json.dumps(loaded.config.to_dict() | {"dataset": loaded.dataset_info}, indent=1))
     if flags.leaves:

@@ -49,7 +49,9 @@ class Flags(command_line.RunFlags):
     )
     data: str = setting("", "colorization: where the images are now, if they have moved")
     out: str = setting(
-        "", "where to write; default: sampled.png, sampled/ or sampled.npz in the run folder"
+        "",
+        "where to write; default: sampled.png, sampled/ or sampled.npz in the run folder, or in "
+        "NAME-results beside a published one",
     )
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
     ema: bool = setting(True, "use the averaged generator")
@@ -60,7 +62,7 @@ def run(argv: list[str]) -> None:
     from gan_jax.rundir import run_folder
 
     (flags,), _ = command_line.parse(__doc__, "sample", [Flags()], argv)
-    loaded = run_folder.load(flags.workdir, flags.checkpoint)
+    loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
         raise InputError(
             f"--kind={flags.kind} says nothing here; leave it empty, or use --form=kinds with a "
@@ -73,7 +75,7 @@ def run(argv: list[str]) -> None:
         )
     samples, labels, columns = make_samples(flags, loaded)
     name = DEFAULT_NAMES.get(flags.form, "sampled.png")
-    out = pathlib.Path(flags.out or pathlib.Path(flags.workdir) / name).expanduser()
+    out = pathlib.Path(flags.out or run_folder.output_folder(flags.workdir) / name).expanduser()
     save(samples, labels, flags.form, columns, out)
     print(f"{len(samples)} images of step {loaded.step}: {out}")
 
@@ -90,7 +92,7 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
-    method, vs, n = loaded.method, loaded.state.vars(flags.ema), flags.n
+    method, vs, n = loaded.method, run_folder.sampled_vars(loaded, flags.ema), flags.n
     conditioning, key = method.conditioning, jax.random.key(flags.seed)
     pool = run_folder.load_pool(loaded, flags.data)
     sampler = sampling.build_sampler(method, pool, flags.truncation)

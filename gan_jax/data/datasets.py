@@ -170,6 +170,20 @@ def absolute_spec(spec: str) -> str:
     return spec
 
 
+def portable_spec(spec: str) -> str:
+    """Return a spec whose path, if it has one, is cut to its last part, for other machines."""
+    name, arg = split_spec(spec)
+    if SOURCES.is_plugin(name):
+        return spec
+    form = SOURCES[name].form if name in SOURCES else ""
+    if form.endswith("DATA"):
+        shard, colon, inner = arg.partition(":")
+        return f"{name}:{shard}{colon}{portable_spec(inner)}"
+    if form.endswith(("DIR", "FILE")) and arg:
+        return f"{name}:{os.path.basename(os.path.normpath(arg))}"
+    return spec
+
+
 def load_heldout(train: Dataset, options: DataOptions) -> Dataset | None:
     """Open the test split that belongs to a training split; None if there is none.
 

@@ -42,18 +42,28 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
     )
 
 
-def write_images(folder: str | os.PathLike) -> pathlib.Path:
-    """Write report.html about scored images that are of no run. Returns its path."""
+def write_images(folder: str | os.PathLike, name: str = "") -> pathlib.Path:
+    """Write report.html about scored images whose folder is no run.
+
+    Args:
+      folder: holds eval.json and, of images, images.png.
+      name: what the images are; "" for the name in the protocol.
+
+    Returns:
+      path of report.html.
+    """
     folder = pathlib.Path(folder)
     evaluation = run_files.read_evaluation(folder)
     protocol = evaluation["protocol"]
-    grid = page.sample_grid(folder / "images.png", "images", 720)
+    picture = page.Html()
+    if (folder / "images.png").exists():
+        grid = page.sample_grid(folder / "images.png", "images", 720)
+        caption = "Some of the images that were scored."
+        picture = page.section("Images", page.figure(grid, caption, "card sheet"))
     return _write(
         folder,
-        f"{protocol['images']} beside {protocol['data']}",
-        page.section(
-            "Images", page.figure(grid, "Some of the images that were scored.", "card sheet")
-        ),
+        f"{name or protocol['images']} beside {protocol['data']}",
+        picture,
         evaluation_sections(evaluation, folder),
     )
 

@@ -1,7 +1,6 @@
 """The run folder: opened for reading, and claimed, compared and cleared for training."""
 
 import enum
-import os
 import pathlib
 import shutil
 import sys
@@ -14,11 +13,11 @@ from gan_jax import metrics, plugins
 from gan_jax.config import Config, Prepared
 from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import Method
-from gan_jax.core.state import GanState
+from gan_jax.core.state import GanState, Vars
 from gan_jax.data import datasets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
-from gan_jax.rundir import checkpoint, config_file
+from gan_jax.rundir import checkpoint, config_file, hub, published, wandb_writer
 from gan_jax.settings import RunSettings
 
 # In the order in which --restart deletes them, so that what a kill leaves is never taken for a
@@ -35,6 +34,7 @@ RUN_FILES = (
     "density.webp",
     "report.html",
     "tensorboard",
+    wandb_writer.FOLDER,
     "flags.txt",
     config_file.NAME,
 )
@@ -102,12 +102,13 @@ def check_config(workdir: str | pathlib.Path) -> None:
         ) from error
 
 
-def load(workdir: str | pathlib.Path, which: str = "newest") -> LoadedRun:
-    """Load a run at one of its checkpoints.
+def load(workdir: str | pathlib.Path, which: str = "newest", download: bool = False) -> LoadedRun:
+    """Load a run at one of its checkpoints, or a published one.
 
     Args:
-      workdir: the run folder.
+      workdir: the run folder, a published folder, or hf:USER/NAME, see `hub.locate`.
       which: "newest", "best" or a step.
+      download: fetch hf:USER/NAME if it is not in the local cache.
 
     Raises:
       InputError: no run, no such checkpoint, or a damaged one.
@@ -116,18 +117,62 @@ def load(workdir: str | pathlib.Path, which: str = "newest") -> LoadedRun:
         raise InputError(
             "--workdir is missing; name a run folder, such as --workdir=runs/morpho_quick."
         )
-    workdir = os.path.expanduser(workdir)
-    config, info = load_config(workdir)
-    if changed := plugins.changes(config_file.plugins_of(config_file.read(workdir))):
+    if hub.is_name(str(workdir)):
+        folder = hub.locate(str(workdir), download)
+    else:
+        folder = pathlib.Path(workdir).expanduser()
+    is_published = published.is_published(folder)
+    if is_published:
+        published.verify(folder)
+    config, info = load_config(folder)
+    if changed := plugins.changes(config_file.plugins_of(config_file.read(folder))):
         print(
-            f"{workdir}: other code than it was made with, {'; '.join(changed)}; "
+            f"{folder}: other code than it was made with, {'; '.join(changed)}; "
             "its numbers may differ.",
             file=sys.stderr,
         )
     method = config.build(configs.data_spec(info))
-    best = metrics.ranking_key(config.run.keep_best, config.run.eval_scores)
-    step, state = checkpoint.load_state(workdir, state_shapes(method), which, best)
+    if is_published:
+        step, state = published.load_state(folder, method)
+        if which not in ("newest", str(step)):
+            raise InputError(
+                f"--checkpoint={which} is not in {workdir}, a published folder, which holds step "
+                f"{step} alone; leave it out."
+            )
+    else:
+        best = metrics.ranking_key(config.run.keep_best, config.run.eval_scores)
+        step, state = checkpoint.load_state(folder, state_shapes(method), which, best)
     return LoadedRun(config, info, method, step, state)
+
+
+def sampled_vars(run: LoadedRun, ema: bool) -> Vars:
+    """Return the variables that a run is sampled with. ema: averaged ones, where there are any.
+
+    Raises:
+      InputError: of a published run the last weights are asked for, and it has the averaged ones.
+    """
+    if not ema and run.method.ema and not run.state.ema:
+        raise InputError(
+            "--noema asks for the last weights, and a published run has the averaged ones alone; "
+            "leave it out."
+        )
+    return run.state.vars(ema)
+
+
+def output_folder(workdir: str | pathlib.Path) -> pathlib.Path:
+    """Return the folder that commands write into unless they are told another.
+
+    It is the run folder. Beside a published folder, which stays as it is, it is NAME-results; of a
+    model on the hub it lies in the current folder.
+    """
+    if hub.is_name(str(workdir)):
+        return pathlib.Path(hub.repo_of(str(workdir))[0].partition("/")[2] + "-results")
+    folder = pathlib.Path(workdir).expanduser()
+    if not published.is_published(folder):
+        return folder
+    if folder.name in ("", ".."):  # such as the current folder
+        folder = folder.resolve()
+    return folder.with_name(f"{folder.name}-results")
 
 
 def load_data(
@@ -193,6 +238,11 @@ def status(
     """
     if workdir.exists() and not workdir.is_dir():
         raise InputError(f"--workdir={workdir} is a file; choose another place for the run folder.")
+    if published.is_published(workdir):
+        raise InputError(
+            f"--workdir={workdir} is a published folder, which training would change; use another "
+            "folder."
+        )
     if not (workdir / config_file.NAME).exists():
         leftover = [name for name in RUN_FILES if (workdir / name).exists()]
         if leftover:

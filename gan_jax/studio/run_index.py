@@ -14,6 +14,8 @@ MAX_DEPTH = 4  # folders below the root in which runs are searched
 RESCAN_SECONDS = 1.0  # between two searches of the root
 # A run folder holds one of these.
 RUN_MARKERS = ("config.json", "studio.json", "metrics.jsonl", "checkpoints")
+# A published folder holds this, see rundir.published. It is no run.
+PUBLISHED_MARKER = "gan_jax.json"
 # Files that a summary depends on.
 SUMMARY_FILES = (
     "config.json",
@@ -119,6 +121,8 @@ def _find_runs(folder: Path, name: str, depth: int, folders: dict[str, Path]) ->
     try:
         entries = list(os.scandir(folder))
     except OSError:
+        return
+    if any(entry.name == PUBLISHED_MARKER for entry in entries):
         return
     if name and any(entry.name in RUN_MARKERS for entry in entries):
         folders[name] = folder

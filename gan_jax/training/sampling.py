@@ -19,6 +19,7 @@ from gan_jax.ops import cpu
 from gan_jax.report import point_plots
 
 ROWS = 8  # of a grid
+MAX_COLUMNS = 10  # of a grid with a column for each class, generator or code
 N_POINTS = 2000  # in a picture of points
 CHUNK = 64  # images per call; with batch statistics an image depends on the others in its batch
 
@@ -140,7 +141,7 @@ def picture(
     sampler: Callable,
     vs: Vars,
     key: jax.Array,
-    dataset: Dataset,
+    dataset: Dataset | None,
     pool: np.ndarray | None,
 ) -> np.ndarray:
     """Draw the sample grid of a run.
@@ -150,7 +151,7 @@ def picture(
       sampler: see `build_sampler`.
       vs: Vars.
       key: random key.
-      dataset: training data.
+      dataset: training data; None will do for images.
       pool: see `build_sampler`.
 
     Returns:
@@ -158,7 +159,7 @@ def picture(
       triplets of gray, generated and original where images are made from images of the pool; or the
       density of points beside that of the data.
     """
-    if dataset.points:
+    if dataset is not None and dataset.points:
         points = sampler(vs, key, N_POINTS)
         return point_plots.draw_density(points, dataset.images, dataset.name)
     if isinstance(method.conditioning, ByImage):
@@ -166,7 +167,7 @@ def picture(
         generated = sampler(vs, key, len(originals), originals)
         return images.grid(interleave(triplets(method, generated, originals)), 9)
     names = method.conditioning.names
-    columns = min(len(names), 10) or ROWS
+    columns = min(len(names), MAX_COLUMNS) or ROWS
     condition = np.tile(np.arange(columns), ROWS) if names else None
     return images.grid(sampler(vs, key, ROWS * columns, condition), columns)
 
