@@ -1,13 +1,9 @@
-"""Plug-ins: the listings of docs/write-your-own.md, trusted and foreign names, changed code."""
+"""Plug-ins: the listings of docs/write-your-own.md, names that are typed or foreign, tables."""
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
-import shutil
-import signal
-import subprocess
 import sys
 import types
 
@@ -15,7 +11,16 @@ import numpy as np
 import pytest
 
 from gan_jax import config, images, methods, metrics, plugins, settings
-from gan_jax.commands import command_line, compare, evaluate, inspect, process, sample, train
+from gan_jax.commands import (
+    command_line,
+    compare,
+    evaluate,
+    inspect,
+    presets,
+    process,
+    sample,
+    train,
+)
 from gan_jax.core import losses, penalties
 from gan_jax.core.losses import AdversarialLoss
 from gan_jax.data import datasets
@@ -24,31 +29,17 @@ from gan_jax.errors import InputError
 from gan_jax.methods import base, gan
 from gan_jax.metrics import evaluate as evaluation
 from gan_jax.metrics import features, scoring
-from gan_jax.report import run_files, score_text
+from gan_jax.report import point_plots
 from gan_jax.rundir import config_file, run_folder
 from gan_jax.studies.ablate import plan
 from gan_jax.studies.ablate.flags import read_sweep
-from tests import paths, tiny_runs
-from tests.waiting import until
+from tests import tiny_runs
+from tests.plugin_listings import DATA, FEATURES, LISTINGS, METHOD, METRIC, PAGE, write_listings
 
-PAGE = paths.ROOT / "docs" / "write-your-own.md"
-LISTINGS = dict(re.findall(r'```python title="(\w+\.py)"\n(.*?)```', PAGE.read_text(), re.S))
-METHOD, DATA = "python:my_gan", "python:my_data:load"
-METRIC, FEATURES = "python:my_metrics:METRIC", "python:my_features:quarters"
-SMALL = ["--size=16", "--width=4", "--z_dim=8", "--batch=8", "--devices=1", "--nowatch"]
-FLAGS = [f"--data={DATA}:300", *SMALL, "--log_every=100", "--save_every=100", "--sample_every=0"]
-TRAIN = ["train", METHOD, *FLAGS, "--margin=0.1", "--steps=1500"]
 EVIL = """
 import pathlib
 pathlib.Path(__file__).with_name("marker").touch()
 """
-
-
-def write_listings(folder):
-    folder.mkdir(exist_ok=True)
-    for name, text in LISTINGS.items():
-        (folder / name).write_text(text)
-    return folder
 
 
 @pytest.fixture
@@ -131,6 +122,56 @@ def test_data(own):
         datasets.load(f"{DATA}:many", DataOptions(16))
 
 
+POINTS = """
+import numpy as np
+
+def load(arg, options, split):
+    points = np.random.default_rng(0).uniform(-1, 1, (500, 1, 1, 3)).astype(np.float32)
+    return points * float(arg or 1), None, ()
+
+def wrong(arg, options, split):
+    return {
+        "pair": (np.zeros(3), None),
+        "text": "no",
+        "size": (np.zeros((9, 4, 5), np.uint8), None, ()),
+        "float": (np.zeros((9, 4, 4)), None, ()),
+        "none": None,
+    }[arg]
+"""
+
+
+def test_data_of_points(own):
+    (own / "my_points.py").write_text(POINTS)
+    spec = "python:my_points:load"
+    plugins.trust([spec])
+    data = datasets.load(spec, DataOptions(64))
+    assert data.points and data.images.shape == (500, 1, 1, 3)
+    assert point_plots.draw_density(data.images, data.images, spec).max() > 100
+    run = dataclasses.replace(tiny_runs.RUN, data=spec)
+    config.validate_data(run, data)
+    with pytest.raises(InputError, match="--eval_every=0"):
+        config.validate_data(dataclasses.replace(run, eval_every=4), data)
+    with pytest.raises(InputError, match=r"outside of \[-1, 1\]"):
+        datasets.load(f"{spec}:2", DataOptions(64))
+
+
+@pytest.mark.parametrize(
+    ("arg", "words"),
+    [
+        ("pair", "gives tuple; it must give a tuple of images, labels or None, and class names"),
+        ("text", "gives str; it must give"),
+        ("size", "images must be square"),
+        ("float", "images must be uint8"),
+        ("none", "has no training images"),
+    ],
+)
+def test_what_a_data_source_must_give(own, arg, words):
+    (own / "my_points.py").write_text(POINTS)
+    plugins.trust(["python:my_points:wrong"])
+    with pytest.raises(InputError, match=words):
+        datasets.load(f"python:my_points:wrong:{arg}", DataOptions(64))
+
+
 def test_metrics_and_feature_spaces(own):
     plugins.trust([f"--scores=frechet,{METRIC}", FEATURES])
     real = tiny_runs.dataset(400)
@@ -156,121 +197,6 @@ def test_the_best_checkpoint_by_a_plugin(own):
     config.validate_settings(run, tiny_runs.HP, 1)
     assert metrics.ranking_key(run.keep_best, run.eval_scores) == "edge_gap"
     assert config.plugin_names(config.Config("gan", "gan", run, tiny_runs.HP)) == [METRIC]
-
-
-# A method and data of one's own, in processes of their own.
-
-
-def command(*words, own, **options):
-    """Run gan-jax in a folder outside of the checkout."""
-    return subprocess.run(
-        [sys.executable, "-m", "gan_jax", *words],
-        cwd=own.parent,
-        env=environment(own),
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
-
-
-def environment(own):
-    flags = os.environ["XLA_FLAGS"].replace("--xla_force_host_platform_device_count=4", "")
-    path = os.pathsep.join(map(str, filter(None, [own, paths.ROOT])))
-    return {**os.environ, "XLA_FLAGS": flags.strip(), "PYTHONPATH": path}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """(folder of the listings, a finished run of them)."""
-    own = write_listings(tmp_path_factory.mktemp("outside") / "own")
-    run = own.parent / "run"
-    words = [*TRAIN, f"--workdir={run}"]
-    done = command(*words, own=own)
-    assert done.returncode == 0, done.stderr
-    return own, run
-
-
-def one_line(done, code=2):
-    assert done.returncode == code and done.stderr.count("\n") == 1, done.stderr
-    return done.stderr
-
-
-@pytest.mark.long
-def test_a_run_records_its_code(trained):
-    _, run = trained
-    raw = json.loads((run / "config.json").read_text())
-    assert raw["experiment"] == raw["method"] == METHOD and raw["hp"]["margin"] == 0.1
-    assert set(raw["plugins"]) == {METHOD, DATA}
-    assert all(set(code) == {"sha256"} for code in raw["plugins"].values())
-
-
-@pytest.mark.long
-def test_help_shows_the_settings(trained):
-    own, _ = trained
-    done = command("train", f"--method={METHOD}", "--help", own=own)
-    assert done.returncode == 0 and done.stdout.startswith("Relativistic GAN")
-    assert "--margin=0.0" in done.stdout and "Flagfiles that come" not in done.stdout
-
-
-@pytest.mark.long
-def test_another_process_scores_and_samples_what_it_trusts(trained):
-    own, run = trained
-    scores = [f"--scores=frechet,{METRIC}", f"--features={FEATURES}"]
-    words = ["evaluate", str(run), "--n_images=100", "--repeats=1", "--neighbours=0", *scores]
-    error = one_line(command(*words, own=own))
-    assert METHOD in error and DATA in error and "--trust" in error and METRIC not in error
-    done = command(*words, "--trust", own=own)
-    assert done.returncode == 0 and "edge gap (low)" in done.stdout, done.stderr
-    # This process cannot import them; records and pages need not.
-    assert "my_metrics" not in sys.modules
-    record = run_files.read_evaluation(run)
-    assert score_text.all_scores(record)["edge_gap"].title == "edge gap"
-    assert "edge gap" in score_text.format_evaluation(record)
-    assert "edge gap" in (run / "report.html").read_text()
-    assert METHOD in one_line(command("sample", str(run), own=own))
-    done = command("sample", str(run), "--n=4", "--trust", own=own)
-    assert done.returncode == 0 and done.stderr == ""
-
-
-@pytest.mark.long
-def test_a_killed_run_resumes_to_the_same_bytes(trained):
-    own, whole = trained
-    run = own.parent / "killed"
-    words = [*TRAIN, f"--workdir={run}"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gan_jax", *words],
-        cwd=own.parent,
-        env=environment(own),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: any(path.name.isdigit() for path in (run / "checkpoints").glob("*")), 120)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not (run / "DONE").exists()
-    done = command(*words, own=own)
-    assert done.returncode == 0 and "resumed at step" in done.stdout + done.stderr
-    assert (run / "DONE").read_text() == (whole / "DONE").read_text()
-
-
-@pytest.mark.long
-def test_changed_and_missing_code(trained, tmp_path):
-    own = tmp_path / "own"
-    shutil.copytree(trained[0], own)
-    run = tmp_path / "run"
-    shutil.copytree(trained[1], run)
-    with open(own / "my_gan.py", "a") as file:
-        file.write("\n# changed\n")
-    words = [*TRAIN, f"--workdir={run}"]
-    error = one_line(command(*words, own=own))
-    assert f"made with other code: {METHOD} (sha256 " in error and "--restart" in error
-    done = command("sample", str(run), "--n=4", "--trust", own=own)
-    assert METHOD in one_line(done, code=0) and "may differ" in done.stderr
-    (own / "my_gan.py").unlink()
-    error = one_line(command("sample", str(run), "--trust", own=own))
-    assert f"{METHOD} cannot be imported" in error and "PYTHONPATH" in error
-    assert METHOD in one_line(command(*words, own=own))
 
 
 # Names that nobody typed.
@@ -461,7 +387,7 @@ def check_entry_points():
     method = methods.TABLE["relativistic"]
     assert method.Settings().margin == 0 and method.check is base.check
     settings.check(gan.Settings(loss="pearson"))
-    assert losses.ADVERSARIAL["pearson"].gen(2.0) == 2.0
+    assert losses.ADVERSARIAL["pearson"].gen(2.0) == 2.0 and presets.is_training("relativistic")
     assert plugins.describe("relativistic")["version"] == "1.2"
     hp = gan.Settings(loss="pearson")
     named = config.plugin_names(config.Config("relativistic", "relativistic", tiny_runs.RUN, hp))

@@ -48,7 +48,9 @@ class Flags(command_line.RunFlags):
         0, "with --images: side of a centre crop of the real images, as in training", low=0
     )
     scores: str = setting(
-        "", "which, with commas; empty: all that suit the data, of " + ", ".join(metrics.TABLE)
+        "",
+        "which, with commas; empty: all that suit the data, of "
+        f"{', '.join(metrics.TABLE)}; and python:MODULE:NAME",
     )
     features: str = setting(
         "auto",
