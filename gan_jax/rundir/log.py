@@ -220,8 +220,15 @@ class TensorBoardWriter:
         self._writer.close()
 
 
+def in_notebook() -> bool:
+    """Say whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and getattr(shell, "kernel", None) is not None
+
+
 class Progress:
-    """A progress bar on a terminal; elsewhere plain lines at the log interval."""
+    """A progress bar on a terminal and in a notebook; elsewhere lines at the log interval."""
 
     def __init__(self, start: int, total: int, name: str = ""):
         """Show the bar.
@@ -232,7 +239,7 @@ class Progress:
           name: prefix of each line.
         """
         self._total, self._name, self._bar = total, name, None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() or in_notebook():
             self._bar = tqdm(
                 total=total,
                 initial=start,
