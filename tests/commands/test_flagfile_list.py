@@ -47,6 +47,13 @@ def test_the_command_prints_those_of_one_command(capsys):
     assert listed == flagfile_list.flagfiles_of("morpho") and "morpho_quick" in listed
 
 
+def test_another_word_for_a_command_lists_the_same(capsys):
+    flagfile_list.run(["ablate"])
+    listed = capsys.readouterr().out
+    flagfile_list.run(["sweep"])
+    assert capsys.readouterr().out == listed and "ablate_quick" in listed
+
+
 def test_an_unknown_command_is_refused(capsys):
     code = process.guarded(flagfile_list.run, ["morfo"], needs_jax=False)
     said = capsys.readouterr()
