@@ -171,9 +171,10 @@ def portable_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def portable_flags(text: str) -> str:
-    """Cut the path of --data in a flags.txt to its last part."""
+    """Cut the path of --data in a flags.txt to its last part; leave out what needs an extra."""
     from gan_jax.data.datasets import portable_spec
 
+    text = re.sub(r"^--(tensorboard|wandb)\n", "", text, flags=re.M)
     return re.sub(r"^--data=(.*)$", lambda m: f"--data={portable_spec(m[1])}", text, flags=re.M)
 
 

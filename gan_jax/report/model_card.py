@@ -134,6 +134,12 @@ def _options(card):
     return fetch + data + (" --trust" if card.plugins else "")
 
 
+def _where(card):
+    """Explain the DATA of a command."""
+    name = _text(card.config["dataset"]["name"])
+    return f"\n\n`DATA` is where {name} is on your machine." if card.has_data_path else ""
+
+
 def _use(card):
     is_remote = card.name.startswith("hf:")
     extra = "[hub]" if is_remote else ""
@@ -186,7 +192,7 @@ def _scores(card):
     evaluation = card.evaluation
     if evaluation is None:
         command = f"gan-jax evaluate {shlex.quote(card.name)}{_options(card)}"
-        return f"{card.unscored} This command scores it:\n\n```sh\n{command}\n```"
+        return f"{card.unscored} This command scores it:\n\n```sh\n{command}\n```{_where(card)}"
     rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
     others = [name for name in rows if name not in ("real", subject)]
     scores = score_text.all_scores()
@@ -258,11 +264,15 @@ def _origin(card):
     )
     if not card.flags:
         return text + " The run left no `flags.txt`; it may have been started from Python."
-    command = f"gan-jax train {config['experiment']} --flagfile=flags.txt --workdir=runs/again"
-    command += " --trust" if card.plugins else ""
-    path = " `--data` names the files on your machine, which you add." if card.has_data_path else ""
+    data = " --data=DATA" if card.has_data_path else ""
+    trust = " --trust" if card.plugins else ""
+    command = (
+        f"gan-jax train {config['experiment']} --flagfile=flags.txt{data}{trust} "
+        "--workdir=runs/again"
+    )
     return (
-        f"{text}\n\n```sh\n{command}\n```\n\ntrains it again; `flags.txt` lies beside this file."
-        f"{path}\n\n<details><summary>flags.txt</summary>\n\n```\n{card.flags.rstrip()}\n```\n\n"
+        f"{text}\n\nThis command trains it again; `flags.txt` lies beside this file.\n\n"
+        f"```sh\n{command}\n```{_where(card)}\n\n"
+        f"<details><summary>flags.txt</summary>\n\n```\n{card.flags.rstrip()}\n```\n\n"
         "</details>"
     )

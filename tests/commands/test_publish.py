@@ -252,6 +252,11 @@ def test_an_upload_that_fails_is_one_line_and_the_folder_stays(run, tmp_path, ch
     published.verify(tmp_path / "model")
 
 
+def test_flags_are_cut_to_what_others_need():
+    text = "--data=npz:/home/me/a.npz\n--lr=0.1\n--tensorboard\n--wandb\n--watch\n"
+    assert publish.portable_flags(text) == "--data=npz:a.npz\n--lr=0.1\n--watch\n"
+
+
 def test_specs_are_cut_to_their_last_part():
     for spec, want in {
         "galaxies:2000": "galaxies:2000",

@@ -163,8 +163,10 @@ def test_how_to_use_it():
 
 def test_how_it_was_made():
     text = card(has_data_path=True)
-    assert "gan-jax train morpho --flagfile=flags.txt --workdir=runs/again" in text
-    assert "--batch=64\n--data=galaxies:2000\n```" in text and "on your machine" in text
+    command = "gan-jax train morpho --flagfile=flags.txt --data=DATA --workdir=runs/again"
+    assert command in text and "`DATA` is where galaxies:2000 is on your machine." in text
+    assert "--batch=64\n--data=galaxies:2000\n```" in text
+    assert "gan-jax train morpho --flagfile=flags.txt --workdir=runs/again" in card()
     assert "left no `flags.txt`" in card(flags="")
 
 
