@@ -17,6 +17,7 @@ MODULES = {
     "studio": "gan_jax.commands.studio",
     "flagfiles": "gan_jax.commands.flagfile_list",
     "doctor": "gan_jax.commands.doctor",
+    "completion": "gan_jax.commands.completion",
     "ablate": "gan_jax.studies.ablate.command",
     "augment": "gan_jax.studies.augment.command",
     "collapse": "gan_jax.studies.collapse.command",
