@@ -79,7 +79,7 @@ def format_score(row: dict, key: str) -> str:
     if key not in row:
         return "-"
     std = row.get(f"{key}_std", 0)
-    if std > 0:
+    if std > 1e-9 * abs(row[key]):  # less is rounding, as between orders of the same images
         return f"{row[key]:.{_decimals(std)}f} +- {std:.{_decimals(std)}f}"
     return f"{row[key]:.4g}"
 

@@ -38,6 +38,8 @@ def test_a_score_has_as_many_digits_as_its_spread_allows():
     assert score_text.format_score(row, "frechet") == "1234 +- 57"
     assert score_text.format_score({"frechet": 1234.56}, "frechet") == "1235"
     assert score_text.format_score({}, "kl") == "-"
+    rounding = {"kl": 0.0123456, "kl_std": 2e-18}
+    assert score_text.format_score(rounding, "kl") == "0.01235"
 
 
 def test_table(record):
