@@ -122,6 +122,7 @@ def test_a_run_without_averages(tmp_path, monkeypatch):
     assert run_folder.sampled_vars(model, ema=False) == model.state.vars()
 
 
+@pytest.mark.long
 def test_sampling_reads_the_generator_alone():
     """Also of methods with an encoder or several heads; a method that reads more gets more."""
     for case in ("distgan", "acgan", "mgan", "infogan", "colorize"):
