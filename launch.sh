@@ -127,7 +127,7 @@ case "${1:-}" in
   docs)
     setup
     if [ -z "${GAN_JAX_PYTHON:-}" ]; then install_docs; fi
-    "$PYTHON" -m mkdocs build --strict --quiet "${@:2}"
+    NO_MKDOCS_2_WARNING=1 "$PYTHON" -m mkdocs build --strict --quiet "${@:2}"
     echo "Written: site/. To read it: $PYTHON -m http.server -d site, then http://localhost:8000"
     ;;
   setup) setup ;;
