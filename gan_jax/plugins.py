@@ -18,6 +18,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import linecache
 import os
 import pathlib
 import re
@@ -353,7 +354,7 @@ def _source(module_name, part):
         found = sys.modules.get(module_name) or importlib.util.find_spec(module_name)
         path = getattr(found, "__file__", None) or getattr(found, "origin", None)
         if module_name == "__main__" or not path or not os.path.isfile(path):
-            return inspect.getsource(part).encode() if part is not None else None
+            return None if part is None else _script_source(part)
         file = pathlib.Path(path)
         if file.name != "__init__.py":
             return file.read_bytes()
@@ -362,6 +363,23 @@ def _source(module_name, part):
         return b"".join(named)
     except (OSError, TypeError, ImportError, ValueError, AttributeError):
         return None
+
+
+def _script_source(part):
+    """Return the source of a function or class, of an object that of its functions.
+
+    Python knows no file of a notebook's class. Its source is the cell that defines its functions.
+    """
+    members = part._asdict() if hasattr(part, "_asdict") else getattr(part, "__dict__", {})
+    functions = [getattr(member, "__func__", member) for member in members.values()]
+    functions = [function for function in functions if inspect.isfunction(function)]
+    try:
+        whole = inspect.isfunction(part) or inspect.isclass(part)
+        text = "".join(map(inspect.getsource, [part] if whole else functions))
+    except (OSError, TypeError):
+        cells = sorted({function.__code__.co_filename for function in functions})
+        text = "".join(line for cell in cells for line in linecache.getlines(cell))
+    return text.encode() if text else None
 
 
 def changes(before: Mapping[str, Mapping[str, str]]) -> list[str]:

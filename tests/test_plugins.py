@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import linecache
 import pathlib
 import re
 import sys
@@ -350,6 +351,30 @@ def test_tables_show_built_in_parts_alone(own):
     assert "no_such" not in methods.TABLE and methods.TABLE.get("no_such") is None
     with pytest.raises(KeyError):
         _ = methods.TABLE["no_such"]
+
+
+@pytest.mark.parametrize("name", ["Mine", "LOSS", "f"])
+def test_what_a_notebook_defines_is_recorded_by_its_source(name, monkeypatch):
+    """Also a class or an object, of which inspect finds none."""
+    main = sys.modules["__main__"]
+
+    def describe(value):
+        cell = (
+            f"from gan_jax.core.losses import AdversarialLoss\nVALUE = {value}\n"
+            "class Mine:\n    @staticmethod\n    def build(): pass\n"
+            f"LOSS = AdversarialLoss(*[lambda d: {value} * d] * 3)\ndef f(): return {value}\n"
+        )
+        file = f"/cells/{value}.py"
+        lines = (len(cell), None, cell.splitlines(keepends=True), file)
+        monkeypatch.setitem(linecache.cache, file, lines)
+        defined = {"__name__": "__main__"}
+        exec(compile(cell, file, "exec"), defined)
+        monkeypatch.setattr(main, name, defined[name], raising=False)
+        return plugins.describe(plugins.name_of(defined[name]))
+
+    first = describe(1)
+    assert len(first["sha256"]) == 64 and describe(1) == first
+    assert describe(2)["sha256"] != first["sha256"]
 
 
 def test_descriptions_and_changes(own):
