@@ -8,20 +8,17 @@ It calls what the command line calls: equal settings give equal bytes.
   run.sample(64)
 """
 
-import contextlib
 import dataclasses
-import difflib
 import functools
 import os
 import pathlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gan_jax import images, plugins, settings
-from gan_jax.commands import command_line, evaluate, presets, process, sample
+from gan_jax.commands import arguments, command_line, evaluate, presets, process, sample
 from gan_jax.commands import train as training
 from gan_jax.errors import InputError
 from gan_jax.training.timing import Startup
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     import pandas
 
     from gan_jax.rundir.run_folder import LoadedRun
-
-_FLAG = re.compile(r"--(no)?(\w+)(=?)")
 
 
 class Metrics(dict[str, np.ndarray]):
@@ -79,13 +74,17 @@ class Run:
         self.ema = ema
         self._checkpoint, self._trust = str(checkpoint), trust
 
+    def _trusting(self):
+        """Trust what the folder names, if the user does."""
+        return plugins.trusting([plugins.ANY] if self._trust else [])
+
     @functools.cached_property
     def loaded(self) -> "LoadedRun":
         """The configuration, the method and the state of the checkpoint, read on first use."""
         process.prepare_jax()
         from gan_jax.rundir import run_folder
 
-        with _arguments(), _trust_all(self._trust):
+        with arguments.refusals(), self._trusting():
             return run_folder.load(str(self.workdir), self._checkpoint)
 
     @property
@@ -125,7 +124,7 @@ class Run:
             seed=seed,
             ema=self.ema,
         )
-        with _arguments():
+        with arguments.refusals():
             settings.check(flags)
             if kind != "" and self.loaded.method.conditioning.needs_images:
                 raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
@@ -151,7 +150,7 @@ class Run:
         z = jnp.asarray(z, jnp.float32)
         single = z.ndim == 1
         z = z[None] if single else z
-        with _arguments():
+        with arguments.refusals():
             condition = self._condition(kind, len(z))
         ctx, key, vs = self._frozen
         x = method.sample(ctx, vs, z, condition, key)
@@ -222,9 +221,10 @@ class Run:
           InputError: a flag is unknown or out of bounds, or the data are gone.
         """
         process.prepare_jax()
-        with _arguments(), _trust_all(self._trust):
+        with arguments.refusals(), self._trusting():
+            plugins.trust(value for value in flags.values() if isinstance(value, str))
             given = {"n_images": n_images, "checkpoint": self._checkpoint, "ema": self.ema} | flags
-            values = _replace(evaluate.Flags(workdir=str(self.workdir)), given)
+            values = arguments.replace(evaluate.Flags(workdir=str(self.workdir)), given)
             settings.check(values)
             return Evaluation(evaluate.evaluate_to_files(values)[0])
 
@@ -232,7 +232,7 @@ class Run:
         """Write report.html of what the folder holds now, and return its path."""
         from gan_jax.report import run_page
 
-        with _arguments():
+        with arguments.refusals():
             return run_page.write(self.workdir)
 
     def __repr__(self) -> str:
@@ -261,8 +261,9 @@ def train(
     Args:
       method: a training command, such as "morpho"; or a method of your own, a module or class, see
         docs/write-your-own.md.
-      data: images, uint8 [N, H, W] or [N, H, W, C], at least `size` pixels wide; a --data spec,
-        such as "folder:my_images"; or a function that loads data. None: the command's own default.
+      data: images, uint8 [N, H, W] or [N, H, W, C], at least `size` pixels wide; a path of a folder
+        or an npz file; a --data spec, such as "folder:my_images"; or a function that loads data.
+        None: the command's own default.
       labels: with an array as data: integers [N] or class names [N].
       test: with an array as data: held-out images, or (images, labels).
       classes: with an array as data: names of the classes, in the order of the integers.
@@ -282,23 +283,23 @@ def train(
     """
     process.prepare_jax()
     startup = Startup()
-    with _arguments():
+    with arguments.refusals():
         name = method if isinstance(method, str) else plugins.name_of(method)
         if name not in presets.TABLE and not plugins.is_name("methods", name):
             raise InputError(
                 f"method={name!r} is not known; use one of: {', '.join(presets.TABLE)}."
             )
-        spec = _data_spec(data, labels, test, classes)
+        spec = arguments.data_spec(data, labels, test, classes)
         if spec:
             values["data"] = spec
-        typed = {key: _setting_value(key, value) for key, value in values.items()}
+        typed = {key: arguments.plain_value(value) for key, value in values.items()}
         named = {value for value in typed.values() if isinstance(value, str)} | {name}
         plugins.trust(value for value in named if plugins.PREFIX in value)
         words = [f"--flagfile={flagfile}"] if flagfile else []
         groups, parsed = command_line.parse(
             "", f"train {name}", training.settings_groups(name), words
         )
-        command, run, hp = _distribute(groups, typed)
+        command, run, hp = arguments.distribute(groups, typed)
         command = dataclasses.replace(command, workdir=str(workdir), restart=restart)
         folder = command_line.workdir_of(str(workdir), parsed, name)
         config = training.make_config(name, run, hp)
@@ -332,106 +333,9 @@ def load(
     Raises:
       InputError: no run, no such checkpoint, a damaged one, or code that is not trusted.
     """
-    with _arguments():
+    with arguments.refusals():
         for part in objects:
             plugins.name_of(part)
         run = Run(workdir, checkpoint, ema, trust)
         _ = run.loaded
     return run
-
-
-@contextlib.contextmanager
-def _arguments() -> Iterator[None]:
-    """Let refusals speak of arguments, not of flags: size=32, not --size=32."""
-    try:
-        yield
-    except InputError as error:
-        text = str(error)
-        raise InputError(_FLAG.sub(_argument, text)) from error
-
-
-def _argument(flag):
-    """Write one flag of a message as an argument."""
-    negated, name, equals = flag.groups()
-    if equals:
-        return f"{negated or ''}{name}="
-    booleans = {
-        field.name
-        for group in training.settings_groups("dcgan")
-        for field in dataclasses.fields(group)
-        if isinstance(field.default, bool)
-    }
-    if negated and name in booleans:
-        return f"{name}=False"
-    name = (negated or "") + name
-    return f"{name}=True" if name in booleans else name
-
-
-@contextlib.contextmanager
-def _trust_all(trust: bool) -> Iterator[None]:
-    with plugins.trusting([plugins.ANY] if trust else []):
-        yield
-
-
-def _data_spec(data, labels, test, classes):
-    """Return the --data spec of what was passed as data; "" for the default."""
-    if data is None or isinstance(data, str):
-        if labels is not None or test is not None or classes is not None:
-            raise InputError("labels, test and classes go with an array as data; leave them out.")
-        return data or ""
-    if callable(data):
-        return plugins.name_of(data)
-    from gan_jax.data import array_files
-
-    test_images, test_labels = test if isinstance(test, tuple) else (test, None)
-    return array_files.save(data, labels, test_images, test_labels, classes)
-
-
-def _setting_value(name, value):
-    """Return a setting as a flag would give it: plain values, and names of own objects."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (str, bool, int, float)):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return plugins.name_of(value)
-
-
-def _distribute(groups, values):
-    """Return the settings dataclasses with values replaced by name."""
-    known = [field.name for group in groups for field in dataclasses.fields(group)]
-    fixed = {"help", "debug", "trust", "workdir", "restart", "dry_run", "check_data"}
-    fixed |= {"members", "members_by"}
-    for name in values:
-        if name in known and name not in fixed:
-            continue
-        close = difflib.get_close_matches(name, sorted(set(known) - fixed), 3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else "."
-        raise InputError(f"{name} is not a setting of this method{hint}")
-    return [
-        _replace(group, {k: v for k, v in values.items() if hasattr(group, k)}) for group in groups
-    ]
-
-
-def _replace(group, values):
-    """Replace fields of a settings dataclass; refuse unknown names and values of another type."""
-    fields = {field.name: field for field in dataclasses.fields(group)}
-    out = {}
-    for name, value in values.items():
-        if name not in fields:
-            close = difflib.get_close_matches(name, list(fields), 3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else "."
-            raise InputError(f"{name} is not known here{hint}")
-        kind = type(fields[name].default)
-        whole = isinstance(value, float) and value.is_integer()
-        if kind is float and type(value) is int:
-            value = float(value)
-        elif kind is int and whole:
-            value = int(value)
-        if type(value) is not kind:
-            raise InputError(
-                f"{name}={value!r} is a {type(value).__name__}; give a {kind.__name__}."
-            )
-        out[name] = value
-    return dataclasses.replace(group, **out)

@@ -195,7 +195,7 @@ def _scores(card):
         return f"{card.unscored} This command scores it:\n\n```sh\n{command}\n```{_where(card)}"
     rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
     others = [name for name in rows if name not in ("real", subject)]
-    scores = score_text.all_scores()
+    scores = score_text.all_scores(evaluation)
     head = ["score", "better", "real images (floor)", "this model", "95 % interval"]
     if card.config["dataset"]["size"] == 1:
         head[2] = "training points (floor)"

@@ -32,7 +32,7 @@ def run_html(workdir: pathlib.Path) -> str:
 
 def _scores(evaluation):
     """A table of scores: a row each, the run beside real images."""
-    scores, rows = score_text.all_scores(), evaluation["rows"]
+    scores, rows = score_text.all_scores(evaluation), evaluation["rows"]
     subject = score_text.subject_row(evaluation)
     names = [name for name in (subject, "real") if name in rows]
     head = ["score", *(score_text.row_label(name) for name in names), "best"]
