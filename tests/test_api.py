@@ -145,7 +145,7 @@ def test_evaluate_report_and_what_a_notebook_shows(run):
 
 REFUSED = {
     "siz is not a setting of this method; did you mean size": {"siz": 8},
-    "steps='6' is a str; give a int": {"steps": "6"},
+    "steps='6' is a str; give an int": {"steps": "6"},
     "loss=nonsense is not known; use one of": {"loss": "nonsense"},
     "batch=1 is too small; use 2 or more": {"batch": 1},
     "members is not a setting": {"members": 2},

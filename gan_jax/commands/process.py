@@ -105,7 +105,11 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
             prepare_jax()
         with plugins.trusting([]):  # what the command line trusts ends with the command
             body(argv)
+        sys.stdout.flush()
         return EXIT_DONE
+    except BrokenPipeError:  # the reader, such as `head`, has left; so must what is buffered
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_STOPPED
     except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:
             traceback.print_exc()

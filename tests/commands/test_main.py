@@ -31,6 +31,17 @@ def test_help_lists_the_commands(child_env, tmp_path):
 
 
 @pytest.mark.long
+def test_a_reader_may_leave(child_env, tmp_path):
+    """gan-jax flagfiles | head -1: no traceback."""
+    words = f"{sys.executable} -m gan_jax flagfiles | head -1"
+    env = {**child_env, "PYTHONPATH": str(paths.ROOT)}
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 1 and not done.stderr
+
+
+@pytest.mark.long
 def test_the_first_word_is_the_command(child_env, tmp_path):
     env = {**child_env, "PYTHONPATH": str(paths.ROOT)}
     done = run("inspect", "--help", env=env, cwd=tmp_path)
