@@ -232,9 +232,8 @@ def _limits(card):
     config = card.config
     dataset, about, run = config["dataset"], config["published"], config["run"]
     lines = [
-        f"It makes {_kind_of_output(dataset)} like those of its training data and nothing else. "
-        "What is rare or missing in the data is rare or missing here, and so is what the generator "
-        "has lost.",
+        "It has seen its training data and nothing else. What is rare or missing there is rare or "
+        "missing here, and so is what the generator has lost.",
         "It was made for research on generative models. Its output is not a record of anything "
         "real, and is no evidence for claims about the data.",
     ]
