@@ -120,11 +120,14 @@ def replace(group: Any, values: Mapping[str, Any]) -> Any:
         elif kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         if type(value) is not kind:
-            wanted = {int: "an int"}.get(kind, f"a {kind.__name__}")
-            given = {int: "an int"}.get(type(value), f"a {type(value).__name__}")
-            raise InputError(f"{name}={value!r} is {given}; give {wanted}.")
+            raise InputError(f"{name}={value!r} is {_a(type(value))}; give {_a(kind)}.")
         out[name] = value
     return dataclasses.replace(group, **out)
+
+
+def _a(kind: type) -> str:
+    """Return the name of a type with its article."""
+    return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"
 
 
 def _require_known(name: str, known: Collection[str], what: str):

@@ -56,6 +56,11 @@ def flags_of(command: str) -> list[str]:
     return [f"--{name}=" for name in re.findall(r"^  --(\w+)=", text.getvalue(), re.MULTILINE)]
 
 
+def command_of(word: str) -> str:
+    """Return the command that a word names; some have two."""
+    return entry.ALIASES.get(word) or word
+
+
 def script() -> str:
     """Write the script."""
 
@@ -64,10 +69,10 @@ def script() -> str:
         return "\n".join(f'      {name}) reply="{words}" ;;' for name, words in lines if words)
 
     def flags(name):
-        return ["--flagfile=", *flags_of(entry.ALIASES.get(name, name))]
+        return ["--flagfile=", *flags_of(command_of(name))]
 
     def flagfiles(name):
-        return flagfile_list.flagfiles_of(entry.ALIASES.get(name, name))
+        return flagfile_list.flagfiles_of(command_of(name))
 
     return SCRIPT.format(
         training=" ".join(presets.TABLE),
