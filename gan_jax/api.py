@@ -68,11 +68,18 @@ class Run:
       ema: whether the averaged generator is sampled.
     """
 
-    def __init__(self, workdir: str | os.PathLike, checkpoint: str | int, ema: bool, trust: bool):
+    def __init__(
+        self,
+        workdir: str | os.PathLike,
+        checkpoint: str | int = "newest",
+        ema: bool = True,
+        trust: bool = False,
+        download: bool = False,
+    ):
         """Use `load`."""
         self.workdir = pathlib.Path(workdir).expanduser()
         self.ema = ema
-        self._checkpoint, self._trust = str(checkpoint), trust
+        self._checkpoint, self._trust, self._download = str(checkpoint), trust, download
 
     def _trusting(self):
         """Trust what the folder names, if the user does."""
@@ -85,7 +92,7 @@ class Run:
         from gan_jax.rundir import run_folder
 
         with arguments.refusals(), self._trusting():
-            return run_folder.load(str(self.workdir), self._checkpoint)
+            return run_folder.load(str(self.workdir), self._checkpoint, self._download)
 
     @property
     def step(self) -> int:
@@ -229,10 +236,17 @@ class Run:
             return Evaluation(evaluate.evaluate_to_files(values)[0])
 
     def report(self) -> pathlib.Path:
-        """Write report.html of what the folder holds now, and return its path."""
+        """Write report.html of what the run folder holds now, and return its path.
+
+        Raises:
+          InputError: it is no run folder; a published one has its README.md.
+        """
         from gan_jax.report import run_page
+        from gan_jax.rundir import published
 
         with arguments.refusals():
+            if published.is_published(self.workdir):
+                raise InputError(f"{self.workdir} is published; its report is README.md.")
             return run_page.write(self.workdir)
 
     def __repr__(self) -> str:
@@ -306,7 +320,7 @@ def train(
         startup.done("import")
         flags = command_line.define([command, run, hp])
         training.execute(command, folder, config, flags, startup)
-    return Run(folder, "newest", ema=True, trust=False)
+    return Run(folder)
 
 
 def load(
@@ -315,15 +329,17 @@ def load(
     *,
     ema: bool = True,
     trust: bool = False,
+    download: bool = False,
     objects: Sequence[Any] = (),
 ) -> Run:
     """Load a run.
 
     Args:
-      workdir: a run folder, or a published folder.
+      workdir: a run folder, a published folder, or hf:USER/NAME of a model on the hub.
       checkpoint: "newest", "best" or a step.
       ema: sample the averaged generator.
       trust: import the Python code from outside of gan_jax that the folder names.
+      download: fetch hf:USER/NAME if it is not in the local cache.
       objects: methods, losses and so on that the run was trained with, if they were defined in a
         notebook or a script, and so cannot be imported.
 
@@ -336,6 +352,6 @@ def load(
     with arguments.refusals():
         for part in objects:
             plugins.name_of(part)
-        run = Run(workdir, checkpoint, ema, trust)
+        run = Run(workdir, checkpoint, ema, trust, download)
         _ = run.loaded
     return run

@@ -253,3 +253,19 @@ def test_help_lists_the_interface():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = gj.nothing
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", gj.__version__) and os.path.exists(gj.__file__)
+
+
+def test_a_published_folder_gives_the_same_bytes(run, tmp_path):
+    entry.run("publish", [str(run.workdir), f"--out={tmp_path / 'p'}"])
+    published = gj.load(tmp_path / "p")
+    np.testing.assert_array_equal(published.sample(9, kind="bar"), run.sample(9, kind="bar"))
+    assert "data:image/png;base64," in published._repr_html_()
+    with pytest.raises(gj.InputError, match=r"its report is README\.md"):
+        published.report()
+
+
+def test_a_model_of_the_hub_is_fetched_only_if_asked():
+    pytest.importorskip("huggingface_hub")
+    with pytest.raises(gj.InputError, match="download=True") as error:
+        gj.load("hf:no-such-user-1/no-such-model")
+    assert "--" not in str(error.value)

@@ -49,7 +49,7 @@ def _as_argument(flag):
         for group in train.settings_groups("dcgan")
         for field in dataclasses.fields(group)
         if isinstance(field.default, bool)
-    }
+    } | {"download"}
     if negated and name in booleans:
         return f"{name}=False"
     return f"{whole}=True" if whole in booleans else whole

@@ -13,17 +13,19 @@ def run_html(workdir: pathlib.Path) -> str:
     """
     run = run_files.read(workdir)
     config, dataset = run.config, run.config["dataset"]
-    step = max([r["step"] for r in run.log[-1:]] + [s for s, _ in run.samples[-1:]], default=0)
+    published = config.get("published")  # of a published folder, which has no log
+    steps = [r["step"] for r in run.log[-1:]] + [s for s, _ in run.samples[-1:]]
+    step = published["step"] if published else max(steps, default=0)
     facts = (
         f"{dataset['n']:,} images of {dataset['size']} px · step {step:,} of "
-        f"{config['run']['steps']:,}{'' if run.finished else ', not finished'} · {workdir}"
+        f"{config['run']['steps']:,}{'' if run.finished or published else ', not finished'} · {workdir}"
     )
     parts = [
         page.paragraph(page.strong(f"{config['experiment']} on {dataset['name']}")),
         page.element("p", facts, style="color: gray"),
     ]
-    if run.samples:
-        path = run.samples[-1][1]
+    pictures = [path for _, path in run.samples[-1:]] or [workdir / "samples.png"]
+    for path in filter(pathlib.Path.exists, pictures):
         parts.append(page.sample_grid(path, f"samples at step {step}", 480))
     if run.evaluation:
         parts.append(_scores(run.evaluation))

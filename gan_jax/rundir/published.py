@@ -23,7 +23,6 @@ import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
-from jax.interpreters import partial_eval
 
 from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import Method, make_context
@@ -55,6 +54,8 @@ def nets_of_sampling(method: Method, spec: DataSpec) -> tuple[str, ...]:
       method: Method.
       spec: the data that it was built for.
     """
+    from jax.interpreters import partial_eval  # half-public: only publishing depends on it
+
     ctx, shapes = make_context(method), state_shapes(method)
     key = jax.eval_shape(lambda: jax.random.key(0))
     z, condition = jax.eval_shape(lambda key: method.latent(ctx, key, N_TRACED), key)
