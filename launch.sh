@@ -58,6 +58,7 @@ install_into_venv() {
     .venv/bin/python -m pip install --quiet -e ".[$extras]"
   fi
   echo "$stamp" > .venv/stamp
+  echo "Ready. Commands: ./launch.sh run NAME, or gan-jax NAME after: source .venv/bin/activate" >&2
 }
 
 # What `run export` needs besides; jax2onnx by itself, see pyproject.toml.

@@ -137,29 +137,42 @@ class Run:
                 raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
             return sample.make_samples(flags, self.loaded)[0]
 
+    def noise(self, n: int, seed: int = 0) -> np.ndarray:
+        """Draw the noise of `sample(n, seed=seed)`: float32 [n, z_dim]."""
+        import jax
+
+        from gan_jax.training import sampling
+
+        return sampling.drawn_noise(self.loaded.method, jax.random.key(seed), n)
+
     def generator(self, z: "jax.Array", kind: "jax.Array | str | int | None" = None) -> "jax.Array":
         """Generate images from noise: a pure function, for jit, grad and vmap.
 
         Args:
-          z: noise float [B, z_dim], or [z_dim] for a single image; its distribution is the setting
-            `prior`.
+          z: noise float [B, z_dim], or [z_dim] for a single image, such as `noise` draws.
           kind: where the run has kinds: a name, a number, or int [B].
 
         Returns:
           float32 [B, H, W, C], or [H, W, C], in [0, 1]; of points as the data have them.
 
         Raises:
-          InputError: the kind is missing, or means nothing; the generator takes images.
+          InputError: z has another length; the kind is missing, or means nothing; the generator
+            takes images.
         """
         import jax.numpy as jnp
 
         method = self.loaded.method
         z = jnp.asarray(z, jnp.float32)
-        single = z.ndim == 1
+        single, length = z.ndim == 1, self._frozen[3]
+        if z.ndim not in (1, 2) or z.shape[-1] != length:
+            raise InputError(
+                f"z has the shape {list(z.shape)}; give [B, {length}] or [{length}], such as "
+                "run.noise(8)."
+            )
         z = z[None] if single else z
         with arguments.refusals():
             condition = self._condition(kind, len(z))
-        ctx, key, vs = self._frozen
+        ctx, key, vs, _ = self._frozen
         x = method.sample(ctx, vs, z, condition, key)
         pixels = method.hp.pixels
         if self.loaded.dataset_info["size"] == 1:
@@ -170,7 +183,7 @@ class Run:
 
     @functools.cached_property
     def _frozen(self):
-        """What the generator reads besides its input: (StepContext, key, Vars on the device)."""
+        """What the generator reads besides its input: (StepContext, key, Vars, length of z)."""
         import jax
 
         from gan_jax.core.method import make_context
@@ -178,7 +191,9 @@ class Run:
         # Also where the first call is traced, and cached for those that are not.
         with jax.ensure_compile_time_eval():
             vs = jax.device_put(self.loaded.state.vars(self.ema))
-            return make_context(self.loaded.method), jax.random.key(0), vs
+            ctx, key = make_context(self.loaded.method), jax.random.key(0)
+            z, _ = jax.eval_shape(lambda key: self.loaded.method.latent(ctx, key, 2), key)
+            return ctx, key, vs, z.shape[1]
 
     def _condition(self, kind, n):
         """Turn a kind into int32 [n], or None where the run has none."""
@@ -299,7 +314,7 @@ def train(
     startup = Startup()
     with arguments.refusals():
         name = method if isinstance(method, str) else plugins.name_of(method)
-        if name not in presets.TABLE and not plugins.is_name("methods", name):
+        if not presets.is_training(name):
             raise InputError(
                 f"method={name!r} is not known; use one of: {', '.join(presets.TABLE)}."
             )

@@ -1,5 +1,7 @@
 """Errors that end a run early and are not bugs, and the one-line texts that they are made of."""
 
+import pathlib
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -41,6 +43,14 @@ class Stopped(Exception):
     The message says which step is saved; the same command resumes there. Commands exit with
     EXIT_STOPPED.
     """
+
+
+def install_command(extra: str) -> str:
+    """Return what to type to install an extra of gan_jax here, from its checkout if it is one."""
+    checkout = pathlib.Path(__file__).resolve().parent.parent
+    is_checkout = (checkout / "pyproject.toml").is_file()
+    what = f"-e '{checkout}[{extra}]'" if is_checkout else f"'gan-jax[{extra}]'"
+    return f"{sys.executable} -m pip install {what}"
 
 
 def result_or_error(function: Callable[..., T], *args) -> "T | InputError":

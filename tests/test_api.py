@@ -115,6 +115,9 @@ def test_generator_takes_kinds(run):
     np.testing.assert_array_equal(by_name[0], by_number[0])
     assert np.abs(by_name[1] - by_number[1]).max() > 0
     assert run.generator(z[0], "bar").shape == (8, 8, 1)
+    np.testing.assert_array_equal(run.noise(3, seed=1).shape, (3, 3))
+    with pytest.raises(gj.InputError, match=r"z has the shape \[2, 5\]; give \[B, 3\] or \[3\]"):
+        run.generator(jnp.ones((2, 5)), "bar")
     for kind, message in [(None, "add kind="), ("ellipse", "'ellipse' is none of this run's")]:
         with pytest.raises(gj.InputError, match=message):
             run.generator(z, kind)

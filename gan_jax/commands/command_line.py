@@ -11,7 +11,7 @@ from absl import flags
 
 from gan_jax import plugins
 from gan_jax.commands.process import typed
-from gan_jax.errors import EXIT_DONE, InputError
+from gan_jax.errors import EXIT_DONE, InputError, install_command
 from gan_jax.settings import check, setting
 
 FLAGFILES = pathlib.Path(__file__).resolve().parent / "flagfiles"
@@ -216,4 +216,4 @@ def need(module: str, flag: str, extra: str) -> None:
       InputError: names the extra that installs it.
     """
     if not installed(module):
-        raise InputError(f"{flag} needs {module}; install it with: pip install 'gan-jax[{extra}]'.")
+        raise InputError(f"{flag} needs {module}; install it with: {install_command(extra)}.")

@@ -141,10 +141,16 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     sampler = sampling.build_sampler(method, pool)
     untrained = init_jitted(method, loaded.config.run.seed).vars()
 
-    def sampler_of(vs):
-        return lambda seed, n: sampler(vs, jax.random.key(seed), n)
+    def sampler_of(name, vs):
+        def sample(seed, n):
+            print(f"scoring {n:,} images, {name}, seed {seed} ...", file=sys.stderr, flush=True)
+            return sampler(vs, jax.random.key(seed), n)
 
-    samplers = {"model": sampler_of(model), "untrained": sampler_of(untrained)}
+        return sample
+
+    samplers = {
+        name: sampler_of(name, vs) for name, vs in (("model", model), ("untrained", untrained))
+    }
     sampling_flags = flags.n_images, flags.repeats, flags.seed
     out.mkdir(parents=True, exist_ok=True)
     if train.points:

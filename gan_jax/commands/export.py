@@ -17,12 +17,13 @@ and works with it: pip install 'gan-jax[export]' && pip install --no-deps jax2on
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_jax.commands import command_line, presets
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, install_command
 from gan_jax.settings import setting
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
@@ -101,8 +102,8 @@ def check(flags: Flags) -> None:
     for module in ("onnx", "jax2onnx"):
         if not command_line.installed(module):
             raise InputError(
-                f"Export needs {module}; install it with: pip install 'gan-jax[export]' && "
-                "pip install --no-deps jax2onnx."
+                f"Export needs {module}; install it with: {install_command('export')} && "
+                f"{sys.executable} -m pip install --no-deps jax2onnx."
             )
 
 

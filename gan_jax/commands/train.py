@@ -201,6 +201,7 @@ def execute(
         for folder, one in zip(folders, runs, strict=True)
     ]
     _say_data(prepared.train, config.run.batch)
+    _warn_of_average(config)
     startup.done("data")
     if command.dry_run:
         print(json.dumps(prepared.to_dict(), indent=1))
@@ -243,7 +244,7 @@ def _train(prepared, workdir, restart, values, startup):
             training_loop.train(prepared, workdir, startup)
             steps = prepared.config.run.steps
             log.say(f"finished at step {steps}. Report: {workdir / 'report.html'}")
-            log.say(f"Scores: {typed('evaluate')} --workdir={workdir}")
+            log.say(f"Scores: {typed('evaluate')} {workdir}")
 
 
 def _train_members(runs, folders, command, values):
@@ -305,6 +306,19 @@ def _say_data(dataset: "Dataset", batch: int):
         print(
             f"Only {n} images for --batch={batch}: images repeat within a minibatch; "
             "use a smaller --batch.",
+            file=sys.stderr,
+        )
+
+
+def _warn_of_average(config: "Config"):
+    """Warn where the averaged generator, which is sampled, will still be in part the first."""
+    ema, steps = getattr(config.hp, "ema", 0.0), config.run.steps
+    untrained = ema**steps  # weight of the start in the average
+    if untrained > 0.1:
+        print(
+            f"Samples will look untrained: with --ema={ema} and --steps={steps} the averaged "
+            f"generator is {100 * untrained:.0f} % the one before training. Use "
+            f"--ema={max(1 - 10 / steps, 0.5):.2g}, or more steps.",
             file=sys.stderr,
         )
 

@@ -7,11 +7,12 @@ import functools
 import operator
 import pathlib
 import re
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, install_command
 
 FORMAT = "array_record"  # tfds' only format that is read without TensorFlow and completely
 
@@ -118,7 +119,7 @@ def _preparation(name, root):
     """
     builder = f"tfds.builder('{name}', data_dir='{root}', file_format='{FORMAT}')"
     code = f"import tensorflow_datasets as tfds; {builder}.download_and_prepare()"
-    return f"pip install 'gan-jax[tf]' && python -c \"{code}\""
+    return f'{install_command("tf")} && {sys.executable} -c "{code}"'
 
 
 def _number_paths(tfds, features):

@@ -16,9 +16,10 @@ def run_html(workdir: pathlib.Path) -> str:
     published = config.get("published")  # of a published folder, which has no log
     steps = [r["step"] for r in run.log[-1:]] + [s for s, _ in run.samples[-1:]]
     step = published["step"] if published else max(steps, default=0)
+    unfinished = "" if run.finished or published else ", not finished"
     facts = (
         f"{dataset['n']:,} images of {dataset['size']} px · step {step:,} of "
-        f"{config['run']['steps']:,}{'' if run.finished or published else ', not finished'} · {workdir}"
+        f"{config['run']['steps']:,}{unfinished} · {workdir}"
     )
     parts = [
         page.paragraph(page.strong(f"{config['experiment']} on {dataset['name']}")),

@@ -38,6 +38,7 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
         evaluation_sections(run.evaluation, run.folder),
         training_curves.training_section(run.config, run.log),
         timing_section(run.log),
+        next_section(run),
         page.details("Configuration", page.table(flatten(run.config), n_heads=0, prose=True)),
     )
 
@@ -245,6 +246,25 @@ def timing_section(log: list[dict]) -> page.Html:
         f"steps/s, {wall.get('images_per_s', 0):.4g} images/s."
     )
     return page.section("Where the time went", page.table(rows, n_heads=0), page.note(text))
+
+
+def next_section(run: run_files.RunFiles) -> page.Html:
+    """Show what can be done with the run now, as commands to type."""
+    folder = run.folder
+    commands = {"100 images as PNG files:": f"sample {folder} --n=100 --form=folder"}
+    if not run.finished:
+        flags = f"--flagfile={folder / 'flags.txt'} --workdir={folder}"
+        commands = {"Go on with the training:": f"{run.config['experiment']} {flags}"} | commands
+    commands |= {
+        "Scores, with fresh samples:": f"evaluate {folder}",
+        "Side by side with other runs:": f"compare {folder} OTHER",
+        "A folder to share:": f"publish {folder}",
+    }
+    rows = [
+        [text, page.element("td", page.element("code", f"python -m gan_jax {command}"))]
+        for text, command in commands.items()
+    ]
+    return page.section("What next", page.table(rows, n_heads=0))
 
 
 def flatten(settings: dict, prefix: str = ""):

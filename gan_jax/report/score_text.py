@@ -70,8 +70,8 @@ def score_keys(evaluation: dict) -> list[str]:
 
 
 def _decimals(spread):
-    """Count the decimals that show two digits of the spread."""
-    return min(max(1 - math.floor(math.log10(spread)), 0), 9)
+    """Count the decimals that show two digits of the spread; at most 6."""
+    return min(max(1 - math.floor(math.log10(spread)), 0), 6)
 
 
 def format_score(row: dict, key: str) -> str:
@@ -137,14 +137,18 @@ def _wrap(*paragraphs):
 def _score_lines(evaluation):
     rows, scores, main = evaluation["rows"], all_scores(evaluation), subject_row(evaluation)
     others = [name for name in rows if name not in ("real", *evaluate.SUBJECT_ROWS)]
-    head = f"{'':25}{LABELS['real']:>19}{LABELS[main]:>19}{'95 % interval':>17}"
-    lines = [head + "".join(f"{row_label(name):>10}" for name in others)]
+    table = [["", LABELS["real"], LABELS[main], "95 % interval", *map(row_label, others)]]
     for key in score_keys(evaluation):
         title = f"{scores[key].title} ({scores[key].better})"
         real, model = (format_score(rows[name], key) for name in ("real", main))
-        line = f"{title:25}{real:>19}{model:>19}{format_interval(rows[main], key):>17}"
-        lines.append(line + "".join(f"{format_score(rows[name], key):>10}" for name in others))
-    return lines
+        rest = (format_score(rows[name], key) for name in others)
+        table.append([title, real, model, format_interval(rows[main], key), *rest])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        line[0].ljust(widths[0])
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
+        for line in table
+    ]
 
 
 def _fraction_lines(evaluation, kind, suffix):

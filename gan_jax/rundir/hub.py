@@ -8,7 +8,7 @@ import pathlib
 import re
 from types import ModuleType
 
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, install_command
 from gan_jax.rundir import published
 
 PREFIX = "hf:"
@@ -52,7 +52,7 @@ def _client(what: str) -> ModuleType:
         import huggingface_hub
     except ImportError as error:
         raise InputError(
-            f"{what} needs huggingface_hub; install it with: pip install 'gan-jax[hub]'."
+            f"{what} needs huggingface_hub; install it with: {install_command('hub')}."
         ) from error
     return huggingface_hub
 

@@ -245,6 +245,7 @@ class Progress:
                 initial=start,
                 unit="step",
                 dynamic_ncols=True,
+                mininterval=1.0 if in_notebook() else 0.1,
                 smoothing=0.1,
                 desc=name.rstrip(": ") or None,
             )

@@ -13,6 +13,7 @@ from experiments.benchmarks import __main__ as against_torch
 from experiments.benchmarks import kernels, members, naive
 from experiments.benchmarks.jax_programs import Training
 from experiments.benchmarks.workloads import TABLE, Workload
+from gan_jax import errors
 from gan_jax.commands import process
 from gan_jax.ops import conv
 
@@ -29,7 +30,7 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch, capsys):
     without_torch = lambda name, *a: None if name == "torch" else find(name, *a)
     monkeypatch.setattr(importlib.util, "find_spec", without_torch)
     assert run("--workloads=mlp") == 2
-    expected = "--torch needs torch; install it with: pip install 'gan-jax[bench]'"
+    expected = f"--torch needs torch; install it with: {errors.install_command('bench')}"
     assert expected in capsys.readouterr().err
 
 

@@ -267,7 +267,7 @@ def test_versions_and_configs(root):
     assert seed_of("tfds:other/large") == 4
     refused("configs large, small", "--data=tfds:other/small:1.0.0", spec="tfds:other")
     there = "other/large:1.0.0"
-    command = "gan-jax[tf]", "tfds.builder('my_set:3.0.0'", "file_format='array_record'"
+    command = "[tf]'", "tfds.builder('my_set:3.0.0'", "file_format='array_record'"
     refused("not prepared", root, there, *command, spec="tfds:my_set:3.0.0")
     refused("tfds:mnist is not prepared", root, there, spec="tfds:mnist")
 
@@ -319,7 +319,7 @@ def test_files_that_tfds_cannot_read_are_refused(root):
     info, shard = folder / "dataset_info.json", folder / "my_set-train.array_record-00000-of-00001"
     text, content = info.read_text(), shard.read_bytes()
     info.write_text(json.dumps(json.loads(text) | {"fileFormat": "tfrecord"}))
-    refused("as tfrecord", "array_record", "delete", folder, "gan-jax[tf]", "download_and_prepare")
+    refused("as tfrecord", "array_record", "delete", folder, "[tf]'", "download_and_prepare")
     info.write_text(text[:50])
     refused("cannot be opened", folder)
     info.write_text(text)

@@ -87,7 +87,7 @@ REFUSALS = {
         "--stepz=3": "stepz",
         "--vary=stepz=3 --seeds=1": "All 1 runs are refused",
         "--vary=penalty=l3,l4 --seeds=1": "--penalty=l3 is not known",
-        "--slurm=timeout_min=5": "gan-jax[sweep]",
+        "--slurm=timeout_min=5": "[sweep]'",
     },
 }
 

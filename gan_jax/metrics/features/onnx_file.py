@@ -52,7 +52,7 @@ def _open_session(data, what):
         import onnxruntime
     except ImportError as error:
         raise errors.InputError(
-            f"{what} needs ONNX Runtime, which is not installed; pip install 'gan-jax[export]'."
+            f"{what} needs ONNX Runtime; install it with: {errors.install_command('export')}."
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised, too
