@@ -158,29 +158,25 @@ def absolute_spec(spec: str) -> str:
 
     A run records this spec, so that its data can be opened from any working directory.
     """
-    name, arg = split_spec(spec)
-    if SOURCES.is_plugin(name):
-        return spec
-    form = SOURCES[name].form if name in SOURCES else ""
-    if form.endswith("DATA"):
-        shard, colon, inner = arg.partition(":")
-        return f"{name}:{shard}{colon}{absolute_spec(inner)}"
-    if form.endswith(("DIR", "FILE")) and arg:
-        return f"{name}:{os.path.abspath(os.path.expanduser(arg))}"
-    return spec
+    return _with_path(spec, lambda path: os.path.abspath(os.path.expanduser(path)))
 
 
 def portable_spec(spec: str) -> str:
     """Return a spec whose path, if it has one, is cut to its last part, for other machines."""
+    return _with_path(spec, lambda path: os.path.basename(os.path.normpath(path)))
+
+
+def _with_path(spec, change):
+    """Return a spec whose path, if it has one, is changed by a function."""
     name, arg = split_spec(spec)
     if SOURCES.is_plugin(name):
         return spec
     form = SOURCES[name].form if name in SOURCES else ""
     if form.endswith("DATA"):
         shard, colon, inner = arg.partition(":")
-        return f"{name}:{shard}{colon}{portable_spec(inner)}"
+        return f"{name}:{shard}{colon}{_with_path(inner, change)}"
     if form.endswith(("DIR", "FILE")) and arg:
-        return f"{name}:{os.path.basename(os.path.normpath(arg))}"
+        return f"{name}:{change(arg)}"
     return spec
 
 
