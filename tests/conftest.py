@@ -12,8 +12,6 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import pytest
 
-from tests import compiling
-
 # Optimisations triple the time to compile and change no result these tests look at.
 jax.config.update("jax_disable_most_optimizations", True)
 
@@ -46,15 +44,20 @@ def cache(tmp_path_factory):
 def classifiers():
     """Train the classifiers of scores by optimised code: they have hundreds of updates."""
     from gan_jax.metrics.features import classifier_training
+    from gan_jax.ops import cpu
 
-    train = classifier_training.train
+    class Optimized:
+        """In place of gan_jax.ops.cpu, for the steps of these classifiers alone."""
 
-    def train_optimized(*args, **options):
-        with compiling.optimized():
-            return train(*args, **options)
+        @staticmethod
+        def compiler_options():
+            return cpu.compiler_options() | {
+                "xla_backend_optimization_level": 3,
+                "xla_llvm_disable_expensive_passes": False,
+            }
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier_training, "train", train_optimized)
+        patch.setattr(classifier_training, "cpu", Optimized)
         yield
 
 

@@ -9,7 +9,6 @@ from PIL import Image
 from gan_jax.commands import evaluate, presets, process, sample, train
 from gan_jax.data import datasets
 from gan_jax.studies import toys
-from tests import compiling
 
 QUICK = ("morpho", "dcgan", "cgan", "acgan", "mgan", "infogan", "colorize")
 VARIANTS = ("distgan", "gan", "acgan_s1_section4", "wgan_gp", "dragan")  # of what the others run
@@ -32,8 +31,7 @@ def test_smoke_flagfile(name, tmp_path, capsys):
         f"--workdir={folder}",
         "--devices=1",
     ]
-    with compiling.optimized():
-        assert process.guarded(lambda w: train.run(name, w), words) == 0
+    assert process.guarded(lambda w: train.run(name, w), words) == 0
     assert process.guarded(sample.run, [f"--workdir={folder}", "--n=9"]) == 0
     grid = np.asarray(Image.open(folder / "sampled.png"))
     assert grid.shape[2] == 3 and grid.std() > 0
