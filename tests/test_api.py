@@ -143,7 +143,7 @@ def test_evaluate_report_and_what_a_notebook_shows(run):
     assert json.loads((run.workdir / "eval.json").read_text()) == record
     assert run.report().read_text().count("MS-SSIM")
     shown = run._repr_html_()
-    assert "data:image/png;base64," in shown and "MS-SSIM" in shown and "cgan on npz:" in shown
+    assert "data:image/png;base64," in shown and "MS-SSIM" in shown and "cgan on an array" in shown
 
 
 REFUSED = {

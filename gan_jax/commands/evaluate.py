@@ -143,7 +143,8 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
 
     def sampler_of(name, vs):
         def sample(seed, n):
-            print(f"scoring {n:,} images, {name}, seed {seed} ...", file=sys.stderr, flush=True)
+            if n > 1:
+                print(f"scoring {n:,} images, {name}, seed {seed} ...", file=sys.stderr, flush=True)
             return sampler(vs, jax.random.key(seed), n)
 
         return sample

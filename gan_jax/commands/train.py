@@ -290,6 +290,8 @@ def _check_data(config):
 
 def _say_data(dataset: "Dataset", batch: int):
     """Print one line on the data; one more where there are few."""
+    from gan_jax.data import array_files
+
     n, size, _, channels = dataset.images.shape
     named = [
         f"{name} {int((dataset.labels == i).sum()):,}"
@@ -301,7 +303,7 @@ def _say_data(dataset: "Dataset", batch: int):
     else:
         colors = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
         what = f"images of {size} px, {colors}"
-    print(f"{dataset.name}: {n:,} {what}; {classes}", flush=True)
+    print(f"{array_files.title(dataset.name)}: {n:,} {what}; {classes}", flush=True)
     if n < batch:
         print(
             f"Only {n} images for --batch={batch}: images repeat within a minibatch; "

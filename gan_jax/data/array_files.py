@@ -67,6 +67,11 @@ def save(
     return f"npz:{cache.entry('arrays', settings, build) / 'data.npz'}"
 
 
+def title(spec: str) -> str:
+    """Return what people call a --data spec: "an array" for what `save` wrote, else the spec."""
+    return "an array" if spec.startswith(f"npz:{cache.root() / 'arrays'}") else spec
+
+
 def _indices(names, classes):
     """Turn class names into indices of `classes`."""
     index = {str(name): i for i, name in enumerate(classes)}

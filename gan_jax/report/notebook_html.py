@@ -2,6 +2,7 @@
 
 import pathlib
 
+from gan_jax.data import array_files
 from gan_jax.report import page, run_files, score_text
 
 
@@ -21,10 +22,8 @@ def run_html(workdir: pathlib.Path) -> str:
         f"{dataset['n']:,} images of {dataset['size']} px · step {step:,} of "
         f"{config['run']['steps']:,}{unfinished} · {workdir}"
     )
-    parts = [
-        page.paragraph(page.strong(f"{config['experiment']} on {dataset['name']}")),
-        page.element("p", facts, style="color: gray"),
-    ]
+    title = f"{config['experiment']} on {array_files.title(dataset['name'])}"
+    parts = [page.paragraph(page.strong(title)), page.element("p", facts, style="color: gray")]
     pictures = [path for _, path in run.samples[-1:]] or [workdir / "samples.png"]
     for path in filter(pathlib.Path.exists, pictures):
         parts.append(page.sample_grid(path, f"samples at step {step}", 480))

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import cache, images
+from gan_jax.data import array_files
 from gan_jax.metrics import class_accuracy, colorization, memorization
 from gan_jax.report import page, run_files, score_html, training_curves
 from gan_jax.rundir import health
@@ -31,7 +32,7 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
     dataset = run.config["dataset"]
     return _write(
         run.folder,
-        f"{run.config['experiment']} on {dataset['name']}",
+        f"{run.config['experiment']} on {array_files.title(dataset['name'])}",
         page.note(_facts(run)),
         warnings_section(run.log),
         samples_section(run.samples, dataset["size"]),
