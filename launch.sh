@@ -42,6 +42,7 @@ find_python() {
   exit 2
 }
 
+# In compat mode the package is found before a folder of its name, such as this one from above.
 install_into_venv() {
   local extras="test,log,web" python stamp
   if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then extras="$extras,cuda"; fi
@@ -50,12 +51,12 @@ install_into_venv() {
   echo "Setting up .venv (once; a few minutes) ..." >&2
   if command -v uv >/dev/null; then
     [ -x .venv/bin/python ] || uv venv --quiet --python '>=3.11' .venv
-    uv pip install --quiet --python .venv/bin/python -e ".[$extras]"
+    uv pip install --quiet --python .venv/bin/python -e ".[$extras]" --config-settings editable_mode=compat
   else
     python="$(find_python)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv ||
       { echo "launch.sh: $python cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
-    .venv/bin/python -m pip install --quiet -e ".[$extras]"
+    .venv/bin/python -m pip install --quiet -e ".[$extras]" --config-settings editable_mode=compat
   fi
   echo "$stamp" > .venv/stamp
   echo "Ready. Commands: ./launch.sh run NAME, or gan-jax NAME after: source .venv/bin/activate" >&2

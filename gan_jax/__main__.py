@@ -3,6 +3,7 @@
 NAME --help describes a command, and train NAME --help a training command. These are the commands:
 """
 
+import difflib
 import sys
 
 from gan_jax import plugins
@@ -18,7 +19,8 @@ def usage() -> str:
     lines.append(f"  {'train python:MODULE':24} A method of your own: docs/write-your-own.md.")
     lines.append("")
     for name in entry.MODULES:
-        lines.append(f"  {name:24} {entry.summary(name)}")
+        others = [word for word, command in entry.ALIASES.items() if command == name]
+        lines.append(f"  {', '.join([*others, name]):24} {entry.summary(name)}")
     return "\n".join(lines)
 
 
@@ -42,7 +44,12 @@ def main() -> None:
     name = entry.ALIASES.get(name, name)
     plugins.trust([name])
     if name not in entry.names() and not presets.is_training(name):
-        print(f"{name} is not a command; use one of: {', '.join(entry.names())}.", file=sys.stderr)
+        known = [*entry.ALIASES, *entry.names()]
+        close = difflib.get_close_matches(name, known, 3)
+        hint = (
+            f"did you mean {' or '.join(close)}?" if close else f"use one of: {', '.join(known)}."
+        )
+        print(f"{name} is not a command; {hint}", file=sys.stderr)
         sys.exit(EXIT_REFUSED)
     sys.argv[1:] = words
     entry.main(name)

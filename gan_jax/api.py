@@ -208,7 +208,7 @@ class Run:
             return None
         if kind is None:
             raise InputError(
-                f"This run's images are of a kind each; add kind=, one of: "
+                f"This run makes images of {len(conditioning.names)} kinds; add kind=, one of: "
                 f"{', '.join(conditioning.names[:12])}."
             )
         if isinstance(kind, (str, int)):
@@ -244,6 +244,8 @@ class Run:
         """
         process.prepare_jax()
         with arguments.refusals(), self._trusting():
+            if "data" in flags:
+                flags["data"] = arguments.data_spec(flags["data"], None, None, None)
             plugins.trust(value for value in flags.values() if isinstance(value, str))
             given = {"n_images": n_images, "checkpoint": self._checkpoint, "ema": self.ema} | flags
             values = arguments.replace(evaluate.Flags(workdir=str(self.workdir)), given)
@@ -290,8 +292,8 @@ def train(
     Args:
       method: a training command, such as "morpho"; or a method of your own, a module or class, see
         docs/write-your-own.md.
-      data: images, uint8 [N, H, W] or [N, H, W, C], at least `size` pixels wide; a path of a folder
-        or an npz file; a --data spec, such as "folder:my_images"; or a function that loads data.
+      data: images, uint8 [N, H, W] or [N, H, W, C], resized to `size`; a path of a folder or an
+        npz file; a --data spec, such as "folder:my_images"; or a function that loads data.
         None: the command's own default.
       labels: with an array as data: integers [N] or class names [N].
       test: with an array as data: held-out images, or (images, labels).

@@ -120,7 +120,8 @@ def replace(group: Any, values: Mapping[str, Any]) -> Any:
         elif kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         if type(value) is not kind:
-            raise InputError(f"{name}={value!r} is {_a(type(value))}; give {_a(kind)}.")
+            shown = f"{name}={value!r}" if isinstance(value, (str, int, float)) else name
+            raise InputError(f"{shown} is {_a(type(value))}; give {_a(kind)}.")
         out[name] = value
     return dataclasses.replace(group, **out)
 

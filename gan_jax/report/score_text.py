@@ -180,10 +180,11 @@ def colorization_lines(found: dict) -> list[str]:
 
 def memorization_lines(found: dict) -> list[str]:
     """Format the result of memorization.detect_copies as lines for a terminal."""
-    quantiles = "".join(f"{f'{100 * q:.0f} %':>7}" for q in memorization.QUANTILES)
-    names = "".join(f"{'by ' + word:>35}" for word in memorization.DISTANCES.values())
+    quantiles = "".join(f"{f'{100 * q:.0f} %':>9}" for q in memorization.QUANTILES)
+    width = 9 * len(memorization.QUANTILES)
+    names = "".join(f"{'by ' + word:>{width}}" for word in memorization.DISTANCES.values())
     body = [
-        f"{text:30}" + "".join(f"{value:7.3g}" for values in measures.values() for value in values)
+        f"{text:30}" + "".join(f"{value:9.3g}" for values in measures.values() for value in values)
         for text, measures in memorization.distance_rows(found)
     ]
     return [

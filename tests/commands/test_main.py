@@ -25,7 +25,11 @@ def test_help_lists_the_commands(child_env, tmp_path):
     env = {**child_env, "PYTHONPATH": str(paths.ROOT)}
     done = run("--help", env=env, cwd=tmp_path)
     assert done.returncode == 0
-    names = [*(f"train {name}" for name in presets.TABLE), *entry.MODULES]
+    names = [
+        *(f"train {name}" for name in presets.TABLE),
+        *(name for name in entry.MODULES if name not in entry.ALIASES.values()),
+        "sweep, ablate",
+    ]
     assert all(f"\n  {name} " in done.stdout for name in names)
     assert run(env=env, cwd=tmp_path).stdout == done.stdout
 
