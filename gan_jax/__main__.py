@@ -44,7 +44,7 @@ def main() -> None:
     name = entry.ALIASES.get(name, name)
     plugins.trust([name])
     if name not in entry.names() and not presets.is_training(name):
-        known = [*entry.ALIASES, *entry.names()]
+        known = ["train", *entry.ALIASES, *entry.names()]
         close = difflib.get_close_matches(name, known, 3)
         hint = (
             f"did you mean {' or '.join(close)}?" if close else f"use one of: {', '.join(known)}."
