@@ -72,6 +72,7 @@ def test_the_printed_table_is_the_written_one(measured):
         assert text in measured["printed"]
 
 
+@pytest.mark.long
 def test_rows_follow_from_the_times(measured):
     rows = rows_of(measured)
     assert list(rows) == FEW

@@ -433,6 +433,7 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     assert outcome(folder) == outcome(whole)
 
 
+@pytest.mark.long
 def test_more_seeds_are_added_and_other_settings_refused(whole, capsys):
     before = helpers.outcome(whole)[0]["shares"]["2"]["arms"]
     assert helpers.run(command, [*STUDY, "--seeds=3"], whole) == 0
