@@ -291,10 +291,10 @@ def name_of(part: Any) -> str:
 def _own_name(part):
     """The name of a class or function if it leads back to it, else None."""
     module_name, qualified = (getattr(part, key, None) for key in ("__module__", "__qualname__"))
-    found = sys.modules.get(module_name) if isinstance(module_name, str) else None
+    holder = sys.modules.get(module_name) if isinstance(module_name, str) else None
     for attribute in qualified.split(".") if isinstance(qualified, str) else [""]:
-        found = getattr(found, attribute, None)
-    return f"{PREFIX}{module_name}:{qualified}" if found is part else None
+        holder = getattr(holder, attribute, None)
+    return f"{PREFIX}{module_name}:{qualified}" if holder is part else None
 
 
 def _name_in_modules(part):
@@ -351,8 +351,8 @@ def is_installed(name: str) -> bool:
 def _source(module_name, part):
     """Return the bytes of a module's file, of a package's files, or of what a notebook defines."""
     try:
-        found = sys.modules.get(module_name) or importlib.util.find_spec(module_name)
-        path = getattr(found, "__file__", None) or getattr(found, "origin", None)
+        module = sys.modules.get(module_name) or importlib.util.find_spec(module_name)
+        path = getattr(module, "__file__", None) or getattr(module, "origin", None)
         if module_name == "__main__" or not path or not os.path.isfile(path):
             return None if part is None else _script_source(part)
         file = pathlib.Path(path)

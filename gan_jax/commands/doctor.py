@@ -58,8 +58,8 @@ def rows() -> list[tuple[str, str]]:
         limit = f", {stats['bytes_limit'] / 2**30:.1f} GiB" if "bytes_limit" in stats else ""
         out.append((f"device {device.id}", f"{device.device_kind} ({device.platform}{limit})"))
     for extra, distributions in EXTRAS.items():
-        found = ", ".join(f"{name} {version(name)}" for name in distributions)
-        out.append((f"extra {extra}", found))
+        versions = ", ".join(f"{name} {version(name)}" for name in distributions)
+        out.append((f"extra {extra}", versions))
     out.append(("cache", _describe_cache()))
     began = time.perf_counter()
     x = jnp.ones((256, 256))

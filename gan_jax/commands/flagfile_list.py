@@ -62,10 +62,10 @@ def table(command: str) -> list[str]:
 def run(argv: Sequence[str]) -> None:
     """Print the flagfiles that a command line asks for."""
     (flags,), _ = command_line.parse(__doc__, "flagfiles", [Flags()], argv)
-    asked = entry.ALIASES.get(flags.command, flags.command)
-    if asked and asked not in entry.names():
-        raise InputError(f"{asked} is not a command; use one of: {', '.join(entry.names())}.")
-    for name in [asked] if asked else entry.names():
+    command = entry.ALIASES.get(flags.command, flags.command)
+    if command and command not in entry.names():
+        raise InputError(f"{command} is not a command; use one of: {', '.join(entry.names())}.")
+    for name in [command] if command else entry.names():
         if lines := table(name):
-            command = f"train {name}" if name in presets.TABLE else name
-            print("\n".join([f"{typed(command)} --flagfile=NAME", *lines, ""]))
+            words = f"train {name}" if name in presets.TABLE else name
+            print("\n".join([f"{typed(words)} --flagfile=NAME", *lines, ""]))

@@ -72,26 +72,26 @@ def locate(name: str, download: bool = False) -> pathlib.Path:
     """
     repo, revision = repo_of(name)
     hub = _client(name)
-    found = None
+    folder = None
     try:
-        found = pathlib.Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
+        folder = pathlib.Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
         if download:
-            published.verify(found)
+            published.verify(folder)
     except Exception as error:  # of the client, or of a snapshot that is not whole
         if not download:
             raise InputError(
                 f"{name} is not, or not wholly, in the local cache of the hub; add --download to "
                 "fetch it."
             ) from error
-        found = None
-    if found is None:
+        folder = None
+    if folder is None:
         try:
-            found = pathlib.Path(hub.snapshot_download(repo, revision=revision))
+            folder = pathlib.Path(hub.snapshot_download(repo, revision=revision))
         except Exception as error:  # the client raises dozens of types
             raise InputError(f"{name} cannot be downloaded ({_reason(error)}).") from error
-    if not published.is_published(found):
+    if not published.is_published(folder):
         raise InputError(f"{name} is not a model that gan_jax published.")
-    return found
+    return folder
 
 
 def upload(folder: pathlib.Path, repo: str, private: bool, again: str) -> str:

@@ -199,8 +199,8 @@ class Launcher:
         """
         launch = _read_launch(folder)
         config = files.read_config(folder) or {}
-        asked = plugins.names_in([launch.get("experiment"), launch.get("flags")])
-        self.refuse_plugins(dict.fromkeys([*asked, *config_file.plugins_of(config)]))
+        launched = plugins.names_in([launch.get("experiment"), launch.get("flags")])
+        self.refuse_plugins(dict.fromkeys([*launched, *config_file.plugins_of(config)]))
         if launch.get("experiment") in experiments and isinstance(launch.get("flags"), list):
             forms.refuse_unknown(experiments[launch["experiment"]], launch["flags"])
             return launch["experiment"], launch["flags"]
