@@ -180,18 +180,10 @@ def colorization_lines(found: dict) -> list[str]:
 
 def memorization_lines(found: dict) -> list[str]:
     """Format the result of memorization.detect_copies as lines for a terminal."""
-    quantiles = "".join(f"{f'{100 * q:.0f} %':>9}" for q in memorization.QUANTILES)
-    width = 9 * len(memorization.QUANTILES)
-    names = "".join(f"{'by ' + word:>{width}}" for word in memorization.DISTANCES.values())
-    body = [
-        f"{text:30}" + "".join(f"{value:9.3g}" for values in measures.values() for value in values)
-        for text, measures in memorization.distance_rows(found)
-    ]
-    return [
-        "",
-        f"{'distance to the nearest':30}{names}",
-        f"{'quantile':30}{quantiles * len(memorization.DISTANCES)}",
-        *body,
-        "",
-        *_wrap(found["verdict"], memorization.protocol_text(found)),
-    ]
+    quantiles = "".join(f"{f'{100 * q:.0f} %':>10}" for q in memorization.QUANTILES)
+    lines = []
+    for name, word in memorization.DISTANCES.items():
+        lines += ["", f"{f'nearest by {word}, quantile':32}{quantiles}"]
+        for text, measures in memorization.distance_rows(found):
+            lines.append(f"{text:32}" + "".join(f"{value:10.3g}" for value in measures[name]))
+    return [*lines, "", *_wrap(found["verdict"], memorization.protocol_text(found))]
