@@ -5,6 +5,8 @@
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.methods.base import DataSpec
 from gan_jax.metrics import scoring
-from gan_jax.settings import RunSettings, check
+from gan_jax.settings import RunSettings, check, values_before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Config:
     def data_options(self) -> DataOptions:
         """How the data set is read."""
         run = self.run
-        return DataOptions(run.size, run.crop, run.labels, run.skip_bad_images)
+        return DataOptions(run.size, run.crop, run.labels, run.skip_bad_images, run.colors)
 
     def build(self, spec: DataSpec) -> Method:
         """Build the method for data of this kind.
@@ -72,6 +74,13 @@ class Prepared(NamedTuple):
             | ({"plugins": own} if own else {})
         )
 
+    def as_begun(self, raw: dict) -> "Prepared":
+        """Prepare for going on with a run that may be from before some settings, see `as_begun`."""
+        config = as_begun(self.config, raw)
+        if config == self.config:
+            return self
+        return self._replace(config=config, method=config.build(data_spec(self.dataset_info)))
+
     def with_run(self, **changes) -> "Prepared":
         """Change settings that neither data nor method depend on, such as the seed."""
         run = dataclasses.replace(self.config.run, **changes)
@@ -101,25 +110,33 @@ def condition_pool(method: Method, train: Dataset, test: Dataset | None) -> np.n
     return (test or train).images if method.conditioning.needs_images else None
 
 
-def prepare(config: Config, train: Dataset | None = None, test: Dataset | None = None) -> Prepared:
+def prepare(
+    config: Config,
+    train: Dataset | None = None,
+    test: Dataset | None = None,
+    open_split: Callable[[str], Dataset | None] | None = None,
+) -> Prepared:
     """Open the data of a configuration and build its method.
 
     Args:
       config: Config whose settings were checked, see `validate_settings`.
       train, test: data that are open already. With `train` given, nothing is opened.
+      open_split: opens the split "train" or "test" of the data; None for datasets.load.
 
     Raises:
       InputError: the data cannot be used, or settings contradict them.
     """
     opened = train is None
+    if open_split is None:
+        open_split = functools.partial(datasets.load, config.run.data, config.data_options)
     if train is None:
-        train = datasets.load(config.run.data, config.data_options)
+        train = open_split("train")
     validate_data(config.run, train)
     info = describe(train)
     method = config.build(data_spec(info))
     # Grids of a method that starts from images show images that it was not trained on.
     if opened and (config.run.eval_every or method.conditioning.needs_images):
-        test = datasets.load_heldout(train, config.data_options)
+        test = datasets.open_heldout(train, open_split)
     return Prepared(config, info, method, train, test)
 
 
@@ -237,8 +254,51 @@ def from_dict(raw: dict) -> Config:
     Raises:
       InputError: the method is a plug-in that is not trusted, or cannot be imported.
     """
-    hp = methods.TABLE[raw["method"]].Settings(**raw["hp"])
-    return Config(raw["experiment"], raw["method"], RunSettings(**raw["run"]), hp)
+    settings = {"run": RunSettings, "hp": methods.TABLE[raw["method"]].Settings}
+    run, hp = (kind(**values_before(kind) | raw[name]) for name, kind in settings.items())
+    return Config(raw["experiment"], raw["method"], run, hp)
+
+
+def as_begun(config: Config, raw: dict) -> Config:
+    """Give settings that a stored configuration does not know the values that it was made with.
+
+    Args:
+      config: Config.
+      raw: as config.json holds it, perhaps written before there were all of the settings.
+    """
+    groups = {name: getattr(config, name) for name in ("run", "hp")}
+    later = {name: _unknown_settings(group, raw.get(name)) for name, group in groups.items()}
+    return dataclasses.replace(
+        config, **{name: dataclasses.replace(groups[name], **later[name]) for name in groups}
+    )
+
+
+def as_stored(config: dict, raw: dict) -> dict:
+    """Leave the settings out of a configuration that a stored one does not know, see `as_begun`.
+
+    What is written then says again that it is from before them.
+
+    Args:
+      config: what config.json is to hold.
+      raw: what it holds.
+    """
+    kinds = {"run": RunSettings, "hp": methods.TABLE[config["method"]].Settings}
+    out = dict(config)
+    for name, kind in kinds.items():
+        unknown = _unknown_settings(kind, raw.get(name))
+        out[name] = {k: v for k, v in config[name].items() if k not in unknown}
+    return out
+
+
+def _unknown_settings(kind, stored):
+    """{name: value before there was the setting} of the settings that a stored group lacks."""
+    before = values_before(kind)
+    return {k: v for k, v in before.items() if isinstance(stored, dict) and k not in stored}
+
+
+# Settings that say which data are read. What they lead to decides whether a run may go on with
+# others: data that have moved are the same data.
+DATA_SETTINGS = ("data", *(name for name in DataOptions._fields if name != "size"))
 
 
 def differences(
@@ -261,12 +321,33 @@ def differences(
         out += [
             f"--{f.name}={getattr(a, f.name)}, now {getattr(b, f.name)}"
             for f in dataclasses.fields(a)
-            if not f.metadata["free"] and getattr(a, f.name) != getattr(b, f.name)
+            if not f.metadata["free"]
+            and f.name not in DATA_SETTINGS
+            and getattr(a, f.name) != getattr(b, f.name)
         ]
-    # Other data under another --data is one difference, not two.
-    if any(d.startswith(("--data", "--size", "--crop", "--labels")) for d in out):
-        return out
-    if old_info and new_info and old_info["digest"] != new_info["digest"]:
-        n_old, n_new = old_info["n"], new_info["n"]
-        out.append(f"the content of {new_info['name']} ({n_old} images, now {n_new})")
+    # Another size is other data: one difference, not two.
+    if old_info and new_info and not any(d.startswith("--size=") for d in out):
+        out += data_differences(old, new, old_info, new_info)
     return out
+
+
+def data_differences(old: Config, new: Config, old_info: dict, new_info: dict) -> list[str]:
+    """List how the data differ, by content: nothing where both have one digest.
+
+    Args:
+      old, new: Config.
+      old_info, new_info: the data of each, see `describe`.
+
+    Returns:
+      the settings of the data that differ; if none does, that the content has changed.
+    """
+    if old_info["digest"] == new_info["digest"]:
+        return []
+    changed = [
+        f"--{name}={getattr(old.run, name)}, now {getattr(new.run, name)}"
+        for name in DATA_SETTINGS
+        if getattr(old.run, name) != getattr(new.run, name)
+    ]
+    n_old, n_new = old_info["n"], new_info["n"]
+    content = f"the content of {new_info['name']} ({n_old} images, now {n_new})"
+    return changed or [content]

@@ -24,6 +24,7 @@ def setting(
     high: float | None = None,
     free: bool = False,
     plugins: str = "",
+    before: bool | int | float | str | None = None,
 ) -> Any:
     """Declare one setting as a dataclass field.
 
@@ -37,6 +38,7 @@ def setting(
       free: the setting changes how a run is executed, not what it computes; a resumed run may have
         another value.
       plugins: group of plug-ins that the value may name besides the choices, key of plugins.GROUPS.
+      before: value that runs have which were begun before there was this setting; None: the default.
     """
     return dataclasses.field(
         default=default,
@@ -48,6 +50,7 @@ def setting(
             "high": high,
             "free": free,
             "plugins": plugins,
+            "before": before,
         },
     )
 
@@ -62,6 +65,12 @@ def override(group: type, name: str, default: Any) -> Any:
     """
     fields = {field.name: field for field in dataclasses.fields(group)}
     return dataclasses.field(default=default, metadata=fields[name].metadata)
+
+
+def values_before(group: type) -> dict[str, Any]:
+    """Return {name: value of runs begun before there was the setting} of a settings dataclass."""
+    values = {f.name: f.metadata.get("before") for f in dataclasses.fields(group)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def check(settings: Any) -> None:
@@ -131,11 +140,17 @@ class RunSettings:
     labels: str = setting(
         "",
         "what the classes are, where a source has several kinds of labels; "
-        "empty: the source's own choice",
+        "empty: the source's own choice; none: no classes",
+    )
+    colors: str = setting(
+        "auto",
+        "convert all images to rgb or gray; auto: as they are, which must be one of the two",
+        choices=("auto", "rgb", "gray"),
     )
     skip_bad_images: bool = setting(
         False,
-        "leave out image files that cannot be read or are too small, and name them",
+        "leave out image files that cannot be read or are too small, and class folders without "
+        "images, and name them",
         free=True,
     )
 

@@ -1,10 +1,11 @@
 """A training command: from flags to finished run folders."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
 
@@ -20,12 +21,17 @@ from gan_jax.commands.command_line import (
 )
 from gan_jax.commands.process import BEGAN, typed
 from gan_jax.errors import InputError, NonFiniteError, result_or_error
-from gan_jax.settings import RunSettings, setting
+from gan_jax.settings import RunSettings, setting, values_before
 from gan_jax.training.timing import Startup
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
-    from gan_jax.config import Config
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from gan_jax.config import Config, Prepared
     from gan_jax.data.datasets import Dataset
+    from gan_jax.rundir.run_folder import RunStatus
 
 # How runs of several seeds are executed: in one program, or one after another.
 MEMBERS_BY = ("auto", "vmapped", "turns")
@@ -40,7 +46,9 @@ class TrainingFlags(CommonFlags):
     )
     dry_run: bool = setting(False, "check everything, print the configuration and stop")
     check_data: bool = setting(
-        False, "describe the data, name all that is wrong with it, and stop; looks at every image"
+        False,
+        "describe the data, name all that is wrong with it, say whether this command would be "
+        "accepted, and stop; looks at every image",
     )
     restart: bool = setting(False, "discard what the run folder holds and start again")
     members: int = setting(
@@ -163,7 +171,7 @@ def run(name: str, argv: list[str]) -> None:
     command, workdir, config, values = configure(name, argv)
     startup.done("import")
     if command.check_data:
-        _check_data(config)
+        _check_data(command, workdir, config)
         return
     execute(command, workdir, config, values, startup)
 
@@ -184,6 +192,51 @@ def execute(
     Raises:
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
+    plan = make_plan(command, workdir, config)
+    prepared, folders, config = plan.runs[0], plan.folders, plan.runs[0].config
+    _say_data(prepared.train)
+    for remark in _remarks(prepared):
+        print(remark, file=sys.stderr)
+    startup.done("data")
+    if command.dry_run:
+        print(json.dumps(prepared.to_dict(), indent=1))
+        for folder, status in zip(folders, plan.statuses, strict=True):
+            print(f"Dry run: nothing was written. The run folder {folder} {status}.")
+        return
+    for name in ("data", *values_before(type(config.hp))):
+        values[name].value = getattr(config.run if name == "data" else config.hp, name)
+    if command.members == 1:
+        _train(prepared, workdir, command.restart, values, startup)
+    else:
+        _train_members(plan.runs, folders, command, values)
+
+
+class Plan(NamedTuple):
+    """What a training command would do."""
+
+    folders: list[pathlib.Path]  # run folder of each seed
+    runs: "list[Prepared]"
+    statuses: "list[RunStatus]"  # of the folders
+
+
+def make_plan(
+    command: TrainingFlags,
+    workdir: pathlib.Path,
+    config: "Config",
+    open_split: "Callable[[str], Dataset | None] | None" = None,
+) -> Plan:
+    """Make all checks of a training command but those of its flags, see `configure`.
+
+    Training begins with it, and `--check_data` ends with it: so both refuse the same commands in
+    the same words.
+
+    Args:
+      command, workdir, config: see `configure`.
+      open_split: opens the data, see config.prepare; None for datasets.load.
+
+    Raises:
+      InputError: the data, the settings or the run folders do not suit.
+    """
     from gan_jax import config as configs
     from gan_jax.rundir import run_folder
 
@@ -194,25 +247,14 @@ def execute(
         folders = [workdir.with_name(f"{workdir.name}_{seed}") for seed in seeds]
     # A folder that is refused is refused before the data are opened, which can take minutes.
     run_folder.status(folders[0], config, command.restart)
-    prepared = configs.prepare(config)
+    prepared = configs.prepare(config, open_split=open_split)
+    prepared = run_folder.as_begun(folders[0], prepared, command.restart)
     runs = [prepared.with_run(seed=seed) for seed in seeds]
     statuses = [
-        run_folder.status(folder, one.config, command.restart)
+        run_folder.status(folder, one.config, command.restart, one.dataset_info)
         for folder, one in zip(folders, runs, strict=True)
     ]
-    _say_data(prepared.train, config.run.batch)
-    _warn_of_average(config)
-    startup.done("data")
-    if command.dry_run:
-        print(json.dumps(prepared.to_dict(), indent=1))
-        for folder, status in zip(folders, statuses, strict=True):
-            print(f"Dry run: nothing was written. The run folder {folder} {status}.")
-        return
-    values["data"].value = config.run.data
-    if command.members == 1:
-        _train(prepared, workdir, command.restart, values, startup)
-    else:
-        _train_members(runs, folders, command, values)
+    return Plan(folders, runs, statuses)
 
 
 def _begin(workdir, prepared, restart, values):
@@ -244,7 +286,7 @@ def _train(prepared, workdir, restart, values, startup):
             training_loop.train(prepared, workdir, startup)
             steps = prepared.config.run.steps
             log.say(f"finished at step {steps}. Report: {workdir / 'report.html'}")
-            log.say(f"Scores: {typed('evaluate')} {workdir}")
+            log.say(f"Scores: {typed('evaluate', workdir)}")
 
 
 def _train_members(runs, folders, command, values):
@@ -262,34 +304,36 @@ def _train_members(runs, folders, command, values):
     failed = multi_seed.train_all(runs, folders, command.members_by)
     n, steps = len(runs), runs[0].config.run.steps
     log.say(f"{n - len(failed)} of {n} finished at step {steps}.")
-    log.say(f"Beside each other: {typed('compare')} {' '.join(map(str, folders))}")
+    log.say(f"Beside each other: {typed('compare', *folders)}")
     if failed:
         raise NonFiniteError("\n".join(failed.values()))
 
 
-def _check_data(config):
+def _check_data(command, workdir, config):
     """Print what the data are like; raise what training would raise."""
-    from gan_jax import config as configs
-    from gan_jax.data import data_check, data_report
+    from gan_jax.data import data_check, data_report, datasets
 
-    options, run = config.data_options, config.run
-    train = data_check.inspect_split(run.data, options)
-    test = result_or_error(data_check.inspect_split, run.data, options, "test")
-    print(data_report.format_report(run.data, train, test) + "\n", flush=True)
-    refusal = train.refusal or result_or_error(
-        configs.validate_data, run, data_check.as_dataset(train, run.data)
-    )
-    unscored = data_check.heldout_refusal(run.data, train, test)
-    error = refusal or (unscored if run.eval_every else None)
-    if error:
-        print("Verdict: training would refuse these data, in these words:", flush=True)
-        raise error
-    more = f" Scoring would not: {unscored}" if unscored else ""
-    print(f"Verdict: training would accept these data.{more}")
+    spec, options = config.run.data, config.data_options
+    train = result_or_error(data_check.inspect_split, spec, options)
+    test = None
+    if isinstance(train, data_check.InspectedSplit):
+        test = result_or_error(data_check.inspect_split, spec, options, "test")
+        print(data_report.format_report(spec, train, test) + "\n", flush=True)
+    splits = {"train": train, "test": test}
+    open_split = functools.partial(data_check.open_inspected, spec, splits)
+    plan = result_or_error(make_plan, command, workdir, config, open_split)
+    if isinstance(plan, InputError):
+        print("Verdict: training would refuse this command, in these words:", flush=True)
+        raise plan
+    for remark in _remarks(plan.runs[0], train.pixels.histogram):
+        print(f"Note: {remark}")
+    unscored = result_or_error(datasets.open_heldout, plan.runs[0].train, open_split)
+    more = f" Scoring would not: {unscored}" if isinstance(unscored, InputError) else ""
+    print(f"Verdict: training would accept this command.{more}")
 
 
-def _say_data(dataset: "Dataset", batch: int):
-    """Print one line on the data; one more where there are few."""
+def _say_data(dataset: "Dataset"):
+    """Print one line on the data."""
     from gan_jax.data import array_files
 
     n, size, _, channels = dataset.images.shape
@@ -304,25 +348,28 @@ def _say_data(dataset: "Dataset", batch: int):
         colors = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
         what = f"images of {size} px, {colors}"
     print(f"{array_files.title(dataset.name)}: {n:,} {what}; {classes}", flush=True)
-    if n < batch:
-        print(
-            f"Only {n} images for --batch={batch}: images repeat within a minibatch; "
-            "use a smaller --batch.",
-            file=sys.stderr,
-        )
 
 
-def _warn_of_average(config: "Config"):
-    """Warn where the averaged generator, which is sampled, will still be in part the first."""
+def _remarks(prepared: "Prepared", histogram: "np.ndarray | None" = None) -> list[str]:
+    """List lines on what is unlike what the user may expect, see remarks.all_remarks."""
+    from gan_jax.training import remarks
+
+    average = _remark_of_average(prepared.config)
+    return remarks.all_remarks(prepared, histogram) + ([average] if average else [])
+
+
+def _remark_of_average(config: "Config") -> str:
+    """Say whether the averaged generator, which is sampled, will still be in part the first."""
     ema, steps = getattr(config.hp, "ema", 0.0), config.run.steps
-    untrained = ema**steps  # weight of the start in the average
-    if untrained > 0.1:
-        print(
-            f"Samples will look untrained: with --ema={ema} and --steps={steps} the averaged "
-            f"generator is {100 * untrained:.0f} % the one before training. Use "
-            f"--ema={max(1 - 10 / steps, 0.5):.2g}, or more steps.",
-            file=sys.stderr,
-        )
+    warmed_up = getattr(config.hp, "ema_warmup", False)
+    untrained = 0.0 if warmed_up else ema**steps  # weight of the start in the average
+    if untrained <= 0.1:
+        return ""
+    return (
+        f"Samples will look untrained: with --ema={ema} and --steps={steps} the averaged "
+        f"generator is {100 * untrained:.0f} % the one before training. Leave out "
+        "--noema_warmup, or use more steps."
+    )
 
 
 def _flags_text(values):

@@ -7,8 +7,8 @@ import numpy as np
 
 from gan_jax import cache
 from gan_jax.data import npz
-from gan_jax.data.datasets import content_digest
-from gan_jax.errors import InputError
+from gan_jax.data.digests import content_digest
+from gan_jax.errors import InputError, result_or_error
 
 
 def save(
@@ -69,7 +69,8 @@ def save(
 
 def title(spec: str) -> str:
     """Return what people call a --data spec: "an array" for what `save` wrote, else the spec."""
-    return "an array" if spec.startswith(f"npz:{cache.root() / 'arrays'}") else spec
+    root = result_or_error(cache.root)  # without a cache nothing was written there
+    return "an array" if spec.startswith(f"npz:{root}/arrays") else spec
 
 
 def _indices(names, classes):

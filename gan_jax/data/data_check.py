@@ -4,12 +4,13 @@ The data_report module writes the result as text; both together are `--check_dat
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
 from gan_jax.data import datasets, image_checks, image_decoding
+from gan_jax.data.digests import RunningDigest
 from gan_jax.data.image_decoding import BadFile, Header
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.threads import parallel_map
@@ -25,6 +26,7 @@ class PixelStatistics(NamedTuple):
     # float64 [C], over pixels of images with so many channels, 0 to 255, or over points, -1 to 1
     mean: np.ndarray
     std: np.ndarray
+    histogram: np.ndarray  # int64 [256], how often each value occurs in images; of points all 0
 
 
 class InspectedSplit(NamedTuple):
@@ -40,6 +42,7 @@ class InspectedSplit(NamedTuple):
     headers: dict[int, Header]  # {row: Header} of image files; {} for arrays
     bad: dict[int, BadFile]  # {row: BadFile}
     refusal: InputError | None  # the error that training ends with
+    digest: str  # see digests.content_digest; of the good images
     points: bool = False  # whether these are points, not images
 
 
@@ -65,12 +68,12 @@ def inspect_split(spec, options, split="train"):
     opened = datasets.open_source(spec, options, split)
     if isinstance(opened, ImageFileList):
         return _inspect_files(opened, image_checks.resolve_crop(opened.crop, options))
-    dataset = None if opened is None else datasets.load(spec, options, split)
-    if dataset is None:
+    dataset = datasets.as_dataset(opened, spec, options, split)
+    if opened is None or dataset is None:
         return None
     rows = range(len(dataset.images))
     sums = parallel_map(lambda row: _image_sums(dataset.images[row]), rows, "images examined")
-    pixels, _ = _pixel_statistics(rows, sums)
+    pixels, _, _ = _pixel_statistics(rows, sums)
     return InspectedSplit(
         names=[f"{'point' if dataset.points else 'image'} {row}" for row in rows],
         location=spec,
@@ -78,38 +81,41 @@ def inspect_split(spec, options, split="train"):
         pixels=pixels,
         labels=dataset.labels,
         classes=dataset.classes,
-        notes=(),
+        notes=opened.notes,
         headers={},
         bad={},
         refusal=None,
+        digest=dataset.digest,
         points=dataset.points,
     )
 
 
-def as_dataset(split: InspectedSplit, name: str) -> Dataset:
-    """Return a Dataset of the shape and labels that training would see, all pixels 0."""
-    good = [row for row in range(len(split.names)) if row not in split.bad]
-    shape = len(good), split.options.size, split.options.size, split.pixels.n_channels
-    labels = None if split.labels is None else split.labels[good]
-    blank = np.float32(0) if split.points else np.uint8(0)
-    return Dataset(np.broadcast_to(blank, shape), labels, split.classes, name, "")
-
-
-def heldout_refusal(
-    spec: str, train: InspectedSplit, test: InspectedSplit | InputError | None
-) -> InputError | None:
-    """Return the error that scoring on the test split ends with, or None.
+def open_inspected(
+    spec: str, splits: Mapping[str, InspectedSplit | InputError | None], split: str
+) -> Dataset | None:
+    """Open a split as training would, without its pixels, which are all 0.
 
     Args:
       spec: --data.
-      train: the training split.
-      test: the test split, None if there is none, or the error that inspecting it raised.
+      splits: {"train", "test": the findings; None if there is no such split; or the error that
+        inspecting it raised}.
+      split: "train" or "test".
+
+    Raises:
+      InputError: what datasets.load would raise.
     """
-    if not isinstance(test, InspectedSplit):
-        return test
-    if test.refusal:
-        return test.refusal
-    return result_or_error(datasets.check_heldout, as_dataset(train, spec), as_dataset(test, spec))
+    found = splits[split]
+    if found is None:
+        return None
+    refusal = found if isinstance(found, InputError) else found.refusal
+    if refusal:
+        raise refusal
+    good = [row for row in range(len(found.names)) if row not in found.bad]
+    shape = len(good), found.options.size, found.options.size, found.pixels.n_channels
+    labels = None if found.labels is None else found.labels[good]
+    blank = np.float32(0) if found.points else np.uint8(0)
+    images = np.broadcast_to(blank, shape)
+    return Dataset(images, labels, found.classes, spec, found.digest)
 
 
 def _inspect_files(files, options):
@@ -120,14 +126,18 @@ def _inspect_files(files, options):
     rows = [row for row in range(len(paths)) if row not in bad]
 
     def image_sums(row):
-        return _image_sums(image_decoding.decode_image(paths[row], options.size, options.crop))
+        image = image_decoding.decode_image(paths[row], options.size, options.crop, options.colors)
+        return _image_sums(image)
 
     def refusal_with(bad):
         result = result_or_error(image_checks.common_channels, paths, headers, bad, options)
         return result if isinstance(result, InputError) else None
 
     sums = parallel_map(lambda row: result_or_error(image_sums, row), rows, "images examined")
-    pixels, damaged = _pixel_statistics(rows, sums)
+    pixels, damaged, digest = _pixel_statistics(rows, sums)
+    refusal = refusal_with(bad) or refusal_with(bad | damaged)
+    bad |= damaged
+    labels = None if files.labels is None else np.delete(files.labels, list(bad))
     return InspectedSplit(
         names=[printable(path.relative_to(files.top)) for path in paths],
         location=printable(files.top),
@@ -137,41 +147,56 @@ def _inspect_files(files, options):
         classes=files.classes,
         notes=files.notes,
         headers={row: header for row, header in enumerate(headers) if isinstance(header, Header)},
-        bad=bad | damaged,
-        refusal=refusal_with(bad) or refusal_with(bad | damaged),
+        bad=bad,
+        refusal=refusal,
+        digest=digest.finish(labels, files.classes),
     )
 
 
 class _ImageSums(NamedTuple):
-    """Sums over the pixels of one image, or over one point."""
+    """An image or a point, and sums over its pixels."""
 
+    image: np.ndarray
     digest: bytes
     total: np.ndarray  # [C]
     squares: np.ndarray  # sum of the squares [C]
     n_pixels: int
+    histogram: np.ndarray | int  # int64 [256] over all channels; 0 of points
 
 
 def _image_sums(image):
     """Return the _ImageSums of an image uint8 [H, W, C] or a point float32 [1, 1, D]."""
-    kind = np.int64 if image.dtype == np.uint8 else np.float64
-    values = image.reshape(-1, image.shape[-1]).astype(kind)
     digest = hashlib.sha256(np.ascontiguousarray(image)).digest()[:16]
-    return _ImageSums(digest, values.sum(0), (values * values).sum(0), len(values))
+    values = image.reshape(-1, image.shape[-1])
+    if image.dtype != np.uint8:
+        values = values.astype(np.float64)
+        return _ImageSums(image, digest, values.sum(0), (values * values).sum(0), len(values), 0)
+    counts = np.array([np.bincount(channel, minlength=256) for channel in values.T])
+    levels = np.arange(256)
+    return _ImageSums(
+        image, digest, counts @ levels, counts @ levels**2, len(values), counts.sum(0)
+    )
 
 
 def _pixel_statistics(rows: Iterable[int], results: Iterable[_ImageSums | InputError]):
-    """Return (PixelStatistics, {row: BadFile}) from the result of each row."""
-    digests, bad, sums = {}, {}, {}
+    """Return (PixelStatistics, {row: BadFile}, RunningDigest) from the result of each row.
+
+    The digest is of images of one shape; of others it means nothing.
+    """
+    digests, bad, sums, content = {}, {}, {}, RunningDigest()
     for row, result in zip(rows, results, strict=True):
         if isinstance(result, InputError):
             bad[row] = result
             continue
-        digests[row], *moments = result
+        image, digests[row], *moments = result
+        content.update(image)
         n_channels = len(result.total)
-        so_far = sums.get(n_channels, (0, 0, 0))
+        so_far = sums.get(n_channels, (0, 0, 0, 0))
         sums[n_channels] = [a + b for a, b in zip(so_far, moments, strict=True)]
+    no_values = np.zeros(256, np.int64)
     if not sums:
-        return PixelStatistics(digests, 0, np.zeros(0), np.zeros(0)), bad
-    n_channels, (total, squares, n) = max(sums.items(), key=lambda item: item[1][2])
+        return PixelStatistics(digests, 0, np.zeros(0), np.zeros(0), no_values), bad, content
+    n_channels, (total, squares, n, histogram) = max(sums.items(), key=lambda item: item[1][2])
     std = np.sqrt(squares / n - (total / n) ** 2)
-    return PixelStatistics(digests, n_channels, total / n, std), bad
+    pixels = PixelStatistics(digests, n_channels, total / n, std, no_values + histogram)
+    return pixels, bad, content

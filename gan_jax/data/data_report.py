@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gan_jax.data import colors
 from gan_jax.data.data_check import InspectedSplit
 from gan_jax.errors import InputError
 
@@ -104,8 +105,8 @@ def _sizes(headers):
 def _kind(mode):
     """Say in words what a mode of image_decoding.Header is."""
     name, _, bits = mode.partition(";")
-    is_deep = bits.startswith("16") or name == "I"
-    return _MODES.get(name, name) + (", 16 bits" if is_deep else "")
+    n_bits = next((n for n in ("12", "16") if bits.startswith(n)), "16" if name == "I" else "")
+    return _MODES.get(name, name) + (f", {n_bits} bits" if n_bits else "")
 
 
 def _classes(split):
@@ -172,7 +173,7 @@ def _faults(split):
     if split.headers or split.bad:
         yield from _fact("bad files", f"{len(split.bad):,}")
     gray, colour = _rows_by_channels(split)
-    if gray and colour:
+    if gray and colour and split.options.colors == colors.AUTO:
         if len(gray) < len(colour):
             fault, rarer = "gray among colour", gray
         else:
@@ -202,13 +203,15 @@ def _usable(split):
     if split.points:
         plural = "s" if n_channels > 1 else ""
         return f"{len(split.names):,} in {n_channels} dimension{plural}"
-    if all(_rows_by_channels(split)):
-        return "none before all files are gray or all in colour"
+    if all(_rows_by_channels(split)) and split.options.colors == colors.AUTO:
+        return "none before all files are gray or all in colour; --colors=rgb or gray converts them"
     kind = {1: "gray", 3: "colour"}.get(n_channels, f"{n_channels} channels")
     text = f"{len(split.names) - len(split.bad):,} of {size}x{size} pixels, {kind}"
     if split.headers:
         region = f"{crop}x{crop} pixels in the centre" if crop else "largest centre square"
         text += f", from the {region}"
+    if split.options.colors != colors.AUTO:
+        text += f", converted by --colors={split.options.colors}"
     if split.bad:
         text += f"; only with --skip_bad_images, which skips {len(split.bad):,}"
     return text

@@ -1,25 +1,24 @@
 """Data sets by name: the table of data sources, and `load`, which opens one split."""
 
-import concurrent.futures
 import functools
-import hashlib
 import importlib
-import json
 import os
+import pathlib
 from collections.abc import Callable
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
 from gan_jax import plugins
-from gan_jax.data import image_cache, plugin_source
+from gan_jax.data import colors, image_cache, plugin_source
+from gan_jax.data.digests import content_digest
 from gan_jax.data.image_files import ImageFileList
-from gan_jax.data.labels import check_labels
-from gan_jax.data.types import Arrays, DataOptions, Dataset
+from gan_jax.data.labels import NO_LABELS, check_labels
+from gan_jax.data.types import DataOptions, Dataset, OpenedArrays
 from gan_jax.errors import InputError
 
 MIN_SIZE, MAX_SIZE = 8, 1024
-_CHUNK_BYTES = 2**24
+_WITHOUT_TEST = "Repair the test split, or move it away: scores then use the training images alone."
 
 
 class DataSource(NamedTuple):
@@ -30,6 +29,7 @@ class DataSource(NamedTuple):
     module: str  # imported on first use
     points: bool = False  # gives points, which have no image size
     label_choice: bool = False  # has several kinds of labels, which --labels chooses from
+    reads_no_labels: bool = False  # reads other files, or reads differently, for labels.NO_LABELS
     load: Callable | None = None  # in place of the module's; of a plug-in
 
 
@@ -49,14 +49,16 @@ def _adapt(name, part):
 # such split.
 _BUILT_IN = {
     "galaxies": DataSource("galaxies", "gan_jax.data.galaxies"),
-    "folder": DataSource("folder:DIR", "gan_jax.data.folder"),
+    "folder": DataSource("folder:DIR", "gan_jax.data.folder", reads_no_labels=True),
     "idx": DataSource("idx:DIR", "gan_jax.data.idx"),
     "npz": DataSource("npz:FILE", "gan_jax.data.npz"),
     "tfds": DataSource("tfds:NAME", "gan_jax.data.tfds", label_choice=True),
     "galaxyzoo": DataSource("galaxyzoo:DIR", "gan_jax.data.galaxyzoo", label_choice=True),
     "celeba": DataSource("celeba:DIR", "gan_jax.data.celeba", label_choice=True),
     "toys": DataSource("toys:NAME", "gan_jax.data.toys", points=True),
-    "shard": DataSource("shard:I/V/SEED:DATA", "gan_jax.data.shards", label_choice=True),
+    "shard": DataSource(
+        "shard:I/V/SEED:DATA", "gan_jax.data.shards", label_choice=True, reads_no_labels=True
+    ),
 }
 # Of a plug-in, --data is python:MODULE:NAME or python:MODULE:NAME:ARG.
 SOURCES: plugins.Table[DataSource] = plugins.Table("data", _BUILT_IN, _adapt)
@@ -101,16 +103,25 @@ def load(spec, options, split="train"):
         training split.
     """
     opened = open_source(spec, options, split)
-    if isinstance(opened, ImageFileList):
+    if opened is not None:
         for note in opened.notes:
             print(note, flush=True)
-        opened = image_cache.load_files(opened, options, split)
+    if isinstance(opened, ImageFileList):
+        opened = OpenedArrays(*image_cache.load_files(opened, options, split))
+    return as_dataset(opened, spec, options, split)
+
+
+def as_dataset(
+    opened: OpenedArrays | None, spec: str, options: DataOptions, split: str
+) -> Dataset | None:
+    """Check what a source has opened, and return it as a Dataset; see `load`."""
     if opened is None:
         if split == "train":
             raise InputError(f"--data={spec} has no training images; use data with a train split.")
         return None
-    images, labels, classes = opened
+    images, labels, classes, _ = opened
     _check_images(images, options.size, spec)
+    images = colors.convert(images, options.colors, spec)
     if labels is not None:
         labels = check_labels(labels, len(images), len(classes), spec)
     return Dataset(images, labels, tuple(classes), spec, content_digest(images, labels, classes))
@@ -118,14 +129,15 @@ def load(spec, options, split="train"):
 
 def open_source(
     spec: str, options: DataOptions, split: str = "train"
-) -> ImageFileList | Arrays | None:
+) -> ImageFileList | OpenedArrays | None:
     """Check a request and call the `load` of its data source; arguments as in `load`."""
     name, arg = split_spec(spec)
     arg = os.path.expanduser(arg)  # shells leave the ~ in --data=folder:~/pictures alone
     if name not in SOURCES:
         forms = ", ".join(source.form for source in SOURCES.values())
         raise InputError(
-            f"--data={spec} names no known source; use one of {forms}, {plugins.FORM}."
+            f"--data={spec} names no known source; {_of_path(spec)}use one of {forms}, "
+            f"{plugins.FORM}."
         )
     try:
         source = SOURCES[name]
@@ -135,11 +147,11 @@ def open_source(
         raise InputError(
             f"--data={spec} says nothing after the name; write it as --data={source.form}."
         )
-    if options.labels and not source.label_choice:
+    if options.labels not in ("", NO_LABELS) and not source.label_choice:
         with_choice = ", ".join(name for name, source in SOURCES.items() if source.label_choice)
         raise InputError(
-            f"--labels={options.labels} means nothing to {name}; leave it empty "
-            f"(it is for {with_choice})."
+            f"--labels={options.labels} means nothing to {name}; leave it empty, or "
+            f"use {NO_LABELS} for no classes (others are for {with_choice})."
         )
     if not source.points and not MIN_SIZE <= options.size <= MAX_SIZE:
         raise InputError(f"--size={options.size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
@@ -150,7 +162,26 @@ def open_source(
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} is unknown; use train or test.")
     opener = source.load or importlib.import_module(source.module).load
-    return opener(arg, options, split)
+    if options.labels != NO_LABELS or source.reads_no_labels:
+        return _with_notes(opener(arg, options, split))
+    opened = _with_notes(opener(arg, options._replace(labels=""), split))
+    return opened and opened._replace(labels=None, classes=())
+
+
+def _with_notes(opened):
+    """Return what a source opens with the notes that a plain tuple lacks."""
+    return OpenedArrays(*opened) if type(opened) is tuple else opened
+
+
+def _of_path(spec):
+    """Suggest the --data of a path that stands without its source; "" if there is none."""
+    path = pathlib.Path(spec).expanduser()
+    if path.is_dir():
+        is_idx = any(path.glob("train-images-idx3-ubyte*"))
+        return f"for that folder use --data={'idx' if is_idx else 'folder'}:{spec}; otherwise "
+    if path.is_file() and path.suffix == ".npz":
+        return f"for that file use --data=npz:{spec}; otherwise "
+    return ""
 
 
 def absolute_spec(spec: str) -> str:
@@ -186,9 +217,21 @@ def load_heldout(train: Dataset, options: DataOptions) -> Dataset | None:
     Raises:
       InputError: as in `load`; or the two splits differ in channels or classes.
     """
-    test = load(train.name, options, split="test")
-    if test is not None:
-        check_heldout(train, test)
+    return open_heldout(train, functools.partial(load, train.name, options))
+
+
+def open_heldout(train: Dataset, open_split: Callable[[str], Dataset | None]) -> Dataset | None:
+    """Open the test split that belongs to a training split by a function of "test".
+
+    Raises:
+      InputError: see `load_heldout`.
+    """
+    try:
+        test = open_split("test")
+        if test is not None:
+            check_heldout(train, test)
+    except InputError as error:
+        raise InputError(f"{error} {_WITHOUT_TEST}") from error
     return test
 
 
@@ -207,28 +250,6 @@ def check_heldout(train: Dataset, test: Dataset) -> None:
                 f"--data={train.name}: training images have {what} {a}, test images {b}; "
                 "make them equal."
             )
-
-
-def content_digest(images: np.ndarray, labels: np.ndarray | None, classes: tuple[str, ...]) -> str:
-    """Return 32 hex digits of SHA-256 over shape, pixels, labels and class names.
-
-    Pixels are hashed in pieces of fixed size on all cores, and then the pieces' hashes. So a large
-    memmap is never in memory as a whole.
-    """
-    head = json.dumps([list(images.shape), labels is not None, list(classes)])
-    total = hashlib.sha256(head.encode())
-    rows = max(1, _CHUNK_BYTES // max(1, images[:1].size))
-
-    def hash_piece(start):
-        piece = np.ascontiguousarray(images[start : start + rows]).ravel()
-        return hashlib.sha256(piece.data).digest()
-
-    with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for digest in pool.map(hash_piece, range(0, len(images), rows)):
-            total.update(digest)
-    if labels is not None:
-        total.update(np.ascontiguousarray(labels, "<i4").data)
-    return total.hexdigest()[:32]
 
 
 def _check_images(images, size, spec):

@@ -1,100 +1,191 @@
 """Image files in folders: `--data=folder:DIR`."""
 
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.data import folder_layout, stylegan_labels
 from gan_jax.data.image_files import (
     EXTENSIONS,
     ImageFileList,
-    find_images,
+    count_others,
+    describe_others,
     is_image,
     natural_sort_key,
     readable_folder,
+    search,
 )
+from gan_jax.data.labels import NO_LABELS, numeric_class_names
 from gan_jax.data.types import DataOptions
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted, printable
 
-# Folders that may lie beside train/ without being classes.
-_OTHER_SPLITS = ("test", "val", "valid", "validation")
+_UNKNOWN = ""  # class of an image without one
+
+
+class _Content(NamedTuple):
+    """The images of one split, before its classes are those of the train split."""
+
+    paths: list[pathlib.Path]
+    class_of: list[str] | None  # of each image, _UNKNOWN without one; None without classes
+    classes: tuple[str, ...]
+    notes: list[str]
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList | None:
-    """List a folder of .png, .jpg, .jpeg, .webp and .bmp files, searched recursively.
+    """List a folder of image files, see image_files.EXTENSIONS, searched recursively.
 
-    Two or more subfolders with images are the classes, in natural order of their names; otherwise
-    the images have no labels. If DIR/train exists, DIR/train and DIR/test are the splits and the
-    classes are those of DIR/train; without it everything is the train split. Hidden files are left
-    out.
+    Two or more subfolders are the classes, in natural order of their names; otherwise the images
+    have no labels. A dataset.json by StyleGAN's tools has the labels instead. Folders named train
+    and test, or alike, are the splits, each with the classes in it; the classes are those of the
+    train split. Without them everything is the train split. Hidden files are left out; files of
+    other types are counted in a note.
 
     Args:
       arg: the folder.
-      options, split: see datasets.load.
+      options: see datasets.load. labels: NO_LABELS for no classes. skip_bad_images: leave out class
+        folders without images.
+      split: see datasets.load.
 
     Returns:
       ImageFileList; None if there is no such split.
 
     Raises:
-      InputError: there are no images, or the folder structure is ambiguous.
+      InputError: there are no images, a class has none, or the folder structure is ambiguous.
     """
     root = readable_folder(arg, "folder")
-    top = _split_folder(root, split)
+    layout = folder_layout.find_layout(root)
+    top = layout.train if split == "train" else layout.test
     if top is None:
         return None
-    paths_of = _paths_by_class(top)
-    train_paths_of = paths_of if split == "train" else _paths_by_class(root / "train")
-    classes = tuple(train_paths_of) if len(train_paths_of) > 1 else ()
-    paths = [path for class_paths in paths_of.values() for path in class_paths]
-    return ImageFileList(top, paths, _labels(paths_of, classes, top), classes)
+    content = _read(top, options, split)
+    if split == "train":
+        notes = [*layout.notes, *content.notes]
+        labels = _labels(content, content.classes, top)
+        return ImageFileList(top, content.paths, labels, content.classes, notes=tuple(notes))
+    classes = _read(layout.train, options, "train").classes
+    labels, notes = _labels(content, classes, top), content.notes
+    if classes and labels is None:
+        notes = [*notes, "The test images have no class folders, and no labels."]
+    notes = tuple(f"{printable(top.name)}/: {note}" for note in notes)
+    return ImageFileList(top, content.paths, labels, classes, notes=notes)
 
 
-def _split_folder(root, split) -> pathlib.Path | None:
-    """Return the folder of a split, or None; refuse class folders beside DIR/train."""
-    if not (root / "train").is_dir():
-        return root if split == "train" else None
-    for other in _subfolders(root):
-        if other.name not in ("train", *_OTHER_SPLITS) and find_images(other):
-            raise InputError(
-                f"{root} holds train/, which would be the train split, and {other.name}/ with "
-                "images too; move all class folders into train/, or rename train/ if it is a class."
-            )
-    return root / split if (root / split).is_dir() else None
+def _read(top, options, split):
+    """Read the folder of one split."""
+    if options.labels == NO_LABELS:
+        paths, others = search(top)
+        if not paths:
+            raise _no_images(top, others)
+        return _Content(paths, None, (), _not_read(others))
+    labels = stylegan_labels.read(top)
+    return _by_folder(top, options, split) if labels is None else _by_list(top, options, labels)
 
 
-def _paths_by_class(top):
-    """Return {class folder's name: image paths} in natural order.
+def _by_folder(top, options, split):
+    """Read a split whose class folders are the classes."""
+    contents = {folder.name: search(folder) for folder in folder_layout.subfolders(top)}
+    filled = {name: content.images for name, content in contents.items() if content.images}
+    names = [path.name for path in top.iterdir() if not path.is_dir()]
+    loose = sorted(filter(is_image, names), key=natural_sort_key)
+    others = sum((content.others for content in contents.values()), count_others(names))
+    if loose and filled:
+        raise InputError(
+            f"{printable(top)} holds images directly ({printable(min(loose))}) and in folders "
+            f"({printable(next(iter(filled)))}/); put every image into a class folder, or all into "
+            "one folder, or use --labels=none, which reads all without classes."
+        )
+    if not loose and not filled:
+        raise _no_images(top, others)
+    notes = _not_read(others)
+    if loose:
+        return _Content([top / name for name in loose], None, (), notes)
+    empty = {name: content.others for name, content in contents.items() if not content.images}
+    if empty and split == "train":
+        notes = [_without_empty(top, filled, empty, options), *notes]
+    notes += folder_layout.class_notes(top, [top / name for name in filled])
+    paths = [path for class_paths in filled.values() for path in class_paths]
+    class_of = [name for name, class_paths in filled.items() for _ in class_paths]
+    return _Content(paths, class_of, tuple(filled) if len(filled) > 1 else (), notes)
 
-    Without class folders: {"": paths}.
+
+def _without_empty(top, filled, empty, options):
+    """Return a note on class folders without images; refuse them unless they are to be skipped."""
+    listed = ", ".join(
+        f"{printable(name)}/ ({describe_others(others) or 'empty'})"
+        for name, others in list(empty.items())[:5]
+    )
+    more = f" and {len(empty) - 5:,} more" if len(empty) > 5 else ""
+    text = f"{printable(top)} has folders without an image that can be read: {listed}{more}"
+    if options.skip_bad_images:
+        return f"{text}; they are left out and are no classes."
+    alone = ""
+    if len(filled) == 1:
+        alone = f", or name the folder with the images, {printable(top / next(iter(filled)))}"
+    raise InputError(
+        f"{text}; add images, remove the folders, leave them out with --skip_bad_images{alone}."
+    )
+
+
+def _by_list(top, options, labels):
+    """Read a split whose labels are those of a dataset.json."""
+    paths, others = search(top)
+    if not paths:
+        raise _no_images(top, others)
+    others -= {".json": 1}
+    notes = [*([labels.note] if labels.note else []), *_not_read(others)]
+    if labels.label_of is None:
+        return _Content(paths, None, (), notes)
+    names = [path.relative_to(top).as_posix() for path in paths]
+    missing = sorted(labels.label_of.keys() - set(names), key=natural_sort_key)
+    if missing:
+        text = (
+            f"{stylegan_labels.NAME} lists {counted(len(missing), 'image')} that {printable(top)} "
+            f"does not have, the first {printable(missing[0])}"
+        )
+        if not options.skip_bad_images:
+            raise InputError(f"{text}; add them, or leave them out with --skip_bad_images.")
+        notes.append(f"{text}; they are left out.")
+    numbers = np.array([labels.label_of.get(name, -1) for name in names])
+    if n_unknown := int((numbers < 0).sum()):
+        unlisted = counted(n_unknown, "image")
+        notes.append(f"{unlisted} without a label: not in {stylegan_labels.NAME}.")
+    classes = numeric_class_names(numbers, top / stylegan_labels.NAME)
+    if len(classes) < 2:
+        return _Content(paths, None, (), notes)
+    return _Content(paths, [_UNKNOWN if n < 0 else str(n) for n in numbers], classes, notes)
+
+
+def _labels(content, classes, top):
+    """Return int32 labels of all images; None without classes.
+
+    Args:
+      content: _Content.
+      classes: of the train split.
+      top: folder of the split.
     """
-    paths_of = {folder.name: find_images(folder) for folder in _subfolders(top)}
-    paths_of = {name: paths for name, paths in paths_of.items() if paths}
-    loose = [path for path in top.iterdir() if is_image(path.name) and not path.is_dir()]
-    if loose and paths_of:
-        raise InputError(
-            f"{top} holds images directly ({min(loose).name}) and in folders "
-            f"({next(iter(paths_of))}/); put every image into a class folder, "
-            "or all into one folder."
-        )
-    if not loose and not paths_of:
-        raise InputError(
-            f"{top} has no images; put {', '.join(EXTENSIONS)} files or class folders there."
-        )
-    return paths_of or {"": sorted(loose, key=lambda path: natural_sort_key(path.name))}
-
-
-def _subfolders(folder):
-    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return sorted(folders, key=lambda path: natural_sort_key(path.name))
-
-
-def _labels(paths_of, classes, top):
-    """Return int32 labels of all paths, class after class; None without classes."""
-    if not classes:
+    if not classes or content.class_of is None:
         return None
-    unknown = [name or "images outside class folders" for name in paths_of if name not in classes]
-    if unknown:
+    number = {name: i for i, name in enumerate(classes)} | {_UNKNOWN: -1}
+    unknown = next((name for name in content.class_of if name not in number), None)
+    if unknown is not None:
         raise InputError(
-            f"{top} has {unknown[0]}, not among the classes of train: {', '.join(classes)}."
+            f"{printable(top)} has {printable(unknown)}, not among the classes of train: "
+            f"{printable(', '.join(classes))}; remove it, add it to train, or use --labels=none, "
+            "which reads the images without classes."
         )
-    counts = [len(paths) for paths in paths_of.values()]
-    return np.repeat(np.array([classes.index(name) for name in paths_of], np.int32), counts)
+    return np.array([number[name] for name in content.class_of], np.int32)
+
+
+def _not_read(others):
+    """Return a list with a note on files that are not read, empty if there are none."""
+    text = describe_others(others)
+    return [f"Not read: {text} (images are {', '.join(EXTENSIONS)})."] if text else []
+
+
+def _no_images(top, others):
+    found = describe_others(others)
+    return InputError(
+        f"{printable(top)} has no images{f' ({found})' if found else ''}; put "
+        f"{', '.join(EXTENSIONS)} files or class folders there."
+    )

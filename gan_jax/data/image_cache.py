@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import image_checks, image_decoding
+from gan_jax.data import colors, image_checks, image_decoding
 from gan_jax.data.image_decoding import BadFile
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.threads import parallel_map
@@ -48,6 +48,8 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays
         "split": split,
         "skip_bad": options.skip_bad_images,
         "version": _VERSION,
+        # Left out where it changes nothing, so that entries of earlier versions serve.
+        **({} if options.colors == colors.AUTO else {"colors": options.colors}),
     }
     entry = cache.entry("images", settings, lambda folder: _build(files.paths, options, folder))
     with refuse_damaged(entry):
@@ -143,7 +145,9 @@ def _build(paths, options, folder):
     rows = [row for row in range(len(paths)) if row not in bad]
 
     def decode(row):
-        return result_or_error(image_decoding.decode_image, paths[row], options.size, options.crop)
+        return result_or_error(
+            image_decoding.decode_image, paths[row], options.size, options.crop, options.colors
+        )
 
     def good_images():
         """Yield good images and note bad ones, up to the first unless they are skipped."""

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from gan_jax.data import image_decoding
+from gan_jax.data import colors, image_decoding
 from gan_jax.data.image_decoding import BadFile, Header
 from gan_jax.data.threads import parallel_map
 from gan_jax.data.types import DataOptions
@@ -75,7 +75,7 @@ def common_channels(
     bad: Mapping[int, BadFile],
     options: DataOptions,
 ) -> int:
-    """Return the number of channels of all usable files, 1 or 3.
+    """Return the number of channels of all usable files, 1 or 3, as they will be decoded.
 
     Args:
       paths: files [N].
@@ -94,6 +94,8 @@ def common_channels(
         ) from first
     if bad and not options.skip_bad_images:
         raise InputError(f"{first} --skip_bad_images leaves such files out.") from first
+    if options.colors != colors.AUTO:
+        return colors.CHANNELS[options.colors]
     rows = {1: [], 3: []}
     for row, header in enumerate(headers):
         if row not in bad:
@@ -102,6 +104,7 @@ def common_channels(
     if gray and colour:
         raise InputError(
             f"{printable(paths[gray[0]])} is gray but {printable(paths[colour[0]])} is in colour "
-            f"({len(gray)} gray, {len(colour)} colour files); convert them to one kind."
+            f"({len(gray)} gray, {len(colour)} colour files); use --colors=rgb or --colors=gray, "
+            "which convert them to one kind."
         )
     return 1 if gray else 3

@@ -8,12 +8,16 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gan_jax.data import resize
+from gan_jax.data import colors, resize
 from gan_jax.errors import InputError, printable
 
 # The content must have one of these formats, whatever the file's name says.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _GRAY = ("1", "L", "I")  # first letters of the modes of gray images
+# Tags of TIFF files: what bits, white and samples mean.
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_MIN_IS_WHITE = 0
+_UNSIGNED = (1, 4)  # sample formats; 4 is "undefined", which programs write for unsigned
 # Pillow's errors for damaged files.
 _DECODER_ERRORS = (
     OSError,
@@ -34,8 +38,8 @@ class Header(NamedTuple):
     width: int  # in pixels
     height: int
     channels: int  # 1 (gray) or 3
-    # Pillow's mode, such as "RGB"; of a PNG file with the bits per channel if they are not 8, such
-    # as "RGB;16B"
+    # Pillow's mode, such as "RGB"; with the bits per channel if they are more than 8, such as
+    # "RGB;16B" of a PNG file
     mode: str
 
 
@@ -56,11 +60,18 @@ def read_header(file: str | os.PathLike | BinaryIO) -> Header:
     """Return the Header of an image file, without decoding it.
 
     Raises:
-      BadFile: it is not an image, or an animated one.
+      BadFile: it is not an image, or an animated one, or of numbers whose range is unknown.
     """
     with _as_bad_file(file), Image.open(file, formats=_FORMATS) as image:
         # An MPO file is a JPEG file with previews, as phones write them.
         n_frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        if n_frames > 1 and image.format == "TIFF":
+            detail = f"{n_frames} pages"
+            raise BadFile(
+                f"{printable(file)} has several pages ({detail}); save each as a file of its own.",
+                "several pages",
+                detail,
+            )
         if n_frames > 1:
             detail = f"{n_frames} frames"
             raise BadFile(
@@ -68,30 +79,36 @@ def read_header(file: str | os.PathLike | BinaryIO) -> Header:
                 "animated",
                 detail,
             )
+        _refuse_unknown_range(image, file)
         mode = _mode(image)
         return Header(*image.size, 1 if mode.startswith(_GRAY) else 3, mode)
 
 
-def decode_image(file: str | os.PathLike | BinaryIO, size: int, crop: int = 0) -> np.ndarray:
+def decode_image(
+    file: str | os.PathLike | BinaryIO, size: int, crop: int = 0, color: str = colors.AUTO
+) -> np.ndarray:
     """Decode an image file, crop its centre and resize it.
 
     The orientation is applied as EXIF says; transparent pixels lie over black; 16-bit gray is
-    divided by 257, and 16-bit colour reduced to its higher byte; palettes and CMYK (as Adobe has
-    it, 0 is full ink) become RGB. The file's mode, not its pixels, makes it gray or colour.
+    divided by 257, 12-bit gray by 4095 / 255, and 16-bit colour reduced to its higher byte;
+    palettes and CMYK (as Adobe has it, 0 is full ink) become RGB. The file's mode, not its pixels,
+    makes it gray or colour.
 
     Args:
       file: the image file.
       size: side of the result in pixels, see resize.crop_and_resize.
       crop: side of the centre crop in source pixels; 0 for the largest square.
+      color: convert to colors.RGB or colors.GRAY; colors.AUTO: as the file is.
 
     Returns:
-      uint8 [size, size, C], C = 1 for gray files and 3 for colour.
+      uint8 [size, size, C], C = 1 for gray and 3 for colour.
 
     Raises:
       BadFile: it cannot be decoded.
     """
     with _as_bad_file(file), Image.open(file, formats=_FORMATS) as image:
-        is_gray = _mode(image).startswith(_GRAY)
+        _refuse_unknown_range(image, file)
+        is_gray = _mode(image).startswith(_GRAY) if color == colors.AUTO else color == colors.GRAY
         ImageOps.exif_transpose(image, in_place=True)
         pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), size, crop))
     return pixels if pixels.ndim == 3 else pixels[..., None]
@@ -117,7 +134,8 @@ def _as_bad_file(file):
 def _fault(error):
     """Return (fault, detail) of a BadFile."""
     if isinstance(error, UnidentifiedImageError):
-        return "not an image", f"empty, or no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} inside"
+        formats = f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}"
+        return "not an image", f"empty, or no {formats} that can be read inside"
     if isinstance(error, OSError) and error.strerror:  # of the file system, not of a decoder
         return "unreadable", error.strerror
     fault = "too large" if isinstance(error, Image.DecompressionBombError) else "damaged"
@@ -129,7 +147,27 @@ def _mode(image):
 
     Pillow itself calls PNG files of 16 bits per channel RGB, even gray ones with transparency.
     """
+    if image.format == "TIFF":
+        bits = max(image.tag_v2.get(_BITS, (1,)))
+        return f"{image.mode.partition(';')[0]};{bits}" if bits > 8 else image.mode
     return image.tile[0][3] if image.format == "PNG" and image.tile else image.mode
+
+
+def _refuse_unknown_range(image, file):
+    """Refuse a TIFF file whose numbers have no black and white of their own."""
+    if image.format != "TIFF":
+        return
+    kinds = set(image.tag_v2.get(_SAMPLE_FORMAT, (1,)))
+    if image.mode in ("I", "F") or not kinds <= set(_UNSIGNED):
+        bits = max(image.tag_v2.get(_BITS, (1,)))
+        kind = "fractions" if 3 in kinds else "negative values" if 2 in kinds else "whole numbers"
+        detail = f"{kind} of {bits} bits"
+        raise BadFile(
+            f"{printable(file)} holds {detail}, and what is black and white is not known; save it "
+            "with 8 or 16 bits per channel, without sign.",
+            "unknown range",
+            detail,
+        )
 
 
 def _to_8bit(image, is_gray):
@@ -140,7 +178,13 @@ def _to_8bit(image, is_gray):
         if low < 0 or high > 65535:
             raise ValueError(f"gray values from {low:.0f} to {high:.0f} do not fit 16 bits")
         values[values == image.info.get("transparency")] = 0
-        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+        white = 65535
+        if image.format == "TIFF":
+            white = 2 ** image.tag_v2[_BITS][0] - 1
+            if image.tag_v2.get(_PHOTOMETRIC) == _MIN_IS_WHITE:  # Pillow turns 8 bits alone
+                values = white - values
+        gray = Image.fromarray(np.rint(values / (white / 255)).astype(np.uint8))
+        return gray if is_gray else gray.convert("RGB")
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, "black")
         ground.alpha_composite(image.convert("RGBA"))

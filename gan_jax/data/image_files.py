@@ -1,16 +1,19 @@
 """Lists of image files: how folders are searched, and in which order. No file is opened here."""
 
+import collections
 import os
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.errors import InputError, printable
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # which Windows leaves in folders
+_N_NAMED_TYPES = 8
 
 
 class ImageFileList(NamedTuple):
@@ -22,6 +25,13 @@ class ImageFileList(NamedTuple):
     classes: tuple[str, ...] = ()  # class names, in label order
     crop: int = 0  # default side of the centre crop in source pixels; 0 for the largest square
     notes: tuple[str, ...] = ()  # lines about the data that the user should see
+
+
+class FolderContent(NamedTuple):
+    """What lies anywhere below a folder. Hidden files and those of the system do not count."""
+
+    images: list[pathlib.Path]  # in natural order of their paths
+    others: collections.Counter[str]  # {type, such as ".gif": number of files that are not read}
 
 
 def readable_folder(arg: str, source: str) -> pathlib.Path:
@@ -39,7 +49,12 @@ def readable_folder(arg: str, source: str) -> pathlib.Path:
 
 
 def find_images(folder: str | os.PathLike) -> list[pathlib.Path]:
-    """List the image files anywhere below a folder, in natural order of their paths.
+    """List the image files anywhere below a folder, see `search`."""
+    return search(folder).images
+
+
+def search(folder: str | os.PathLike) -> FolderContent:
+    """List the image files anywhere below a folder, and count the other files by type.
 
     Links are followed; hidden files and folders are left out.
 
@@ -52,7 +67,7 @@ def find_images(folder: str | os.PathLike) -> list[pathlib.Path]:
             f"{printable(error.filename)} cannot be read ({error.strerror}); check its permissions."
         )
 
-    paths, visited = [], set()
+    paths, others, visited = [], collections.Counter(), set()
     for parent, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
         real = os.path.realpath(parent)
         if real in visited:  # a link led back to it
@@ -61,7 +76,26 @@ def find_images(folder: str | os.PathLike) -> list[pathlib.Path]:
         visited.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         paths += [pathlib.Path(parent, name) for name in names if is_image(name)]
-    return sorted(paths, key=lambda path: natural_sort_key(path.as_posix()))
+        others += count_others(names)
+    return FolderContent(sorted(paths, key=lambda path: natural_sort_key(path.as_posix())), others)
+
+
+def count_others(names: Iterable[str]) -> collections.Counter[str]:
+    """Count the names of files that are no images by type, see FolderContent."""
+    visible = [name for name in names if not is_image(name) and not name.startswith(".")]
+    return collections.Counter(
+        os.path.splitext(name)[1].lower() for name in visible if name.lower() not in _SYSTEM_FILES
+    )
+
+
+def describe_others(others: Mapping[str, int]) -> str:
+    """Say how many files of which types there are, such as "3 .gif, 1 .txt"; "" for none."""
+    ordered = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    listed = [
+        f"{n:,} {printable(kind) or 'without an ending'}" for kind, n in ordered[:_N_NAMED_TYPES]
+    ]
+    n_more = sum(n for _, n in ordered[_N_NAMED_TYPES:])
+    return ", ".join([*listed, *([f"{n_more:,} of other types"] if n_more else [])])
 
 
 def index_images(

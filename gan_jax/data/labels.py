@@ -5,6 +5,7 @@ import numpy as np
 from gan_jax.errors import InputError
 
 MAX_CLASSES = 65536
+NO_LABELS = "none"  # value of --labels: the data without classes, whatever the source
 
 
 def numeric_class_names(labels: np.ndarray, name: object) -> tuple[str, ...]:

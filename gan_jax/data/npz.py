@@ -8,27 +8,38 @@ import numpy as np
 
 from gan_jax.data import resize
 from gan_jax.data.labels import numeric_class_names
-from gan_jax.data.types import Arrays, DataOptions
-from gan_jax.errors import InputError
+from gan_jax.data.types import DataOptions, OpenedArrays
+from gan_jax.errors import InputError, printable
+
+# Names of arrays, by split, the first that a file has. Keras's files have those with x and y.
+_IMAGES = {"train": ("images", "x", "x_train", "train_images"), "test": ("test_images", "x_test")}
+_LABELS = {
+    "train": ("labels", "y", "y_train", "train_labels", "label", "targets"),
+    "test": ("test_labels", "y_test"),
+}
+_CLASSES = "classes"
+# np.savez(FILE, images, labels) makes these.
+_UNNAMED_IMAGES, _UNNAMED_LABELS = "arr_0", "arr_1"
 
 
-def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
+def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays | None:
     """Open an .npz file made by `np.savez` or `np.savez_compressed`.
 
     Its keys:
-      images (or x, or the only array with 3 or 4 axes): uint8 [N, H, W] or [N, H, W, C].
-      labels (or y): integers [N], -1 where unknown; optional.
+      images (or x, x_train, or the only array with 3 or 4 axes): uint8 [N, H, W] or [N, H, W, C].
+      labels (or y, y_train; of np.savez(FILE, images, labels) the second array): integers [N], -1
+        where unknown; optional.
       classes: class names as strings; optional.
-      test_images, test_labels: the test split; optional.
+      test_images, test_labels (or x_test, y_test): the test split; optional.
 
-    Images of another side than `size` are resized.
+    Images of another side than `size` are resized. Other arrays are named in a note.
 
     Args:
       arg: the file.
       options, split: see datasets.load.
 
     Returns:
-      (images uint8 [N, size, size, C], labels integers [N] or None, class names); None if there are
+      OpenedArrays with images uint8 [N, size, size, C] and integers [N] or None; None if there are
       no test images.
 
     Raises:
@@ -37,21 +48,22 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
     """
     path = pathlib.Path(arg)
     with _open(path) as arrays:
-        if split == "test" and "test_images" not in arrays:
+        if split == "test" and not _first_key(arrays, _IMAGES["test"]):
             return None
-        key = _images_key(arrays, path) if split == "train" else "test_images"
+        key = _images_key(arrays, path, split)
         images = check_images(_array(arrays, key, path), f"{key} of {path}")
-        train_labels = _first_array(arrays, ("labels", "y"), path)
+        train_key = _labels_key(arrays, path, "train")
+        labels_key = train_key if split == "train" else _labels_key(arrays, path, "test")
+        train_labels = _array(arrays, train_key, path) if train_key else None
         classes = _classes(arrays, train_labels, path)
-        labels = train_labels
-        if split == "test":
-            labels = _first_array(arrays, ("test_labels",), path)
-    if (labels is None) != (train_labels is None):
+        labels = _array(arrays, labels_key, path) if labels_key else None
+        notes = _notes(arrays, path, labels_key)[split]
+    if labels is not None and train_labels is None:
         raise InputError(
-            f"{path} has labels for one split only; save labels and test_labels, or neither."
+            f"{path} has labels for the test split alone; save labels too, or drop test_labels."
         )
     images = resize.crop_and_resize_all(images, options.size, options.crop, path)
-    return images, labels, classes
+    return OpenedArrays(images, labels, classes, notes)
 
 
 def _open(path):
@@ -79,15 +91,16 @@ def _array(arrays, key, path):
         ) from error
 
 
-def _first_array(arrays, keys, path):
-    """Return the array of the first key that the file has, or None."""
-    return next((_array(arrays, key, path) for key in keys if key in arrays), None)
+def _first_key(arrays, keys):
+    """Return the first of some keys that the file has, or None."""
+    return next((key for key in keys if key in arrays), None)
 
 
-def _images_key(arrays, path):
-    for key in ("images", "x"):
-        if key in arrays:
-            return key
+def _images_key(arrays, path, split):
+    """Return the key of the images of a split."""
+    key = _first_key(arrays, _IMAGES[split])
+    if key:
+        return key
     train_keys = [key for key in arrays.files if not key.startswith("test_")]
     image_keys = [key for key in train_keys if _array(arrays, key, path).ndim in (3, 4)]
     if len(image_keys) != 1:
@@ -96,6 +109,31 @@ def _images_key(arrays, path):
             f'{path} holds {keys}; call the array of images "images", uint8 [N, H, W, C].'
         )
     return image_keys[0]
+
+
+def _labels_key(arrays, path, split):
+    """Return the key of the labels of a split, or None."""
+    key = _first_key(arrays, _LABELS[split])
+    if key or split == "test" or _images_key(arrays, path, "train") != _UNNAMED_IMAGES:
+        return key
+    second = _array(arrays, _UNNAMED_LABELS, path) if _UNNAMED_LABELS in arrays else None
+    is_labels = second is not None and second.ndim == 1 and second.dtype.kind in "iuU"
+    return _UNNAMED_LABELS if is_labels else None
+
+
+def _notes(arrays, path, labels_key):
+    """Return {split: notes}: which arrays are not read, and that the test split has no labels."""
+    known = [key for names in (_IMAGES, _LABELS) for key in _known_keys(arrays, names)]
+    known += [_CLASSES, _images_key(arrays, path, "train"), labels_key]
+    unread = [printable(key) for key in arrays.files if key not in known]
+    train = [f"Not read: {', '.join(unread)}. Class labels must be called labels."]
+    test = ["The test images have no labels; those of the train split do not tell theirs."]
+    is_unlabelled = not labels_key and _labels_key(arrays, path, "train")
+    return {"train": tuple(train if unread else ()), "test": tuple(test if is_unlabelled else ())}
+
+
+def _known_keys(arrays, names):
+    return filter(None, (_first_key(arrays, names[split]) for split in names))
 
 
 def check_images(images: np.ndarray, name: str) -> np.ndarray:
@@ -123,7 +161,7 @@ def check_images(images: np.ndarray, name: str) -> np.ndarray:
 
 def _classes(arrays, labels, path):
     """Return class names: the file's, or numbers; () without labels."""
-    names = _first_array(arrays, ("classes",), path)
+    names = _array(arrays, _CLASSES, path) if _CLASSES in arrays else None
     if labels is None:
         if names is not None:
             raise InputError(

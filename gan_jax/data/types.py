@@ -1,4 +1,4 @@
-"""The types that modules of this package exchange: DataOptions and Dataset."""
+"""The types that modules of this package exchange: DataOptions, Dataset and what sources open."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,15 @@ import numpy as np
 
 # What a data source opens: (images or points, labels or None, class names), see Dataset.
 Arrays = tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]
+
+
+class OpenedArrays(NamedTuple):
+    """Arrays that a data source opens, and what it says of them."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # lines about the data that the user should see
 
 
 class Dataset(NamedTuple):
@@ -31,5 +40,9 @@ class DataOptions(NamedTuple):
     # Side in source pixels of a centre crop made before resizing; 0 for the source's own, mostly
     # the largest centre square.
     crop: int = 0
-    labels: str = ""  # what makes the classes, in the source's words; "" for the source's choice
-    skip_bad_images: bool = False  # leave out image files that cannot be used
+    # What makes the classes, in the source's words; "" for the source's choice; labels.NO_LABELS
+    # for no classes.
+    labels: str = ""
+    # Leave out image files that cannot be used, and class folders without images.
+    skip_bad_images: bool = False
+    colors: str = "auto"  # see colors.convert; "auto": as the data are

@@ -151,7 +151,7 @@ def test_check_data_ends_as_training_would(tmp_path, capsys, no_compile):
         and "Verdict: training would refuse" in out
     )
     assert command("dcgan", *words, "--check_data", "--skip_bad_images") == 0
-    assert capsys.readouterr().out.endswith("Verdict: training would accept these data.\n")
+    assert capsys.readouterr().out.endswith("Verdict: training would accept this command.\n")
     assert command("dcgan", *words, "--check_data", "--skip_bad_images", "--eval_every=1") == 2
     assert "has 7 images, too few" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -18,6 +18,10 @@ def fact(report, label, n=0):
     return " ".join(re.findall(pattern, report, re.MULTILINE)[n].split())
 
 
+def opened(spec, found, split="train"):
+    return data_check.open_inspected(spec, {split: found}, split)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Classes with every fault once, two in the third; a test split that shares an image."""
@@ -104,9 +108,12 @@ def test_it_shows_what_training_gets(folder):
     (folder / "train" / "cat" / "gray.png").unlink()
     report, train, _ = making.inspect(f"folder:{folder}", skip_bad_images=True)
     loaded = making.load(f"folder:{folder}", skip_bad_images=True)
-    promised = data_check.as_dataset(train, f"folder:{folder}")
+    promised = opened(f"folder:{folder}", train)
     assert promised.images.shape == loaded.images.shape == (10, 16, 16, 3)
     assert np.array_equal(promised.labels, loaded.labels) and promised.classes == loaded.classes
+    assert promised.digest == loaded.digest
+    counts = np.bincount(loaded.images.ravel(), minlength=256)
+    assert np.array_equal(train.pixels.histogram, counts)
     np.testing.assert_allclose(train.pixels.mean, loaded.images.mean((0, 1, 2)))
     np.testing.assert_allclose(train.pixels.std, loaded.images.std((0, 1, 2)))
     mean = " ".join(f"{x:.1f}" for x in loaded.images.mean((0, 1, 2)))
@@ -183,10 +190,14 @@ def test_splits_that_cannot_be_scored_together(tmp_path):
     making.write_image(tmp_path / "set" / "test" / "a.png", making.pixels(16, 16))
     spec = f"folder:{tmp_path / 'set'}"
     _, train, test = making.inspect(spec)
-    with pytest.raises(errors.InputError) as expected:
+    with pytest.raises(errors.InputError, match="move it away") as expected:
         datasets.load_heldout(making.load(spec, 16), datasets.DataOptions(16))
-    assert str(data_check.heldout_refusal(spec, train, test)) == str(expected.value)
+    promised = opened(spec, train)
+    with pytest.raises(errors.InputError) as caught:
+        datasets.open_heldout(promised, lambda split: opened(spec, test, split))
+    assert str(caught.value) == str(expected.value)
     for test in (train, None):
-        assert data_check.heldout_refusal(spec, train, test) is None
+        datasets.open_heldout(promised, lambda split, test=test: opened(spec, test, split))
     for test in (train._replace(refusal=expected.value), expected.value):
-        assert data_check.heldout_refusal(spec, train, test) is expected.value
+        with pytest.raises(errors.InputError):
+            opened(spec, test, "test")

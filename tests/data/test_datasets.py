@@ -1,16 +1,19 @@
 """What all data sources have in common: specs and digests."""
 
-import numpy as np
+import re
 
-from gan_jax.data import datasets
-from tests.data import making
+import numpy as np
+import pytest
+
+from gan_jax import errors
+from tests.data import making, test_idx
 
 
 def test_bad_specs_are_refused(tmp_path):
     making.refused("cifar", "folder:DIR", "idx:DIR", "npz:FILE", "galaxies", spec="cifar:x")
     making.refused("folder:DIR", "after the name", spec="folder")
     making.refused("npz:FILE", spec="npz:")
-    making.refused("--labels=x", "leave it empty", "celeba", spec="galaxies", labels="x")
+    making.refused("--labels=x", "leave it empty", "none", "celeba", spec="galaxies", labels="x")
     making.refused("--size=7", "8 to 1024", spec="galaxies", size=7)
     making.refused("--size=1025", spec="galaxies", size=1025)
     making.refused("--crop=-1", spec="galaxies", crop=-1)
@@ -20,31 +23,26 @@ def test_bad_specs_are_refused(tmp_path):
     making.refused("no such file", spec=f"npz:{tmp_path / 'absent.npz'}")
 
 
-def test_fingerprint_follows_the_content_only(tmp_path):
-    images, labels = making.pixels(5, 8, 8, 3), np.array([0, 1, 1, -1, 0], np.int32)
-    first = datasets.content_digest(images, labels, ("a", "b"))
-    assert len(first) == 32 and set(first) <= set("0123456789abcdef")
-    changed = images.copy()
-    changed[4, 7, 7, 2] ^= 1
-    others = [
-        datasets.content_digest(changed, labels, ("a", "b")),
-        datasets.content_digest(images, labels[::-1], ("a", "b")),
-        datasets.content_digest(images, labels, ("a", "c")),
-        datasets.content_digest(images, None, ()),
-        datasets.content_digest(images.reshape(5, 4, 16, 3), labels, ("a", "b")),
-    ]
-    assert len({first, *others}) == 6
-    np.save(tmp_path / "images.npy", images)
-    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    assert datasets.content_digest(mapped, labels, ("a", "b")) == first
+def test_a_path_without_its_source_is_told_what_to_type(tmp_path, monkeypatch):
+    """What the message suggests opens the data, also of paths with blanks and of a file."""
+    making.write_image(tmp_path / "my pics" / "a.png", making.pixels(16, 16))
+    np.savez(tmp_path / "a.npz", images=making.pixels(3, 16, 16))
+    test_idx.write_mnist(tmp_path / "digits", making.pixels(3, 16, 16), [0, 1, 2])
+    monkeypatch.chdir(tmp_path)
+    for path, n in ((f"{tmp_path}/my pics", 1), ("my pics", 1), ("a.npz", 3), ("digits", 3)):
+        with pytest.raises(errors.InputError, match="names no known source") as caught:
+            making.load(path)
+        suggested = re.search(r"use --data=(.+?); otherwise", str(caught.value))[1]
+        assert len(making.load(suggested).images) == n
 
 
-def test_fingerprint_sees_every_piece(monkeypatch):
-    monkeypatch.setattr(datasets, "_CHUNK_BYTES", 3 * 64)
-    images = making.pixels(10, 8, 8, 1)
-    digests = {datasets.content_digest(images, None, ())}
-    for i in range(10):
-        changed = images.copy()
-        changed[i, 0, 0, 0] ^= 1
-        digests.add(datasets.content_digest(changed, None, ()))
-    assert len(digests) == 11
+def test_no_classes_are_an_answer_of_every_source(tmp_path):
+    making.write_image(tmp_path / "set" / "cat" / "a.png", making.pixels(16, 16))
+    making.write_image(tmp_path / "set" / "dog" / "a.png", making.pixels(16, 16, seed=1))
+    making.write_image(tmp_path / "set" / "b.png", making.pixels(16, 16, seed=2))
+    np.savez(tmp_path / "a.npz", images=making.pixels(3, 16, 16), labels=[0, 1, 2])
+    folder = f"folder:{tmp_path}/set"
+    making.refused("b.png", "--labels=none", spec=folder)
+    for spec in (folder, f"npz:{tmp_path}/a.npz", "galaxies:3", f"shard:1/1/0:{folder}"):
+        loaded = making.load(spec, labels="none")
+        assert loaded.labels is None and loaded.classes == () and len(loaded.images) == 3

@@ -29,7 +29,7 @@ GOOD = making.pixels(16, 16, 3)
         (
             "b.png",
             write_bytes(making.encoded(GOOD, "GIF")),
-            ["b.png", "no PNG, JPEG, WEBP or BMP inside"],
+            ["b.png", "no PNG, JPEG, WEBP, BMP or TIFF that"],
         ),
         ("b\nc.png", write_bytes(b"not a picture"), ["b\\nc.png"]),
         (os.fsdecode(b"\xff.png"), write_bytes(b"not a picture"), ["\\udcff.png"]),
@@ -46,7 +46,7 @@ GOOD = making.pixels(16, 16, 3)
         (
             "b.png",
             lambda path: making.write_image(path, GOOD[..., 0]),
-            ["b.png is gray", "a_good.png is in colour"],
+            ["b.png is gray", "a_good.png is in colour", "--colors=gray"],
         ),
         ("class/b.png", lambda path: making.write_image(path, GOOD), ["a_good.png", "class/"]),
     ],

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gan_jax.data import datasets
 from tests.data import making
 
 
@@ -39,6 +40,50 @@ def test_npz_other_keys(tmp_path, keys):
     assert making.load(spec, 16, split="test") is None
 
 
+def test_the_second_array_without_a_name_is_the_labels(tmp_path, capsys):
+    path, images = tmp_path / "a.npz", making.pixels(3, 16, 16)
+    np.savez(path, images, np.array([0, 2, 1]))
+    loaded = making.load(f"npz:{path}")
+    assert loaded.labels.tolist() == [0, 2, 1] and loaded.classes == ("0", "1", "2")
+    np.savez(path, images, np.array([0.5, 0.2, 0.1]))
+    assert making.load(f"npz:{path}").labels is None
+    assert "Not read: arr_1." in capsys.readouterr().out
+
+
+def test_the_names_of_keras_are_read(tmp_path):
+    images, labels = making.pixels(5, 16, 16), np.array([0, 2, 1, 0, 1])
+    spec = write_npz(
+        tmp_path / "a.npz",
+        x_train=images[:3],
+        y_train=labels[:3],
+        x_test=images[3:],
+        y_test=labels[3:],
+    )
+    train, test = making.load_both(spec)
+    assert train.labels.tolist() == [0, 2, 1] and test.labels.tolist() == [0, 1]
+    assert np.array_equal(test.images[..., 0], images[3:])
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path, capsys):
+    arrays = {"images": making.pixels(3, 16, 16), "digit": np.arange(3), "mask": np.zeros(3)}
+    spec = write_npz(tmp_path / "a.npz", **arrays)
+    report, _, _ = making.inspect(spec)
+    assert "Not read: digit, mask. Class labels must be called labels." in report
+    making.load(spec)
+    assert "Not read: digit, mask." in capsys.readouterr().out
+    making.load(write_npz(tmp_path / "a.npz", images=arrays["images"], labels=np.arange(3)))
+    assert capsys.readouterr().out == ""
+
+
+def test_test_images_may_have_no_labels(tmp_path, capsys):
+    images, labels = making.pixels(3, 16, 16), np.array([0, 1, 0])
+    spec = write_npz(tmp_path / "a.npz", images=images, labels=labels, test_images=images)
+    train = making.load(spec)
+    test = datasets.load_heldout(train, datasets.DataOptions(16))
+    assert train.labels is not None and test.labels is None
+    assert "test images have no labels" in capsys.readouterr().out
+
+
 def test_npz_without_labels(tmp_path):
     loaded = making.load(write_npz(tmp_path / "a.npz", images=making.pixels(3, 16, 16)), 16)
     assert loaded.labels is None and loaded.classes == ()
@@ -67,8 +112,8 @@ def test_bad_npz_is_refused(tmp_path):
     ]
     for arrays, *words in cases:
         making.refused(*words, spec=write_npz(path, **arrays))
-    spec = write_npz(path, images=good, labels=two, test_images=good)
-    making.refused("one split only", spec=spec, split="test")
+    spec = write_npz(path, images=good, test_labels=two, test_images=good)
+    making.refused("test split alone", spec=spec, split="test")
     path.write_bytes(path.read_bytes()[:300])
     making.refused(path, "np.savez", spec=spec)
     path.write_bytes(b"")

@@ -1,5 +1,7 @@
 """Toy distributions: where their points lie, and their way to a net and back."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -166,13 +168,16 @@ def test_survey_of_points():
         assert line in report, report
     for word in ("duplicates", "also in train", "pixels", "images"):
         assert word not in report
-    promised = data_check.as_dataset(train, "toys:gaussian1d")
+    splits = {"train": train, "test": test}
+    open_split = functools.partial(data_check.open_inspected, "toys:gaussian1d", splits)
+    promised = open_split("train")
     loaded = making.load("toys:gaussian1d", 64)
     assert promised.points and promised.images.shape == loaded.images.shape
-    assert data_check.heldout_refusal("toys:gaussian1d", train, test) is None
+    assert promised.digest == loaded.digest
+    assert datasets.open_heldout(promised, open_split).points
 
 
 def test_check_data_accepts_points(capsys):
-    argv = ["--data=toys:gaussians25", "--check_data"]
+    argv = ["--data=toys:gaussians25", "--net=mlp", "--pixels=linear", "--check_data"]
     assert process.guarded(lambda words: train.run("dcgan", words), argv) == process.EXIT_DONE
-    assert "training would accept these data" in capsys.readouterr().out
+    assert "training would accept this command" in capsys.readouterr().out

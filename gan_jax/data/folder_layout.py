@@ -1,0 +1,169 @@
+"""What the folders below --data=folder:DIR are by their names: splits, classes or chunks."""
+
+import pathlib
+import re
+from typing import NamedTuple
+
+from gan_jax.data.image_files import find_images, is_image, natural_sort_key
+from gan_jax.errors import InputError, counted, printable
+
+# What people call the splits. The validation split stands in for a test split where there is none.
+_WORDS = {
+    "train": ("train", "training", "trn"),
+    "test": ("test", "testing", "tst"),
+    "validation": ("val", "valid", "validation", "dev", "eval", "evaluation", "holdout", "heldout"),
+}
+_ENDINGS = ("set", "data", "images", "imgs", "split")  # of "test_set", "Training Images"
+_N_NAMED = 6
+
+
+class Layout(NamedTuple):
+    """Where the splits of a folder lie."""
+
+    train: pathlib.Path
+    test: pathlib.Path | None  # None without a test split
+    notes: tuple[str, ...]  # what was made of the folders, where that may surprise
+    has_splits: bool  # whether `train` is a folder of its own
+
+
+def split_of(name: str) -> str:
+    """Return which split a folder's name stands for, key of _WORDS; "" if it is no such name."""
+    word = re.sub(r"[\W_]+", "", name.casefold())
+    for ending in _ENDINGS * 2:
+        word = word.removesuffix(ending)
+    return next((split for split, words in _WORDS.items() if word in words), "")
+
+
+def find_layout(root: pathlib.Path) -> Layout:
+    """Find the splits of a folder.
+
+    A folder "train" is the train split. One of another such name, as "Training", is it if all
+    folders with images have names of splits; otherwise the folders are classes.
+
+    Raises:
+      InputError: there are folders with images beside the splits.
+    """
+    folders = subfolders(root)
+    if not any(map(_is_like_a_split, folders)):
+        return Layout(root, None, (), False)
+    exact, filled = root / "train", [folder for folder in folders if find_images(folder)]
+    strangers = [folder.name for folder in filled if not split_of(folder.name)]
+    of_train = [folder for folder in filled if split_of(folder.name) == "train"]
+    if exact.is_dir():
+        strangers += [folder.name for folder in of_train if folder != exact]
+        if strangers:
+            raise InputError(
+                f"{printable(root)} holds train/, which would be the train split, and "
+                f"{printable(strangers[0])}/ with images too; move all class folders into train/, "
+                "or rename train/ if it is a class."
+            )
+        train = exact
+    elif len(of_train) == 1 and not strangers:
+        train = of_train[0]
+    else:
+        return Layout(root, None, _named_like_splits(filled), False)
+    test = _test_folder(root, filled)
+    notes = []
+    if (train.name, test and test.name) not in (("train", None), ("train", "test")):
+        used = f"{printable(test.name)}/" if test else "none"
+        notes.append(f"The train split is {printable(train.name)}/, the test split {used}.")
+    unused = [folder.name for folder in filled if folder not in (train, test)]
+    if unused:
+        notes.append(f"Not read, as they are other splits: {_enumerate(unused, '/')}.")
+    loose = [path.name for path in root.iterdir() if is_image(path.name) and path.is_file()]
+    if loose:
+        first = printable(min(loose, key=natural_sort_key))
+        notes.append(
+            f"Not read, as they lie beside {printable(train.name)}/: "
+            f"{counted(len(loose), 'image')}, the first {first}."
+        )
+    return Layout(train, test, tuple(notes), True)
+
+
+def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
+    """List the folders directly in a folder in natural order, without hidden ones."""
+    folders = [
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
+    ]
+    return sorted(folders, key=lambda path: natural_sort_key(path.name))
+
+
+def class_notes(top: pathlib.Path, classes: list[pathlib.Path]) -> tuple[str, ...]:
+    """Say what was made of class folders that may not be meant as such, or of a lone folder.
+
+    Args:
+      top: the folder of a split.
+      classes: folders in it with images.
+    """
+    notes = []
+    if len(classes) == 1:
+        notes += _too_deep(top, classes[0])
+    elif all(re.fullmatch(r"\d{3,}", folder.name) for folder in classes):
+        names = [folder.name for folder in classes]
+        notes.append(
+            f"The folders {_enumerate(names)} are taken as classes. If they are chunks of one set, "
+            "--labels=none reads the images without classes."
+        )
+    mixed = [
+        f"{folder.name}/{inner.name}"
+        for folder in classes
+        for inner in subfolders(folder)
+        if split_of(inner.name)
+    ]
+    if mixed and len(classes) > 1:
+        notes.append(
+            f"Splits within class folders are read together: {_enumerate(mixed)}. For splits, "
+            "make the folders train and test with the classes in them."
+        )
+    return tuple(notes)
+
+
+def _is_like_a_split(folder):
+    return bool(re.match("train|test|val", folder.name.casefold()) or split_of(folder.name))
+
+
+def _named_like_splits(filled):
+    """Return a note if folders that are taken as classes are named like splits."""
+    if len(filled) < 2 or not any(map(_is_like_a_split, filled)):
+        return ()
+    return (
+        f"The folders {_enumerate([folder.name for folder in filled])} are taken as classes. For "
+        "splits, call them train and test, with no other folder of images beside them.",
+    )
+
+
+def _test_folder(root, filled):
+    """Return the folder of the test split, or None."""
+    if (root / "test").is_dir():
+        return root / "test"
+    for split in ("test", "validation"):
+        for folder in filled:
+            if split_of(folder.name) == split:
+                return folder
+    return None
+
+
+def _too_deep(top, folder):
+    """Return a note if class folders or splits lie one or more folders too deep."""
+    while True:
+        inner = [path for path in subfolders(folder) if find_images(path)]
+        if len(inner) != 1 or any(is_image(path.name) for path in folder.iterdir()):
+            break
+        folder = inner[0]
+    if len(inner) < 2 or any(is_image(path.name) for path in folder.iterdir()):
+        return []
+    names = [path.name for path in inner]
+    return [
+        f"The images have no classes, as {printable(top.name)} holds one folder alone. To have "
+        f"{_enumerate(names)} of {printable(folder.relative_to(top))} as classes or splits, name "
+        f"that folder: {printable(folder)}."
+    ]
+
+
+def _enumerate(names, end=""):
+    """List names, the first ones of many."""
+    listed = ", ".join(f"{printable(name)}{end}" for name in names[:_N_NAMED])
+    n_more = len(names) - _N_NAMED
+    return f"{listed} and {n_more:,} more" if n_more > 0 else listed
