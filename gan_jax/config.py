@@ -131,6 +131,7 @@ def prepare(
         open_split = functools.partial(datasets.load, config.run.data, config.data_options)
     if train is None:
         train = open_split("train")
+    assert train is not None  # such data are refused when they are opened
     validate_data(config.run, train)
     info = describe(train)
     method = config.build(data_spec(info))

@@ -65,6 +65,7 @@ class Method(NamedTuple):
     hp: Any  # the method's Settings
     steps: int  # length of the run
     ema: dict[str, float]  # {net: decay of its averaged copy}
+    ema_warmup: bool = False  # see step.update_averages
     # Initial values of what `control` adapts, such as the probability of an augmentation.
     controls: dict[str, float] = {}  # noqa: RUF012 - never mutated
     control: Callable | None = None  # (controls, metrics, step) -> controls, after every step

@@ -26,6 +26,7 @@ from gan_jax.core.state import GanState, Vars
 from gan_jax.ops import reduce
 
 Metrics = dict[str, jax.Array]
+WARMUP = 9  # of averages: see update_averages
 
 
 def build_step(
@@ -164,11 +165,30 @@ def global_norm(grads) -> jax.Array:
 
 
 def update_averages(method: Method, state: GanState) -> dict[str, Vars]:
-    """Compute the averaged nets after a step, {net: Vars}: decay * average + (1 - decay) * net."""
+    """Compute the averaged nets after a step, {net: Vars}: decay * average + (1 - decay) * net.
+
+    With Method.ema_warmup the decay after t earlier steps is at most t / (t + 9). The first step
+    replaces the untrained net, and later ones forget the poor nets of the beginning: as long as
+    that bound holds, the nets of steps 1 to n have weights in proportion to i (i + 1) ... (i + 7),
+    whose mean age is about n / 10. A correction of the start as in Adam would weigh all nets of a
+    short run alike.
+
+    Args:
+      method: Method.
+      state: the state after all updates of the step; `step` counts those before it.
+
+    Source: polynomial-decay averaging with eta = 8 (Shamir and Zhang 2013) until the decay takes
+      over. It is TensorFlow's ExponentialMovingAverage with num_updates = t - 1.
+    """
     averages = {}
     for net, decay in method.ema.items():
-        now = Vars(state.params[net], state.batch_stats[net])
-        averages[net] = optax.incremental_update(now, state.ema[net], 1 - decay)
+        now, before = Vars(state.params[net], state.batch_stats[net]), state.ema[net]
+        if method.ema_warmup:
+            bound = WARMUP / (jnp.asarray(state.step, jnp.float32) + WARMUP)
+            rate = jnp.maximum(1 - decay, bound)
+            averages[net] = jax.tree.map(lambda a, x, rate=rate: a + rate * (x - a), before, now)
+        else:
+            averages[net] = optax.incremental_update(now, before, 1 - decay)
     return averages
 
 

@@ -96,6 +96,7 @@ def common_fields(hp) -> dict[str, Any]:
     return {
         "hp": hp,
         "ema": {"gen": hp.ema} if hp.ema else {},
+        "ema_warmup": hp.ema_warmup,
         "simultaneous": hp.simultaneous,
         "dtype": jnp.bfloat16 if hp.precision == "bfloat16" else None,
     }
@@ -217,7 +218,9 @@ def penalty(
         value = measure()
         return weight * value, value
     is_due = ctx.step % hp.penalty_every == 0
-    value = jax.lax.cond(is_due, measure, lambda: jnp.float32(0))
+    dtype = jnp.result_type(float)  # float64 under enable_x64
+    zero = jnp.zeros((), dtype)
+    value = jax.lax.cond(is_due, lambda: measure().astype(dtype), lambda: zero)
     return weight * hp.penalty_every * value, value
 
 

@@ -71,7 +71,13 @@ class BaseSettings(optimizers.OptimizerSettings):
         "decay of the averaged generator that is sampled: the mean of about 1/(1-ema) steps; "
         "0: none",
         low=0.0,
-        high=0.999999,
+        high=0.9999,  # float32 would round the steps of a slower average away
+    )
+    ema_warmup: bool = setting(
+        True,
+        "the averaged generator begins with the first trained weights, and is the mean of about "
+        "the last tenth of the steps until --ema is reached; off: of --ema from the untrained ones",
+        before=False,
     )
     sample_stats: str = setting(
         "running",

@@ -196,7 +196,7 @@ def export_updates(method: Method, batch: int, shape: Shape) -> dict[str, OnnxFi
         exported[player.name] = OnnxFile(content, entry)
     if method.ema:
         trees = state_trees(state_shapes(method))
-        inputs = {"state": {k: trees[k] for k in ("params", "stats", "ema")}}
+        inputs = {"state": {k: trees[k] for k in ("params", "stats", "ema")}, "step": spec()}
         exported["average"] = convert(functools.partial(average, method), inputs, "average")
     return exported
 
@@ -229,7 +229,7 @@ def average(method: Method, arrays: dict[str, Any]) -> dict[str, Any]:
 
     Args:
       method: Method.
-      arrays: {"state": {"params", "stats", "ema"}}.
+      arrays: {"state": {"params", "stats", "ema"}, "step": float32 [], steps before this one}.
 
     Returns:
       {"state": {"ema"}}.
@@ -238,7 +238,7 @@ def average(method: Method, arrays: dict[str, Any]) -> dict[str, Any]:
     ema = {net: Vars(tree["params"], tree["stats"]) for net, tree in trees["ema"].items()}
     nothing: Any = None
     state = GanState(
-        step=nothing,
+        step=arrays["step"],
         key=nothing,
         params=trees["params"],
         batch_stats=trees["stats"],

@@ -1,5 +1,6 @@
 """The run folder: opened for reading, and claimed, compared and cleared for training."""
 
+import dataclasses
 import enum
 import pathlib
 import shutil
@@ -15,11 +16,20 @@ from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import Method
 from gan_jax.core.state import GanState, Vars
 from gan_jax.data import datasets
-from gan_jax.data.datasets import Dataset
-from gan_jax.errors import InputError
+from gan_jax.data.datasets import DataOptions, Dataset
+from gan_jax.errors import InputError, result_or_error, typed
 from gan_jax.rundir import checkpoint, config_file, hub, published, wandb_writer
 from gan_jax.settings import RunSettings
 
+# What commands write into a run folder unless they are told another place. Of `sample`, by form:
+SAMPLED = {
+    "grid": "sampled.png",
+    "kinds": "sampled_kinds.png",
+    "paths": "sampled_paths.png",
+    "folder": "sampled",
+    "npz": "sampled.npz",
+}
+EXPORTED, PUBLISHED = "exported", "published"
 # In the order in which --restart deletes them, so that what a kill leaves is never taken for a
 # finished run.
 RUN_FILES = (
@@ -35,6 +45,9 @@ RUN_FILES = (
     "report.html",
     "tensorboard",
     wandb_writer.FOLDER,
+    *SAMPLED.values(),
+    EXPORTED,
+    PUBLISHED,
     "flags.txt",
     config_file.NAME,
 )
@@ -191,19 +204,29 @@ def load_data(
       InputError: the data are gone, or are not what the run was trained on.
     """
     options = config.data_options
-    try:
-        train = datasets.load(data_override or config.run.data, options)
-    except InputError as error:
-        raise InputError(
-            f"{error} (If the data of this run has moved, say where with --data; "
-            "its content is checked.)"
-        ) from error
+    train = load_again(data_override or config.run.data, options)
     if train.digest != info["digest"]:
         raise InputError(
-            f"--data={train.name} is not what this run was trained on ({info['n']} images then, "
-            f"{len(train.images)} now); restore the data or train again."
+            f"--data={train.name} has another content than this run was trained on "
+            f"({info['n']} images then, {len(train.images)} now); name a place that has the same "
+            "content with --data."
         )
     return train, datasets.load_heldout(train, options)
+
+
+def load_again(spec: str, options: DataOptions) -> Dataset:
+    """Open the training data of a run that exists, see datasets.load.
+
+    Raises:
+      InputError: they cannot be opened; says what to do where they have moved.
+    """
+    try:
+        return datasets.load(spec, options)
+    except InputError as error:
+        raise InputError(
+            f"{error} (If the data of this run have moved, name their new place with --data; "
+            "the content is checked.)"
+        ) from error
 
 
 def load_pool(run: LoadedRun, data_override: str = "") -> np.ndarray | None:
@@ -257,12 +280,12 @@ def status(
     old, old_info = load_config(workdir)
     if restart:
         return RunStatus.DISCARDED
+    config = configs.as_begun(config, config_file.read(workdir))
     changed = configs.differences(old, config, old_info, info)
     if changed:
         raise InputError(
-            f"The run in {workdir} was made with {'; '.join(changed)}. Use another --workdir, "
-            f"--restart to discard it, or --flagfile={workdir / 'flags.txt'} --workdir={workdir}"
-            f"{' --trust' if own else ''} to continue it as it was."
+            f"The run in {workdir} was made with {'; '.join(changed)}. "
+            f"{_ways_out(workdir, old, old_info, config, info)}"
         )
     if changed := plugins.changes(own):
         raise InputError(
@@ -270,6 +293,26 @@ def status(
             "again, another --workdir, or --restart to discard the run."
         )
     return RunStatus.FINISHED if (workdir / "DONE").exists() else RunStatus.RESUMABLE
+
+
+def _ways_out(workdir, old, old_info, new, new_info):
+    """Say what to do about a folder that holds another run than `new`; see `status`."""
+    flags = workdir / "flags.txt"
+    # Opening the old data can take minutes. They matter here only if nothing else differs.
+    by_data_alone = not configs.differences(old, new)
+    opened = by_data_alone and result_or_error(datasets.load, old.run.data, old.data_options)
+    if by_data_alone and (isinstance(opened, InputError) or opened.digest != old_info["digest"]):
+        return (
+            f"Use another --workdir, --restart to discard it, or name with --data where the "
+            f"{old_info['n']} images are that it was trained on."
+        )
+    if not flags.exists():  # not of a training command
+        return "Use another --workdir, or --restart to discard it."
+    trust = ["--trust"] if config_file.plugins_of(config_file.read(workdir)) else []
+    command = typed(
+        f"train {old.experiment}", f"--flagfile={flags}", f"--workdir={workdir}", *trust
+    )
+    return f"Use another --workdir, --restart to discard it, or continue it as it was: `{command}`"
 
 
 def prepare_folder(workdir: pathlib.Path, prepared: Prepared, restart: bool = False) -> RunStatus:
@@ -281,8 +324,36 @@ def prepare_folder(workdir: pathlib.Path, prepared: Prepared, restart: bool = Fa
     before = status(workdir, prepared.config, restart, prepared.dataset_info)
     if restart:
         discard(workdir)
-    config_file.write(workdir, prepared.to_dict())
+    config = prepared.to_dict()
+    if before in (RunStatus.RESUMABLE, RunStatus.FINISHED):
+        config = configs.as_stored(config, config_file.read(workdir))
+    config_file.write(workdir, config)
     return before
+
+
+def as_begun(workdir: pathlib.Path, prepared: Prepared, restart: bool = False) -> Prepared:
+    """Prepare for going on with the run of a folder as an earlier version began it; say so.
+
+    Settings that there were not yet have the values that the run was made with, whatever
+    `prepared` says. Without such a run, or to discard it, `prepared` stays as it is.
+
+    Args:
+      workdir, prepared, restart: see `prepare_folder`.
+    """
+    if restart or not (workdir / config_file.NAME).exists():
+        return prepared
+    begun = prepared.as_begun(config_file.read(workdir))
+    if begun is prepared:
+        return prepared
+    for name in ("run", "hp"):
+        before, now = (dataclasses.asdict(getattr(p.config, name)) for p in (begun, prepared))
+        for flag in [flag for flag in now if before[flag] != now[flag]]:
+            print(
+                f"{workdir} is from before there was --{flag}: it goes on as it was begun, "
+                f"{flag}={before[flag]}.",
+                file=sys.stderr,
+            )
+    return begun
 
 
 def discard(workdir: pathlib.Path) -> None:

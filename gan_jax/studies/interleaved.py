@@ -52,6 +52,7 @@ def open_loops(
         for key, prepared in runs.items():
             folder = folders[key]
             stack.enter_context(run_lock.lock_run(folder))
+            prepared = run_folder.as_begun(folder, prepared)
             status = run_folder.prepare_folder(folder, prepared)
             if status != run_folder.RunStatus.FINISHED:
                 loop = Loop(prepared, folder, signals, f"{folder.name}: ")

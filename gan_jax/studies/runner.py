@@ -159,9 +159,8 @@ def _differences(stored, runs, flags):
         return changed
     for kind, run in runs.items():
         old = stored["configs"][kind]
-        changed += config.differences(
-            config.from_dict(old), run.config, old["source"], run.dataset_info
-        )
+        now = config.as_begun(run.config, old)
+        changed += config.differences(config.from_dict(old), now, old["source"], run.dataset_info)
     return changed
 
 
@@ -176,6 +175,7 @@ def train_run(prepared: Prepared, folder: pathlib.Path, name: str = "") -> None:
     Raises:
       Stopped, NonFiniteError: see training_loop.train.
     """
+    prepared = run_folder.as_begun(folder, prepared)
     if run_folder.prepare_folder(folder, prepared) == run_folder.RunStatus.FINISHED:
         return
     with Signals() as signals:

@@ -9,7 +9,7 @@ const DISTRIBUTIONS = {
   gaussians8: "8 modes on a ring",
   gaussians25: "25 modes in a grid",
   plus: "13 modes, a plus",
-  sine: "11 modes, a sine wave",
+  sine: "12 modes, a sine wave",
   swissroll: "a spiral",
   drawn: "your own drawing",
 };

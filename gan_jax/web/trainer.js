@@ -123,7 +123,8 @@ export class Trainer {
   }
 
   async updateAverages() {
-    if (this.sessions.average) await this.call("average", {});
+    const step = new Tensor("float32", Float32Array.of(this.steps), []);
+    if (this.sessions.average) await this.call("average", { step });
   }
 
   /** Samples of noise z [n * z_dim]. given: Int32Array [n], the generator of each, if several. */

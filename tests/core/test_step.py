@@ -1,5 +1,7 @@
 """The step's own rules, on nets of one weight whose numbers can be worked out by hand."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,8 @@ from gan_jax.core import parallel
 from gan_jax.core.initialize import init
 from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
 from gan_jax.core.state import Vars
-from gan_jax.core.step import build_step
+from gan_jax.core.step import build_step, update_averages
+from gan_jax.methods.settings import BaseSettings
 from gan_jax.training import program
 
 
@@ -231,6 +234,56 @@ def test_ema_covers_weights_and_statistics():
     assert state.vars(ema=True).params["a"] is state.ema["a"].params and isinstance(
         state.vars(), Vars
     )
+
+
+def averaged(nets, decay, warmup):
+    """Averages of weights after each step; nets: float [steps + 1], the first untrained."""
+    m = method(player("one", "a"), ema={"a": decay}, ema_warmup=warmup, nets=("a",))
+    start = init(m, jax.random.key(0))
+
+    def step(carry, net):
+        now = start.replace(params={"a": {"w": net}}, ema=carry[0], step=carry[1])
+        averages = update_averages(m, now)
+        return (averages, carry[1] + 1), averages["a"].params["w"]
+
+    first = {"a": Vars({"w": jnp.float32(nets[0])}, start.batch_stats["a"])}
+    nets = jnp.asarray(nets[1:], jnp.float32)
+    return np.asarray(jax.jit(lambda: jax.lax.scan(step, (first, jnp.int32(0)), nets)[1])())
+
+
+def test_a_warmed_up_average_never_holds_the_untrained_net():
+    """It is the mean with weights i (i + 1) ... (i + 7), and then the exponential one."""
+    nets = np.random.default_rng(0).normal(size=61)
+    got = averaged([1e4, *nets[1:]], 0.999, True)  # 1e4 would show
+    i = np.arange(1.0, 61)
+    weights = np.prod(i[:, None] + np.arange(8), 1)
+    means = [np.average(nets[1 : n + 1], weights=weights[:n]) for n in range(1, 61)]
+    np.testing.assert_allclose(got, means, atol=2e-3)  # 1e4 - 1e4 has an error of 5e-4
+    np.testing.assert_allclose(averaged(nets, 0.999, True), means, atol=1e-6)
+    below = averaged(nets, 0.75, True)  # 27 / (27 + 9): from there on the decay is constant
+    np.testing.assert_allclose(below[:28], means[:28], atol=1e-6)
+    np.testing.assert_allclose(below[40], 0.75 * below[39] + 0.25 * nets[41], atol=1e-6)
+    assert np.abs(below[40] - means[40]) > 1e-3
+
+
+def test_the_constant_average_keeps_a_part_of_the_untrained_net():
+    got = averaged([1.0, *np.zeros(50)], 0.995, False)
+    np.testing.assert_allclose(got, 0.995 ** np.arange(1, 51), rtol=1e-5)
+
+
+@pytest.mark.parametrize("warmup", [True, False])
+def test_the_slowest_average_reaches_a_weight_that_stays(warmup):
+    """Its last steps are not rounded away: at 0.999999, 4 % of a weight would never be made up."""
+    most = next(f for f in dataclasses.fields(BaseSettings) if f.name == "ema").metadata["high"]
+    nets = [0.97, *np.ones(60_000)]
+    assert abs(averaged(nets, most, warmup)[-1] - 1) < 1e-3
+    assert abs(averaged(nets, 0.999999, False)[-1] - (1 - 0.03 * 0.999999**60_000)) > 1e-3
+
+
+@pytest.mark.parametrize("warmup", [True, False])
+def test_averages_stay_float32_where_jax_computes_in_float64(warmup):
+    with jax.enable_x64(True):
+        assert averaged([1.0, 2.0, 3.0], 0.9, warmup).dtype == np.float32
 
 
 def test_control_adapts_what_losses_read():

@@ -63,7 +63,7 @@ class ExportedStep:
                 }
                 metrics[player.name] = self.run(player.name, arrays)
         if "average" in self.files:
-            self.run("average", {})
+            self.run("average", {"step": np.array(state.step, np.float32)})
         return metrics
 
     def assert_state(self, state):

@@ -57,7 +57,7 @@ def test_a_damaged_checkpoint_is_still_told_from_an_old_one(folder):
 def test_it_is_sampled_and_scored(folder):
     words = [f"--workdir={folder}", "--n=4", "--form=kinds"]
     assert process.guarded(sample.run, words) == 0
-    assert Image.open(folder / "sampled.png").width == 5 * 9 - 1
+    assert Image.open(folder / "sampled_kinds.png").width == 5 * 9 - 1
     words = [f"--workdir={folder}", "--n_images=20", "--repeats=1", "--neighbours=0"]
     assert process.guarded(evaluate.run, [*words, "--scores=coverage", "--features=pixels"]) == 0
     assert json.loads((folder / "eval.json").read_text())["step"] == 4
@@ -69,6 +69,9 @@ def test_it_goes_on_to_the_numbers_of_that_version(folder):
     assert process.guarded(lambda argv: train.run("acgan", argv), words) == 0
     loaded = run_folder.load(folder)
     assert loaded.step == 8
+    # There was no --ema_warmup: the decay stays constant.
+    assert not loaded.config.hp.ema_warmup
+    assert "--noema_warmup" in (folder / "flags.txt").read_text().split()
     assert "dataset" in json.loads((folder / "config.json").read_text())
     with np.load(OLD / "params_at_8.npz") as expected:
         leaves = jax.tree_util.tree_leaves_with_path(loaded.state.params)
