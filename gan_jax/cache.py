@@ -19,9 +19,20 @@ SECONDS_PER_DAY = 86_400
 
 
 def root() -> pathlib.Path:
-    """Return the cache folder, which may not exist yet."""
-    folder = os.environ.get("GAN_JAX_CACHE")
-    return pathlib.Path(folder or pathlib.Path.home() / ".cache" / "gan_jax")
+    """Return the cache folder, which may not exist yet.
+
+    Raises:
+      InputError: no home folder is known, and GAN_JAX_CACHE is not set.
+    """
+    if folder := os.environ.get("GAN_JAX_CACHE"):
+        return pathlib.Path(folder)
+    try:
+        return pathlib.Path.home() / ".cache" / "gan_jax"
+    except RuntimeError as error:  # no HOME, and no entry in the password file
+        raise InputError(
+            "No home folder is known, which the cache would lie in; set GAN_JAX_CACHE to a folder "
+            "of your own, such as GAN_JAX_CACHE=/tmp/my_cache."
+        ) from error
 
 
 def digest(*settings) -> str:

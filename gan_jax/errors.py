@@ -1,11 +1,16 @@
 """Errors that end a run early and are not bugs, and the one-line texts that they are made of."""
 
+import os
 import pathlib
+import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+
+PROGRAM = "gan-jax"  # the console script
 
 # Exit codes of commands.
 EXIT_DONE = 0
@@ -45,6 +50,30 @@ class Stopped(Exception):
     """
 
 
+def typed(command: str, *words: object) -> str:
+    """Return how this user types a command: as this process was started, or as what is installed.
+
+    Args:
+      command: its words after the program's name, such as "evaluate" or "train morpho".
+      *words: its arguments, such as a path; quoted where a shell needs it.
+    """
+    command = " ".join([command, *(shlex.quote(str(word)) for word in words)])
+    program = os.environ.get("GAN_JAX_PROGRAM")  # set by launch.sh
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if not program and spec and spec.name.startswith("experiments."):
+        return f"python -m experiments.{command.removeprefix('train ')}"
+    if not program:
+        script = shutil.which(PROGRAM)
+        same = script and os.path.dirname(script) == os.path.dirname(sys.executable)
+        program = PROGRAM if same or is_console_script() else "python -m gan_jax"
+    return f"{program} {command}"
+
+
+def is_console_script() -> bool:
+    """Say whether this process was started as `gan-jax`."""
+    return os.path.basename(sys.argv[0]) == PROGRAM
+
+
 def install_command(extra: str) -> str:
     """Return what to type to install an extra of gan_jax here, from its checkout if it is one."""
     checkout = pathlib.Path(__file__).resolve().parent.parent
@@ -59,6 +88,11 @@ def result_or_error(function: Callable[..., T], *args) -> "T | InputError":
         return function(*args)
     except InputError as error:
         return error
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: "1 repeat", "2,000 images"."""
+    return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def printable(text: object) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from gan_jax import cache
 from gan_jax.commands import command_line
+from gan_jax.errors import InputError, result_or_error
 
 # {extra: the distributions that it installs and a command asks for}.
 EXTRAS = {
@@ -72,7 +73,9 @@ def rows() -> list[tuple[str, str]]:
 
 def _describe_cache():
     """Say where the cache is, how large, and how much room its disk has."""
-    root = cache.root()
+    root = result_or_error(cache.root)
+    if isinstance(root, InputError):
+        return str(root)
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     existing = next(path for path in (root, *root.parents) if path.exists())
     free = shutil.disk_usage(existing).free

@@ -4,6 +4,7 @@ import importlib
 import sys
 
 from gan_jax.commands import presets, process
+from gan_jax.errors import EXIT_STOPPED
 
 # Commands that train are in presets.TABLE. These have a module with `run(argv)` and a docstring for
 # --help.
@@ -67,5 +68,10 @@ def run(name, argv):
 
 def main(name):
     """Run a command with the words of this process's command line, and exit with its code."""
+    process.outlive_readers()
     needs_jax = name not in WITHOUT_JAX
-    sys.exit(process.guarded(lambda argv: run(name, argv), sys.argv[1:], needs_jax))
+    code = process.guarded(lambda argv: run(name, argv), sys.argv[1:], needs_jax)
+    if code == EXIT_STOPPED:
+        # Python's own way out crashes while threads of XLA still compile.
+        process.exit_at_once(code)
+    sys.exit(code)

@@ -1,12 +1,15 @@
 """How a command runs: JAX prepared, refusals in one line, exit codes."""
 
+import contextlib
+import errno
+import io
 import os
-import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from gan_jax import plugins
 from gan_jax.errors import (
@@ -18,36 +21,15 @@ from gan_jax.errors import (
     InputError,
     NonFiniteError,
     Stopped,
+    is_console_script,
 )
+from gan_jax.errors import typed as typed
 
-PROGRAM = "gan-jax"  # the console script
 BEGAN = time.perf_counter()  # time of the command's start; JAX is not imported yet
 # Keep scratch memory instead of unmapping it, in pages of 2 MiB. From glibc 2.35 on; older versions
 # ignore what they do not know.
 MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1000000000000"
 EXIT_CODES = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
-
-
-def typed(command: str) -> str:
-    """Return how this user types a command: as this process was started, or as what is installed.
-
-    Args:
-      command: its words after the program's name, such as "evaluate" or "train morpho".
-    """
-    program = os.environ.get("GAN_JAX_PROGRAM")  # set by launch.sh
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if not program and spec and spec.name.startswith("experiments."):
-        return f"python -m experiments.{command.removeprefix('train ')}"
-    if not program:
-        script = shutil.which(PROGRAM)
-        same = script and os.path.dirname(script) == os.path.dirname(sys.executable)
-        program = PROGRAM if same or is_console_script() else "python -m gan_jax"
-    return f"{program} {command}"
-
-
-def is_console_script() -> bool:
-    """Say whether this process was started as `gan-jax`."""
-    return os.path.basename(sys.argv[0]) == PROGRAM
 
 
 def restart_with_kept_memory() -> None:
@@ -80,7 +62,8 @@ def prepare_jax():
     from gan_jax import cache
 
     if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
+        with contextlib.suppress(InputError):  # without a cache, code is compiled anew
+            jax.config.update("jax_compilation_cache_dir", str(cache.root() / "compiled"))
     # Small programs too: those of a start take seconds together.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     return jax
@@ -107,19 +90,77 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
             body(argv)
         sys.stdout.flush()
         return EXIT_DONE
-    except BrokenPipeError:  # the reader, such as `head`, has left; so must what is buffered
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_STOPPED
     except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:
         if "--debug" in argv:
             traceback.print_exc()
         print(str(error) or "interrupted; what was saved before is kept.", file=sys.stderr)
         return EXIT_CODES.get(type(error), EXIT_STOPPED)
-    except RuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error) or "--debug" in argv:
+    except (RuntimeError, OSError) as error:
+        explained = _explain(error)
+        if explained is None or "--debug" in argv:
             raise
-        print(
-            "The device ran out of memory; use a smaller --batch, --width or --size.",
-            file=sys.stderr,
+        code, message = explained
+        print(message, file=sys.stderr)
+        return code
+
+
+def _explain(error: RuntimeError | OSError) -> tuple[int, str] | None:
+    """Return (exit code, message) for an error that the machine is the cause of; None for a bug."""
+    if "RESOURCE_EXHAUSTED" in str(error):
+        message = "The device ran out of memory; use a smaller --batch, --width or --size."
+        return EXIT_REFUSED, message
+    if "home directory" in str(error):  # pathlib's words for a ~ that it cannot resolve
+        return EXIT_REFUSED, (
+            "A path begins with ~, and the home folder is not known; write the whole path."
         )
-        return EXIT_REFUSED
+    if isinstance(error, OSError) and error.filename is not None:
+        return EXIT_STOPPED, (
+            f"{error.filename} cannot be read or written ({error.strerror}), perhaps because it "
+            "was moved or removed meanwhile; what was saved before is kept."
+        )
+    return None
+
+
+def exit_at_once(code: int) -> NoReturn:
+    """End the process without the interpreter's own end, after all that was printed is written."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
+class _Output(io.FileIO):
+    """A standard stream whose reader may leave: what is written from then on is dropped."""
+
+    def write(self, data):
+        """Write bytes; return how many."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # of a pipe, of a terminal
+                raise
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.fileno())
+            os.close(null)
+            return len(data)
+
+
+def outlive_readers() -> None:
+    """Let the command do its work also where nobody reads its output any more.
+
+    A reader, such as `head`, may leave, or there is none from the start.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))
+            continue
+        raw = _Output(stream.fileno(), "w", closefd=False)
+        text = io.TextIOWrapper(
+            raw if stream.write_through else io.BufferedWriter(raw),
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+        setattr(sys, name, text)

@@ -154,9 +154,10 @@ class VmappedLoop:
         lead = loops[0]
         lead.progress.say(f"compiling {len(loops)} members, vmapped ...")
         began, program = time.perf_counter(), build_vmapped_program(loops)
-        self._programs = {
-            n: program.lower(*self._arguments(n)).compile() for n in lead.dispatch_lengths()
-        }
+        with lead.stopping_at_once():
+            self._programs = {
+                n: program.lower(*self._arguments(n)).compile() for n in lead.dispatch_lengths()
+            }
         seconds = time.perf_counter() - began
         self._add_seconds("compile", seconds)
         lead.progress.say(f"compiled in {seconds:.1f} s; all go on from step {lead.t}")

@@ -107,14 +107,17 @@ class Loop:
         return self
 
     def __exit__(self, *exc):
-        with self._open:
-            self.log.close()
-            self.progress.close()
-            spent = ", ".join(f"{name} {log.clock(s)}" for name, s in self.timer.items())
-            log.say(
-                f"{self.name}time over all starts: {spent}; "
-                f"{100 * self.overhead():.1f} % outside of steps"
-            )
+        try:
+            with self._open:
+                self.log.close()
+                self.progress.close()
+                spent = dict(self.timer)
+                spent["other"] = max(self.seconds() - sum(spent.values()), 0.0)
+                listed = ", ".join(f"{name} {log.clock(s)}" for name, s in spent.items())
+                log.say(f"{self.name}time over all starts: {listed}")
+        except Exception:  # the last save was not written
+            self._require_place()
+            raise
 
     def advance(self, until: int) -> None:
         """Train to step `until`, or past it to the end of a dispatch; never past the run's end.
@@ -137,9 +140,10 @@ class Loop:
         Returns:
           sha256 hex of the final state.
         """
-        self._require_saved("trained to its end")
+        with self._in_place():
+            self._require_saved("trained to its end")
         digest = host_state.digest(host_state.to_host(self.carry[0]))
-        with log.stopping_if_full(self.workdir):
+        with self._in_place(), log.stopping_if_full(self.workdir):
             if self.prepared.train.points:
                 frames = [p for p in (self.workdir / "samples").glob("*.png") if p.stem.isdigit()]
                 frames.sort(key=lambda p: int(p.stem))
@@ -178,8 +182,8 @@ class Loop:
 
     def compile(self) -> None:
         """Compile the program of this run alone."""
-        self.progress.say("compiling ...")
-        with self.timer("compile"):
+        with self.stopping_at_once(), self.timer("compile"):
+            self.progress.say("compiling ...")
             program = build_program(self.method, self.loader, self.devices)
             lowered = {
                 n: program.lower(self.carry, self.loader.device_data, self.loader.inputs(self.t, n))
@@ -190,6 +194,11 @@ class Loop:
             self._passed("compile")
         seconds = self.timer["compile"] - self._logged_seconds().get("compile", 0.0)
         self.progress.say(f"compiled in {seconds:.1f} s for {self._where()}")
+
+    def stopping_at_once(self) -> contextlib.AbstractContextManager[None]:
+        """Let a signal end what is within at once: this step is on disk, or nothing is done yet."""
+        saved = f"step {self.t} is saved" if self.t else "nothing was trained yet"
+        return self.signals.stopping_at_once(f"while compiling; {saved}. The same command resumes.")
 
     def dispatch_lengths(self) -> tuple[int, ...]:
         """List the numbers of steps that this run dispatches at a time from here on."""
@@ -241,8 +250,9 @@ class Loop:
         if due:
             self.wait()
             self._refuse_non_finite()
-        for hook in due:
-            hook()
+        with self._in_place() if due else contextlib.nullcontext():
+            for hook in due:
+                hook()
         self.results = hooks.StepResults()
 
     def wait(self) -> None:
@@ -254,10 +264,11 @@ class Loop:
         """Save, then raise Stopped."""
         self.wait()
         self._refuse_non_finite()
-        if self._save_hook.saved_step != self.t:
-            self._save_hook()
         stopped = f"stopped by {self.signals.name} at step {self.t}"
-        self._require_saved(stopped)
+        with self._in_place():
+            if self._save_hook.saved_step != self.t:
+                self._save_hook()
+            self._require_saved(stopped)
         raise Stopped(f"{self.name}{stopped}; saved. The same command resumes.")
 
     def refuse_collapse(self) -> None:
@@ -288,12 +299,6 @@ class Loop:
     def seconds(self) -> float:
         """Return the seconds since this run began, over all starts."""
         return self._seconds_before + time.perf_counter() - self._began
-
-    def overhead(self) -> float:
-        """Return the fraction of wall time outside steps, compile and evaluation excluded."""
-        excluded = self.timer.get("compile", 0.0) + self.timer.get("evaluate", 0.0)
-        counted = self.seconds() - excluded
-        return max(0.0, 1 - self.timer.get("train", 0.0) / max(counted, 1e-9))
 
     def _open_loader(self):
         n = n_minibatches(self.method)
@@ -346,6 +351,27 @@ class Loop:
         run = self.run
         everies = [run.log_every, run.sample_every, run.save_every, run.eval_every]
         return [every for every in everies if every]
+
+    @contextlib.contextmanager
+    def _in_place(self):
+        """Raise Stopped if the run folder is no longer there, before or because of what is within.
+
+        Orbax would make it again, and the run would fall into two halves.
+        """
+        self._require_place()
+        try:
+            yield
+        except Exception:
+            self._require_place()
+            raise
+
+    def _require_place(self):
+        if not (self.workdir / "metrics.jsonl").exists():
+            raise Stopped(
+                f"{self.name}stopped at step {self.t}: {self.workdir} was moved or removed while "
+                "this run trained, with all that was saved. If it was moved, the same command with "
+                "its new place as --workdir resumes."
+            )
 
     def _refuse_non_finite(self):
         step, player = int(self.carry[0].bad_step), int(self.carry[0].bad_player)
