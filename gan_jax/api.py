@@ -50,9 +50,9 @@ class Evaluation(dict[str, Any]):
     """The record in eval.json; its text is the table that `evaluate` prints."""
 
     def __str__(self) -> str:
-        from gan_jax.report import score_text
+        from gan_jax.report import score_tables
 
-        return score_text.format_evaluation(dict(self))
+        return score_tables.format_evaluation(dict(self))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
@@ -112,8 +112,8 @@ class Run:
         Args:
           n: number of images.
           seed: seed of the noise.
-          kind: class, generator or code, by name or number; several with commas, in turn. Empty:
-            drawn as often as in the data.
+          kind: class, generator or code: a name, several with commas, which take turns, or a
+            number from 0 on. Empty: drawn as often as in the data.
           truncation: keep the noise within so many of its standard deviations; 0: all of it.
 
         Returns:
@@ -122,27 +122,26 @@ class Run:
         Raises:
           InputError: the run has no such kind, or a value is out of bounds.
         """
-        flags = sample.Flags(
-            workdir=str(self.workdir),
-            n=n,
-            form="npz",
-            kind=str(kind),
-            truncation=float(truncation),
-            seed=seed,
-            ema=self.ema,
-        )
+        flags = sample.Flags(workdir=str(self.workdir), form="npz", ema=self.ema)
+        given = {"n": n, "seed": seed, "truncation": truncation}
         with arguments.refusals():
+            given["kind"] = "" if kind == "" else self._kind_name(kind)
+            flags = arguments.replace(flags, given)
             settings.check(flags)
-            if kind != "" and self.loaded.method.conditioning.needs_images:
-                raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
             return sample.make_samples(flags, self.loaded)[0]
 
     def noise(self, n: int, seed: int = 0) -> np.ndarray:
-        """Draw the noise of `sample(n, seed=seed)`: float32 [n, z_dim]."""
+        """Draw the noise of `sample(n, seed=seed)`: float32 [n, z_dim].
+
+        Raises:
+          InputError: a value is out of bounds.
+        """
         import jax
 
         from gan_jax.training import sampling
 
+        with arguments.refusals():
+            settings.check(arguments.replace(sample.Flags("run"), {"n": n, "seed": seed}))
         return sampling.drawn_noise(self.loaded.method, jax.random.key(seed), n)
 
     def generator(self, z: "jax.Array", kind: "jax.Array | str | int | None" = None) -> "jax.Array":
@@ -197,14 +196,13 @@ class Run:
 
     def _condition(self, kind, n):
         """Turn a kind into int32 [n], or None where the run has none."""
+        import jax
         import jax.numpy as jnp
 
         conditioning = self.loaded.method.conditioning
         if conditioning.needs_images:
             raise InputError("This run's generator takes images of the data; use sample().")
-        if not conditioning.names:
-            if kind is not None:
-                raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
+        if kind is None and not conditioning.names:
             return None
         if kind is None:
             raise InputError(
@@ -212,8 +210,22 @@ class Run:
                 f"{', '.join(conditioning.names[:12])}."
             )
         if isinstance(kind, (str, int)):
-            kind = sample.parse_kinds(conditioning, str(kind))
+            kind = sample.parse_kinds(conditioning, self._kind_name(kind))
+        elif not isinstance(kind, jax.core.Tracer):  # the values of a tracer are not known
+            for number in np.unique(kind):
+                self._kind_name(int(number))
         return jnp.broadcast_to(jnp.asarray(kind, jnp.int32), (n,))
+
+    def _kind_name(self, kind: str | int) -> str:
+        """Return a kind as --kind takes it: a number by its name."""
+        names = self.kinds
+        if not names:
+            raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
+        if isinstance(kind, str):
+            return kind
+        if not 0 <= kind < len(names):
+            raise InputError(f"kind={kind} is out of bounds; give 0 to {len(names) - 1}.")
+        return names[kind]
 
     @property
     def metrics(self) -> Metrics:
@@ -285,6 +297,7 @@ def train(
     workdir: str | os.PathLike = "",
     flagfile: str = "",
     restart: bool = False,
+    trust: bool = False,
     **values: Any,
 ) -> Run:
     """Train a run to its end, from wherever its folder stands.
@@ -301,6 +314,7 @@ def train(
       workdir: the run folder; "": runs/ and the name of the flagfile or of the command.
       flagfile: settings to begin with, by name or path, such as "morpho_quick".
       restart: discard what the run folder holds and begin again.
+      trust: import the Python code from outside of gan_jax that the flagfile names.
       **values: settings by the names of their flags, see `gan-jax train NAME --help`, such as
         size=32, steps=500, loss="hinge". A loss, penalty or net may be an object of your own.
 
@@ -314,7 +328,7 @@ def train(
     """
     process.prepare_jax()
     startup = Startup()
-    with arguments.refusals():
+    with arguments.refusals(), plugins.trusting([plugins.ANY] if trust else []):
         name = method if isinstance(method, str) else plugins.name_of(method)
         if not presets.is_training(name):
             raise InputError(

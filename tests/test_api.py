@@ -118,9 +118,28 @@ def test_generator_takes_kinds(run):
     np.testing.assert_array_equal(run.noise(3, seed=1).shape, (3, 3))
     with pytest.raises(gj.InputError, match=r"z has the shape \[2, 5\]; give \[B, 3\] or \[3\]"):
         run.generator(jnp.ones((2, 5)), "bar")
-    for kind, message in [(None, "add kind="), ("ellipse", "'ellipse' is none of this run's")]:
+    for kind, message in [
+        (None, "add kind="),
+        ("ellipse", "'ellipse' is none of this run's"),
+        (jnp.array([0, 3]), "kind=3 is out of bounds; give 0 to 2"),
+    ]:
         with pytest.raises(gj.InputError, match=message):
             run.generator(z, kind)
+
+
+@pytest.mark.parametrize(
+    "message, call",
+    [
+        ("n='a' is a str; give an int", lambda run: run.sample("a")),
+        ("seed=1.5 is a float; give an int", lambda run: run.sample(3, seed=1.5)),
+        ("n=0 is too small; use 1 or more", lambda run: run.noise(0)),
+        ("kind=1: this run's images are of no kind", lambda run: run.sample(3, kind=1)),
+        ("kind=1: this run's images are of no kind", lambda run: run.generator(run.noise(2), 1)),
+    ],
+)
+def test_wrong_arguments_of_a_run_are_refused(plain, message, call):
+    with pytest.raises(gj.InputError, match=re.escape(message)):
+        call(plain)
 
 
 def test_metrics_are_columns(run):

@@ -11,6 +11,7 @@ import types
 import numpy as np
 import pytest
 
+import gan_jax as gj
 from gan_jax import config, images, methods, metrics, plugins, settings
 from gan_jax.commands import (
     command_line,
@@ -240,7 +241,22 @@ def test_a_foreign_run_is_refused_and_not_imported(evil, tmp_path, capsys):
     (tmp_path / "trust.flags").write_text("--trust\n")
     error = refusal(capsys, train_it, f"--flagfile={tmp_path / 'trust.flags'}")
     assert "--trust counts only where you type it" in error
+    with pytest.raises(InputError, match="trust=True"):
+        gj.train("dcgan", flagfile=str(folder / "flags.txt"), workdir=tmp_path / "new")
     assert not evil.exists()
+
+
+def test_train_takes_what_a_flagfile_names_with_trust(own, tmp_path):
+    flagfile = tmp_path / "own.flags"
+    flagfile.write_text("--loss=python:my_losses:PEARSON\n")
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    sizes = {"size": 8, "width": 2, "z_dim": 3, "batch": 4, "steps": 2, "devices": 1}
+    with pytest.raises(InputError, match="trust=True"):
+        gj.train("dcgan", images, flagfile=str(flagfile), workdir=tmp_path / "x", **sizes)
+    run = gj.train(
+        "dcgan", images, flagfile=str(flagfile), workdir=tmp_path / "x", trust=True, **sizes
+    )
+    assert run.loaded.method.hp.loss == "python:my_losses:PEARSON"
 
 
 def test_a_foreign_run_is_compared_and_reported_without_its_code(evil, tmp_path, capsys):

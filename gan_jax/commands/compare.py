@@ -35,7 +35,7 @@ def run(argv: list[str]) -> None:
         raise InputError(f"Name two or more run folders: {typed('compare')} runs/a runs/b")
     systems = compare.group_runs([compare.read_run(folder) for folder in folders])
     for member in [run for system in systems for run in system.runs if not run.evaluation]:
-        hint = f"{typed('evaluate')} --workdir={member.folder} adds them."
+        hint = f"{typed('evaluate', member.folder)} adds them."
         print(f"{member.folder} has no scores yet; {hint}", file=sys.stderr)
     out = pathlib.Path(flags.out).expanduser()
     if text := compare_page.write(systems, out):

@@ -110,6 +110,8 @@ def check(flags: Flags) -> None:
 def write(out: str | Path, files: dict[str, bytes], manifest: dict[str, Any]) -> None:
     """Write files and manifest.json into a folder, the manifest last.
 
+    Remove what the manifest there lists of an earlier export.
+
     Args:
       out: the folder, which is created.
       files: {path in it: bytes}.
@@ -128,15 +130,27 @@ def write(out: str | Path, files: dict[str, bytes], manifest: dict[str, Any]) ->
             f"--out={out} cannot be made ({error.strerror}); name another folder."
         ) from error
     try:
+        for name in _listed_files(out) - set(files):
+            (out / name).unlink(missing_ok=True)
         for name, content in files.items():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             cache.write_atomic(out / name, content)
+        manifest = manifest | {"written": sorted(files)}
         cache.write_atomic(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     except OSError as error:
         raise InputError(
             f"--out={out} cannot be written ({error.strerror}); name another folder."
         ) from error
     print(f"{len(files)} files, {_mebibytes(files):.1f} MiB, and manifest.json: {out}")
+
+
+def _listed_files(out: Path) -> set[str]:
+    """Return the paths within a folder that its manifest lists; none of another program's."""
+    try:
+        names = json.loads((out / "manifest.json").read_text())["written"]
+        return {str(name) for name in names if (out / name).resolve().is_relative_to(out.resolve())}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _mebibytes(files: dict[str, bytes]) -> float:
@@ -170,7 +184,9 @@ def export_run(flags: Flags) -> None:
     if flags.step:
         step_files, manifest["step"] = export_step(loaded)
         files |= step_files
-    write(flags.out or run_folder.output_folder(flags.workdir) / "exported", files, manifest)
+    write(
+        flags.out or run_folder.output_folder(flags.workdir) / run_folder.EXPORTED, files, manifest
+    )
 
 
 def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:

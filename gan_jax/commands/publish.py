@@ -70,7 +70,7 @@ def run(argv: list[str]) -> None:
         return
     if hub.is_name(flags.workdir):
         raise InputError(f"{flags.workdir} is on the hub already; name a run folder.")
-    out = pathlib.Path(flags.out or folder / "published").expanduser()
+    out = pathlib.Path(flags.out or folder / run_folder.PUBLISHED).expanduser()
     published.check_place(out, flags.overwrite)
     loaded = run_folder.load(flags.workdir, flags.checkpoint)
     files, unscored = make_files(flags, folder, out, loaded)
@@ -79,7 +79,7 @@ def run(argv: list[str]) -> None:
     print(f"{len(files) + 1} files, {size:.2f} MB, of step {loaded.step}: {out}")
     if unscored:
         print(f"The card has no scores: {unscored}")
-    print(f"Load it: gan_jax.load({str(out)!r}), or {typed('sample')} {shlex.quote(str(out))}")
+    print(f"Load it: gan_jax.load({str(out)!r}), or {typed('sample', out)}")
     if flags.hub:
         upload(flags, out)
 
@@ -89,7 +89,7 @@ def upload(flags: Flags, folder: pathlib.Path) -> None:
     from gan_jax.rundir import hub
 
     private = " --private" if flags.private else ""
-    again = f"{typed('publish')} {shlex.quote(str(folder))} --hub={flags.hub}{private}"
+    again = f"{typed('publish', folder)} --hub={flags.hub}{private}"
     print(f"Uploaded: {hub.upload(folder, flags.hub, flags.private, again)}")
 
 
@@ -124,9 +124,9 @@ def make_files(
         evaluation, reason = usable_evaluation(run_files.read_evaluation(folder), loaded)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         evaluation, reason = None, f"The eval.json of the run cannot be read ({error})."
-    command = f"evaluate {shlex.quote(str(folder))}"
+    words = [folder]
     if flags.checkpoint != "newest":
-        command += f" --checkpoint={loaded.step}"
+        words.append(f"--checkpoint={loaded.step}")
     if evaluation is not None:
         evaluation["protocol"]["data"] = datasets.portable_spec(evaluation["protocol"]["data"])
         files["eval.json"] = (json.dumps(evaluation, indent=1) + "\n").encode()
@@ -156,7 +156,10 @@ def make_files(
         has_data_path=datasets.portable_spec(loaded.config.run.data) != loaded.config.run.data,
     )
     files[published.CARD] = model_card.write_card(card).encode()
-    return files, f"{reason} Make them with: {typed(command)}" if evaluation is None else ""
+    return (
+        files,
+        f"{reason} Make them with: {typed('evaluate', *words)}" if evaluation is None else "",
+    )
 
 
 def portable_config(config: dict[str, Any]) -> dict[str, Any]:

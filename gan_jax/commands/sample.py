@@ -5,7 +5,9 @@ run's own names, or numbers from 0 on; without it they are drawn as often as in 
 """
 
 import dataclasses
+import json
 import pathlib
+import tempfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from gan_jax.rundir.run_folder import LoadedRun
 
 PATH_STEPS = 10  # images of a path
-DEFAULT_NAMES = {"folder": "sampled", "npz": "sampled.npz"}  # by form; otherwise sampled.png
+SUFFIXES = {"npz": ".npz", "folder": ""}  # of what a form writes; otherwise .png
+OWN_FOLDER = ".sampled.json"  # says what a folder of samples holds, so that it may be replaced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Flags(command_line.RunFlags):
     form: str = setting(
         "grid",
         "grid: one PNG; kinds: a PNG with a column per class, generator or code; paths: a PNG with "
-        "a path between two samples in every row; folder: a PNG each; npz: uint8 arrays 'images' "
-        "and, where images have kinds, 'labels'",
+        "a path between two samples in every row; folder: a PNG each; npz: uint8 array 'images' "
+        "and, where images have kinds, 'labels' and their names 'classes'",
         choices=("grid", "kinds", "paths", "folder", "npz"),
     )
     kind: str = setting(
@@ -50,8 +53,8 @@ class Flags(command_line.RunFlags):
     data: str = setting("", "colorization: where the images are now, if they have moved")
     out: str = setting(
         "",
-        "where to write; default: sampled.png, sampled/ or sampled.npz in the run folder, or in "
-        "NAME-results beside a published one",
+        "where to write; default: sampled.png, sampled_kinds.png, sampled_paths.png, sampled/ or "
+        "sampled.npz in the run folder, or in NAME-results beside a published one",
     )
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
     ema: bool = setting(True, "use the averaged generator")
@@ -62,6 +65,9 @@ def run(argv: list[str]) -> None:
     from gan_jax.rundir import run_folder
 
     (flags,), _ = command_line.parse(__doc__, "sample", [Flags()], argv)
+    default = run_folder.output_folder(flags.workdir) / run_folder.SAMPLED[flags.form]
+    out = pathlib.Path(flags.out).expanduser() if flags.out else default
+    check_place(out, flags.form, out == default)
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
         raise InputError(
@@ -74,9 +80,11 @@ def run(argv: list[str]) -> None:
             "samples/ in the run."
         )
     samples, labels, columns = make_samples(flags, loaded)
-    name = DEFAULT_NAMES.get(flags.form, "sampled.png")
-    out = pathlib.Path(flags.out or run_folder.output_folder(flags.workdir) / name).expanduser()
-    save(samples, labels, flags.form, columns, out)
+    arrays = {"images": samples}
+    if labels is not None:
+        arrays |= {"labels": labels, "classes": np.array(loaded.method.conditioning.names)}
+    about = {"run": flags.workdir, "step": loaded.step, "seed": flags.seed, "kind": flags.kind}
+    save(arrays, flags.form, columns, out, about)
     print(f"{len(samples)} images of step {loaded.step}: {out}")
 
 
@@ -119,7 +127,7 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
 
 
 def parse_kinds(conditioning: "Conditioning", text: str) -> np.ndarray:
-    """Parse --kind into indices of conditioning.names; all of them if it is empty.
+    """Parse --kind into indices of conditioning.names; if it is empty, all that training saw.
 
     Raises:
       InputError: the run has no kinds, or none of that name.
@@ -129,43 +137,89 @@ def parse_kinds(conditioning: "Conditioning", text: str) -> np.ndarray:
             f"--kind={text}: this run's images are of no kind; leave --kind empty, and use "
             "--form=grid."
         )
-    index = {str(i): i for i in range(len(conditioning.names))}
-    index |= {name: i for i, name in enumerate(conditioning.names)}
-    if text in index:
-        names = [text]
-    elif text:
-        names = [word.strip() for word in text.split(",")]
-    else:
-        names = list(conditioning.names)
-    for name in names:
-        if name not in index:
+    if not text:
+        return np.array(conditioning.shown)
+    names = conditioning.names
+    index = {name: i for i, name in enumerate(names)}
+    if not any(name.isdecimal() for name in names):  # otherwise a number is a name
+        index |= {str(i): i for i in range(len(names))}
+    words, kinds = text.split(","), []
+    while words:
+        # A name may hold commas: the longest that fits is meant.
+        lengths = range(len(words), 0, -1)
+        heads = [(n, ",".join(words[:n]).strip()) for n in lengths]
+        n = next((n for n, head in heads if head in index), 0)
+        if not n:
             raise InputError(
-                f"--kind={text}: {name!r} is none of this run's; use "
-                f"{', '.join(conditioning.names[:12])}."
+                f"--kind={text}: {heads[-1][1]!r} is none of this run's; use "
+                f"{', '.join(names[:12])}."
             )
-    return np.array([index[name] for name in names])
+        kinds.append(index[",".join(words[:n]).strip()])
+        words = words[n:]
+    return np.array(kinds)
+
+
+def check_place(out: pathlib.Path, form: str, default: bool = False) -> None:
+    """Refuse a place that does not fit the form, or that holds files of others.
+
+    Args:
+      out: where to write.
+      form: see Flags.
+      default: whether it is the place in the run folder, which holds samples alone.
+
+    Raises:
+      InputError
+    """
+    suffix = SUFFIXES.get(form, ".png")
+    if form == "folder":
+        if out.exists() and not out.is_dir():
+            raise InputError(f"--out={out} is a file, and --form=folder writes a folder.")
+        if out.is_dir() and any(out.iterdir()) and not (default or (out / OWN_FOLDER).exists()):
+            raise InputError(
+                f"--out={out} holds files that are no samples of a run; name a folder that is new "
+                "or empty."
+            )
+    elif out.is_dir() or out.suffix.lower() not in ("", suffix):
+        raise InputError(f"--out={out}: --form={form} writes a {suffix} file; end it so.")
 
 
 def save(
-    samples: np.ndarray, labels: np.ndarray | None, form: str, columns: int, out: pathlib.Path
+    arrays: dict[str, np.ndarray],
+    form: str,
+    columns: int,
+    out: pathlib.Path,
+    about: dict[str, object],
 ) -> None:
-    """Write images uint8 [N, H, W, C], or points, in one of the forms.
+    """Write samples in one of the forms. A folder of samples is replaced as a whole.
+
+    Args:
+      arrays: "images" uint8 [N, H, W, C], or points; others go to an npz file alone.
+      form: see Flags.
+      columns: of a grid.
+      out: where to write, see `check_place`.
+      about: JSON-able description of the samples, kept in a folder.
 
     Raises:
       InputError: the place cannot be written to.
     """
     from gan_jax import images
 
+    samples = arrays["images"]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "npz":
             with open(out, "wb") as file:
-                arrays = {"images": samples} | ({} if labels is None else {"labels": labels})
                 np.savez(file, allow_pickle=False, **arrays)
         elif form == "folder":
-            out.mkdir(exist_ok=True)
-            for i, sample in enumerate(samples):
-                images.save_png(out / f"{i:06d}.png", images.grid(sample[None], 1))
+            with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as scratch:
+                new = pathlib.Path(scratch) / "new"
+                new.mkdir()
+                for i, sample in enumerate(samples):
+                    images.save_png(new / f"{i:06d}.png", images.grid(sample[None], 1))
+                (new / OWN_FOLDER).write_text(json.dumps(about | {"n": len(samples)}) + "\n")
+                if out.exists():
+                    out.rename(pathlib.Path(scratch) / "old")
+                new.rename(out)
         else:
             images.save_png(out, images.grid(samples, columns))
     except OSError as error:

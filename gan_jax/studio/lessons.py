@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -32,7 +31,7 @@ class Lessons(StaticFiles):
         super().__init__(directory=self._exported, check_dir=False)
         self.config_checked = True
         self._pages = {name: str(web.ROOT / name) for name in web.files()}
-        self._command = f"{typed('export')} --page --out={shlex.quote(str(self._exported))}"
+        self._command = typed("export", "--page", f"--out={self._exported}")
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """See StaticFiles; pages of this version hide those of the export."""

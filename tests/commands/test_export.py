@@ -134,3 +134,16 @@ def test_systems_of_the_page():
     for name in export.parse_systems(export.Flags().systems):
         title, method, _ = export.build_system(name)
         assert title and method.hp.schedule == "constant"
+
+
+def test_an_export_leaves_nothing_of_an_earlier_one(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    export.write(tmp_path, {"generator.onnx": b"1", "step/gen.onnx": b"1"}, {})
+    export.write(tmp_path, {"generator.onnx": b"2"}, {})
+    files = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files.pop("manifest.json") and files == {"generator.onnx": b"2", "notes.txt": b"mine"}
+    # A list that names files elsewhere is not followed.
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.json").write_text('{"written": ["../notes.txt"]}')
+    export.write(tmp_path / "out", {}, {})
+    assert (tmp_path / "notes.txt").exists()

@@ -62,9 +62,9 @@ def sample_by_kind(folder):
     """The forms of the sample command that a conditional run has."""
     at = f"--workdir={folder}"
     assert process.guarded(sample.run, [at, "--form=kinds", "--n=3", "--kind=spiral,0"]) == 0
-    assert Image.open(folder / "sampled.png").size == (2 * 17 - 1, 3 * 17 - 1)
+    assert Image.open(folder / "sampled_kinds.png").size == (2 * 17 - 1, 3 * 17 - 1)
     assert process.guarded(sample.run, [at, "--form=paths", "--n=2", "--truncation=0.5"]) == 0
-    assert Image.open(folder / "sampled.png").size == (10 * 17 - 1, 2 * 17 - 1)
+    assert Image.open(folder / "sampled_paths.png").size == (10 * 17 - 1, 2 * 17 - 1)
     assert process.guarded(sample.run, [at, "--form=npz", "--n=7", "--kind=cigar"]) == 0
     with np.load(folder / "sampled.npz") as file:
         classes = json.loads((folder / "config.json").read_text())["dataset"]["classes"]
