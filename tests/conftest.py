@@ -19,6 +19,7 @@ jax.config.update("jax_disable_most_optimizations", True)
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
     parser.addoption("--fast", action="store_true", help="leave out the tests marked long")
+    parser.addoption("--notebooks", action="store_true", help="also run the notebooks of docs/")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -29,15 +30,20 @@ def pytest_collection_modifyitems(config, items):
         return
     if config.getoption("--slow"):
         return
+    options = ["slow"] if config.getoption("--notebooks") else ["slow", "notebooks"]
     for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="slow; run with --slow"))
+        for option in options:
+            if option in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=f"{option}; run with --{option}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Tests neither read nor fill the user's cache."""
-    os.environ["GAN_JAX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Share a cache among the processes of this run; neither read nor fill the user's."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose folders are beside each other
+        folder = folder.parent
+    os.environ["GAN_JAX_CACHE"] = str(folder / "cache")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -33,6 +33,7 @@ def figures(notebook):
 
 
 @pytest.mark.long
+@pytest.mark.notebooks
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_and_what_it_says_holds(name, tmp_path, child_env):
     notebook = jupytext.read(FOLDER / f"{name}.md")

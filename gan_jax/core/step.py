@@ -61,7 +61,7 @@ def build_step(
         for index, player in enumerate(method.players):
             base = start if method.simultaneous else state
             updated, terms = run_player_updates(
-                method, index, ctx, start.vars(), base, batch, key, shared
+                method, index, ctx, shared, start.vars(), base, batch, key
             )
             state = _merge(state, updated, player) if method.simultaneous else updated
             metrics |= {f"{player.name}/{term}": value for term, value in terms.items()}
@@ -78,11 +78,11 @@ def run_player_updates(
     method: Method,
     index: int,
     ctx: StepContext,
+    shared: SharedForward | None,
     start: Vars,
     state: GanState,
     batch: Batch,
     key: jax.Array,
-    shared: SharedForward | None = None,
 ) -> tuple[GanState, Metrics]:
     """Run all updates of one player in one step.
 
@@ -90,11 +90,11 @@ def run_player_updates(
       method: Method.
       index: index of the player in method.players.
       ctx: StepContext of this step.
+      shared: SharedForward whose value and rest are ctx.shared, or None.
       start: variables at the beginning of the step, for the gate.
       state: state that the updates begin with.
       batch: leaves [n_minibatches(method), B, ...].
       key: random key of the step.
-      shared: SharedForward whose value and rest are ctx.shared, or None.
 
     Returns:
       (state, metrics): means over the repeats, and `ran`, 0 or 1.

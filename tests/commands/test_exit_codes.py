@@ -13,18 +13,9 @@ import pytest
 
 from gan_jax.commands import process, train
 from gan_jax.errors import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED
-from tests import paths, waiting
+from tests import paths, tiny_runs, waiting
 
-TINY = [
-    "--data=galaxies:20",
-    "--size=8",
-    "--width=2",
-    "--z_dim=3",
-    "--batch=4",
-    "--log_every=1",
-    "--save_every=1",
-    "--devices=1",
-]
+TINY = [*tiny_runs.FLAGS, "--log_every=1", "--save_every=1"]
 NEVER = "--steps=1000000"  # so many that a run does not end by itself
 MAX_SECONDS = 120
 # What Python sees on a machine where the user has no entry in the password file.
