@@ -14,10 +14,16 @@ class Unconditional(NamedTuple):
 
     what: "class", "generator", "code" or "image"; "" for nothing.
     names: names of the values of an index, in its order; () without an index.
+    shown: the values that grids and scores are of: those that training saw.
     """
 
     what: str = ""
     names: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """Return no values."""
+        return ()
 
     @property
     def needs_images(self) -> bool:
@@ -44,6 +50,14 @@ class ByIndex(NamedTuple):
 
     what: str
     names: tuple[str, ...]
+    counts: tuple[int, ...] = ()  # training images of each value; () where all have some
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """List the values that have training images."""
+        counts = self.counts or (1,) * len(self.names)
+        return tuple(i for i, n in enumerate(counts) if n)
+
     needs_images = Unconditional.needs_images
     choose = Unconditional.choose
     to_net = Unconditional.to_net
@@ -58,6 +72,7 @@ class ByImage(NamedTuple):
     to_input: Callable
     what: str = "image"
     names: tuple[str, ...] = ()
+    shown = Unconditional.shown
 
     @property
     def needs_images(self) -> bool:

@@ -110,7 +110,7 @@ def _kind(mode):
 
 
 def _classes(split):
-    if not split.classes:
+    if not split.classes or split.labels is None:
         return "none"
     n = len(split.classes) + 1
     unknown, *counts = np.bincount(split.labels + 1, minlength=n)

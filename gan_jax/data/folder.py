@@ -171,8 +171,7 @@ def _labels(content, classes, top):
     if unknown is not None:
         raise InputError(
             f"{printable(top)} has {printable(unknown)}, not among the classes of train: "
-            f"{printable(', '.join(classes))}; remove it, add it to train, or use --labels=none, "
-            "which reads the images without classes."
+            f"{printable(', '.join(classes))}; remove it, or add such images to train."
         )
     return np.array([number[name] for name in content.class_of], np.int32)
 

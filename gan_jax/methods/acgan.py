@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core import losses, parallel
-from gan_jax.core.conditioning import ByIndex
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Method
 from gan_jax.core.parallel import mean
@@ -83,7 +82,7 @@ def check(hp, spec: DataSpec) -> None:
     """Refuse settings that contradict each other or the data. Raises InputError."""
     gan.check(hp, spec)
     if base.family(hp).reads_condition:
-        raise InputError(f"--net={hp.net} shows D the class that it shall tell; use another net.")
+        raise InputError(f"--net={hp.net} shows D the class that it shall tell; use --net=dcgan.")
 
 
 def build(hp, spec: DataSpec, steps: int) -> Method:
@@ -100,6 +99,6 @@ def build(hp, spec: DataSpec, steps: int) -> Method:
         latent=gan.class_latent(spec),
         sample=base.sample,
         steps=steps,
-        conditioning=ByIndex("class", spec.classes),
+        conditioning=gan.class_conditioning(spec),
         **base.common_fields(hp),
     )

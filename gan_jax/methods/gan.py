@@ -177,6 +177,11 @@ def class_latent(spec: DataSpec) -> Callable:
     return latent
 
 
+def class_conditioning(spec: DataSpec) -> ByIndex:
+    """Return the conditioning of a class-conditional method."""
+    return ByIndex("class", spec.classes, spec.counts)
+
+
 def check(hp, spec: DataSpec) -> None:
     """Refuse settings that contradict each other or the data. Raises InputError."""
     base.check(hp, spec)
@@ -197,6 +202,6 @@ def build(hp, spec: DataSpec, steps: int) -> Method:
         latent=class_latent(spec) if conditional else base.latent,
         sample=base.sample,
         steps=steps,
-        conditioning=ByIndex("class", spec.classes) if conditional else Unconditional(),
+        conditioning=class_conditioning(spec) if conditional else Unconditional(),
         **base.common_fields(hp),
     )

@@ -155,7 +155,8 @@ def picture(
       pool: see `build_sampler`.
 
     Returns:
-      uint8 [H, W, 1 or 3]: 64 images; a column for each of up to 10 classes, generators or codes;
+      uint8 [H, W, 1 or 3]: 64 images; a column for each of up to 10 classes with training images,
+      generators or codes;
       triplets of gray, generated and original where images are made from images of the pool; or the
       density of points beside that of the data.
     """
@@ -166,9 +167,9 @@ def picture(
         originals = method.conditioning.choose(pool, key, ROWS * 3)
         generated = sampler(vs, key, len(originals), originals)
         return images.grid(interleave(triplets(method, generated, originals)), 9)
-    names = method.conditioning.names
-    columns = min(len(names), MAX_COLUMNS) or ROWS
-    condition = np.tile(np.arange(columns), ROWS) if names else None
+    shown = method.conditioning.shown[:MAX_COLUMNS]
+    columns = len(shown) or ROWS
+    condition = np.tile(shown, ROWS) if shown else None
     return images.grid(sampler(vs, key, ROWS * columns, condition), columns)
 
 

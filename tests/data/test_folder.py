@@ -154,7 +154,7 @@ def test_a_flat_test_split_has_no_labels(tmp_path, capsys):
 
 def test_an_unknown_class_in_the_test_split_names_a_way_out(tmp_path):
     spec = fill(tmp_path / "set", "train/cat", "train/dog", "test/fox")
-    making.refused("fox", "cat, dog", "--labels=none", spec=spec, split="test")
+    making.refused("fox", "cat, dog", "remove it", spec=spec, split="test")
     assert len(making.load(spec, labels="none", split="test").images) == 1
 
 

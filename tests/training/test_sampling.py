@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import methods
 from gan_jax.commands import sample
 from gan_jax.core import priors
 from gan_jax.core.conditioning import choose_images
 from gan_jax.core.initialize import init_jitted
 from gan_jax.errors import InputError
+from gan_jax.methods import base
 from gan_jax.training import sampling
 from tests import methods_small
 
@@ -135,3 +137,26 @@ def test_kinds_by_name_number_and_not_at_all():
         sample.parse_kinds(trained("gan")[0].conditioning, "")
     with pytest.raises(InputError, match="no noise"):
         sampling.paths(trained("colorize")[0], KEY, 2, 5)
+
+
+@pytest.mark.parametrize(
+    ("case", "counts", "shown"), [("cgan", (0, 5, 5), (1, 2)), ("acgan", (3, 0, 4), (0, 2))]
+)
+def test_grids_leave_out_classes_without_images(case, counts, shown):
+    """Neither are they drawn; a name still finds them."""
+    name, options = methods_small.CASES[case]
+    module, spec = methods.TABLE[name], base.DataSpec(8, 1, ("a", "b", "c"), counts)
+    method = module.build(module.Settings(**methods_small.SMALL | options), spec, 10)
+    assert method.conditioning.shown == shown
+    assert set(sampling.drawn_conditions(method, KEY, 70)) == set(shown)
+    assert sample.parse_kinds(method.conditioning, "").tolist() == list(shown)
+    absent = counts.index(0)
+    assert sample.parse_kinds(method.conditioning, "abc"[absent]).tolist() == [absent]
+    asked = []
+
+    def sampler(vs, key, n, condition):
+        asked.extend(condition)
+        return np.zeros((n, 8, 8, 1), np.uint8)
+
+    picture = sampling.picture(method, sampler, None, KEY, None, None)
+    assert set(asked) == set(shown) and picture.shape[1] == 2 * 9 - 1

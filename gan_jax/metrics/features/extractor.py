@@ -24,10 +24,19 @@ class Extractor(NamedTuple):
     # float64 [K, K] on held-out images; of a trained classifier alone. Rows are true classes and
     # sum to 1; a class without held-out images has a row of the identity.
     confusion: np.ndarray | None
-    classes: tuple[str, ...]  # class names of the data set; () for a net with classes of its own
+    # Names of the classes that have training images; () for a net with classes of its own.
+    classes: tuple[str, ...]
     # Probabilities of a trained classifier are those of equally frequent classes.
     apply: Apply
     resize: str = "none"  # how images are resized for the net, in words
+    labels: tuple[int, ...] = ()  # of `classes` in the data set; of a trained classifier alone
+    # Recall of each class, None without held-out images; of a trained classifier alone.
+    recall: tuple[float | None, ...] = ()
+
+    def class_indices(self, labels: np.ndarray) -> np.ndarray:
+        """Turn labels of the data set, int [N], into indices of `classes`, -1 for no such class."""
+        index = {label: i for i, label in enumerate(self.labels)}
+        return np.array([index.get(label, -1) for label in labels.tolist()], np.int64)
 
 
 def batched_apply(
