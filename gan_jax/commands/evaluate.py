@@ -73,11 +73,11 @@ class Flags(command_line.RunFlags):
 
 def run(argv: list[str]) -> None:
     """Evaluate what a command line names."""
-    from gan_jax.report import score_text
+    from gan_jax.report import score_tables
 
     (flags,), _ = command_line.parse(__doc__, "evaluate", [Flags()], argv)
     record, page = evaluate_to_files(flags)
-    print(score_text.format_evaluation(record))
+    print(score_tables.format_evaluation(record))
     print(f"Report: {page}")
 
 
@@ -177,7 +177,9 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
         add_neighbours(record, flags, evaluator, train, heldout, generated, out)
         if not (out / "config.json").exists():  # whose page shows the samples of training
             images.save_png(out / "images.png", images.grid(samplers["model"](flags.seed, 64), 8))
-    record["step"] = loaded.step
+    record["step"], hp = loaded.step, loaded.config.hp
+    if flags.ema and hp.ema and not hp.ema_warmup:
+        record["untrained_share"] = hp.ema**loaded.step  # weight of the start in the average
     record["protocol"] |= {"ema": flags.ema, "sample_stats": loaded.config.hp.sample_stats}
     return record
 

@@ -96,14 +96,21 @@ METRIC = Metric(
             "total variation",
             "low",
             "Share of the images that would have to change class for the classes to be as in data.",
+            least=0,
+            most=1,
         ),
         "kl": Score(
             "KL (nats)",
             "low",
             "Divergence of the class shares from the data's; a class that is lost weighs most.",
+            least=0,
         ),
         "classes_5pct": Score(
-            "classes >= 5 %", "real", "Number of classes that hold at least 5 % of the images."
+            "classes >= 5 %",
+            "real",
+            "Number of classes that hold at least 5 % of the images.",
+            least=0,
+            most="classes",
         ),
     },
     needs=("probs",),

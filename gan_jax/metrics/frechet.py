@@ -78,6 +78,7 @@ METRIC = metric.Metric(
             "low",
             "How far the generated images are from the real ones in what a neural net sees, "
             "compared by averages and spreads.",
+            least=0,
         )
     },
     needs=("features",),

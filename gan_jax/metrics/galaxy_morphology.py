@@ -256,6 +256,7 @@ def _distance_score(title, what):
         title,
         "low",
         f"How much {what} differ from those of real galaxies, in their standard deviations.",
+        least=0,
     )
 
 
@@ -266,6 +267,7 @@ METRIC = metric.Metric(
             "low",
             "How far shapes, profiles and colours of galaxies are from real ones: mean of the "
             "distances below.",
+            least=0,
         ),
         "morph_ellipticity": _distance_score(
             "ellipticity", "flattenings (0 round, towards 1 a needle)"
@@ -285,7 +287,11 @@ METRIC = metric.Metric(
         ),
         "morph_colour": _distance_score("colour", "colours, from blue to red,"),
         "galaxies_found": metric.Score(
-            "galaxies found", "high", "Share of the images that show a galaxy on a dark sky."
+            "galaxies found",
+            "high",
+            "Share of the images that show a galaxy on a dark sky.",
+            least=0,
+            most=1,
         ),
     },
     needs=("morphology",),

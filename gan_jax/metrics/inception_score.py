@@ -51,6 +51,8 @@ METRIC = metric.Metric(
             "high",
             "1 to the number of classes: high if a classifier is sure of what each image shows, "
             "and all classes are shown.",
+            least=1,
+            most="classes",
         )
     },
     needs=("probs",),

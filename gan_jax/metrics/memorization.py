@@ -10,6 +10,8 @@ Some training image is always near; the question is whether other real images ar
 training images (each without itself) and held-out images are searched for too, and exact tests
 compare the results:
 
+  identical  a generated image has the very pixels of a training image. That is copying, however few
+             there are, unless real images repeat each other, too.
   closer   generated images are closer to the training set than the closest 1 % of real images.
            Smooth images are, too: they lack the noise in which real images differ. Alone it is no
            sign of copying.
@@ -20,8 +22,9 @@ compare the results:
            For a generator that copies nothing, held-out and training images are alike. This detects
            a slight pull of all images towards the training set.
 
-The tests count every real image once, even if many queries have it as nearest: a collapsed
-generator repeats itself, which is another fault than copying.
+The tests of `closer`, `single` and `heldout` count every real image once, even if many queries have
+it as nearest: a collapsed generator repeats itself, which is another fault than copying. Where it
+leaves so few that no outcome of the test would be significant, the search cannot tell.
 """
 
 import math
@@ -54,7 +57,10 @@ SCORES = {
         "copies",
         "low",
         "Share of the generated images that match one single training image, by pixels or by "
-        "features, as copies do; at the left the same share of real images.",
+        "features, as copies do, or are identical to one; at the left the same share of real "
+        "images.",
+        least=0,
+        most=1,
     )
 }
 
@@ -180,15 +186,18 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
     Returns:
       JSON-able dict:
         "distances": {key of Searches: QUANTILES of the nearest distances}.
-        "closer", "single": shares of the generated images; "single_real": of the real ones.
+        "closer", "single", "identical": shares of the generated images; "single_real",
+        "identical_real": of the real ones.
+        "distinct": number of training images that are nearest to a generated one; "conclusive":
+        whether they are enough for a significant outcome.
         With held-out images "heldout", "heldout_real": shares of the generated and of the training
         images whose nearest real image is a held-out one.
         For each test NAME_p, its p-value.
     """
     model = searches["generated_training"]
-    real = _without_duplicates(
-        _join([searches[n] for n in ("training_training", "heldout_training") if n in searches])
-    )
+    real = _join([searches[n] for n in ("training_training", "heldout_training") if n in searches])
+    identical, identical_real = (nearest.distances[:, 0] == 0 for nearest in (model, real))
+    real = _without_duplicates(real)
     n_close = math.ceil(CLOSE_SHARE * len(real.distances))
     limit = np.sort(real.distances[:, 0])[n_close - 1]
     closer, closer_real = (nearest.distances[:, 0] <= limit for nearest in (model, real))
@@ -200,6 +209,11 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
             name: np.quantile(nearest.distances[:, 0], QUANTILES).tolist()
             for name, nearest in searches.items()
         },
+        "identical": float(identical.mean()),
+        "identical_real": float(identical_real.mean()),
+        "identical_p": fisher_exact_p(identical, identical_real),
+        "distinct": len(once),
+        "conclusive": _can_alarm(len(once), single_real[once_real]),
         "closer": float(closer.mean()),
         "closer_p": fisher_exact_p(closer[once], closer_real[once_real]),
         "single": float(single.mean()),
@@ -212,7 +226,15 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
         out["heldout"] = share
         out["heldout_real"] = share_real
         out["heldout_p"] = fisher_exact_p(~is_heldout, ~is_heldout_real)
+        out["conclusive"] |= _can_alarm(len(is_heldout), ~is_heldout_real)
     return out
+
+
+def _can_alarm(n, real):
+    """Say whether the test of n generated images against real ones, bool [m], has an outcome that
+    is significant.
+    """
+    return fisher_exact_p(np.ones(n, bool), real) < ALARM_P
 
 
 def _join(neighbours):
@@ -265,13 +287,16 @@ def fisher_exact_p(generated: np.ndarray, real: np.ndarray) -> float:
     return ways / math.comb(len(generated) + len(real), n_true)
 
 
-def copying_verdict(comparisons: dict[str, dict]) -> tuple[bool, str]:
+def copying_verdict(comparisons: dict[str, dict]) -> tuple[bool | None, str]:
     """Decide whether there are signs of copying, and say why.
 
     Args:
       comparisons: {key of DISTANCES: as `compare_distances`}.
+
+    Returns:
+      (whether there are, None where the search cannot tell; a sentence or two).
     """
-    signs, close = [], []
+    signs, close = _identical_sign(comparisons["pixel"]), []
     for name, c in comparisons.items():
         words = DISTANCES[name]
         if c["single_p"] < ALARM_P:
@@ -290,17 +315,45 @@ def copying_verdict(comparisons: dict[str, dict]) -> tuple[bool, str]:
             close.append(f"{100 * c['closer']:.0f} % by {words}")
     if signs:
         return True, f"Signs of copying: {'; '.join(signs)}."
+    blind = [name for name, c in comparisons.items() if not c["conclusive"]]
+    if len(blind) == len(comparisons):
+        counts = " and ".join(f"{c['distinct']} by {DISTANCES[n]}" for n, c in comparisons.items())
+        single = max(c["single"] for c in comparisons.values())
+        return None, (
+            "Whether images are copied cannot be told: the generated images are so much alike that "
+            f"few training images are nearest to any of them ({counts}), too few for a test. "
+            f"{100 * single:.0f} % of the generated images match a single training image, as "
+            "copies do: look at the pictures."
+        )
+    unsure = (
+        f" By {DISTANCES[blind[0]]} this cannot be told: they are too much alike." if blind else ""
+    )
     if close:
         return False, (
             f"No sign of copying. Many generated images ({', '.join(close)}) are closer to "
             f"training images than the closest {100 * CLOSE_SHARE:.0f} % of real images are, but "
-            "to several at once, as smooth or plain pictures are."
+            f"to several at once, as smooth or plain pictures are.{unsure}"
         )
     return (
         False,
         "No sign of copying: generated images are no closer to training images than other real "
-        "images are.",
+        f"images are.{unsure}",
     )
+
+
+def _identical_sign(by_pixel):
+    """Say that generated images have the pixels of training images, if that is a sign of copying.
+
+    Returns:
+      a list of at most one sign, see `copying_verdict`.
+    """
+    share, share_real = by_pixel["identical"], by_pixel["identical_real"]
+    if not share or (share_real and by_pixel["identical_p"] >= ALARM_P):
+        return []
+    return [
+        f"{100 * share:.1f} % of the generated images are identical to a training image "
+        f"({100 * share_real:.1f} % of real images are to another)"
+    ]
 
 
 def copy_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
@@ -310,8 +363,8 @@ def copy_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
       record: of `detect_copies`.
     """
     generated, real = (
-        {"copied": max(record[name][key] for name in DISTANCES)}
-        for key in ("single", "single_real")
+        {"copied": max(record[name].get(key, 0.0) for name in DISTANCES for key in keys)}
+        for keys in (("single", "identical"), ("single_real", "identical_real"))
     )
     return generated, real
 

@@ -27,6 +27,9 @@ class Score(NamedTuple):
     title: str  # its name in tables
     better: Literal["low", "high", "real"]  # "real": best where real images have it
     text: str  # what it says, for a newcomer
+    # The least and the largest possible value, which intervals stay within; None: no limit.
+    least: float | None = None
+    most: float | Literal["classes"] | None = None  # "classes": the number of classes
 
 
 class Metric(NamedTuple):

@@ -127,6 +127,8 @@ METRIC = metric.Metric(
             "real",
             "How alike two generated images are to the eye, 0 to 1: well above the value of "
             "real images, variety is missing.",
+            least=0,
+            most=1,
         )
     },
     needs=("images",),

@@ -147,12 +147,16 @@ METRIC = metric.Metric(
             "low",
             "Share of the kinds of real images (clusters) that are made too rarely or too "
             "often; about 0.05 by chance alone.",
+            least=0,
+            most=1,
         ),
         "js": metric.Score(
             "JS of bins (nats)",
             "low",
             "How unlike the generated images' shares of these kinds are to the real ones: 0 "
             "equal, 0.69 nothing in common.",
+            least=0,
+            most=float(np.log(2)),
         ),
     },
     needs=("features",),

@@ -18,29 +18,39 @@ MODE_RADIUS = 2 * np.sqrt(2)
 MIN_MODE_SHARE = 0.01  # of all points; a mode with fewer is missed (Dist-GAN: 20 of 2,000)
 N_DIRECTIONS = 64
 SCORES = {
-    "modes_covered": Score("modes covered", "high", "Modes that hold at least 1 % of the points."),
+    "modes_covered": Score(
+        "modes covered", "high", "Modes that hold at least 1 % of the points.", least=0
+    ),
     "registered": Score(
         "registered",
         "high",
         "Share of the points that lie within 2.83 standard deviations of a mode.",
+        least=0,
+        most=1,
     ),
     "kl_modes": Score(
-        "KL of modes (nats)", "low", "Divergence of the shares of the modes from equal shares."
+        "KL of modes (nats)",
+        "low",
+        "Divergence of the shares of the modes from equal shares.",
+        least=0,
     ),
     "wasserstein": Score(
         "Wasserstein",
         "low",
         "How far points would have to be moved, on average, to lie like held-out ones.",
+        least=0,
     ),
     "mean_error": Score(
         "error of the mean",
         "low",
         "Distance of the mean of the points from that of the distribution.",
+        least=0,
     ),
     "sd_error": Score(
         "error of the sd",
         "low",
         "Difference between the standard deviations of points and distribution.",
+        least=0,
     ),
 }
 

@@ -132,23 +132,30 @@ METRIC = metric.Metric(
             "high",
             "Share of the generated images that look real: some real image has them among its "
             "neighbours.",
+            least=0,
+            most=1,
         ),
         "recall": metric.Score(
             "recall",
             "high",
             "Share of the real images that the generator could have made: they lie among "
             "generated ones.",
+            least=0,
+            most=1,
         ),
         "density": metric.Score(
             "density",
             "high",
             "How deep the generated images lie among the real ones, 1 for perfect images; "
             "outliers count little.",
+            least=0,
         ),
         "coverage": metric.Score(
             "coverage",
             "high",
             "Share of the real images that have a generated one among their neighbours: variety.",
+            least=0,
+            most=1,
         ),
     },
     needs=("features",),

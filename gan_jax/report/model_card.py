@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gan_jax.metrics import class_accuracy, colorization, memorization, protocol
 from gan_jax.report import score_text
+from gan_jax.report.verdict import verdict
 
 MAX_CLASSES = 100  # that are listed
 # {what a generated image is of: (words, what a hub calls the task or "")}.
@@ -113,7 +114,7 @@ def _summary(card):
     what += CONDITIONS[card.condition][0]
     weights = "averaged over the last steps" if about["averaged"] else "those of the last step"
     return (
-        f"A generator of {what}: method {_text(config['method'])} of gan_jax, trained for "
+        f"A generator of {what}: {_text(config['experiment'])} of gan_jax, trained for "
         f"{about['step']:,} of {run['steps']:,} steps with seed {run['seed']}. Its weights are "
         f"{weights}."
     )
@@ -203,14 +204,15 @@ def _scores(card):
     for key in score_text.score_keys(evaluation):
         real, model = (score_text.format_score(rows[name], key) for name in ("real", subject))
         better = {"real": "as real"}.get(scores[key].better, scores[key].better)
-        interval = score_text.format_interval(rows[subject], key)
+        interval = score_text.format_interval(evaluation, key)
         controls = (score_text.format_score(rows[name], key) for name in others)
         table.append([scores[key].title, better, real, model, interval, *controls])
     counts = [rows[name]["n_fake"] for name in others]
     table.append(
         ["number scored", "", rows["real"]["n_fake"], rows[subject]["n_fake"], "", *counts]
     )
-    parts = [_table(table).replace("+-", "±"), score_text.HOW_TO_READ.replace("+-", "±")]
+    parts = [f"**{_text(verdict(evaluation).text)}**"] if verdict(evaluation).text else []
+    parts += [_table(table).replace("+-", "±"), score_text.HOW_TO_READ.replace("+-", "±")]
     parts.append("Protocol: " + _text(protocol.describe(evaluation, score_text.LABELS)))
     if "intended" in evaluation:
         found = evaluation["intended"]

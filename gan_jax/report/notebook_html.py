@@ -4,6 +4,7 @@ import pathlib
 
 from gan_jax.data import array_files
 from gan_jax.report import page, run_files, score_text
+from gan_jax.report.verdict import verdict
 
 
 def run_html(workdir: pathlib.Path) -> str:
@@ -28,6 +29,7 @@ def run_html(workdir: pathlib.Path) -> str:
     for path in filter(pathlib.Path.exists, pictures):
         parts.append(page.sample_grid(path, f"samples at step {step}", 480))
     if run.evaluation:
+        parts.append(page.paragraph(page.strong(verdict(run.evaluation).text)))
         parts.append(_scores(run.evaluation))
     return page.element("div", *parts)
 

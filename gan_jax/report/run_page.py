@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 
 import numpy as np
 from PIL import Image
@@ -34,6 +35,7 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
         run.folder,
         f"{run.config['experiment']} on {array_files.title(dataset['name'])}",
         page.note(_facts(run)),
+        score_html.verdict_paragraph(run.evaluation),
         warnings_section(run.log),
         samples_section(run.samples, dataset["size"]),
         evaluation_sections(run.evaluation, run.folder),
@@ -65,6 +67,7 @@ def write_images(folder: str | os.PathLike, name: str = "") -> pathlib.Path:
     return _write(
         folder,
         f"{name or protocol['images']} beside {protocol['data']}",
+        score_html.verdict_paragraph(evaluation),
         picture,
         evaluation_sections(evaluation, folder),
     )
@@ -82,9 +85,9 @@ def _facts(run):
         [record["step"] for record in run.log[-1:]] + [step for step, _ in run.samples[-1:]],
         default=0,
     )
+    dataset, steps = run.config["dataset"], run.config["run"]["steps"]
     return (
-        f"method {run.config['method']} · {run.config['dataset']['n']:,} images · "
-        f"{run.config['dataset']['size']} px · step {step:,} of {run.config['run']['steps']:,} · "
+        f"{dataset['n']:,} images · {dataset['size']} px · step {step:,} of {steps:,} · "
         f"{'' if run.finished else 'not '}finished"
     )
 
@@ -251,19 +254,19 @@ def timing_section(log: list[dict]) -> page.Html:
 
 def next_section(run: run_files.RunFiles) -> page.Html:
     """Show what can be done with the run now, as commands to type."""
-    folder = run.folder
-    commands = {"100 images as PNG files:": f"sample {folder} --n=100 --form=folder"}
+    folder = str(run.folder)
+    commands = {"100 images as PNG files:": ["sample", folder, "--n=100", "--form=folder"]}
     if not run.finished:
-        flags = f"--flagfile={folder / 'flags.txt'} --workdir={folder}"
-        commands = {"Go on with the training:": f"{run.config['experiment']} {flags}"} | commands
+        flags = [f"--flagfile={run.folder / 'flags.txt'}", f"--workdir={folder}"]
+        commands = {"Go on with the training:": [run.config["experiment"], *flags]} | commands
     commands |= {
-        "Scores, with fresh samples:": f"evaluate {folder}",
-        "Side by side with other runs:": f"compare {folder} OTHER",
-        "A folder to share:": f"publish {folder}",
+        "Scores, with fresh samples:": ["evaluate", folder],
+        "Side by side with other runs:": ["compare", folder, "OTHER"],
+        "A folder to share:": ["publish", folder],
     }
     rows = [
-        [text, page.element("td", page.element("code", f"python -m gan_jax {command}"))]
-        for text, command in commands.items()
+        [text, page.element("td", page.element("code", f"python -m gan_jax {shlex.join(words)}"))]
+        for text, words in commands.items()
     ]
     return page.section("What next", page.table(rows, n_heads=0))
 

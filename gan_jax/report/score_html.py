@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from gan_jax.metrics import protocol
 from gan_jax.metrics.metric import Score
 from gan_jax.report import charts, page, score_text
+from gan_jax.report.verdict import Verdict, verdict
 
 N_CLASSES = 12  # most frequent classes in the chart
 COLORS = {"real": charts.COLORS[2], "untrained": charts.COLORS[3], "collapsed": charts.COLORS[4]}
@@ -31,11 +32,12 @@ def scale_position(value: float, ends: tuple[float, float]) -> float:
     return 100 * float(np.clip((value - real) / (worst - real), 0, 1))
 
 
-def scale(rows: dict[str, dict], key: str, subject: str) -> page.Html:
+def scale(evaluation: dict, key: str) -> page.Html:
     """Draw the scale of a score.
 
     It has ticks for the controls, a bar for the interval and a mark for the value.
     """
+    rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
     ends = scale_ends(rows, key)
     if ends is None:
         return page.Html()
@@ -45,7 +47,7 @@ def scale(rows: dict[str, dict], key: str, subject: str) -> page.Html:
             at = scale_position(rows[name][key], ends)
             style = f"left:{at:.1f}%;background:{color}"
             parts.append(page.element("i", style=style, title=score_text.LABELS[name]))
-    interval = score_text.confidence_interval(rows[subject], key)
+    interval = score_text.confidence_interval(evaluation, key)
     if interval:
         low, high = sorted(scale_position(value, ends) for value in interval)
         parts.append(page.element("span", style=f"left:{low:.1f}%;width:{high - low:.1f}%"))
@@ -53,6 +55,14 @@ def scale(rows: dict[str, dict], key: str, subject: str) -> page.Html:
     parts.append(page.element("b", style=f"left:{at:.1f}%"))
     label = "scale from real images to the worst control"
     return page.element("div", *parts, css="scale", role="img", aria_label=label)
+
+
+def verdict_paragraph(evaluation: dict | None) -> page.Html:
+    """Show the sentence that sums an evaluation up; nothing where there is none."""
+    found = verdict(evaluation) if evaluation else Verdict("", "")
+    if not found.text:
+        return page.Html()
+    return page.element("p", found.text, css=f"verdict {found.kind}")
 
 
 def format_score(row: dict, key: str) -> str:
@@ -74,8 +84,8 @@ def _evaluation_card(evaluation, key):
     rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
     score = score_text.all_scores(evaluation)[key]
     value = [page.strong(format_score(rows[subject], key))]
-    if score_text.confidence_interval(rows[subject], key):
-        interval = score_text.format_interval(rows[subject], key)
+    if score_text.confidence_interval(evaluation, key):
+        interval = score_text.format_interval(evaluation, key)
         value += [" ", page.element("span", f"95 %: {interval}", css="soft")]
     controls = []
     for name in [name for name in rows if name in COLORS and key in rows[name]]:
@@ -85,7 +95,7 @@ def _evaluation_card(evaluation, key):
     return score_card(
         score.title,
         page.paragraph(*value),
-        scale(rows, key, subject),
+        scale(evaluation, key),
         page.note(*controls),
         score_note(score),
     )
@@ -110,13 +120,12 @@ def scores_section(evaluation: dict) -> page.Html:
 
 
 def _score_table(evaluation):
-    rows, subject = evaluation["rows"], score_text.subject_row(evaluation)
-    scores = score_text.all_scores(evaluation)
+    rows, scores = evaluation["rows"], score_text.all_scores(evaluation)
     lines = [["", *map(score_text.row_label, rows), "95 % interval"]]
     for key in score_text.score_keys(evaluation):
         title = scores[key].title
         values = (format_score(row, key) for row in rows.values())
-        lines.append([title, *values, score_text.format_interval(rows[subject], key)])
+        lines.append([title, *values, score_text.format_interval(evaluation, key)])
     lines.append(["images", *(row["n_fake"] for row in rows.values()), ""])
     return page.table(lines)
 

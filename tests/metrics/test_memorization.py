@@ -97,6 +97,46 @@ def test_a_collapsed_generator_is_not_taken_for_a_copying_one():
         assert not detect(generated)["copying"], seed
 
 
+@pytest.mark.parametrize("n_kinds", [1, 3])
+def test_identical_images_are_copies_however_few_they_are(n_kinds):
+    """Of one image made 256 times, no test of different images can tell anything."""
+    images = waves(0, 1500)
+    repeated = images[700 : 700 + n_kinds].repeat(256 // n_kinds, 0)
+    for generated, share in ((repeated, 100), (np.concatenate([images[:1], waves(3, 199)]), 0.5)):
+        record = detect(generated)
+        assert record["copying"]
+        sign = (
+            f"Signs of copying: {share:.1f} % of the generated images are identical to a training"
+        )
+        assert record["verdict"].startswith(sign)
+        copied, real = memorization.copy_scores(record)
+        assert share / 100 <= copied["copied"] < share / 100 + 0.02 and real["copied"] < 0.02
+
+
+def test_what_no_outcome_could_show_is_not_told():
+    """One image, again and again: near one training image, or near none."""
+    images = waves(0, 1500)
+    near = detect(add_noise(images[700:701].repeat(256, 0), 1, 2))
+    far = detect(waves(99, 1).repeat(256, 0))
+    for record in (near, far):
+        assert record["copying"] is None and record["pixel"]["distinct"] == 1
+        assert record["verdict"].startswith("Whether images are copied cannot be told")
+    assert "100 % of the generated images match a single training image" in near["verdict"]
+    assert "0 % of the generated images match" in far["verdict"]
+
+
+def test_data_that_repeat_themselves_make_identical_images_no_copies():
+    """A third of real images has a twin, and so has a third of the generated ones."""
+    images = waves(0, 900)
+    images[:150] = images[150:300]
+    fresh = waves(3, 200)
+    fresh[:60] = images[300:360]
+    record, _ = memorization.detect_copies(EXTRACTOR, make_dataset(images), None, fresh[:200], 0)
+    by_pixel = record["pixel"]
+    assert by_pixel["identical"] == 0.3 < by_pixel["identical_real"] + 0.05
+    assert "identical" not in record["verdict"]
+
+
 def test_a_slight_pull_towards_the_training_set_shows_against_heldout_images():
     """Copies too noisy to be near any image: only the held-out images tell."""
     real, held = make_dataset(waves(0, 400)), make_dataset(waves(2, 400))

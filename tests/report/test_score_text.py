@@ -1,35 +1,19 @@
-"""Records as text: single scores, and whole tables of at most 100 columns."""
+"""Values of records as text: as many digits as are known, and intervals of what can be."""
+
+import math
 
 import pytest
 
-from gan_jax.metrics import class_accuracy, evaluate, memorization, scoring
+from gan_jax import metrics
+from gan_jax.metrics import memorization, point_scores
+from gan_jax.metrics.metric import Score
 from gan_jax.report import score_text
-from tests.metrics.helpers import brightness_dataset, brightness_images, linear_extractor
 
-SHARES = (0.6, 0.37, 0.03)
-EXTRACTOR = linear_extractor((4, 4, 3), 5, "linear5", with_classes=True)
+SCORES = metrics.SCORES | memorization.SCORES | point_scores.SCORES
 
 
-def dataset(seed, n):
-    return brightness_dataset(seed, n, shares=SHARES)
-
-
-def make_record(extractor=EXTRACTOR):
-    evaluator = scoring.make_evaluator(extractor, dataset(1, 900), "frechet,classes")
-    samplers = {
-        "model": lambda seed, n: brightness_images(1000 + seed, n, SHARES)[0],
-        "untrained": lambda seed, n: 255 - brightness_images(seed, n)[0],
-    }
-    return evaluate.evaluate(evaluator, dataset(1, 900), dataset(2, 400), samplers, 300, 3, 7)
-
-
-@pytest.fixture(scope="module")
-def record():
-    return make_record()
-
-
-def width(lines):
-    return max(map(len, lines))
+def record(row, classes=("a", "b", "c"), **fields):
+    return {"rows": {"real": row, "model": row}, "classes": list(classes), **fields}
 
 
 def test_a_score_has_as_many_digits_as_its_spread_allows():
@@ -38,67 +22,47 @@ def test_a_score_has_as_many_digits_as_its_spread_allows():
     assert score_text.format_score(row, "frechet") == "1234 +- 57"
     assert score_text.format_score({"frechet": 1234.56}, "frechet") == "1235"
     assert score_text.format_score({}, "kl") == "-"
-    rounding = {"kl": 0.0123456, "kl_std": 2e-18}
-    assert score_text.format_score(rounding, "kl") == "0.01235"
 
 
-def test_table(record):
-    text = score_text.format_evaluation(record)
-    assert width(text.splitlines()) <= 100
-    model = record["rows"]["model"]
-    for expected in (
-        "real (floor)",
-        "untrained",
-        "collapsed",
-        "bright",
-        "(low)",
-        score_text.format_interval(model, "frechet"),
-        "300 images against 900",
-        "digest-of-1-",
-        "linear5",
-        "balanced accuracy 99.0 %",
-        score_text.format_score(model, "frechet"),
-    ):
-        assert expected in text
+@pytest.mark.parametrize("value, std, text", [
+    (0.0123456, 2e-18, "0.01235"),
+    (1.000000003, 3e-9, "1"),  # the Inception Score of one image, again and again
+    (0.0, 1e-17, "0"),
+    (1e-9, 1e-10, "1e-09"),  # a Frechet distance that is 0 but for rounding
+    (123456.7, 0.01, "1.235e+05"),
+])  # fmt: skip
+def test_a_spread_of_rounding_is_none(value, std, text):
+    row = {"kl": value, "kl_std": std, "kl_se": std}
+    assert score_text.format_score(row, "kl") == text
+    assert all(len(end) <= 9 for end in score_text.format_interval(record(row), "kl").split(" to "))
 
 
-def test_table_without_classes():
-    record = make_record(linear_extractor((4, 4, 3), 5, "random5"))
-    text = score_text.format_evaluation(record)
-    assert "classes" not in text.splitlines()[0] and width(text.splitlines()) <= 100
+@pytest.mark.parametrize("key", SCORES)
+def test_an_interval_stays_within_what_its_score_can_be(key):
+    """Whatever the standard error; and a score without limits has the whole interval."""
+    score, (least, most) = SCORES[key], score_text.limits(record({}), key)
+    value = min(1.0, most)
+    low, high = score_text.confidence_interval(record({key: value, f"{key}_se": 9.0}), key)
+    assert low == max(least, value - 9 * score_text.Z)
+    assert high == min(most, value + 9 * score_text.Z)
+    assert least <= low <= value <= high <= most
+    if score.text.startswith("Share"):
+        assert (least, most) == (0, 1)
+    if score.better == "low" and key != "kernel":  # whose estimate is unbiased
+        assert least == 0
+    assert most == (3 if key in ("inception", "classes_5pct") else most)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("heldout", [dataset(2, 150), None])
-def test_table_with_nearest_neighbours(record, heldout):
-    """Nearest images of real ones are at some distance; a sampler that returns them copies."""
-    copies = dataset(1, 900).images[100:200]
-    found, _ = memorization.detect_copies(EXTRACTOR, dataset(1, 900), heldout, copies, 0)
-    table = score_text.format_evaluation(record)
-    text = score_text.format_evaluation(record | {"neighbours": found})
-    assert text.startswith(table) and width(text.splitlines()) <= 100
-    for expected in (
-        "Signs of copying: 100.0 %",
-        "by pixels",
-        "by features",
-        "generated to 900 training",
-        "100 generated",
-    ):
-        assert expected in text
-    assert ("held-out" in text[len(table) :]) == (heldout is not None)
+def test_a_value_beyond_a_limit_by_rounding_lies_in_its_interval():
+    row = {"precision": 1 + 1e-9, "precision_se": 0.1}
+    assert score_text.confidence_interval(record(row), "precision")[1] == 1 + 1e-9
+    assert score_text.confidence_interval(record({"frechet": 1.0}), "frechet") is None
 
 
-def test_class_accuracy_lines():
-    classes = ["low", "high", "a class with a long name"]
-    keys = [key for key, *_ in class_accuracy.COLUMNS.values()]
-    found = {key: [0.5, None, 1] for key in keys} | {
-        "intended": 0.75,
-        "intended_real": 0.97,
-        "n_per_class": 300,
-        "k": 5,
-        "control": "as many held-out images",
-        "coverage_per_class": [0.5, 0.6, 0.7],
-        "coverage_real_per_class": [0.9, 0.9, 0.9],
-    }
-    lines = score_text.class_accuracy_lines(found, classes)
-    assert width(lines) <= 100 and any("a class with a lon" in line for line in lines)
+def test_scores_of_plug_ins_have_the_limits_that_they_say():
+    said = Score("own", "low", "What it says.", 0, "classes")._asdict()
+    row = {"own": 1.0, "own_se": 5.0}
+    assert score_text.confidence_interval(record(row, scores={"own": said}), "own") == (0, 3)
+    assert score_text.limits(record(row, (), scores={"own": said}), "own") == (0, math.inf)
+    odd = {"title": "own", "better": "low", "text": "", "least": "none"}
+    assert score_text.limits(record(row, scores={"own": odd}), "own") == (-math.inf, math.inf)
