@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from gan_jax.commands import command_line, flagfile_list, presets, process, train
+from gan_jax.commands import command_line, flagfile_list, process
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
@@ -33,48 +33,14 @@ class Flags(command_line.CommonFlags):
 
 
 def describe() -> dict[str, Any]:
-    """Describe for the pages what only the commands know.
+    """Describe for the pages what only the commands know, see studio.descriptions."""
+    from gan_jax.commands import evaluate
+    from gan_jax.studio import descriptions
 
-    Returns:
-      {"experiments": {training command: see forms.describe_command}, "captions": {value: text},
-      "meanings": {value: {"low": text, "high": text}}}.
-    """
-    from gan_jax.report import training_curves
-    from gan_jax.rundir import health
-    from gan_jax.studio import forms
-
-    experiments = {}
-    for name, preset in presets.TABLE.items():
-        _, run, hp = groups = train.settings_groups(name)
-        values = {
-            file: flagfile_values(name, groups, file) for file in flagfile_list.flagfiles_of(name)
-        }
-        titled = {"The run": run, "The method": hp}
-        experiments[name] = forms.describe_command(preset.doc, titled, values)
-    meanings = {
-        name: {"low": healthy.below, "high": healthy.above}
-        for name, healthy in health.RANGES.items()
-    }
-    return {"experiments": experiments, "captions": training_curves.CAPTIONS, "meanings": meanings}
-
-
-def flagfile_values(experiment: str, groups: Sequence, flagfile: str) -> dict[str, Any]:
-    """Return {flag: value} where a flagfile differs from the defaults.
-
-    Args:
-      experiment: training command.
-      groups: its settings, see train.settings_groups.
-      flagfile: one of flagfile_list.flagfiles_of.
-    """
-    words = [f"--flagfile={flagfile}"]
-    parsed, _ = command_line.parse("", experiment, groups, words)
-    values = {}
-    for default, group in zip(groups, parsed, strict=True):
-        for field in dataclasses.fields(group):
-            value = getattr(group, field.name)
-            if value != getattr(default, field.name):
-                values[field.name] = value
-    return values
+    list_flagfiles = lambda name: list(
+        map(flagfile_list.describe, flagfile_list.flagfiles_of(name))
+    )
+    return descriptions.describe(list_flagfiles, (evaluate.__doc__ or "", evaluate.Flags()))
 
 
 def run(argv: Sequence[str]) -> None:

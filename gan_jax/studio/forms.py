@@ -1,6 +1,7 @@
 """Forms made from settings dataclasses: fields for the pages, and flags from what a form sends."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from gan_jax import plugins
@@ -20,6 +21,8 @@ HIDDEN_FLAGS = (
     "members",
     "members_by",
 )
+# Flags that a form shows first, beside those that its flagfile sets.
+BASIC_FLAGS = ("data", "size", "batch", "steps", "lr", "seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +59,12 @@ def parse_settings(defaults: Any, values: dict[str, Any]) -> Any:
     return dataclasses.replace(defaults, **parsed)
 
 
-def describe_fields(defaults: Any) -> list[dict[str, Any]]:
+def describe_fields(defaults: Any, hidden: Sequence[str] = HIDDEN_FLAGS) -> list[dict[str, Any]]:
     """Describe the fields of a settings dataclass instance for JSON.
+
+    Args:
+      defaults: the instance.
+      hidden: names of fields that are left out.
 
     Returns:
       [{"name", "type", "default", "text", "low", "above", "high", "choices"}]; see
@@ -73,7 +80,7 @@ def describe_fields(defaults: Any) -> list[dict[str, Any]]:
             "choices": _choices(f.metadata),
         }
         for f in dataclasses.fields(defaults)
-        if f.name not in HIDDEN_FLAGS
+        if f.name not in hidden
     ]
 
 
@@ -83,20 +90,45 @@ def _choices(metadata):
 
 
 def describe_command(
-    doc: str, groups: dict[str, Any], flagfiles: dict[str, dict[str, Any]]
+    doc: str,
+    groups: dict[str, Any],
+    flagfiles: dict[str, dict[str, Any]],
+    about: dict[str, dict[str, str]] | None = None,
+    hidden: Sequence[str] = HIDDEN_FLAGS,
 ) -> dict[str, Any]:
-    """Describe a training command for its form, as JSON.
+    """Describe a command for its form, as JSON.
 
     Args:
       doc: what its --help says first.
       groups: {title: settings dataclass instance}.
       flagfiles: {name: {flag: value}}, from which a form may start.
+      about: {name of a flagfile: {"summary", "time"}}.
+      hidden: names of flags that the form leaves out.
 
     Returns:
-      {"doc", "groups": [{"title", "fields"}], "flagfiles"}.
+      {"doc", "groups": [{"title", "fields"}], "flagfiles", "about", "basic": names of flags}.
     """
-    titled = [{"title": title, "fields": describe_fields(group)} for title, group in groups.items()]
-    return {"doc": doc.strip(), "groups": titled, "flagfiles": flagfiles}
+    titled = [
+        {"title": title, "fields": describe_fields(group, hidden)}
+        for title, group in groups.items()
+    ]
+    return {
+        "doc": doc.strip(),
+        "groups": titled,
+        "flagfiles": flagfiles,
+        "about": about or {},
+        "basic": list(BASIC_FLAGS),
+    }
+
+
+def join_commands(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Join two descriptions: the flags and flagfiles of both, see `describe_command`."""
+    return {
+        **second,
+        "groups": [*first["groups"], *second["groups"]],
+        "flagfiles": {**second["flagfiles"], **first["flagfiles"]},
+        "about": {**second["about"], **first["about"]},
+    }
 
 
 def fields_by_flag(command: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -104,13 +136,18 @@ def fields_by_flag(command: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {field["name"]: field for group in command["groups"] for field in group["fields"]}
 
 
-def parse_value(field: dict[str, Any], value: Any) -> bool | int | float | str:
+def parse_value(field: dict[str, Any], value: Any) -> bool | int | float | str | list[str]:
     """Convert a form's value to the type of its field, and check its bounds.
+
+    The value of a flag that may be repeated is a text with a line for each.
 
     Raises:
       InputError: names the flag, what is allowed, and the value.
     """
     name, kind = field["name"], field["type"]
+    if kind == "tuple":
+        lines = [line.strip() for line in str(value).splitlines() if line.strip()]
+        return [str(parse_value({**field, "type": "str"}, line)) for line in lines]
     text = str(value).strip()
     if len(text) > MAX_VALUE_LENGTH or not (text.isprintable() or not text):
         raise InputError(
@@ -159,7 +196,9 @@ def build_flags(command: dict[str, Any], flagfile: str, values: dict[str, Any]) 
         if name not in initial:
             raise InputError(f"--{str(name)[:60]!a} is not a flag of this command.")
         parsed = parse_value(fields[name], value)
-        if parsed != initial[name]:
+        if isinstance(parsed, list):
+            flags += [f"--{name}={line}" for line in parsed]
+        elif parsed != initial[name]:
             flags.append(f"--{name}={str(parsed).lower() if isinstance(parsed, bool) else parsed}")
     return flags
 

@@ -1,119 +1,23 @@
-"""The queue of runs: launched, stopped, resumed. It lives in studio.json of the run folders."""
+"""The queue of runs: launched, scored, stopped, resumed. It lives in files of the run folders."""
 
 import contextlib
 import fcntl
-import json
 import os
-import re
-import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from gan_jax import cache, plugins
+from gan_jax import plugins
 from gan_jax.errors import InputError
 from gan_jax.rundir import config_file, run_lock
-from gan_jax.studio import files, forms, run_index
-from gan_jax.studio.run_state import ACTIVE_STATES, RunState
-
-_PART = "[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
-RUN_NAME = re.compile(f"{_PART}(/{_PART}){{0,2}}")
-PROJECT = Path(__file__).resolve().parent.parent.parent
-DRY_RUN_SECONDS = 120
-MAX_OUTPUT = 20_000  # characters of a dry run that are shown
-GPU_MEMORY = 0.9  # fraction that all runs share
-
-
-def check_name(name: str) -> None:
-    """Refuse what is no name of a run.
-
-    Raises:
-      InputError
-    """
-    if not RUN_NAME.fullmatch(name):
-        raise InputError(
-            "A run's name has letters, digits, dot, dash and underscore, and begins with a letter "
-            "or digit."
-        )
-
-
-def command_words(
-    name: str, flags: list[str], folder: Path | None = None, python: str = sys.executable
-) -> list[str]:
-    """Return the words that run a command of this package."""
-    workdir = [f"--workdir={folder}"] if folder else []
-    return [python, "-m", "gan_jax", name, *flags, *workdir]
-
-
-def command_line(name: str, flags: list[str], folder: Path) -> str:
-    """Return the same command as one would type it."""
-    return shlex.join(command_words(name, flags, folder, "python"))
-
-
-def command_environment(jobs: int = 1) -> dict[str, str]:
-    """Return the environment of commands: they find this package, and share a GPU's memory.
-
-    Args:
-      jobs: runs that may train at a time.
-    """
-    path = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    shared = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{GPU_MEMORY / jobs:.3f}"} if jobs > 1 else {}
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **shared}
-
-
-def dry_run(
-    experiment: str, flags: list[str], folder: Path, trust: bool = False
-) -> tuple[int, str]:
-    """Run a training command with --dry_run. Returns (exit code, output)."""
-    process = subprocess.Popen(
-        [*command_words(experiment, flags, folder), "--dry_run", *["--trust"] * trust],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=command_environment(),
-        start_new_session=True,
-        text=True,
-        errors="replace",
-    )
-    try:
-        output, _ = process.communicate(timeout=DRY_RUN_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return 1, (
-            f"It was not done after {DRY_RUN_SECONDS} s. Reading large data for the first time "
-            "takes long: try a terminal."
-        )
-    return process.returncode, output[-MAX_OUTPUT:]
-
-
-def _read_launch(folder: Path) -> dict[str, Any]:
-    return files.read_json(folder / "studio.json") or {}
-
-
-def _write_launch(folder: Path, launch: dict[str, Any]) -> None:
-    cache.write_atomic(folder / "studio.json", json.dumps(launch))
-
-
-@contextlib.contextmanager
-def _lock_launch(folder: Path) -> Iterator[TextIO]:
-    """Hold studio.lock of a run folder.
-
-    Raises:
-      InputError: a supervisor, or another studio, holds it.
-    """
-    with open(folder / "studio.lock", "w") as lock:
-        try:
-            run_lock.lock_file(lock)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder.name} is being started or ended; try again in a moment."
-            ) from error
-        yield lock
+from gan_jax.studio import files, forms, run_index, sweeps
+from gan_jax.studio.command_lines import check_name, command_environment, command_words
+from gan_jax.studio.launch_files import SCORING, TRAINING, LaunchFiles
+from gan_jax.studio.run_state import ACTIVE_STATES, BUSY_STATES, RunState
 
 
 class Launcher:
@@ -143,13 +47,8 @@ class Launcher:
                 "the studio with --trust."
             )
 
-    def enqueue(self, name: str, experiment: str, flags: list[str]) -> None:
-        """Put a new run into the queue.
-
-        Args:
-          name: its folder below the root, which may not exist.
-          experiment: training command.
-          flags: its flags, see forms.build_flags.
+    def check_place(self, name: str) -> Path:
+        """Return the folder of a new run.
 
         Raises:
           InputError: the name cannot be used.
@@ -159,11 +58,28 @@ class Launcher:
         above = [folder, *folder.parents][: name.count("/") + 1]
         if any(path.is_symlink() or (path.exists() and not path.is_dir()) for path in above):
             raise InputError(f"{name} leads out of the root, or is a file; choose another name.")
-        if any((path / mark).exists() for path in above[1:] for mark in run_index.RUN_MARKERS):
+        marks = (*run_index.RUN_MARKERS, sweeps.RECORD)
+        if any((path / mark).exists() for path in above[1:] for mark in marks):
             raise InputError(f"{name} lies inside another run; choose another name.")
+        if folder.exists():
+            raise InputError(f"{name} is taken; choose another name, or resume that run.")
+        return folder
+
+    def enqueue(self, name: str, experiment: str, flags: list[str]) -> None:
+        """Put a new run, or a sweep, into the queue.
+
+        Args:
+          name: its folder below the root, which may not exist.
+          experiment: training command, or sweeps.COMMAND.
+          flags: its flags, see forms.build_flags.
+
+        Raises:
+          InputError: the name cannot be used.
+        """
+        folder = self.check_place(name)
         try:
             folder.mkdir(parents=True)
-            self._write_queued(folder, experiment, flags)
+            _write_queued(folder, TRAINING, experiment, flags)
         except FileExistsError as error:
             raise InputError(
                 f"{name} is taken; choose another name, or resume that run."
@@ -172,12 +88,32 @@ class Launcher:
             raise InputError(f"{folder} cannot be made ({error.strerror}).") from error
         self.runs.refresh()
 
-    def resume(self, name: str, experiments: dict[str, Any]) -> None:
+    def enqueue_scoring(self, name: str, flags: list[str]) -> None:
+        """Put the evaluation of a run into the queue.
+
+        Args:
+          name: the run's name.
+          flags: of commands.evaluate.
+
+        Raises:
+          InputError: it has trained no step, or is evaluated already.
+        """
+        folder, summary = self.runs.folder(name), self.runs.summary(name)
+        if not summary.get("step"):
+            raise InputError(f"{name} has no checkpoint yet, so there is nothing to score.")
+        if (summary["evaluation"] or {}).get("state") in ACTIVE_STATES:
+            raise InputError(f"{name} is being scored already.")
+        self.refuse_plugins(
+            [*plugins.names_in(flags), *config_file.plugins_of(files.read_config(folder) or {})]
+        )
+        _write_queued(folder, SCORING, "evaluate", flags)
+
+    def resume(self, name: str, commands: dict[str, Any]) -> None:
         """Put a run that was stopped into the queue, with the command that began it.
 
         Args:
           name: its name.
-          experiments: {training command: see forms.describe_command}.
+          commands: {training command, or sweeps.COMMAND: see forms.describe_command}.
 
         Raises:
           InputError: it is active, finished, or was not begun by a training command.
@@ -185,27 +121,30 @@ class Launcher:
         folder, state = self.runs.folder(name), self.runs.summary(name)["state"]
         if state in (*ACTIVE_STATES, RunState.FINISHED):
             raise InputError(f"{name} is {state}; there is nothing to resume.")
-        self._write_queued(folder, *self.resume_command(folder, experiments))
+        sweep = self.runs.sweep_of(name)
+        if sweep and self.runs.summary(sweep)["state"] in ACTIVE_STATES:
+            raise InputError(f"{name} belongs to {sweep}, which is active and makes it in turn.")
+        _write_queued(folder, TRAINING, *self.resume_command(folder, commands))
 
-    def resume_command(self, folder: Path, experiments: dict[str, Any]) -> tuple[str, list[str]]:
-        """Return the training command and the flags that resume a run.
+    def resume_command(self, folder: Path, commands: dict[str, Any]) -> tuple[str, list[str]]:
+        """Return the command and the flags that resume a run or a sweep.
 
         Args:
-          folder: run folder.
-          experiments: {training command: see forms.describe_command}.
+          folder: its folder.
+          commands: {training command, or sweeps.COMMAND: see forms.describe_command}.
 
         Raises:
           InputError: they are not known, or are not flags of the command.
         """
-        launch = _read_launch(folder)
+        launch = TRAINING.read(folder)
         config = files.read_config(folder) or {}
         launched = plugins.names_in([launch.get("experiment"), launch.get("flags")])
         self.refuse_plugins(dict.fromkeys([*launched, *config_file.plugins_of(config)]))
-        if launch.get("experiment") in experiments and isinstance(launch.get("flags"), list):
-            forms.refuse_unknown(experiments[launch["experiment"]], launch["flags"])
+        if launch.get("experiment") in commands and isinstance(launch.get("flags"), list):
+            forms.refuse_unknown(commands[launch["experiment"]], launch["flags"])
             return launch["experiment"], launch["flags"]
         is_plugin = plugins.is_name("methods", str(config.get("experiment")))
-        if config.get("experiment") not in experiments and not is_plugin:
+        if config.get("experiment") not in commands and not is_plugin:
             raise InputError(
                 "This run was not made by a training command alone; resume it by the command that "
                 "began it."
@@ -213,11 +152,6 @@ class Launcher:
         if not (folder / "flags.txt").is_file():
             raise InputError("The folder lacks flags.txt, so its command is not known.")
         return config["experiment"], [f"--flagfile={folder / 'flags.txt'}"]
-
-    def _write_queued(self, folder, experiment, flags):
-        launch = {"state": "queued", "experiment": experiment, "flags": flags, "asked": time.time()}
-        with _lock_launch(folder):
-            _write_launch(folder, launch)
 
     def stop(self, name: str) -> str:
         """Ask a run to save and end, or take it out of the queue. Returns what was done.
@@ -227,63 +161,65 @@ class Launcher:
         """
         folder, state = self.runs.folder(name), self.runs.summary(name)["state"]
         if state == RunState.QUEUED:
-            with _lock_launch(folder):
-                _write_launch(folder, _read_launch(folder) | {"state": "withdrawn"})
-            return "taken out of the queue"
+            if sweep := self.runs.sweep_of(name):
+                raise InputError(f"{name} waits for its turn in {sweep}; stop that.")
+            return _withdraw(folder, TRAINING)
         if state not in ACTIVE_STATES:
             raise InputError(f"{name} does not run.")
-        pid = self._training_pid(folder)
-        if not pid:
-            raise InputError(
-                f"The process of {name} cannot be seen from here; stop it where it was started."
-            )
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except (ProcessLookupError, PermissionError) as error:
-            raise InputError(
-                f"The process of {name} cannot be reached ({error.strerror})."
-            ) from error
+        _terminate(name, self._training_pid(folder))
+        self.runs.stop_asked[name] = time.time()
         return "asked to save and end"
+
+    def stop_scoring(self, name: str) -> str:
+        """End the evaluation of a run, or take it out of the queue. Returns what was done.
+
+        Raises:
+          InputError: there is none, or its process cannot be reached.
+        """
+        folder = self.runs.folder(name)
+        state = (self.runs.summary(name).get("evaluation") or {}).get("state")
+        if state == RunState.QUEUED:
+            return _withdraw(folder, SCORING)
+        if state != RunState.RUNNING:
+            raise InputError(f"{name} is not being scored.")
+        _terminate(name, _supervised_pid(folder, SCORING))
+        return "its evaluation ends"
 
     def _training_pid(self, folder: Path) -> int | None:
         """Return the id of the process that trains in a folder, or is about to.
 
         The run lock names it; before training has taken that, studio.json does.
         """
-        for _ in range(20):
-            if pid := run_lock.lock_owner_pid(folder):
-                return pid
-            launch = _read_launch(folder)
-            if not run_lock.is_locked(folder, "studio.lock"):
-                return None
-            pid = launch.get("pid")
-            if launch.get("state") == "launched" and type(pid) is int and pid > 1:
-                return pid
-            time.sleep(0.1)  # the supervisor has only just been started
-        return None
+        return _supervised_pid(folder, TRAINING)
 
-    def start_queued(self, experiments: dict[str, Any]) -> int:
+    def start_queued(self, commands: dict[str, Any]) -> int:
         """Start queued runs as far as `jobs` allows, if this studio is the one to do so.
 
+        Runs of a sweep count by the sweep. Evaluations wait for the same places.
+
         Args:
-          experiments: {training command: see forms.describe_command}.
+          commands: {training command, or sweeps.COMMAND: see forms.describe_command}.
 
         Returns:
           number of runs that were queued.
         """
         if not self._owns_queue():
             return 0
-        runs = self.runs.summaries()
-        busy = sum(run["state"] in (RunState.RUNNING, RunState.STARTING) for run in runs)
-        queued = [run["name"] for run in runs if run["state"] == RunState.QUEUED]
-        folders = {name: self.runs.folder(name) for name in queued}
-        times = {
-            name: files.finite_float(_read_launch(folder).get("asked"))
-            for name, folder in folders.items()
-        }
-        for name in sorted(queued, key=lambda name: times[name])[: max(self.jobs - busy, 0)]:
+        busy, queued = 0, []
+        for one in [*self.runs.summaries(), *self.runs.sweep_summaries()]:
+            folder, in_sweep = self.runs.folder(one["name"]), one.get("sweep", "")
+            is_part = in_sweep and self.runs.summary(in_sweep)["state"] in BUSY_STATES
+            busy += one["state"] in BUSY_STATES and not is_part
+            if one["state"] == RunState.QUEUED and not is_part:
+                queued.append((folder, TRAINING))
+            scoring = (one.get("evaluation") or {}).get("state")
+            busy += scoring == RunState.RUNNING
+            if scoring == RunState.QUEUED:
+                queued.append((folder, SCORING))
+        asked = lambda item: files.finite_float(item[1].read(item[0]).get("asked"))
+        for folder, place in sorted(queued, key=asked)[: max(self.jobs - busy, 0)]:
             with contextlib.suppress(InputError):  # withdrawn, or locked, at this moment
-                self._start(folders[name], experiments)
+                self._start(folder, commands, place)
         return len(queued)
 
     def _owns_queue(self) -> bool:
@@ -299,24 +235,25 @@ class Launcher:
             self._queue_lock = file
         return True
 
-    def _start(self, folder, experiments):
-        with _lock_launch(folder) as lock:
-            launch = _read_launch(folder)
+    def _start(self, folder, commands, place: LaunchFiles = TRAINING):
+        with place.locked(folder) as lock:
+            launch = place.read(folder)
             if launch.get("state") != "queued":
                 return
             try:
-                words = command_words(*self.resume_command(folder, experiments), folder)
-                words += ["--trust"] * self.trust
+                words = self._words(folder, commands, place, launch)
             except InputError as error:
                 ended = {"state": "ended", "code": 2, "ended": time.time()}
-                (folder / "console.log").write_text(f"{error}\n")
-                _write_launch(folder, launch | ended)
+                (folder / place.console).write_text(f"{error}\n")
+                place.write(folder, launch | ended)
                 return
-            _write_launch(folder, launch | {"state": "launched", "began": time.time()})
+            place.write(folder, launch | {"state": "launched", "began": time.time()})
+            kind = "train" if place is TRAINING else "evaluate"
+            supervise = [sys.executable, "-m", "gan_jax.studio.supervisor", str(folder), kind]
             # In a session of its own, so that a signal that ends the studio does not reach it. The
             # supervisor inherits the open lock, which it holds while it lives.
             subprocess.Popen(
-                [sys.executable, "-m", "gan_jax.studio.supervisor", str(folder), "--", *words],
+                [*supervise, "--", *words],
                 env=command_environment(self.jobs),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -325,7 +262,60 @@ class Launcher:
                 pass_fds=(lock.fileno(),),
             )
 
+    def _words(self, folder, commands, place, launch):
+        """Return the words of a queued command; they are checked again, since files may change."""
+        if place is TRAINING:
+            words = command_words(*self.resume_command(folder, commands), folder)
+        else:
+            flags = launch.get("flags")
+            if not isinstance(flags, list):
+                raise InputError(f"{place.record} holds no flags.")
+            forms.refuse_unknown(commands["evaluate"], flags)
+            words = command_words("evaluate", flags, folder)
+        return words + ["--trust"] * self.trust
+
     def close(self) -> None:
         """Leave the queue to another studio."""
         if self._queue_lock:
             self._queue_lock.close()
+
+
+def _write_queued(folder, place, experiment, flags):
+    launch = {"state": "queued", "experiment": experiment, "flags": flags, "asked": time.time()}
+    with place.locked(folder):
+        place.write(folder, launch)
+
+
+def _withdraw(folder, place):
+    with place.locked(folder):
+        place.write(folder, place.read(folder) | {"state": "withdrawn"})
+    return "taken out of the queue"
+
+
+def _terminate(name, pid):
+    if not pid:
+        raise InputError(
+            f"The process of {name} cannot be seen from here; stop it where it was started."
+        )
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except (ProcessLookupError, PermissionError) as error:
+        raise InputError(f"The process of {name} cannot be reached ({error.strerror}).") from error
+
+
+def _supervised_pid(folder: Path, place: LaunchFiles) -> int | None:
+    """Return the id of the process that works in a folder, or is about to.
+
+    The run lock names one that trains; before it has taken that, the record does.
+    """
+    for _ in range(20):
+        if place is TRAINING and (pid := run_lock.lock_owner_pid(folder)):
+            return pid
+        launch = place.read(folder)
+        if not run_lock.is_locked(folder, place.lock):
+            return None
+        pid = launch.get("pid")
+        if launch.get("state") == "launched" and type(pid) is int and pid > 1:
+            return pid
+        time.sleep(0.1)  # the supervisor has only just been started
+    return None

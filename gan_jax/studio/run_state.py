@@ -15,6 +15,8 @@ class RunState(enum.StrEnum):
     QUEUED = "queued"
     STARTING = "starting"
     RUNNING = "running"
+    STOPPING = "stopping"  # it was asked to save and end
+    ENDING = "ending"  # it has trained, and its process is about to end
     FINISHED = "finished"
     STOPPED = "stopped"
     REFUSED = "refused"
@@ -24,7 +26,9 @@ class RunState(enum.StrEnum):
     UNREADABLE = "unreadable"
 
 
-ACTIVE_STATES = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING)
+# Those of a run that has a process.
+BUSY_STATES = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING, RunState.ENDING)
+ACTIVE_STATES = (RunState.QUEUED, *BUSY_STATES)
 
 
 class RunEvidence(NamedTuple):
@@ -36,6 +40,8 @@ class RunEvidence(NamedTuple):
     launch: dict[str, Any]  # what studio.json holds, or {}
     changed: float  # when metrics.jsonl was last written, in seconds since the epoch
     last_line: str  # of the console, where a failed command says why
+    has_trained: bool = False  # since the launch a process has locked the folder
+    stop_asked: bool = False  # since the launch the studio asked it to stop
 
 
 def classify(evidence: RunEvidence) -> tuple[RunState, str]:
@@ -45,10 +51,8 @@ def classify(evidence: RunEvidence) -> tuple[RunState, str]:
       (state, reason in a sentence or "").
     """
     launch = evidence.launch
-    if evidence.is_locked:
-        return RunState.RUNNING, ""
-    if evidence.is_supervised:
-        return RunState.STARTING, ""
+    if evidence.is_locked or evidence.is_supervised:
+        return _classify_active(evidence), ""
     if launch.get("state") == "queued":
         return RunState.QUEUED, ""
     if evidence.is_done:
@@ -66,10 +70,18 @@ def classify(evidence: RunEvidence) -> tuple[RunState, str]:
     return _classify_exit(launch.get("code"), evidence.last_line)
 
 
+def _classify_active(evidence: RunEvidence) -> RunState:
+    if evidence.stop_asked:
+        return RunState.STOPPING
+    if evidence.is_locked:
+        return RunState.RUNNING
+    return RunState.ENDING if evidence.has_trained else RunState.STARTING
+
+
 def _classify_exit(code: Any, last_line: str) -> tuple[RunState, str]:
     """Determine (state, reason) from the exit code of a command."""
     if code == EXIT_STOPPED:
-        return RunState.STOPPED, last_line
+        return RunState.STOPPED, last_line.removeprefix("stopped ")
     if code == -SIGTERM:
         return RunState.STOPPED, ""
     if code == EXIT_FAILED:

@@ -1,4 +1,4 @@
-"""Tasks of the worker: sampling a checkpoint, latent paths, nearest images, colorization, reports.
+"""Tasks of the worker: sampling a checkpoint, latent paths, nearest images, colorization.
 
 Imports JAX, so only the worker process imports this module. `options` is a forms.SampleOptions.
 """
@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import io
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from gan_jax.data import image_decoding
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
 from gan_jax.metrics import nearest_neighbours
-from gan_jax.report import compare, compare_page, point_plots, run_page
+from gan_jax.report import point_plots
 from gan_jax.rundir import run_folder
 from gan_jax.studio.forms import SampleOptions
 from gan_jax.training import sampling
@@ -337,26 +336,6 @@ def decode_upload(data: bytes, size: int) -> np.ndarray:
         raise InputError(str(error).replace(str(file), "The picture")) from error
 
 
-def comparison_page(folders: list[Path]) -> str:
-    """Write the page of commands.compare about run folders, and return its HTML.
-
-    Raises:
-      InputError: there are fewer than two, or they cannot be compared.
-    """
-    if len(folders) < 2:
-        raise InputError("Choose two or more runs to compare.")
-    systems = compare.group_runs([compare.read_run(folder) for folder in folders])
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch)
-        compare_page.write(systems, out)
-        return (out / "compare.html").read_text()
-
-
-def report_page(folder: Path) -> str:
-    """Write report.html of a run from its files now, and return its HTML."""
-    return run_page.write(folder).read_text()
-
-
 TASKS = {
     task.__name__: task
     for task in (
@@ -367,7 +346,5 @@ TASKS = {
         nearest_images,
         encode_samples,
         colorize,
-        comparison_page,
-        report_page,
     )
 }

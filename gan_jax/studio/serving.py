@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import urllib.parse
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -20,6 +21,7 @@ from gan_jax.errors import InputError
 from gan_jax.studio import (
     launch_routes,
     lessons,
+    manage_routes,
     request_utils,
     run_routes,
     sample_routes,
@@ -34,6 +36,7 @@ LESSONS = "/learn/"
 TEMPLATES = {
     "/": ("Runs", "runs.html"),
     "/new": ("New run", "new.html"),
+    "/sweep": ("Sweep", "sweep_form.html"),
     "/try": ("Try it", "try.html"),
     "/colorize": ("Colorize", "colorize.html"),
     "/compare": ("Compare", "compare.html"),
@@ -49,6 +52,10 @@ def _template_page(template: str) -> Callable:
         name, studio = request.path_params.get("name", ""), request_utils.get_studio(request)
         if name:
             await asyncio.to_thread(studio.runs.folder, name)  # raises NotFound
+            is_sweep = name in studio.runs.sweeps()
+            if is_sweep != (template == "sweep.html"):
+                kind = "sweep" if is_sweep else "run"
+                return RedirectResponse(f"/{kind}/{urllib.parse.quote(name)}", 303)
         context = {"name": name, "root": str(studio.runs.root)}
         return request_utils.templates.TemplateResponse(request, template, context)
 
@@ -58,6 +65,11 @@ def _template_page(template: str) -> Callable:
 PAGES = [
     *(Route(address, _template_page(template)) for address, (_, template) in TEMPLATES.items()),
     Route("/run/{name:path}", _template_page("run.html")),
+    Route("/sweep/{name:path}", _template_page("sweep.html")),
+    Route("/bin", _template_page("bin.html")),
+    Route("/document/{kind}/{name:path}", run_routes.get_sweep_document),
+    Route("/csv/{name:path}", manage_routes.get_csv),
+    Route("/zip/{name:path}", manage_routes.get_zip),
     Route("/report/{name:path}", sample_routes.report),
     Route("/comparison", sample_routes.comparison),
     Route("/grid/{step}/{name:path}", run_routes.get_grid),
@@ -67,13 +79,24 @@ API = [
     Route("/api/captions", run_routes.get_captions),
     Route("/api/run/{name:path}", run_routes.get_run),
     Route("/api/curves/{name:path}", run_routes.get_curves),
+    Route("/api/scores/{name:path}", run_routes.get_scores),
+    Route("/api/sweep/{name:path}", run_routes.get_sweep),
+    Route("/api/bin", manage_routes.list_bin),
+    Route("/api/notes", manage_routes.change_notes, methods=["POST"]),
+    Route("/api/delete", manage_routes.delete, methods=["POST"]),
+    Route("/api/restore", manage_routes.restore, methods=["POST"]),
     Route("/api/stream/{name:path}", streaming.stream),
     Route("/api/experiments", launch_routes.list_experiments),
     Route("/api/experiment/{name}", launch_routes.get_experiment),
+    Route("/api/sweep_form/{name}", launch_routes.get_sweep_form),
+    Route("/api/scoring_form", launch_routes.get_scoring_form),
     Route("/api/command_line", launch_routes.show_command_line, methods=["POST"]),
-    Route("/api/dry_run", launch_routes.dry_run, methods=["POST"]),
+    Route("/api/dry_run", launch_routes.check, methods=["POST"]),
+    Route("/api/check_data", launch_routes.check, methods=["POST"]),
     Route("/api/launch", launch_routes.launch, methods=["POST"]),
     Route("/api/stop", launch_routes.stop, methods=["POST"]),
+    Route("/api/evaluate", launch_routes.evaluate, methods=["POST"]),
+    Route("/api/stop_scoring", launch_routes.stop_scoring, methods=["POST"]),
     Route("/api/resume", launch_routes.resume, methods=["POST"]),
     Route("/api/sampling/{name:path}", sample_routes.describe_run),
     Route("/api/sample", sample_routes.sample, methods=["POST"]),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gan_jax.studio import curve_reader, files, run_index
+from gan_jax.studio import curve_reader, files, run_facts, run_index
 from gan_jax.studio.app_state import POLL_SECONDS, Studio
 from gan_jax.studio.curve_reader import Position
 from gan_jax.studio.request_utils import get_studio
@@ -116,7 +116,7 @@ class RunEvents:
         """Read (steps of the grids, new records or None, new text of the console)."""
         records, self._log = curve_reader.new_records(self._folder / "metrics.jsonl", self._log)
         text, self._console = _new_text(self._folder / "console.log", self._console)
-        return run_index.sample_steps(self._folder), records, text
+        return run_facts.sample_steps(self._folder), records, text
 
     def _event(self, kind, value):
         event_id = f"{self._log.inode}-{self._log.offset}-{self._console}"

@@ -1,26 +1,31 @@
-"""The parent process of a launched run: starts the command, waits, records how it ended.
+"""The parent process of a launched command: starts it, waits, records how it ended.
 
-It runs in a session of its own and outlives the studio. It inherits studio.lock of the run folder
-as an open file, so that the lock is held while it lives.
-Usage: python -m gan_jax.studio.supervisor FOLDER -- COMMAND ...
+It runs in a session of its own and outlives the studio. It inherits the lock of its launch_files as
+an open file, so that the lock is held while it lives.
+Usage: python -m gan_jax.studio.supervisor FOLDER KIND -- COMMAND ...
 """
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from gan_jax import cache
+from gan_jax.studio import launch_files
 
 
-def main(folder: Path, words: list[str]) -> int:
-    """Run a command with its output appended to console.log. Returns its exit code."""
-    path = folder / "studio.json"
-    launch = json.loads(path.read_text())
-    with open(folder / "console.log", "ab") as console:
+def main(folder: Path, kind: str, words: list[str]) -> int:
+    """Run a command with its output appended to the console's file. Returns its exit code.
+
+    Args:
+      folder: run folder.
+      kind: key of launch_files.KINDS.
+      words: the command.
+    """
+    place = launch_files.KINDS[kind]
+    launch = place.read(folder)
+    with open(folder / place.console, "ab") as console:
         console.write(f"$ {' '.join(words)}\n".encode())
         console.flush()
         process = subprocess.Popen(
@@ -29,12 +34,11 @@ def main(folder: Path, words: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     # On a full disk the run goes on, and the lock of its folder tells its process.
     with contextlib.suppress(OSError):
-        cache.write_atomic(path, json.dumps(launch | {"pid": process.pid}))
+        place.write(folder, launch | {"pid": process.pid})
     code = process.wait()
-    ended = {"state": "ended", "code": code, "ended": time.time()}
-    cache.write_atomic(path, json.dumps(launch | ended))
+    place.write(folder, launch | {"state": "ended", "code": code, "ended": time.time()})
     return code
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[3:])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[4:])

@@ -15,7 +15,10 @@ IDLE_SECONDS = 600  # without a task, after which the process ends and its memor
 
 
 class Worker:
-    """Runs sampling_tasks.TASKS one after another, in a process that starts with the first."""
+    """Runs TASKS of sampling_tasks and report_tasks one after another, in a process of its own.
+
+    The process starts with the first task.
+    """
 
     def __init__(
         self, prepare: Callable[[], Any], seconds: float = TASK_SECONDS, trust: bool = False
@@ -92,15 +95,16 @@ def serve_tasks(connection: Any, prepare: Callable[[], Any], trust: bool = False
     os.nice(5)
     prepare()
     plugins.trust([plugins.ANY] if trust else [])
-    from gan_jax.studio import sampling_tasks
+    from gan_jax.studio import report_tasks, sampling_tasks
 
+    tasks = {**sampling_tasks.TASKS, **report_tasks.TASKS}
     while connection.poll(IDLE_SECONDS):
         try:
             task, args = connection.recv()
         except EOFError:
             return
         try:
-            connection.send((True, sampling_tasks.TASKS[task](*args)))
+            connection.send((True, tasks[task](*args)))
         except InputError as error:
             connection.send((False, str(error)))
         except (Exception, SystemExit) as error:

@@ -107,9 +107,8 @@ def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
     try:
         process.stdout.readline()
         found = RunIndex(tmp_path).summary("a")
-        assert found["state"] == RunState.RUNNING and found["left"] == pytest.approx(
-            95
-        )  # (1000 - 50) / 10
+        assert found["state"] == RunState.RUNNING
+        assert found["left"] == pytest.approx(95, abs=3)  # (1000 - 50) / 10, less what has passed
         assert run_lock.lock_owner_pid(folder) == process.pid
     finally:
         process.kill()

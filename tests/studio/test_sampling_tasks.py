@@ -21,7 +21,7 @@ from gan_jax.config import prepare
 from gan_jax.core.initialize import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, run_folder, run_lock
-from gan_jax.studio import sampling_tasks, worker
+from gan_jax.studio import report_tasks, sampling_tasks, worker
 from gan_jax.studio.forms import SampleOptions
 
 
@@ -163,11 +163,11 @@ def test_checkpoints_that_are_gone_and_runs_of_another_kind_are_refused(folder, 
     with pytest.raises(InputError):
         sampling_tasks.describe_run(tmp_path)
     with pytest.raises(InputError):
-        sampling_tasks.comparison_page([folder("morpho")])
+        report_tasks.comparison_page([folder("morpho")])
 
 
 def test_runs_beside_each_other_make_one_page(folder):
-    found = sampling_tasks.comparison_page([folder("morpho"), folder("mgan")])
+    found = report_tasks.comparison_page([folder("morpho"), folder("mgan")])
     assert found.startswith("<!doctype html>") and "<script" not in found
 
 

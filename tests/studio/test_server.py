@@ -104,13 +104,14 @@ def test_no_name_leads_out_of_the_root(client, name):
     folder = studio_of(client).runs.root.parent
     before = sorted(folder.rglob("*"))
     body = {"name": name, "experiment": "gan", "flagfile": name, "options": {}, "flags": {}}
+    body |= {"names": [name], "changes": {"title": "SECRET"}, "key": name}
     answers = []
     for path in paths("GET"):
         if "{name" in path and "stream" not in path:
             path = path.replace("{name:path}", name).replace("{name}", name)
-            answers.append(client.get(path.replace("{step}", "1")))
+            answers.append(client.get(path.replace("{step}", "1").replace("{kind}", "table")))
     for path in paths("POST"):
-        if "{" not in path and (name or path != "/api/dry_run"):
+        if "{" not in path and (name or path not in ("/api/dry_run", "/api/check_data")):
             answers.append(client.post(path, json=body))
     answers.append(client.get("/comparison", params=[("run", name), ("run", "../secret")]))
     answers.append(client.post(f"/api/colorize/{name}", content=b"x"))
@@ -202,7 +203,8 @@ FIELDS = [
     "changes",
     "form",
 ]
-STARTING = ("/api/launch", "/api/resume", "/api/dry_run")
+STARTING = ("/api/launch", "/api/resume", "/api/dry_run", "/api/check_data", "/api/evaluate")
+MOVING = ("/api/delete", "/api/notes")
 
 
 def random_path(r, route):
@@ -228,8 +230,10 @@ def test_a_thousand_random_requests_break_nothing(client, root):
         body = {f: r.choice(VALUES) for f in r.sample(FIELDS, r.randint(0, len(FIELDS)))}
         if route.path in STARTING:  # nothing may start
             body["name"] = r.choice(HOSTILE_NAMES)
-        if route.path == "/api/dry_run":
+        if route.path in ("/api/dry_run", "/api/check_data"):
             body["experiment"] = "no"
+        if route.path in MOVING:  # nor be moved
+            body["names"] = [r.choice(HOSTILE_NAMES)]
         if "stream" in route.path:  # a stream of a run does not end
             for name in ("run", "study/two", "bad"):
                 path = path.replace(f"stream/{name}", "stream/no")

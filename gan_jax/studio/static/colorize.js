@@ -6,6 +6,7 @@ import {
   encodePath,
   fillRunSelect,
   readResponse,
+  saveFile,
   showMessage,
 } from "./common.js";
 
@@ -31,9 +32,27 @@ async function colorize(file) {
       "figure",
       {},
       createElement("img", { src, alt: `${CAPTIONS[i]} picture` }),
-      createElement("figcaption", { textContent: CAPTIONS[i] }),
+      createElement(
+        "figcaption",
+        {},
+        `${CAPTIONS[i]} `,
+        createElement("button", {
+          type: "button",
+          textContent: "Save",
+          "aria-label": `save the ${CAPTIONS[i]} picture`,
+          onclick: (event) => attempt(() => save(src, file.name, CAPTIONS[i]), event.target),
+        }),
+      ),
     );
   byId("three").replaceChildren(...images.map(figure));
+  byId("three").scrollIntoView({ block: "nearest" });
+}
+
+/** Saves one of the pictures under the name of the one that was uploaded. */
+async function save(address, name, kind) {
+  const bytes = Uint8Array.from(atob(address.split(",")[1]), (c) => c.charCodeAt(0));
+  const stem = name.replace(/\.[^.]*$/, "") || "picture";
+  saveFile(new Blob([bytes], { type: "image/png" }), `${stem}_${kind}.png`);
 }
 
 function send(file) {

@@ -26,11 +26,15 @@ export async function readResponse(response) {
   return type.includes("json") ? response.json() : response.blob();
 }
 
-export function showMessage(text, isError = false) {
+/** Shows a message; action: {text, run}, a button beside it. */
+export function showMessage(text, isError = false, action = null) {
   const message = byId("message");
   message.textContent = text;
   message.className = isError ? "bad" : "";
   message.hidden = !text;
+  if (!action) return;
+  const onclick = (event) => attempt(action.run, event.target);
+  message.append(" ", createElement("button", { textContent: action.text, onclick }));
 }
 
 /** Runs an action and shows the message of its error; a button is disabled meanwhile. */
@@ -73,7 +77,9 @@ export const createRow = (...cells) =>
 
 export const byId = (id) => document.getElementById(id);
 export const encodePath = (name) => name.split("/").map(encodeURIComponent).join("/");
-export const ACTIVE = ["queued", "starting", "running"];
+export const BUSY = ["starting", "running", "stopping", "ending"];
+export const ACTIVE = ["queued", ...BUSY];
+export const STOPPABLE = ["queued", "starting", "running"];
 export const RESUMABLE = ["stopped", "refused", "crashed"];
 
 export const resumeText = (summary) => (summary.step ? "Resume" : "Try again");
@@ -106,12 +112,34 @@ export function formatAge(moment) {
   return s < 129600 ? `${Math.round(s / 3600)} h ago` : `${Math.round(s / 86400)} d ago`;
 }
 
+export const formatBytes = (bytes) => {
+  if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+};
+
+/** The name that people gave a run, or else the path of its folder. */
+export const titleOf = (summary) => summary.title || summary.name;
+
+/** Moves runs into the bin, and offers to undo that. after: called when something has moved. */
+export async function deleteRuns(names, after) {
+  const { keys, message } = await request("/api/delete", { names });
+  await after();
+  const undo = async () => {
+    for (const key of keys) await request("/api/restore", { key });
+    await after(true);
+    showMessage(`Restored: ${names.join(", ")}`);
+  };
+  showMessage(message, false, { text: "Undo", run: undo });
+}
+
 /** Fills a <select> with the runs that pass a test; returns the selected name or null. */
 export async function fillRunSelect(select, test, preferred) {
   const { runs } = await request("/api/runs");
-  const fitting = runs.filter(test).sort((a, b) => b.changed - a.changed);
-  const label = ({ name, experiment, data, step }) =>
-    `${name} (${experiment} on ${data}, step ${formatInteger(step)})`;
+  const isShown = (summary) => test(summary) && (!summary.archived || summary.name === preferred);
+  const fitting = runs.filter(isShown).sort((a, b) => b.changed - a.changed);
+  const label = (summary) =>
+    `${titleOf(summary)} (${summary.experiment} on ${summary.data}, step ` +
+    `${formatInteger(summary.step)})`;
   select.replaceChildren(...fitting.map((summary) => createOption(summary.name, label(summary))));
   if (fitting.some((summary) => summary.name === preferred)) select.value = preferred;
   return fitting.length ? select.value : null;

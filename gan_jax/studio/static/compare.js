@@ -13,12 +13,13 @@ async function show() {
   showMessage("");
   byId("page").src = `/comparison?${query}`;
   byId("page").hidden = false;
+  byId("page").scrollIntoView({ block: "start" });
 }
 
-function checkbox({ name, experiment, state }) {
+function checkbox({ name, title, experiment, state }) {
   const checked = requested.includes(name);
   const input = createElement("input", { type: "checkbox", value: name, checked });
-  return createElement("label", {}, input, `${name} (${experiment}, ${state})`);
+  return createElement("label", {}, input, `${title || name} (${experiment}, ${state})`);
 }
 
 byId("form").addEventListener("submit", (event) => {
@@ -27,7 +28,9 @@ byId("form").addEventListener("submit", (event) => {
 });
 attempt(async () => {
   const { runs } = await request("/api/runs");
-  byId("runs").replaceChildren(...runs.filter((summary) => summary.steps).map(checkbox));
+  const isOffered = (summary) =>
+    summary.steps && (!summary.archived || requested.includes(summary.name));
+  byId("runs").replaceChildren(...runs.filter(isOffered).map(checkbox));
   byId("choice").open = requested.length < 2;
   if (requested.length > 1) await show();
 });

@@ -1,111 +1,46 @@
-// The page New run: a form of a training command's flags.
+// The pages New run and Sweep: a form of flags, its command line, checks, and the launch.
 import {
-  attempt,
-  byId,
-  createElement,
-  createOption,
-  encodePath,
-  request,
-  showMessage,
+  attempt, byId, createElement, createOption, encodePath, request, showMessage,
 } from "./common.js";
+import { FlagForm, createChoices, flagfileEntries } from "./form.js";
 
-const MAX_INT = 2 ** 31 - 2; // bounds from here on are not worth telling
-let command = null; // what the server says of the training command
+const LINE_DELAY_MS = 250;
+const VERDICTS = { 0: "It would train.", 2: "It would be refused:" };
+const isSweep = byId("main").dataset.kind === "sweep";
 let timer = null;
 let copied = {}; // values of a run that is copied
 let isNamed = false; // whether the user wrote the run's name
+const form = new FlagForm(byId("fields"), scheduleLine);
 
-const allFields = () => command.groups.flatMap((group) => group.fields);
-const inputOf = (field) => byId(`flag-${field.name}`);
-const readValue = (field) =>
-  field.type === "bool" ? inputOf(field).checked : inputOf(field).value;
-
-/** Values before the user changes anything: defaults, then those of the flagfile. */
-const initialValues = () => ({
-  ...Object.fromEntries(allFields().map((field) => [field.name, field.default])),
-  ...command.flagfiles[byId("flagfile").value],
-});
-
-function createInput({ name, type, choices, low, high }) {
-  const shared = { id: `flag-${name}`, "aria-describedby": `text-${name}` };
-  if (type === "bool") return createElement("input", { ...shared, type: "checkbox" });
-  if (choices.length) {
-    return createElement("select", shared, ...choices.map((choice) => createOption(choice)));
-  }
-  if (type === "str") {
-    const options = { type: "text", maxLength: 500, autocomplete: "off", spellcheck: false };
-    return createElement("input", { ...shared, ...options });
-  }
-  const step = type === "int" ? "1" : "any";
-  const input = createElement("input", { ...shared, type: "number", step, required: true });
-  if (low !== null) input.min = low;
-  if (high !== null) input.max = high;
-  return input;
-}
-
-function createField(field) {
-  const { name, text, low, above, high } = field;
-  const bounds = [
-    low !== null && `at least ${low}`,
-    above !== null && `above ${above}`,
-    high !== null && high < MAX_INT && `at most ${high}`,
-  ];
-  const described = bounds.filter(Boolean).join(", ");
-  return createElement(
-    "label",
-    { className: "flag", id: `field-${name}` },
-    createElement("b", { textContent: name }),
-    createInput(field),
-    createElement("span", {
-      id: `text-${name}`,
-      textContent: text + (described ? ` (${described})` : ""),
-    }),
-  );
-}
-
-function createGroup({ title, fields }, i) {
-  return createElement(
-    "details",
-    { open: i === 0 },
-    createElement("summary", { textContent: title }),
-    createElement("div", { className: "flags" }, ...fields.map(createField)),
-  );
-}
-
-function fill(values) {
-  for (const field of allFields()) {
-    const value = values[field.name];
-    if (value === undefined) continue;
-    if (field.type === "bool") inputOf(field).checked = value === true || value === "true";
-    else inputOf(field).value = value;
-  }
-  update();
-}
-
-function changedValues() {
-  const initial = initialValues();
-  const changed = allFields().filter(
-    (field) => String(readValue(field)) !== String(initial[field.name]),
-  );
-  return Object.fromEntries(changed.map((field) => [field.name, String(readValue(field))]));
-}
-
-/** Marks changed fields, and shows the command line after a pause. */
-function update() {
-  const changed = changedValues();
-  for (const { name } of allFields()) {
-    byId(`field-${name}`).classList.toggle("changed", name in changed);
-  }
+function scheduleLine() {
   clearTimeout(timer);
-  timer = setTimeout(showCommandLine, 250);
+  timer = setTimeout(showCommandLine, LINE_DELAY_MS);
 }
 
-const readForm = () => ({
-  name: byId("name").value.trim(),
-  experiment: byId("experiment").value,
-  flagfile: byId("flagfile").value,
-  flags: changedValues(),
-});
+/** The grid of a sweep as --vary has it: FLAG=VALUE,VALUE;FLAG=VALUE,VALUE. */
+function readGrid() {
+  const axes = [...byId("axes").querySelectorAll(".axis-row")].map((row) => {
+    const [flag, values] = row.querySelectorAll("input");
+    const list = values.value.split(",").map((value) => value.trim());
+    return flag.value.trim() && `${flag.value.trim()}=${list.filter(Boolean).join(",")}`;
+  });
+  return axes.filter(Boolean).join(";");
+}
+
+function readForm() {
+  const flags = form.changedValues();
+  if (isSweep) {
+    const lines = [readGrid(), flags.vary ?? ""].filter(Boolean).join("\n");
+    if (lines) flags.vary = lines;
+  }
+  return {
+    name: byId("name").value.trim(),
+    experiment: byId("experiment").value,
+    flagfile: form.flagfile,
+    flags,
+    ...(isSweep ? { kind: "sweep" } : {}),
+  };
+}
 
 async function showCommandLine() {
   const line = byId("line");
@@ -115,55 +50,159 @@ async function showCommandLine() {
   } catch (error) {
     line.textContent = error.message;
     line.classList.add("warned");
+    form.showError(error.message, false);
   }
-}
-
-function search() {
-  const words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const { name, text } of allFields()) {
-    const searched = `${name.replaceAll("_", " ")} ${name} ${text}`.toLowerCase();
-    byId(`field-${name}`).hidden = !words.every((word) => searched.includes(word));
-  }
-  if (!words.length) return;
-  for (const group of document.querySelectorAll("#fields details")) group.open = true;
+  if (isSweep) countRuns();
 }
 
 /** Suggests a name that no run has. */
 async function suggestName() {
   if (isNamed) return;
-  const { runs } = await request("/api/runs");
-  const taken = new Set(runs.map((summary) => summary.name));
-  const stem = byId("flagfile").value || byId("experiment").value;
-  const numbered = (i) => (i > 1 ? `${stem}_${i}` : stem);
+  const { runs, sweeps } = await request("/api/runs");
+  const taken = new Set([...runs, ...sweeps].map((summary) => summary.name));
+  const stem = form.flagfile || byId("experiment").value;
+  const base = isSweep && !stem.startsWith("ablate") ? `sweep_${stem}` : stem;
+  const numbered = (i) => (i > 1 ? `${base}_${i}` : base);
   let i = 1;
   while (taken.has(numbered(i))) i += 1;
   byId("name").value = numbered(i);
-  update();
+  scheduleLine();
 }
 
 async function choose(experiment, flagfile) {
-  command = await request(`/api/experiment/${encodeURIComponent(experiment)}`);
-  byId("about").textContent = command.doc.split("\n\n")[0].replaceAll("\n", " ");
-  const files = Object.keys(command.flagfiles);
-  const defaults = createOption("", "the defaults (a GPU)");
-  byId("flagfile").replaceChildren(defaults, ...files.map((file) => createOption(file)));
-  const quick = files.find((file) => file.endsWith("_quick"));
-  byId("flagfile").value = flagfile ?? quick ?? "";
-  byId("fields").replaceChildren(...command.groups.map(createGroup));
-  fill({ ...initialValues(), ...copied });
-  search();
+  const kind = isSweep ? "sweep_form" : "experiment";
+  const command = await request(`/api/${kind}/${encodeURIComponent(experiment)}`);
+  const entries = flagfileEntries(command);
+  const [line, more] = command.doc.split("\n\n");
+  byId("about").textContent = (more ?? line).replaceAll("\n", " ");
+  const choices = createChoices("flagfile", entries, (value) => {
+    copied = {};
+    form.begin(value);
+    showGridOf(command, value);
+    attempt(suggestName);
+  });
+  byId("flagfiles").replaceChildren(...choices);
+  form.show(command);
+  const first = flagfile ?? entries[0].value;
+  for (const radio of byId("flagfiles").querySelectorAll("input")) {
+    radio.checked = radio.value === first;
+  }
+  form.begin(first, copied);
+  form.search(byId("find").value);
+  showGridOf(command, first);
   await suggestName();
+}
+
+// The grid of a sweep.
+
+let ownGrids = []; // those of the flagfile
+
+function showGridOf(command, flagfile) {
+  if (!isSweep) return;
+  ownGrids = command.flagfiles[flagfile]?.vary ?? [];
+  byId("own-grids").hidden = !ownGrids.length;
+  byId("own-grids").textContent = `The flagfile varies: ${ownGrids.join("  |  ")}`;
+  const names = form.fields.map(({ name }) => createOption(name));
+  byId("flag-names").replaceChildren(...names);
+  if (!byId("axes").children.length) addAxis();
+}
+
+function addAxis() {
+  const hint = createElement("span", { className: "soft" });
+  const flag = createElement("input", {
+    type: "text",
+    list: "flag-names",
+    placeholder: "flag, such as lr",
+    "aria-label": "flag that is varied",
+    autocomplete: "off",
+  });
+  const values = createElement("input", {
+    type: "text",
+    placeholder: "values with commas, such as 1e-4,3e-4",
+    "aria-label": "its values",
+    autocomplete: "off",
+  });
+  const remove = createElement("button", {
+    type: "button",
+    textContent: "Remove",
+    onclick: () => {
+      row.remove();
+      scheduleLine();
+    },
+  });
+  const row = createElement("div", { className: "axis-row" }, flag, values, remove, hint);
+  row.addEventListener("input", () => {
+    const field = form.fields.find(({ name }) => name === flag.value.trim());
+    const choices = field?.choices.length ? `one of ${field.choices.join(", ")}` : "";
+    hint.textContent = field ? `${field.text}${choices && `; ${choices}`}` : "";
+    scheduleLine();
+  });
+  byId("axes").append(row);
+}
+
+/** Says how many runs the grid of the page makes. */
+function countRuns() {
+  const axes = readGrid().split(";").filter(Boolean);
+  const sizes = axes.map((axis) => axis.split("=")[1].split(/(?<!\\),/).length);
+  const n = sizes.reduce((product, size) => product * size, 1);
+  const seeds = Number(form.input("seeds")?.value || 1);
+  const others = ownGrids.length || form.changedValues().vary ? ", beside the other grids" : "";
+  byId("count").textContent = `${n} configuration${n === 1 ? "" : "s"} times ${seeds} seeds: ${
+    n * seeds
+  } runs${others}.`;
+}
+
+// Checks and launch.
+
+async function check(kind, text) {
+  const place = byId("output");
+  place.hidden = false;
+  place.textContent = text;
+  place.scrollIntoView({ block: "nearest" });
+  try {
+    const { code, output } = await request(`/api/${kind}`, readForm());
+    const verdict = kind === "dry_run" ? (VERDICTS[code] ?? `It failed (code ${code}):`) : "";
+    place.textContent = `${verdict}\n\n${output}`.trim();
+    if (code) form.showError(lastLine(output), false);
+  } catch (error) {
+    place.hidden = true;
+    throw error;
+  }
+  place.scrollIntoView({ block: "nearest" });
+}
+
+const lastLine = (text) => text.trim().split("\n").at(-1) ?? "";
+
+async function launch() {
+  showMessage("Checking what was filled in, and the data; then it starts ...");
+  const { name, kind } = await request("/api/launch", readForm());
+  location.href = `/${kind === "sweep" ? "sweep" : "run"}/${encodePath(name)}`;
+}
+
+/** Runs an action; a refusal that names a flag is shown beside its field. */
+function attemptForm(action, button) {
+  return attempt(async () => {
+    form.clearErrors();
+    try {
+      await action();
+    } catch (error) {
+      form.showError(error.message);
+      throw error;
+    }
+  }, button);
 }
 
 async function start() {
   const experiments = await request("/api/experiments");
   const options = Object.entries(experiments).map(([name, title]) =>
-    createElement("option", { value: name, textContent: name, title }),
+    createElement("option", { value: name, textContent: `${name}: ${title.split(": ").pop()}` }),
   );
   byId("experiment").replaceChildren(...options);
-  let experiment = experiments.morpho ? "morpho" : Object.keys(experiments)[0];
+  const query = new URLSearchParams(location.search);
+  let experiment = query.get("experiment") ?? "morpho";
+  if (!(experiment in experiments)) [experiment] = Object.keys(experiments);
   let flagfile;
-  const copy = new URLSearchParams(location.search).get("copy");
+  const copy = query.get("copy");
   if (copy) {
     const { config } = await request(`/api/run/${encodePath(copy)}`);
     if (config && config.experiment in experiments) {
@@ -180,44 +219,24 @@ async function start() {
   await choose(experiment, flagfile);
 }
 
-async function dryRun() {
-  const place = byId("output");
-  place.hidden = false;
-  place.textContent = "checking, which reads the data too ...";
-  try {
-    const { code, output } = await request("/api/dry_run", readForm());
-    const verdicts = { 0: "It would train.", 2: "It would be refused:" };
-    place.textContent = `${verdicts[code] ?? `It failed (code ${code}):`}\n\n${output}`;
-  } catch (error) {
-    place.hidden = true;
-    throw error;
-  }
-  place.scrollIntoView({ block: "nearest" });
-}
-
-async function launch() {
-  const { name } = await request("/api/launch", readForm());
-  location.href = `/run/${encodePath(name)}`;
-}
-
 byId("experiment").addEventListener("change", (event) => {
   copied = {};
   attempt(() => choose(event.target.value));
 });
-byId("flagfile").addEventListener("change", () => {
-  copied = {};
-  fill(initialValues());
-  attempt(suggestName);
-});
 byId("name").addEventListener("input", () => {
   isNamed = byId("name").value !== "";
-  update();
+  scheduleLine();
 });
-byId("fields").addEventListener("input", update);
-byId("find").addEventListener("input", search);
-byId("dry").addEventListener("click", (event) => attempt(dryRun, event.target));
+byId("find").addEventListener("input", (event) => form.search(event.target.value));
+byId("dry").addEventListener("click", (event) =>
+  attemptForm(() => check("dry_run", "checking, which reads the data too ..."), event.target),
+);
+byId("data")?.addEventListener("click", (event) =>
+  attemptForm(() => check("check_data", "looking at every image ..."), event.target),
+);
+byId("add-axis")?.addEventListener("click", addAxis);
 byId("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(launch, event.submitter);
+  attemptForm(launch, event.submitter);
 });
 attempt(start);

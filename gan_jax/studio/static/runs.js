@@ -1,43 +1,118 @@
-// The page Runs: a table of all runs that is sorted, searched and kept up to date.
+// The page Runs: a table of runs and sweeps that is sorted, searched, tidied and kept up to date.
 import {
-  ACTIVE, RESUMABLE, attempt, byId, createElement, createOption, encodePath, formatAge,
-  formatDuration, formatInteger, formatNumber, request, resumeText, showMessage,
+  RESUMABLE, STOPPABLE, attempt, byId, createElement, createOption, deleteRuns, encodePath,
+  formatAge, formatDuration, formatInteger, formatNumber, request, resumeText, showMessage, titleOf,
 } from "./common.js";
 
 const POLL_MS = 3000;
+const SCORE_COLUMN = 7;
 // Title, sort key or null, CSS classes of the cells.
 const COLUMNS = [
   ["", null, ""],
   ["", null, ""],
-  ["Run", (summary) => summary.name, "wide"],
+  ["Run", (summary) => titleOf(summary), "wide"],
   ["State", (summary) => summary.state, ""],
-  ["Step", (summary) => summary.step / (summary.steps || 1), "brief"],
-  ["Speed", (summary) => summary.speed, "brief optional"],
+  ["Step", (summary) => doneShare(summary), "brief"],
+  ["Speed", (summary) => summary.speed ?? 0, "brief optional"],
   ["Time left", (summary) => summary.left ?? Infinity, "brief"],
-  ["Frechet distance", (summary) => summary.scores.frechet ?? Infinity, "brief optional"],
+  ["Score", (summary) => scoreRank(summary), "brief"],
   ["Changed", (summary) => -summary.changed, "brief optional"],
   ["", null, ""],
 ];
-const selected = new Set(); // names of runs
+const selected = new Set(); // names of runs and sweeps
+const opened = new Set(); // names of sweeps whose runs are shown
 const rows = new Map(); // name -> {key, row}, where the key is all that the row shows
 let runs = [];
+let sweeps = [];
+let words = { scores: {}, better: {}, rows: {} }; // what the scores are called
 let sortColumn = 8;
 let isDescending = false;
+let undoing = false; // whether a message must stay
 
-function stateCell({ state, reason, warnings }) {
+const isSweep = (summary) => summary.kind === "sweep";
+const allOf = () => [...runs, ...sweeps];
+
+function doneShare(summary) {
+  if (!isSweep(summary)) return summary.step / (summary.steps || 1);
+  return summary.counts.done / (summary.counts.runs || 1);
+}
+
+// Scores.
+
+const scoreKey = () => byId("score").value;
+
+/** A number by which runs are sorted: the best first. */
+function scoreRank(summary) {
+  const value = summary.scores?.[scoreKey()];
+  if (value === undefined) return Infinity;
+  const { better } = words.scores[scoreKey()] ?? {};
+  if (better === "real") return Math.abs(value - (summary.references.real?.[scoreKey()] ?? 0));
+  return better === "high" ? -value : value;
+}
+
+function fillScores() {
+  const select = byId("score");
+  const present = new Set(runs.flatMap((summary) => Object.keys(summary.scores)));
+  const known = Object.keys(words.scores).filter((key) => present.has(key));
+  if (!known.length) known.push("frechet");
+  const previous = select.value || localStorage.getItem("score");
+  if (known.join() === [...select.options].map(({ value }) => value).join()) return;
+  select.replaceChildren(
+    ...known.map((key) => {
+      const { title = key, better } = words.scores[key] ?? {};
+      const arrow = { low: " ↓", high: " ↑" }[better] ?? "";
+      return createOption(key, title + arrow);
+    }),
+  );
+  select.value = known.includes(previous) ? previous : known[0];
+  showScoreNote();
+}
+
+function showScoreNote() {
+  const { better } = words.scores[scoreKey()] ?? {};
+  const { real = "real", untrained = "untrained" } = words.rows;
+  byId("score-note").textContent = better
+    ? `${words.better[better]}; below it ${real} and ${untrained}.`
+    : "";
+}
+
+function scoreCell({ scores, references, step, scored_step: scoredStep }) {
+  const key = scoreKey();
+  if (scores?.[key] === undefined) return [];
+  const held = Object.entries({ real: "floor", untrained: "untrained" })
+    .filter(([row]) => references[row]?.[key] !== undefined)
+    .map(([row, name]) => `${name} ${formatNumber(references[row][key])}`);
+  const isOld = scoredStep !== null && scoredStep !== step;
+  return [
+    formatNumber(scores[key]),
+    createElement("div", { className: "why", textContent: held.join(", ") }),
+    isOld &&
+      createElement("div", {
+        className: "why",
+        textContent: `of step ${formatInteger(scoredStep)}`,
+      }),
+  ];
+}
+
+// Rows.
+
+function stateCell({ state, reason, warnings, phase, evaluation }) {
   const why = (text, css = "") =>
     text && createElement("div", { className: `why ${css}`, textContent: text });
+  const scoring = evaluation && !["finished"].includes(evaluation.state) && evaluation;
   return [
     createElement("span", { className: `state ${state}`, textContent: state }),
-    why(reason),
-    why(warnings.length ? `warning: ${warnings.join(", ")}` : "", "warned"),
+    why(reason || phase),
+    why(warnings?.length ? `warning: ${warnings.join(", ")}` : "", "warned"),
+    why(scoring ? `evaluation ${scoring.state}: ${scoring.reason}` : ""),
   ];
 }
 
 function actionButton(action, summary) {
   const perform = async () => {
-    showMessage((await request(`/api/${action}`, { name: summary.name })).message);
+    const { message } = await request(`/api/${action}`, { name: summary.name });
     await load();
+    showMessage(message);
   };
   return createElement("button", {
     textContent: action === "stop" ? "Stop" : resumeText(summary),
@@ -46,71 +121,135 @@ function actionButton(action, summary) {
 }
 
 function button(summary) {
-  if (ACTIVE.includes(summary.state)) return actionButton("stop", summary);
-  return RESUMABLE.includes(summary.state) ? actionButton("resume", summary) : null;
+  const { state, sweep } = summary;
+  if (STOPPABLE.includes(state) && !(sweep && state === "queued")) {
+    return actionButton("stop", summary);
+  }
+  return RESUMABLE.includes(state) ? actionButton("resume", summary) : null;
 }
 
-function checkbox({ name }) {
+function checkbox(summary) {
   return createElement("input", {
     type: "checkbox",
-    checked: selected.has(name),
-    "aria-label": `choose ${name}`,
+    checked: selected.has(summary.name),
+    "aria-label": `choose ${titleOf(summary)}`,
     onchange: (event) => {
-      if (event.target.checked) selected.add(name);
-      else selected.delete(name);
-      updateCompareButton();
+      if (event.target.checked) selected.add(summary.name);
+      else selected.delete(summary.name);
+      showChosen();
     },
   });
 }
 
-function createRow(summary) {
-  const { name, experiment, data, seed, state, step, steps, speed, left, scores, grid } = summary;
-  const address = encodePath(name);
-  const image = {
-    src: `/grid/${grid}/${address}`,
-    alt: "",
-    loading: "lazy",
-    width: 64,
-    height: 64,
+function tagChips({ tags, archived }) {
+  const filter = (tag) => () => {
+    byId("find").value = byId("find").value === tag ? "" : tag;
+    show();
   };
+  const chips = tags.map((textContent) =>
+    createElement("button", { className: "tag", textContent, onclick: filter(textContent) }),
+  );
+  if (archived) chips.push(createElement("span", { className: "tag", textContent: "archived" }));
+  return chips;
+}
+
+function nameCell(summary) {
+  const { name, experiment, data, seed, title, sweep } = summary;
+  const page = isSweep(summary) ? "sweep" : "run";
+  const href = `/${page}/${encodePath(name)}`;
   const about = experiment ? `${experiment}${data ? ` on ${data}` : ""}, seed ${seed}` : "";
-  const progress = { max: steps, value: step, "aria-label": "steps done" };
-  const cells = [
+  const own = isSweep(summary) ? `sweep${experiment && ` of ${experiment}`}` : about;
+  const short = sweep && !title ? name.slice(sweep.length + 1) : titleOf(summary);
+  return [
+    createElement("a", { className: "name", href, textContent: short }),
+    createElement("div", { className: "soft", textContent: title ? `${name}: ${own}` : own }),
+    createElement("div", { className: "tags" }, ...tagChips(summary)),
+  ];
+}
+
+function openButton(summary) {
+  const { name } = summary;
+  const isOpen = opened.has(name);
+  return createElement("button", {
+    className: "open",
+    textContent: isOpen ? "▾" : "▸",
+    "aria-expanded": String(isOpen),
+    "aria-label": `runs of ${titleOf(summary)}`,
+    onclick: () => {
+      if (!opened.delete(name)) opened.add(name);
+      show();
+    },
+  });
+}
+
+function sweepCells(summary) {
+  const { counts } = summary;
+  const progress = { max: counts.runs || 1, value: counts.done, "aria-label": "runs done" };
+  const parts = ["refused", "failed", "scored"].filter((key) => counts[key]);
+  return [
     [checkbox(summary)],
-    [grid === null ? null : createElement("img", image)],
-    [
-      createElement("a", { className: "name", href: `/run/${address}`, textContent: name }),
-      createElement("div", { className: "soft", textContent: about }),
-    ],
+    [openButton(summary)],
+    nameCell(summary),
+    stateCell(summary),
+    counts.runs
+      ? [
+          `${counts.done} of ${counts.runs} runs`,
+          createElement("progress", progress),
+          createElement("div", {
+            className: "why",
+            textContent: parts.map((key) => `${counts[key]} ${key}`).join(", "),
+          }),
+        ]
+      : [],
+    [],
+    [],
+    [],
+    [formatAge(summary.changed)],
+    [button(summary)],
+  ];
+}
+
+function runCells(summary) {
+  const { name, state, step, steps, speed, left, grid } = summary;
+  const address = encodePath(name);
+  const picture = { src: `/grid/${grid}/${address}`, alt: "", loading: "lazy", width: 64, height: 64 };
+  const isWaiting = ["starting", "running"].includes(state) && left === null;
+  const progress = { max: steps, "aria-label": "steps done", ...(isWaiting ? {} : { value: step }) };
+  return [
+    [checkbox(summary)],
+    [grid === null ? null : createElement("img", picture)],
+    nameCell(summary),
     stateCell(summary),
     steps
       ? [`${formatInteger(step)} of ${formatInteger(steps)}`, createElement("progress", progress)]
       : [],
     [speed ? `${formatNumber(speed)} steps/s` : ""],
     [state === "running" ? formatDuration(left) : ""],
-    [scores.frechet === undefined ? "" : formatNumber(scores.frechet)],
+    scoreCell(summary),
     [formatAge(summary.changed)],
     [button(summary)],
   ];
-  const toCell = (children, i) => createElement("td", { className: COLUMNS[i][2] }, ...children);
-  return createElement("tr", {}, ...cells.map(toCell));
 }
 
-function updateCompareButton() {
-  byId("compare").disabled = selected.size < 2;
-  byId("compare").textContent = selected.size
-    ? `Compare chosen (${selected.size})`
-    : "Compare chosen";
+function createRow(summary) {
+  const cells = isSweep(summary) ? sweepCells(summary) : runCells(summary);
+  const toCell = (children, i) =>
+    createElement("td", { className: COLUMNS[i][2] }, ...children.filter(Boolean));
+  const isPart = summary.sweep && opened.has(summary.sweep);
+  const className = isSweep(summary) ? "sweep" : isPart ? "part" : "";
+  return createElement("tr", { className }, ...cells.map(toCell));
 }
 
-/** The runs that are searched for, in order. */
+/** The runs and sweeps that are searched for, in order; those of a sweep below it. */
 function visibleRuns() {
-  const words = byId("find").value.toLowerCase().split(/\s+/);
+  const searched = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
   const state = byId("show").value;
   const isVisible = (summary) => {
-    const { name, experiment, method, data } = summary;
-    const searched = `${name} ${experiment} ${method} ${data} ${summary.state}`.toLowerCase();
-    return (!state || summary.state === state) && words.every((word) => searched.includes(word));
+    const { name, experiment, method = "", data = "", title, tags } = summary;
+    const text = [name, experiment, method, data, summary.state, title, ...tags].join(" ");
+    if (summary.archived !== (state === "archived") && state !== "every") return false;
+    if (state && !["archived", "every"].includes(state) && summary.state !== state) return false;
+    return searched.every((word) => text.toLowerCase().includes(word));
   };
   const key = COLUMNS[sortColumn][1];
   const ascending = (a, b) => {
@@ -119,11 +258,20 @@ function visibleRuns() {
     if (x > y) return 1;
     return a.name < b.name ? -1 : 1;
   };
-  return runs.filter(isVisible).sort((a, b) => ascending(a, b) * (isDescending ? -1 : 1));
+  const order = (list) => list.sort((a, b) => ascending(a, b) * (isDescending ? -1 : 1));
+  // A search finds runs of sweeps too; without one they are below their sweep.
+  const isSearch = searched.length > 0 || (state && state !== "archived" && state !== "every");
+  const top = allOf().filter((one) => isVisible(one) && (isSearch || !one.sweep));
+  return order(top).flatMap((one) =>
+    isSweep(one) && opened.has(one.name) && !isSearch
+      ? [one, ...order(runs.filter((run) => run.sweep === one.name))]
+      : [one],
+  );
 }
 
 function rowOf(summary) {
-  const key = JSON.stringify([summary, formatAge(summary.changed)]);
+  const opening = isSweep(summary) ? opened.has(summary.name) : opened.has(summary.sweep);
+  const key = JSON.stringify([summary, formatAge(summary.changed), opening, scoreKey()]);
   if (rows.get(summary.name)?.key !== key) {
     rows.set(summary.name, { key, row: createRow(summary) });
   }
@@ -139,8 +287,9 @@ function show() {
     body.replaceChildren(...visible);
     if (focused?.isConnected) focused.focus();
   }
-  byId("none").hidden = runs.length > 0;
-  byId("runs").hidden = runs.length === 0;
+  byId("none").hidden = allOf().length > 0;
+  byId("unfound").hidden = allOf().length === 0 || visible.length > 0;
+  byId("runs").hidden = visible.length === 0;
 }
 
 function showHeads() {
@@ -163,23 +312,53 @@ function sortBy(column) {
   show();
 }
 
+// What is done with the chosen runs.
+
+function showChosen() {
+  const names = new Set(allOf().map(({ name }) => name));
+  for (const name of selected) if (!names.has(name)) selected.delete(name);
+  byId("chosen").hidden = selected.size === 0;
+  byId("count").textContent = `${selected.size} chosen`;
+  const chosen = allOf().filter(({ name }) => selected.has(name));
+  byId("compare").disabled = chosen.filter((one) => !isSweep(one)).length < 2;
+  byId("archive").textContent = chosen.every((one) => one.archived) ? "Unarchive" : "Archive";
+}
+
+async function change(changes) {
+  await request("/api/notes", { names: [...selected], changes: {}, ...changes });
+  await load();
+}
+
+async function remove() {
+  const names = [...selected];
+  undoing = true;
+  await deleteRuns(names, async () => {
+    selected.clear();
+    await load();
+  });
+}
+
 async function load() {
   const answer = await request("/api/runs");
-  runs = answer.runs;
+  ({ runs, sweeps } = answer);
+  fillScores();
   const count = (...states) => runs.filter(({ state }) => states.includes(state)).length;
-  const queued = count("queued");
+  const [queued, archived] = [count("queued"), allOf().filter((one) => one.archived).length];
   byId("facts").textContent =
     `${formatInteger(runs.length)} run${runs.length === 1 ? "" : "s"}; ` +
-    `${count("running", "starting")} train now, ${answer.jobs} at most at a time` +
-    `${queued ? `, ${queued} wait in the queue` : ""}.`;
-  const states = [...new Set(runs.map(({ state }) => state))].sort();
+    `${count("running", "starting", "stopping")} train now, ${answer.jobs} at most at a time` +
+    `${queued ? `, ${queued} wait in the queue` : ""}.` +
+    `${archived ? ` ${archived} archived.` : ""}`;
+  const states = [...new Set(allOf().map(({ state }) => state))].sort();
   const select = byId("show");
   const previous = select.value;
-  const offered = [...select.options].slice(1).map((option) => option.value);
-  if (states.join() !== offered.join()) {
-    select.replaceChildren(createOption("", "all"), ...states.map((state) => createOption(state)));
-    select.value = states.includes(previous) ? previous : "";
+  const options = [["", "all but archived"], ...states.map((state) => [state, state])];
+  options.push(["archived", "archived"], ["every", "all"]);
+  if (options.length !== select.options.length || states.some((s, i) => select.options[i + 1].value !== s)) {
+    select.replaceChildren(...options.map(([value, text]) => createOption(value, text)));
+    select.value = options.some(([value]) => value === previous) ? previous : "";
   }
+  showChosen();
   show();
 }
 
@@ -192,15 +371,39 @@ byId("order").addEventListener("change", (event) => {
   showHeads();
   show();
 });
-byId("find").addEventListener("input", show);
-byId("show").addEventListener("change", show);
+byId("score").addEventListener("change", () => {
+  localStorage.setItem("score", scoreKey());
+  showScoreNote();
+  show();
+});
+for (const id of ["find", "show"]) byId(id).addEventListener("input", show);
 byId("compare").addEventListener("click", () => {
-  const query = new URLSearchParams([...selected].map((name) => ["run", name]));
+  const chosen = runs.filter(({ name }) => selected.has(name));
+  const query = new URLSearchParams(chosen.map(({ name }) => ["run", name]));
   location.href = `/compare?${query}`;
 });
+byId("archive").addEventListener("click", (event) => {
+  const archived = event.target.textContent === "Archive";
+  attempt(() => change({ changes: { archived } }), event.target);
+});
+byId("tag").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const tag = byId("new-tag").value.trim();
+  if (!tag) return;
+  const chosen = allOf().filter(({ name }) => selected.has(name));
+  const isEverywhere = chosen.every(({ tags }) => tags.includes(tag));
+  attempt(() => change(isEverywhere ? { remove: [tag] } : { add: [tag] }), event.submitter);
+});
+byId("delete").addEventListener("click", (event) => attempt(remove, event.target));
 showHeads();
 async function poll() {
   if (!document.hidden) await load().catch((error) => showMessage(error.message, true));
   setTimeout(poll, POLL_MS);
 }
 poll();
+attempt(async () => {
+  words = await request("/api/captions");
+  byId("score").replaceChildren();
+  fillScores();
+  show();
+});

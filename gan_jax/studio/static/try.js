@@ -103,6 +103,11 @@ function toggle(i) {
   showSelection();
 }
 
+const isInView = (element) => {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && Math.min(bottom, top + 200) <= innerHeight;
+};
+
 function showSelection() {
   [...byId("tiles").children].forEach((tile, i) =>
     tile.setAttribute("aria-pressed", String(selected.includes(i))),
@@ -113,6 +118,8 @@ function showSelection() {
   if (!selected.length) return;
   byId("one").src = samples.images[selected[0]];
   showSliders();
+  // Below the images on a narrow screen, where nobody would see that anything has happened.
+  if (!isInView(byId("chosen"))) byId("chosen").scrollIntoView({ block: "nearest" });
   if (selected.length === 2) attempt(loadPath);
 }
 
@@ -189,6 +196,7 @@ async function showNearest() {
     createElement("div", { className: "nearest" }, ...images.map(figure)),
     createElement("p", { className: "soft", textContent: NEAREST_TEXT }),
   );
+  byId("neighbours").scrollIntoView({ block: "nearest" });
 }
 
 async function save(form) {
