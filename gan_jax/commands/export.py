@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_jax.commands import command_line, presets
+from gan_jax.data.reading_flags import ReadingFlags
 from gan_jax.errors import InputError, install_command
 from gan_jax.settings import setting
 
@@ -48,7 +49,7 @@ STEPS = 20_000  # length that the methods of the pages are built for
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(command_line.RunFlags):
+class Flags(command_line.RunFlags, ReadingFlags):
     """Flags of this command."""
 
     ema: bool = setting(True, "use the averaged generator")
@@ -235,7 +236,7 @@ def export_classifier(flags: Flags) -> None:
     from gan_jax.metrics.features import classifier
     from gan_jax.onnx_export import generators
 
-    options = datasets.DataOptions(flags.size)
+    options = flags.data_options(flags.size)
     train = datasets.load(flags.classifier, options)
     heldout = datasets.load_heldout(train, options)
     classifier.count_features("", train)  # refuses data without classes

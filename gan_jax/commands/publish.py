@@ -43,6 +43,9 @@ class Flags(command_line.RunFlags):
     private: bool = setting(False, "with --hub: make a new model private")
     overwrite: bool = setting(False, "replace the published folder that --out names")
     data: str = setting("", "colorization: where the images are now, if they have moved")
+    skip_bad_images: bool = setting(
+        False, "colorization: leave out image files that cannot be read, and name them"
+    )
     seed: int = setting(0, "seed of the samples on the card", low=0, high=2**31 - 1)
 
 
@@ -216,13 +219,15 @@ def make_samples(flags: Flags, name: str, loaded: "LoadedRun") -> tuple["np.ndar
 
     method, key = loaded.method, jax.random.key(flags.seed)
     conditioning = method.conditioning
+    if flags.skip_bad_images:
+        loaded = run_folder.skipping_bad_images(loaded)
     pool = run_folder.load_pool(loaded, flags.data)
     is_points = loaded.dataset_info["size"] == 1
     train = run_folder.load_data(loaded.config, loaded.dataset_info)[0] if is_points else None
     sampler = sampling.build_sampler(method, pool)
     picture = sampling.picture(method, sampler, loaded.state.vars(True), key, train, pool)
-    n_kinds = len(conditioning.names)
-    shown = min(n_kinds, sampling.MAX_COLUMNS)
+    n_kinds = len(conditioning.shown)
+    shown = [conditioning.names[i] for i in conditioning.shown[: sampling.MAX_COLUMNS]]
     command = f"gan-jax sample {shlex.quote(name)} --seed={flags.seed}"
     if is_points:
         caption = f"The density of {sampling.N_POINTS:,} generated points, and that of the data"
@@ -231,13 +236,13 @@ def make_samples(flags: Flags, name: str, loaded: "LoadedRun") -> tuple["np.ndar
         caption = f"{sampling.ROWS * 3} times the gray input, the coloured image and the original"
         command += f" --n={sampling.ROWS * 3} --data=DATA"
     elif n_kinds:
-        which = "the" if shown == n_kinds else f"the first {shown} of {n_kinds}"
+        which = "the" if len(shown) == n_kinds else f"the first {len(shown)} of {n_kinds}"
         plural = {"class": "classes"}.get(conditioning.what, f"{conditioning.what}s")
-        names = ", ".join(conditioning.names[:shown])
+        names = ", ".join(shown)
         caption = f"{sampling.ROWS} images in a column for each of {which} {plural} ({names})"
         command += f" --form=kinds --n={sampling.ROWS}"
-        if shown < n_kinds:
-            command += f" --kind={','.join(map(str, range(shown)))}"
+        if len(shown) < n_kinds:
+            command += " " + shlex.quote(f"--kind={','.join(shown)}")
     else:
         caption = f"{sampling.ROWS**2} images"
     width = picture.shape[1]

@@ -51,6 +51,9 @@ class Flags(command_line.RunFlags):
         low=0.0,
     )
     data: str = setting("", "colorization: where the images are now, if they have moved")
+    skip_bad_images: bool = setting(
+        False, "colorization: leave out image files that cannot be read, and name them"
+    )
     out: str = setting(
         "",
         "where to write; default: sampled.png, sampled_kinds.png, sampled_paths.png, sampled/ or "
@@ -102,6 +105,8 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
 
     method, vs, n = loaded.method, run_folder.sampled_vars(loaded, flags.ema), flags.n
     conditioning, key = method.conditioning, jax.random.key(flags.seed)
+    if flags.skip_bad_images:
+        loaded = run_folder.skipping_bad_images(loaded)
     pool = run_folder.load_pool(loaded, flags.data)
     sampler = sampling.build_sampler(method, pool, flags.truncation)
     if flags.form == "paths":

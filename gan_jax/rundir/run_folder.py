@@ -2,9 +2,11 @@
 
 import dataclasses
 import enum
+import functools
 import pathlib
 import shutil
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import Method
 from gan_jax.core.state import GanState, Vars
 from gan_jax.data import datasets
-from gan_jax.data.datasets import DataOptions, Dataset
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError, result_or_error, typed
 from gan_jax.rundir import checkpoint, config_file, hub, published, wandb_writer
 from gan_jax.settings import RunSettings
@@ -204,7 +206,8 @@ def load_data(
       InputError: the data are gone, or are not what the run was trained on.
     """
     options = config.data_options
-    train = load_again(data_override or config.run.data, options)
+    spec = data_override or config.run.data
+    train = saying_where(functools.partial(datasets.load, spec, options))("train")
     if train.digest != info["digest"]:
         raise InputError(
             f"--data={train.name} has another content than this run was trained on "
@@ -214,19 +217,32 @@ def load_data(
     return train, datasets.load_heldout(train, options)
 
 
-def load_again(spec: str, options: DataOptions) -> Dataset:
-    """Open the training data of a run that exists, see datasets.load.
+def saying_where(open_split: Callable[[str], Dataset]) -> Callable[[str], Dataset]:
+    """Let a refusal of the data of a run that exists say what to do where they have moved.
 
-    Raises:
-      InputError: they cannot be opened; says what to do where they have moved.
+    Args:
+      open_split: opens a split of the data, "train" or "test".
+
+    Returns:
+      the same, with a refusal of more words.
     """
-    try:
-        return datasets.load(spec, options)
-    except InputError as error:
-        raise InputError(
-            f"{error} (If the data of this run have moved, name their new place with --data; "
-            "the content is checked.)"
-        ) from error
+
+    def open_or_say(split):
+        try:
+            return open_split(split)
+        except InputError as error:
+            raise InputError(
+                f"{error} (If the data of this run have moved, name their new place with --data; "
+                "the content is checked.)"
+            ) from error
+
+    return open_or_say
+
+
+def skipping_bad_images(run: LoadedRun) -> LoadedRun:
+    """Return a run whose data are read without bad files; their content is checked all the same."""
+    settings = dataclasses.replace(run.config.run, skip_bad_images=True)
+    return run._replace(config=dataclasses.replace(run.config, run=settings))
 
 
 def load_pool(run: LoadedRun, data_override: str = "") -> np.ndarray | None:
@@ -304,7 +320,7 @@ def _ways_out(workdir, old, old_info, new, new_info):
     if by_data_alone and (isinstance(opened, InputError) or opened.digest != old_info["digest"]):
         return (
             f"Use another --workdir, --restart to discard it, or name with --data where the "
-            f"{old_info['n']} images are that it was trained on."
+            f"{old_info['n']:,} images are that it was trained on."
         )
     if not flags.exists():  # not of a training command
         return "Use another --workdir, or --restart to discard it."

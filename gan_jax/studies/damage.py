@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from gan_jax import metrics
-from gan_jax.data.types import DataOptions, Dataset
+from gan_jax.data.reading_flags import ReadingFlags
+from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError
 from gan_jax.metrics import controls, features, memorization, metric, scoring
 from gan_jax.metrics.scoring import Evaluator
@@ -27,7 +28,7 @@ from gan_jax.studies import runner
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(runner.StudyFlags):
+class Flags(runner.StudyFlags, ReadingFlags):
     """Flags of this study."""
 
     workdir: str = setting("runs/damage", "the folder for figures and numbers")
@@ -215,7 +216,7 @@ def draw_bias(bias: dict[str, Any], path: pathlib.Path) -> None:
 def run(argv: list[str]) -> None:
     """Damage, score and draw as a command line says."""
     (flags,), root = runner.parse("damage", __doc__, GROUPS, argv)
-    train, test = runner.open_splits(flags.data, DataOptions(flags.size))
+    train, test = runner.open_splits(flags.data, flags.data_options(flags.size))
     if test is None or test.labels is None or len(test.images) < flags.n_images:
         raise InputError(
             f"--data={flags.data} has no {flags.n_images} labelled test images to damage; "

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from gan_jax.data.reading_flags import ReadingFlags
 from gan_jax.settings import MAX_STEPS, setting
 from gan_jax.studies.runner import StudyFlags
 
@@ -9,7 +10,7 @@ S2_STEPS = {"gan": 30_000, "dcgan": 28_020}
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(StudyFlags):
+class Flags(StudyFlags, ReadingFlags):
     """Flags of this study."""
 
     data: str = setting("idx:data/mnist", "labelled images, any source of a training command")

@@ -44,7 +44,7 @@ def build_config(flags: Flags, name: str, steps: int, seed: int) -> Config:
     interval = record_interval(name, steps)
     eval_every = interval * max(1, steps // interval // flags.evals)
     run = dataclasses.replace(
-        run,
+        flags.replaced(run),
         data=flags.data,
         size=flags.size,
         batch=getattr(flags, f"{name}_batch"),
