@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,11 @@ MAX_POINTS = 400  # of a curve; longer ones are averaged
 
 # Readable on a dark and on a light background.
 INK = "#80858d"
-COLORS = ("#3b82d6", "#e8833a", "#2fa37c", "#9a6bd0", "#c95f86")
+COLORS = (
+    *("#3b82d6", "#e8833a", "#2fa37c", "#9a6bd0", "#c95f86"),
+    *("#a88a1f", "#2f9fb8", "#d65a4a", "#7d8c3a", "#8a7468"),
+)
+LINES = ("-", "--", ":", "-.")
 _STYLE: Any = {
     "svg.hashsalt": "gan_jax",
     "font.size": 9,
@@ -28,8 +33,18 @@ _STYLE: Any = {
 
 
 def color(i: int) -> str:
-    """Return the colour of curve i; they repeat."""
+    """Return the colour of curve i; they repeat, with other lines, see `line`."""
     return COLORS[i % len(COLORS)]
+
+
+def line(i: int) -> str:
+    """Return the line style of curve i: another one when all colours are used."""
+    return LINES[i // len(COLORS) % len(LINES)]
+
+
+def wrapped(label: str, width: int = 26) -> str:
+    """Break a label into lines of so many characters."""
+    return "\n".join(textwrap.wrap(label, width)) or label
 
 
 def svg(draw: Callable[[Axes], None], width: float = 3.6, height: float = 2.2) -> bytes:
@@ -46,9 +61,11 @@ def svg(draw: Callable[[Axes], None], width: float = 3.6, height: float = 2.2) -
         draw(axes)
         labels = axes.get_legend_handles_labels()[1]
         if len(labels) > 1:
-            inches = 0.45 + 0.07 * max(map(len, labels))  # of a line and of its letters
+            longest = max(len(text) for label in labels for text in label.split("\n"))
+            inches = 0.45 + 0.07 * longest  # of a line and of its letters
             columns = max(1, min(3, int(width / inches)))
-            rows = -(-len(labels) // columns)
+            n_lines = max(label.count("\n") + 1 for label in labels)
+            rows = -(-len(labels) // columns) * n_lines
             figure.set_figheight(height + 0.17 * (rows - 1))
             figure.legend(
                 frameon=False,

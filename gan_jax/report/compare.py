@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
+from gan_jax.methods.settings import BaseSettings
 from gan_jax.metrics import protocol, significance
 from gan_jax.metrics.metric import Score
-from gan_jax.report import run_files, score_text
+from gan_jax.report import run_files, score_tables, score_text
 from gan_jax.report.run_files import RunFiles
 from gan_jax.rundir import run_folder
-from gan_jax.settings import RunSettings
+from gan_jax.settings import RunSettings, values_before
 
+MAX_NAME = 40  # characters of the name of a system
 # Settings in which the runs of one system may differ. The data are compared by their content.
 _FREE = {f.name for f in dataclasses.fields(RunSettings) if f.metadata["free"]}
 _IGNORED = {"seed", "data", *_FREE}
@@ -56,16 +58,17 @@ def read_run(folder: str | pathlib.Path) -> RunFiles:
 def system_settings(run: RunFiles) -> dict[str, Any]:
     """Return {flag: value} of the settings that all runs of a system share."""
     settings = {k: v for k, v in run.config["run"].items() if k not in _IGNORED}
+    hp = values_before(BaseSettings) | run.config["hp"]
     digest = run.config["dataset"]["digest"]
-    return {"experiment": run.config["experiment"], **settings, **run.config["hp"], "data": digest}
+    return {"experiment": run.config["experiment"], **settings, **hp, "data": digest}
 
 
 def group_runs(runs: list[RunFiles]) -> list[System]:
     """Group runs that differ in their seed alone.
 
     Returns:
-      Systems in the order of their first runs, named by experiment and the flags in which they
-      differ.
+      Systems in the order of their first runs. They are named by their command and the flags in
+      which they differ; where that is long, by their folders.
 
     Raises:
       InputError: two runs have all settings in common, the seed too.
@@ -75,7 +78,7 @@ def group_runs(runs: list[RunFiles]) -> list[System]:
         groups.setdefault(json.dumps(system_settings(run), sort_keys=True), []).append(run)
     for group in groups.values():
         _refuse_repeated_seed(group)
-    names = _system_names([system_settings(group[0]) for group in groups.values()])
+    names = _system_names(list(groups.values()))
     return [
         System(name, tuple(sorted(group, key=lambda run: run.seed)))
         for name, group in zip(names, groups.values(), strict=True)
@@ -93,15 +96,41 @@ def _refuse_repeated_seed(runs):
             )
 
 
-def _system_names(all_settings):
-    """Name systems by experiment, and by the flags in which those of one experiment differ."""
-    names = []
-    for settings in all_settings:
-        same = [other for other in all_settings if other["experiment"] == settings["experiment"]]
-        flags = [k for k in settings if any(other.get(k) != settings[k] for other in same)]
-        values = (f"{flag}={str(settings[flag])[:12]}" for flag in flags)
-        names.append(" ".join([settings["experiment"], *values]))
-    return names
+def _system_names(groups):
+    """Name systems by command, and by the flags in which those of one command differ.
+
+    The systems of a command for which that takes more than MAX_NAME characters are named by their
+    folders.
+
+    Args:
+      groups: the runs of each system.
+    """
+    settings = [system_settings(group[0]) for group in groups]
+    by_folder, names = _folder_names(groups), []
+    for group, own in zip(groups, settings, strict=True):
+        same = [other for other in settings if other["experiment"] == own["experiment"]]
+        flags = [k for k in own if any(other.get(k) != own[k] for other in same)]
+        shown = own | {"data": group[0].config["dataset"]["name"]}
+        names.append(" ".join([own["experiment"], *(f"{flag}={shown[flag]}" for flag in flags)]))
+    long = {s["experiment"] for s, n in zip(settings, names, strict=True) if len(n) > MAX_NAME}
+    return [
+        folder if own["experiment"] in long or names.count(name) > 1 else name
+        for own, name, folder in zip(settings, names, by_folder, strict=True)
+    ]
+
+
+def _folder_names(groups):
+    """Name systems by their folders, without the seed, with as many parents as tell them apart."""
+    ends = []
+    for group in groups:
+        stems = {run.folder.name.removesuffix(f"_{run.seed}") for run in group}
+        end = stems.pop() if len(stems) == 1 else group[0].folder.name
+        ends.append((*group[0].folder.absolute().parts[1:-1], end))
+    for n in range(1, max(map(len, ends)) + 1):
+        names = ["/".join(parts[-n:]) for parts in ends]
+        if len(set(names)) == len(names):
+            return names
+    return ["/".join(group[0].folder.absolute().parts[1:]) for group in groups]
 
 
 def require_one_protocol(systems: list[System]) -> dict | None:
@@ -150,6 +179,12 @@ def standard_errors(system: System, key: str) -> np.ndarray:
     return np.array([row.get(f"{key}_se", np.nan) for row in rows], float)
 
 
+def score_intervals(system: System, key: str) -> np.ndarray | None:
+    """Return the 95 % intervals of the same scores: float64 [seeds, 2]; None if one is unknown."""
+    intervals = [score_text.confidence_interval(e, key) for e in system.evaluations]
+    return None if None in intervals else np.array(intervals, float)
+
+
 def verdicts(systems: list[System], key: str) -> list[str]:
     """Say of every pair of systems whether they differ in a score.
 
@@ -190,9 +225,11 @@ def format_scores(systems: list[System]) -> str:
     for key in shared_scores(systems):
         score = find_score(systems, key)
         lines += ["", f"{score.title} ({score_text.BETTER[score.better]})"]
+        rows = []
         for system in systems:
             values = score_values(system, key)
             text = significance.mean_std_text(values, 4) if len(values) else "-"
-            lines.append(f"  {system.name:40} {text:>24}   {len(values)} seed(s)")
+            rows.append([f"  {system.name}", text, counted(len(values), "seed")])
+        lines += score_tables.align(rows)
         lines += [f"  {sentence}" for sentence in verdicts(systems, key)]
     return "\n".join(lines[1:])

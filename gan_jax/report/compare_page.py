@@ -6,11 +6,18 @@ import pathlib
 import numpy as np
 
 from gan_jax import cache
+from gan_jax.data import array_files
+from gan_jax.errors import counted
 from gan_jax.metrics import evaluate, protocol
 from gan_jax.report import charts, compare, page, score_html, score_text, training_curves
 from gan_jax.report.compare import System
 from gan_jax.report.run_files import RunFiles
 
+HOW_TO_READ = (
+    "± is the standard deviation over seeds. Each dot is a run, its bar the 95 % interval from "
+    "sampling; the line across is the mean of the seeds. Differences are judged by Welch's t over "
+    "seeds, for all pairs of a score together (Bonferroni)."
+)
 # Logged values that are shown, besides all of eval/ and watch/.
 CURVES = ("disc/loss", "gen/loss", "recon/loss", "disc/penalty", "disc/grad_norm", "gen/grad_norm")
 
@@ -56,8 +63,11 @@ def document(systems: list[System], keys: list[str]) -> str:
 def _facts(systems):
     runs = [run for system in systems for run in system.runs]
     unfinished = [str(run.folder) for run in runs if not run.finished]
-    data = runs[0].config["dataset"]["name"]
-    text = f"{len(runs)} runs of {len(systems)} systems on {data}"
+    data = {run.config["dataset"]["digest"]: run.config["dataset"]["name"] for run in runs}
+    text = f"{counted(len(runs), 'run')} of {counted(len(systems), 'system')} on "
+    text += ", ".join(map(array_files.title, data.values()))
+    if len(data) > 1:
+        text += f": {len(data)} data sets, so that no value compares"
     return text + (f". Not finished: {', '.join(unfinished)}" if unfinished else "")
 
 
@@ -83,16 +93,16 @@ def scores_section(systems: list[System], keys: list[str]) -> page.Html:
     if not keys:
         command = page.element("code", "python -m gan_jax evaluate DIR")
         return page.section("Scores", page.paragraph("None yet: ", command, " adds them to a run."))
-    note = (
-        "± is the standard deviation over seeds. Each dot is a run, its bar the 95 % interval "
-        "from sampling; the line across is the mean of the seeds. Differences are judged by "
-        "Welch's t over seeds, for all pairs of a score together (Bonferroni)."
-    )
+    scored = [run for system in systems for run in system.runs if run.evaluation]
+    note, cards = page.note(HOW_TO_READ), [_score_card(systems, key) for key in keys]
+    if len(scored) == 1:
+        text = f"Only {scored[0].folder} is scored, so that there is nothing to compare yet."
+        note, cards = page.note(text), []
     return page.section(
         "Scores",
         page.table(_score_rows(systems, keys)),
-        page.note(note),
-        page.grid((_score_card(systems, key) for key in keys), "pairs"),
+        note,
+        page.grid(cards, "pairs"),
         page.note(protocol.describe(_first_evaluation(systems), score_text.LABELS)),
     )
 
@@ -124,14 +134,16 @@ def _mean_row(system, key):
 
 
 def _score_card(systems, key):
-    height, score = 0.9 + 0.32 * len(systems), compare.find_score(systems, key)
+    n_lines = sum(charts.wrapped(system.name).count("\n") + 1 for system in systems)
+    height, score = 0.9 + 0.1 * len(systems) + 0.22 * n_lines, compare.find_score(systems, key)
+    verdicts = compare.verdicts(systems, key)
     return score_html.score_card(
         score.title,
         page.chart(
             lambda axes: _draw_scores(axes, systems, key), f"{key} of every run", 4.6, height
         ),
         score_html.score_note(score),
-        page.details("Is the difference real?", page.bullets(compare.verdicts(systems, key))),
+        page.details("Is the difference real?", page.bullets(verdicts) if verdicts else ""),
     )
 
 
@@ -140,8 +152,8 @@ def _draw_scores(axes, systems, key):
     for i, system in enumerate(systems):
         if not system.evaluations:
             continue
-        values, se = compare.score_values(system, key), compare.standard_errors(system, key)
-        bars = None if np.isnan(se).any() else score_text.Z * se
+        values, intervals = compare.score_values(system, key), compare.score_intervals(system, key)
+        bars = None if intervals is None else np.abs(intervals.T - values)
         line = {"fmt": "o", "ms": 4, "lw": 1, "color": charts.color(i), "alpha": 0.8}
         axes.errorbar(values, np.full(len(values), i), xerr=bars, **line)
         axes.plot([values.mean()] * 2, [i - 0.3, i + 0.3], color=charts.color(i), lw=2)
@@ -153,7 +165,7 @@ def _draw_scores(axes, systems, key):
         near = left - (right - left) < value < right + (right - left)
         if name == "real" or near:  # a far control would flatten the rest
             axes.axvline(value, color=charts.INK, lw=1, ls=style, label=score_text.LABELS[name])
-    axes.set_yticks(range(len(systems)), [system.name[:28] for system in systems])
+    axes.set_yticks(range(len(systems)), [charts.wrapped(s.name) for s in systems])
     axes.set_ylim(len(systems) - 0.5, -0.5)
     axes.set_xlabel(compare.find_score(systems, key).title)
     if len(axes.get_legend_handles_labels()[0]) == 1:  # charts.svg shows the legend of several
@@ -188,7 +200,8 @@ def _curve(systems, name):
                 continue
             columns = [steps, values.mean(0), values.min(0), values.max(0)]
             x, mean, low, high = charts.downsample(np.column_stack(columns)).T
-            axes.plot(x, mean, color=charts.color(i), lw=1.4, label=system.name[:24])
+            style = {"color": charts.color(i), "ls": charts.line(i)}
+            axes.plot(x, mean, lw=1.4, label=charts.wrapped(system.name), **style)
             if len(values) > 1:
                 axes.fill_between(x, low, high, color=charts.color(i), alpha=0.2, lw=0)
             drawn.append(values.ravel())
@@ -202,7 +215,7 @@ def _caption(name: str) -> str:
     if name.startswith("eval/"):
         score = score_text.all_scores().get(name.removeprefix("eval/"))
         return f"{score_text.BETTER[score.better].capitalize()}." if score else name
-    return training_curves.CAPTIONS.get(name.split("/")[-1], name)
+    return training_curves.caption(name)
 
 
 def _differences(systems):

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from gan_jax.report import charts, page
 from gan_jax.rundir import health
 
-# By the last part of a value's name.
+# By a value's whole name, by what comes before it ("eval"), or by its last part, see `caption`.
 CAPTIONS = {
     "loss": (
         "Depends on the opponent too: it should stay bounded; lower does not mean better pictures."
@@ -17,16 +17,16 @@ CAPTIONS = {
     "penalty": (
         "Penalty on the discriminator's slope, before its weight: it should settle, not grow."
     ),
-    "diversity": (
+    "watch/diversity": (
         "How much generated images differ from one another; 1 = as much as the data do. Falling "
-        "far is mode collapse."
+        "far is mode collapse; far above 1 is noise. It does not tell whether they look real."
     ),
-    "gap": (
+    "watch/gap": (
         "D's mean output for real images less that for generated ones: 1 = it has won, 0 = it "
         "cannot tell."
     ),
-    "modes": "Classes that hold 1 % of the generated images or more.",
-    "largest_class": "Share of the most frequent class among the generated images.",
+    "watch/modes": "Classes that hold 1 % of the generated images or more.",
+    "watch/largest_class": "Share of the most frequent class among the generated images.",
     "eval": (
         "Scored while training: compare along this curve, never with scores from other numbers of "
         "images."
@@ -98,9 +98,15 @@ def curve_figure(
         )
         text += " Near 0 it has won." if name == "disc/loss" else ""
         return page.figure(curve(log, [name], value), text)
-    kind = "eval" if name.startswith("eval/") else name.split("/")[-1]
-    text = CAPTIONS.get(kind, f"{name}, mean over each log interval.") + describe_range(bounds)
+    text = caption(name) + describe_range(bounds)
     return page.figure(curve(log, [name], bounds=bounds), text)
+
+
+def caption(name: str) -> str:
+    """Say how to read a logged value; of values that nothing is known of, what they are."""
+    keys = (name, name.split("/")[0], name.split("/")[-1])
+    known = (CAPTIONS[key] for key in keys if key in CAPTIONS)
+    return next(known, f"{name}, mean over each log interval.")
 
 
 def curve(
@@ -147,7 +153,7 @@ def _shade(axes: Axes, low, high):
 
 
 def describe_range(bounds: tuple[float, float] | None) -> str:
-    """Say in words which values of a curve are healthy; "" without bounds."""
+    """Say in words at which values of a curve the monitor does not warn; "" without bounds."""
     if bounds is None:
         return ""
     low, high = (
@@ -158,7 +164,7 @@ def describe_range(bounds: tuple[float, float] | None) -> str:
         words = f"{low} to {high}"
     else:
         words = f"up to {high}" if np.isfinite(bounds[1]) else f"{low} or more"
-    return f" Shaded: healthy, {words}."
+    return f" Shaded: no warning, {words}."
 
 
 def equilibrium(hp: dict) -> dict[str, int]:

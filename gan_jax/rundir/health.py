@@ -53,10 +53,12 @@ class HealthyRange(NamedTuple):
 RANGES = {
     "watch/diversity": HealthyRange(
         0.5,
-        math.inf,
+        2.0,
         "generated images are much more alike than the data: mode collapse. Look at the newest "
         "samples; a lower --lr, a higher --lr_disc or --n_disc, or a --penalty on D help",
-        "",
+        "generated images differ from one another far more than the data do: noise, or contrasts "
+        "that no image of the data has. Look at the newest samples; longer training helps, or a "
+        "lower --lr if they were better before",
         unit=_best,
     ),
     "watch/largest_class": HealthyRange(

@@ -1,7 +1,9 @@
 """Comparison of runs: groups, protocols, tests of differences, and the page."""
 
+import base64
 import dataclasses
 import json
+import pathlib
 import re
 
 import numpy as np
@@ -12,7 +14,7 @@ from gan_jax.commands import compare as command
 from gan_jax.commands import process
 from gan_jax.errors import InputError
 from gan_jax.metrics import significance
-from gan_jax.report import compare
+from gan_jax.report import charts, compare, compare_page
 from gan_jax.settings import RunSettings
 
 DATASET = {
@@ -49,6 +51,7 @@ def record(frechet, recall=None, **protocol):
 
 def make_run(folder, seed=0, experiment="dcgan", scored=None, **hp):
     """A finished run folder of 20 steps, as training and evaluation leave it."""
+    folder = pathlib.Path(folder)
     run = RunSettings(data="npz:blocks.npz", size=8, batch=4, steps=20, seed=seed)
     hp = dataclasses.replace(methods.TABLE["gan"].Settings(), **hp)
     stored = config.Config(experiment, "gan", run, hp).to_dict() | {"dataset": DATASET}
@@ -103,6 +106,83 @@ def test_other_experiments_are_named_by_themselves_and_how_it_runs_does_not_matt
     ]
     c = make_run(tmp_path / "c", 1, experiment="gan", width=8)
     assert len(compare.group_runs([compare.read_run(b), compare.read_run(c)])) == 1
+
+
+def grouped(*folders):
+    return compare.group_runs([compare.read_run(folder) for folder in folders])
+
+
+def many_flags(**more):
+    flags = {"lr": 1e-3, "beta1": 0.9, "z_dim": 20, "init": "normal", "disc_norm": "none"}
+    return flags | more
+
+
+def test_systems_that_differ_in_many_flags_are_named_by_their_folders(tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    folders = [make_run(tmp_path / "first" / f"wide_{i}", i, **many_flags()) for i in range(2)]
+    folders.append(make_run(tmp_path / "first" / "narrow", width=8))
+    assert [s.name for s in grouped(*folders)] == ["wide", "narrow"]
+    folders.append(make_run(tmp_path / "second" / "narrow", width=16))
+    assert [s.name for s in grouped(*folders)] == ["first/wide", "first/narrow", "second/narrow"]
+    folders.append(make_run(tmp_path / "short", experiment="gan"))
+    assert grouped(*folders)[-1].name == "gan", "a command of its own keeps its name"
+
+
+def test_a_long_value_is_shown_whole_or_not_at_all(tmp_path):
+    """Twelve characters of a name of data were all that was shown."""
+    a, b = (make_run(tmp_path / name) for name in ("a", "b"))
+    for folder, name in ((a, "folder:/a/b/galaxies_of_one"), (b, "folder:/a/b/galaxies_of_two")):
+        raw = json.loads((folder / "config.json").read_text())
+        raw["dataset"] |= {"name": name, "digest": name}
+        (folder / "config.json").write_text(json.dumps(raw))
+    assert [s.name for s in grouped(a, b)] == [
+        "dcgan data=folder:/a/b/galaxies_of_one",
+        "dcgan data=folder:/a/b/galaxies_of_two",
+    ]
+    page = compare_page.document(grouped(a, b), [])
+    assert "2 runs of 2 systems on folder:/a/b/galaxies_of_one, folder:/a/b/galaxies_of_two" in page
+    assert "2 data sets, so that no value compares" in page
+
+
+def test_a_run_from_before_a_setting_is_of_the_same_system(tmp_path):
+    a = make_run(tmp_path / "a", ema_warmup=False)
+    b = make_run(tmp_path / "b", 1, ema_warmup=False)
+    raw = json.loads((b / "config.json").read_text())
+    del raw["hp"]["ema_warmup"]
+    (b / "config.json").write_text(json.dumps(raw))
+    assert len(grouped(a, b)) == 1 and len(grouped(b, make_run(tmp_path / "c", 2))) == 2
+
+
+def labels_of(chart):
+    """The words in a chart of a page, as SVG has them."""
+    return re.findall(r"<!-- (.*?) -->", base64.b64decode(chart).decode())
+
+
+def test_charts_show_names_whole_and_in_colours_of_their_own(tmp_path):
+    values = [
+        {"width": 4 + i, "lr": i / 1e3, "z_dim": 20 + i, "lambda_p": 3.0 + i} for i in range(12)
+    ]
+    stem = tmp_path / "a_system_whose_name_is_rather_long"
+    folders = [make_run(f"{stem}_{i}x", **flags) for i, flags in enumerate(values)]
+    page = compare_page.document(grouped(*folders), [])
+    chart = next(
+        found
+        for found in re.findall(r"svg\+xml;base64,([^\"]+)", page)
+        if "gen/loss" in labels_of(found)
+    )
+    shown = "".join(labels_of(chart))
+    assert all(f"long_{i}x" in shown for i in range(12))
+    styles = {(charts.color(i), charts.line(i)) for i in range(12)}
+    assert len(styles) == 12 and len({charts.color(i) for i in range(10)}) == 10
+
+
+def test_intervals_of_a_chart_stay_within_what_can_be(tmp_path):
+    made = record(0.1)
+    made["rows"]["model"] |= {"recall": 0.99, "recall_se": 0.2}
+    (system,) = grouped(make_run(tmp_path / "a", scored=made))
+    np.testing.assert_allclose(compare.score_intervals(system, "frechet"), [[0, 0.1 + 1.96 * 0.2]])
+    np.testing.assert_allclose(compare.score_intervals(system, "recall"), [[0.99 - 1.96 * 0.2, 1]])
 
 
 def test_the_same_run_twice_is_refused(tmp_path):
@@ -182,10 +262,21 @@ def test_command_writes_table_and_page(tmp_path, capsys):
     assert found["dcgan lr=0.001"] == [9.0, 9.3, 9.1] and len(found["verdicts"]) == 1
 
 
+def test_one_scored_run_has_no_boxes(tmp_path):
+    """There is nothing to compare: its scores are in the table."""
+    folders = [make_run(tmp_path / "a", scored=record(5.0)), make_run(tmp_path / "b", 1)]
+    page = compare_page.document(grouped(*folders, make_run(tmp_path / "c", width=8)), ["frechet"])
+    assert 'class="card score"' not in page and "Is the difference real?" not in page
+    assert f"Only {folders[0]} is scored" in page and "<td>5</td>" in page
+    two = [folders[0], make_run(tmp_path / "d", 1, scored=record(5.1))]
+    page = compare_page.document(grouped(*two), ["frechet"])
+    assert page.count('class="card score"') == 1 and "Is the difference real?" not in page
+
+
 def test_unscored_runs_are_shown_without_scores(tmp_path, capsys):
     folders = [make_run(tmp_path / "a"), make_run(tmp_path / "b", 1)]
     code, said = run([*folders, f"--out={tmp_path / 'out'}"], capsys)
-    assert code == 0 and f"gan_jax evaluate --workdir={folders[0]}" in said.err
+    assert code == 0 and f"gan_jax evaluate {folders[0]}" in said.err
     assert "None yet" in (tmp_path / "out" / "compare.html").read_text()
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 from gan_jax import errors, images
 from gan_jax.data import datasets
 from gan_jax.metrics import evaluate, features, memorization, scoring
-from gan_jax.report import charts, run_files, run_page, training_curves
+from gan_jax.report import charts, notebook_html, run_files, run_page, training_curves
+from gan_jax.report.verdict import verdict
 
 CLASSES = ("dark", "bright & <odd>")
 
@@ -176,6 +177,33 @@ def test_a_full_run_is_one_self_contained_page(tmp_path):
     assert page.count("data:image/png") == 1 + run_page.N_SNAPSHOTS
     # classes; three losses, D's outputs, penalty; one score; one folded away (`ran` is not drawn)
     assert len(svg_texts(page)) == 1 + 5 + 1 + 1
+
+
+def test_a_page_begins_with_the_command_and_the_verdict(tmp_path):
+    """morpho is trained by the method distgan: that is another command's name."""
+    run = make_run(tmp_path / "run", steps=900)
+    log(run, [10])
+    draw_samples(run, [0])
+    assert "verdict" not in run_page.write(run).read_text().split("<body>")[1]
+    (run / "eval.json").write_text(json.dumps(make_record() | {"step": 900}))
+    page = run_page.write(run).read_text()
+    found = verdict(make_record())
+    assert page.index("<h1>morpho on blocks") < page.index(f'"verdict {found.kind}">{found.text}')
+    assert page.index(found.text) < page.index("<h2>Samples</h2>")
+    assert "distgan" not in page.partition("<summary>Configuration")[0]
+    assert f"<strong>{found.text}</strong>" in notebook_html.run_html(run)
+    images = run_page.write_images(run, "pictures").read_text()
+    assert images.index("<h1>pictures beside blocks") < images.index(found.text)
+
+
+@pytest.mark.parametrize("name", ["recon/gap", "gen/diversity", "a/modes", "b/largest_class"])
+def test_values_that_only_end_alike_are_not_explained_alike(name):
+    """The gap of a reconstruction is not that of D's outputs."""
+    end = name.split("/")[1]
+    assert training_curves.caption(f"watch/{end}") != training_curves.caption(name)
+    assert training_curves.caption(name).startswith(f"{name}, mean over each log interval")
+    assert training_curves.caption("gen/loss") == training_curves.caption("recon/loss")
+    assert training_curves.caption("eval/loss") == training_curves.caption("eval/frechet")
 
 
 def test_equal_folders_give_equal_bytes(tmp_path):

@@ -79,6 +79,31 @@ def test_low_values_warn_after_the_beginning_and_enough_of_them():
     assert judged([*beginning, fine, *[0.4, 0.4, 0.5, 0.4] * 5])[-1] == []
 
 
+def test_values_far_above_the_data_warn_too():
+    """Noise of galaxies: 2.3 to 4 times as unlike as galaxies are. Contrasts pass on their own."""
+    high = "watch/diversity high"
+    beginning = [1.2] * health.WARMUP_RECORDS
+    assert judged([*beginning, *[2.3] * 5])[-1] == [high]
+    assert judged([*beginning, *[1.9] * 50])[-1] == []
+    assert judged([2.6] * (health.WARMUP_RECORDS + 4))[-1] == [], "the beginning is not judged"
+    falling = [2.6 * 0.9**i for i in range(12)]  # below 2 from the third on
+    assert not any(judged([2.6] * health.WARMUP_RECORDS + falling))
+    assert "noise" in health.meaning(high) and high not in health.COLLAPSE_WARNINGS
+
+
+@pytest.mark.parametrize("sd", [40, 80])
+def test_noise_lies_outside_the_band_of_galaxies(sd):
+    """What noise measures on galaxies is not what the page shades, from the first record on."""
+    real = datasets.load("galaxies:64", datasets.DataOptions(16)).images
+    noise = np.random.default_rng(0).normal(128, sd, real.shape).clip(0, 255).astype(np.uint8)
+    value = monitor.diversity(noise) / monitor.diversity(real)
+    run = health.Health(CONFIG)
+    run.add({"step": 1, "watch/diversity": value})
+    assert value > run.bounds("watch/diversity")[1]
+    run.add({"step": 2, "watch/diversity": 1.0})
+    assert run.bounds("watch/diversity")[0] < 1 < run.bounds("watch/diversity")[1]
+
+
 def test_a_warning_ends_when_all_is_well_for_long_enough():
     values = [*[0.9] * 11, *[0.1] * 5, *[0.9] * 4, 0.1, *[0.9] * 5]
     found = judged(values)
@@ -218,7 +243,7 @@ def test_a_run_made_to_collapse_is_warned(collapsed):
         "since step 750</td><td>watch/diversity low</td><td>generated images are much more alike"
         in page
     )
-    assert "Shaded: healthy, 0.35 or more." in page
+    assert "Shaded: no warning, 0.35 to 1.4." in page
 
 
 @pytest.mark.long
@@ -295,14 +320,14 @@ def test_galaxies(tmp_path, hp, expected):
 
 @pytest.mark.long
 def test_bands_of_the_report():
-    assert training_curves.describe_range((0.35, np.inf)) == " Shaded: healthy, 0.35 or more."
+    assert training_curves.describe_range((0.35, np.inf)) == " Shaded: no warning, 0.35 or more."
     assert (
         training_curves.describe_range((-np.inf, 3.0))
         == training_curves.describe_range((0.0, 3.0))
-        == " Shaded: healthy, up to 3."
+        == " Shaded: no warning, up to 3."
     )
     assert (
-        training_curves.describe_range((-0.1, 0.9)) == " Shaded: healthy, -0.1 to 0.9."
+        training_curves.describe_range((-0.1, 0.9)) == " Shaded: no warning, -0.1 to 0.9."
         and training_curves.describe_range(None) == ""
     )
     rows = [{"step": i, "a/b": 0.5} for i in range(5)]
