@@ -255,9 +255,9 @@ export class Chart {
   }
 
   bandText([low, high]) {
-    if (high === Infinity) return `Shaded: healthy, ${formatNumber(low)} or more.`;
-    if (!Number.isFinite(low)) return `Shaded: healthy, up to ${formatNumber(high)}.`;
-    return `Shaded: healthy, ${formatNumber(low)} to ${formatNumber(high)}.`;
+    if (high === Infinity) return `Shaded: no warning, ${formatNumber(low)} or more.`;
+    if (!Number.isFinite(low)) return `Shaded: no warning, up to ${formatNumber(high)}.`;
+    return `Shaded: no warning, ${formatNumber(low)} to ${formatNumber(high)}.`;
   }
 
   /** Shows a value of each curve, in the order and colours of the names. */

@@ -3,6 +3,8 @@ import { byId } from "./common.js";
 import { Chart, ChartView } from "./chart.js";
 
 const MAIN_KINDS = ["loss", "prob", "penalty", "watch", "eval"]; // the other charts are folded away
+// Outputs of D that runs log, by the end of their names.
+const OUTPUTS = { real_prob: "D(x)", fake_prob: "D(G(z))", recon_prob: "D(G(E(x)))" };
 
 export const view = new ChartView(() => {
   drawCharts();
@@ -60,7 +62,8 @@ function planCharts() {
     }));
   if (probs.length) {
     const text = words.captions.prob ?? "";
-    plans.push({ title: "D(x), D(G(z))", names: probs, kind: "prob", text, level: 0.5 });
+    const title = probs.map((value) => OUTPUTS[value.split("/").pop()] ?? value).join(", ");
+    plans.push({ title, names: probs, kind: "prob", text, level: 0.5 });
   }
   const rank = ({ kind }) => (MAIN_KINDS.includes(kind) ? MAIN_KINDS.indexOf(kind) : Infinity);
   const byTitle = (a, b) => (a.title < b.title ? -1 : 1);
