@@ -22,8 +22,13 @@ HOW_TO_READ = (
 CURVES = ("disc/loss", "gen/loss", "recon/loss", "disc/penalty", "disc/grad_norm", "gen/grad_norm")
 
 
-def write(systems: list[System], out: pathlib.Path) -> str:
+def write(systems: list[System], out: pathlib.Path, about: page.Html | None = None) -> str:
     """Write compare.html and compare.json into a folder, which is created.
+
+    Args:
+      systems: what is compared.
+      out: the folder.
+      about: a part that follows the first line, such as what became of other runs.
 
     Returns:
       The scores as text for a terminal; "" where no run is evaluated.
@@ -42,17 +47,23 @@ def write(systems: list[System], out: pathlib.Path) -> str:
     text = json.dumps({"runs": folders, "scores": scores}, indent=1, allow_nan=False)
     out.mkdir(parents=True, exist_ok=True)
     cache.write_atomic(out / "compare.json", text + "\n")
-    cache.write_atomic(out / "compare.html", document(systems, keys))
+    cache.write_atomic(out / "compare.html", document(systems, keys, about))
     return compare.format_scores(systems) if keys else ""
 
 
-def document(systems: list[System], keys: list[str]) -> str:
-    """Build the page. keys: scores that all evaluated runs have."""
+def document(systems: list[System], keys: list[str], about: page.Html | None = None) -> str:
+    """Build the page.
+
+    Args:
+      systems, about: see `write`.
+      keys: scores that all evaluated runs have.
+    """
     names = [system.name for system in systems]
     short = " against ".join(names)
     return page.document(
         short if len(names) <= 3 else f"{names[0]} and {len(names) - 1} others",
         page.note(_facts(systems)),
+        about or page.Html(),
         samples_section(systems),
         scores_section(systems, keys),
         curves_section(systems),

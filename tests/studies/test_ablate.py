@@ -1,6 +1,7 @@
 """Sweeps: grids, dry runs, processes that end in every way, stops and kills."""
 
 import csv
+import html
 import itertools
 import json
 import os
@@ -179,7 +180,12 @@ def test_smoke_flagfile_one_refused_one_diverges_and_the_others_go_on(tmp_path, 
     assert record["protocol"]["n_fake"] == 200
     said = (root / "summary.md").read_text()
     assert "dragan against penalty-none, Frechet distance" in said and "needs a Lipschitz D" in said
-    assert "penalty-none against dragan" in (root / "compare.html").read_text()
+    page = (root / "compare.html").read_text()
+    assert "penalty-none against dragan" in page and "2 of 4 runs of this sweep" in page
+    for name, status in (("sgd-1e30_0", "diverged or collapsed"), ("wasserstein_0", "refused")):
+        assert f"<td>{name}</td><td>{status}</td>" in page
+        assert html.escape(found[name]["reason"]) in page
+    assert "<td>dragan_0</td><td>" not in page, "it is compared"
     process = start(root, child_env, *words)
     again = process.communicate()[0]
     assert (

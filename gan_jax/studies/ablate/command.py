@@ -84,7 +84,7 @@ def run_sweep(sweep: Sweep, state: SweepState) -> None:
     text = results.summary(state, incomparable)
     cache.write_atomic(root / "summary.md", text)
     print(text)
-    page = "" if incomparable else ", compare.html"
+    page = ", compare.html" if flags.evaluate else ""
     print(f"Written: summary.csv, summary.md{page} in {root}")
 
 

@@ -4,9 +4,10 @@ import pathlib
 
 from gan_jax import cache
 from gan_jax.errors import EXIT_DONE, InputError
-from gan_jax.report import compare, compare_page
+from gan_jax.report import compare, compare_page, page
 from gan_jax.rundir import log
 from gan_jax.studies import jobs
+from gan_jax.studies.ablate import results
 from gan_jax.studies.ablate.flags import Sweep
 from gan_jax.studies.ablate.plan import SweepRun, command
 from gan_jax.studies.ablate.state import SweepState
@@ -108,8 +109,10 @@ def score_runs(sweep: Sweep, state: SweepState, launch: Launch, signals: Signals
 def compare_runs(state: SweepState) -> str:
     """Write compare.html of all scored runs, and the sentences on every pair to compare.txt.
 
+    The page also says what became of the other runs. Without two scored runs it says that alone.
+
     Returns:
-      why there is none, or "".
+      why nothing is compared, or "".
     """
     for name in ("compare.html", "compare.json", "compare.txt"):
         (state.root / name).unlink(missing_ok=True)  # of an earlier start, with fewer runs
@@ -118,16 +121,20 @@ def compare_runs(state: SweepState) -> str:
         for run in state.finished()
         if state.outcomes[run.name]["scored"]
     }
-    if len(configurations) < 2:
-        return "fewer than two runs are scored."
+    others = results.unfinished_section(state)
+    why = "fewer than two runs are scored."
     try:
-        runs = [compare.read_run(state.root / name) for name in configurations]
-        systems = [
-            system._replace(name=configurations[system.runs[0].folder.name])
-            for system in compare.group_runs(runs)
-        ]
-        text = compare_page.write(systems, state.root)
-        cache.write_atomic(state.root / "compare.txt", text + "\n")
+        if len(configurations) > 1:
+            runs = [compare.read_run(state.root / name) for name in configurations]
+            systems = [
+                system._replace(name=configurations[system.runs[0].folder.name])
+                for system in compare.group_runs(runs)
+            ]
+            text = compare_page.write(systems, state.root, others)
+            cache.write_atomic(state.root / "compare.txt", text + "\n")
+            return ""
     except InputError as error:
-        return str(error)
-    return ""
+        why = str(error)
+    document = page.document(state.root.name, page.note(f"Nothing is compared: {why}"), others)
+    cache.write_atomic(state.root / "compare.html", document)
+    return why

@@ -1,9 +1,11 @@
-"""summary.md of a sweep: its configurations, which differ from the first, what failed and why."""
+"""What a sweep says of its runs: which differ from the first configuration, what failed and why."""
 
 import numpy as np
 
+from gan_jax.errors import EXIT_REFUSED, counted
 from gan_jax.metrics import significance
-from gan_jax.report import score_text
+from gan_jax.report import page, score_text
+from gan_jax.studies import jobs
 from gan_jax.studies.ablate.plan import SweepRun
 from gan_jax.studies.ablate.state import SweepState
 
@@ -62,6 +64,25 @@ def _configuration_table(state, with_scores):
             cells.append(significance.mean_std_text(values, 3) if values else "-")
         lines.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def unfinished_section(state: SweepState) -> page.Html:
+    """Say on a page what became of the runs that are not trained to their end, or not scored."""
+    rows = []
+    for run in state.plan.runs:
+        outcome, status = state.outcomes[run.name], state.status(run.name)
+        if status == "done" and outcome["scored"]:
+            continue
+        step = 0 if status == jobs.status(EXIT_REFUSED) else state.progress(run.name)[0]
+        status = "done, not scored" if status == "done" else status
+        rows.append([run.name, status, f"{step:,}", outcome["reason"]])
+    head = ["run", "what became of it", "steps", "why"]
+    n = counted(len(state.plan.runs), "run")
+    return page.section(
+        "Runs that are not compared",
+        page.table([head, *rows], prose=True) if rows else "",
+        page.note(f"{len(rows)} of {n} of this sweep.") if rows else "",
+    )
 
 
 def verdicts(state: SweepState) -> list[str]:
