@@ -4,7 +4,14 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from gan_jax.data.image_files import find_images, is_image, natural_sort_key
+from gan_jax.data.image_files import (
+    count_others,
+    describe_others,
+    find_images,
+    is_image,
+    natural_sort_key,
+    search,
+)
 from gan_jax.errors import InputError, counted, printable
 
 # What people call the splits. The validation split stands in for a test split where there is none.
@@ -70,14 +77,22 @@ def find_layout(root: pathlib.Path) -> Layout:
     unused = [folder.name for folder in filled if folder not in (train, test)]
     if unused:
         notes.append(f"Not read, as they are other splits: {_enumerate(unused, '/')}.")
-    loose = [path.name for path in root.iterdir() if is_image(path.name) and path.is_file()]
-    if loose:
-        first = printable(min(loose, key=natural_sort_key))
-        notes.append(
-            f"Not read, as they lie beside {printable(train.name)}/: "
-            f"{counted(len(loose), 'image')}, the first {first}."
-        )
+    notes += _beside_splits(root, train)
     return Layout(train, test, tuple(notes), True)
+
+
+def _beside_splits(root, train):
+    """Return notes on files that lie beside the splits, in `root` or in folders without images."""
+    names = [path.name for path in root.iterdir() if not path.is_dir()]
+    contents = [search(folder) for folder in subfolders(root) if not split_of(folder.name)]
+    others = sum((content.others for content in contents), count_others(names))
+    where, notes = f"beside {printable(train.name)}/", []
+    if loose := sorted(filter(is_image, names), key=natural_sort_key):
+        n = counted(len(loose), "image")
+        notes.append(f"Not read {where}: {n}, the first {printable(loose[0])}.")
+    if others:
+        notes.append(f"Not read {where}: {describe_others(others)}.")
+    return notes
 
 
 def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:

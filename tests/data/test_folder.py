@@ -176,10 +176,14 @@ def test_other_files_are_counted_by_type(tmp_path, capsys):
 
 
 def test_images_beside_the_splits_are_said(tmp_path, capsys):
-    making.load(fill(tmp_path / "set", "train", "test", "9.png", "10.png"))
-    assert "Not read, as they lie beside train/: 2 images, the first 9.png." in (
-        capsys.readouterr().out
-    )
+    spec = fill(tmp_path / "set", "train", "test", "9.png", "10.png")
+    (tmp_path / "set" / "labels").mkdir()
+    for name in ("readme.md", "labels/0.txt", "labels/1.txt"):
+        (tmp_path / "set" / name).write_text("")
+    making.load(spec)
+    said = capsys.readouterr().out
+    assert "Not read beside train/: 2 images, the first 9.png.\n" in said
+    assert "Not read beside train/: 2 .txt, 1 .md.\n" in said
 
 
 @pytest.mark.parametrize(("files", "words"), [((), "empty"), (("a.gif", "b.gif"), "2 .gif")])
