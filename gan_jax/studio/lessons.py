@@ -46,6 +46,11 @@ class Lessons(StaticFiles):
         except (OSError, ValueError, LookupError, TypeError):
             return False
 
+    def _refusal(self, why: str, code: int) -> Response:
+        """Say why nothing can be trained, and the command that helps."""
+        content = {"error": f"{why}: {self._command}", "command": self._command}
+        return AsciiJson(content, code)
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """See StaticFiles; without a fitting export, manifest.json says how to make one."""
         name = "index.html" if path == "." else path
@@ -55,10 +60,10 @@ class Lessons(StaticFiles):
             if name != "manifest.json" or error.status_code != 404:
                 raise
             why = "the lessons need an export, which is made once and takes some minutes"
-            return AsciiJson({"error": f"{why}: {self._command}"}, 404)
+            return self._refusal(why, 404)
         if name == "manifest.json" and not self._has_format():
             why = "the export is of another version of gan_jax; make it again"
-            return AsciiJson({"error": f"{why}: {self._command}"}, 409)
+            return self._refusal(why, 409)
         if name in self._pages and name.endswith(".html"):
             bar = templates.get_template("bar.html").render(request=Request(scope))
             text = Path(self._pages[name]).read_text()

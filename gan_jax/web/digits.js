@@ -1,6 +1,6 @@
 // The page of digits: a worker for the classifier, another for the GAN.
 
-import { $, loadManifest } from "./page.js";
+import { $, MissingExport, explainMissing, loadManifest } from "./page.js";
 import { drawCurves } from "./plots.js";
 
 /** A worker with a button that trains and pauses, one that starts again, and a status line. */
@@ -128,7 +128,7 @@ function showGan({ steps, stepsPerSecond, samples, shape, metrics }) {
 async function start() {
   const { digits } = await loadManifest();
   if (!digits) {
-    throw new Error(
+    throw new MissingExport(
       "the export has no pictures; add --digits=idx:data/mnist, or other pictures with labels, " +
         "to its command.",
     );
@@ -149,6 +149,11 @@ async function start() {
 }
 
 start().catch((error) => {
+  if (error instanceof MissingExport) {
+    explainMissing($("learner-status"), error);
+    $("painter-status").hidden = true;
+    return;
+  }
   const text = `Nothing can be trained here: ${error.message}`;
   for (const id of ["learner-status", "painter-status"]) $(id).textContent = text;
 });

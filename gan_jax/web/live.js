@@ -1,7 +1,7 @@
 // The live page: controls, pictures and curves around a worker that trains GANs on points.
 
 import { EXTENT, Random, samplePoints } from "./data.js";
-import { $, loadManifest } from "./page.js";
+import { $, MissingExport, explainMissing, loadManifest } from "./page.js";
 import { drawBars, drawCurves, drawPlane } from "./plots.js";
 
 const PLAYERS = { disc: "discriminator", gen: "generator", recon: "reconstruction" };
@@ -370,4 +370,7 @@ async function start() {
   if (!suggestion || !applySuggestion(suggestion)) applySuggestion("data=gaussians25");
 }
 
-start().catch((error) => say(`Nothing can be trained here: ${error.message}`));
+start().catch((error) => {
+  if (error instanceof MissingExport) explainMissing($("status"), error);
+  else say(`Nothing can be trained here: ${error.message}`);
+});

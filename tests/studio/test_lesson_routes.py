@@ -52,7 +52,7 @@ def test_lessons_stand_under_the_bar_and_say_what_is_missing(client, root):
     missing = client.get("/learn/manifest.json")
     assert missing.status_code == 404
     command = f"python -m gan_jax export --page --out={root.parent / 'exported'}"
-    assert command in missing.json()["error"]
+    assert command in missing.json()["error"] and command in missing.json()["command"]
 
 
 def test_lessons_train_what_was_exported(client, exported):

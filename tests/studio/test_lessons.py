@@ -83,6 +83,25 @@ def test_knobs_of_a_suggestion(browser, serve, exported):  # noqa: F811
     assert not page.page.is_visible("#even")
 
 
+def test_plot_controls_and_curves_are_in_one_view(browser, serve, exported):  # noqa: F811
+    """In a window of 1280 x 900, also after the text was scrolled."""
+    size = {"width": 1280, "height": 900}
+    page = Page(browser, serve(f"--page={exported}").address, viewport=size)
+    for name, (shown, _) in LESSONS.items():
+        page.go(f"learn/{name}.html")
+        page.until(lambda p: p.locator("#status").count() and p.text_content("#status") == "Ready.")
+        for y in (0, 300):
+            page.page.evaluate(f"scrollTo(0, {y})")
+            for selector in ("#stage", "#run", "#covered", shown):
+                box = page.page.locator(selector).bounding_box()
+                assert box["y"] >= 0 and box["y"] + box["height"] <= 900, (name, selector, y)
+    page.go("learn/index.html")
+    page.until(lambda p: p.locator("#status").count() and p.text_content("#status") == "Ready.")
+    for selector in ("#stage", "#run", "#ratio", "#steps"):
+        box = page.page.locator(selector).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 900, selector
+
+
 def test_without_an_export_the_text_says_why(browser, serve, tmp_path):  # noqa: F811
     page = Page(
         browser,
@@ -97,8 +116,11 @@ def test_without_an_export_the_text_says_why(browser, serve, tmp_path):  # noqa:
                 and f"export --page --out={tmp_path / 'none'}" in p.text_content("#status")
             )
         )
-        assert page.page.is_visible("article h2") and page.page.is_disabled("#run")
+        assert page.page.is_visible("article h2")
+        assert not page.page.is_visible("#run") and not page.page.is_visible("#stage")
+        assert page.page.locator("[data-try]:not(:disabled)").count() == 0
         assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
     page.go("learn/digits.html")
     page.until(lambda p: "export --page" in p.text_content("#learner-status"))
+    assert not page.page.is_visible("#learn") and not page.page.is_visible("#paint")
     assert page.strangers() == []

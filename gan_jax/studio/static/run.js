@@ -83,6 +83,11 @@ function meaningOf(warning) {
   return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
+function openEvaluation() {
+  byId("evaluate").open = true;
+  byId("evaluate").scrollIntoView({ block: "center" });
+}
+
 function showActions({ state, report, experiment, step, sweep }) {
   const place = byId("main-actions");
   const hasStarted = step > 0;
@@ -102,6 +107,7 @@ function showActions({ state, report, experiment, step, sweep }) {
     canStop && button("stop", "Stop"),
     RESUMABLE.includes(state) && button("resume", resumeText({ step })),
     hasStarted && link(`${samplePage}?${new URLSearchParams({ run: name })}`, "Try it"),
+    hasStarted && createElement("button", { textContent: "Evaluate", onclick: openEvaluation }),
     hasStarted && link(`/report/${address}`, "Report"),
     experiment && link(`/new?${new URLSearchParams({ copy: name })}`, "Copy as new"),
   ];
