@@ -67,7 +67,8 @@ def classify(evidence: RunEvidence) -> tuple[RunState, str]:
     if launch["state"] == "launched":
         reason = "its process ended without a word: it was killed, or the machine went down"
         return RunState.CRASHED, reason
-    return _classify_exit(launch.get("code"), evidence.last_line)
+    state, reason = _classify_exit(launch.get("code"), evidence.last_line)
+    return state, reason.removeprefix(f"{state} ")  # pages show one after the other
 
 
 def _classify_active(evidence: RunEvidence) -> RunState:
@@ -81,7 +82,7 @@ def _classify_active(evidence: RunEvidence) -> RunState:
 def _classify_exit(code: Any, last_line: str) -> tuple[RunState, str]:
     """Determine (state, reason) from the exit code of a command."""
     if code == EXIT_STOPPED:
-        return RunState.STOPPED, last_line.removeprefix("stopped ")
+        return RunState.STOPPED, last_line
     if code == -SIGTERM:
         return RunState.STOPPED, ""
     if code == EXIT_FAILED:

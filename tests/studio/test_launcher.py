@@ -142,6 +142,67 @@ def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
     start_queued(studio, "b")
 
 
+SCORE = """
+import pathlib, sys, time
+folder = pathlib.Path([w for w in sys.argv if w.startswith("--workdir=")][0].partition("=")[2])
+print("scoring 9 images ...", flush=True)
+while not (folder / "end").exists():
+    time.sleep(0.02)
+if "--n_images=1" in sys.argv:
+    sys.exit("--n_images=1 is too small.")
+(folder / "eval.json").write_text("{}")
+"""
+
+
+def test_an_evaluation_waits_for_a_place_and_is_shown(place, tmp_path, monkeypatch, make_run):
+    root, make = place
+    studio = make()
+    train_words = launcher.command_words
+    (tmp_path / "score.py").write_text(SCORE)
+    score = [sys.executable, str(tmp_path / "score.py")]
+    words = lambda name, flags, folder: (
+        [*score, *flags, f"--workdir={folder}"]
+        if name == "evaluate"
+        else train_words(name, flags, folder)
+    )
+    monkeypatch.setattr(launcher, "command_words", words)
+    commands = EXPERIMENTS | {"evaluate": {"groups": [{"fields": [{"name": "n_images"}]}]}}
+    state = lambda name: (studio.runs.summary(name)["evaluation"] or {}).get("state")
+    make_run(root / "a")
+    make_run(root / "b", records=0)
+    studio.enqueue("busy", "gan", [])
+    start_queued(studio, "busy")
+    studio.enqueue_scoring("a", [])
+    with pytest.raises(InputError, match="scored already"):
+        studio.enqueue_scoring("a", [])
+    with pytest.raises(InputError, match="nothing to score"):
+        studio.enqueue_scoring("b", [])
+    studio.start_queued(commands)
+    assert state("a") == "queued"
+    (root / "busy" / "end").touch()
+    until(lambda: stands(studio, "busy") == "finished")
+    studio.start_queued(commands)
+    until(lambda: state("a") == "running")
+    until(lambda: "scoring 9" in studio.runs.summary("a")["evaluation"]["reason"])
+    assert studio.runs.summary("a")["state"] == "stopped"  # the run itself does not train
+    (root / "a" / "end").touch()
+    until(lambda: state("a") == "finished")
+    assert (root / "a" / "eval.json").exists()
+    studio.enqueue_scoring("a", [])
+    assert studio.stop_scoring("a") == "taken out of the queue" and state("a") is None
+    (root / "a" / "end").unlink()
+    studio.enqueue_scoring("a", [])
+    studio.start_queued(commands)
+    until(lambda: state("a") == "running")
+    studio.stop_scoring("a")
+    until(lambda: state("a") == "stopped")
+    (root / "a" / "end").touch()
+    studio.enqueue_scoring("a", ["--n_images=1"])
+    studio.start_queued(commands)
+    until(lambda: state("a") == "crashed")
+    assert "too small" in studio.runs.summary("a")["evaluation"]["reason"]
+
+
 def test_a_run_outlives_its_parent_and_is_found_and_stopped_all_the_same(place):
     root, make = place
     studio = make()

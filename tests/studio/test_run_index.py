@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gan_jax.rundir import run_lock
-from gan_jax.studio import files
+from gan_jax.studio import files, launch_files
 from gan_jax.studio.run_index import NotFound, RunIndex
 from gan_jax.studio.run_state import RunState
 from tests.studio.run_files import CONFIG, record
@@ -77,6 +77,7 @@ CASES = {
     "diverged": (ended(3, "Player 'gen' had ..."), "diverged", "gen"),
     "collapsed": (ended(3, "collapsed at step 9: x"), "collapsed", "x"),
     "stopped": (ended(4, "saved."), "stopped", "saved"),
+    "stopped by a signal": (ended(4, "stopped by SIGTERM; saved"), "stopped", "by SIGTERM"),
     "killed": (ended(-9, "step 9"), "crashed", "signal 9"),
     "failed": (ended(1, "KeyError: 'a'"), "crashed", "KeyError"),
     "parent killed": (
@@ -95,6 +96,7 @@ def test_how_a_run_stands(tmp_path, make_run, case):
     make_run(tmp_path / "a", **made)
     found = RunIndex(tmp_path).summary("a")
     assert found["state"] == stands and why in found["reason"]
+    assert not found["reason"].startswith(stands)  # pages show one after the other
 
 
 def test_a_claimed_folder_runs_whoever_claimed_it(tmp_path, make_run):
@@ -129,6 +131,68 @@ def test_looking_at_a_lock_does_not_keep_a_run_out(tmp_path):
     with run_lock.lock_run(folder):
         pass
     process.wait()
+
+
+def test_the_time_left_counts_what_comes_between_steps(tmp_path, make_run):
+    """950 steps at 10 per second, and 0.4 s per step so far for evaluations and the like."""
+    wall = {"time": 90.0, "steps_per_s": 10.0, "compile_s": 60.0, "train_s": 5.0}
+    between = {"evaluate_s": 14.0, "sample_s": 3.0, "watch_s": 2.0, "checkpoint_s": 1.0}
+    line = json.dumps({"step": 50, "disc/loss": 1.0, "wall": wall | between})
+    folder = make_run(tmp_path / "a", metrics_jsonl=line + "\n")
+    with run_lock.lock_run(folder):
+        left = RunIndex(tmp_path).summary("a")["left"]
+        assert left == pytest.approx(950 * (0.1 + 0.4), abs=3)
+        passed = time.time() - 60
+        os.utime(folder / "metrics.jsonl", (passed, passed))
+        later = RunIndex(tmp_path).summary("a")["left"]
+        assert later == pytest.approx(left - 60, abs=3)
+
+
+@pytest.mark.parametrize(
+    "console, phase",
+    [
+        ("", "starting"),
+        ("$ python -m gan_jax gan\n", "starting"),
+        ("$ x\nstarted at step 0 of 9\ncompiling ...\n", "compiling ..."),
+        ("$ x\ncompiling ...\nstep 10/1000  disc/loss 1.000\n", ""),
+    ],
+)
+def test_a_run_without_a_new_value_says_what_it_does(tmp_path, make_run, console, phase):
+    launch = {"state": "launched", "began": time.time()}
+    folder = make_run(tmp_path / "a", records=0, studio_json=launch, console_log=console)
+    with run_lock.lock_run(folder):
+        found = RunIndex(tmp_path).summary("a")
+    assert found["phase"].startswith(phase) and bool(found["phase"]) == bool(phase)
+    assert found["left"] is None
+
+
+def test_a_run_that_ends_does_not_start(tmp_path, make_run):
+    """While its process ends, the supervisor lives and the lock of training is free again."""
+    launch = {"state": "launched", "began": time.time() - 5}
+    folder = make_run(tmp_path / "a", studio_json=launch)
+    index = RunIndex(tmp_path)
+    with launch_files.TRAINING.locked(folder):
+        assert index.summary("a")["state"] == RunState.STARTING
+        with run_lock.lock_run(folder):
+            assert index.summary("a")["state"] == RunState.RUNNING
+            index.stop_asked["a"] = time.time()
+            assert index.summary("a")["state"] == RunState.STOPPING
+            index.stop_asked["a"] = time.time() - 60  # before this launch
+            assert index.summary("a")["state"] == RunState.RUNNING
+        assert index.summary("a")["state"] == RunState.ENDING
+    assert index.summary("a")["state"] == RunState.CRASHED and index.stop_asked == {}
+
+
+def test_scores_stand_beside_floor_and_controls(tmp_path, make_run):
+    rows = {
+        "real": {"frechet": 0.5, "coverage": 1.0, "n_fake": 9},
+        "model": {"frechet": 2.5, "frechet_se": 0.1},
+        "untrained": {"frechet": 95.0, "frechet_std": 1.0},
+    }
+    make_run(tmp_path / "a", eval_json={"rows": rows, "step": 40})
+    found = RunIndex(tmp_path).summary("a")
+    assert found["references"] == {"real": {"frechet": 0.5}, "untrained": {"frechet": 95.0}}
+    assert found["scored_step"] == 40 and found["step"] == 50
 
 
 DEEP = "[" * 100_000

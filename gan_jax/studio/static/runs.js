@@ -3,9 +3,11 @@ import {
   RESUMABLE, STOPPABLE, attempt, byId, createElement, createOption, deleteRuns, encodePath,
   formatAge, formatDuration, formatInteger, formatNumber, request, resumeText, showMessage, titleOf,
 } from "./common.js";
+import {
+  fillScores, scoreCell, scoreKey, scoreRank, setScoreWords, showScoreNote,
+} from "./runs_scores.js";
 
 const POLL_MS = 3000;
-const SCORE_COLUMN = 7;
 // Title, sort key or null, CSS classes of the cells.
 const COLUMNS = [
   ["", null, ""],
@@ -24,10 +26,8 @@ const opened = new Set(); // names of sweeps whose runs are shown
 const rows = new Map(); // name -> {key, row}, where the key is all that the row shows
 let runs = [];
 let sweeps = [];
-let words = { scores: {}, better: {}, rows: {} }; // what the scores are called
 let sortColumn = 8;
 let isDescending = false;
-let undoing = false; // whether a message must stay
 
 const isSweep = (summary) => summary.kind === "sweep";
 const allOf = () => [...runs, ...sweeps];
@@ -35,63 +35,6 @@ const allOf = () => [...runs, ...sweeps];
 function doneShare(summary) {
   if (!isSweep(summary)) return summary.step / (summary.steps || 1);
   return summary.counts.done / (summary.counts.runs || 1);
-}
-
-// Scores.
-
-const scoreKey = () => byId("score").value;
-
-/** A number by which runs are sorted: the best first. */
-function scoreRank(summary) {
-  const value = summary.scores?.[scoreKey()];
-  if (value === undefined) return Infinity;
-  const { better } = words.scores[scoreKey()] ?? {};
-  if (better === "real") return Math.abs(value - (summary.references.real?.[scoreKey()] ?? 0));
-  return better === "high" ? -value : value;
-}
-
-function fillScores() {
-  const select = byId("score");
-  const present = new Set(runs.flatMap((summary) => Object.keys(summary.scores)));
-  const known = Object.keys(words.scores).filter((key) => present.has(key));
-  if (!known.length) known.push("frechet");
-  const previous = select.value || localStorage.getItem("score");
-  if (known.join() === [...select.options].map(({ value }) => value).join()) return;
-  select.replaceChildren(
-    ...known.map((key) => {
-      const { title = key, better } = words.scores[key] ?? {};
-      const arrow = { low: " ↓", high: " ↑" }[better] ?? "";
-      return createOption(key, title + arrow);
-    }),
-  );
-  select.value = known.includes(previous) ? previous : known[0];
-  showScoreNote();
-}
-
-function showScoreNote() {
-  const { better } = words.scores[scoreKey()] ?? {};
-  const { real = "real", untrained = "untrained" } = words.rows;
-  byId("score-note").textContent = better
-    ? `${words.better[better]}; below it ${real} and ${untrained}.`
-    : "";
-}
-
-function scoreCell({ scores, references, step, scored_step: scoredStep }) {
-  const key = scoreKey();
-  if (scores?.[key] === undefined) return [];
-  const held = Object.entries({ real: "floor", untrained: "untrained" })
-    .filter(([row]) => references[row]?.[key] !== undefined)
-    .map(([row, name]) => `${name} ${formatNumber(references[row][key])}`);
-  const isOld = scoredStep !== null && scoredStep !== step;
-  return [
-    formatNumber(scores[key]),
-    createElement("div", { className: "why", textContent: held.join(", ") }),
-    isOld &&
-      createElement("div", {
-        className: "why",
-        textContent: `of step ${formatInteger(scoredStep)}`,
-      }),
-  ];
 }
 
 // Rows.
@@ -331,7 +274,6 @@ async function change(changes) {
 
 async function remove() {
   const names = [...selected];
-  undoing = true;
   await deleteRuns(names, async () => {
     selected.clear();
     await load();
@@ -341,7 +283,7 @@ async function remove() {
 async function load() {
   const answer = await request("/api/runs");
   ({ runs, sweeps } = answer);
-  fillScores();
+  fillScores(runs);
   const count = (...states) => runs.filter(({ state }) => states.includes(state)).length;
   const [queued, archived] = [count("queued"), allOf().filter((one) => one.archived).length];
   byId("facts").textContent =
@@ -402,8 +344,7 @@ async function poll() {
 }
 poll();
 attempt(async () => {
-  words = await request("/api/captions");
-  byId("score").replaceChildren();
-  fillScores();
+  setScoreWords(await request("/api/captions"));
+  fillScores(runs);
   show();
 });

@@ -1,0 +1,40 @@
+"""Scores as the report shows them: names, floor, controls, direction, verdict."""
+
+import json
+
+import pytest
+
+from gan_jax.errors import InputError
+from gan_jax.report import score_html, score_text
+from gan_jax.report.verdict import verdict
+from gan_jax.studio import report_tasks
+from tests.report.test_model_card import EVALUATION
+
+
+def test_a_table_has_the_words_of_the_report(tmp_path, make_run):
+    folder = make_run(tmp_path / "a", eval_json=EVALUATION)
+    table = report_tasks.score_table(folder)
+    (row,) = table["rows"]
+    assert row["title"] == score_text.all_scores()["frechet"].title
+    assert row["better"] == "lower is better" and row["value"] == "6.530 \u00b1 0.060"
+    assert row["interval"] == score_text.format_interval(EVALUATION, "frechet")
+    names = ["real (floor)", "untrained", "collapsed"]
+    assert row["references"] == list(map(list, zip(names, ["0.04", "49.6", "12"], strict=True)))
+    ends = score_html.scale_ends(EVALUATION["rows"], "frechet")
+    at = score_html.scale_position(6.53, ends)
+    assert row["scale"]["value"] == pytest.approx(at, abs=0.1)
+    assert row["scale"]["references"]["untrained"] == 100
+    assert table["verdict"] == verdict(EVALUATION)._asdict() and table["verdict"]["text"]
+    assert table["step"] == 3000 and "galaxies:2000" in table["protocol"]
+    json.dumps(table, allow_nan=False)
+
+
+def test_a_run_that_is_not_scored_has_none(tmp_path, make_run):
+    assert report_tasks.score_table(make_run(tmp_path / "a")) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"rows": {"model": {}}}', '{"rows": 1}'])
+def test_a_damaged_evaluation_is_one_line(tmp_path, make_run, text):
+    folder = make_run(tmp_path / "a", eval_json=text)
+    with pytest.raises(InputError, match="evaluate the run again"):
+        report_tasks.score_table(folder)
