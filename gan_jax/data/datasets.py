@@ -4,6 +4,7 @@ import functools
 import importlib
 import os
 import pathlib
+import shlex
 from collections.abc import Callable
 from typing import Literal, NamedTuple, overload
 
@@ -14,10 +15,9 @@ from gan_jax.data import colors, image_cache, plugin_source
 from gan_jax.data.digests import content_digest
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import NO_LABELS, check_labels
-from gan_jax.data.types import DataOptions, Dataset, OpenedArrays
+from gan_jax.data.types import MAX_SIZE, MIN_SIZE, DataOptions, Dataset, OpenedArrays
 from gan_jax.errors import InputError
 
-MIN_SIZE, MAX_SIZE = 8, 1024
 _WITHOUT_TEST = "Repair the test split, or move it away: scores then use the training images alone."
 
 
@@ -178,9 +178,10 @@ def _of_path(spec):
     path = pathlib.Path(spec).expanduser()
     if path.is_dir():
         is_idx = any(path.glob("train-images-idx3-ubyte*"))
-        return f"for that folder use --data={'idx' if is_idx else 'folder'}:{spec}; otherwise "
+        flag = shlex.quote(f"--data={'idx' if is_idx else 'folder'}:{spec}")
+        return f"for that folder use {flag}; otherwise "
     if path.is_file() and path.suffix == ".npz":
-        return f"for that file use --data=npz:{spec}; otherwise "
+        return f"for that file use {shlex.quote(f'--data=npz:{spec}')}; otherwise "
     return ""
 
 

@@ -12,6 +12,7 @@ from gan_jax.data.image_files import (
     count_others,
     describe_others,
     is_image,
+    list_folder,
     natural_sort_key,
     readable_folder,
     search,
@@ -84,14 +85,14 @@ def _read(top, options, split):
 
 def _by_folder(top, options, split):
     """Read a split whose class folders are the classes."""
-    contents = {folder.name: search(folder) for folder in folder_layout.subfolders(top)}
+    folders, names = list_folder(top)
+    contents = {folder.name: search(folder) for folder in folders}
     filled = {name: content.images for name, content in contents.items() if content.images}
-    names = [path.name for path in top.iterdir() if not path.is_dir()]
-    loose = sorted(filter(is_image, names), key=natural_sort_key)
+    loose = list(filter(is_image, names))
     others = sum((content.others for content in contents.values()), count_others(names))
     if loose and filled:
         raise InputError(
-            f"{printable(top)} holds images directly ({printable(min(loose))}) and in folders "
+            f"{printable(top)} holds images directly ({printable(loose[0])}) and in folders "
             f"({printable(next(iter(filled)))}/); put every image into a class folder, or all into "
             "one folder, or use --labels=none, which reads all without classes."
         )

@@ -9,7 +9,7 @@ from gan_jax.data.image_files import (
     describe_others,
     find_images,
     is_image,
-    natural_sort_key,
+    list_folder,
     search,
 )
 from gan_jax.errors import InputError, counted, printable
@@ -50,7 +50,7 @@ def find_layout(root: pathlib.Path) -> Layout:
     Raises:
       InputError: there are folders with images beside the splits.
     """
-    folders = subfolders(root)
+    folders, _ = list_folder(root)
     if not any(map(_is_like_a_split, folders)):
         return Layout(root, None, (), False)
     exact, filled = root / "train", [folder for folder in folders if find_images(folder)]
@@ -83,26 +83,16 @@ def find_layout(root: pathlib.Path) -> Layout:
 
 def _beside_splits(root, train):
     """Return notes on files that lie beside the splits, in `root` or in folders without images."""
-    names = [path.name for path in root.iterdir() if not path.is_dir()]
-    contents = [search(folder) for folder in subfolders(root) if not split_of(folder.name)]
+    folders, names = list_folder(root)
+    contents = [search(folder) for folder in folders if not split_of(folder.name)]
     others = sum((content.others for content in contents), count_others(names))
     where, notes = f"beside {printable(train.name)}/", []
-    if loose := sorted(filter(is_image, names), key=natural_sort_key):
+    if loose := list(filter(is_image, names)):
         n = counted(len(loose), "image")
         notes.append(f"Not read {where}: {n}, the first {printable(loose[0])}.")
     if others:
         notes.append(f"Not read {where}: {describe_others(others)}.")
     return notes
-
-
-def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
-    """List the folders directly in a folder in natural order, without hidden ones."""
-    folders = [
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
-    ]
-    return sorted(folders, key=lambda path: natural_sort_key(path.name))
 
 
 def class_notes(top: pathlib.Path, classes: list[pathlib.Path]) -> tuple[str, ...]:
@@ -124,7 +114,7 @@ def class_notes(top: pathlib.Path, classes: list[pathlib.Path]) -> tuple[str, ..
     mixed = [
         f"{folder.name}/{inner.name}"
         for folder in classes
-        for inner in subfolders(folder)
+        for inner in list_folder(folder)[0]
         if split_of(inner.name)
     ]
     if mixed and len(classes) > 1:
@@ -162,12 +152,14 @@ def _test_folder(root, filled):
 
 def _too_deep(top, folder):
     """Return a note if class folders or splits lie one or more folders too deep."""
-    while True:
-        inner = [path for path in subfolders(folder) if find_images(path)]
-        if len(inner) != 1 or any(is_image(path.name) for path in folder.iterdir()):
-            break
+    inner = [folder]
+    while len(inner) == 1:
         folder = inner[0]
-    if len(inner) < 2 or any(is_image(path.name) for path in folder.iterdir()):
+        folders, names = list_folder(folder)
+        if any(map(is_image, names)):
+            return []
+        inner = [path for path in folders if find_images(path)]
+    if not inner:  # links in a circle
         return []
     names = [path.name for path in inner]
     return [

@@ -116,7 +116,8 @@ def report_skipped(
     """
     lines = [f"{len(reasons)} of {n_images} images skipped:", *reasons[:n_named]]
     if len(reasons) > n_named:
-        lines.append(f"and {len(reasons) - n_named} more; --check_data names them.")
+        n_more = len(reasons) - n_named
+        lines.append(f"and {n_more:,} more; a training command with --check_data names them.")
     print("\n  ".join([*lines, *more]), file=sys.stderr, flush=True)
 
 

@@ -13,6 +13,7 @@ from gan_jax.errors import InputError, printable
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # which Windows leaves in folders
+_SYSTEM_FOLDERS = ("__MACOSX",)  # which macOS adds to zip files
 _N_NAMED_TYPES = 8
 
 
@@ -78,6 +79,27 @@ def search(folder: str | os.PathLike) -> FolderContent:
         paths += [pathlib.Path(parent, name) for name in names if is_image(name)]
         others += count_others(names)
     return FolderContent(sorted(paths, key=lambda path: natural_sort_key(path.as_posix())), others)
+
+
+def list_folder(folder: str | os.PathLike) -> tuple[list[pathlib.Path], list[str]]:
+    """List what lies directly in a folder, in natural order.
+
+    Returns:
+      (its folders, without hidden ones and those of the system; names of its files).
+    """
+    folders, files = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # No call of the file system for an ordinary file, of which there may be a million.
+            is_link = entry.is_symlink()
+            if os.path.isdir(entry.path) if is_link else entry.is_dir():
+                folders.append(pathlib.Path(entry.path))
+            else:
+                files.append(entry.name)
+    shown = [f for f in folders if not f.name.startswith(".") and f.name not in _SYSTEM_FOLDERS]
+    return sorted(shown, key=lambda f: natural_sort_key(f.name)), sorted(
+        files, key=natural_sort_key
+    )
 
 
 def count_others(names: Iterable[str]) -> collections.Counter[str]:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+MIN_SIZE, MAX_SIZE = 8, 1024  # sides of images, in pixels
+
 # What a data source opens: (images or points, labels or None, class names), see Dataset.
 Arrays = tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]
 

@@ -1,6 +1,7 @@
 """What all data sources have in common: specs and digests."""
 
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ def test_a_path_without_its_source_is_told_what_to_type(tmp_path, monkeypatch):
     for path, n in ((f"{tmp_path}/my pics", 1), ("my pics", 1), ("a.npz", 3), ("digits", 3)):
         with pytest.raises(errors.InputError, match="names no known source") as caught:
             making.load(path)
-        suggested = re.search(r"use --data=(.+?); otherwise", str(caught.value))[1]
-        assert len(making.load(suggested).images) == n
+        (suggested,) = shlex.split(re.search("use (.+?); otherwise", str(caught.value))[1])
+        assert len(making.load(suggested.removeprefix("--data=")).images) == n
 
 
 def test_no_classes_are_an_answer_of_every_source(tmp_path):
