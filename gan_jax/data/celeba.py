@@ -38,7 +38,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
     root = readable_folder(arg, "celeba")
     if not (root / _IMAGES).is_dir() and (root / "celeb_a").is_dir():
         return tfds.load("celeb_a", options, split, data_dir=root)
-    path_of = _index(root)
+    path_of, unread = _index(root)
     names, labels, classes = _read_labels(_attributes_path(root), options.labels)
     missing = sorted(set(names) - set(path_of))
     notes = _left_out(missing, f"listed in {_ATTRIBUTES} are not in {_IMAGES}", options)
@@ -57,7 +57,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
         return None
     label_of = dict(zip(names, labels.tolist(), strict=True))
     labels = np.array([label_of.get(name, -1) for name in path_of], np.int32)
-    notes += _notes(labels, split_of is not None)
+    notes += [*_notes(labels, split_of is not None), *unread]
     return ImageFileList(
         root,
         list(path_of.values()),
@@ -69,7 +69,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
 
 
 def _index(root):
-    """Return {file name: path} in natural order."""
+    """Return ({file name: path} in natural order, notes)."""
     folder = root / _IMAGES
     if not folder.is_dir():
         raise InputError(

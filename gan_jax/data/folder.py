@@ -14,6 +14,7 @@ from gan_jax.data.image_files import (
     is_image,
     list_folder,
     natural_sort_key,
+    not_read,
     readable_folder,
     search,
 )
@@ -78,7 +79,7 @@ def _read(top, options, split):
         paths, others = search(top)
         if not paths:
             raise _no_images(top, others)
-        return _Content(paths, None, (), _not_read(others))
+        return _Content(paths, None, (), not_read(others))
     labels = stylegan_labels.read(top)
     return _by_folder(top, options, split) if labels is None else _by_list(top, options, labels)
 
@@ -98,7 +99,7 @@ def _by_folder(top, options, split):
         )
     if not loose and not filled:
         raise _no_images(top, others)
-    notes = _not_read(others)
+    notes = not_read(others)
     if loose:
         return _Content([top / name for name in loose], None, (), notes)
     empty = {name: content.others for name, content in contents.items() if not content.images}
@@ -134,7 +135,7 @@ def _by_list(top, options, labels):
     if not paths:
         raise _no_images(top, others)
     others -= {".json": 1}
-    notes = [*([labels.note] if labels.note else []), *_not_read(others)]
+    notes = [*([labels.note] if labels.note else []), *not_read(others)]
     if labels.label_of is None:
         return _Content(paths, None, (), notes)
     names = [path.relative_to(top).as_posix() for path in paths]
@@ -175,12 +176,6 @@ def _labels(content, classes, top):
             f"{printable(', '.join(classes))}; remove it, or add such images to train."
         )
     return np.array([number[name] for name in content.class_of], np.int32)
-
-
-def _not_read(others):
-    """Return a list with a note on files that are not read, empty if there are none."""
-    text = describe_others(others)
-    return [f"Not read: {text} (images are {', '.join(EXTENSIONS)})."] if text else []
 
 
 def _no_images(top, others):

@@ -57,10 +57,11 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
             f"--labels={options.labels} is unknown to galaxyzoo; leave it empty, "
             f"or use {CUMULATIVE} (votes not divided)."
         )
-    path_of = _index(root / _IMAGES, {})
+    path_of, unread = _index(root / _IMAGES, {})
     unlabelled = {}
     if (root / _UNLABELLED).is_dir():
-        unlabelled = _index(root / _UNLABELLED, path_of)
+        unlabelled, more_unread = _index(root / _UNLABELLED, path_of)
+        unread += more_unread
     names, votes = _read_votes(_solutions_path(root))
     labels = classify(votes, divide=not options.labels)
     label_of = dict(zip(names, labels.tolist(), strict=True))
@@ -87,7 +88,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
         np.array([label_of.get(name, -1) for name in paths], np.int32),
         CLASSES,
         CROP,
-        () if in_test else _notes(path_of, unlabelled, label_of, missing),
+        () if in_test else (*_notes(path_of, unlabelled, label_of, missing), *unread),
     )
 
 
@@ -151,7 +152,7 @@ def _ratio(part, whole):
 
 
 def _index(folder, taken):
-    """Return {galaxy's number as text: path} in natural order; see index_images."""
+    """Return ({galaxy's number as text: path} in natural order, notes); see index_images."""
     if not folder.is_dir():
         raise InputError(
             f"{printable(folder.parent)} has no folder {folder.name}; galaxyzoo:DIR needs "

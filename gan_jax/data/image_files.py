@@ -35,6 +35,12 @@ class FolderContent(NamedTuple):
     others: collections.Counter[str]  # {type, such as ".gif": number of files that are not read}
 
 
+def not_read(others: Mapping[str, int]) -> list[str]:
+    """Return a note on files that are not read, in a list; [] if there are none."""
+    text = describe_others(others)
+    return [f"Not read: {text} (images are {', '.join(EXTENSIONS)})."] if text else []
+
+
 def readable_folder(arg: str, source: str) -> pathlib.Path:
     """Return the folder of --data=SOURCE:ARG as an absolute path.
 
@@ -124,19 +130,22 @@ def index_images(
     folder: pathlib.Path,
     key_of: Callable[[pathlib.Path], str],
     taken: Mapping[str, pathlib.Path] | None = None,
-) -> dict[str, pathlib.Path]:
-    """Return {key_of(path): path} of the image files below a folder, in natural order.
+) -> tuple[dict[str, pathlib.Path], list[str]]:
+    """Index the image files below a folder, in natural order.
 
     Args:
       folder: where to search.
       key_of: function of a path.
       taken: {key: path} of other images, whose keys may not occur again.
 
+    Returns:
+      ({key_of(path): path}, notes on files that are not read).
+
     Raises:
       InputError: there are no images, or two have one key.
     """
-    path_of, taken = {}, taken or {}
-    for path in find_images(folder):
+    path_of, taken, content = {}, taken or {}, search(folder)
+    for path in content.images:
         key = key_of(path)
         other = path_of.get(key) or taken.get(key)
         if other:
@@ -147,7 +156,7 @@ def index_images(
         path_of[key] = path
     if not path_of:
         raise InputError(f"{printable(folder)} has no images; unzip {folder.name}.zip there.")
-    return path_of
+    return path_of, not_read(content.others)
 
 
 def is_image(name: str) -> bool:

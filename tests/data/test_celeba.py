@@ -252,3 +252,10 @@ def test_bad_partition_is_refused(tmp_path):
     making.refused(path, "line 2", "000002.jpg is 3", "0 (train)", spec=spec)
     path.write_text("")
     making.refused(path, "no rows", spec=spec)
+
+
+def test_files_of_other_types_are_counted(tmp_path, capsys):
+    spec = write_set(tmp_path / "set")
+    (tmp_path / "set" / "img_align_celeba" / "readme.txt").write_text("")
+    load(spec)
+    assert "Not read: 1 .txt" in capsys.readouterr().out
