@@ -19,7 +19,7 @@ MIN_TRUSTED_ACCURACY = 0.9  # balanced accuracy below which class shares come wi
 REFERENCE_TOLERANCE = 1e-3
 
 # Fields that must be equal, in the order in which differences are reported. The remaining fields of
-# a protocol are words.
+# a protocol are words, or settings of the run that is scored.
 COMPARED_FIELDS = {
     "data": "data",
     "digest": "content of the data",
@@ -32,7 +32,6 @@ COMPARED_FIELDS = {
     "resize": "resize",
     "seed": "seed",
     "floor": "floor",
-    "sample_stats": "BatchNorm statistics when sampling",
     "ema": "averaged generator",
 }
 

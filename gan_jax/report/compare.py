@@ -226,9 +226,9 @@ def format_scores(systems: list[System]) -> str:
         score = find_score(systems, key)
         lines += ["", f"{score.title} ({score_text.BETTER[score.better]})"]
         rows = []
-        for system in systems:
+        for system in [system for system in systems if system.evaluations]:
             values = score_values(system, key)
-            text = significance.mean_std_text(values, 4) if len(values) else "-"
+            text = significance.mean_std_text(values, 4)
             rows.append([f"  {system.name}", text, counted(len(values), "seed")])
         lines += score_tables.align(rows)
         lines += [f"  {sentence}" for sentence in verdicts(systems, key)]

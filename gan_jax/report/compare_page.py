@@ -105,7 +105,10 @@ def scores_section(systems: list[System], keys: list[str]) -> page.Html:
         command = page.element("code", "python -m gan_jax evaluate DIR")
         return page.section("Scores", page.paragraph("None yet: ", command, " adds them to a run."))
     scored = [run for system in systems for run in system.runs if run.evaluation]
-    note, cards = page.note(HOW_TO_READ), [_score_card(systems, key) for key in keys]
+    unscored = [str(run.folder) for system in systems for run in system.runs if not run.evaluation]
+    left_out = f" Without scores: {', '.join(unscored)}." if unscored else ""
+    note = page.note(HOW_TO_READ + left_out)
+    cards = [_score_card(systems, key) for key in keys]
     if len(scored) == 1:
         text = f"Only {scored[0].folder} is scored, so that there is nothing to compare yet."
         note, cards = page.note(text), []
@@ -145,8 +148,9 @@ def _mean_row(system, key):
 
 
 def _score_card(systems, key):
-    n_lines = sum(charts.wrapped(system.name).count("\n") + 1 for system in systems)
-    height, score = 0.9 + 0.1 * len(systems) + 0.22 * n_lines, compare.find_score(systems, key)
+    scored = [system for system in systems if system.evaluations]
+    n_lines = sum(charts.wrapped(system.name).count("\n") + 1 for system in scored)
+    height, score = 0.9 + 0.1 * len(scored) + 0.22 * n_lines, compare.find_score(systems, key)
     verdicts = compare.verdicts(systems, key)
     return score_html.score_card(
         score.title,
@@ -159,15 +163,17 @@ def _score_card(systems, key):
 
 
 def _draw_scores(axes, systems, key):
-    """Draw a dot per run, the mean of each system, and the floor and the controls as lines."""
-    for i, system in enumerate(systems):
-        if not system.evaluations:
-            continue
+    """Draw a dot per run, the mean of each system, and the floor and the controls as lines.
+
+    Systems have the colours of their curves; those without scores have no row.
+    """
+    scored = [(n, system) for n, system in enumerate(systems) if system.evaluations]
+    for i, (n, system) in enumerate(scored):
         values, intervals = compare.score_values(system, key), compare.score_intervals(system, key)
         bars = None if intervals is None else np.abs(intervals.T - values)
-        line = {"fmt": "o", "ms": 4, "lw": 1, "color": charts.color(i), "alpha": 0.8}
+        line = {"fmt": "o", "ms": 4, "lw": 1, "color": charts.color(n), "alpha": 0.8}
         axes.errorbar(values, np.full(len(values), i), xerr=bars, **line)
-        axes.plot([values.mean()] * 2, [i - 0.3, i + 0.3], color=charts.color(i), lw=2)
+        axes.plot([values.mean()] * 2, [i - 0.3, i + 0.3], color=charts.color(n), lw=2)
     left, right = axes.get_xlim()
     rows = _first_evaluation(systems)["rows"]
     controls = [n for n, row in rows.items() if n not in evaluate.SUBJECT_ROWS and key in row]
@@ -176,8 +182,8 @@ def _draw_scores(axes, systems, key):
         near = left - (right - left) < value < right + (right - left)
         if name == "real" or near:  # a far control would flatten the rest
             axes.axvline(value, color=charts.INK, lw=1, ls=style, label=score_text.LABELS[name])
-    axes.set_yticks(range(len(systems)), [charts.wrapped(s.name) for s in systems])
-    axes.set_ylim(len(systems) - 0.5, -0.5)
+    axes.set_yticks(range(len(scored)), [charts.wrapped(system.name) for _, system in scored])
+    axes.set_ylim(len(scored) - 0.5, -0.5)
     axes.set_xlabel(compare.find_score(systems, key).title)
     if len(axes.get_legend_handles_labels()[0]) == 1:  # charts.svg shows the legend of several
         axes.legend(frameon=False, fontsize=7, loc="best")

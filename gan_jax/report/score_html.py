@@ -107,7 +107,7 @@ def scores_section(evaluation: dict) -> page.Html:
     step = f" at step {evaluation['step']:,}" if "step" in evaluation else ""
     legend = (
         "On each scale the left end is real images (floor), the right end the worse control; the "
-        f"mark is the {subject}, the bar its interval. {score_text.HOW_TO_READ}"
+        f"mark is the {subject}, the bar its interval. {score_text.HOW_TO_READ.replace('+-', '±')}"
     )
     cards = [_evaluation_card(evaluation, key) for key in score_text.score_keys(evaluation)]
     return page.section(

@@ -268,9 +268,13 @@ def test_one_scored_run_has_no_boxes(tmp_path):
     page = compare_page.document(grouped(*folders, make_run(tmp_path / "c", width=8)), ["frechet"])
     assert 'class="card score"' not in page and "Is the difference real?" not in page
     assert f"Only {folders[0]} is scored" in page and "<td>5</td>" in page
-    two = [folders[0], make_run(tmp_path / "d", 1, scored=record(5.1))]
+    wide = make_run(tmp_path / "e", width=16)
+    two = [folders[0], make_run(tmp_path / "d", 1, scored=record(5.1)), wide]
     page = compare_page.document(grouped(*two), ["frechet"])
     assert page.count('class="card score"') == 1 and "Is the difference real?" not in page
+    assert f"Without scores: {wide}." in page
+    chart = re.findall(r"svg\+xml;base64,([^\"]+)", page)[0]
+    assert "dcgan width=64" in labels_of(chart) and "dcgan width=16" not in labels_of(chart)
 
 
 def test_unscored_runs_are_shown_without_scores(tmp_path, capsys):
