@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_jax.commands import command_line
 from gan_jax.commands.process import typed
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
 from gan_jax.settings import setting
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
@@ -79,7 +79,7 @@ def run(argv: list[str]) -> None:
     files, unscored = make_files(flags, folder, out, loaded)
     published.write(out, files, flags.overwrite)
     size = sum(map(len, files.values())) / 1e6
-    print(f"{len(files) + 1} files, {size:.2f} MB, of step {loaded.step}: {out}")
+    print(f"{counted(len(files) + 1, 'file')}, {size:.2f} MB, of step {loaded.step}: {out}")
     if unscored:
         print(f"The card has no scores: {unscored}")
     print(f"Load it: gan_jax.load({str(out)!r}), or {typed('sample', out)}")
@@ -127,7 +127,7 @@ def make_files(
         evaluation, reason = usable_evaluation(run_files.read_evaluation(folder), loaded)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         evaluation, reason = None, f"The eval.json of the run cannot be read ({error})."
-    words = [folder]
+    words: list[object] = [folder]
     if flags.checkpoint != "newest":
         words.append(f"--checkpoint={loaded.step}")
     if evaluation is not None:

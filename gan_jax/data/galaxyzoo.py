@@ -8,7 +8,7 @@ import numpy as np
 from gan_jax.data import galaxies, label_tables
 from gan_jax.data.image_files import ImageFileList, index_images, natural_sort_key, readable_folder
 from gan_jax.data.types import DataOptions
-from gan_jax.errors import InputError, printable
+from gan_jax.errors import InputError, counted, printable
 
 CLASSES = galaxies.CLASSES
 CROP = 207  # source pixels of 424: the galaxy fills the frame
@@ -80,7 +80,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
         if in_test:
             return None
         raise InputError(
-            f"All {len(path_of)} images of {_IMAGES} fall into the test split; add more."
+            f"{_IMAGES} holds {counted(len(path_of), 'image')}, all in the test split; add more."
         )
     return ImageFileList(
         root,

@@ -11,7 +11,7 @@ import numpy as np
 from gan_jax.data import resize
 from gan_jax.data.labels import numeric_class_names
 from gan_jax.data.types import Arrays, DataOptions
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
 
 _PREFIX = {"train": "train", "test": "t10k"}
 # Magic numbers: 0x08 (unsigned bytes) followed by the number of axes.
@@ -48,8 +48,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
     labels = _read(labels_path, (_LABELS,))
     if len(images) != len(labels):
         raise InputError(
-            f"{images_path} holds {len(images)} images but {labels_path} holds {len(labels)} "
-            "labels; the two files must belong together."
+            f"{images_path} holds {counted(len(images), 'image')} but {labels_path} holds "
+            f"{counted(len(labels), 'label')}; the two files must belong together."
         )
     if images.ndim == 3:
         images = images[..., None]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
 
 MAX_CLASSES = 65536
 NO_LABELS = "none"  # value of --labels: the data without classes, whatever the source
@@ -47,7 +47,7 @@ def check_labels(labels: np.ndarray, n_images: int, n_classes: int, spec: str) -
         )
     if len(labels) != n_images:
         raise InputError(
-            f"--data={spec} has {n_images} images but {len(labels)} labels; "
+            f"--data={spec} has {counted(n_images, 'image')} but {counted(len(labels), 'label')}; "
             "give one label per image, -1 where unknown."
         )
     smallest, largest = int(labels.min()), int(labels.max())

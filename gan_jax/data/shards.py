@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_jax.data import datasets
 from gan_jax.data.types import Arrays, DataOptions
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
 
 _FORM = (
     "shard:I/V/SEED:DATA, part I (1 to V) of V, dealt by SEED, such as shard:1/3/0:idx:data/mnist"
@@ -63,7 +63,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
         )
     if len(whole.images) < n_shards:
         raise InputError(
-            f"--data=shard:{arg}: {inner} has {len(whole.images)} images, "
+            f"--data=shard:{arg}: {inner} has {counted(len(whole.images), 'image')}, "
             f"too few for {n_shards} shards."
         )
     labels = np.full(len(whole.images), -1) if whole.labels is None else whole.labels

@@ -5,6 +5,7 @@ import re
 import shlex
 from typing import Any, NamedTuple
 
+from gan_jax.errors import counted
 from gan_jax.metrics import class_accuracy, colorization, memorization, protocol
 from gan_jax.report import score_text
 from gan_jax.report.verdict import verdict
@@ -115,8 +116,8 @@ def _summary(card):
     weights = "averaged over the last steps" if about["averaged"] else "those of the last step"
     return (
         f"A generator of {what}: {_text(config['experiment'])} of gan_jax, trained for "
-        f"{about['step']:,} of {run['steps']:,} steps with seed {run['seed']}. Its weights are "
-        f"{weights}."
+        f"{about['step']:,} of {counted(run['steps'], 'step')} with seed {run['seed']}. "
+        f"Its weights are {weights}."
     )
 
 
@@ -221,7 +222,7 @@ def _scores(card):
         parts.append(_text(class_accuracy.protocol_text(found)))
     if "pairs" in evaluation:
         found = evaluation["pairs"]
-        parts.append(f"**Against the originals**, {found['n']} images:")
+        parts.append(f"**Against the originals**, {counted(found['n'], 'image')}:")
         parts.append(_table(colorization.table_rows(found)))
     if "neighbours" in evaluation:
         found = evaluation["neighbours"]
@@ -251,7 +252,7 @@ def _limits(card):
         if "neighbours" not in card.evaluation and dataset["size"] > 1:
             lines.append("Whether it copies training images was not searched for.")
     if about["step"] < run["steps"]:
-        lines.append(f"Its training had {run['steps'] - about['step']:,} steps to go.")
+        lines.append(f"Its training had {counted(run['steps'] - about['step'], 'step')} to go.")
     lines += card.warnings
     return "\n".join(f"- {line}" for line in lines)
 

@@ -167,7 +167,7 @@ def test_no_test_split_in_a_tiny_folder(tmp_path):
     spec = write_set(tmp_path / "set", dict.fromkeys(train, ROUND))
     assert load(spec, "test") is None
     spec = write_set(tmp_path / "other", dict.fromkeys(heldout, ROUND))
-    making.refused("All 5 images", "test split", spec=spec)
+    making.refused("holds 5 images, all in the test split", spec=spec)
 
 
 def test_counts_are_shown_beside_the_published(tmp_path, capsys):

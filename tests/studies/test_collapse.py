@@ -289,7 +289,7 @@ def test_verdicts_follow_the_numbers(results):
         in said
     )
     assert "classes covered by seed, of 2 in real data: Morpho-GAN 2, 2, 2 (none lost)" in said
-    assert "DCGAN 1, 1, 1 (3 of 3 seeds lose some, 3 collapsed to one or none)" in said
+    assert "DCGAN 1, 1, 1 (3 of 3 seeds lost some, 3 collapsed to one or none)" in said
     assert (
         "as it turned out (the longest is 1): Morpho-GAN 1.00" in said
         and "updates_dcgan_hdcgan_0: non-finite" in said
@@ -310,7 +310,7 @@ def test_points_between_modes_have_not_collapsed():
     ]
     assert (
         found.describe_losses(rows, kind, 8)
-        == "2 of 3 seeds lose some, 1 collapsed to one or none, 1 with most points between modes"
+        == "2 of 3 seeds lost some, 1 collapsed to one or none, 1 with most points between modes"
     )
     assert found.describe_losses(rows[2:], kind, 8) == "none lost"
 

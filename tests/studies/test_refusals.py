@@ -85,7 +85,7 @@ REFUSALS = {
         "--vary=workdir=a,b": "--vary sets --workdir",
         "--seeds=0": "1 or more",
         "--stepz=3": "stepz",
-        "--vary=stepz=3 --seeds=1": "All 1 runs are refused",
+        "--vary=stepz=3 --seeds=1": "1 run planned, all refused",
         "--vary=penalty=l3,l4 --seeds=1": "--penalty=l3 is not known",
         "--slurm=timeout_min=5": "[sweep]'",
     },

@@ -30,6 +30,7 @@ import sys
 
 from gan_jax import cache
 from gan_jax.commands import command_line
+from gan_jax.errors import counted
 from gan_jax.rundir import run_lock
 from gan_jax.studies import jobs
 from gan_jax.studies.ablate import results
@@ -56,7 +57,7 @@ def print_preview(sweep: Sweep, state: SweepState) -> None:
         with Signals() as signals:
             durations = measure_durations(sweep, state, signals)
         print("\n".join(estimate_lines(sweep, state, durations)))
-    print(f"Dry run: nothing was written. {n_left} of {len(state.plan.runs)} runs are left.")
+    print(f"Dry run: nothing was written. {n_left} of {counted(len(state.plan.runs), 'run')} left.")
 
 
 def run_sweep(sweep: Sweep, state: SweepState) -> None:

@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 from typing import NamedTuple
 
+from gan_jax.errors import counted
 from gan_jax.rundir import log
 from gan_jax.studies import jobs
 from gan_jax.studies.ablate.flags import Sweep
@@ -82,7 +83,7 @@ def estimate_lines(sweep: Sweep, state: SweepState, durations: dict[str, Duratio
             )
     total = log.clock(makespan(seconds, sweep.flags.jobs)) if seconds else "0:00"
     lines.append(
-        f"Estimate: {total} for the training of {len(seconds)} runs, {sweep.flags.jobs} at a time; "
-        "scoring not included."
+        f"Estimate: {total} for the training of {counted(len(seconds), 'run')}, "
+        f"{sweep.flags.jobs} at a time; scoring not included."
     )
     return lines

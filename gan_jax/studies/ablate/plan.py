@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gan_jax import config, plugins
 from gan_jax.commands.train import configure
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
 from gan_jax.metrics import features, memorization, scoring
 from gan_jax.rundir import run_folder
 from gan_jax.studies.ablate import grid
@@ -146,7 +146,7 @@ def build_plan(sweep: Sweep, runs: list[SweepRun]) -> Plan:
             plan.refused[run.name] = why
     if len(plan.refused) == len(plan.runs):
         raise InputError(
-            f"All {len(plan.runs)} runs are refused; "
+            f"{counted(len(plan.runs), 'run')} planned, all refused; "
             f"the first ({plan.runs[0].name}): {checked[0][1]}"
         )
     return plan

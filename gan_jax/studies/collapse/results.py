@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_jax.errors import counted
 from gan_jax.metrics import significance
 from gan_jax.studies import table_format
 from gan_jax.studies.collapse.scorer import KINDS, Kind, Scorer, read_curve, score_run
@@ -274,7 +275,7 @@ def describe_losses(rows: list[dict], kind: Kind, n_modes: int) -> str:
     n_losing = sum(n < n_modes for n in covered)
     collapsed = sum(n <= 1 and near for n, near in zip(covered, registered, strict=True))
     between = len(rows) - sum(registered)
-    text = f"{n_losing} of {len(rows)} seeds lose some" if n_losing else "none lost"
+    text = f"{n_losing} of {counted(len(rows), 'seed')} lost some" if n_losing else "none lost"
     text += f", {collapsed} collapsed to one or none" if collapsed else ""
     return text + (f", {between} with most points between modes" if between else "")
 
