@@ -90,6 +90,22 @@ def inspect_split(spec, options, split="train"):
     )
 
 
+def inspect(spec: str, options: DataOptions) -> dict[str, InspectedSplit | InputError | None]:
+    """Inspect both splits.
+
+    Args:
+      spec, options: see datasets.load.
+
+    Returns:
+      {"train", "test": the findings; None if there is no such split; or the error that inspecting
+      it raised}. Without a train split that can be inspected, the test split is not opened.
+    """
+    train = result_or_error(inspect_split, spec, options)
+    if isinstance(train, InputError):
+        return {"train": train, "test": None}
+    return {"train": train, "test": result_or_error(inspect_split, spec, options, "test")}
+
+
 def open_inspected(
     spec: str, splits: Mapping[str, InspectedSplit | InputError | None], split: str
 ) -> Dataset | None:
@@ -97,8 +113,7 @@ def open_inspected(
 
     Args:
       spec: --data.
-      splits: {"train", "test": the findings; None if there is no such split; or the error that
-        inspecting it raised}.
+      splits: see `inspect`.
       split: "train" or "test".
 
     Raises:
