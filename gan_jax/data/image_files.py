@@ -4,6 +4,7 @@ import collections
 import os
 import pathlib
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -48,6 +49,11 @@ def readable_folder(arg: str, source: str) -> pathlib.Path:
       InputError: it is not a folder that can be read.
     """
     folder = pathlib.Path(os.path.realpath(arg))
+    if folder.is_file():
+        way = "if it is an archive, unpack it and give the folder with the images"
+        if folder.suffix == ".npz":
+            way = f"use {shlex.quote(f'--data=npz:{arg}')}"
+        raise InputError(f"--data={source}:{arg} is a file, not a folder; {way}.")
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise InputError(
             f"--data={source}:{arg} is not a folder that can be read; give the one with the images."

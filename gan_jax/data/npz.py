@@ -1,6 +1,7 @@
 """Arrays saved with numpy: `--data=npz:FILE`."""
 
 import pathlib
+import shlex
 import zipfile
 import zlib
 
@@ -67,6 +68,10 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
 
 
 def _open(path):
+    if path.is_dir():
+        raise InputError(
+            f"--data=npz:{path} is a folder; use {shlex.quote(f'--data=folder:{path}')}."
+        )
     try:
         arrays = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
