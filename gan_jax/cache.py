@@ -71,7 +71,7 @@ def entry(kind: str, settings, build: Callable[[pathlib.Path], object]) -> pathl
     except OSError as error:
         raise InputError(
             f"The cache {path.parent} cannot be written ({error.strerror or error}); "
-            "make room, or set GAN_JAX_CACHE."
+            "make room, or set GAN_JAX_CACHE to another folder."
         ) from error
     return path
 

@@ -18,6 +18,7 @@ from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.methods.base import DataSpec
 from gan_jax.metrics import scoring
+from gan_jax.nets import classifier
 from gan_jax.settings import RunSettings, check, values_before
 
 
@@ -199,7 +200,7 @@ def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
 
 
 def _validate_keep_best(run):
-    scored = metrics.parse_names(run.eval_scores)
+    scored = metrics.parse_names(run.eval_scores, "eval_scores")
     if run.keep_best == "none":
         return
     own = metrics.plugin_scores(scored)
@@ -217,7 +218,7 @@ def _validate_keep_best(run):
     if not run.eval_every:
         raise InputError(
             f"--keep_best={run.keep_best} needs scores during training; "
-            f"add --eval_every={run.save_every or 500}."
+            f"add --eval_every={min(run.save_every or 500, run.steps)}."
         )
 
 
@@ -238,15 +239,35 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
     if needs_classes and not dataset.classes:
         raise InputError(
             f"--keep_best={run.keep_best} needs class labels, and {run.data} has none; "
-            "use --keep_best=frechet."
+            "use --keep_best=kernel."
         )
     if run.eval_every and dataset.points and not toys.is_toy(dataset.name):
         raise InputError(
             f"--eval_every={run.eval_every}: points are scored by the distribution that they are "
             f"of, and that of {run.data} is not known; use --eval_every=0."
         )
+    if run.eval_every and run.keep_best != "none":
+        _require_enough(run, dataset)
     if run.eval_every and not dataset.points:
-        scoring.check_counts(dataset, run.eval_images, "eval_images", run.eval_scores)
+        scoring.check_counts(
+            dataset, run.eval_images, "eval_images", run.eval_scores, scores_flag="eval_scores"
+        )
+
+
+def _require_enough(run, dataset):
+    """Refuse a --keep_best that needs more images than there are."""
+    least = {
+        key: metrics.TABLE[metrics.metric_of(key)].min_images(classifier.WIDTHS[-1])
+        for key in metrics.RANKABLE_SCORES
+    }
+    few = min(run.eval_images, len(dataset.images) // 2)
+    if least.get(run.keep_best, 0) > few:
+        possible = [key for key in ("kernel", "coverage") if least[key] <= few]
+        instead = " or ".join(["none", *possible])
+        raise InputError(
+            f"--keep_best={run.keep_best} needs {2 * least[run.keep_best]:,} images, and "
+            f"{run.data} has {len(dataset.images):,}; use {instead}."
+        )
 
 
 def from_dict(raw: dict) -> Config:

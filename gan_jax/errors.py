@@ -1,5 +1,6 @@
 """Errors that end a run early and are not bugs, and the one-line texts that they are made of."""
 
+import importlib.util
 import os
 import pathlib
 import shlex
@@ -60,8 +61,10 @@ def typed(command: str, *words: object) -> str:
     command = " ".join([command, *(shlex.quote(str(word)) for word in words)])
     program = os.environ.get("GAN_JAX_PROGRAM")  # set by launch.sh
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if not program and spec and spec.name.startswith("experiments."):
-        return f"python -m experiments.{command.removeprefix('train ')}"
+    door = f"experiments.{command.removeprefix('train ')}"
+    in_experiments = spec is not None and spec.name.startswith("experiments.")
+    if not program and in_experiments and importlib.util.find_spec(door.split()[0]):
+        return f"python -m {door}"
     if not program:
         script = shutil.which(PROGRAM)
         same = script and os.path.dirname(script) == os.path.dirname(sys.executable)

@@ -38,7 +38,7 @@ def setting(
       free: the setting changes how a run is executed, not what it computes; a resumed run may have
         another value.
       plugins: group of plug-ins that the value may name besides the choices, key of plugins.GROUPS.
-      before: value that runs have which were begun before there was this setting; None: the default.
+      before: value of runs that were begun before there was this setting; None: the default.
     """
     return dataclasses.field(
         default=default,
@@ -91,7 +91,7 @@ def check(settings: Any) -> None:
             choices = ", ".join(map(str, m["choices"]))
             raise InputError(f"{flag} is not known; use one of: {choices}.")
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{flag} is not a finite number.")
+            raise InputError(f"{flag} is not a finite number; use {field.default}, say.")
         if m["low"] is not None and value < m["low"]:
             raise InputError(f"{flag} is too small; use {m['low']} or more.")
         if m["above"] is not None and value <= m["above"]:

@@ -99,10 +99,14 @@ def usage(doc: str | None, name: str, groups: Sequence) -> str:
     return "\n".join(lines)
 
 
-def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+def flagfiles_first(argv: Sequence[str], name: str) -> tuple[list[str], list[str]]:
     """Move --flagfile first, so that command-line flags override it.
 
     A flagfile is given by its path, or by its name if it is one of the package's (FLAGFILES).
+
+    Args:
+      argv: words after the command's name.
+      name: name of the command, for refusals.
 
     Returns:
       (["--flagfile=PATH", ...], the other words).
@@ -116,15 +120,21 @@ def flagfiles_first(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             rest.append(word)
             continue
         if "=" not in word:
-            raise InputError("Write --flagfile=FILE, with an equals sign.")
+            raise InputError(f"{word} lacks its value; write --flagfile=FILE, with an equals sign.")
         path = pathlib.Path(word.partition("=")[2]).expanduser()
         # The package's are found from any folder, also by their path in a checkout.
         candidates = (path, FLAGFILES / f"{path.name.removesuffix('.flags')}.flags")
         own = path.parent.name in ("", "flagfiles")
         existing = next((c for c in candidates[: 1 + own] if c.is_file()), None)
         if existing is None:
-            known = ", ".join(sorted(p.stem for p in FLAGFILES.glob("*.flags")))
-            raise InputError(f"{word} is not a file, and none of gan_jax's own: {known}.")
+            command = name.split()[-1]
+            own_files = (
+                "flagfiles" if plugins.is_name("methods", command) else f"flagfiles {command}"
+            )
+            raise InputError(
+                f"{word} is not a file, and gan_jax has none of that name; see "
+                f"`{typed(own_files)}`."
+            )
         files.append(f"--flagfile={existing}")
     return files, rest
 
@@ -159,7 +169,7 @@ def parse(
       InputError: unknown flag, unreadable value, value out of bounds.
       SystemExit: with code 0, after --help.
     """
-    files, rest = flagfiles_first(argv)
+    files, rest = flagfiles_first(argv, name)
     trust_typed(rest)
     if any(word in HELP_WORDS for word in rest):
         print(usage(doc, name, groups))
@@ -171,9 +181,12 @@ def parse(
         words = values([name, *files, *rest])
     except (flags.Error, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
-        raise InputError(f"{text}; see {typed(name)} --help.") from error
+        raise InputError(f"{text}; see `{typed(name)} --help`.") from error
     if words[1:]:
-        raise InputError(f"{words[1]!r} is not a flag; flags have the form --name=value.")
+        raise InputError(
+            f"{words[1]!r} is not a flag; flags have the form --name=value, see "
+            f"`{typed(name)} --help`."
+        )
     if values["trust"].value and "--trust" not in rest:
         raise InputError(
             "--trust counts only where you type it yourself, as it is, and not in a flagfile; "

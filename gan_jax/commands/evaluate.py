@@ -98,10 +98,12 @@ def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
     memorization.check_queries(flags.neighbours, "neighbours")
     workdir = pathlib.Path(flags.workdir or ("runs/images" if flags.images else "")).expanduser()
     if flags.images and flags.out:
-        raise InputError(f"--out={flags.out} is for runs; with --images use --workdir.")
+        raise InputError(
+            f"--out={flags.out} is for runs; leave it out, and name the folder with --workdir."
+        )
     if flags.images and (workdir / "config.json").exists():
         raise InputError(
-            f"--workdir={workdir} is the folder of a run; name another for the scores of --images."
+            f"--workdir={workdir} is the folder of a run; use another for scores of other images."
         )
     out = pathlib.Path(flags.out or run_folder.output_folder(workdir)).expanduser()
     if out != workdir and (out / "config.json").exists():
@@ -226,7 +228,8 @@ def make_evaluator(flags: Flags, real: "Dataset", heldout: "Dataset | None", n: 
     from gan_jax.metrics import features, scoring
 
     n_features = features.count_features(flags.features, real)
-    scoring.check_counts(real, n, "n_images", flags.scores, n_features)
+    has_classes = features.has_classes(flags.features, real)
+    scoring.check_counts(real, n, "n_images", flags.scores, n_features, has_classes=has_classes)
     extractor = features.load(real, heldout, flags.features)
     return scoring.make_evaluator(extractor, real, flags.scores, strict=True)
 

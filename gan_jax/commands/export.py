@@ -97,7 +97,7 @@ def check(flags: Flags) -> None:
             "--classifier=DATA or --page, one at a time."
         )
     if flags.step and not flags.workdir:
-        raise InputError("--step is of a run; add --workdir.")
+        raise InputError("--step is of a run, named by --workdir; leave it out.")
     if flags.page:
         parse_systems(flags.systems)
     for module in ("onnx", "jax2onnx"):
@@ -204,8 +204,8 @@ def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:
     method, run, info = loaded.method, loaded.config.run, loaded.dataset_info
     if not loaded.state.opt_state:
         raise InputError(
-            "--step needs the state of training, which a published folder lacks; use the run "
-            "folder."
+            "--step needs the state of training, which a published folder lacks; leave it out, or "
+            "name the run folder."
         )
     shape = (info["size"], info["size"], info["colors"])
     try:

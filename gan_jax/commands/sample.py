@@ -73,10 +73,8 @@ def run(argv: list[str]) -> None:
     check_place(out, flags.form, out == default)
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
-        raise InputError(
-            f"--kind={flags.kind} says nothing here; leave it empty, or use --form=kinds with a "
-            "run that has kinds."
-        )
+        kinds = ", or use --form=kinds" if loaded.method.conditioning.names else ""
+        raise InputError(f"--kind={flags.kind} says nothing here; leave it empty{kinds}.")
     if loaded.dataset_info["size"] == 1 and flags.form != "npz":
         raise InputError(
             f"--form={flags.form} is for images, and this run makes points; use --form=npz, or see "
@@ -178,14 +176,17 @@ def check_place(out: pathlib.Path, form: str, default: bool = False) -> None:
     suffix = SUFFIXES.get(form, ".png")
     if form == "folder":
         if out.exists() and not out.is_dir():
-            raise InputError(f"--out={out} is a file, and --form=folder writes a folder.")
+            raise InputError(
+                f"--out={out} is a file, and --form=folder writes a folder; name another place."
+            )
         if out.is_dir() and any(out.iterdir()) and not (default or (out / OWN_FOLDER).exists()):
             raise InputError(
                 f"--out={out} holds files that are no samples of a run; name a folder that is new "
                 "or empty."
             )
     elif out.is_dir() or out.suffix.lower() not in ("", suffix):
-        raise InputError(f"--out={out}: --form={form} writes a {suffix} file; end it so.")
+        name = out / f"sampled{suffix}" if out.is_dir() else out.with_suffix(suffix)
+        raise InputError(f"--out={out}: --form={form} writes a {suffix} file; use --out={name}.")
 
 
 def save(

@@ -5,6 +5,7 @@ import functools
 import json
 import pathlib
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
@@ -61,30 +62,33 @@ class TrainingFlags(CommonFlags):
     )
 
 
-def find_preset(command: str, group: CommonFlags, argv: list[str]) -> str:
+def find_preset(
+    command: str, group: CommonFlags, argv: list[str], suited: Iterable[str] = presets.TABLE
+) -> str:
     """Return the name of the training command that --experiment names, in a flag or a flagfile.
 
     Args:
       command: name of the command that is running.
       group: its CommonFlags, with a field `experiment`.
       argv: its words, see `parse`.
+      suited: training commands that suit it, for the refusal of others.
 
     Raises:
       InputError: there is no such training command, or the flags cannot be read.
     """
-    files, rest = flagfiles_first(argv)
+    files, rest = flagfiles_first(argv, command)
     try:
         values = define([group])
         values([command, *files, *rest], known_only=True)
     except (flags.Error, UnicodeDecodeError) as error:
         text = " ".join(str(error).split())
-        raise InputError(f"{text}; see {typed(command)} --help.") from error
+        raise InputError(f"{text}; see `{typed(command)} --help`.") from error
     trust_typed(rest)
     name = str(values["experiment"].value)
     if not presets.is_training(name):
         raise InputError(
             f"--experiment={name} is not a training command; "
-            f"use one of: {', '.join(sorted(presets.TABLE))}."
+            f"use one of: {', '.join(sorted(suited))}."
         )
     return name
 
@@ -238,6 +242,7 @@ def make_plan(
       InputError: the data, the settings or the run folders do not suit.
     """
     from gan_jax import config as configs
+    from gan_jax.data import datasets
     from gan_jax.rundir import run_folder
 
     first = config.run.seed
@@ -246,7 +251,11 @@ def make_plan(
     if command.members > 1:
         folders = [workdir.with_name(f"{workdir.name}_{seed}") for seed in seeds]
     # A folder that is refused is refused before the data are opened, which can take minutes.
-    run_folder.status(folders[0], config, command.restart)
+    before = run_folder.status(folders[0], config, command.restart)
+    if open_split is None:
+        open_split = functools.partial(datasets.load, config.run.data, config.data_options)
+    if before in (run_folder.RunStatus.RESUMABLE, run_folder.RunStatus.FINISHED):
+        open_split = run_folder.saying_where(open_split)
     prepared = configs.prepare(config, open_split=open_split)
     prepared = run_folder.as_begun(folders[0], prepared, command.restart)
     runs = [prepared.with_run(seed=seed) for seed in seeds]

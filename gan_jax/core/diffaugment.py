@@ -145,7 +145,7 @@ def parse(names: str) -> list[str]:
         if name not in OPERATIONS:
             raise errors.InputError(
                 f"--augment={names}: {name!r} is not known; use any of {', '.join(OPERATIONS)}, "
-                "separated by commas, or nothing."
+                "separated by commas, or leave it empty."
             )
     return out
 

@@ -73,7 +73,7 @@ def check_names(names: str) -> None:
         if name not in OPERATIONS:
             raise InputError(
                 f"--ordinary={names}: {name!r} is not known; use any of {', '.join(OPERATIONS)}, "
-                "separated by commas, or nothing."
+                "separated by commas, or leave it empty."
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from gan_jax.data import colors, image_decoding
 from gan_jax.data.image_decoding import BadFile, Header
 from gan_jax.data.threads import parallel_map
-from gan_jax.data.types import DataOptions
+from gan_jax.data.types import MIN_SIZE, DataOptions
 from gan_jax.errors import InputError, printable, result_or_error
 
 
@@ -18,9 +18,10 @@ def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
     """
     crop = options.crop or default_crop
     if crop and crop < options.size:
+        instead = f"--size={crop} or less" if crop >= MIN_SIZE else f"--crop={options.size} or more"
         raise InputError(
             f"The images are cropped to {crop} pixels, fewer than --size={options.size}; "
-            f"use --size={crop} or less, or --crop={options.size} or more."
+            f"use {instead}."
         )
     return options._replace(crop=crop)
 
@@ -61,12 +62,27 @@ def find_unusable(
         detail = f"{headers[row].width}x{headers[row].height} pixels"
         bad[row] = BadFile(
             f"{printable(paths[row])} is {detail}, too small for {flag} {needed} "
-            f"(images are never enlarged); use --{flag}={sides[row]} or less, "
-            f"or remove such files ({len(too_small)} of {len(paths)}).",
+            f"(images are never enlarged); {smaller_flags(sides[row], options)}"
+            f"remove such files ({len(too_small)} of {len(paths)}).",
             "too small",
             detail,
         )
     return bad
+
+
+def smaller_flags(side: int, options: DataOptions, end: str = ", or ") -> str:
+    """Say with which flags an image of `side` pixels can be used; "" if with none.
+
+    Args:
+      side: the shorter side of the image.
+      options: what it is too small for.
+      end: what follows.
+    """
+    if side < MIN_SIZE:
+        return ""
+    flags = [f"--crop={side}"] if options.crop else []
+    flags += [f"--size={side}"] if side < options.size else []
+    return f"use {' '.join(flags)} or less{end}"
 
 
 def common_channels(

@@ -51,8 +51,7 @@ def crop_and_resize_all(images: np.ndarray, size: int, crop: int, name: object) 
     if height != width and not crop:
         raise InputError(
             f"{name} has images of height {height} and width {width} (axes N, H, W, C); images "
-            "must be square, or --crop must name the side of a centre square, "
-            f"{min(height, width)} pixels or less."
+            f"must be square; use --crop={min(height, width)} or less, a centre square."
         )
     if (height, width) == (size, size) and crop in (0, size):
         return images

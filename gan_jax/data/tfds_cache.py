@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import image_decoding, resize
+from gan_jax.data import image_checks, image_decoding, resize
 from gan_jax.data.image_cache import refuse_damaged, report_skipped, write_images
 from gan_jax.data.tfds_prepared import FORMAT, PreparedSet
 from gan_jax.data.threads import parallel_map
@@ -183,5 +183,5 @@ def _refuse_small(height, width, declared, options, name):
     if side < needed:
         raise InputError(
             f"{name} is {width}x{height} pixels, too small for {flag} {needed}; "
-            f"use --{flag}={side} or less."
+            f"{image_checks.smaller_flags(side, options, ', or ')}use larger images."
         )

@@ -100,7 +100,7 @@ def toy_from_spec(spec: str) -> Toy:
     """
     if not is_toy(spec):
         raise InputError(
-            f"--data={spec} names no toy; use toys:NAME with one of {', '.join(TABLE)}."
+            f"--data={spec} names no toy; use one of {', '.join(f'toys:{t}' for t in TABLE)}."
         )
     return TABLE[spec.partition(":")[2]]
 

@@ -249,8 +249,12 @@ def n_images(batch: Batch) -> int:
     return batch["image"].shape[0]
 
 
-def refusals(hp, spec: DataSpec) -> list[tuple[bool, str]]:
-    """List what makes settings contradict each other or the data: (whether it applies, message)."""
+def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
+    """List what makes settings contradict each other or the data: (whether it applies, message).
+
+    Args:
+      hp, spec, penalty: see `check`.
+    """
     points, nets = spec.size == 1, family(hp)
     lipschitz = hp.penalty != "none" or hp.spectral != "none" or hp.clip
     unconditional = getattr(hp, "condition", "none") == "none"
@@ -266,16 +270,17 @@ def refusals(hp, spec: DataSpec) -> list[tuple[bool, str]]:
         ),
         (
             not points and hp.pixels == "linear",
-            "--pixels=linear is for points; images need tanh or sigmoid.",
+            "--pixels=linear is for points; use tanh or sigmoid for images.",
         ),
         (
             nets.reads_condition and unconditional,
-            f"--net={hp.net} reads a condition, and has none here; use another net, or cgan or "
-            "dcgan with --condition=labels.",
+            f"--net={hp.net} reads a condition, and has none here; use --net=dcgan"
+            f"{', or --condition=labels' if hasattr(hp, 'condition') else ''}.",
         ),
         (
             hp.penalty_every > 1 and hp.penalty == "none",
-            f"--penalty_every={hp.penalty_every} needs a --penalty.",
+            f"--penalty_every={hp.penalty_every} needs a penalty; add --penalty=r1, or use "
+            "--penalty_every=1.",
         ),
         (
             hp.penalty_norm == "batch" and not (points and spec.colors == 1),
@@ -284,8 +289,8 @@ def refusals(hp, spec: DataSpec) -> list[tuple[bool, str]]:
         ),
         (
             wasserstein and not lipschitz,
-            "--loss=wasserstein needs a Lipschitz D; add --penalty=wgan_gp --disc_norm=none, "
-            "--clip=0.01, or --spectral=disc.",
+            f"--loss=wasserstein needs a Lipschitz D; add {penalty}, --clip=0.01, or "
+            "--spectral=disc.",
         ),
     ]
 
@@ -301,7 +306,7 @@ def check_condition(hp, spec: DataSpec) -> None:
     if len(spec.classes) < 2:
         raise InputError(
             f"--condition={hp.condition} needs classes, and the data have none; "
-            "use data with labels."
+            "name data with labels by --data."
         )
     if hp.condition == "attributes" and attribute_table(hp, spec) is None:
         raise InputError(
@@ -314,14 +319,19 @@ def check_condition(hp, spec: DataSpec) -> None:
         )
 
 
-def check(hp, spec: DataSpec) -> None:
+def check(hp, spec: DataSpec, penalty: str = "--penalty=wgan_gp --disc_norm=none") -> None:
     """Refuse settings that contradict each other or the data.
+
+    Args:
+      hp: the method's Settings.
+      spec: DataSpec of the data.
+      penalty: flags that give this method a Lipschitz D, for the message.
 
     Raises:
       InputError
     """
     diffaugment.parse(hp.augment)
-    for applies, message in refusals(hp, spec):
+    for applies, message in refusals(hp, spec, penalty):
         if applies:
             raise InputError(message)
     family(hp).check(spec)

@@ -83,7 +83,7 @@ def sample(
 
 def check(hp, spec: DataSpec) -> None:
     """Refuse settings that contradict each other or the data. Raises InputError."""
-    base.check(hp, spec)
+    base.check(hp, spec, penalty="--penalty=dragan")
     if not base.family(hp).supports_mixture:
         raise InputError(
             f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp."

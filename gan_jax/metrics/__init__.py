@@ -102,11 +102,12 @@ TRAINING_METRICS = "frechet,classes"  # scored during training by default
 RANKABLE_SCORES = tuple(key for key, score in SCORES.items() if score.better != "real")
 
 
-def parse_names(names: str) -> list[str]:
+def parse_names(names: str, flag: str = "scores") -> list[str]:
     """Parse the names of metrics in a flag.
 
     Args:
       names: names separated by commas; "" for all metrics.
+      flag: name of the flag, for refusals.
 
     Returns:
       Names in the order of TABLE, then those of plug-ins as they are given.
@@ -118,14 +119,14 @@ def parse_names(names: str) -> list[str]:
     for name in requested:
         if name not in TABLE:
             raise errors.InputError(
-                f"--scores={names}: {name!r} is no metric; use some of {', '.join(TABLE)}."
+                f"--{flag}={names}: {name!r} is no metric; use some of {', '.join(TABLE)}."
             )
     own = list(dict.fromkeys(name for name in requested if TABLE.is_plugin(name)))
     for name in own:
         try:
             _ = TABLE[name]
         except errors.InputError as error:
-            raise errors.InputError(f"--scores={error}") from error
+            raise errors.InputError(f"--{flag}={error}") from error
     return [name for name in TABLE if not requested or name in requested] + own
 
 

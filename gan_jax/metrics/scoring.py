@@ -71,7 +71,13 @@ def make_evaluator(
 
 
 def check_counts(
-    real: Dataset, n: int, flag: str, names: str = "", n_features: int = classifier.WIDTHS[-1]
+    real: Dataset,
+    n: int,
+    flag: str,
+    names: str = "",
+    n_features: int = classifier.WIDTHS[-1],
+    scores_flag: str = "scores",
+    has_classes: bool | None = None,
 ) -> None:
     """Refuse numbers of images that are too small for a metric, before anything expensive.
 
@@ -80,6 +86,8 @@ def check_counts(
       n: images per sample.
       flag: the flag that sets n, for the message.
       names: as in `make_evaluator`.
+      scores_flag: the flag that sets the names, for the message; "" for none.
+      has_classes: whether the feature space has classes; None: if the images have two.
       n_features: number of features; the default is that of the nets of metrics.features.
 
     Raises:
@@ -88,29 +96,35 @@ def check_counts(
     least = {
         name: metrics.TABLE[name].min_images(n_features) for name in metrics.parse_names(names)
     }
+    if has_classes is None:
+        has_classes = features.classifier.n_labelled_classes(real) >= 2
     worst = max(least, key=lambda name: least[name])
 
-    def instead(n):
-        """Name the metrics that n images are enough for."""
+    half = len(real.images) // 2
+
+    def instead():
+        """Name the metrics that so few images are enough for."""
+        few = min(n, half)
         enough = [
             name
             for name, metric in metrics.TABLE.items()
-            if metric.min_images(n_features) <= n and metric.applies_to(real)
+            if metric.min_images(n_features) <= few
+            and metric.applies_to(real)
+            and (has_classes or "probs" not in metric.needs)
         ]
-        if not enough:
+        if not (enough and scores_flag):
             return ""
-        return f", or ask only for what so few can tell: --scores={','.join(enough)}"
+        return f", or ask only for what so few can tell: --{scores_flag}={','.join(enough)}"
 
     if n < least[worst]:
         raise errors.InputError(
             f"--{flag}={n} is too few for the score {worst} in {n_features} features; use at least "
-            f"{least[worst]}{instead(n)}."
+            f"{least[worst]}{instead()}."
         )
-    half = len(real.images) // 2
     if half < least[worst]:
         raise errors.InputError(
             f"--data={real.name} has {len(real.images)} images, too few for the score {worst} in "
-            f"{n_features} features, which needs {2 * least[worst]}{instead(half)}."
+            f"{n_features} features, which needs {2 * least[worst]}{instead()}."
         )
 
 

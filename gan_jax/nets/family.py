@@ -125,7 +125,9 @@ class Family:
 
     def enc(self, hp, spec, weights: WeightOptions) -> nn.Module:
         """Build the encoder. Raises InputError: the family has none."""
-        raise InputError(f"--net={hp.net} has no encoder, which this method needs; use another.")
+        raise InputError(
+            f"--net={hp.net} has no encoder, which this method needs; use --net=dcgan."
+        )
 
 
 def generator_fields(hp, spec) -> dict[str, Any]:

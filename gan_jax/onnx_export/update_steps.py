@@ -33,17 +33,18 @@ def check(method: Method) -> None:
     """
     if method.simultaneous or method.control or any(player.gate for player in method.players):
         raise InputError(
-            "A step with --simultaneous or --balance cannot be exported turn by turn; leave them "
-            "out."
+            "A step with --simultaneous or --balance cannot be exported turn by turn; leave out "
+            "--step, or train without them."
         )
     if getattr(method.hp, "penalty_every", 1) > 1 or method.hp.augment:
         raise InputError(
-            "A step with --penalty_every or --augment cannot be exported; leave them out."
+            "A step with --penalty_every or --augment cannot be exported; leave out --step, or "
+            "train without them."
         )
     if method.dtype:
         raise InputError(
-            "A step in bfloat16 cannot be exported, since browsers compute in float32; use "
-            "--precision=float32."
+            "A step in bfloat16 cannot be exported, since browsers compute in float32; leave out "
+            "--step, or train with --precision=float32."
         )
     if method.conditioning.what in ("class", "image"):
         raise InputError(

@@ -65,6 +65,7 @@ class Store:
         """
         self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
+        self._read_only = read_only
         with _orbax():
             self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
         self._writer, self._saving = futures.ThreadPoolExecutor(1), None
@@ -100,7 +101,7 @@ class Store:
             except Exception as error:
                 raise InputError(
                     f"Checkpoint {self._root / str(step)} is damaged ({_first_line(error)}), so "
-                    "the best is not known; choose one by its step."
+                    "the best is not known; use --checkpoint=newest, or one by its step."
                 ) from error
         return _smallest(scores)
 
@@ -239,7 +240,9 @@ class Store:
         is_before = isinstance(state, GanState) and _is_before(meta["leaves"], shapes["state"])
         if is_before:
             shapes["state"] = legacy.to_v0_1(shapes["state"])
-        _same_leaves(meta["leaves"], host_state.describe(shapes["state"]), self._root / str(step))
+        instead = "" if self._read_only else ", or --restart"
+        path = self._root / str(step)
+        _same_leaves(meta["leaves"], host_state.describe(shapes["state"]), path, instead)
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
         out = self._restore(
             step, **{name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
@@ -284,10 +287,8 @@ class Store:
                     place.parent.mkdir(exist_ok=True)
                     shutil.move(damaged, place)
         if steps:
-            raise InputError(
-                f"None of the checkpoints in {self._root} is intact; --restart begins again from "
-                "nothing."
-            )
+            instead = "train again" if self._read_only else "use --restart to begin from nothing"
+            raise InputError(f"None of the checkpoints in {self._root} is intact; {instead}.")
         return None
 
 
@@ -329,12 +330,13 @@ def _is_before(leaves, shapes):
     )
 
 
-def _same_leaves(stored, expected, path):
+def _same_leaves(stored, expected, path, instead):
+    """Refuse a checkpoint of other arrays. instead: what else than its version can be used."""
     if stored != expected:
         name = sorted(set(stored.items()) ^ set(expected.items()))[0][0]
         raise InputError(
             f"Checkpoint {path} has {stored.get(name, 'nothing')} at {name}, and this version "
-            f"expects {expected.get(name, 'nothing')}; use the version that wrote it, or --restart."
+            f"expects {expected.get(name, 'nothing')}; use the version that wrote it{instead}."
         )
 
 
@@ -365,20 +367,21 @@ def load_state(
         steps = store.steps()
         if which == "newest" and (newest := store.load_newest(state, keep=True)):
             return newest[:2]
+        if not steps:
+            raise InputError(f"--workdir={workdir} has no checkpoints yet; train into it first.")
         step = store.best_step() if which == "best" else int(which) if which.isdigit() else None
         if step not in steps:
-            have = ", ".join(map(str, steps)) or "none"
-            raise InputError(
-                f"--checkpoint={which} is not in {workdir}; it has newest, best if trained with "
-                f"--keep_best, and: {have}."
-            )
+            have = ", ".join(map(str, ["newest", *steps]))
+            why = ", which was trained without --keep_best" if which == "best" and not best else ""
+            raise InputError(f"--checkpoint={which} is not in {workdir}{why}; use one of: {have}.")
         try:
             return step, store.load(step, state)[0]
         except InputError:
             raise
         except Exception as error:
             raise InputError(
-                f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); choose another."
+                f"Checkpoint {step} of {workdir} is damaged ({_first_line(error)}); use "
+                "--checkpoint=newest, which finds an intact one."
             ) from error
 
 

@@ -27,7 +27,8 @@ def read(workdir: str | pathlib.Path) -> dict[str, Any]:
     path = pathlib.Path(workdir) / NAME
     if not path.is_file():
         raise InputError(
-            f"--workdir={workdir} is not a run folder (no {NAME}); train into it first."
+            f"--workdir={workdir} is not a run folder (no {NAME}); name the folder of a run, or "
+            "train into this one first."
         )
     try:
         return parse(path.read_text())

@@ -217,7 +217,7 @@ def load_data(
     return train, datasets.load_heldout(train, options)
 
 
-def saying_where(open_split: Callable[[str], Dataset]) -> Callable[[str], Dataset]:
+def saying_where(open_split: Callable[[str], Any]) -> Callable[[str], Any]:
     """Let a refusal of the data of a run that exists say what to do where they have moved.
 
     Args:

@@ -97,6 +97,15 @@ def count_features(spec: str, dataset: Dataset) -> int:
     return probe_features(kind.load(arg, dataset, None, None), dataset.images)
 
 
+def has_classes(spec: str, dataset: Dataset) -> bool:
+    """Say whether a feature space is sure to have classes, without loading it; as in `load`.
+
+    Raises:
+      InputError: the spec is wrong.
+    """
+    return _parse_spec(spec, dataset)[0].form.startswith(("classifier", "inception"))
+
+
 def _parse_spec(spec, dataset):
     """Return (Kind, argument)."""
     name, _, arg = spec.partition(":")

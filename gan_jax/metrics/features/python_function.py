@@ -30,7 +30,7 @@ def load(arg: str, dataset: Dataset, *_) -> Extractor:
     if not module_name or not name:
         raise errors.InputError(
             f"--features=python:{arg} must name a module and a function in it; write "
-            "python:package.module:function."
+            "python:MODULE:NAME."
         )
     try:
         function = plugins.load("features", f"{plugins.PREFIX}{arg}")

@@ -67,8 +67,8 @@ def open_data(study: Study) -> tuple[Study, Dataset, Dataset, dict[int, Dataset]
     flags, run = study.flags, study.run
     if run.eval_every or run.tensorboard or run.wandb:
         raise InputError(
-            "--eval_every, --tensorboard and --wandb are not for this study; see evaluate for its "
-            "GANs."
+            "--eval_every, --tensorboard and --wandb are not for this study; leave them out. Its "
+            "GANs are runs, which evaluate scores."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
     gan = study.gan_config(run.data)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax import methods
 from gan_jax.commands import presets, train
 from gan_jax.config import Config
 from gan_jax.data import classifier_augment
@@ -115,7 +116,8 @@ class Study(NamedTuple):
         if target <= counts[self.rare]:
             raise InputError(
                 f"--rare_to={text} asks for {target} images, and {part.name} has "
-                f"{counts[self.rare]} of class {part.classes[self.rare]}; use more."
+                f"{counts[self.rare]} of class {part.classes[self.rare]}; use "
+                f"--rare_to={counts[self.rare] + 1} or more."
             )
         return target
 
@@ -134,7 +136,12 @@ def read_study(doc: str | None, argv: list[str]) -> Study:
     Raises:
       InputError
     """
-    experiment = train.find_preset("augment", Flags(), argv)
+    told_classes = [
+        name
+        for name, preset in presets.TABLE.items()
+        if hasattr(methods.TABLE[preset.method].Settings, "condition")
+    ]
+    experiment = train.find_preset("augment", Flags(), argv, told_classes)
     groups = [Flags(), *train.settings_groups(experiment)[1:]]
     (flags, run, hp), root = runner.parse("augment", doc, groups, argv)
     classifier_augment.check_names(flags.ordinary)
@@ -162,14 +169,12 @@ def read_shares(text: str) -> tuple[int, ...]:
         share = round(1 / fraction)
         if abs(fraction * share - 1) > 0.01 or share > MAX_SHARE:
             raise InputError(
-                f"--fractions={text}: {fraction:g} is not one over a whole number, "
-                "such as 1, 0.5, 0.1 or 0.01."
+                f"--fractions={text}: {fraction:g} is not one over a whole number; use such "
+                "shares, as in --fractions=1,0.5."
             )
         shares.add(share)
     if not shares:
-        raise InputError(
-            "--fractions is empty; use shares of the labels, as in --fractions=1,0.1,0.01."
-        )
+        raise InputError("--fractions is empty; use shares of the labels, as in --fractions=1,0.5.")
     return tuple(sorted(shares))
 
 
@@ -182,6 +187,6 @@ def _numbers(text, flag, low, high):
     except ValueError:
         raise InputError(
             f"--{flag}={text} cannot be read; "
-            f"use numbers above {low:g} up to {high:g}, with commas."
+            f"use numbers above {low:g} up to {high:g}, with commas, such as --{flag}=1."
         ) from None
     return sorted(set(values))

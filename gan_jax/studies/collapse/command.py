@@ -80,18 +80,17 @@ def read_systems(flags: Flags, points: bool) -> list[str]:
     Raises:
       InputError: a name is not known, or not for such data.
     """
-    systems = runner.split_names(flags.systems, SYSTEMS, "systems")
     kind = "points" if points else "images"
     able = [name for name, system in SYSTEMS.items() if getattr(system, kind) is not None]
-    for name in systems:
-        if name not in able:
-            raise InputError(
-                f"--systems={flags.systems}: {name} is not for {kind}; "
-                f"use some of {', '.join(able)}."
-            )
+    for name in {word.strip() for word in flags.systems.split(",")} & set(SYSTEMS) - set(able):
+        raise InputError(
+            f"--systems={flags.systems}: {name} is not for {kind}; use some of {', '.join(able)}."
+        )
+    systems = runner.split_names(flags.systems, able, "systems")
     if flags.against not in systems:
         raise InputError(
-            f"--against={flags.against} is not among --systems={flags.systems}; name one of them."
+            f"--against={flags.against} is not among --systems={flags.systems}; "
+            f"use one of: {', '.join(systems)}."
         )
     return list(dict.fromkeys(systems))
 

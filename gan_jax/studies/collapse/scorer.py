@@ -78,7 +78,7 @@ def check_data(source: Dataset, counts: dict[str, int]) -> None:
     """
     labels = None if source.labels is None else source.labels[source.labels >= 0]
     if labels is None or len(np.unique(labels)) < 2:
-        instead = "one folder per class"
+        instead = "--data with a folder per class"
         if source.points:
             instead = "toys with several modes, such as toys:gaussians25"
         raise InputError(
@@ -92,7 +92,7 @@ def check_data(source: Dataset, counts: dict[str, int]) -> None:
             "fewer classes."
         )
     for flag, n in counts.items():
-        scoring.check_counts(source, n, flag, metrics.TRAINING_METRICS)
+        scoring.check_counts(source, n, flag, metrics.TRAINING_METRICS, scores_flag="")
 
 
 def build_scorer(source: Dataset, heldout: Dataset | None, n: int) -> Scorer:

@@ -50,8 +50,8 @@ def open_data(study: Study, nodes: Sequence[Node]) -> tuple[Dataset, Dataset]:
     run, gan = study.run, Config(METHOD, METHOD, study.run, study.hp)
     if run.steps != RUN.steps or run.eval_every or run.tensorboard or run.wandb:
         raise InputError(
-            "--steps, --eval_every, --tensorboard and --wandb are not for this study; "
-            "use --epochs for the length."
+            "--steps, --eval_every, --tensorboard and --wandb are not for this study; leave them "
+            "out, and use --epochs for the length."
         )
     config.validate_settings(run, study.hp, len(jax.devices()))
     train, test = runner.open_splits(run.data, gan.data_options)
@@ -66,7 +66,7 @@ def open_data(study: Study, nodes: Sequence[Node]) -> tuple[Dataset, Dataset]:
     if rarest < most_nodes:
         raise InputError(
             f"--data={train.name} has a class of {rarest} images, too few for {most_nodes} nodes; "
-            "use fewer nodes."
+            f"use --nodes={rarest} or fewer."
         )
     test = runner.labelled_images(test)
     if test is None:

@@ -60,7 +60,7 @@ def open_data(flags: Flags) -> tuple[Dataset, Dataset | None]:
         )
     for one in configs:
         config.prepare(one, train)
-    scoring.check_counts(train, flags.n_images, "n_images", SCORES)
+    scoring.check_counts(train, flags.n_images, "n_images", SCORES, scores_flag="")
     return train, datasets.load_heldout(train, configs[0].data_options)
 
 
