@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import optimize
 
+from gan_jax import errors
 from gan_jax.metrics.metric import Metric, Score
 
 
@@ -19,7 +20,13 @@ def class_counts(probs: np.ndarray) -> np.ndarray:
 
 
 def class_fractions(probs: np.ndarray) -> np.ndarray:
-    """Divide `class_counts` by the number of images: float64 [K], sum 1."""
+    """Divide `class_counts` by the number of images: float64 [K], sum 1.
+
+    Raises:
+      InputError: no images.
+    """
+    if not len(probs):
+        raise errors.InputError("Class shares were asked of 0 images; use at least 1.")
     return class_counts(probs) / len(probs)
 
 

@@ -28,7 +28,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
       float >= 0, in squared feature units; 0 for equal sets.
 
     Raises:
-      InputError: too few images, or features that are not finite.
+      InputError: too few images, or features that are not finite or too large.
 
     Source: Heusel et al. 2017, eq. 6 (in Inception features).
     """
@@ -47,11 +47,7 @@ def _fit_gaussian(features):
             f"A Frechet distance in {dim} features was asked of {n} images; use at least {dim + 1} "
             "images, or --scores=kernel."
         )
-    if not np.isfinite(features).all():
-        raise errors.InputError(
-            "Features contain infinite or undefined values; no Gaussian fits them: check the "
-            "images and the feature net."
-        )
+    metric.check_finite(features)
     mean = features.mean(0)
     features = features - mean
     sd = np.sqrt(np.einsum("nf,nf->f", features, features) / (n - 1))

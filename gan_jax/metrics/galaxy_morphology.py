@@ -74,10 +74,12 @@ def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:
       An image without a galaxy counts with its zeros in every distance.
 
     Raises:
-      InputError: fewer than two real images have a galaxy, or all real galaxies are equal in a
-        measure.
+      InputError: fewer than two real images have a galaxy, all real galaxies are equal in a
+        measure, or there are no fake images.
     """
     real_rows, fake_rows = real["morphology"], fake["morphology"]
+    if not len(fake_rows):
+        raise errors.InputError("Morphology was asked of 0 images; use at least 1.")
     galaxies = real_rows[real_rows[:, -1] > 0]
     is_gray = not (real_rows[:, -2].any() or fake_rows[:, -2].any())
     compared = MEASURES[: MEASURES.index("colour")] if is_gray else MEASURES

@@ -36,7 +36,7 @@ def kernel_distance(
       does not know how other images would score.
 
     Raises:
-      InputError: fewer than two images, or features that are not finite.
+      InputError: fewer than two images, or features that are not finite or too large.
 
     Source: Binkowski et al. 2018, section 4 and appendix D.
     """

@@ -46,13 +46,17 @@ class Metric(NamedTuple):
     applies_to: Callable[[Dataset], bool] = lambda dataset: True  # whether it means anything there
 
 
+# The largest value of float32, about. Sixth powers of it, summed, are finite in float64.
+MAX_FEATURE = 1e38
+
+
 def take_rows(views: Views, rows: np.ndarray | slice) -> Views:
     """Return the views of some of the images. rows: int [n] or a slice."""
     return {name: view[rows] for name, view in views.items()}
 
 
 def check_finite(*features: np.ndarray) -> None:
-    """Refuse features that are infinite or undefined.
+    """Refuse features that are infinite, undefined, or so large that their products overflow.
 
     Raises:
       InputError
@@ -60,6 +64,12 @@ def check_finite(*features: np.ndarray) -> None:
     if not all(np.isfinite(x).all() for x in features):
         raise errors.InputError(
             "Features contain infinite or undefined values; check the images and the feature net."
+        )
+    largest = max((np.abs(x).max() for x in features if np.size(x)), default=0)
+    if largest > MAX_FEATURE:
+        raise errors.InputError(
+            f"Features reach {largest:.0e}, too large to be compared; scale them below "
+            f"{MAX_FEATURE:.0e}."
         )
 
 

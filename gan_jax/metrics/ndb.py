@@ -37,7 +37,7 @@ def ndb(
       {"ndb": share of the bins in [0, 1]; "js": Jensen-Shannon divergence in [0, log 2], in nats}.
 
     Raises:
-      InputError: too few images for two bins, or features that are not finite.
+      InputError: too few images for two bins, or features that are not finite or too large.
 
     Source: Richardson and Weiss 2018, section 3; the divergence is in their released code.
     """
@@ -81,16 +81,20 @@ def differing_bins(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
 def assign_bins(x: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Return the nearest centre of each point, of equal ones the first: int64 [N].
 
+    In float64, about the mean of the centres.
+
     Args:
       x: float [N, F].
-      centers: float32 [k, F].
+      centers: float [k, F].
     """
-    x = np.asarray(x, np.float32)
-    return (np.einsum("kf,kf->k", centers, centers) / 2 - x @ centers.T).argmin(1)
+    middle = np.mean(centers, 0, np.float64)
+    return _nearest(np.subtract(x, middle, dtype=np.float64), centers - middle)
 
 
 def kmeans(x: np.ndarray, k: int, seed: int = SEED) -> np.ndarray:
-    """Cluster points by Lloyd's algorithm after greedy k-means++, in float32.
+    """Cluster points by Lloyd's algorithm after greedy k-means++.
+
+    In float32, about the mean of the points and in units of the largest deviation from it.
 
     Args:
       x: float [N, F].
@@ -98,25 +102,31 @@ def kmeans(x: np.ndarray, k: int, seed: int = SEED) -> np.ndarray:
       seed: seed of the start.
 
     Returns:
-      Centres float32 [k, F]. A cluster that loses all its points keeps its centre; so do the spare
+      Centres float64 [k, F]. A cluster that loses all its points keeps its centre; so do the spare
       ones where fewer than k points differ.
 
     Source: Arthur and Vassilvitskii 2007, with the best of 2 + log k candidates at each step, as
       they propose at the end.
     """
-    x = np.asarray(x, np.float32)
-    middle = x.mean(0)
-    x = x - middle
+    middle = np.mean(x, 0, np.float64)
+    x = np.subtract(x, middle, dtype=np.float64)
+    unit = np.abs(x).max() or 1.0
+    x = (x / unit).astype(np.float32)
     centers = _initial_centers(x, k, np.random.default_rng(seed))
-    labels = assign_bins(x, centers)
+    labels = _nearest(x, centers)
     for _ in range(ITERATIONS):
         members = (labels == np.arange(k)[:, None]).astype(np.float32)
         sizes = members.sum(1, keepdims=True)
         centers = np.where(sizes > 0, members @ x / np.maximum(sizes, 1), centers)
-        last, labels = labels, assign_bins(x, centers)
+        last, labels = labels, _nearest(x, centers)
         if np.array_equal(last, labels):
             break
-    return centers + middle
+    return centers * unit + middle
+
+
+def _nearest(x, centers):
+    """Return the nearest centre of each point, by products: both should be about 0."""
+    return (np.einsum("kf,kf->k", centers, centers) / 2 - x @ centers.T).argmin(1)
 
 
 def _initial_centers(x, k, rng):

@@ -10,7 +10,7 @@ from scipy import special
 
 from gan_jax import errors
 from gan_jax.data import toys
-from gan_jax.metrics.metric import Score
+from gan_jax.metrics.metric import MAX_FEATURE, Score
 
 # Radius of a mode in its standard deviations: 0.1414 for the sd 0.05 of Dist-GAN's toys. 98.2 % of
 # a 2-D Gaussian lie inside.
@@ -70,7 +70,7 @@ def score_points(points: np.ndarray, spec: str) -> dict[str, float]:
 
     Raises:
       InputError: no such toy, another number of coordinates, no points, or points that are not
-        finite.
+        finite or too large.
     """
     toy = toys.toy_from_spec(spec)
     points = np.asarray(points, np.float64)
@@ -78,9 +78,10 @@ def score_points(points: np.ndarray, spec: str) -> dict[str, float]:
         raise errors.InputError(
             f"Points {list(points.shape)} cannot be scored on {spec}; give [n, {toy.dim}]."
         )
-    if not np.isfinite(points).all():
+    if not (np.abs(points) <= MAX_FEATURE).all():
         raise errors.InputError(
-            "Some points are infinite or undefined and cannot be scored; use an earlier checkpoint."
+            f"Some points are infinite or undefined, or beyond {MAX_FEATURE:.0e}, and cannot be "
+            "scored; use an earlier checkpoint."
         )
     points = points.reshape(-1, toy.dim) * toy.scale
     out = {"wasserstein": wasserstein(points, toys.sample_points(toy, "test")[0])}

@@ -35,11 +35,12 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = K) -> dict[str, float]:
       {"precision", "recall", "density", "coverage"}: in [0, 1], density >= 0.
 
     Raises:
-      InputError: too few points, or values that are not finite.
+      InputError: too few points, or values that are not finite or too large.
 
     Source: precision and recall: Kynkaanniemi et al. 2019, eqs. 1 and 2; density and coverage:
       Naeem et al. 2020, eqs. 4 and 5.
     """
+    real, fake = _checked(real, k), _checked(fake, k)
     of_fake, in_real = count_hits(fake, real, ball_radii(real, k))
     of_real, _ = count_hits(real, fake, ball_radii(fake, k))
     return {
@@ -73,7 +74,7 @@ def ball_radii(x: np.ndarray, k: int = K) -> np.ndarray:
     """Compute the distance from each point float [N, F] to its k-th nearest other: float64 [N].
 
     Raises:
-      InputError: N <= k, or values that are not finite.
+      InputError: N <= k, or values that are not finite or too large.
     """
     x = _checked(x, k)
     return find_nearest(x, x, k, own=np.arange(len(x))).distances[:, -1]
@@ -114,7 +115,7 @@ def count_hits(
 
 
 def _checked(x, k):
-    """Return points as float64; refuse fewer than k + 1, and values that are not finite."""
+    """Return points as float64; refuse fewer than k + 1, and what metric.check_finite refuses."""
     x = np.asarray(x, np.float64)
     if len(x) <= k:
         raise errors.InputError(

@@ -45,6 +45,33 @@ def test_features_that_are_not_finite_are_refused(name, side, value):
         metrics.TABLE[name].compute(*pair)
 
 
+@pytest.mark.parametrize("name", OF_FEATURES)
+@pytest.mark.parametrize("side", [0, 1])
+def test_features_whose_products_overflow_are_refused(name, side):
+    """And the largest of the others have scores."""
+    pair = [views(0), views(1)]
+    for view in pair:
+        view["features"] = view["features"].astype(np.float64)
+    pair[side]["features"][2, 1] = 1e100
+    with pytest.raises(errors.InputError, match="reach 1e.100, too large .* below 1e.38"):
+        metrics.TABLE[name].compute(*pair)
+    pair[side]["features"] *= 1e-63
+    assert np.isfinite(list(metrics.TABLE[name].compute(*pair).values())).all()
+
+
+@pytest.mark.parametrize("name", metrics.TABLE)
+@pytest.mark.parametrize("side", [0, 1])
+def test_scores_of_no_images_are_refused(name, side):
+    """Where a metric reads that side at all."""
+    pair = [views(0), views(1)]
+    pair[side] = metrics.metric.take_rows(pair[side], slice(0))
+    if name in ("inception", "ms_ssim") and side == 0:
+        assert np.isfinite(list(metrics.TABLE[name].compute(*pair).values())).all()
+    else:
+        with pytest.raises(errors.InputError, match="0 images|0 real|0 generated"):
+            metrics.TABLE[name].compute(*pair)
+
+
 def test_names():
     assert metrics.parse_names("") == list(metrics.TABLE)
     assert metrics.parse_names(" ndb,frechet,") == ["frechet", "ndb"]
