@@ -69,7 +69,7 @@ def _numbers(evaluation, key, controls):
     """Write the score of the subject, of real images and of the controls."""
     rows, score = evaluation["rows"], score_text.all_scores(evaluation)[key]
     shown = {"": score_text.subject_row(evaluation), **{name: name for name in controls}}
-    shown["real images"] = "real"
+    shown["real data"] = "real"
     values = (
         f"{words} {score_text.format_score({key: rows[name][key]}, key)}".strip()
         for words, name in shown.items()
@@ -86,6 +86,6 @@ def _advice(evaluation):
             "last ones with --ema=false, or train longer."
         )
     return (
-        "Look at the samples. If they are still noise, train longer, with more --steps; if they "
-        "were better before, look for warnings in the report, and use a lower --lr."
+        "Look at the samples. If they are still noise, train with more --steps; if they were "
+        "better before, look for warnings in the report, and use a lower --lr."
     )

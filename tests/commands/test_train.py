@@ -8,6 +8,8 @@ from PIL import Image
 
 from gan_jax.commands import evaluate, presets, process, sample, train
 from gan_jax.data import datasets
+from gan_jax.report.verdict import verdict
+from gan_jax.rundir import config_file
 from gan_jax.studies import toys
 
 QUICK = ("morpho", "dcgan", "cgan", "acgan", "mgan", "infogan", "colorize")
@@ -35,7 +37,10 @@ def test_smoke_flagfile(name, tmp_path, capsys):
     assert process.guarded(sample.run, [f"--workdir={folder}", "--n=9"]) == 0
     grid = np.asarray(Image.open(folder / "sampled.png"))
     assert grid.shape[2] == 3 and grid.std() > 0
-    assert Image.open(folder / "samples" / "000020.png").width == COLUMNS.get(name, 8) * 17 - 1
+    steps = config_file.read(folder)["run"]["steps"]
+    samples = np.asarray(Image.open(folder / "samples" / f"{steps:06d}.png"))
+    assert samples.shape[1] == COLUMNS.get(name, 8) * 17 - 1
+    assert shows_galaxies(samples, 3 if name == "colorize" else 1)
     if name == "cgan":
         sample_by_kind(folder)
     assert (
@@ -48,14 +53,27 @@ def test_smoke_flagfile(name, tmp_path, capsys):
         rows["real"]["frechet"] < rows["collapsed"]["frechet"]
         and rows["real"]["frechet"] < rows["untrained"]["frechet"]
     )
-    assert record["step"] == 20 and record["protocol"]["sample_stats"] in ("batch", "running")
+    assert record["step"] == steps and record["protocol"]["sample_stats"] in ("batch", "running")
     page = (folder / "report.html").read_text()
+    assert verdict(record).kind in ("better", "between") and verdict(record).text in page
     assert (
         "Frechet" in page
         and "data:image/png;base64" in page
         and "http://" not in page.replace("http://www.w3.org", "")
     )
     capsys.readouterr()
+
+
+def shows_galaxies(grid, n_columns):
+    """Whether generated images of a grid are brighter in their middle than at their edge.
+
+    Gray pictures and noise are not. Every n_columns-th column is generated, the second one first.
+    """
+    rows, columns = (range(0, side, 17) for side in grid.shape[:2])
+    columns = [*columns][1 if n_columns > 1 else 0 :: n_columns]
+    tiles = np.stack([grid[y : y + 16, x : x + 16] for y in rows for x in columns]).astype(float)
+    edge = np.concatenate([tiles[:, [0, -1]].ravel(), tiles[:, :, [0, -1]].ravel()])
+    return tiles[:, 6:10, 6:10].mean() > 1.3 * edge.mean()
 
 
 def sample_by_kind(folder):
@@ -117,6 +135,16 @@ def test_toys_refuses(flag, word, tmp_path, capsys):
     assert word in error and error.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("flag", ["--noema_warmup", "--ema_warmup", "--ema=0"])
+def test_an_average_that_will_look_untrained_is_said_before_training(flag, tmp_path, capsys):
+    """And the advice is the flag that makes the difference."""
+    words = ["--flagfile=dcgan_smoke", "--ema=0.995", "--steps=150", flag, "--dry_run"]
+    words += [f"--workdir={tmp_path / 'run'}", "--devices=1"]
+    assert process.guarded(lambda w: train.run("dcgan", w), words) == 0
+    said = capsys.readouterr().err
+    assert ("47 % the one before training. Leave out --noema_warmup" in said) == ("no" in flag)
+
+
 @pytest.mark.long
 def test_scores_in_training_equal_scores_afterwards(tmp_path, capsys):
     """The same checkpoint, counts and seed give the same numbers, whichever command asks."""
@@ -125,6 +153,7 @@ def test_scores_in_training_equal_scores_afterwards(tmp_path, capsys):
         "--flagfile=experiments/flagfiles/dcgan_smoke.flags",
         f"--workdir={folder}",
         "--devices=1",
+        "--steps=20",
         "--eval_every=20",
         "--eval_images=128",
         "--keep_best=frechet",

@@ -23,7 +23,7 @@ def record(value, se=1.0, *, real=2.0, untrained=95.0, collapsed=40.0, key="frec
 def test_a_generator_between_real_images_and_controls(value, se, kind, start):
     found = verdict(record(value, se))
     assert found.kind == kind and found.text.startswith(start)
-    assert "untrained 95, collapsed 40, real images 2 (lower is better)" in found.text
+    assert "untrained 95, collapsed 40, real data 2 (lower is better)" in found.text
 
 
 def test_what_to_do_depends_on_the_average():
@@ -31,7 +31,7 @@ def test_what_to_do_depends_on_the_average():
     held = verdict(record(107.0, untrained_share=0.47)).text
     assert "still 47 % its untrained weights" in held and "--ema=false" in held
     for share in ({}, {"untrained_share": 1e-3}):
-        assert "train longer, with more --steps" in verdict(record(107.0, **share)).text
+        assert "train with more --steps" in verdict(record(107.0, **share)).text
 
 
 def test_a_control_may_be_the_better_one():

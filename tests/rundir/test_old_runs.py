@@ -54,14 +54,22 @@ def test_a_damaged_checkpoint_is_still_told_from_an_old_one(folder):
 
 
 @pytest.mark.long
-def test_it_is_sampled_and_scored(folder):
+def test_it_is_sampled_and_scored(folder, capsys):
     words = [f"--workdir={folder}", "--n=4", "--form=kinds"]
     assert process.guarded(sample.run, words) == 0
     # Of the five classes, one had no training images.
     assert Image.open(folder / "sampled_kinds.png").width == 4 * 9 - 1
     words = [f"--workdir={folder}", "--n_images=20", "--repeats=1", "--neighbours=0"]
-    assert process.guarded(evaluate.run, [*words, "--scores=coverage", "--features=pixels"]) == 0
-    assert json.loads((folder / "eval.json").read_text())["step"] == 4
+    words += ["--scores=coverage", "--features=pixels"]
+    assert process.guarded(evaluate.run, words) == 0
+    record = json.loads((folder / "eval.json").read_text())
+    # Its average has a constant decay, of 0.9; the last weights do not hold the untrained net.
+    assert record["step"] == 4 and record["untrained_share"] == pytest.approx(0.9**4)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "No better than an untrained generator: coverage" in said
+    assert "still 66 % its untrained weights: score the last ones with --ema=false" in said
+    assert process.guarded(evaluate.run, [*words, "--ema=false"]) == 0
+    assert "untrained_share" not in json.loads((folder / "eval.json").read_text())
 
 
 @pytest.mark.long

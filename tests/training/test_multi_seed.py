@@ -203,6 +203,7 @@ def test_command(tmp_path, capsys):
             "--devices=1",
             "--seed=3",
             "--members=2",
+            "--steps=20",
             f"--workdir={tmp_path}/a",
             *argv,
         ]
