@@ -89,9 +89,10 @@ def _evaluation_card(evaluation, key):
         value += [" ", page.element("span", f"95 %: {interval}", css="soft")]
     controls = []
     for name in [name for name in rows if name in COLORS and key in rows[name]]:
-        label = page.element("span", score_text.LABELS[name], style=f"color:{COLORS[name]}")
+        # A coloured mark: text in these colours would have too little contrast.
+        mark = page.element("span", "■", style=f"color:{COLORS[name]}")
         number = score_text.format_score({key: rows[name][key]}, key)
-        controls += [" · "] * bool(controls) + [label, f" {number}"]
+        controls += [" · "] * bool(controls) + [mark, f" {score_text.LABELS[name]} {number}"]
     return score_card(
         score.title,
         page.paragraph(*value),

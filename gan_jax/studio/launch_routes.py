@@ -1,7 +1,6 @@
 """Responses to forms: command line, checks, launch, evaluation, stop, resume."""
 
 import asyncio
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,8 +9,6 @@ from gan_jax import plugins
 from gan_jax.errors import InputError
 from gan_jax.studio import command_lines, forms, run_index, sweeps
 from gan_jax.studio.request_utils import AsciiJson, get_studio, json_body, require_field
-
-CHECKS = {"dry_run": "dry_run", "check_data": "check_data"}  # {word in an address: flag}
 
 
 async def list_experiments(request: Request) -> Response:
@@ -73,7 +70,10 @@ async def show_command_line(request: Request) -> Response:
     return AsciiJson({"line": command_lines.command_line(command, flags, folder)})
 
 
-async def _check(request: Request, name: str, command: str, flags: list[str], flag: str) -> Any:
+async def _check(
+    request: Request, name: str, command: str, flags: list[str], flag: str
+) -> tuple[int, str]:
+    """Run a command with a flag that checks it, see command_lines.check."""
     studio = get_studio(request)
     folder = studio.runs.root / (name or command)
     if command == sweeps.COMMAND:
@@ -86,7 +86,7 @@ async def _check(request: Request, name: str, command: str, flags: list[str], fl
 async def check(request: Request) -> Response:
     """Run a form's command with --dry_run or --check_data, and return what it prints."""
     name, command, flags = await _parse_form(request)
-    flag = CHECKS.get(request.url.path.rpartition("/")[2], "dry_run")
+    flag = request.url.path.rpartition("/")[2]
     if flag == "check_data" and command == sweeps.COMMAND:
         raise InputError("The data of a sweep are checked in the form of a run.")
     code, output = await _check(request, name, command, flags, flag)

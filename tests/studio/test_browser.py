@@ -225,6 +225,11 @@ def test_a_refusal_stands_beside_its_field_and_leaves_no_run(browser, serve, tmp
     assert page.page.is_visible("#error-data") and "bad" not in str([*tmp_path.rglob("*")])
     page.page.fill("#flag-data", "galaxies:64")
     assert page.text("#error-data") == ""
+    for name in ("", "a b", "../a"):
+        page.page.fill("#name", name)
+        page.page.click("#form button.main")
+        page.until(lambda p: "A run's name has letters" in page.text("#error-run"))
+    page.page.fill("#name", "good")
     page.page.click("#data")
     page.until(lambda p: "Verdict" in page.text("#output"))
 
@@ -308,6 +313,7 @@ def test_an_evaluation_from_its_button_to_its_scores(browser, serve):  # noqa: F
     page.until(lambda p: "too small" in page.text("#error-n_images"))
     page.page.fill("#flag-n_images", "100")
     page.page.fill("#flag-repeats", "1")
+    page.page.click("#scoring-fields summary")
     page.page.fill("#flag-scores", "frechet,classes")
     page.page.click("#scoring-form button.main")
     page.until(lambda p: "evaluation" in page.text("#scoring"))

@@ -1,6 +1,7 @@
 """Scores as the report shows them: names, floor, controls, direction, verdict."""
 
 import json
+import re
 
 import pytest
 
@@ -27,6 +28,13 @@ def test_a_table_has_the_words_of_the_report(tmp_path, make_run):
     assert table["verdict"] == verdict(EVALUATION)._asdict() and table["verdict"]["text"]
     assert table["step"] == 3000 and "galaxies:2000" in table["protocol"]
     json.dumps(table, allow_nan=False)
+
+
+def test_colours_of_charts_are_those_of_marks_and_not_of_words():
+    """Their contrast is that of lines, 3, and not that of text, 4.5."""
+    html = score_html.scores_section(EVALUATION)
+    colored = re.findall(r'style="color:#[0-9a-f]+">([^<]*)<', html)
+    assert set(colored) == {"\u25a0"} and len(colored) == 3
 
 
 def test_a_run_that_is_not_scored_has_none(tmp_path, make_run):

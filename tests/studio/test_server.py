@@ -91,9 +91,27 @@ def test_experiments_are_described_and_a_form_becomes_a_command_line(client, roo
     assert not (root / "new").exists()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["run", "sweep"])
+def test_a_refused_launch_says_why_and_leaves_no_run(client, root, kind):
+    """What only the command itself can refuse, after it has looked at the data."""
+    form = {"name": "refused", "experiment": "gan", "flagfile": "gan_smoke", "kind": kind}
+    before = sorted(root.iterdir())
+    answer = client.post("/api/launch", json=form | {"flags": {"data": "folder:/no/such"}})
+    assert answer.status_code == 400 and "--data=folder:/no/such" in answer.json()["error"]
+    assert sorted(root.iterdir()) == before
+    if kind == "run":
+        check = client.post("/api/check_data", json=form | {"flags": {"data": "galaxies:64"}})
+        assert check.json()["code"] == 0 and "Verdict" in check.json()["output"]
+
+
 def test_captions_and_meanings_are_answered(client):
     answer = client.get("/api/captions").json()
     assert "mode collapse" in answer["meanings"]["watch/diversity"]["low"]
+    assert answer["scores"]["frechet"]["better"] == "low" and answer["rows"]["real"]
+    for meaning in answer["meanings"].values():
+        assert len(meaning["bounds"]) == 2
+        assert f"{meaning['unit']}: (" in (serving.STATIC / "axes.js").read_text()
     assert answer["captions"]["loss"]
 
 

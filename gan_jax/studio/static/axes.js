@@ -38,7 +38,7 @@ export function linearTicks(low, high, count, isInteger = false) {
   return ticks;
 }
 
-/** Powers of ten within a range; with few of them also 2 and 5 times these. */
+/** Powers of ten within a range; of a short one also 2 and 5 times these, or even steps. */
 export function logTicks(low, high) {
   const decades = Math.log10(high / low);
   const every = Math.max(1, Math.ceil(decades / 6));
@@ -48,7 +48,8 @@ export function logTicks(low, high) {
     if (factors.length === 1 && p % every) continue;
     for (const factor of factors) ticks.push(factor * 10 ** p);
   }
-  return ticks.filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
+  const within = ticks.filter((tick) => tick >= low * 0.999 && tick <= high * 1.001);
+  return within.length < 3 ? linearTicks(low, high, 4) : within;
 }
 
 /** A function from values to [0, 1] of a range. */

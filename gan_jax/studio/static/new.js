@@ -5,6 +5,8 @@ import {
 import { FlagForm, createChoices, flagfileEntries } from "./form.js";
 
 const LINE_DELAY_MS = 250;
+// What Launcher.check_place says of a name.
+const NAME_REFUSALS = /^A run's name|is taken;|inside another run|leads out of the root/;
 const VERDICTS = { 0: "It would train.", 2: "It would be refused:" };
 const isSweep = byId("main").dataset.kind === "sweep";
 let timer = null;
@@ -179,14 +181,24 @@ async function launch() {
   location.href = `/${kind === "sweep" ? "sweep" : "run"}/${encodePath(name)}`;
 }
 
-/** Runs an action; a refusal that names a flag is shown beside its field. */
+/** Shows a refusal of the run's name beside it. */
+function showNameError(text) {
+  byId("error-run").textContent = text;
+  if (!text) return;
+  byId("name").scrollIntoView({ block: "center" });
+  byId("name").focus({ preventScroll: true });
+}
+
+/** Runs an action; a refusal is shown beside the field that it is about. */
 function attemptForm(action, button) {
   return attempt(async () => {
     form.clearErrors();
+    showNameError("");
     try {
       await action();
     } catch (error) {
-      form.showError(error.message);
+      const isOfFlag = form.showError(error.message);
+      if (!isOfFlag && NAME_REFUSALS.test(error.message)) showNameError(error.message);
       throw error;
     }
   }, button);
@@ -225,6 +237,7 @@ byId("experiment").addEventListener("change", (event) => {
 });
 byId("name").addEventListener("input", () => {
   isNamed = byId("name").value !== "";
+  byId("error-run").textContent = "";
   scheduleLine();
 });
 byId("find").addEventListener("input", (event) => form.search(event.target.value));

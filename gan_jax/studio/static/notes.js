@@ -47,8 +47,9 @@ export function prepareNotes(name) {
     attempt(
       () =>
         deleteRuns([name], (isBack) => {
-          byId("panels").hidden = !isBack;
-          byId("actions").hidden = !isBack;
+          for (const id of ["panels", "main-actions", "jump"]) {
+            if (byId(id)) byId(id).hidden = !isBack;
+          }
         }),
       event.target,
     ),

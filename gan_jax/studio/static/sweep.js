@@ -7,7 +7,7 @@ import { prepareNotes, showNotes } from "./notes.js";
 
 const POLL_MS = 2000;
 const SLOW_POLL_MS = 10000; // of a sweep that has ended
-const CODES = { 2: "refused", 3: "diverged or collapsed" };
+const CODES = { 0: "done, its folder is gone", 2: "refused", 3: "diverged or collapsed" };
 const name = byId("main").dataset.name;
 const address = encodePath(name);
 let words = { scores: {} };
