@@ -34,6 +34,7 @@ import numpy as np
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
+from gan_jax.metrics.content_order import sort_rows
 from gan_jax.metrics.metric import Score
 from gan_jax.metrics.nearest_neighbours import Neighbours, distance_ratio, find_nearest
 from gan_jax.metrics.neighbour_pictures import draw_neighbours
@@ -107,13 +108,14 @@ def detect_copies(
     """
     rng, n = np.random.default_rng(seed), len(generated)
     training = real.images
-    own = rng.permutation(len(training))[:n]
+    order = sort_rows(training)
+    own = rng.permutation(order)[:n]
     held, heldout_rows, subset = None, np.arange(0), np.arange(0)
     if heldout is not None:
         n_held = min(N_HELDOUT, len(training))
-        held = heldout.images[np.sort(rng.permutation(len(heldout.images))[:n_held])]
+        held = heldout.images[rng.permutation(sort_rows(heldout.images))[:n_held]]
         heldout_rows = rng.permutation(len(held))[:n]
-        subset = np.sort(rng.permutation(len(training))[: len(held)])
+        subset = np.sort(rng.permutation(order)[: len(held)])
     of_generated, of_training = (extractor.apply(x)[0] for x in (generated, training))
     of_held = None if held is None else extractor.apply(held)[0]
     chosen = (own, heldout_rows, subset)
@@ -385,6 +387,8 @@ def distance_rows(record: dict) -> list[tuple[str, dict[str, list[float]]]]:
         "generated_heldout": f"generated to {held} held-out",
         "training_heldout": f"training to {held} held-out",
     }
+    if p["pool_training"] == p["pool_heldout"]:  # then it is the first search again
+        del words["generated_some"]
     return [
         (text, {name: record[name]["distances"][search] for name in DISTANCES})
         for search, text in words.items()

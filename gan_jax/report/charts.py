@@ -97,8 +97,10 @@ def downsample(points: np.ndarray) -> np.ndarray:
 
 def cut_extremes(axes: Axes, values: np.ndarray | list[float]) -> bool:
     """Fit the y-axis to the bulk of the values if extremes would flatten it. Returns whether."""
-    low, high = np.quantile(values, (0.03, 0.97))
-    cut = np.ptp(values) > 4 * (high - low) > 0
+    ordered = np.sort(values)
+    n_cut = max(1, round(0.03 * len(ordered)))  # at each end; one of a few values, too
+    low, high = ordered[min(n_cut, len(ordered) - 1)], ordered[-1 - n_cut :][0]
+    cut = np.ptp(ordered) > 4 * (high - low) > 0
     if cut:
         axes.set_ylim(low - 0.2 * (high - low), high + 0.2 * (high - low))
     return bool(cut)

@@ -183,6 +183,8 @@ def test_record_and_its_words():
     words = [text for text, _ in memorization.distance_rows(record)]
     assert words[0] == "generated to 1,500 training" and len(words) == 6
     assert len(memorization.distance_rows(detect(generated, heldout=False))) == 2
+    few = [text for text, _ in memorization.distance_rows(detect(generated, n_train=300))]
+    assert len(few) == len(set(few)) == 5
     counts = "60 generated, 60 training (each left out by itself) and 60 held-out"
     assert counts in memorization.protocol_text(record)
 

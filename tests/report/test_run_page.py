@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_jax import errors, images
@@ -273,6 +274,19 @@ def test_long_curves_are_averaged_not_dropped(tmp_path):
     run = make_run(tmp_path / "run")
     log(run, range(1, 5001))
     assert run_page.write(run).stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("values, top", [
+    ([802.0, 1.5, 1.4, 1.3, 1.35, 1.2, 1.25, 1.3], 1.6),  # a first value that flattens all
+    ([*np.linspace(1, 2, 97), 3.0, 4.0, 900.0], 2.5),
+    ([8.0, 4.0, 2.0, 1.0, 0.5], 9),  # a curve that falls is shown whole
+    ([1.0, 2.0], 2.1), ([1.0], 1.1), ([3.0] * 9, 3.2),
+])  # fmt: skip
+def test_a_value_that_would_flatten_a_curve_is_cut_off(values, top):
+    axes = Figure().add_subplot()
+    axes.plot(values)
+    assert charts.cut_extremes(axes, values) == (max(values) > 10)
+    assert np.median(values) < axes.get_ylim()[1] <= top
 
 
 def test_text_from_the_run_is_escaped(tmp_path):
