@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gan_jax
 from gan_jax import config, plugins
-from gan_jax.commands import entry
+from gan_jax.commands import entry, presets
 from gan_jax.core.initialize import init_jitted
 from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, config_file, run_lock
@@ -99,6 +100,7 @@ def make_files(root):
         "labelled": {"images": images(300), "labels": labels, **test},
         "train_only": {"images": images(300), "labels": labels},
         "gray": {"images": images(300, channels=1), "labels": labels},
+        "halves": {"images": images(20), "labels": labels[:20] / 2},
         "wide": {"images": random.integers(0, 256, (60, 16, 24, 3), dtype=np.uint8)},
         "clash": {"images": images(300), "labels": labels % 2, "classes": ["a/b", "a-b"], **test}
         | {"test_labels": labels[:60] % 2},
@@ -454,6 +456,7 @@ CASES = [
         data="folder:{small}",
     ),
     train("data/image_files.py", "is a file, not a folder", "dcgan --data=folder:{plain}"),
+    train("data/npz.py", "for the images alone", "dcgan --data=npz:{halves}"),
     train("data/npz.py", "is a folder; use", "dcgan --data=npz:{small}"),
     train("data/idx.py", "is not a folder", "dcgan --data=idx:{root}/no", data="npz:{plain}"),
     train(
@@ -550,7 +553,8 @@ CASES = [
     Case(
         "metrics/features/classifier.py",
         "needs two classes",
-        "evaluate --images={small} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 --workdir={new} --features=classifier",
+        "evaluate --images={small} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 "
+        "--workdir={new} --features=classifier",
     ),
     Case(
         "metrics/scoring.py",
@@ -916,6 +920,7 @@ NOT_RUN = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_advice_works_when_typed(case, files, stages, monkeypatch, capsys):
     for name, value in case.env.items():
@@ -939,6 +944,7 @@ def test_advice_works_when_typed(case, files, stages, monkeypatch, capsys):
         assert_typed(way, words, places, message)
 
 
+@pytest.mark.long
 def test_a_run_that_another_process_trains(files, stages):
     """The advice is another folder."""
     words = shlex.split(f"train dcgan {TINY}".format(**files).replace("--dry_run ", ""))
@@ -947,6 +953,38 @@ def test_a_run_that_another_process_trains(files, stages):
         message = str(attempt(words))
         (way,) = advice.read(message, words, {"workdir": files["new"]})
         assert attempt(way.typed(words)) is None
+
+
+@pytest.mark.long
+def test_five_images_are_scored_by_what_is_advised(files):
+    """Nothing is left out here: the images are scored."""
+    flags = "--size=8 --neighbours=0 --repeats=1"
+    line = f"evaluate --images=npz:{{five}} --data=npz:{{five}} {flags} --workdir={{root}}/scored"
+    words = shlex.split(line.format(**files))
+    ways = advice.read(str(attempt(words)), words, {})
+    (way,) = [way for way in ways if way.flags[0][0] == "scores"]
+    assert way.flags == (("scores", "--scores=kernel,ms_ssim"),)
+    assert attempt(way.typed(words)) is None
+    assert (pathlib.Path(files["root"]) / "scored" / "report.html").exists()
+
+
+@pytest.mark.long
+def test_advice_of_the_python_api(files):
+    with pytest.raises(InputError, match="use one of: ") as error:
+        gan_jax.train("vae")
+    names = str(error.value).partition("use one of: ")[2].rstrip(".").split(", ")
+    assert all(presets.is_training(name) for name in names)
+    with pytest.raises(InputError, match="leave it out"):
+        gan_jax.load(files["gan"]).sample(2, kind=1)
+    assert gan_jax.load(files["gan"]).sample(2).shape == (2, 8, 8, 3)
+    run = gan_jax.load(files["kinds"])
+    with pytest.raises(InputError, match="add kind=, one of: ") as error:
+        run.generator(run.noise(2))
+    kind = str(error.value).partition("one of: ")[2].rstrip(".").split(", ")[-1]
+    with pytest.raises(InputError, match="give 0 to ") as error:
+        run.sample(2, kind=9)
+    number = int(str(error.value).partition("give 0 to ")[2].rstrip("."))
+    np.testing.assert_array_equal(run.sample(2, kind=kind), run.sample(2, kind=number))
 
 
 def test_every_refusal_that_advises_has_a_case():

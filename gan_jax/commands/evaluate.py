@@ -47,6 +47,15 @@ class Flags(command_line.RunFlags):
     crop: int = setting(
         0, "with --images: side of a centre crop of the real images, as in training", low=0
     )
+    labels: str = setting("", "with --images: what the classes of the real images are, see train")
+    colors: str = setting(
+        "auto",
+        "with --images: convert all images to rgb or gray; auto: as they are",
+        choices=("auto", "rgb", "gray"),
+    )
+    skip_bad_images: bool = setting(
+        False, "leave out image files that cannot be read or are too small, and name them"
+    )
     scores: str = setting(
         "",
         "which, with commas; empty: all that suit the data, of "
@@ -133,9 +142,14 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
-    if flags.crop:
-        raise InputError(f"--crop={flags.crop} is for --images; a run knows its own.")
+    for name in ("crop", "labels", "colors"):
+        if (value := getattr(flags, name)) != getattr(Flags, name):
+            raise InputError(
+                f"--{name}={value} is for --images, a run knows its own; leave it out."
+            )
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
+    if flags.skip_bad_images:
+        loaded = run_folder.skipping_bad_images(loaded)
     model = run_folder.sampled_vars(loaded, flags.ema)
     train, heldout = run_folder.load_data(loaded.config, loaded.dataset_info, flags.data)
     method, conditioning = loaded.method, loaded.method.conditioning
@@ -191,21 +205,28 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     import numpy as np
 
     from gan_jax import images
-    from gan_jax.data import datasets
-    from gan_jax.metrics import evaluate
+    from gan_jax.data import datasets, labels
+    from gan_jax.metrics import content_order, evaluate
 
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
-    options = datasets.DataOptions(flags.size, flags.crop)
-    scored = datasets.load(data_spec_of(flags.images), datasets.DataOptions(flags.size))
-    real = datasets.load(flags.data, options)
+    options = datasets.DataOptions(
+        flags.size, flags.crop, flags.labels, flags.skip_bad_images, flags.colors
+    )
+    # Scored images may lie in any folders: their classes do not count.
+    scored = datasets.load(
+        data_spec_of(flags.images), options._replace(crop=0, labels=labels.NO_LABELS)
+    )
+    real = datasets.load(data_spec_of(flags.data), options)
     check_comparable(flags, scored, real)
     n = min(flags.n_images, len(scored.images))
     heldout = datasets.load_heldout(real, options)
     evaluator = make_evaluator(flags, real, heldout, n)
 
+    order = content_order.sort_rows(scored.images)
+
     def sample(seed, n):
-        rows = np.random.default_rng(seed).permutation(len(scored.images))[:n]
+        rows = np.random.default_rng(seed).permutation(order)[:n]
         return images.take_rows(scored.images, rows)
 
     repeats = flags.repeats if len(scored.images) > n else 1  # all images again would say nothing
@@ -266,7 +287,7 @@ def add_neighbours(
 
 
 def data_spec_of(images: str) -> str:
-    """Turn --images into a --data spec: a path is a folder, or an npz file."""
+    """Turn --images, or --data, into a --data spec: a path is a folder, or an npz file."""
     kind = "npz" if images.endswith(".npz") else "folder"
     return f"{kind}:{images}" if pathlib.Path(images).expanduser().exists() else images
 
@@ -285,5 +306,5 @@ def check_comparable(flags: Flags, scored: "Dataset", real: "Dataset") -> None:
         a, b = ({1: "gray", 3: "colour"}.get(n, f"of {n} channels") for n in channels)
         raise InputError(
             f"--images={flags.images} are {a}, --data={flags.data} are {b}; "
-            "compare images of one kind."
+            "use --colors=rgb or --colors=gray, which convert both to one kind."
         )

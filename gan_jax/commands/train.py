@@ -323,18 +323,24 @@ def _check_data(command, workdir, config):
     from gan_jax.data import data_check, data_report, datasets
 
     spec, options = config.run.data, config.data_options
-    train = result_or_error(data_check.inspect_split, spec, options)
-    test = None
-    if isinstance(train, data_check.InspectedSplit):
-        test = result_or_error(data_check.inspect_split, spec, options, "test")
-        print(data_report.format_report(spec, train, test) + "\n", flush=True)
-    splits = {"train": train, "test": test}
+
+    splits, name = data_check.inspect(spec, options), spec
+    shown = splits
+    if isinstance(splits["train"], InputError) and not options.skip_bad_images:
+        # What is refused as a whole is described as far as it can be, too.
+        shown = data_check.inspect(spec, options._replace(skip_bad_images=True))
+        name = f"{spec} --skip_bad_images"
+    histogram = None
+    if isinstance(shown["train"], data_check.InspectedSplit):
+        histogram = shown["train"].pixels.histogram
+        report = data_report.format_report(name, shown["train"], shown["test"])
+        print(report + "\n", flush=True)
     open_split = functools.partial(data_check.open_inspected, spec, splits)
     plan = result_or_error(make_plan, command, workdir, config, open_split)
     if isinstance(plan, InputError):
         print("Verdict: training would refuse this command, in these words:", flush=True)
         raise plan
-    for remark in _remarks(plan.runs[0], train.pixels.histogram):
+    for remark in _remarks(plan.runs[0], histogram):
         print(f"Note: {remark}")
     unscored = result_or_error(datasets.open_heldout, plan.runs[0].train, open_split)
     more = f" Scoring would not: {unscored}" if isinstance(unscored, InputError) else ""

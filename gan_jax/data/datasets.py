@@ -51,7 +51,7 @@ _BUILT_IN = {
     "galaxies": DataSource("galaxies", "gan_jax.data.galaxies"),
     "folder": DataSource("folder:DIR", "gan_jax.data.folder", reads_no_labels=True),
     "idx": DataSource("idx:DIR", "gan_jax.data.idx"),
-    "npz": DataSource("npz:FILE", "gan_jax.data.npz"),
+    "npz": DataSource("npz:FILE", "gan_jax.data.npz", reads_no_labels=True),
     "tfds": DataSource("tfds:NAME", "gan_jax.data.tfds", label_choice=True),
     "galaxyzoo": DataSource("galaxyzoo:DIR", "gan_jax.data.galaxyzoo", label_choice=True),
     "celeba": DataSource("celeba:DIR", "gan_jax.data.celeba", label_choice=True),

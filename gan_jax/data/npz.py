@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 from gan_jax.data import resize
-from gan_jax.data.labels import numeric_class_names
+from gan_jax.data.labels import NO_LABELS, numeric_class_names
 from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError, printable
 
@@ -51,18 +51,14 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
     with _open(path) as arrays:
         if split == "test" and not _first_key(arrays, _IMAGES["test"]):
             return None
-        key = _images_key(arrays, path, split)
-        images = check_images(_array(arrays, key, path), f"{key} of {path}")
-        train_key = _labels_key(arrays, path, "train")
-        labels_key = train_key if split == "train" else _labels_key(arrays, path, "test")
-        train_labels = _array(arrays, train_key, path) if train_key else None
-        classes = _classes(arrays, train_labels, path)
-        labels = _array(arrays, labels_key, path) if labels_key else None
-        notes = _notes(arrays, path, labels_key)[split]
-    if labels is not None and train_labels is None:
-        raise InputError(
-            f"{path} has labels for the test split alone; save labels too, or drop test_labels."
-        )
+        keys = _find_keys(arrays, path)
+        images_key, labels_key = keys[split]
+        images = check_images(_array(arrays, images_key, path), f"{images_key} of {path}")
+        notes = _notes(arrays, keys, split, options)
+        if options.labels == NO_LABELS:
+            labels, classes = None, ()
+        else:
+            labels, classes = _labels(arrays, path, labels_key, keys["train"][1])
     images = resize.crop_and_resize_all(images, options.size, options.crop, path)
     return OpenedArrays(images, labels, classes, notes)
 
@@ -101,11 +97,22 @@ def _first_key(arrays, keys):
     return next((key for key in keys if key in arrays), None)
 
 
-def _images_key(arrays, path, split):
-    """Return the key of the images of a split."""
-    key = _first_key(arrays, _IMAGES[split])
-    if key:
-        return key
+def _find_keys(arrays, path):
+    """Return {split: (key of its images, key of its labels)}, None where there are none."""
+    keys = {
+        split: (_first_key(arrays, _IMAGES[split]), _first_key(arrays, _LABELS[split]))
+        for split in _IMAGES
+    }
+    images, labels = keys["train"]
+    images = images or _only_images(arrays, path)
+    if not labels and images == _UNNAMED_IMAGES and _UNNAMED_LABELS in arrays:
+        second = _array(arrays, _UNNAMED_LABELS, path)
+        labels = _UNNAMED_LABELS if second.ndim == 1 and second.dtype.kind in "iuU" else None
+    return keys | {"train": (images, labels)}
+
+
+def _only_images(arrays, path):
+    """Return the key of the only array that can be images."""
     train_keys = [key for key in arrays.files if not key.startswith("test_")]
     image_keys = [key for key in train_keys if _array(arrays, key, path).ndim in (3, 4)]
     if len(image_keys) != 1:
@@ -116,29 +123,33 @@ def _images_key(arrays, path, split):
     return image_keys[0]
 
 
-def _labels_key(arrays, path, split):
-    """Return the key of the labels of a split, or None."""
-    key = _first_key(arrays, _LABELS[split])
-    if key or split == "test" or _images_key(arrays, path, "train") != _UNNAMED_IMAGES:
-        return key
-    second = _array(arrays, _UNNAMED_LABELS, path) if _UNNAMED_LABELS in arrays else None
-    is_labels = second is not None and second.ndim == 1 and second.dtype.kind in "iuU"
-    return _UNNAMED_LABELS if is_labels else None
+def _notes(arrays, keys, split, options):
+    """Return lines on arrays that are not read, or on test images without labels."""
+    if split == "test":
+        is_unlabelled = keys["train"][1] and not keys["test"][1] and options.labels != NO_LABELS
+        return ("The test images have no labels.",) if is_unlabelled else ()
+    known = {_CLASSES, *keys["train"], *keys["test"]}
+    unread = ", ".join(printable(key) for key in arrays.files if key not in known)
+    return (f"Not read: {unread}. Class labels must be called labels.",) if unread else ()
 
 
-def _notes(arrays, path, labels_key):
-    """Return {split: notes}: which arrays are not read, and that the test split has no labels."""
-    known = [key for names in (_IMAGES, _LABELS) for key in _known_keys(arrays, names)]
-    known += [_CLASSES, _images_key(arrays, path, "train"), labels_key]
-    unread = [printable(key) for key in arrays.files if key not in known]
-    train = [f"Not read: {', '.join(unread)}. Class labels must be called labels."]
-    test = ["The test images have no labels; those of the train split do not tell theirs."]
-    is_unlabelled = not labels_key and _labels_key(arrays, path, "train")
-    return {"train": tuple(train if unread else ()), "test": tuple(test if is_unlabelled else ())}
+def _labels(arrays, path, key, train_key):
+    """Return (labels of a split or None, class names).
 
-
-def _known_keys(arrays, names):
-    return filter(None, (_first_key(arrays, names[split]) for split in names))
+    Args:
+      arrays: the opened file.
+      path: the file.
+      key, train_key: of the labels of the split and of the train split, or None.
+    """
+    if key and not train_key:
+        raise InputError(
+            f"{path} has labels for the test split alone; save labels too, or drop test_labels."
+        )
+    train_labels = _array(arrays, train_key, path) if train_key else None
+    classes = _classes(arrays, train_labels, path)
+    if key == train_key:
+        return train_labels, classes
+    return _array(arrays, key, path) if key else None, classes
 
 
 def check_images(images: np.ndarray, name: str) -> np.ndarray:
@@ -176,7 +187,8 @@ def _classes(arrays, labels, path):
     if names is None:
         if labels.dtype.kind not in "iu":
             raise InputError(
-                f"labels of {path} are {labels.dtype}; they must be integers, one per image."
+                f"labels of {path} are {labels.dtype}; they must be integers, one per image; "
+                "use --labels=none for the images alone."
             )
         return numeric_class_names(labels, path)
     if names.ndim != 1 or names.dtype.kind != "U":

@@ -224,3 +224,16 @@ def test_what_is_accepted_may_still_be_remarkable(tmp_path, capsys):
     assert process.guarded(lambda argv: train.run("dcgan", argv), [*words, "--dry_run"]) == 0
     said = capsys.readouterr().err
     assert all(text in said for text in expected)
+
+
+def test_a_class_without_images_does_not_hide_the_rest(tmp_path, capsys):
+    """All that is wrong is in the report; the verdict is the first refusal."""
+    for name in ("cat", "dog"):
+        making.write_image(tmp_path / "set" / name / "a.png", making.pixels(16, 16, 3))
+    (tmp_path / "set" / "cat" / "bad.png").write_bytes(b"nothing")
+    (tmp_path / "set" / "fox").mkdir()
+    (tmp_path / "set" / "fox" / "a.gif").write_bytes(b"nothing")
+    words = [f"--data=folder:{tmp_path}/set", "--size=16", f"--workdir={tmp_path}/run"]
+    code, error, out = verdict(capsys, "cgan", [*words, "--devices=1", "--check_data"])
+    assert code == 2 and "fox/ (1 .gif)" in error
+    assert "cat/bad.png" in out and "fox/ (1 .gif)" in out and "duplicates    1" in out

@@ -22,19 +22,10 @@ from gan_jax.rundir import run_folder, run_lock
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.augment.flags import read_study
 from gan_jax.training import training_loop
-from tests import paths
+from tests import paths, tiny_runs
 
 SMOKE = "--flagfile=experiments/flagfiles/morpho_smoke.flags"
-TINY = [
-    "--data=galaxies:20",
-    "--size=8",
-    "--width=2",
-    "--z_dim=3",
-    "--batch=4",
-    "--steps=2",
-    "--save_every=0",
-    "--devices=1",
-]
+TINY = [*tiny_runs.FLAGS, "--steps=2", "--save_every=0"]
 
 
 def command(name, *argv):
@@ -189,6 +180,27 @@ def test_a_run_remembers_that_it_skipped_files(tmp_path, capsys):
     shutil.copy(tmp_path / "set" / "0.png", tmp_path / "set" / "bad.png")
     assert command("dcgan", *words, "--skip_bad_images") == 2
     assert "7 images, now 8" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_a_bad_file_in_the_test_split_does_not_end_a_run_s_evaluation(tmp_path, capsys):
+    """Training never opened that split, so the run cannot know of the file."""
+    for i in range(140):
+        path = tmp_path / "set" / ("train" if i < 135 else "test") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((8, 8), 50).convert("RGB").save(path)
+    (tmp_path / "set" / "test" / "bad.png").write_bytes(b"nothing")
+    run = f"--workdir={tmp_path}/run"
+    assert command("dcgan", *TINY, f"--data=folder:{tmp_path}/set", run) == 0
+    words = [run, "--features=pixels", "--scores=kernel", "--n_images=60", "--neighbours=0"]
+    capsys.readouterr()
+    assert process.guarded(evaluate.run, words) == 2
+    error = capsys.readouterr().err
+    assert "bad.png" in error and "move it away" in error
+    assert "--skip_bad_images" in error
+    assert process.guarded(evaluate.run, [*words, "--skip_bad_images"]) == 0
+    shutil.rmtree(tmp_path / "set" / "test")
+    assert process.guarded(evaluate.run, words) == 0
 
 
 @pytest.mark.parametrize("module", ["morpho", "dcgan", evaluate, sample, inspect])

@@ -4,6 +4,7 @@ worse.
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +68,52 @@ def test_a_folder_of_images_is_scored_like_a_run(data, tmp_path, capsys):
     assert "MS-SSIM" in page and not re.findall(r'(?:src|href)="(?!data:)', page)
     copies = f"npz:{data / 'real.npz'}", tmp_path / "copies"
     assert "Signs of copying" in score(capsys, data, *copies, "--scores=kernel")[1].out
+
+
+QUICK = ["--features=pixels", "--scores=kernel", "--neighbours=0", "--n_images=60", "--repeats=1"]
+
+
+def advised(message, flag):
+    """The flag of a refusal that says to use it, as it is written there."""
+    return re.search(rf"--{flag}(=\w+)?", message)[0]
+
+
+def test_damaged_images_are_left_out_on_advice(data, tmp_path, capsys):
+    """Of the scored images and of the real ones; their number shows in the record."""
+    for name in ("scored", "real"):
+        shutil.copytree(data / "made", tmp_path / name)
+        (tmp_path / name / "000.png").write_bytes(b"damaged")
+    (tmp_path / "scored" / "deeper").mkdir()
+    pictures.save_png(tmp_path / "scored" / "deeper" / "x.png", np.zeros((8, 8, 3), np.uint8))
+    words = [f"--images={tmp_path}/scored", f"--data={tmp_path}/real", "--size=8", *QUICK]
+    words.append(f"--workdir={tmp_path}/out")
+    code, said = run(capsys, *words)
+    assert code == 2 and "000.png cannot be decoded" in said.err
+    code, said = run(capsys, *words, advised(said.err, "skip_bad_images"))
+    assert code == 0 and said.err.count("images skipped") == 2
+    record = json.loads((tmp_path / "out" / "eval.json").read_text())
+    assert record["protocol"]["n_real"] == 149
+
+
+@pytest.mark.parametrize("which", ["images", "data"])
+def test_images_are_converted_on_advice(which, data, tmp_path, capsys):
+    """Gray images against colour, and one gray file in a folder of colour."""
+    words = {"images": data / "gray.npz", "data": data / "real.npz"}
+    if which == "data":
+        shutil.copytree(data / "made", tmp_path / "real")
+        pictures.save_png(tmp_path / "real" / "000.png", np.zeros((8, 8, 1), np.uint8))
+        words |= {"images": data / "real.npz", "data": tmp_path / "real"}
+    words = [f"--{name}={path}" for name, path in words.items()]
+    words += ["--size=8", *QUICK, f"--workdir={tmp_path}/out"]
+    code, said = run(capsys, *words)
+    assert code == 2
+    assert run(capsys, *words, advised(said.err, "colors"))[0] == 0
+
+
+def test_the_flags_of_images_are_refused_for_a_run(tmp_path, capsys):
+    for flag in ("--labels=none", "--colors=rgb", "--crop=9"):
+        code, said = run(capsys, f"--workdir={tmp_path}/run", flag)
+        assert code == 2 and "a run knows its own" in said.err and flag in said.err
 
 
 @pytest.mark.long

@@ -75,6 +75,14 @@ def test_arrays_that_are_not_read_are_named(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_labels_that_cannot_be_read_may_be_left_out(tmp_path):
+    images = making.pixels(3, 16, 16)
+    spec = write_npz(tmp_path / "a.npz", images=images, targets=np.array([0.5, 0.2, 0.1]))
+    making.refused("float64", "--labels=none", spec=spec)
+    loaded = making.load(spec, labels="none")
+    assert loaded.labels is None and loaded.classes == ()
+
+
 def test_test_images_may_have_no_labels(tmp_path, capsys):
     images, labels = making.pixels(3, 16, 16), np.array([0, 1, 0])
     spec = write_npz(tmp_path / "a.npz", images=images, labels=labels, test_images=images)
