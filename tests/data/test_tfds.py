@@ -84,7 +84,7 @@ def test_small_sets_of_one_size_are_enlarged_and_large_ones_reduced(root):
     for size, crop in ((16, 0), (8, 0), (8, 10)):
         assert np.array_equal(load(size=size, crop=crop).images, resized(images, size, crop))
     refused("12x12", "crop 13", "--crop=12", size=8, crop=13)
-    refused("cropped to 10", "--size=12", "--crop=12", crop=10)
+    refused("cropped to 10", "--size=12", "--size=10 or less", crop=10)
 
 
 def test_images_of_any_size_are_cropped_and_never_enlarged(root):

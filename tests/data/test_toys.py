@@ -90,7 +90,7 @@ def test_size_means_nothing_and_the_points_are_the_same_every_time():
 
 
 def test_refusals():
-    making.refused("toys:heart", "gaussian1d, gaussians8", spec="toys:heart")
+    making.refused("toys:heart", "toys:gaussian1d, toys:gaussians8", spec="toys:heart")
     making.refused("toys:NAME", spec="toys")
     making.refused("--crop=4", "--crop=0", spec="toys:plus", crop=4)
     making.refused("--labels=x", spec="toys:plus", labels="x")
