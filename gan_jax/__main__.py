@@ -34,6 +34,7 @@ def method_first(words: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command that the first words name, and exit with its code."""
+    process.outlive_readers()
     words = sys.argv[1:]
     if words[:1] == ["train"] and words[1:2] not in ([], ["--help"], ["-h"]):
         words = method_first(words[1:])

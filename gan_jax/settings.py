@@ -91,7 +91,9 @@ def check(settings: Any) -> None:
             choices = ", ".join(map(str, m["choices"]))
             raise InputError(f"{flag} is not known; use one of: {choices}.")
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{flag} is not a finite number; use {field.default}, say.")
+            raise InputError(
+                f"{flag} is not a finite number; use one, such as --{field.name}={field.default}."
+            )
         if m["low"] is not None and value < m["low"]:
             raise InputError(f"{flag} is too small; use {m['low']} or more.")
         if m["above"] is not None and value <= m["above"]:

@@ -17,7 +17,7 @@ _VERB = r"use|add|leave|name|write|give|choose|set|install|allow|ask|see|continu
 # A clause of advice: from a verb in the imperative to the end of the sentence or to a semicolon.
 _CLAUSE = re.compile(
     rf"(?:^|[;:.,(] |\band |\bor |\bthen )"
-    rf"((?:(?:{_VERB})\b|--\w+(?:=\S+)? (?:leaves|reads|begins)\b).*?)(?=;|\.(?:\s|$)|\)$|$)",
+    rf"((?:(?:{_VERB})\b|(?<=\. )--\w+(?:=\S+)? (?:leaves|reads)\b).*?)(?=;|\.(?:\s|$)|\)$|$)",
     re.IGNORECASE,
 )
 _FLAG = r"--[a-z]\w*(?:=(?:[^\s;,)`]|,(?=\S))*(?<![.,]))?"

@@ -102,6 +102,7 @@ def make_files(root):
         "gray": {"images": images(300, channels=1), "labels": labels},
         "halves": {"images": images(20), "labels": labels[:20] / 2},
         "wide": {"images": random.integers(0, 256, (60, 16, 24, 3), dtype=np.uint8)},
+        "named": {"images": images(6), "labels": np.array(["a", "b"] * 3)},
         "clash": {"images": images(300), "labels": labels % 2, "classes": ["a/b", "a-b"], **test}
         | {"test_labels": labels[:60] % 2},
         "lacking": {"images": images(300), "labels": labels, **test}
@@ -199,6 +200,7 @@ def make_run(folder, words):
 @pytest.fixture
 def stages(files, monkeypatch):
     """Commands end where they would begin what takes long: to score, sample, serve or export."""
+    from gan_jax.data import galaxies
     from gan_jax.metrics import evaluate as metrics_evaluate
     from gan_jax.metrics.features import classifier
     from gan_jax.onnx_export import generators, toy_page
@@ -209,6 +211,7 @@ def stages(files, monkeypatch):
     from gan_jax.web import runtime
 
     monkeypatch.syspath_prepend(files["root"])
+    monkeypatch.setattr(galaxies, "N_TRAIN", 200)  # of --data=galaxies
 
     def reached(*_, **__):
         raise Reached
@@ -713,8 +716,10 @@ CASES = [
     evaluate(
         "commands/evaluate.py",
         "convert both to one kind",
-        "--images=npz:{gray} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 --workdir={new}",
+        "--images=npz:{gray} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 "
+        "--workdir={new}",
     ),
+    train("data/npz.py", "for the images alone", "dcgan --data=npz:{named}"),
     train("data/folder.py", "which reads all without classes", "dcgan --data=folder:{loose}"),
     train("data/folder.py", "add images, remove the folders", "dcgan --data=folder:{empty_class}"),
     train("data/stylegan_labels.py", "are not of StyleGAN's form", "dcgan --data=folder:{chunks}"),

@@ -152,6 +152,8 @@ def outlive_readers() -> None:
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
+        if stream is not getattr(sys, f"__{name}__"):
+            continue  # not Python's own: this was done before
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))
             continue

@@ -105,6 +105,13 @@ def test_without_any_output_from_the_start(child_env):
 
 
 @pytest.mark.long
+def test_a_reader_of_the_help_that_leaves(child_env):
+    process = start("--help", env=child_env)
+    process.stdout.close()
+    assert process.wait(60) == EXIT_DONE
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["renamed", "replaced"])
 def test_a_run_folder_that_goes_away(how, tmp_path, child_env):
     """The run stops, and goes on where its folder is now."""
