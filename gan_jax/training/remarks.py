@@ -8,11 +8,11 @@ from gan_jax.errors import InputError, counted, result_or_error
 from gan_jax.metrics import scoring
 
 N_SCORED = 10_000  # images that `evaluate` samples unless it is told otherwise
-# Settings that count steps, and what is left of them beyond the length of the run.
+# Settings that count steps, and what the end of the run makes without them.
 _INTERVALS = {
-    "log_every": "one record is logged",
-    "sample_every": "one sample grid is made",
-    "save_every": "one checkpoint is saved",
+    "log_every": "one record",
+    "sample_every": "one sample grid",
+    "save_every": "one checkpoint",
 }
 
 
@@ -55,13 +55,12 @@ def _counts(prepared):
 def _length(config: Config) -> str:
     """Say which intervals are longer than the run; "" if none is."""
     run = config.run
-    beyond = {name: text for name, text in _INTERVALS.items() if getattr(run, name) > run.steps}
-    listed = [f"--{name}={getattr(run, name)}" for name in beyond]
-    ends = list(beyond.values())
-    if run.eval_every > run.steps:
-        listed.append(f"--eval_every={run.eval_every}")
-        ends.append("nothing is scored in training")
-    if not listed:
+    flags = [name for name in (*_INTERVALS, "eval_every") if getattr(run, name) > run.steps]
+    if not flags:
         return ""
-    text = f"Longer than the run of --steps={run.steps}: {', '.join(listed)}"
-    return f"{text}; so {', '.join(ends)}{', at the end' if beyond else ''}."
+    results = [_INTERVALS[name] for name in flags if name in _INTERVALS]
+    ends = [f"there is {' and '.join(results)}, at the end"] if results else []
+    if "eval_every" in flags:
+        ends.append("nothing is scored in training")
+    listed = ", ".join(f"--{name}={getattr(run, name)}" for name in flags)
+    return f"Longer than the run of --steps={run.steps}: {listed}; so {', and '.join(ends)}."
