@@ -34,6 +34,7 @@ import numpy as np
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
+from gan_jax.metrics import significance
 from gan_jax.metrics.content_order import sort_rows
 from gan_jax.metrics.metric import Score
 from gan_jax.metrics.nearest_neighbours import Neighbours, distance_ratio, find_nearest
@@ -213,21 +214,21 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
         },
         "identical": float(identical.mean()),
         "identical_real": float(identical_real.mean()),
-        "identical_p": fisher_exact_p(identical, identical_real),
+        "identical_p": significance.fisher_exact_p(identical, identical_real),
         "distinct": len(once),
         "conclusive": _can_alarm(len(once), single_real[once_real]),
         "closer": float(closer.mean()),
-        "closer_p": fisher_exact_p(closer[once], closer_real[once_real]),
+        "closer_p": significance.fisher_exact_p(closer[once], closer_real[once_real]),
         "single": float(single.mean()),
         "single_real": float(single_real.mean()),
-        "single_p": fisher_exact_p(single[once], single_real[once_real]),
+        "single_p": significance.fisher_exact_p(single[once], single_real[once_real]),
     }
     if "generated_heldout" in searches:
         is_heldout, share = _nearest_is_heldout(searches, "generated")
         is_heldout_real, share_real = _nearest_is_heldout(searches, "training")
         out["heldout"] = share
         out["heldout_real"] = share_real
-        out["heldout_p"] = fisher_exact_p(~is_heldout, ~is_heldout_real)
+        out["heldout_p"] = significance.fisher_exact_p(~is_heldout, ~is_heldout_real)
         out["conclusive"] |= _can_alarm(len(is_heldout), ~is_heldout_real)
     return out
 
@@ -236,7 +237,7 @@ def _can_alarm(n, real):
     """Say whether the test of n generated images against real ones, bool [m], has an outcome that
     is significant.
     """
-    return fisher_exact_p(np.ones(n, bool), real) < ALARM_P
+    return significance.fisher_exact_p(np.ones(n, bool), real) < ALARM_P
 
 
 def _join(neighbours):
@@ -268,25 +269,6 @@ def _nearest_is_heldout(searches, name):
     n_train = len(np.unique(train.rows[~is_heldout, 0]))
     n_held = len(np.unique(held.rows[is_heldout, 0]))
     return np.repeat([False, True], [n_train, n_held]), float(is_heldout.mean())
-
-
-def fisher_exact_p(generated: np.ndarray, real: np.ndarray) -> float:
-    """Compute the one-sided p-value of Fisher's exact test.
-
-    It is the probability that at least so many of the True ones are generated, if generated and
-    real ones did not differ. Computed in integers, so it is exact however small it is.
-
-    Args:
-      generated: bool [n].
-      real: bool [m].
-    """
-    n_true_real = int(real.sum())
-    n_true = int(generated.sum()) + n_true_real
-    ways = sum(
-        math.comb(len(real), i) * math.comb(len(generated), n_true - i)
-        for i in range(n_true_real + 1)
-    )
-    return ways / math.comb(len(generated) + len(real), n_true)
 
 
 def copying_verdict(comparisons: dict[str, dict]) -> tuple[bool | None, str]:

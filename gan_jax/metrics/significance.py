@@ -1,5 +1,7 @@
 """What several training seeds say together: mean, spread, and whether two systems differ."""
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -129,3 +131,22 @@ def compare_two_runs(
         f"{head} (95 % interval from sampling {low:+.{decimals}f} to {high:+.{decimals}f}): "
         f"{conclusion}; one run each says nothing of other seeds."
     )
+
+
+def fisher_exact_p(generated: np.ndarray, real: np.ndarray) -> float:
+    """Compute the one-sided p-value of Fisher's exact test.
+
+    It is the probability that at least so many of the True ones are generated, if generated and
+    real ones did not differ. Computed in integers, so it is exact however small it is.
+
+    Args:
+      generated: bool [n].
+      real: bool [m].
+    """
+    n_true_real = int(real.sum())
+    n_true = int(generated.sum()) + n_true_real
+    ways = sum(
+        math.comb(len(real), i) * math.comb(len(generated), n_true - i)
+        for i in range(n_true_real + 1)
+    )
+    return ways / math.comb(len(generated) + len(real), n_true)

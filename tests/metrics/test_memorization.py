@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from gan_jax import errors
 from gan_jax.metrics import memorization
@@ -27,10 +26,10 @@ def add_noise(images, seed, sd):
     return to_uint8(images + np.random.default_rng(seed).normal(0, sd, images.shape))
 
 
-def detect(generated, heldout=True, n_train=1500):
+def detect(generated, heldout=True, n_train=1500, seed=0):
     held = make_dataset(waves(2, 300)) if heldout else None
     return memorization.detect_copies(
-        EXTRACTOR, make_dataset(waves(0, n_train)), held, generated, 0
+        EXTRACTOR, make_dataset(waves(0, n_train)), held, generated, seed
     )[0]
 
 
@@ -43,13 +42,6 @@ def test_read_only_memmap(tmp_path):
         for x in (mapped, images)
     ]
     assert records[0] == records[1]
-
-
-def test_fishers_exact_test():
-    a, b = np.arange(40) < 9, np.arange(60) < 2
-    exact = stats.fisher_exact([[9, 31], [2, 58]], alternative="greater").pvalue
-    assert memorization.fisher_exact_p(a, b) == pytest.approx(exact, rel=1e-9)
-    assert memorization.fisher_exact_p(np.zeros(5, bool), np.zeros(9, bool)) == 1
 
 
 @pytest.mark.parametrize("heldout", [True, False])
@@ -70,7 +62,7 @@ def test_planted_copies_are_flagged(n_copies, heldout):
 @pytest.mark.parametrize("heldout", [True, False])
 def test_fresh_samples_of_the_same_distribution_are_not_flagged(heldout):
     for seed in range(3, 8):
-        record = detect(waves(seed, 200), heldout)
+        record = detect(waves(seed, 200), heldout, seed=seed)
         assert not record["copying"], record["verdict"]
         assert record["verdict"].startswith("No sign of copying: ")
         for name in memorization.DISTANCES:

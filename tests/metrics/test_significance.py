@@ -61,3 +61,10 @@ def test_confidence_interval_is_students():
     assert (mean - half, mean + half) == pytest.approx((low, high))
     assert significance.confidence_interval([0.5]) == (0.5, None)
     assert significance.confidence_interval([0.5, 0.5]) == (0.5, None)
+
+
+def test_fishers_exact_test():
+    a, b = np.arange(40) < 9, np.arange(60) < 2
+    exact = stats.fisher_exact([[9, 31], [2, 58]], alternative="greater").pvalue
+    assert significance.fisher_exact_p(a, b) == pytest.approx(exact, rel=1e-9)
+    assert significance.fisher_exact_p(np.zeros(5, bool), np.zeros(9, bool)) == 1
