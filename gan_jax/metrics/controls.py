@@ -1,9 +1,13 @@
-"""The real images that a generator is compared with: the reference, the floor and a control."""
+"""The real images that a generator is compared with: the reference, the floor and a control.
+
+All choices depend on the images and the seed, not on the order of the images.
+"""
 
 import numpy as np
 
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import class_balance
+from gan_jax.metrics.content_order import sort_rows
 from gan_jax.metrics.metric import Views, take_rows
 from gan_jax.metrics.scoring import Evaluator
 
@@ -17,7 +21,7 @@ def choose_reference(evaluator: Evaluator, real: Dataset, seed: int) -> tuple[Vi
     Returns:
       (views, int64 rows of `real.images`), in random order.
     """
-    rows = np.random.default_rng(seed).permutation(len(real.images))[:MAX_REFERENCE]
+    rows = np.random.default_rng(seed).permutation(sort_rows(real.images))[:MAX_REFERENCE]
     return evaluator.views_of(real, rows), rows
 
 
@@ -52,12 +56,14 @@ def floor_pairs(
     """
     rngs = [np.random.default_rng([seed, repeat]) for repeat in range(repeats)]
     if heldout is not None and len(heldout.images) >= n:
-        samples = [rng.permutation(len(heldout.images))[:n] for rng in rngs]
+        order = sort_rows(heldout.images)
+        samples = [rng.permutation(order)[:n] for rng in rngs]
         return "held-out images", [
             (reference, evaluator.views_of(heldout, rows)) for rows in samples
         ]
     others = np.setdiff1d(np.arange(len(real.images)), reference_rows)
     if len(others) >= n:
+        others = sort_rows(real.images, others)
         samples = [rng.permutation(others)[:n] for rng in rngs]
         return "other training images", [
             (reference, evaluator.views_of(real, rows)) for rows in samples

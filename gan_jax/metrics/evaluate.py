@@ -7,6 +7,8 @@ record therefore holds several rows, computed alike, and the protocol that they 
   model      the trained generator ("images": a folder of images)
   untrained  the same generator before training
   collapsed  real images of one class only: perfect images without variety
+
+No score depends on the order of the images: what is drawn is drawn by content.
 """
 
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from gan_jax.data.types import Dataset
 from gan_jax.metrics import (
     class_accuracy,
     class_balance,
+    content_order,
     controls,
     features,
     point_scores,
@@ -79,7 +82,7 @@ def evaluate(
     for name, sampler in samplers.items():
         is_subject = name in SUBJECT_ROWS
         samples = [sampler(seed + i, n) for i in range(repeats if is_subject else 1)]
-        pairs = [(reference, evaluator(images)) for images in samples]
+        pairs = [(reference, evaluator(content_order.shuffle(x, seed))) for x in samples]
         rows[name] = scoring.make_row(evaluator, pairs, seed if is_subject else None)
     rows["collapsed"] = scoring.make_row(evaluator, [(reference, collapsed)])
 
@@ -117,6 +120,8 @@ def _class_fields(
     if extractor.confusion is None:
         return out
     labels = None if real.labels is None else real.labels[reference_rows]
+    if labels is not None and extractor.labels:
+        labels = extractor.class_indices(labels)
     if labels is not None and (labels >= 0).any():
         # The classifier was trained on these images: its confusions do not apply to them.
         counts = np.bincount(labels[labels >= 0], minlength=len(extractor.confusion))
@@ -139,7 +144,8 @@ def evaluate_class_accuracy(
     """Score whether images show their requested classes, and all variety of each class.
 
     Args:
-      evaluator: its feature space has the generator's classes, in the same order.
+      evaluator: its feature space has those of the generator's classes that have images, see
+        Extractor.labels; no image is requested of the others.
       real: training images with labels.
       heldout: images of the test split, or None.
       sampler: (seed, int [n] classes) -> images uint8 [n, H, W, C].
@@ -147,25 +153,26 @@ def evaluate_class_accuracy(
       seed: seed of every choice.
 
     Returns:
-      As class_accuracy.score_classes, and "n_per_class", "k", "control" in words, and for the
-      classifier on real held-out images "intended_real" (balanced accuracy) and
-      "intended_real_per_class" (recalls).
+      As class_accuracy.score_classes, over the classes with images; and "n_per_class", "k",
+      "control" in words, and for the classifier on real held-out images "intended_real" (balanced
+      accuracy) and "intended_real_per_class" (recalls, None of a class without held-out images).
     """
     extractor = evaluator.extractor
     features_only = scoring.Evaluator(extractor, {})
-    rng, classes = np.random.default_rng(seed), range(len(extractor.classes))
+    rng, classes = np.random.default_rng(seed), np.array(extractor.labels)
     n_per_class = max(1, min(n // len(classes), class_accuracy.N_PER_CLASS))
 
     def choose_images(dataset, n):
         """Choose up to n images of each class, in random order: (views, labels)."""
-        rows = np.concatenate(
-            [rng.permutation(np.flatnonzero(dataset.labels == c))[:n] for c in classes]
-        )
-        return features_only.views_of(dataset, rows), dataset.labels[rows]
+        rows_of_class = [np.flatnonzero(dataset.labels == c) for c in classes]
+        orders = [content_order.sort_rows(dataset.images, rows) for rows in rows_of_class]
+        rows = np.concatenate([rng.permutation(order)[:n] for order in orders])
+        labels = extractor.class_indices(dataset.labels[rows])
+        return features_only.views_of(dataset, rows), labels
 
     # Classes alternate, for generators that normalise over the batch.
-    requested = np.tile(classes, n_per_class)
-    generated = features_only(sampler(seed, requested))
+    requested = np.tile(np.arange(len(classes)), n_per_class)
+    generated = features_only(sampler(seed, classes[requested]))
     use_heldout = (
         heldout is not None and heldout.labels is not None and bool((heldout.labels >= 0).any())
     )
@@ -174,7 +181,7 @@ def evaluate_class_accuracy(
     return {
         **class_accuracy.score_classes(generated, requested, views, labels, control),
         "intended_real": extractor.accuracy,
-        "intended_real_per_class": np.diag(extractor.confusion).tolist(),
+        "intended_real_per_class": list(extractor.recall),
         "n_per_class": n_per_class,
         "k": precision_recall.K,
         "control": "as many held-out images" if use_heldout else "as many other training images",

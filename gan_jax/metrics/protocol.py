@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gan_jax.data.types import Dataset
+from gan_jax.errors import counted
 from gan_jax.metrics.metric import Views
 
 if TYPE_CHECKING:  # comparing records needs no feature space, and no JAX
@@ -18,6 +19,8 @@ MIN_TRUSTED_ACCURACY = 0.9  # balanced accuracy below which class shares come wi
 # Relative. Statistics of the same features, computed on two kinds of machines, differ by less.
 REFERENCE_TOLERANCE = 1e-3
 
+# Values of fields in records that were written before there was the field.
+_BEFORE = {"drawn_by": "place in the data"}
 # Fields that must be equal, in the order in which differences are reported. The remaining fields of
 # a protocol are words, or settings of the run that is scored.
 COMPARED_FIELDS = {
@@ -31,6 +34,7 @@ COMPARED_FIELDS = {
     "n_features": "features",
     "resize": "resize",
     "seed": "seed",
+    "drawn_by": "images drawn by",
     "floor": "floor",
     "ema": "averaged generator",
 }
@@ -51,6 +55,7 @@ def build(extractor: "Extractor", real: Dataset, reference: Views, settings: dic
     features = reference["features"]
     return {
         "n_real": len(features),
+        "drawn_by": "content",
         **settings,
         "net": extractor.name,
         "net_accuracy": None if extractor.accuracy is None else float(extractor.accuracy),
@@ -94,8 +99,9 @@ def differences(a: dict, b: dict) -> list[str]:
             continue
         if name == "digest" and a.get("data") != b.get("data"):
             continue  # reported as "data" already
-        if a.get(name) != b.get(name):
-            out.append(f"{words}: {a.get(name)}, {b.get(name)}")
+        values = [p.get(name, _BEFORE.get(name)) for p in (a, b)]
+        if values[0] != values[1]:
+            out.append(f"{words}: {values[0]}, {values[1]}")
     a_plugins, b_plugins = (p.get("plugins") or {} for p in (a, b))
     for name in [name for name in a_plugins if name in b_plugins]:
         if a_plugins[name] != b_plugins[name]:
@@ -119,10 +125,11 @@ def _same_reference(a, b):
 def describe(record: dict, labels: dict[str, str]) -> str:
     """Describe the protocol of a record in words. labels: {row: its name}."""
     p = record["protocol"]
+    repeats = f"{counted(p['repeats'], 'repeat')} from seed {p['seed']}"
     if p["net"] is None:
         return (
             f"{p['n_fake']} points against {p['n_real']} held-out ones of {p['data']} (digest "
-            f"{p['digest'][:12]}), {p['repeats']} repeats from seed {p['seed']}. A point is "
+            f"{p['digest'][:12]}), {repeats}. A point is "
             "registered within 2.83 standard deviations of a mode; a mode is covered by 1 % of the "
             "points. Row real: training points."
         )
@@ -137,8 +144,8 @@ def describe(record: dict, labels: dict[str, str]) -> str:
     ]
     return (
         f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px "
-        f"(split {p['split']}, digest {p['digest'][:12]}), {p['repeats']} repeats from seed "
-        f"{p['seed']}, in {p['n_features']} features of {p['net']}{_accuracy_text(p)}, resize "
+        f"(split {p['split']}, digest {p['digest'][:12]}), {repeats}, "
+        f"in {p['n_features']} features of {p['net']}{_accuracy_text(p)}, resize "
         f"{p['resize']}, reference {p['reference']['sha256']}.{model} Floor: {p['floor']}. "
         f"Collapsed: {p['collapsed']}." + "".join(other_counts)
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import errors, metrics
+from gan_jax import errors, images, metrics
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import class_balance, features
 from gan_jax.metrics.metric import Metric, Views, take_rows
@@ -34,8 +34,7 @@ class Evaluator(NamedTuple):
 
     def views_of(self, dataset: Dataset, rows: np.ndarray) -> Views:
         """Compute the views of some images of a dataset, in the order of `rows`, int [n]."""
-        order = np.argsort(rows)  # read in the order of the file
-        return take_rows(self(dataset.images[rows[order]]), np.argsort(order))
+        return self(images.take_rows(dataset.images, rows))
 
 
 def make_evaluator(
@@ -86,9 +85,9 @@ def check_counts(
       n: images per sample.
       flag: the flag that sets n, for the message.
       names: as in `make_evaluator`.
+      n_features: number of features; the default is that of the nets of metrics.features.
       scores_flag: the flag that sets the names, for the message; "" for none.
       has_classes: whether the feature space has classes; None: if the images have two.
-      n_features: number of features; the default is that of the nets of metrics.features.
 
     Raises:
       InputError: n, or half of the real images, is too few.
@@ -96,9 +95,9 @@ def check_counts(
     least = {
         name: metrics.TABLE[name].min_images(n_features) for name in metrics.parse_names(names)
     }
+    worst = max(least, key=lambda name: least[name])
     if has_classes is None:
         has_classes = features.classifier.n_labelled_classes(real) >= 2
-    worst = max(least, key=lambda name: least[name])
 
     half = len(real.images) // 2
 

@@ -20,6 +20,7 @@ BASE = {
     "n_features": 3,
     "resize": "none",
     "seed": 0,
+    "drawn_by": "content",
     "floor": "held-out images",
     "ema": True,
     "sample_stats": "running",
@@ -39,6 +40,13 @@ def test_equal_protocols_may_share_a_table():
 def test_every_difference_is_named(name):
     differences = protocol.differences(BASE, BASE | {name: "other"})
     assert differences == [f"{protocol.COMPARED_FIELDS[name]}: {BASE[name]}, other"]
+
+
+def test_records_from_before_images_were_drawn_by_content():
+    """They share a table with each other, and not with later ones."""
+    old = {name: value for name, value in BASE.items() if name != "drawn_by"}
+    assert protocol.differences(old, dict(old)) == []
+    assert protocol.differences(old, BASE) == ["images drawn by: place in the data, content"]
 
 
 def test_other_data_are_named_once():

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from gan_jax import cache, errors
+from gan_jax import cache, errors, images
 from gan_jax.data.types import Dataset
+from gan_jax.metrics import content_order
 from gan_jax.metrics.features import classifier_training
 from gan_jax.metrics.features.classifier_training import Settings
 from gan_jax.metrics.features.extractor import Extractor
@@ -33,14 +34,39 @@ def load(
         `dataset`, which is then not trained on.
       settings: training; None for `default_settings`.
 
+    Returns:
+      Extractor of the classes that have images in `dataset`.
+
     Raises:
       InputError: fewer than two classes have labelled images.
     """
     count_features(arg, dataset)
     net, variables, report = load_trained(dataset, heldout, settings)
-    confusion = _normalize_rows(report["confusion"])
+    labels = classes_with_images(dataset)
+    counts = np.asarray(report["confusion"])[np.ix_(labels, labels)]
     apply = classifier_training.build_apply(net, variables)
-    return Extractor(report["name"], report["balanced_accuracy"], confusion, dataset.classes, apply)
+    if len(labels) < len(dataset.classes):
+        apply = _among(apply, labels)
+    return Extractor(
+        report["name"],
+        report["balanced_accuracy"],
+        _normalize_rows(counts),
+        tuple(dataset.classes[label] for label in labels),
+        apply,
+        labels=tuple(labels),
+        recall=tuple(report["recall"][label] for label in labels),
+    )
+
+
+def _among(apply, labels):
+    """Return an Extractor.apply whose probabilities are those of some classes alone."""
+
+    def apply_among(images):
+        features, probs = apply(images)
+        probs = probs[:, labels]
+        return features, probs / np.maximum(probs.sum(1, keepdims=True), 1e-30)
+
+    return apply_among
 
 
 def load_random(
@@ -73,7 +99,13 @@ def count_features(arg: str, dataset: Dataset) -> int:
 
 def n_labelled_classes(dataset: Dataset) -> int:
     """Count the classes that have labelled images."""
-    return 0 if dataset.labels is None else len(np.unique(dataset.labels[dataset.labels >= 0]))
+    return len(classes_with_images(dataset))
+
+
+def classes_with_images(dataset: Dataset) -> list[int]:
+    """List the labels that occur, in order."""
+    labels = dataset.labels
+    return [] if labels is None else np.unique(labels[labels >= 0]).tolist()
 
 
 def default_settings(dataset: Dataset) -> Settings:
@@ -125,8 +157,8 @@ def _build(
     """Train and measure a classifier; write weights.npz and report.json into the folder."""
 
     def labelled(dataset):
-        """Return the rows of the labelled images in random order."""
-        rows = np.flatnonzero(dataset.labels >= 0)
+        """Return the rows of the labelled images in random order, whatever their order is."""
+        rows = content_order.sort_rows(dataset.images, np.flatnonzero(dataset.labels >= 0))
         return np.random.default_rng(settings.seed).permutation(rows)
 
     if heldout is None:
@@ -135,16 +167,18 @@ def _build(
         test, test_rows, rows = dataset, order[:n_test], order[n_test:]
     else:
         test, test_rows, rows = heldout, labelled(heldout), labelled(dataset)
-    rows, test_rows = np.sort(rows[:_MAX_TRAIN]), np.sort(test_rows[:_MAX_HELDOUT])
+    rows, test_rows = rows[:_MAX_TRAIN], test_rows[:_MAX_HELDOUT]
     net = Classifier(len(dataset.classes), settings.widths)
     variables = classifier_training.train(
         net,
-        dataset.images[rows],
+        images.take_rows(dataset.images, rows),
         dataset.labels[rows],
         settings,
         classifier_training.any_orientation(dataset),
     )
-    _, probs = classifier_training.build_apply(net, variables)(test.images[test_rows])
+    _, probs = classifier_training.build_apply(net, variables)(
+        images.take_rows(test.images, test_rows)
+    )
     report = _report(test.labels[test_rows], probs.argmax(1), dataset.classes)
     print(
         f"classifier: balanced accuracy {report['balanced_accuracy']:.3f} on {len(test_rows)} "
