@@ -69,7 +69,7 @@ def _kernel(layer, shape, train, transposed=False):
     # Outside training the vector may be a moving average, which is shorter than 1.
     new = _unit(v @ fixed) if train else _unit(u.value).astype(w.dtype)
     if train and not layer.is_initializing():
-        u.value = new.astype(jnp.float32)
+        u.value = new.astype(u.value.dtype)
     return w / (v @ matrix @ new)
 
 
@@ -168,7 +168,8 @@ class ConvT(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalisation over all axes but the last, and over devices: [..., C] -> [..., C].
 
-    The variance is the biased one, E[x^2] - E[x]^2 in one pass. Statistics are float32 or wider.
+    The variance is the biased one, from a second pass: about the mean, so that it is exact where
+    the mean is far from 0. Statistics are float32 or wider.
 
     Source: Ioffe and Szegedy 2015.
     """
@@ -179,11 +180,10 @@ class BatchNorm(nn.Module):
     use_bias: bool = True
     axis: str | None = None  # name of the device axis; None on one device
 
-    def _moments(self, x):
+    def _mean(self, x):
+        """Average x [..., C] over rows and devices: [C]."""
         n = x.size // x.shape[-1]
-        sums = reduce.sum_to_channels(x) / n, reduce.sum_to_channels(x * x) / n
-        mean, square = parallel.average(sums, self.axis)
-        return mean, jnp.maximum(square - mean**2, 0)
+        return parallel.average(reduce.sum_to_channels(x) / n, self.axis)
 
     @nn.compact
     def __call__(self, x):
@@ -192,7 +192,14 @@ class BatchNorm(nn.Module):
             self.variable("batch_stats", "mean", jnp.zeros, shape),
             self.variable("batch_stats", "var", jnp.ones, shape),
         ]
-        mean, var = self._moments(wide) if self.train else (r.value for r in running)
+        mean, var = (r.value for r in running)
+        mean = self._mean(wide) if self.train else mean
+        # The mean, but a constant; and what it lacks: 0, with the derivatives of the mean.
+        shift = jax.lax.stop_gradient(mean)
+        rest = mean - shift
+        centred = wide - reduce.broadcast_channels(shift, x.shape)
+        if self.train:
+            var = self._mean(centred * centred) - rest**2
         if self.train and not self.is_initializing():
             for r, now in zip(running, (mean, var), strict=True):
                 r.value = self.momentum * r.value + (1 - self.momentum) * now
@@ -200,8 +207,8 @@ class BatchNorm(nn.Module):
         if self.use_scale:
             scale = scale * self.param("scale", nn.initializers.ones, shape)
         bias = self.param("bias", nn.initializers.zeros, shape) if self.use_bias else 0
-        offset = bias - mean * scale
-        y = wide * reduce.broadcast_channels(scale, x.shape)
+        offset = bias - rest * scale
+        y = centred * reduce.broadcast_channels(scale, x.shape)
         return (y + reduce.broadcast_channels(offset, x.shape)).astype(x.dtype)
 
 

@@ -105,6 +105,22 @@ def test_member_equals_solo_run(case):
         )  # vmapped convolutions add up in another order: 1.03e-6 on one kind of processor
 
 
+@pytest.mark.parametrize("case", cases(("gan_hinge_r1", "gan_spectral")))
+def test_a_step_in_float64_traces_and_stays_in_float64(case):
+    """As the benchmarks' comparison of values needs it: also penalties of every k-th step."""
+
+    def wide(tree):
+        return jax.tree.map(
+            lambda a: jax.ShapeDtypeStruct(a.shape, "f8" if a.dtype == "f4" else a.dtype), tree
+        )
+
+    method = methods_small.build(case)
+    state = wide(state_shapes(method))
+    with jax.enable_x64(True):
+        updated, _ = jax.eval_shape(build_step(method), state, wide(batch(method, 0)))
+    jax.tree.map(lambda a, b: np.testing.assert_equal(a.dtype, b.dtype), updated, state)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("batch_size", [BATCH, 1])
 @pytest.mark.parametrize("case", ["gan_simultaneous", "gan_balance", "mgan_once", "colorize"])
