@@ -48,6 +48,31 @@ def test_it_learns_an_easy_set(trained):
     assert (probs.argmax(1) == fresh.labels)[known].mean() > 0.8
 
 
+@pytest.mark.parametrize("shift", [(1, 2, 3), (0, 1, 3)])
+def test_a_class_without_images_is_no_class(cache_folder, shift):
+    """As class 0 of labels from 1 on, and a class in the middle."""
+    data = stripes(60, seed=0)
+    labels = np.array([*shift, -1], np.int32)[data.labels]
+    gapped = data._replace(labels=labels, classes=("a", "b", "c", "d"))
+    extractor = features.load(gapped, settings=TINY)
+    assert extractor.labels == shift and extractor.classes == tuple("abcd"[i] for i in shift)
+    assert extractor.confusion.shape == (3, 3) and len(extractor.recall) == 3
+    _, probs = extractor.apply(data.images)
+    assert probs.shape == (60, 3) and probs.dtype == np.float32
+    np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-5)
+    known = data.labels >= 0
+    indices = extractor.class_indices(labels)
+    assert (indices[known] == data.labels[known]).all() and (indices[~known] == -1).all()
+
+
+def test_a_class_without_heldout_images_has_no_recall(cache_folder):
+    data, heldout = stripes(60, seed=0), stripes(60, seed=1)
+    heldout = heldout._replace(labels=np.where(heldout.labels == 2, 1, heldout.labels))
+    extractor = features.load(data, heldout, settings=TINY)
+    assert extractor.recall[2] is None and extractor.recall[0] is not None
+    np.testing.assert_array_equal(extractor.confusion[2], [0, 0, 1])
+
+
 def test_second_load_reads_the_cache(trained, monkeypatch):
     data, first, _ = trained
     monkeypatch.setattr(classifier_training, "train", None)  # a second training would fail
