@@ -8,7 +8,8 @@ conv    Convolutions. A step made of plain flax layers takes 4 to 26 times as lo
         times (`python -m experiments.benchmarks --notorch --rounds=6`, column naive_ms). XLA:CPU
         runs the transposed convolutions and weight gradients that JAX derives in naive loops, all
         the more inside `cond` and `scan`.
-reduce  Sums over pixels, as matrix products with ones.
+reduce  Sums over pixels, as matrix products with ones, in blocks: twice as fast as one product of
+        a million rows, and more than a hundred times as exact.
 random  Random numbers of jax.random: the same bits, computed in one pass over memory, not in five.
 cpu     `materialize`, by which Adam's means are computed once per step, not twice: MGAN's step is
         1.06 and that of `mlp` 1.08 times as fast; and the compiler options of training programs.

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.core import parallel
 from gan_jax.nets import layers
 from gan_jax.ops import cpu, reduce
 
@@ -209,6 +210,28 @@ def test_batch_norm_is_exact_far_from_zero(shape, ratio):
     for name, a, b in zip(("y", "dx", "dscale", "dbias"), got, expected, strict=True):
         error = np.abs(np.asarray(a) - b).max() / np.abs(b).max()
         assert error < (20 + 4 * ratio) * EPS, name
+
+
+@pytest.mark.long
+@on_cpu
+def test_four_devices_are_as_exact_far_from_zero():
+    """Each device sees other images, of another brightness: means and variances are of all."""
+    rng, ratio, devices = np.random.default_rng(0), 1000, jax.devices()[:4]
+    x = rng.normal(ratio, 1, (16, 6, 6, 3)).astype(np.float32)
+    x += np.repeat(np.arange(4, dtype=np.float32), 4)[:, None, None, None]
+    net = layers.BatchNorm(True, 0.0, use_scale=False, use_bias=False, axis=parallel.AXIS)
+    stats = {"mean": np.zeros(3, np.float32), "var": np.ones(3, np.float32)}
+
+    def apply(stats, x):
+        y, new = net.apply({"batch_stats": stats}, x, mutable=["batch_stats"])
+        return jax.lax.all_gather(y, parallel.AXIS, tiled=True), new["batch_stats"]
+
+    assert len(devices) == 4
+    run = parallel.pmapped(apply, devices, batch_axis=0)
+    y, new = run(jax.device_put(stats, parallel.replicated(devices)), x)
+    mean, var = x.mean((0, 1, 2), np.float64), x.var((0, 1, 2), np.float64)
+    np.testing.assert_allclose(new["var"], var, rtol=8 * EPS)
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5), atol=4 * ratio * EPS)
 
 
 @pytest.mark.parametrize("train", [True, False])
