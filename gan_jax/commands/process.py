@@ -114,9 +114,11 @@ def _explain(error: RuntimeError | OSError) -> tuple[int, str] | None:
             "A path begins with ~, and the home folder is not known; write the whole path."
         )
     if isinstance(error, OSError) and error.filename is not None:
+        is_gone = isinstance(error, FileNotFoundError)
+        moved = ", perhaps because it was moved or removed meanwhile" if is_gone else ""
         return EXIT_STOPPED, (
-            f"{error.filename} cannot be read or written ({error.strerror}), perhaps because it "
-            "was moved or removed meanwhile; what was saved before is kept."
+            f"{error.filename} cannot be read or written ({error.strerror}){moved}; what was saved "
+            "before is kept. --debug shows where this command stopped."
         )
     return None
 

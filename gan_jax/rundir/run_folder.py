@@ -316,8 +316,7 @@ def _ways_out(workdir, old, old_info, new, new_info):
     flags = workdir / "flags.txt"
     # Opening the old data can take minutes. They matter here only if nothing else differs.
     by_data_alone = not configs.differences(old, new)
-    opened = by_data_alone and result_or_error(datasets.load, old.run.data, old.data_options)
-    if by_data_alone and (isinstance(opened, InputError) or opened.digest != old_info["digest"]):
+    if by_data_alone and not _is_unchanged(old, old_info):
         return (
             f"Use another --workdir, --restart to discard it, or name with --data where the "
             f"{old_info['n']:,} images are that it was trained on."
@@ -329,6 +328,12 @@ def _ways_out(workdir, old, old_info, new, new_info):
         f"train {old.experiment}", f"--flagfile={flags}", f"--workdir={workdir}", *trust
     )
     return f"Use another --workdir, --restart to discard it, or continue it as it was: `{command}`"
+
+
+def _is_unchanged(config, info):
+    """Say whether the data of a run are where they were, with the content that they had."""
+    opened = result_or_error(datasets.load, config.run.data, config.data_options)
+    return not isinstance(opened, InputError) and opened.digest == info["digest"]
 
 
 def prepare_folder(workdir: pathlib.Path, prepared: Prepared, restart: bool = False) -> RunStatus:

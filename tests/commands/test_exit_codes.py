@@ -153,6 +153,20 @@ def test_without_a_home_folder(tmp_path, child_env):
     assert code == EXIT_REFUSED and "write the whole path" in out
 
 
+def test_a_file_that_goes_away_ends_any_command_as_stopped(tmp_path, capsys):
+    """Such as the folder that results are written into; an error of the program is still shown."""
+
+    def write(argv):
+        (tmp_path / "gone" / "eval.json").write_text("{}")
+
+    assert process.guarded(write, []) == EXIT_STOPPED
+    assert "gone/eval.json cannot be read or written" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError):
+        process.guarded(write, ["--debug"])
+    with pytest.raises(ZeroDivisionError):
+        process.guarded(lambda argv: 1 / 0, [])
+
+
 def test_a_home_of_nobody(capsys):
     words = [*TINY, "--dry_run", "--workdir=~no_such_user_1/run"]
     assert process.guarded(lambda argv: train.run("dcgan", argv), words) == EXIT_REFUSED

@@ -1,0 +1,666 @@
+"""The cases of test_advice: refused commands, and the refusals without a case, with reasons."""
+
+TINY = (
+    "--data=galaxies:20 --size=8 --width=2 --z_dim=3 --batch=4 --steps=2 --devices=1 --dry_run "
+    "--workdir={new}"
+)
+
+
+class Case:
+    """A command that is refused.
+
+    Attributes:
+      path: module that refuses it.
+      words: a part of the refusal in the source.
+      command: the command line. {NAME} is a path of the fixture `files`.
+      places: {flag: value} for what the message leaves to the user.
+      env: environment variables.
+      missing: a package that is not installed.
+      rewrite: (name in `files`, text) that the user changes before typing again.
+    """
+
+    def __init__(self, path, words, command, *, env=None, missing="", rewrite=None, **places):
+        self.path, self.words, self.command, self.places = path, words, command, places
+        self.env, self.missing, self.rewrite = env or {}, missing, rewrite
+
+    def __repr__(self):
+        return f"{self.path}: {self.words}"
+
+
+def train(path, words, command, **places):
+    """A case of a training command, whose other flags are TINY."""
+    name, *flags = command.split(" ", 1)
+    return Case(path, words, " ".join(["train", name, TINY, *flags]), **places)
+
+
+def evaluate(path, words, flags, **places):
+    return Case(path, words, f"evaluate {{gan}} --n_images=200 --repeats=1 {flags}", **places)
+
+
+def study(path, words, command, **places):
+    name, *flags = command.split(" ", 1)
+    base = f"{name} --flagfile={name}_smoke --devices=1 --dry_run --workdir={{new}}"
+    return Case(path, words, " ".join([base, *flags]), **places)
+
+
+CASES = [
+    # The command line and settings.
+    train("commands/command_line.py", "is not a flag; flags have the form", "dcgan stray"),
+    train(
+        "commands/command_line.py", "lacks its value", "dcgan --flagfile", flagfile="dcgan_smoke"
+    ),
+    train("commands/command_line.py", "gan_jax has none of that name", "dcgan --flagfile=nowhere"),
+    train("commands/command_line.py", "--help`", "dcgan --betch=3"),
+    Case("commands/train.py", "--help`", "augment --fractions"),
+    study("commands/train.py", "is not a training command", "augment --experiment=vae"),
+    Case("commands/flagfile_list.py", "is not a command", "flagfiles vae"),
+    train("settings.py", "is not known; use one of", "dcgan --penalty=l3"),
+    train("settings.py", "is not a finite number", "dcgan --lambda_p=nan"),
+    train("settings.py", "or more", "dcgan --batch=1"),
+    train("settings.py", "use a value above", "dcgan --lr=0"),
+    train("settings.py", "or less", "dcgan --size=2000 --data=npz:{five}"),
+    train("plugins.py", "is Python code from outside", "dcgan --flagfile={foreign}"),
+    # The configuration of a run.
+    train("config.py", "but this machine has", "dcgan --devices=9"),
+    train("config.py", "is not a multiple of {} devices; use", "dcgan --batch=6 --devices=4"),
+    train("config.py", "which share each", "mgan --gen_batch=3 --devices=2", gen_batch="4"),
+    train("config.py", "needs the watch", "dcgan --stop_on_collapse --nowatch"),
+    train("config.py", "is no score to go by", "dcgan --data=npz:{labelled} --keep_best=beauty"),
+    train(
+        "config.py",
+        "is not among what is scored",
+        "dcgan --data=npz:{labelled} --keep_best=coverage --eval_every=1",
+    ),
+    train(
+        "config.py",
+        "needs scores during training",
+        "dcgan --data=npz:{labelled} --keep_best=frechet",
+    ),
+    train(
+        "config.py",
+        "is a score of images",
+        "gan --data=toys:plus --net=mlp --pixels=linear --keep_best=frechet --eval_every=2",
+    ),
+    train(
+        "config.py",
+        "needs class labels",
+        "dcgan --data=npz:{plain} --keep_best=inception --eval_every=1 "
+        "--eval_scores=inception,frechet",
+    ),
+    train(
+        "metrics/scoring.py",
+        "images, too few for the score",
+        "dcgan --data=npz:{five} --eval_every=1",
+    ),
+    train(
+        "metrics/__init__.py",
+        "is no metric",
+        "dcgan --data=npz:{labelled} --eval_every=1 --eval_scores=beauty",
+    ),
+    # Methods and nets.
+    train("core/diffaugment.py", "use any of", "dcgan --augment=blur"),
+    train("methods/acgan.py", "shows D the class", "acgan --net=maxout_cgan"),
+    train(
+        "methods/base.py",
+        "needs classes, and the data have none",
+        "cgan --data=npz:{plain}",
+        data="npz:{labelled}",
+    ),
+    train("methods/base.py", "needs classes named by attributes", "cgan --condition=attributes"),
+    train(
+        "methods/base.py",
+        "needs a generator with BatchNorm",
+        "cgan --cond_gen=batchnorm --gen_norm=none",
+    ),
+    train(
+        "methods/base.py",
+        "and the data are points; use --net=mlp",
+        "dcgan --data=toys:plus --pixels=linear",
+    ),
+    train(
+        "methods/base.py",
+        "leave it empty",
+        "gan --net=mlp --data=toys:plus --pixels=linear --augment=color",
+    ),
+    train("methods/base.py", "is for points", "dcgan --pixels=linear"),
+    train("methods/base.py", "reads a condition", "dcgan --net=maxout_cgan"),
+    train("methods/base.py", "needs a penalty", "dcgan --penalty_every=2"),
+    train("methods/base.py", "1-D toy", "dcgan --penalty=r1 --penalty_norm=batch"),
+    train("methods/base.py", "needs a Lipschitz D", "dcgan --loss=wasserstein"),
+    train("methods/base.py", "needs a Lipschitz D", "mgan --loss=wasserstein"),
+    train(
+        "methods/colorize.py",
+        "needs colour images",
+        "colorize --data=npz:{gray}",
+        data="npz:{labelled}",
+    ),
+    train("methods/colorize.py", "from its gray version", "colorize --augment=color"),
+    train(
+        "methods/distgan.py", "nets of their own", "distgan --simultaneous --recon_trains=enc_gen"
+    ),
+    train(
+        "methods/distgan.py", "is for values in [0, 1]", "distgan --recon_space=bce --pixels=tanh"
+    ),
+    train("methods/mgan.py", "no mixture", "mgan --net=sngan"),
+    train("methods/mgan.py", "pairs real with generated", "mgan --penalty=wgan_gp"),
+    train("nets/distgan_mnist.py", "nets are for 28", "distgan --net=distgan_mnist"),
+    train("nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=9"),
+    train(
+        "nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=1020 --data=npz:{five}"
+    ),
+    train("nets/s1.py", "is not a multiple of 4", "acgan --net=s1 --size=9"),
+    train("nets/unet.py", "is not a power of two", "colorize --size=9"),
+    train("nets/unet.py", "is not a power of two", "colorize --size=1000 --data=npz:{five}"),
+    # Data.
+    train(
+        "data/datasets.py",
+        "names no known source",
+        "dcgan --data=folder_of_mine",
+        data="npz:{plain}",
+    ),
+    train(
+        "data/datasets.py",
+        "says nothing after the name",
+        "dcgan --data=folder",
+        data="folder:{small}",
+    ),
+    train("data/datasets.py", "means nothing to", "dcgan --data=npz:{labelled} --labels=colour"),
+    train("data/galaxies.py", "is not a number of images", "dcgan --data=galaxies:many"),
+    train("data/galaxies.py", "does nothing for galaxies", "dcgan --crop=9"),
+    train("data/toys.py", "names no toy", "gan --data=toys:nothing --net=mlp --pixels=linear"),
+    train(
+        "data/toys.py",
+        "means nothing to points",
+        "gan --data=toys:plus --net=mlp --pixels=linear --crop=9",
+    ),
+    train(
+        "data/colors.py",
+        "means nothing to points",
+        "gan --data=toys:plus --net=mlp --pixels=linear --colors=gray",
+    ),
+    train("data/image_checks.py", "too small for", "dcgan --data=folder:{small} --size=16"),
+    train(
+        "data/image_checks.py", "too small for", "dcgan --data=folder:{small} --size=12 --crop=14"
+    ),
+    train("data/image_checks.py", "leaves such files out", "dcgan --data=folder:{tiny}"),
+    train("data/image_checks.py", "leaves such files out", "dcgan --data=folder:{bad}"),
+    train(
+        "data/image_checks.py",
+        "fewer than --size",
+        "dcgan --data=folder:{small} --size=16 --crop=10",
+    ),
+    train("data/image_checks.py", "fewer than --size", "dcgan --data=folder:{small} --crop=5"),
+    train("data/image_checks.py", "in colour", "dcgan --data=folder:{mixed}"),
+    train("data/resize.py", "smaller than --crop", "dcgan --data=npz:{plain} --crop=20"),
+    train("data/resize.py", "must be square", "dcgan --data=npz:{wide}"),
+    train(
+        "data/image_files.py",
+        "is not a folder that can be read",
+        "dcgan --data=folder:{root}/no",
+        data="folder:{small}",
+    ),
+    train("data/image_files.py", "is a file, not a folder", "dcgan --data=folder:{plain}"),
+    train("data/npz.py", "for the images alone", "dcgan --data=npz:{halves}"),
+    train("data/npz.py", "is a folder; use", "dcgan --data=npz:{small}"),
+    train("data/idx.py", "is not a folder", "dcgan --data=idx:{root}/no", data="npz:{plain}"),
+    train(
+        "data/shards.py",
+        "cannot be read; write it as",
+        "dcgan --data=shard:x/y:galaxies",
+        data="shard:1/2/0:galaxies:20",
+    ),
+    # Run folders.
+    train("rundir/run_folder.py", "is a file", "dcgan --workdir={file}", workdir="{root}/other"),
+    train(
+        "rundir/run_folder.py",
+        "is a published folder",
+        "dcgan --workdir={published}",
+        workdir="{root}/other",
+    ),
+    train(
+        "rundir/run_folder.py",
+        "but no config.json",
+        "dcgan --workdir={leftover}",
+        workdir="{root}/other",
+    ),
+    train(
+        "rundir/run_folder.py",
+        "was made with",
+        "dcgan --workdir={gan} --lr=0.5",
+        workdir="{root}/other",
+    ),
+    train(
+        "rundir/run_folder.py", "was made with", "morpho --workdir={gan}", workdir="{root}/other"
+    ),
+    train(
+        "rundir/run_folder.py",
+        "was made with",
+        "dcgan --workdir={gan} --data=galaxies:20 --steps=8",
+        workdir="{root}/other",
+        data="galaxies:300",
+    ),
+    train(
+        "rundir/run_lock.py",
+        "cannot be used",
+        "dcgan --workdir={file}/run --nodry_run",
+        workdir="{root}/other",
+    ),
+    Case("rundir/run_folder.py", "--workdir is missing", "sample", workdir="{gan}"),
+    Case("rundir/config_file.py", "is not a run folder", "sample {root}/nowhere", workdir="{gan}"),
+    Case("rundir/checkpoint.py", "is not in", "sample {gan} --checkpoint=77"),
+    Case("rundir/checkpoint.py", "is not in {}{}; use one of", "sample {gan} --checkpoint=best"),
+    Case(
+        "rundir/run_folder.py",
+        "a published folder, which holds",
+        "sample {published} --checkpoint=77",
+    ),
+    Case("rundir/run_folder.py", "asks for the last weights", "sample {published} --noema"),
+    evaluate(
+        "rundir/run_folder.py", "has another content", "--data=npz:{plain}", data="galaxies:300"
+    ),
+    evaluate(
+        "rundir/run_folder.py", "have moved", "--data=npz:{root}/gone.npz", data="galaxies:300"
+    ),
+    # Other commands.
+    evaluate(
+        "commands/evaluate.py",
+        "is for runs",
+        "--images={small} --out={new} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0",
+        workdir="{new}",
+    ),
+    evaluate(
+        "commands/evaluate.py",
+        "is the folder of a run; use another",
+        "--images={small} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0",
+        workdir="{new}",
+    ),
+    evaluate("commands/evaluate.py", "is the folder of another run", "--out={kinds}", out="{new}"),
+    evaluate("commands/evaluate.py", "leave it out", "--crop=4"),
+    Case(
+        "commands/evaluate.py",
+        "name them with --data",
+        "evaluate --images={small} --size=8 --scores=kernel --neighbours=0 --workdir={new}",
+        data="npz:{plain}",
+    ),
+    evaluate("metrics/memorization.py", "is too few to tell copies", "--neighbours=3"),
+    evaluate("metrics/scoring.py", "is too few for the score", "--n_images=50"),
+    evaluate("metrics/__init__.py", "is no metric", "--scores=beauty"),
+    evaluate("metrics/scoring.py", "needs a classifier", "--scores=classes --features=random"),
+    evaluate("metrics/features/__init__.py", "names no known feature space", "--features=vgg"),
+    evaluate("metrics/features/__init__.py", "after the name; write", "--features=random:3"),
+    evaluate(
+        "metrics/features/python_function.py",
+        "must name a module",
+        "--features=python:a",
+        features="random",
+    ),
+    Case(
+        "metrics/features/classifier.py",
+        "needs two classes",
+        "evaluate --images={small} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 "
+        "--workdir={new} --features=classifier",
+    ),
+    Case(
+        "metrics/scoring.py",
+        "is too few for the score",
+        "evaluate --images={small} --data=npz:{five} --size=8 --neighbours=0 --workdir={new}",
+    ),
+    Case(
+        "metrics/scoring.py",
+        "images, too few for the score",
+        "evaluate --images=npz:{plain} --data=npz:{five} --size=8 --neighbours=0 --workdir={new}",
+    ),
+    Case("commands/sample.py", "says nothing here", "sample {gan} --form=paths --kind=1"),
+    Case("commands/sample.py", "this run makes points", "sample {points}"),
+    Case("commands/sample.py", "are of no kind", "sample {gan} --form=kinds"),
+    Case("commands/sample.py", "is none of this run's", "sample {kinds} --kind=9"),
+    Case(
+        "commands/export.py",
+        "given; use one of",
+        "export",
+        workdir="{gan}",
+        classifier="npz:{labelled}",
+    ),
+    Case(
+        "commands/export.py",
+        "--step is of a run",
+        "export --classifier=npz:{labelled} --size=16 --step",
+    ),
+    Case("commands/export.py", "is not known; use", "export --page --systems=vae --runtime={root}"),
+    Case("commands/export.py", "--systems is empty", "export --page --systems= --runtime={root}"),
+    Case(
+        "commands/studio.py",
+        "can be reached by others",
+        "studio --host=0.0.0.0 --root={root}",
+        token="abc",
+    ),
+    Case(
+        "commands/publish.py",
+        "is not an identifier",
+        "publish {gan} --license=MIT*license --out={new}",
+    ),
+    # Studies.
+    study("studies/augment/command.py", "not for this study", "augment --eval_every=5"),
+    study(
+        "studies/augment/command.py",
+        "makes images of no class",
+        "augment --experiment=gan --condition=none",
+    ),
+    study("studies/augment/flags.py", "is above every ratio", "augment --both_ratio=3"),
+    study("studies/augment/flags.py", "--fractions is empty", "augment --fractions="),
+    study("studies/augment/flags.py", "not one over a whole number", "augment --fractions=0.3"),
+    study("studies/augment/flags.py", "cannot be read; use numbers", "augment --ratios=-1"),
+    study(
+        "studies/augment/flags.py", "cannot be read; use mean", "augment --rare=cigar --rare_to=few"
+    ),
+    study("studies/augment/command.py", "is no class of these data", "augment --rare=comet"),
+    study("data/classifier_augment.py", "use any of", "augment --ordinary=flip"),
+    study(
+        "studies/collapse/command.py", "is not among --systems", "collapse --systems=morpho,mgan"
+    ),
+    study("studies/collapse/command.py", "is not for {}; use", "collapse --systems=gan,one_gen"),
+    study("studies/collapse/command.py", "which takes its own scores", "collapse --eval_every=5"),
+    study(
+        "studies/collapse/scorer.py",
+        "no modes to count; use",
+        "collapse --data=npz:{plain}",
+        data="npz:{labelled}",
+    ),
+    study("studies/runner.py", "is not known; use", "collapse --systems=gan,vae"),
+    study("studies/runner.py", "is empty; use some of", "collapse --systems="),
+    study(
+        "studies/ensemble/command.py", "are not for this study", "ensemble --steps=5", epochs="1"
+    ),
+    study(
+        "studies/ensemble/command.py",
+        "is one process for an ensemble",
+        "ensemble --members_by=vmapped --jobs=2",
+    ),
+    study(
+        "studies/ensemble/nodes.py",
+        "cannot be read; use numbers",
+        "ensemble --nodes=0,2 --data=npz:{labelled}",
+    ),
+    Case(
+        "cache.py",
+        "cannot be written",
+        "train dcgan " + TINY + " --data=galaxies:21",
+        env={"GAN_JAX_CACHE": "{file}"},
+        GAN_JAX_CACHE="{root}/cache",
+    ),
+    train(
+        "commands/command_line.py",
+        "--trust counts only where",
+        "dcgan --flagfile={trusting}",
+        rewrite=("trusting", "--width=2\n"),
+    ),
+    train(
+        "commands/command_line.py",
+        "{} needs {}; install it",
+        "dcgan --tensorboard",
+        missing="tensorboardX",
+    ),
+    train("commands/command_line.py", "{} needs {}; install it", "dcgan --wandb", missing="wandb"),
+    Case("commands/presets.py", "is not a training command", "train vae " + TINY),
+    Case("commands/export.py", "install it with", "export {gan}", missing="jax2onnx"),
+    Case(
+        "commands/publish.py",
+        "is of a model on the hub",
+        "publish {gan} --private --out={new}",
+        hub="me/mine",
+    ),
+    Case("commands/publish.py", "is published already", "publish {published}", hub="me/mine"),
+    Case(
+        "rundir/hub.py", "is not a name on the hub", "publish {published} --hub=mine", hub="me/mine"
+    ),
+    Case("rundir/hub.py", "install it with", "sample hf:me/mine", missing="huggingface_hub"),
+    Case(
+        "rundir/published.py",
+        "holds something else",
+        "publish {gan} --out={mixed}",
+        out="{root}/p1",
+    ),
+    Case(
+        "rundir/published.py",
+        "is a published folder already",
+        "publish {gan} --out={published}",
+        out="{root}/p2",
+    ),
+    Case(
+        "commands/sample.py",
+        "writes a folder; name another",
+        "sample {gan} --form=folder --out={file}",
+        out="{root}/s1",
+    ),
+    Case(
+        "commands/sample.py",
+        "no samples of a run",
+        "sample {gan} --form=folder --out={mixed}",
+        out="{root}/s2",
+    ),
+    Case("commands/sample.py", "writes a {} file", "sample {gan} --form=npz --out={root}/x.png"),
+    Case("commands/sample.py", "writes a {} file", "sample {gan} --out={mixed}"),
+    Case("training/sampling.py", "takes no noise", "sample {colorize} --form=paths"),
+    Case("plugins.py", "which opening it would run", "sample {foreign_run}"),
+    Case("rundir/checkpoint.py", "so the best is not known", "sample {damaged} --checkpoint=best"),
+    Case("rundir/checkpoint.py", "which finds an intact one", "sample {damaged} --checkpoint=8"),
+    train(
+        "config.py",
+        "points are scored by",
+        "gan --data=python:own_points:load --net=mlp --pixels=linear --eval_every=1",
+    ),
+    train(
+        "config.py",
+        "--keep_best={} needs {} images",
+        "dcgan --data=npz:{five} --eval_every=1 --keep_best=frechet --eval_scores=frechet,kernel",
+    ),
+    evaluate(
+        "commands/evaluate.py",
+        "convert both to one kind",
+        "--images=npz:{gray} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 "
+        "--workdir={new}",
+    ),
+    train("data/npz.py", "for the images alone", "dcgan --data=npz:{named}"),
+    train("data/folder.py", "which reads all without classes", "dcgan --data=folder:{loose}"),
+    train("data/folder.py", "add images, remove the folders", "dcgan --data=folder:{empty_class}"),
+    train("data/stylegan_labels.py", "are not of StyleGAN's form", "dcgan --data=folder:{chunks}"),
+    train("data/stylegan_labels.py", "whole numbers from 0 on", "dcgan --data=folder:{vague}"),
+    train(
+        "data/shards.py",
+        "names no part of any data",
+        "dcgan --data=shard:3/2/0:galaxies:20",
+        data="shard:1/2/0:galaxies:20",
+    ),
+    study("data/writers.py", "use --noexport", "augment --data=npz:{clash}"),
+    Case(
+        "studies/ablate/grid.py",
+        "names no flag",
+        "ablate --flagfile=ablate_smoke --workdir={new} --vary=lr",
+        vary="lr=0.1,0.2",
+    ),
+    Case(
+        "studies/ablate/grid.py",
+        "sets one flag twice",
+        "ablate --flagfile=ablate_smoke --workdir={new} --vary=lr=1+lr=2",
+        vary="lr=0.1,0.2",
+    ),
+    Case(
+        "studies/ablate/grid.py",
+        "on two axes",
+        "ablate --flagfile=ablate_smoke --workdir={new} --vary=lr=1;lr=2",
+        vary="lr=0.1,0.2",
+    ),
+    Case(
+        "studies/ablate/plan.py",
+        "which every run has its own way",
+        "ablate --experiment=gan --workdir={new} --vary=workdir=a,b",
+    ),
+    study(
+        "studies/augment/command.py",
+        "has images without a class",
+        "augment --data=npz:{plain}",
+        data="npz:{labelled}",
+    ),
+    study(
+        "studies/augment/command.py",
+        "has no labelled test images",
+        "augment --data=npz:{train_only}",
+        data="npz:{labelled}",
+    ),
+    study(
+        "studies/augment/command.py",
+        "has no image of class",
+        "augment --fractions=0.005",
+        fractions="1",
+    ),
+    study(
+        "studies/augment/command.py",
+        "the test split has no image",
+        "augment --data=npz:{lacking} --rare=2 --rare_to=200",
+        rare="1",
+    ),
+    study(
+        "studies/augment/flags.py",
+        "so no training set has synthetic images",
+        "augment --ratios=",
+        ratios="1",
+        rare="cigar",
+    ),
+    study("studies/augment/flags.py", "asks for {} images", "augment --rare=cigar --rare_to=2"),
+    Case(
+        "studies/collapse/command.py",
+        "is for images; on points",
+        "collapse --data=toys:plus --systems=gan --devices=1 --dry_run --workdir={new} --width=32",
+    ),
+    Case(
+        "studies/damage.py",
+        "labelled test images to damage",
+        "damage --flagfile=damage_smoke --workdir={new} --n_images=100000",
+        n_images="200",
+        data="npz:{labelled}",
+    ),
+    study(
+        "studies/ensemble/command.py",
+        "nothing to vote on",
+        "ensemble --data=npz:{plain}",
+        data="npz:{labelled}",
+    ),
+    study("studies/ensemble/command.py", "too few for {} nodes", "ensemble --nodes=60"),
+    study(
+        "studies/ensemble/command.py",
+        "no labelled test images",
+        "ensemble --data=npz:{train_only}",
+        data="npz:{labelled}",
+    ),
+    study(
+        "studies/gan_vs_dcgan/command.py",
+        "no balance to measure",
+        "gan_vs_dcgan --data=npz:{plain}",
+        data="npz:{labelled}",
+    ),
+]
+# Refusals that speak of flags and have no case, {path: {words: why}}.
+DATA = "is about the content of files or of own code: nothing to type"
+NO_WAY = "names no way out"
+FIRST = "other checks refuse it first; it guards direct calls"
+PAGES = "answers a page of the studio, where nothing is typed"
+NEEDS = "needs a package, a network or data that this machine lacks"
+LATE = "comes after what takes long"
+INNER = "puts a flag before the words of another refusal, which has a case"
+NOT_RUN = {
+    "api.py": {
+        "install it with: pip install pandas": "is of Python, see the test of the API",
+        "is not known": "is of Python, see the test of the API",
+    },
+    "cache.py": {"No home folder": "has a test of its own, in tests/commands/test_exit_codes.py"},
+    "commands/evaluate.py": {"holds points": NO_WAY},
+    "commands/export.py": {
+        "the page takes gray pictures": DATA,
+        "in which every picture has a label": DATA,
+        "cannot be made": LATE,
+        "cannot be written": LATE,
+        "leave out --step": LATE,
+        "which a published folder lacks": LATE,
+    },
+    "commands/sample.py": {"cannot be written": LATE},
+    "commands/studio.py": {"is sent in addresses": NO_WAY},
+    "data/celeba.py": {"which makes the classes": NEEDS, "fetch the files again": NEEDS},
+    "data/celeba_attributes.py": {"name different attributes": NEEDS, "has no attribute": NEEDS},
+    "data/colors.py": {"converts images of": DATA},
+    "data/datasets.py": {
+        "is outside": FIRST,
+        "is negative": FIRST,
+        "gives {} {}": DATA,
+        "has no images": DATA,
+        "has no training images": DATA,
+        "--data={}": INNER,
+        "make them equal": DATA,
+    },
+    "data/folder.py": {"add them, or leave": DATA},
+    "data/galaxyzoo.py": {
+        "which makes the classes": NEEDS,
+        "is unknown to galaxyzoo": NEEDS,
+        "galaxies without an image": NEEDS,
+    },
+    "data/labels.py": {
+        "they must be integers": DATA,
+        "give one label per image": DATA,
+        "has labels from": DATA,
+    },
+    "data/npz.py": {"there is no such file": NO_WAY},
+    "data/plugin_source.py": {
+        "it must give a tuple": DATA,
+        "--debug shows where": DATA,
+        "divide them": DATA,
+    },
+    "data/shards.py": {"of which there are no shards": DATA, "too few for {} shards": DATA},
+    "data/tfds.py": {
+        "has no image feature": NEEDS,
+        "has no split called train": NEEDS,
+        "could be the images": NEEDS,
+        "are not 8-bit": NEEDS,
+        "is no label of": NEEDS,
+    },
+    "data/tfds_cache.py": {"leaves such images out": NEEDS},
+    "data/tfds_prepared.py": {
+        "is not prepared in": NEEDS,
+        "with the configs": NEEDS,
+        "needs tensorflow-datasets": NEEDS,
+    },
+    "images.py": {"use one of": FIRST},
+    "metrics/__init__.py": {
+        "fails ({})": DATA,
+        "it must give finite numbers": DATA,
+        "--{}={}": INNER,
+    },
+    "metrics/features/onnx_file.py": {"needs ONNX Runtime": NEEDS},
+    "metrics/features/python_function.py": {"--features={}": INNER},
+    "metrics/frechet.py": {"was asked of": FIRST},
+    "nets/family.py": {
+        "has no encoder": "all nets of gan_jax have one where it is asked for; plug-ins may not"
+    },
+    "nets/resnet.py": {"is too small for": FIRST},
+    "onnx_export/update_steps.py": {
+        "turn by turn": LATE,
+        "--penalty_every or --augment": LATE,
+        "in bfloat16": LATE,
+    },
+    "rundir/checkpoint.py": {"has no checkpoints yet": "advises to train: another command"},
+    "rundir/hub.py": {"the upload failed": NEEDS, "add --download": NEEDS},
+    "rundir/published.py": {"cannot be written": LATE},
+    "rundir/run_folder.py": {"a plug-in that is not installed": NEEDS},
+    "settings.py": {"--{}={}": INNER},
+    "studies/collapse/scorer.py": {"with 5 % of the images": DATA},
+    "studies/interleaved.py": {"cannot be read": LATE},
+    "studies/jobs.py": {"lacks timeout_min": NEEDS, "is not what submitit takes": NEEDS},
+    "studies/runner.py": {"The study in": LATE},
+    "studio/forms.py": {
+        "is longer than": PAGES,
+        "is not a value of type": PAGES,
+        "is not a flag of this command": PAGES,
+    },
+    "studio/launcher.py": {"start the studio with --trust": PAGES},
+    "studio/sampling_tasks.py": {"This run has no checkpoint yet": PAGES},
+    "studio/serving.py": {"cannot be listened at": LATE},
+    "web/runtime.py": {"install npm": NEEDS, "npm cannot fetch": NEEDS},
+}
