@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gan_jax.report import run_files, score_tables
+from gan_jax.report import run_files, score_tables, score_text
 from gan_jax.report.notebook_html import run_html
 from tests import paths
 from tests.plugin_listings import DATA, FEATURES, METHOD, METRIC, write_listings
@@ -84,7 +84,7 @@ def test_another_process_scores_and_samples_what_it_trusts(trained):
     # This process cannot import them; records and pages need not.
     assert "my_metrics" not in sys.modules
     record = run_files.read_evaluation(run)
-    assert score_tables.all_scores(record)["edge_gap"].title == "edge gap"
+    assert score_text.all_scores(record)["edge_gap"].title == "edge gap"
     assert "edge gap" in score_tables.format_evaluation(record)
     assert "edge gap" in (run / "report.html").read_text() and "edge gap" in run_html(run)
     assert METHOD in one_line(command("sample", str(run), own=own))

@@ -190,6 +190,23 @@ def test_metrics_and_feature_spaces(own):
     assert set(record["protocol"]["plugins"]) == {METRIC}
 
 
+@pytest.mark.parametrize(
+    "limits", [{"least": float("-inf")}, {"most": "many"}, {"least": "classes"}]
+)
+def test_limits_of_a_score_are_numbers(own, limits):
+    """JSON has no infinity: a record could not be written."""
+    (own / "my_limits.py").write_text(
+        "from gan_jax.metrics.metric import Metric, Score\n"
+        "inf = float('inf')\n"
+        f"SCORE = Score('own', 'low', 'What it says.', **{limits!r})\n"
+        "METRIC = Metric({'own': SCORE}, ('images',), lambda real, fake: {'own': 1.0})\n"
+    )
+    name = "python:my_limits:METRIC"
+    plugins.trust([name])
+    with pytest.raises(InputError, match="make it a finite number, or None for no limit"):
+        metrics.parse_names(name)
+
+
 def test_the_best_checkpoint_by_a_plugin(own):
     plugins.trust([METRIC])
     run = dataclasses.replace(tiny_runs.RUN, eval_every=4, keep_best="edge_gap")

@@ -61,6 +61,13 @@ def _adapt(name, part):
                 f"{name}: its score {key} must be a gan_jax.metrics.metric.Score(title, better, "
                 "text), better one of low, high, real."
             )
+        for name_of, limit in (("least", score.least), ("most", score.most)):
+            is_number = type(limit) in (int, float) and math.isfinite(limit)
+            if limit is not None and not is_number and (name_of, limit) != ("most", "classes"):
+                raise errors.InputError(
+                    f"{name}: its score {key} has {name_of}={limit!r}; make it a finite number, or "
+                    "None for no limit."
+                )
     return part._replace(compute=functools.partial(_compute, name, part))
 
 
