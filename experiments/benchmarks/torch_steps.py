@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+WARMUP = 9  # of averages, as in gan_jax.core.step, which this process does not import
+
 
 class Noise:
     """Random numbers from PyTorch's generator."""
@@ -284,6 +286,7 @@ class Trainer:
             weights, betas = trained_weights(m, p), (hp.beta1, hp.beta2)
             self.optimizers[p.name] = torch.optim.Adam(weights, rate, betas, fused=True)
         self.ema = [p.clone() for p in self._gen] if hp.ema else []
+        self._n_steps = 0
 
     def step(self, next_batch: Callable[[], dict]) -> dict[str, Tensor]:
         """Update every player, D n_disc times; return {player's name: its last loss}.
@@ -304,8 +307,15 @@ class Trainer:
                 losses[player.name] = value.detach()
         if self.ema:
             with torch.no_grad():
-                torch._foreach_lerp_(self.ema, self._gen, 1 - self._m.hp.ema)
+                torch._foreach_lerp_(self.ema, self._gen, self._average_rate())
+        self._n_steps += 1
         return losses
+
+    def _average_rate(self):
+        """Return the rate of the averages after this step, see gan_jax.core.step."""
+        hp = self._m.hp
+        bound = WARMUP / (self._n_steps + WARMUP) if hp.ema_warmup else 0.0
+        return max(1 - hp.ema, bound)
 
     def tensors(self) -> list[Tensor]:
         """List weights, statistics, optimizer states and the averaged generator."""
