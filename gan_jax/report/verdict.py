@@ -46,7 +46,7 @@ def verdict(evaluation: dict) -> Verdict:
     text = f"{words} than {CONTROLS['collapsed']}: {numbers}."
     if "untrained" in standings:
         text = f"Better than {CONTROLS['untrained']}, but {text}"
-        return Verdict("between", f"{text} Longer training helps, or another method or penalty.")
+        return Verdict("between", f"{text} Longer training may help, or another method or penalty.")
     return Verdict("between", text[0].upper() + text[1:])
 
 

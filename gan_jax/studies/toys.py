@@ -26,7 +26,7 @@ from gan_jax.config import Config, Prepared
 from gan_jax.data import toys
 from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.metrics import point_scores
-from gan_jax.report import point_plots
+from gan_jax.report import point_plots, score_tables, score_text
 from gan_jax.rundir import run_folder, run_lock
 from gan_jax.settings import MAX_STEPS, RunSettings, setting
 from gan_jax.studies import run_outputs, runner
@@ -90,10 +90,10 @@ def score_table(records: dict[str, dict[str, dict[str, float]]]) -> str:
     """Format scores {distribution: {system: {score: value}}}, a block per distribution."""
     lines = []
     for toy, rows in records.items():
-        lines += ["", f"{toy:14}" + "".join(f"{title:>14}" for title in COLUMNS.values())]
+        table = [[toy, *COLUMNS.values()]]
         for system, row in rows.items():
-            cells = ("-" if name not in row else f"{row[name]:.4g}" for name in COLUMNS)
-            lines.append(f"{system:14}" + "".join(f"{cell:>14}" for cell in cells))
+            table.append([system, *(score_text.format_score(row, name) for name in COLUMNS)])
+        lines += ["", *score_tables.align(table)]
     return "\n".join(lines[1:])
 
 
