@@ -39,11 +39,14 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Share a cache among the processes of this run; neither read nor fill the user's."""
+    """Share a cache, also of compiled code, among the processes of this run; leave the user's."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # whose folders are beside each other
         folder = folder.parent
     os.environ["GAN_JAX_CACHE"] = str(folder / "cache")
+    # As process.prepare_jax does, for tests that run no command.
+    jax.config.update("jax_compilation_cache_dir", str(folder / "cache" / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
