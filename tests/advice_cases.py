@@ -460,7 +460,30 @@ CASES = [
         "--images=npz:{gray} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 "
         "--workdir={new}",
     ),
-    train("data/npz.py", "for the images alone", "dcgan --data=npz:{named}"),
+    train(
+        "data/galaxyzoo.py",
+        "which makes the classes",
+        "dcgan --data=galaxyzoo:{zoo}",
+        data="folder:{zoo}/images_training_rev1",
+    ),
+    train(
+        "data/galaxyzoo.py",
+        "is unknown to galaxyzoo",
+        "dcgan --data=galaxyzoo:{zoo} --labels=shape",
+        data="folder:{zoo}/images_training_rev1",
+    ),
+    train(
+        "data/celeba.py",
+        "which makes the classes",
+        "dcgan --data=celeba:{unnamed}",
+        data="folder:{unnamed}/img_align_celeba",
+    ),
+    train("data/celeba.py", "fetch the files again", "dcgan --data=celeba:{celebs} --labels=Male"),
+    train(
+        "data/celeba_attributes.py",
+        "has no attribute",
+        "dcgan --data=celeba:{celebs} --labels=Hat --skip_bad_images",
+    ),
     train("data/folder.py", "which reads all without classes", "dcgan --data=folder:{loose}"),
     train("data/folder.py", "add images, remove the folders", "dcgan --data=folder:{empty_class}"),
     train("data/stylegan_labels.py", "are not of StyleGAN's form", "dcgan --data=folder:{chunks}"),
@@ -584,8 +607,7 @@ NOT_RUN = {
     },
     "commands/sample.py": {"cannot be written": LATE},
     "commands/studio.py": {"is sent in addresses": NO_WAY},
-    "data/celeba.py": {"which makes the classes": NEEDS, "fetch the files again": NEEDS},
-    "data/celeba_attributes.py": {"name different attributes": NEEDS, "has no attribute": NEEDS},
+    "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},
     "data/datasets.py": {
         "is outside": FIRST,
@@ -597,11 +619,7 @@ NOT_RUN = {
         "make them equal": DATA,
     },
     "data/folder.py": {"add them, or leave": DATA},
-    "data/galaxyzoo.py": {
-        "which makes the classes": NEEDS,
-        "is unknown to galaxyzoo": NEEDS,
-        "galaxies without an image": NEEDS,
-    },
+    "data/galaxyzoo.py": {"galaxies without an image": NEEDS},
     "data/labels.py": {
         "they must be integers": DATA,
         "give one label per image": DATA,

@@ -62,7 +62,6 @@ def make_files(root):
         "gray": {"images": images(300, channels=1), "labels": labels},
         "halves": {"images": images(20), "labels": labels[:20] / 2},
         "wide": {"images": random.integers(0, 256, (60, 16, 24, 3), dtype=np.uint8)},
-        "named": {"images": images(6), "labels": np.array(["a", "b"] * 3)},
         "clash": {"images": images(300), "labels": labels % 2, "classes": ["a/b", "a-b"], **test}
         | {"test_labels": labels[:60] % 2},
         "lacking": {"images": images(300), "labels": labels, **test}
@@ -95,6 +94,13 @@ def make_files(root):
     yield root / "empty_class"
     (root / "chunks" / "dataset.json").write_text('{"labels": [["00000/a.png"]]}')
     (root / "vague" / "dataset.json").write_text('{"labels": [["00000/a.png", "cat"]]}')
+    for name, folder in SURVEYS.items():
+        (root / name / folder).mkdir(parents=True)
+        for i in (1, 2, 3):
+            Image.fromarray(images(1, 120)[0]).save(root / name / folder / f"00000{i}.jpg")
+        yield root / name
+    rows = "".join(f"00000{i}.jpg 1 -1\n" for i in (1, 2, 3, 4))  # the last has no image
+    (root / "celebs" / "list_attr_celeba.txt").write_text(f"4\nMale Smiling\n{rows}")
     (root / "trusting.flags").write_text("--trust\n--width=2\n")
     yield root / "trusting.flags"
     (root / "foreign.flags").write_text("--loss=python:own_loss:LOSS\n")
@@ -132,6 +138,11 @@ import numpy as np
 def load(arg, options, split):
     return (np.zeros((50, 1, 1, 2), np.float32), None, ()) if split == "train" else None
 """
+SURVEYS = {
+    "zoo": "images_training_rev1",
+    "celebs": "img_align_celeba",
+    "unnamed": "img_align_celeba",
+}
 _SMALL = ["--size=8", "--width=2", "--z_dim=3", "--batch=4", "--steps=8", "--devices=1"]
 RUNS = {
     "gan": ["dcgan", "--data=galaxies:300", *_SMALL],
