@@ -15,13 +15,25 @@ def mean_std_text(values: Values, decimals: int = 2) -> str:
     return f"{values.mean():.{decimals}f}{spread}"
 
 
-def confidence_interval(values: Values) -> tuple[float, float | None]:
-    """Compute the mean and half of its 95 % interval by Student's t; None without spread."""
+def confidence_interval(
+    values: Values, least: float = -math.inf, most: float = math.inf
+) -> tuple[float, tuple[float, float] | None]:
+    """Compute the mean and its 95 % interval by Student's t; None without spread.
+
+    Args:
+      values: of independent seeds, [n].
+      least: the least value that there can be; the interval is cut there.
+      most: the largest one.
+
+    Returns:
+      (mean, (low, high) or None).
+    """
     values = np.asarray(values, float)
+    mean = float(values.mean())
     if len(values) < 2 or np.ptp(values) == 0:
-        return float(values.mean()), None
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(values.mean()), float(half)
+        return mean, None
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return mean, (max(mean - half, least), min(mean + half, most))
 
 
 def welch_interval(

@@ -56,9 +56,12 @@ def test_compare_two_runs():
 
 def test_confidence_interval_is_students():
     values = [0.8, 0.9, 0.85, 0.7]
-    mean, half = significance.confidence_interval(values)
-    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
-    assert (mean - half, mean + half) == pytest.approx((low, high))
+    mean, interval = significance.confidence_interval(values)
+    assert mean == np.mean(values)
+    assert interval == pytest.approx(stats.t.interval(0.95, 3, mean, stats.sem(values)))
+    low, _ = interval
+    assert significance.confidence_interval(values, 0, 0.9)[1] == pytest.approx((low, 0.9))
+    assert significance.confidence_interval([0.01, 0.1], 0, 1)[1][0] == 0
     assert significance.confidence_interval([0.5]) == (0.5, None)
     assert significance.confidence_interval([0.5, 0.5]) == (0.5, None)
 

@@ -34,9 +34,11 @@ def _draw_panel(axes: Axes, results, share, name):
     keys = [key for key in results["arms"] if key in values]
     for i, key in enumerate(keys):
         percent = [100 * value for value in values[key][name]]
-        mean, half = significance.confidence_interval(percent)
+        mean, interval = significance.confidence_interval(percent, 0, 100)
+        low, high = interval or (mean, mean)
         color = charts.INK if key == "real" else charts.COLORS[0]
-        axes.errorbar(mean, -i, xerr=half or 0, color=color, marker="o", ms=4, lw=1.3, capsize=3)
+        style = {"color": color, "marker": "o", "ms": 4, "lw": 1.3, "capsize": 3}
+        axes.errorbar(mean, -i, xerr=[[mean - low], [high - mean]], **style)
         if key == "real":
             axes.axvline(mean, color=charts.INK, lw=0.8, ls=":")
     axes.set_yticks([-i for i in range(len(keys))], [results["arms"][key]["text"] for key in keys])

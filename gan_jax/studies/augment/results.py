@@ -176,8 +176,8 @@ def conclusion(gain: dict) -> str:
 
 def format_percent(values: list[float]) -> str:
     """Format the mean of shares in percent, with its 95 % interval over seeds if there is one."""
-    mean, half = significance.confidence_interval(100 * np.asarray(values, float))
-    return f"{mean:.2f}" if half is None else f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})"
+    mean, interval = significance.confidence_interval(100 * np.asarray(values, float), 0, 100)
+    return f"{mean:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
 
 
 def share_rows(results: dict, share: str) -> list[list[str]]:

@@ -3,6 +3,7 @@
 import pathlib
 from collections.abc import Iterator
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,7 +17,7 @@ TITLE = "Nodes that share the data out and vote"
 
 def draw_accuracy(axes: Axes, results: dict) -> None:
     """Draw the accuracy of the mean node and of the vote over the number of nodes."""
-    _draw_lines(axes, results, {"single": "mean node", "voted": "vote"}, 100)
+    _draw_lines(axes, results, {"single": "mean node", "voted": "vote"}, 100, most=1)
     axes.set_ylabel("test accuracy, %")
 
 
@@ -29,16 +30,19 @@ def draw_time(axes: Axes, results: dict) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _draw_lines(axes, results, labels, scale):
-    """Draw means over repeats with 95 % intervals. labels: {value: label of its line}."""
+def _draw_lines(axes, results, labels, scale, most=np.inf):
+    """Draw means over repeats with 95 % intervals, within 0 and `most`.
+
+    labels: {value: label of its line}; scale: factor of the values.
+    """
     counts = results["counts"]
     x = [int(n_nodes) for n_nodes in counts]
     style = {"marker": "o", "ms": 4, "lw": 1.3, "capsize": 3}
     for i, (name, label) in enumerate(labels.items()):
-        ends = [significance.confidence_interval(values[name]) for values in counts.values()]
-        means = [scale * mean for mean, _ in ends]
-        halves = [scale * (half or 0) for _, half in ends]
-        axes.errorbar(x, means, halves, label=label, color=charts.COLORS[i], **style)
+        found = [significance.confidence_interval(v[name], 0, most) for v in counts.values()]
+        means = scale * np.array([mean for mean, _ in found])
+        ends = scale * np.array([interval or (mean, mean) for mean, interval in found]).T
+        axes.errorbar(x, means, np.abs(ends - means), label=label, color=charts.color(i), **style)
     axes.set_xticks(x)
     axes.set_xlabel("nodes")
 
