@@ -67,8 +67,9 @@ export class Chart {
     Object.assign(this, { ...plan, curves, view, warmup, pointed: null, drag: null });
     this.readout = createElement("output");
     this.note = createElement("span", { className: "cut" });
-    this.svg = createSvg("svg", { role: "img", "aria-label": `${plan.title} over steps` });
-    this.caption = createElement("figcaption");
+    const label = `${plan.title} over steps`;
+    this.svg = createSvg("svg", { role: "img", "aria-label": label, height: HEIGHT });
+    this.caption = createElement("figcaption", { textContent: plan.text });
     const keys = this.names.map((name, i) =>
       createElement("span", { className: `c${i % N_COLORS}`, textContent: name.split("/").pop() }),
     );
@@ -90,8 +91,16 @@ export class Chart {
       this.caption,
     );
     this.listen();
-    new ResizeObserver(() => {
-      if (this.svg.clientWidth !== this.width) requestAnimationFrame(() => this.draw());
+    Object.assign(this, { width: 0, isInView: false });
+    new ResizeObserver(([{ contentRect }]) => {
+      if (Math.round(contentRect.width) === this.width) return;
+      this.width = Math.round(contentRect.width);
+      requestAnimationFrame(() => this.draw());
+    }).observe(this.svg);
+    // Of many charts a few are in view; the others are drawn when they come into it.
+    new IntersectionObserver((entries) => {
+      this.isInView = entries.at(-1).isIntersecting;
+      if (this.isInView) this.draw();
     }).observe(this.element);
   }
 
@@ -144,8 +153,8 @@ export class Chart {
 
   draw() {
     const visible = this.visible();
-    const width = this.svg.clientWidth || this.element.clientWidth;
-    if (!visible.length || !width) return;
+    const { width } = this;
+    if (!visible.length || !width || !this.isInView) return;
     const height = this.element.classList.contains("large") ? LARGE_HEIGHT : HEIGHT;
     const all = visible.flatMap(({ curve }) => [curve.steps[0], curve.steps.at(-1)]);
     let [first, last] = [Math.min(...all), Math.max(...all)];
@@ -163,9 +172,10 @@ export class Chart {
     const [toX, toY] = [scale(first, last), scale(range.low, range.high, isLog)];
     const x = (step) => MARGIN.left + inner[0] * toX(step);
     const y = (value) => MARGIN.top + inner[1] * (1 - toY(value));
-    Object.assign(this, { first, last, width, plotWidth: inner[0] });
+    Object.assign(this, { first, last, plotWidth: inner[0] });
+    const band = this.band();
     const parts = [
-      ...this.drawBand(y, inner, range, isLog),
+      ...this.drawBand(band, y, inner, range, isLog),
       ...this.drawAxes(x, y, { first, last, ...range, isLog, width, height, inner }),
     ];
     const clip = `clip-${this.title.replaceAll(/\W/g, "-")}`;
@@ -196,11 +206,10 @@ export class Chart {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("height", height);
     this.svg.replaceChildren(...parts);
-    this.showTexts(values, range, isLog);
+    this.showTexts(values, range, isLog, band);
   }
 
-  drawBand(y, inner, { low, high }, isLog) {
-    const band = this.band();
+  drawBand(band, y, inner, { low, high }, isLog) {
     if (!band || band[1] <= low || band[0] >= high) return [];
     const top = y(Math.min(band[1], high));
     const bottom = y(Math.max(band[0], isLog ? Math.max(low, 1e-300) : low));
@@ -234,7 +243,7 @@ export class Chart {
   }
 
   /** Shows what stands around the curves: newest values, what was cut off, the caption. */
-  showTexts(values, range, isLog) {
+  showTexts(values, range, isLog, band) {
     const cut = [];
     if (range.isCut) {
       const [most, least] = [Math.max(...values), Math.min(...values)];
@@ -248,7 +257,6 @@ export class Chart {
     ]
       .filter(Boolean)
       .join("; ");
-    const band = this.band();
     const shaded = band && this.bandText(band);
     this.caption.textContent = [this.text, shaded].filter(Boolean).join(" ");
     if (this.pointed === null) this.read((curve) => curve.steps.length - 1);

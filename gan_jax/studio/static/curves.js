@@ -6,6 +6,8 @@ const MAIN_KINDS = ["loss", "prob", "penalty", "watch", "eval"]; // the other ch
 // Outputs of D that runs log, by the end of their names.
 const OUTPUTS = { real_prob: "D(x)", fake_prob: "D(G(z))", recon_prob: "D(G(E(x)))" };
 
+const REDRAW_MS = 300;
+
 export const view = new ChartView(() => {
   drawCharts();
   showControls();
@@ -90,6 +92,16 @@ export function showCharts() {
 
 function drawCharts() {
   for (const chart of charts.values()) chart.draw();
+}
+
+let waiting = null;
+
+/** Shows new values, at most every REDRAW_MS. */
+export function showChartsSoon() {
+  waiting ??= setTimeout(() => {
+    waiting = null;
+    showCharts();
+  }, REDRAW_MS);
 }
 
 function showControls() {

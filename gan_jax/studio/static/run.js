@@ -4,7 +4,7 @@ import {
   ACTIVE, BUSY, RESUMABLE, STOPPABLE, attempt, byId, createElement, createRow, encodePath,
   formatDuration, formatInteger, formatNumber, request, resumeText, showMessage, titleOf,
 } from "./common.js";
-import { getCurves, prepareCharts, setCurves, setWords, showCharts } from "./curves.js";
+import { getCurves, prepareCharts, setCurves, setWords, showChartsSoon } from "./curves.js";
 import { prepareNotes, showNotes } from "./notes.js";
 import { addShares, prepareSamples, setShares, showShares, updateGrids } from "./samples.js";
 import { prepareScoringForm, showScores, showScoring } from "./scores.js";
@@ -213,7 +213,7 @@ async function follow() {
         (curves[key] ||= new Curve()).add(step, value);
       }
     }
-    showCharts();
+    showChartsSoon();
     showShares();
   });
   source.addEventListener("console", (event) =>
