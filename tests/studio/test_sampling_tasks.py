@@ -228,7 +228,7 @@ BAD = {
     "nothing": b"",
     "no picture": b"GIF89a not quite",
     "text": b"<svg onload=alert(1)>",
-    "another type": picture("TIFF"),
+    "another type": picture("PPM"),
     "gif": picture("GIF", mode="L"),
     "truncated": picture()[:-500],
     "truncated JPEG": picture("JPEG")[:200],
