@@ -315,8 +315,8 @@ def decode_upload(data: bytes, size: int) -> np.ndarray:
     """Decode the central square of an image file: uint8 [size, size, 1 or 3].
 
     Raises:
-      InputError: it is no still PNG, JPEG, WebP, BMP or TIFF file, damaged, too large, or smaller than
-        `size` pixels.
+      InputError: it is no still PNG, JPEG, WebP, BMP or TIFF file, damaged, too large, or
+        smaller than `size` pixels.
     """
     file = io.BytesIO(data)
     try:
