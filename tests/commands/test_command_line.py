@@ -81,7 +81,7 @@ def bad_files(folder):
         ("--batch=6", ["--batch=6", "4 devices", "4 or 8"]),
         ("--devices=64", ["--devices=64", "--devices=4"]),
         ("--keep_best=frechet", ["--eval_every"]),
-        ("--flagfile=nowhere.flags", ["nowhere.flags", "morpho_quick"]),
+        ("--flagfile=nowhere.flags", ["nowhere.flags", "flagfiles morpho"]),
         ("stray", ["stray"]),
         ("--size=4", ["--size=4"]),
         ("--seed=-3", ["--seed=-3"]),

@@ -122,7 +122,7 @@ def test_commands_sample_the_same_and_write_beside_it(run, model, data, child_en
 def test_scores_of_a_published_folder_are_those_of_the_run(run, model, data, tmp_path, capsys):
     before, there = content(model), f"--data=npz:{data / 'set.npz'}"
     code, error = guarded(evaluate, capsys, model, *SCORED)
-    assert code == 2 and "say where with --data" in error
+    assert code == 2 and "name their new place with --data" in error
     evaluate.run([str(model), *SCORED, there])
     evaluate.run([str(run), *SCORED, f"--out={tmp_path / 'scores'}"])
     results = model.with_name("model-results")
@@ -184,7 +184,7 @@ def test_colorization(data, tmp_path, capsys):
     train.run("colorize", [*words, f"--workdir={tmp_path / 'run'}"])
     publish.run([str(tmp_path / "run"), f"--out={tmp_path / 'model'}"])
     code, error = guarded(sample, capsys, tmp_path / "model")
-    assert code == 2 and "say where with --data" in error
+    assert code == 2 and "name their new place with --data" in error
     there = f"--data=npz:{data / 'set.npz'}"
     sample.run([str(tmp_path / "model"), "--n=24", there, f"--out={tmp_path / 'a.png'}"])
     sample.run([str(tmp_path / "run"), "--n=24", f"--out={tmp_path / 'b.png'}"])

@@ -402,7 +402,7 @@ REFUSED = [  # settings, shape, words of the refusal
     ("gan", {}, base.DataSpec(1, 2), "--net=mlp"),
     ("gan", {"net": "mlp", "augment": "flip"}, base.DataSpec(1, 2), "--augment"),
     ("gan", {"pixels": "linear"}, base.DataSpec(16, 1), "--pixels=linear"),
-    ("gan", {"penalty_every": 4}, base.DataSpec(16, 1), "needs a --penalty"),
+    ("gan", {"penalty_every": 4}, base.DataSpec(16, 1), "needs a penalty; add --penalty=r1"),
     ("gan", {"penalty": "r1", "penalty_norm": "batch"}, base.DataSpec(16, 1), "D04"),
     ("gan", {"loss": "wasserstein"}, base.DataSpec(16, 1), "Lipschitz"),
     ("gan", {"net": "maxout_cgan"}, base.DataSpec(16, 1), "--condition=labels"),

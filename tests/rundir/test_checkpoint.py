@@ -134,7 +134,7 @@ def test_keys_and_values_come_back_exactly(folder):
 
 
 def test_missing_checkpoints_are_refused(folder, tmp_path_factory):
-    with pytest.raises(InputError, match="--checkpoint=5 is not in .*: 1, 2"):
+    with pytest.raises(InputError, match="--checkpoint=5 is not in .*; use one of: newest, 1, 2"):
         checkpoint.load_state(folder, state(), "5")
     with pytest.raises(InputError, match="--checkpoint=best"):
         checkpoint.load_state(folder, state(), "best", "frechet")
