@@ -17,14 +17,7 @@ RUN = RunSettings(
     data="test", size=8, batch=4, steps=12, log_every=4, sample_every=6, save_every=4, devices=1
 )
 # Of a training command.
-FLAGS = [
-    "--data=galaxies:20",
-    "--size=8",
-    "--width=2",
-    "--z_dim=3",
-    "--batch=4",
-    "--devices=1",
-]
+FLAGS = ["--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=4", "--devices=1"]
 HP = gan.Settings(width=2, z_dim=3, ema=0.9)
 
 

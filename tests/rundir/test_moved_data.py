@@ -15,7 +15,7 @@ from gan_jax.rundir import config_file, run_folder
 from gan_jax.studies import runner
 from tests import advice
 
-FLAGS = "--size=8 --width=2 --z_dim=3 --batch=4 --steps=2 --devices=1 --dry_run".split()
+FLAGS = ["--size=8", "--width=2", "--z_dim=3", "--batch=4", "--steps=2", "--devices=1", "--dry_run"]
 
 
 @pytest.fixture
