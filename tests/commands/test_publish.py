@@ -68,7 +68,7 @@ def test_what_is_written(run, model, data, capsys):
     assert sorted(files) == names.split()
     assert not any(str(data).encode() in file for file in files.values())  # no path of this machine
     card = files["README.md"].decode()
-    for text in ("npz:set.npz: 60 colour images", "| 0 | 20 |", ": dcgan of gan_jax"):
+    for text in ("npz:set.npz: 60 colour images", "| 0 | 20 |", ": cgan of gan_jax"):
         assert text in card, text
     assert "--data=npz:set.npz" in files["flags.txt"].decode()
     config = json.loads(files["config.json"])
