@@ -237,6 +237,10 @@ def accepted(words, places, refused_before=()):
     if len(refused_before) >= MAX_REFUSALS or message in refused_before:
         return False
     ways = [w for w in advice.read(message, words, places) if "--help" not in w.command]
+    for way in ways:
+        if way.install:  # an extra that this environment lacks: the rest was accepted
+            assert_installs(way.install)
+            return True
     return any(accepted(w.typed(words), places, (*refused_before, message)) for w in ways)
 
 
