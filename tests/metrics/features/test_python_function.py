@@ -74,7 +74,7 @@ def test_missing_functions(write_module):
     assert_refused(other, "python:my_space:other does not exist: my_space has no other")
     message = "cannot be imported .ModuleNotFoundError: No module named 'my_space_missing'"
     assert_refused(write_module("import my_space_missing"), message)
-    message = "must name a module and a function in it; write python:package.module:function"
+    message = "must name a module and a function in it; write python:MODULE:NAME"
     assert_refused("python:my_space", message)
 
 
