@@ -73,6 +73,22 @@ def values_before(group: type) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def changed(groups: Sequence, defaults: Sequence) -> dict[str, Any]:
+    """Return {name: value} of the settings that differ from the defaults.
+
+    Args:
+      groups: settings dataclasses, with values.
+      defaults: the same dataclasses in the same order, with the defaults.
+    """
+    values = {}
+    for group, default in zip(groups, defaults, strict=True):
+        for field in dataclasses.fields(group):
+            value = getattr(group, field.name)
+            if value != getattr(default, field.name):
+                values[field.name] = value
+    return values
+
+
 def check(settings: Any) -> None:
     """Refuse values outside their bounds or choices, by the name of the flag.
 

@@ -3,7 +3,6 @@
 `gan-jax studio --describe` prints it.
 """
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from gan_jax.commands import command_line, presets, train
 from gan_jax.errors import InputError
 from gan_jax.report import score_text, training_curves
 from gan_jax.rundir import health
+from gan_jax.settings import changed
 from gan_jax.studies.ablate import flags as sweep_flags
 from gan_jax.studio import forms, sweeps
 
@@ -111,10 +111,4 @@ def flagfile_values(command: str, groups: Sequence, flagfile: str) -> dict[str, 
       flagfile: its name.
     """
     parsed, _ = command_line.parse("", command, groups, [f"--flagfile={flagfile}"])
-    values = {}
-    for default, group in zip(groups, parsed, strict=True):
-        for field in dataclasses.fields(group):
-            value = getattr(group, field.name)
-            if value != getattr(default, field.name):
-                values[field.name] = value
-    return values
+    return changed(parsed, groups)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from gan_jax.commands import command_line
 from gan_jax.commands.train import MEMBERS_BY, find_preset, settings_groups
-from gan_jax.settings import setting
+from gan_jax.settings import changed, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +86,5 @@ def read_sweep(doc: str | None, argv: list[str]) -> Sweep:
     defaults = settings_groups(find_preset("ablate", Flags(), argv))[1:]
     groups = [Flags(), ScoringFlags(), *defaults]
     (flags, scoring, *experiment), values = command_line.parse(doc, "ablate", groups, argv)
-    base = {}
-    for group, default in zip(experiment, defaults, strict=True):
-        for field in dataclasses.fields(group):
-            value = getattr(group, field.name)
-            if value != getattr(default, field.name):
-                base[field.name] = value
+    base = changed(experiment, defaults)
     return Sweep(flags, scoring, base, command_line.workdir_of(flags.workdir, values, "ablate"))
