@@ -96,13 +96,13 @@ def to_uint8(x: Array, pixels: str) -> Array:
 
     Args:
       x: float [...].
-      pixels: "tanh" ([-1, 1]) or "sigmoid" ([0, 1]).
+      pixels: see `to_float`.
 
     Returns:
       uint8 [...].
 
     Raises:
-      InputError: pixels is unknown.
+      InputError: see `to_float`.
     """
     scale, shift = _scale_and_shift(pixels, _IMAGE_RANGES)
     return ((x.astype("float32") + shift) * scale).round().clip(0, 255).astype("uint8")
