@@ -206,7 +206,7 @@ def write_results(
     tables: Sequence[Table],
     verdicts: Sequence[str],
     figures: dict[str, Callable[[pathlib.Path], Any]],
-    page: Callable[[], str],
+    page: Callable[[dict[str, Any], pathlib.Path], str],
     note: str = "",
 ) -> None:
     """Write results.json, tables.md, figures and report.html of a study; print the tables.
@@ -217,7 +217,7 @@ def write_results(
       tables: the tables.
       verdicts: sentences that follow the tables.
       figures: {file name: function that draws the figure into a path}.
-      page: function that returns report.html; it may read the figures.
+      page: function of results and root that returns report.html; it may read the figures.
       note: a paragraph that explains the tables.
     """
     write_json(root / "results.json", results)
@@ -228,6 +228,6 @@ def write_results(
     cache.write_atomic(root / "tables.md", text + "\n")
     for name, draw in figures.items():
         draw(root / name)
-    cache.write_atomic(root / "report.html", page())
+    cache.write_atomic(root / "report.html", page(results, root))
     print(text)
     print(f"Written: tables.md, results.json, {', '.join(figures)}, report.html in {root}")

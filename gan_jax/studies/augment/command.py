@@ -170,15 +170,10 @@ def write(study: Study, train: Dataset, test: Dataset) -> None:
     rare = train.classes[study.rare] if study.rare >= 0 else ""
     results = augment.collect(study.root, study.arms, train.classes, rare)
     results["protocol"] = protocol(study, test)
-    runner.write_results(
-        study.root,
-        results,
-        augment.tables(results),
-        augment.verdicts(results),
-        {"augment.png": functools.partial(page.draw, results)},
-        functools.partial(page.document, results, study.root),
-        augment.ALTERNATIVE_NOTE,
-    )
+    tables, verdicts = augment.tables(results), augment.verdicts(results)
+    figures = {"augment.png": functools.partial(page.draw, results)}
+    note = augment.ALTERNATIVE_NOTE
+    runner.write_results(study.root, results, tables, verdicts, figures, page.document, note)
 
 
 def run(argv: list[str]) -> None:

@@ -33,7 +33,6 @@ report.html and figures; the same command goes on where it was stopped.
 """
 
 import dataclasses
-import functools
 import pathlib
 from typing import NamedTuple
 
@@ -176,5 +175,5 @@ def run(argv: list[str]) -> None:
             collapse.tables(results),
             collapse.verdicts(results),
             page.figures(results, samples, study.train),
-            functools.partial(page.document, results, root),
+            page.document,
         )

@@ -100,14 +100,9 @@ def write(study: Study, test: Dataset) -> None:
     """Write the results of all nodes that are finished."""
     results = ensemble.collect(study.root, test.labels, test.classes)
     results["protocol"] = protocol(study, test)
-    runner.write_results(
-        study.root,
-        results,
-        ensemble.tables(results),
-        ensemble.verdicts(results),
-        {"ensemble.png": functools.partial(page.draw, results)},
-        functools.partial(page.document, results, study.root),
-    )
+    tables, verdicts = ensemble.tables(results), ensemble.verdicts(results)
+    figures = {"ensemble.png": functools.partial(page.draw, results)}
+    runner.write_results(study.root, results, tables, verdicts, figures, page.document)
 
 
 def run(argv: list[str]) -> None:

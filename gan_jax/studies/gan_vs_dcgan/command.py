@@ -16,7 +16,6 @@ results.json, gan_vs_dcgan.png (losses per epoch, S2's figures 4, 5, 7 and 8; sc
 training time) and report.html, which also has samples, S2's figures 3 and 6.
 """
 
-import functools
 import json
 import pathlib
 from typing import Any
@@ -170,5 +169,5 @@ def run(argv: list[str]) -> None:
             gan_vs_dcgan.tables(results),
             gan_vs_dcgan.verdicts(results, root),
             {"gan_vs_dcgan.png": lambda path: page.draw(results, root, path)},
-            functools.partial(page.document, results, root),
+            page.document,
         )
