@@ -15,6 +15,7 @@ PROGRAM = "gan-jax"  # the console script
 
 # Exit codes of commands.
 EXIT_DONE = 0
+EXIT_BUG = 1  # with a traceback
 EXIT_REFUSED = 2
 EXIT_FAILED = 3  # diverged or collapsed
 EXIT_STOPPED = 4

@@ -77,7 +77,7 @@ def float64():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def child_env():
     """Environment for commands that a test starts: one device, compiled as users run them."""
     flags = os.environ["XLA_FLAGS"].replace("--xla_force_host_platform_device_count=4", "")

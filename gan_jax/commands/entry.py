@@ -5,6 +5,7 @@ import sys
 
 from gan_jax.commands import presets, process
 from gan_jax.errors import EXIT_STOPPED
+from gan_jax.training import peers
 
 # Commands that train are in presets.TABLE. These have a module with `run(argv)` and a docstring for
 # --help.
@@ -15,6 +16,7 @@ MODULES = {
     "inspect": "gan_jax.commands.inspect",
     "export": "gan_jax.commands.export",
     "publish": "gan_jax.commands.publish",
+    "cluster": "gan_jax.commands.cluster",
     "studio": "gan_jax.commands.studio",
     "flagfiles": "gan_jax.commands.flagfile_list",
     "doctor": "gan_jax.commands.doctor",
@@ -28,7 +30,7 @@ MODULES = {
     "damage": "gan_jax.studies.damage",
 }
 ALIASES = {"sweep": "ablate"}  # other words for commands
-WITHOUT_JAX = ("studio",)  # its samplers run in a process of their own
+WITHOUT_JAX = ("studio", "cluster")  # whose work is done by other processes
 
 
 def names():
@@ -71,7 +73,8 @@ def main(name):
     process.outlive_readers()
     needs_jax = name not in WITHOUT_JAX
     code = process.guarded(lambda argv: run(name, argv), sys.argv[1:], needs_jax)
-    if code == EXIT_STOPPED:
-        # Python's own way out crashes while threads of XLA still compile.
+    if code == EXIT_STOPPED or peers.current().n > 1:
+        # Python's own way out crashes while threads of XLA still compile, and waits for processes
+        # that are lost.
         process.exit_at_once(code)
     sys.exit(code)

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from gan_jax import plugins
 from gan_jax.errors import (
+    EXIT_BUG,
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_REFUSED,
@@ -24,6 +25,7 @@ from gan_jax.errors import (
     is_console_script,
 )
 from gan_jax.errors import typed as typed
+from gan_jax.training import peers
 
 BEGAN = time.perf_counter()  # time of the command's start; JAX is not imported yet
 # Keep scratch memory instead of unmapping it, in pages of 2 MiB. From glibc 2.35 on; older versions
@@ -89,19 +91,29 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
         with plugins.trusting([]):  # what the command line trusts ends with the command
             body(argv)
         sys.stdout.flush()
-        return EXIT_DONE
-    except (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt) as error:
-        if "--debug" in argv:
+        return peers.current().leave(EXIT_DONE)
+    except (Exception, KeyboardInterrupt) as error:
+        reason = peers.current().explain(error)
+        code, message = _outcome(reason)
+        if "--debug" in argv or code == EXIT_BUG:
+            if peers.current().n == 1 and code == EXIT_BUG:
+                raise
             traceback.print_exc()
-        print(str(error) or "interrupted; what was saved before is kept.", file=sys.stderr)
-        return EXIT_CODES.get(type(error), EXIT_STOPPED)
-    except (RuntimeError, OSError) as error:
-        explained = _explain(error)
-        if explained is None or "--debug" in argv:
-            raise
-        code, message = explained
-        print(message, file=sys.stderr)
-        return code
+        if isinstance(reason, peers.PeerLost):
+            peers.current().lose(reason)
+        return peers.current().leave(code, message)
+
+
+def _outcome(error: BaseException) -> tuple[int, str]:
+    """Return (exit code, message) for what ended a command."""
+    if isinstance(error, peers.PeerLeft):
+        return error.code, ""
+    if isinstance(error, (InputError, NonFiniteError, Collapsed, Stopped)):
+        return EXIT_CODES.get(type(error), EXIT_STOPPED), str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_STOPPED, "interrupted; what was saved before is kept."
+    explained = _explain(error) if isinstance(error, (RuntimeError, OSError)) else None
+    return explained or (EXIT_BUG, f"{type(error).__name__}: {error}")
 
 
 def _explain(error: RuntimeError | OSError) -> tuple[int, str] | None:

@@ -6,11 +6,11 @@ import json
 import pathlib
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from gan_jax.commands import presets
+from gan_jax.commands import peer_flags, presets
 from gan_jax.commands.command_line import (
     CommonFlags,
     define,
@@ -20,26 +20,26 @@ from gan_jax.commands.command_line import (
     trust_typed,
     workdir_of,
 )
+from gan_jax.commands.peer_flags import PeerFlags
 from gan_jax.commands.process import BEGAN, typed
+from gan_jax.commands.train_plan import make_plan
 from gan_jax.errors import InputError, NonFiniteError, result_or_error
 from gan_jax.settings import RunSettings, setting, values_before
+from gan_jax.training import peers
 from gan_jax.training.timing import Startup
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
-    from collections.abc import Callable
-
     import numpy as np
 
     from gan_jax.config import Config, Prepared
     from gan_jax.data.datasets import Dataset
-    from gan_jax.rundir.run_folder import RunStatus
 
 # How runs of several seeds are executed: in one program, or one after another.
 MEMBERS_BY = ("auto", "vmapped", "turns")
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingFlags(CommonFlags):
+class TrainingFlags(PeerFlags):
     """Flags of every training command that are not part of a configuration."""
 
     workdir: str = setting(
@@ -172,10 +172,12 @@ def run(name: str, argv: list[str]) -> None:
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
     startup = Startup(BEGAN)
+    peer_flags.join(f"train {name}", argv)
     command, workdir, config, values = configure(name, argv)
     startup.done("import")
     if command.check_data:
-        _check_data(command, workdir, config)
+        if peers.current().leads:
+            _check_data(command, workdir, config)
         return
     execute(command, workdir, config, values, startup)
 
@@ -196,12 +198,18 @@ def execute(
     Raises:
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
+    from gan_jax.training import training_loop
+
     plan = make_plan(command, workdir, config)
     prepared, folders, config = plan.runs[0], plan.folders, plan.runs[0].config
+    startup.done("data")
+    if not peers.current().leads:
+        if not command.dry_run and peers.current().share("begin"):
+            training_loop.train(prepared, workdir, startup)
+        return
     _say_data(prepared.train)
     for remark in _remarks(prepared):
         print(remark, file=sys.stderr)
-    startup.done("data")
     if command.dry_run:
         print(json.dumps(prepared.to_dict(), indent=1))
         for folder, status in zip(folders, plan.statuses, strict=True):
@@ -213,57 +221,6 @@ def execute(
         _train(prepared, workdir, command.restart, values, startup)
     else:
         _train_members(plan.runs, folders, command, values)
-
-
-class Plan(NamedTuple):
-    """What a training command would do."""
-
-    folders: list[pathlib.Path]  # run folder of each seed
-    runs: "list[Prepared]"
-    statuses: "list[RunStatus]"  # of the folders
-
-
-def make_plan(
-    command: TrainingFlags,
-    workdir: pathlib.Path,
-    config: "Config",
-    open_split: "Callable[[str], Dataset | None] | None" = None,
-) -> Plan:
-    """Make all checks of a training command but those of its flags, see `configure`.
-
-    Training begins with it, and `--check_data` ends with it: so both refuse the same commands in
-    the same words.
-
-    Args:
-      command, workdir, config: see `configure`.
-      open_split: opens the data, see config.prepare; None for datasets.load.
-
-    Raises:
-      InputError: the data, the settings or the run folders do not suit.
-    """
-    from gan_jax import config as configs
-    from gan_jax.data import datasets
-    from gan_jax.rundir import run_folder
-
-    first = config.run.seed
-    seeds = range(first, first + command.members)
-    folders = [workdir]
-    if command.members > 1:
-        folders = [workdir.with_name(f"{workdir.name}_{seed}") for seed in seeds]
-    # A folder that is refused is refused before the data are opened, which can take minutes.
-    before = run_folder.status(folders[0], config, command.restart)
-    if open_split is None:
-        open_split = functools.partial(datasets.load, config.run.data, config.data_options)
-    if before in (run_folder.RunStatus.RESUMABLE, run_folder.RunStatus.FINISHED):
-        open_split = run_folder.saying_where(open_split)
-    prepared = configs.prepare(config, open_split=open_split)
-    prepared = run_folder.as_begun(folders[0], prepared, command.restart)
-    runs = [prepared.with_run(seed=seed) for seed in seeds]
-    statuses = [
-        run_folder.status(folder, one.config, command.restart, one.dataset_info)
-        for folder, one in zip(folders, runs, strict=True)
-    ]
-    return Plan(folders, runs, statuses)
 
 
 def _begin(workdir, prepared, restart, values):
@@ -287,11 +244,13 @@ def _begin(workdir, prepared, restart, values):
 def _train(prepared, workdir, restart, values, startup):
     """Train one run to its end."""
     from gan_jax.rundir import log, run_lock
-    from gan_jax.training import training_loop
+    from gan_jax.training import peer_start, training_loop
 
     startup.done("import")
     with run_lock.lock_run(workdir):
-        if _begin(workdir, prepared, restart, values):
+        begun = _begin(workdir, prepared, restart, values)
+        if peers.current().share("begin", begun):
+            peer_start.describe(workdir)
             training_loop.train(prepared, workdir, startup)
             steps = prepared.config.run.steps
             log.say(f"finished at step {steps}. Report: {workdir / 'report.html'}")

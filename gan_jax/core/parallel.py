@@ -121,8 +121,101 @@ def pmapped(f: Callable, devices: list, batch_axis: int = 1, **jit_options) -> C
     return jax.jit(mapped, donate_argnums=0, **jit_options)
 
 
+def all_devices(n: int = 0) -> list:
+    """List the first n devices of all processes, those of each process in a row; 0: all."""
+    return sorted(jax.devices(), key=lambda d: (d.process_index, d.id))[: n or None]
+
+
+def put_replicated(tree, devices: list):
+    """Put a full copy of each leaf on every device. tree: numpy leaves, or random keys."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, replicated(devices))
+    sharding = replicated(devices)
+
+    def put(x):
+        if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(put(jax.random.key_data(x)))
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+    return jax.tree.map(put, tree)
+
+
+def put_split(tree, devices: list, batch_axis: int):
+    """Put each leaf on the devices, split along an axis.
+
+    Args:
+      tree: numpy leaves, with the rows of this process alone, see `own_rows`.
+      devices: devices of all processes.
+      batch_axis: axis of every leaf that is split.
+    """
+    sharding = split(devices, batch_axis)
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+    put = lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x))
+    return jax.tree.map(put, tree)
+
+
+def own_rows(x: np.ndarray, batch_axis: int = 0) -> np.ndarray:
+    """Return the rows of an array along an axis that the devices of this process hold."""
+    n, index = jax.process_count(), jax.process_index()
+    if n == 1:
+        return x
+    size = x.shape[batch_axis] // n
+    rows = slice(index * size, (index + 1) * size)
+    return x[(slice(None),) * batch_axis + (rows,)]
+
+
+def put_vote(vote: int, devices: list) -> jax.Array:
+    """Put the vote of this process, for `largest`, on each of its devices: int32 [1, 1, n]."""
+    own = len(devices) // jax.process_count()
+    return put_split(np.full((1, 1, own), vote, np.int32), devices, 2)
+
+
+def largest(votes: jax.Array) -> jax.Array:
+    """Return the largest vote of all devices: int32 []; within `pmapped`."""
+    return lax.pmax(jnp.max(votes), AXIS)
+
+
+def local(tree):
+    """Return the copy of replicated arrays that the first device of this process holds.
+
+    What is computed from it involves no other device.
+    """
+    return jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, tree)
+
+
+def broadcast(tree, like):
+    """Send host arrays from process 0 to all, bit for bit.
+
+    Args:
+      tree: numpy leaves in process 0; anything elsewhere.
+      like: tree of arrays or shapes of the same structure.
+
+    Returns:
+      the same tree with numpy leaves, in every process.
+    """
+    if jax.process_count() == 1:
+        return tree
+    from jax.experimental import multihost_utils
+
+    shapes = jax.tree.leaves(like)
+    sizes = [int(np.prod(s.shape)) * np.dtype(s.dtype).itemsize for s in shapes]
+    own = np.zeros(sum(sizes), np.uint8)
+    if jax.process_index() == 0:
+        parts = [np.ascontiguousarray(x).tobytes() for x in jax.tree.leaves(tree)]
+        own = np.frombuffer(b"".join(parts), np.uint8)
+    sent = np.asarray(multihost_utils.broadcast_one_to_all(own)).tobytes()
+    ends = np.cumsum(sizes)
+    leaves = [
+        np.frombuffer(sent[end - size : end], shape.dtype).reshape(shape.shape)
+        for shape, size, end in zip(shapes, sizes, ends, strict=True)
+    ]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
 def memory_gib() -> float:
-    """Return the memory of the first device in GiB; of a CPU, the machine's."""
-    stats = jax.devices()[0].memory_stats() or {}
+    """Return the memory of the first device of this process in GiB; of a CPU, the machine's."""
+    stats = jax.local_devices()[0].memory_stats() or {}
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return (stats.get("bytes_limit") or machine) / 2**30

@@ -49,17 +49,22 @@ def build_loader(
       seed: seed of the run.
       n_minibatches: minibatches per step.
       batch_size: images per minibatch, over all devices.
-      devices: list of the devices that share each minibatch.
+      devices: list of the devices that share each minibatch. Each process reads the rows of its
+        own devices alone.
       resident: whether the data stay on the device.
     """
     arrays = {"image": dataset.images}
     if dataset.labels is not None:
         arrays["label"] = dataset.labels
-    n_rows, sharding = len(dataset.images), parallel.split(devices, 2)
+    n_rows = len(dataset.images)
 
     def rows(step, n_steps):
         steps = range(step, step + n_steps)
-        return np.stack([row_indices(seed, s, n_minibatches, batch_size, n_rows) for s in steps])
+        of_all = [row_indices(seed, s, n_minibatches, batch_size, n_rows) for s in steps]
+        return parallel.own_rows(np.stack(of_all), 2)
+
+    def split(leaves):
+        return parallel.put_split(leaves, devices, 2)
 
     def to_floats(leaves):
         return {**leaves, "image": images.to_net(leaves["image"], pixels)}
@@ -67,8 +72,8 @@ def build_loader(
     if resident:
         stored = {name: np.asarray(array) for name, array in arrays.items()}
         return Loader(
-            jax.device_put(stored, parallel.replicated(devices)),
-            lambda step, n_steps: jax.device_put(rows(step, n_steps), sharding),
+            parallel.put_replicated(stored, devices),
+            lambda step, n_steps: split(rows(step, n_steps)),
             lambda data, rows: to_floats({name: array[rows] for name, array in data.items()}),
         )
 
@@ -79,7 +84,7 @@ def build_loader(
     prefetch = Prefetch(gather)
     return Loader(
         {},
-        lambda step, n_steps: jax.device_put(prefetch(step, n_steps), sharding),
+        lambda step, n_steps: split(prefetch(step, n_steps)),
         lambda data, leaves: to_floats(leaves),
     )
 

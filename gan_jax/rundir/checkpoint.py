@@ -18,7 +18,6 @@ import time
 from concurrent import futures
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -67,7 +66,7 @@ class Store:
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
         self._read_only = read_only
         with _orbax():
-            self._checkpointer = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+            self._checkpointer = _alone()
         self._writer, self._saving = futures.ThreadPoolExecutor(1), None
         if not read_only:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -235,7 +234,7 @@ class Store:
           Exception: it is damaged: ValueError for a wrong checksum, or what orbax raises.
         """
         expected = {"state": state} | ({} if tally is None else {"tally": tally})
-        shapes = jax.eval_shape(lambda tree: jax.tree.map(_key_data, tree), expected)
+        shapes = jax.eval_shape(lambda tree: jax.tree.map(host_state.key_data, tree), expected)
         meta = self._meta(step)
         is_before = isinstance(state, GanState) and _is_before(meta["leaves"], shapes["state"])
         if is_before:
@@ -292,6 +291,16 @@ class Store:
         return None
 
 
+def _alone():
+    """Make a checkpointer that waits for no other process of a run of several."""
+    own = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(own, {own}, f"process {own}")
+    handler = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=options)
+    )
+    return ocp.Checkpointer(handler, multiprocessing_options=options)
+
+
 @contextlib.contextmanager
 def _ignore_late_writes():
     """Silence the writes that end after another write of the same save has failed.
@@ -338,10 +347,6 @@ def _same_leaves(stored, expected, path, instead):
             f"Checkpoint {path} has {stored.get(name, 'nothing')} at {name}, and this version "
             f"expects {expected.get(name, 'nothing')}; use the version that wrote it{instead}."
         )
-
-
-def _key_data(x):
-    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
 def load_state(

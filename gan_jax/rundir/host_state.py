@@ -10,11 +10,13 @@ import numpy as np
 def to_host(tree):
     """Copy a tree to numpy leaves, safe from donation; random keys become their uint32 data."""
 
-    def copy(x):
-        is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-        return np.array(jax.random.key_data(x) if is_key else x)
+    return jax.tree.map(lambda x: np.array(key_data(x)), tree)
 
-    return jax.tree.map(copy, tree)
+
+def key_data(x):
+    """Return the uint32 data of random keys, and any other leaf as it is."""
+    is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(x) if is_key else x
 
 
 def from_host(host, like):

@@ -32,6 +32,7 @@ SAMPLED = {
     "npz": "sampled.npz",
 }
 EXPORTED, PUBLISHED = "exported", "published"
+PROCESSES = "processes.json"  # which processes train the run together, where there are several
 # In the order in which --restart deletes them, so that what a kill leaves is never taken for a
 # finished run.
 RUN_FILES = (
@@ -50,6 +51,7 @@ RUN_FILES = (
     *SAMPLED.values(),
     EXPORTED,
     PUBLISHED,
+    PROCESSES,
     "flags.txt",
     config_file.NAME,
 )

@@ -51,6 +51,9 @@ class Hook:
     def __call__(self) -> None:
         raise NotImplementedError
 
+    def follow(self) -> None:
+        """Do what the hook does to the state, in a process that does not keep the run folder."""
+
 
 class Evaluate(Hook):
     """Scores generated images, or points, against the training data."""
@@ -88,7 +91,7 @@ class Log(Hook):
     def __init__(self, loop, *intervals, **options):
         super().__init__(loop, *intervals, **options)
         self.monitor = None
-        if loop.run.watch:
+        if loop.run.watch and loop.peers.leads:
             self.monitor = Monitor(
                 loop.prepared, loop.sampler, loop.prepared.pool, loop.log.records, loop.progress.say
             )
@@ -96,10 +99,8 @@ class Log(Hook):
 
     def __call__(self):
         loop = self.loop
-        state, tally = loop.carry
-        means = mean_metrics(loop.method, jax.device_get(tally))
-        empty = jax.device_put(loop.empty_tally, parallel.replicated(loop.devices))
-        loop.carry = (state, empty)
+        means = mean_metrics(loop.method, jax.device_get(parallel.local(loop.carry[1])))
+        self.follow()
         record = {"step": loop.t, **means, **loop.results.scores}
         shares, model_shares = loop.results.shares, None
         if shares:
@@ -110,6 +111,12 @@ class Log(Hook):
         record["wall"] = self._wall()
         loop.log.write(record)
         loop.progress.record(record)
+
+    def follow(self):
+        """Begin the sums of metrics anew."""
+        loop = self.loop
+        empty = parallel.put_replicated(loop.empty_tally, loop.devices)
+        loop.carry = (loop.carry[0], empty)
 
     def _wall(self):
         """Measure the speed since the last record, and list where the time went."""
@@ -172,7 +179,7 @@ class Save(Hook):
                 f"{loop.store.newest()}."
             )
             if loop.log.flush(otherwise):
-                state, tally = loop.carry
+                state, tally = parallel.local(loop.carry)
                 loop.store.save(loop.t, state, tally, scores or None)
         self.saved_step = loop.t
 

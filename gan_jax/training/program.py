@@ -21,8 +21,17 @@ Carry = tuple[Any, dict]  # (GanState, tally); the tally sums every metric, and 
 RESIDENT_SHARE = 0.4  # of device memory that a data set may take, unless --resident_gib says
 
 
+def batch_shapes(dataset: Dataset, n_minibatches: int, batch: int) -> dict:
+    """Return the shapes of the batch of a step, as build_step takes it."""
+    leading = (n_minibatches, batch)
+    shapes = {"image": jax.ShapeDtypeStruct((*leading, *dataset.images.shape[1:]), np.float32)}
+    if dataset.labels is not None:
+        shapes["label"] = jax.ShapeDtypeStruct(leading, np.int32)
+    return shapes
+
+
 def empty_tally(method: Method, batch: dict) -> dict[str, np.ndarray]:
-    """Make the zeros that metrics are summed into. batch: shapes as build_step takes them."""
+    """Make the zeros that metrics are summed into. batch: see `batch_shapes`."""
     step = build_step(method)
 
     def metrics_of_a_step():
@@ -68,7 +77,7 @@ def scan_steps(one_step: Callable, carry, leaves):
     return lax.scan(lambda c, x: (one_step(c, x), None), carry, leaves)[0]
 
 
-def build_program(method: Method, loader: Loader, devices: list) -> Callable:
+def build_program(method: Method, loader: Loader, devices: list, votes: bool = False) -> Callable:
     """Build program(carry, data, leaves) -> (carry, step).
 
     One compiled call makes as many steps as the first axis of `leaves` says.
@@ -77,6 +86,8 @@ def build_program(method: Method, loader: Loader, devices: list) -> Callable:
       method: Method.
       loader: Loader; `data` is its device_data, and `leaves` are what its `inputs` returns.
       devices: devices that share each minibatch.
+      votes: whether `leaves` are (inputs, vote of each device), see parallel.put_vote. Then (step,
+        largest vote) is returned in place of the step.
 
     Returns:
       A jitted function. Its carry is donated.
@@ -87,7 +98,14 @@ def build_program(method: Method, loader: Loader, devices: list) -> Callable:
         carry = scan_steps(lambda c, x: one_step(c, loader.make_batch(data, x)), carry, leaves)
         return carry, carry[0].step
 
+    def voting_program(carry, data, leaves):
+        inputs, vote = leaves
+        carry, step = program(carry, data, inputs)
+        return carry, (step, parallel.largest(vote))
+
     options = cpu.compiler_options()
+    if votes:
+        return parallel.pmapped(voting_program, devices, batch_axis=2, compiler_options=options)
     if len(devices) > 1:
         return parallel.pmapped(program, devices, batch_axis=2, compiler_options=options)
     return jax.jit(program, donate_argnums=0, compiler_options=options)

@@ -34,6 +34,10 @@ class Signals:
                 self._old[s] = signal.signal(s, self._note)
         return self
 
+    def number(self) -> int:
+        """Return the number of the signal that came; 0 for none."""
+        return signal.Signals[self.name] if self.name else 0
+
     def _note(self, number, _):
         self.name = signal.Signals(number).name
         signal.signal(signal.SIGINT, signal.default_int_handler)

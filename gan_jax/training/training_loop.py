@@ -12,7 +12,6 @@ import pathlib
 import time
 
 import jax
-import numpy as np
 
 from gan_jax import cache, metrics
 from gan_jax.config import Prepared
@@ -24,8 +23,15 @@ from gan_jax.data import loader
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.report import point_plots, run_page
 from gan_jax.rundir import checkpoint, host_state, log
-from gan_jax.training import hooks, sampling
-from gan_jax.training.program import build_program, empty_tally, is_resident, steps_per_dispatch
+from gan_jax.training import follower, hooks, run_place, sampling
+from gan_jax.training.lockstep import Lockstep
+from gan_jax.training.program import (
+    batch_shapes,
+    build_program,
+    empty_tally,
+    is_resident,
+    steps_per_dispatch,
+)
 from gan_jax.training.signals import Signals
 from gan_jax.training.timing import Startup, Timer
 
@@ -85,7 +91,9 @@ class Loop:
         self.prepared, self.method, self.run = prepared, prepared.method, prepared.config.run
         self.workdir, self.signals, self.name = pathlib.Path(workdir), signals, name
         self.startup, self.member = startup, member
-        self.devices = jax.devices()[: self.run.devices or None]
+        self.devices = parallel.all_devices(self.run.devices)
+        self.lockstep = Lockstep(signals, self.devices)
+        self.peers = self.lockstep.peers
         self.steps_per_dispatch = min(
             steps_per_dispatch(self.run), self.run.steps, *self._intervals()
         )
@@ -95,9 +103,8 @@ class Loop:
 
     def __enter__(self) -> "Loop":
         with log.stopping_if_full(self.workdir), contextlib.ExitStack() as stack:
-            (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
-            ranking = metrics.ranking_key(self.run.keep_best, self.run.eval_scores)
-            self.store = stack.enter_context(checkpoint.Store(self.workdir, ranking))
+            self.store = stack.enter_context(self._open_store())
+            self.peers.before_end = self.store.wait
             self._open_loader()
             self.restore()
             self._passed("init")
@@ -114,10 +121,10 @@ class Loop:
                 spent = dict(self.timer)
                 spent["other"] = max(self.seconds() - sum(spent.values()), 0.0)
                 listed = ", ".join(f"{name} {log.clock(s)}" for name, s in spent.items())
-                log.say(f"{self.name}time over all starts: {listed}")
+                self.progress.say(f"time over all starts: {listed}")
         except Exception:  # the last save was not written
-            self._require_place()
-            raise
+            with self._in_place():
+                raise
 
     def advance(self, until: int) -> None:
         """Train to step `until`, or past it to the end of a dispatch; never past the run's end.
@@ -128,9 +135,10 @@ class Loop:
         until = min(until, self.run.steps)
         while self.t < until:
             self.refuse_collapse()
+            self._meet()
             self._dispatch()
             self.run_hooks()
-            if self.signals.name and self.t < self.run.steps:
+            if self.lockstep.signal_name() and self.t < self.run.steps:
                 self.stop()
         self.wait()
 
@@ -140,9 +148,12 @@ class Loop:
         Returns:
           sha256 hex of the final state.
         """
+        self.peers.agreed = True
+        digest = host_state.digest(host_state.to_host(parallel.local(self.carry[0])))
+        if not self.peers.leads:
+            return digest
         with self._in_place():
             self._require_saved("trained to its end")
-        digest = host_state.digest(host_state.to_host(self.carry[0]))
         with self._in_place(), log.stopping_if_full(self.workdir):
             if self.prepared.train.points:
                 frames = [p for p in (self.workdir / "samples").glob("*.png") if p.stem.isdigit()]
@@ -164,16 +175,21 @@ class Loop:
             self.log.close()
             self.progress.close()
         restored = self.store.load_newest(state_shapes(self.method), self.empty_tally)
-        self.t = restored[0] if restored else 0
-        self.log = log.Log(self.workdir, self.t, self.run.tensorboard, self.run.wandb)
+        self.t = self.peers.share("step", restored[0] if restored else 0)
+        self.log = follower.NoLog()
+        if self.peers.leads:
+            self.log = log.Log(self.workdir, self.t, self.run.tensorboard, self.run.wandb)
         self.timer = Timer(self._logged_seconds())
         self._seconds_before, self._began = self.log.wall.get("time", 0.0), time.perf_counter()
         with self.timer("compile"):
-            carry = restored[1:] if restored else self._initial_carry()
-            self.carry = jax.device_put(carry, parallel.replicated(self.devices))
-        self._in_flight = collections.deque()
-        self._remove_later_files()
-        self.progress = log.Progress(self.t, self.run.steps, self.name)
+            carry = restored[1:] if restored else None
+            carry = carry or (init_jitted(self.method, self.run.seed), self.empty_tally)
+            self.carry = self.lockstep.place(carry, (state_shapes(self.method), self.empty_tally))
+        self._in_flight, self._first = collections.deque(), self.t
+        self.progress = follower.NoProgress()
+        if self.peers.leads:
+            run_place.remove_later_files(self.workdir, self.t)
+            self.progress = log.Progress(self.t, self.run.steps, self.name)
         verb = "resumed" if restored else "started"
         self.progress.say(f"{verb} at step {self.t} of {self.run.steps}")
         self.hooks = hooks.build_hooks(self)
@@ -184,9 +200,9 @@ class Loop:
         """Compile the program of this run alone."""
         with self.stopping_at_once(), self.timer("compile"):
             self.progress.say("compiling ...")
-            program = build_program(self.method, self.loader, self.devices)
+            program = build_program(self.method, self.loader, self.devices, self.lockstep.voting)
             lowered = {
-                n: program.lower(self.carry, self.loader.device_data, self.loader.inputs(self.t, n))
+                n: program.lower(self.carry, self.loader.device_data, self._inputs(n))
                 for n in self.dispatch_lengths()
             }
             self._passed("trace")
@@ -221,14 +237,14 @@ class Loop:
     def _dispatch(self):
         n = self.next_dispatch()
         with self.timer("train"):
-            leaves = self.loader.inputs(self.t, n)
+            leaves = self._inputs(n)
             with jax.transfer_guard("disallow"):
                 self.carry, done = self.programs[n](self.carry, self.loader.device_data, leaves)
             self._in_flight.append(done)
             # Virtual CPU devices deadlock when dispatches queue up.
             virtual = len(self.devices) > 1 and self.devices[0].platform == "cpu"
             while len(self._in_flight) > (0 if virtual else MAX_IN_FLIGHT):
-                jax.block_until_ready(self._in_flight.popleft())
+                self.lockstep.note(self._in_flight.popleft())
         if self.startup is not None and "first step" not in self.startup:
             jax.block_until_ready(done)
             self.startup.done("first step")
@@ -252,7 +268,7 @@ class Loop:
             self._refuse_non_finite()
         with self._in_place() if due else contextlib.nullcontext():
             for hook in due:
-                hook()
+                hook() if self.peers.leads else hook.follow()
         self.results = hooks.StepResults()
 
     def wait(self) -> None:
@@ -264,7 +280,10 @@ class Loop:
         """Save, then raise Stopped."""
         self.wait()
         self._refuse_non_finite()
-        stopped = f"stopped by {self.signals.name} at step {self.t}"
+        self.peers.agreed = True
+        if not self.peers.leads:
+            raise Stopped("")
+        stopped = f"stopped by {self.lockstep.signal_name()} at step {self.t}"
         with self._in_place():
             if self._save_hook.saved_step != self.t:
                 self._save_hook()
@@ -294,7 +313,7 @@ class Loop:
 
     def sampled_vars(self) -> Vars:
         """Return the variables that are sampled: averaged ones where the method keeps them."""
-        return self.carry[0].vars(ema=True)
+        return parallel.local(self.carry[0].vars(ema=True))
 
     def seconds(self) -> float:
         """Return the seconds since this run began, over all starts."""
@@ -309,29 +328,27 @@ class Loop:
             n,
             self.run.batch,
             self.devices,
-            is_resident(self.run, self.prepared.train),
+            all(self.peers.gather("resident", is_resident(self.run, self.prepared.train))),
         )
         self._passed("data")
-        self.empty_tally = empty_tally(self.method, self._batch_shapes(n))
+        shapes = batch_shapes(self.prepared.train, n, self.run.batch)
+        self.empty_tally = empty_tally(self.method, shapes)
         self._passed("trace")
 
-    def _batch_shapes(self, n):
-        """Shapes of the batch of a step with n minibatches."""
-        train, leading = self.prepared.train, (n, self.run.batch)
-        shapes = {"image": jax.ShapeDtypeStruct((*leading, *train.images.shape[1:]), np.float32)}
-        if train.labels is not None:
-            shapes["label"] = jax.ShapeDtypeStruct(leading, np.int32)
-        return shapes
+    def _open_store(self):
+        if not self.peers.leads:
+            return follower.NoStore()
+        (self.workdir / "samples").mkdir(parents=True, exist_ok=True)
+        ranking = metrics.ranking_key(self.run.keep_best, self.run.eval_scores)
+        return checkpoint.Store(self.workdir, ranking)
 
-    def _initial_carry(self):
-        return init_jitted(self.method, self.run.seed), self.empty_tally
+    def _meet(self):
+        """Wait for process 0 after its hooks: a collective would lose patience."""
+        if self.t == self._first or self.due_hooks():
+            self.peers.meet("hooks")
 
-    def _remove_later_files(self):
-        """Remove samples of steps after this one, and what a kill left half-written."""
-        for path in [*self.workdir.glob(".tmp-*"), *(self.workdir / "samples").iterdir()]:
-            is_later = path.stem.isdigit() and int(path.stem) > self.t
-            if path.name.startswith(".tmp-") or is_later:
-                path.unlink()
+    def _inputs(self, n):
+        return self.lockstep.with_vote(self.loader.inputs(self.t, n))
 
     def _logged_seconds(self):
         """{activity: seconds} up to the record that this invocation resumes from."""
@@ -352,31 +369,17 @@ class Loop:
         everies = [run.log_every, run.sample_every, run.save_every, run.eval_every]
         return [every for every in everies if every]
 
-    @contextlib.contextmanager
     def _in_place(self):
-        """Raise Stopped if the run folder is no longer there, before or because of what is within.
-
-        Orbax would make it again, and the run would fall into two halves.
-        """
-        self._require_place()
-        try:
-            yield
-        except Exception:
-            self._require_place()
-            raise
-
-    def _require_place(self):
-        if not (self.workdir / "metrics.jsonl").exists():
-            raise Stopped(
-                f"{self.name}stopped at step {self.t}: {self.workdir} was moved or removed while "
-                "this run trained, with all that was saved. If it was moved, the same command with "
-                "its new place as --workdir resumes."
-            )
+        if not self.peers.leads:
+            return contextlib.nullcontext()
+        return run_place.required(self.workdir, f"{self.name}stopped at step {self.t}")
 
     def _refuse_non_finite(self):
-        step, player = int(self.carry[0].bad_step), int(self.carry[0].bad_player)
+        state = parallel.local(self.carry[0])
+        step, player = int(state.bad_step), int(state.bad_player)
         if step < 0:
             return
+        self.peers.agreed = True
         steps = self.store.steps()
         last_good = "no checkpoint was saved yet"
         if steps:

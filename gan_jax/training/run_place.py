@@ -1,0 +1,41 @@
+"""The run folder while a run trains in it: still in its place, and nothing later than its step."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+from gan_jax.errors import Stopped
+
+
+def remove_later_files(workdir: pathlib.Path, step: int) -> None:
+    """Remove samples of steps after `step`, and what a kill left half-written."""
+    for path in [*workdir.glob(".tmp-*"), *(workdir / "samples").iterdir()]:
+        is_later = path.stem.isdigit() and int(path.stem) > step
+        if path.name.startswith(".tmp-") or is_later:
+            path.unlink()
+
+
+@contextlib.contextmanager
+def required(workdir: pathlib.Path, stopped: str) -> Iterator[None]:
+    """Raise Stopped if the run folder is no longer there, before or because of what is within.
+
+    Orbax would make it again, and the run would fall into two halves.
+
+    Args:
+      workdir: the run folder.
+      stopped: beginning of the message.
+    """
+    _require(workdir, stopped)
+    try:
+        yield
+    except Exception:
+        _require(workdir, stopped)
+        raise
+
+
+def _require(workdir, stopped):
+    if not (workdir / "metrics.jsonl").exists():
+        raise Stopped(
+            f"{stopped}: {workdir} was moved or removed while this run trained, with all that was "
+            "saved. If it was moved, the same command with its new place as --workdir resumes."
+        )

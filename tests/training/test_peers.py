@@ -1,0 +1,162 @@
+"""One run over several real processes: equal to one process, and ended together."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from gan_jax.core import parallel
+from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError
+from gan_jax.training import peer_start
+from tests import peer_processes, waiting
+
+TINY = ["gan", "--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=6"]
+STEPS = 200
+SHORT = [*TINY, f"--steps={STEPS}", "--log_every=20", "--sample_every=50", "--save_every=20"]
+LONG = [*TINY, "--steps=1000000", "--log_every=5", "--save_every=5", "--peer_timeout=10"]
+
+
+def run(n, words, env, **options):
+    return peer_processes.end(peer_processes.start(n, words, env, **options))
+
+
+def alone(words, env, devices):
+    flags = f"{env['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    process = peer_processes.start(1, words, {**env, "XLA_FLAGS": flags})
+    [(code, _, said)] = peer_processes.end(process)
+    assert code == EXIT_DONE, said
+
+
+@pytest.fixture(scope="module")
+def undisturbed(child_env, tmp_path_factory):
+    """The digest of SHORT in one process with two devices."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    alone([*SHORT, f"--workdir={folder}"], child_env, 2)
+    return peer_processes.digest(folder)
+
+
+@pytest.mark.parametrize("where", ["resident", "streamed"])
+def test_two_processes_equal_two_devices_of_one(where, undisturbed, child_env, tmp_path):
+    """Bit for bit, without a shared disk, written by process 0 alone."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    words = [*SHORT, "--workdir=run", f"--resident_gib={0 if where == 'streamed' else -1}"]
+    (code0, out0, said0), (code1, out1, said1) = run(2, words, child_env, folders=folders)
+    assert (code0, code1) == (EXIT_DONE, EXIT_DONE), said0 + said1
+    assert peer_processes.digest(folders[0] / "run") == undisturbed
+    assert not list(folders[1].iterdir())
+    assert f"step {STEPS}/{STEPS}" in out0 and "step" not in out1 and not said1
+
+
+def test_a_signal_to_one_ends_both_after_the_same_step(undisturbed, child_env, tmp_path):
+    """It is saved once. Other numbers of processes go on from there, to the same end."""
+    folder = tmp_path / "run"
+    words = [*SHORT, f"--workdir={folder}"]
+    both = peer_processes.start(2, words, child_env)
+    waiting.until(lambda: peer_processes.checkpoints(folder), 120)
+    both[1].send_signal(signal.SIGTERM)
+    (code0, _, said0), (code1, _, said1) = peer_processes.end(both)
+    assert (code0, code1) == (EXIT_STOPPED, EXIT_STOPPED), said0 + said1
+    stopped = peer_processes.checkpoints(folder)[-1]
+    assert f"stopped by SIGTERM at step {stopped}; saved." in said0
+    assert "stopped by" not in said1
+    ended = run(3, words, child_env)
+    assert [code for code, _, _ in ended] == [EXIT_DONE] * 3, ended
+    assert not any("at step 0 of" in out for _, out, _ in ended)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_lost_process_ends_the_others_in_time(lost, undisturbed, child_env, tmp_path):
+    """With one line that names it; the same command resumes, to the undisturbed end."""
+    folder = tmp_path / "run"
+    words = [*SHORT, f"--workdir={folder}", "--peer_timeout=10"]
+    both = peer_processes.start(2, words, child_env)
+    waiting.until(lambda: peer_processes.checkpoints(folder), 120)
+    both[lost].kill()
+    began = time.monotonic()
+    ended = peer_processes.end(both)
+    assert time.monotonic() - began < 20
+    code, _, said = ended[1 - lost]
+    assert code == EXIT_STOPPED
+    assert f"process {lost} of 2 (host" in said and said.count("was lost. The same command") == 1
+    ended = run(2, words, child_env)
+    assert [code for code, _, _ in ended] == [EXIT_DONE] * 2, ended
+    assert peer_processes.digest(folder) == undisturbed
+
+
+def test_a_stuck_process_ends_the_others(child_env, tmp_path):
+    words = [*LONG, f"--workdir={tmp_path / 'run'}"]
+    both = peer_processes.start(2, words, child_env)
+    waiting.until(lambda: peer_processes.checkpoints(tmp_path / "run"), 120)
+    both[1].send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    [(code, _, said)] = peer_processes.end(both[:1])
+    both[1].kill()
+    peer_processes.end(both[1:])
+    assert code == EXIT_STOPPED and time.monotonic() - began < 20
+    assert "process 1 of 2 (host" in said and "lost" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({1: ["--lr=0.5"]}, "process 1 of 2 (host HOST) has hp.lr=0.5, and process 0 has hp.lr="),
+        ({1: ["--data=galaxies:40"]}, "process 1 of 2 (host HOST) has dataset.digest="),
+        ({1: ["--data=folder:/nowhere"]}, "process 1 of 2 (host HOST): --data=folder:/nowhere"),
+        ({0: ["--steps=x"], 1: ["--steps=x"]}, "flag --steps=x"),
+        ({0: ["--members=2"], 1: ["--members=2"]}, "--members=2 trains in one process"),
+    ],
+)
+def test_a_refusal_is_one_line_once(more, expected, child_env, tmp_path):
+    words = [*SHORT, f"--workdir={tmp_path / 'run'}"]
+    ended = run(2, words, child_env, more=more)
+    assert [code for code, _, _ in ended] == [EXIT_REFUSED] * 2, ended
+    (_, _, said), (_, _, other) = ended
+    host = peer_start.host_name()
+    assert len(said.splitlines()) == 1 and expected.replace("HOST", host) in said
+    assert not other and not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_non_finite_value_ends_both_with_its_code(child_env, tmp_path):
+    words = [*SHORT, "--lr=1e30", "--save_every=1", "--log_every=1", f"--workdir={tmp_path / 'r'}"]
+    (code0, _, said0), (code1, _, said1) = run(2, words, child_env)
+    assert (code0, code1) == (EXIT_FAILED, EXIT_FAILED)
+    assert "non-finite" in said0 and not said1
+
+
+def test_wrong_sums_are_refused(monkeypatch):
+    peer_start.check_mesh()
+    right = parallel.local
+    monkeypatch.setattr(parallel, "local", lambda tree: np.asarray(right(tree)) + 1)
+    with pytest.raises(InputError, match="gives wrong sums"):
+        peer_start.check_mesh()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("auto", "node1", 2, 0), "is not HOST:PORT"),
+        (("auto", "node1:99999", 2, 0), "is not HOST:PORT"),
+        (("auto", "node1:29400", 2, 2), "I from 0 to N - 1"),
+        (("auto", "node1:29400", 0, -1), "I from 0 to N - 1"),
+        (("auto", "", 2, 0), "need --coordinator=HOST:PORT"),
+    ],
+)
+def test_contradicting_flags_are_refused(arguments, expected):
+    with pytest.raises(InputError, match=expected):
+        peer_start.find(*arguments)
+
+
+def test_a_process_by_itself_finds_nobody(monkeypatch):
+    assert peer_start.find("auto", "", 0, -1) is None
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n[1-2]")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_LOCALID", "0")
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    assert peer_start.find("auto", "", 0, -1) == (None, 2, 1)
+    assert peer_start.find("off", "", 0, -1) is None
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    assert peer_start.find("auto", "", 0, -1) is None
