@@ -15,7 +15,7 @@ MAX_STEPS = 2**31 - 1
 
 
 def setting(
-    default: bool | int | float | str,
+    default: bool | int | float | str | tuple,
     text: str,
     *,
     choices: Sequence | None = None,
