@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from gan_jax import plugins
-from gan_jax.errors import InputError
-from gan_jax.rundir import config_file, run_lock
+from gan_jax.errors import InputError, typed
+from gan_jax.rundir import config_file, run_lock, slurm_record
 from gan_jax.studio import files, forms, run_index, sweeps
 from gan_jax.studio.command_lines import check_name, command_environment, command_words
 from gan_jax.studio.launch_files import SCORING, TRAINING, LaunchFiles
@@ -122,6 +122,7 @@ class Launcher:
         if state in (*ACTIVE_STATES, RunState.FINISHED):
             raise InputError(f"{name} is {state}; there is nothing to resume.")
         sweep = self.runs.sweep_of(name)
+        self._refuse_slurm(name, "look at it")
         if sweep and self.runs.summary(sweep)["state"] in ACTIVE_STATES:
             raise InputError(f"{name} belongs to {sweep}, which is active and makes it in turn.")
         _write_queued(folder, TRAINING, *self.resume_command(folder, commands))
@@ -160,6 +161,7 @@ class Launcher:
           InputError: it is not active, or its process cannot be reached.
         """
         folder, state = self.runs.folder(name), self.runs.summary(name)["state"]
+        self._refuse_slurm(name, "end it")
         if state == RunState.QUEUED:
             if sweep := self.runs.sweep_of(name):
                 raise InputError(f"{name} waits for its turn in {sweep}; stop that.")
@@ -169,6 +171,20 @@ class Launcher:
         _terminate(name, self._training_pid(folder))
         self.runs.stop_asked[name] = time.time()
         return "asked to save and end"
+
+    def _refuse_slurm(self, name, what):
+        """Refuse what only the cluster can do with a run.
+
+        Raises:
+          InputError: a SLURM job trains the run, or may do so.
+        """
+        folder = self.runs.folder(name)
+        if by_slurm(self.runs.summary(name)):
+            command = "cancel" if what == "end it" else "status"
+            raise InputError(
+                f"A SLURM job trains {name}; {what} by `{typed(f'cluster {command}', folder)}`, "
+                "where the cluster takes jobs."
+            )
 
     def stop_scoring(self, name: str) -> str:
         """End the evaluation of a run, or take it out of the queue. Returns what was done.
@@ -209,8 +225,9 @@ class Launcher:
         for one in [*self.runs.summaries(), *self.runs.sweep_summaries()]:
             folder, in_sweep = self.runs.folder(one["name"]), one.get("sweep", "")
             is_part = in_sweep and self.runs.summary(in_sweep)["state"] in BUSY_STATES
-            busy += one["state"] in BUSY_STATES and not is_part
-            if one["state"] == RunState.QUEUED and not is_part:
+            is_here = not is_part and not by_slurm(one)
+            busy += one["state"] in BUSY_STATES and is_here
+            if one["state"] == RunState.QUEUED and is_here:
                 queued.append((folder, TRAINING))
             scoring = (one.get("evaluation") or {}).get("state")
             busy += scoring == RunState.RUNNING
@@ -278,6 +295,12 @@ class Launcher:
         """Leave the queue to another studio."""
         if self._queue_lock:
             self._queue_lock.close()
+
+
+def by_slurm(summary: dict[str, Any]) -> bool:
+    """Say whether a run is trained by a SLURM job now, waits for one or may still have one."""
+    job = summary.get("cluster") or {}
+    return job.get("state") in (*slurm_record.ACTIVE, "lost")
 
 
 def _write_queued(folder, place, experiment, flags):

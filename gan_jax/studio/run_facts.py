@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.errors import EXIT_DONE, InputError
-from gan_jax.rundir import run_lock
-from gan_jax.studio import files, run_notes
+from gan_jax.rundir import run_lock, slurm_record
+from gan_jax.studio import files, run_notes, slurm_facts
 from gan_jax.studio.launch_files import SCORING
 from gan_jax.studio.run_state import RunState
 
@@ -24,6 +24,8 @@ SUMMARY_FILES = (
     SCORING.record,
     SCORING.console,
 )
+    slurm_record.NAME,
+    slurm_facts.PROCESSES,
 MAX_WARNINGS, MAX_WARNING_LENGTH = 9, 80
 MAX_STEP_DIGITS = 12
 # Rows of eval.json that a score is held against.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.errors import InputError
-from gan_jax.rundir import run_lock
-from gan_jax.studio import files, run_facts, run_notes, sweeps
+from gan_jax.rundir import run_lock, slurm_record
+from gan_jax.studio import files, run_facts, run_notes, slurm_facts, sweeps
 from gan_jax.studio.launch_files import TRAINING
 from gan_jax.studio.run_state import ACTIVE_STATES, RunEvidence, RunState, classify
 
@@ -15,7 +15,7 @@ MAX_DEPTH = 4  # folders below the root in which runs are searched
 RESCAN_SECONDS = 1.0  # between two searches of the root
 MTIME_TOLERANCE = 0.05  # seconds by which a time of change may be before the clock
 # A run folder holds one of these.
-RUN_MARKERS = ("config.json", "studio.json", "metrics.jsonl", "checkpoints")
+RUN_MARKERS = ("config.json", "studio.json", slurm_record.NAME, "metrics.jsonl", "checkpoints")
 # A published folder holds this, see rundir.published. It is no run.
 PUBLISHED_MARKER = "gan_jax.json"
 
@@ -92,8 +92,9 @@ class RunIndex:
         Returns:
           {"name", "state": RunState, "reason", "sweep": name of its sweep or "", "phase": what a
           run without a new record does, "since": when that began, "left": seconds to the end or
-          None, "evaluation": see run_facts.evaluation} and what run_facts.read_facts returns; of a
-          sweep see `sweep_summary`.
+          None, "evaluation": see run_facts.evaluation, "cluster": see slurm_facts.describe,
+          "processes": see slurm_facts.processes} and what run_facts.read_facts returns; of a sweep
+          see `sweep_summary`.
 
         Raises:
           NotFound
@@ -113,13 +114,23 @@ class RunIndex:
             launch = self._launch_by_sweep(sweep, folder.name)
             last_line = launch.get("reason", "")
         state, reason = self._classify(name, folder, launch, changed, last_line, stamps["DONE"])
+        job = slurm_facts.newest_job(folder) if stamps[slurm_record.NAME] else None
+        by_slurm = None
+        if slurm_facts.is_newer(job, launch) and job:
+            last_line = files.last_line(folder / job.log)
+            by_slurm = slurm_facts.classify(job, bool(stamps["DONE"]), changed, last_line)
+            state, reason = by_slurm or (state, reason)
         # A launch that was refused leaves no config.json, which is no damage.
-        was_refused = facts["empty"] and launch
+        was_refused = facts["empty"] and (launch or job)
         if facts["problem"] and state not in ACTIVE_STATES and not was_refused:
             state, reason = RunState.UNREADABLE, facts["problem"]
+        log_stamp = run_facts.stamp(folder / job.log) if by_slurm and job else console
+        since = log_stamp[0] / 1e9 if log_stamp else changed
         now, is_running = time.time(), state == RunState.RUNNING
         phase = ""
-        if state == RunState.STARTING or (is_running and stamps["console.log"] and not sweep):
+        if state == RunState.STARTING or (
+            is_running and (stamps["console.log"] or by_slurm) and not sweep
+        ):
             phase = run_facts.phase(last_line)
         elif is_running and not facts["step"]:
             phase = "compiling, or at its first steps"
@@ -130,9 +141,11 @@ class RunIndex:
             "reason": reason,
             "sweep": sweep,
             "phase": phase,
-            "since": console[0] / 1e9 if console else changed,
+            "since": since,
             "left": run_facts.time_left(facts, changed, now) if is_running else None,
             "evaluation": run_facts.evaluation(folder),
+            "cluster": slurm_facts.describe(job),
+            "processes": slurm_facts.processes(folder) if stamps[slurm_facts.PROCESSES] else None,
         }
 
     def _classify(self, name, folder, launch, changed, last_line, done):

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gan_jax.errors import InputError
-from gan_jax.studio import files, run_facts, run_index, run_notes, security, sweeps
+from gan_jax.studio import files, run_facts, run_index, run_notes, security, slurm_facts, sweeps
 from gan_jax.studio.launch_files import TRAINING
 from gan_jax.studio.request_utils import MAX_IMAGE_BYTES, AsciiJson, get_studio
 
@@ -48,7 +48,7 @@ def _details(folder: Path) -> dict[str, Any]:
         "samples": run_facts.sample_steps(folder),
         "config": None,
         "shares": None,
-        "console": files.read_tail(folder / TRAINING.console, CONSOLE_BYTES)[0],
+        "console": files.read_tail(slurm_facts.console(folder), CONSOLE_BYTES)[0],
         "notes": run_notes.read(folder)["notes"],
     }
     with contextlib.suppress(InputError):

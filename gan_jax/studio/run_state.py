@@ -63,11 +63,11 @@ def classify(evidence: RunEvidence) -> tuple[RunState, str]:
     if not launch.get("state") or (has_ended and evidence.changed > ended + CLOCK_TOLERANCE):
         return RunState.STOPPED, ""
     if launch["state"] == "withdrawn":
-        return RunState.STOPPED, "taken out of the queue"
+        return RunState.STOPPED, "before it began: it was taken out of the queue"
     if launch["state"] == "launched":
         reason = "its process ended without a word: it was killed, or the machine went down"
         return RunState.CRASHED, reason
-    state, reason = _classify_exit(launch.get("code"), evidence.last_line)
+    state, reason = classify_exit(launch.get("code"), evidence.last_line)
     return state, reason.removeprefix(f"{state} ")  # pages show one after the other
 
 
@@ -79,7 +79,7 @@ def _classify_active(evidence: RunEvidence) -> RunState:
     return RunState.ENDING if evidence.has_trained else RunState.STARTING
 
 
-def _classify_exit(code: Any, last_line: str) -> tuple[RunState, str]:
+def classify_exit(code: Any, last_line: str) -> tuple[RunState, str]:
     """Determine (state, reason) from the exit code of a command."""
     if code == EXIT_STOPPED:
         return RunState.STOPPED, last_line

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gan_jax.studio import curve_reader, files, run_facts, run_index
+from gan_jax.studio import curve_reader, files, run_facts, run_index, slurm_facts
 from gan_jax.studio.app_state import POLL_SECONDS, Studio
 from gan_jax.studio.curve_reader import Position
 from gan_jax.studio.request_utils import get_studio
@@ -88,7 +88,7 @@ class RunEvents:
         self._studio, self._name, self._folder = studio, name, studio.runs.folder(name)
         self._log, console = position
         if console is None:
-            _, console = files.read_tail(self._folder / "console.log", 1)
+            _, console = files.read_tail(slurm_facts.console(self._folder), 1)
         self._console: int = console
         self._sent: dict[str, Any] | None = None
         self.is_gone = self.is_active = False
@@ -115,7 +115,7 @@ class RunEvents:
     def _read(self):
         """Read (steps of the grids, new records or None, new text of the console)."""
         records, self._log = curve_reader.new_records(self._folder / "metrics.jsonl", self._log)
-        text, self._console = _new_text(self._folder / "console.log", self._console)
+        text, self._console = _new_text(slurm_facts.console(self._folder), self._console)
         return run_facts.sample_steps(self._folder), records, text
 
     def _event(self, kind, value):

@@ -92,6 +92,10 @@ export function formatNumber(value) {
 }
 
 export const formatInteger = (value) => value.toLocaleString("en");
+/** Whether a SLURM job trains the run, or may still do so: then the cluster ends and resumes it. */
+export const bySlurm = ({ cluster }) =>
+  ["pending", "requeued", "running", "cancelling", "lost"].includes(cluster?.state);
+
 
 /** Formats seconds as a duration. */
 export function formatDuration(seconds) {

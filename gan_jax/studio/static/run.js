@@ -1,8 +1,9 @@
 // The page of one run: its state, samples, curves, class shares, scores, console and configuration.
 import { Curve } from "./chart.js";
 import {
-  ACTIVE, BUSY, RESUMABLE, STOPPABLE, attempt, byId, createElement, createRow, encodePath,
-  formatDuration, formatInteger, formatNumber, request, resumeText, showMessage, titleOf,
+  ACTIVE, BUSY, RESUMABLE, STOPPABLE, attempt, byId, bySlurm, createElement, createRow, encodePath,
+  formatDuration, formatInteger, formatNumber, request, resumeText, showDone, showMessage,
+  titleOf,
 } from "./common.js";
 import { getCurves, prepareCharts, setCurves, setWords, showChartsSoon } from "./curves.js";
 import { prepareNotes, showNotes } from "./notes.js";
@@ -30,6 +31,7 @@ function showSummary(known) {
   const { experiment, data, size, seed, state, reason, sweep, warnings, evaluation } = summary;
   showFacts();
   const about = [experiment, data && `on ${data}`, size > 1 && `${size} px`, `seed ${seed}`];
+  showCluster(summary);
   byId("about").textContent = about.filter(Boolean).join(", ");
   byId("state").replaceChildren(
     createElement("span", { className: `state ${state}`, textContent: state }),
@@ -50,6 +52,17 @@ function showSummary(known) {
 }
 
 /** Shows progress and time left, which go on between two messages. */
+/** Shows on which nodes the run trains, waits or was lost, and what happened to it before. */
+function showCluster({ cluster, processes }) {
+  const lost = processes?.lost && `Lost: ${processes.lost}`;
+  const texts = [cluster && `${cluster.text}.`, processes && `Trains as ${processes.text}.`, lost];
+  byId("cluster").textContent = texts.filter(Boolean).join(" ");
+  byId("cluster-events").hidden = !(cluster?.events.length > 1);
+  const line = ({ time, text }) =>
+    createRow(new Date(time * 1000).toLocaleString("en-GB"), text);
+  byId("cluster-lines").replaceChildren(...(cluster?.events ?? []).map(line));
+}
+
 function showFacts() {
   if (!summary) return;
   const { state, step, steps, speed, left, time, phase, since } = summary;
@@ -91,7 +104,7 @@ function openEvaluation() {
 function showActions({ state, report, experiment, step, sweep }) {
   const place = byId("main-actions");
   const hasStarted = step > 0;
-  const key = `${state} ${report} ${experiment} ${hasStarted}`;
+  const key = `${state} ${report} ${experiment} ${hasStarted} ${bySlurm(summary)}`;
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   const button = (action, textContent) => {
@@ -102,10 +115,10 @@ function showActions({ state, report, experiment, step, sweep }) {
   const link = (href, textContent) =>
     createElement("a", { className: "button", href, textContent });
   const samplePage = experiment === "colorize" ? "/colorize" : "/try";
-  const canStop = STOPPABLE.includes(state) && !(sweep && state === "queued");
+  const canStop = STOPPABLE.includes(state) && !(sweep && state === "queued") && !bySlurm(summary);
   const actions = [
     canStop && button("stop", "Stop"),
-    RESUMABLE.includes(state) && button("resume", resumeText({ step })),
+    RESUMABLE.includes(state) && !bySlurm(summary) && button("resume", resumeText({ step })),
     hasStarted && link(`${samplePage}?${new URLSearchParams({ run: name })}`, "Try it"),
     hasStarted && createElement("button", { textContent: "Evaluate", onclick: openEvaluation }),
     hasStarted && link(`/report/${address}`, "Report"),

@@ -1,7 +1,8 @@
 // The page Runs: a table of runs and sweeps that is sorted, searched, tidied and kept up to date.
 import {
-  RESUMABLE, STOPPABLE, attempt, byId, createElement, createOption, deleteRuns, encodePath,
-  formatAge, formatDuration, formatInteger, formatNumber, request, resumeText, showMessage, titleOf,
+  BUSY, RESUMABLE, STOPPABLE, attempt, byId, bySlurm, createElement, createOption, deleteRuns,
+  encodePath, formatAge, formatDuration, formatInteger, formatNumber, request, resumeText, shortData,
+  showDone, showMessage, titleOf,
 } from "./common.js";
 import {
   fillScores, scoreCell, scoreKey, scoreRank, setScoreWords, showScoreNote,
@@ -65,6 +66,7 @@ function actionButton(action, summary) {
 
 function button(summary) {
   const { state, sweep } = summary;
+  if (bySlurm(summary)) return null;
   if (STOPPABLE.includes(state) && !(sweep && state === "queued")) {
     return actionButton("stop", summary);
   }
