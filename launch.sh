@@ -22,6 +22,8 @@ Usage: ./launch.sh COMMAND
                         e.g. ./launch.sh studio --root=runs --jobs=2
   ablate [--flag=...]   runs over a grid of flags and seeds, scored and compared; the same as run ablate
                         e.g. ./launch.sh ablate --flagfile=ablate_quick --dry_run
+  cluster VERB [...]    runs on the nodes of a SLURM cluster: submit, status, logs, cancel; the same as run cluster
+                        e.g. ./launch.sh cluster submit morpho --flagfile=morpho_64 --nodes=2 --gpus_per_node=4
   docs                  build the documentation into site/, and say how to read it
   setup                 only make the environment
   --help                this text
@@ -99,7 +101,7 @@ setup() {
   export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 }
 
-if [ "${1:-}" = ablate ]; then set -- run "$@"; fi
+case "${1:-}" in ablate | cluster) set -- run "$@" ;; esac
 case "${1:-}" in
   demo)
     setup

@@ -44,7 +44,7 @@ class SlurmJob(NamedTuple):
             hosts += f" and {len(self.hosts) - MAX_HOSTS} more"
         tasks = f" ({counted(self.tasks, 'process')})" if self.tasks else ""
         nodes = counted(self.nodes, "node") if self.nodes else "nodes"
-        why = f": {self.why}" if self.why else ""
+        why = f": {self.why.rstrip('.')}" if self.why else ""
         again = f", begun again {counted(self.restarts, 'time')}" if self.restarts else ""
         said = {
             "pending": f"is pending: it waits for {nodes}",
