@@ -1,6 +1,7 @@
 """Four virtual devices, quick compiles, a private cache; --slow and --fast choose the tests."""
 
 import os
+import signal
 
 # Before JAX is imported anywhere.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -11,6 +12,10 @@ os.environ["XLA_FLAGS"] = (
 
 import jax
 import pytest
+
+# A shell starts what runs in the background with SIGINT ignored, and some tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Optimisations triple the time to compile and change no result these tests look at.
 jax.config.update("jax_disable_most_optimizations", True)

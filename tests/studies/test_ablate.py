@@ -416,7 +416,8 @@ def test_jobs_of_a_cluster_in_submitits_local_form(tmp_path):
 @pytest.mark.parametrize(
     "options", ["partition=gpu", "cluster=local,timeout_min=1,colour=blue", "timeout_min=5"]
 )
-def test_options_that_submitit_does_not_take_are_refused(tmp_path, options):
+def test_options_that_submitit_does_not_take_are_refused(tmp_path, options, monkeypatch):
     pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))  # as on a machine without SLURM
     with pytest.raises(InputError, match="--slurm"):
         jobs.cluster(options, tmp_path)
