@@ -218,6 +218,19 @@ def test_equal_arrays_are_one_data_set(tmp_path):
     assert [test.classes[i] for i in test.labels] == LABELS[:9].tolist()
 
 
+def test_arrays_that_are_refused_are_called_what_they_are(tmp_path):
+    """Not by the file in the cache, which nobody has seen."""
+    refused = lambda words: pytest.raises(gj.InputError, match=words)
+    wide = np.zeros((8, 16, 24, 3), np.uint8)
+    with refused(r"^data has images of height 16 and width 24 .* use crop=16 or less"):
+        gj.train("dcgan", data=wide, workdir=tmp_path / "wide", **TINY)
+    first = np.zeros((8, 3, 16, 16), np.uint8)
+    with refused(r"^data has the shape .* channels first; .*\(0, 2, 3, 1\)"):
+        gj.train("dcgan", data=first, workdir=tmp_path / "first", **TINY)
+    turned = np.transpose(first, (0, 2, 3, 1))
+    assert gj.train("dcgan", data=turned, workdir=tmp_path / "turned", **TINY)
+
+
 def test_trains_in_a_thread(plain, tmp_path):
     """And twice in one process: to the same digest."""
     done = []

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data import resize
+from gan_jax.data import resize, titles
 from gan_jax.data.labels import NO_LABELS, numeric_class_names
 from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError, printable
@@ -21,6 +21,7 @@ _LABELS = {
 _CLASSES = "classes"
 # np.savez(FILE, images, labels) makes these.
 _UNNAMED_IMAGES, _UNNAMED_LABELS = "arr_0", "arr_1"
+_CHANNELS = (1, 3)
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays | None:
@@ -53,13 +54,14 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
             return None
         keys = _find_keys(arrays, path)
         images_key, labels_key = keys[split]
+        name = "data" if titles.is_array(arg) else path
         images = check_images(_array(arrays, images_key, path), f"{images_key} of {path}")
         notes = _notes(arrays, keys, split, options)
         if options.labels == NO_LABELS:
             labels, classes = None, ()
         else:
             labels, classes = _labels(arrays, path, labels_key, keys["train"][1])
-    images = resize.crop_and_resize_all(images, options.size, options.crop, path)
+    images = resize.crop_and_resize_all(images, options.size, options.crop, name)
     return OpenedArrays(images, labels, classes, notes)
 
 
@@ -160,7 +162,7 @@ def check_images(images: np.ndarray, name: str) -> np.ndarray:
       name: what a message calls it.
 
     Raises:
-      InputError: it is not uint8, or has neither 3 nor 4 axes.
+      InputError: it is not uint8, has neither 3 nor 4 axes, or has its channels first.
     """
     if images.dtype.kind == "f":
         raise InputError(
@@ -171,6 +173,11 @@ def check_images(images: np.ndarray, name: str) -> np.ndarray:
         raise InputError(
             f"{name} is {images.dtype} {list(images.shape)}; "
             "images must be uint8 [N, H, W] or [N, H, W, C]."
+        )
+    if images.ndim == 4 and images.shape[1] in _CHANNELS and images.shape[3] not in _CHANNELS:
+        raise InputError(
+            f"{name} has the shape {list(images.shape)}, with its channels first; images must be "
+            "[N, H, W, C]: give np.transpose(images, (0, 2, 3, 1))."
         )
     return images[..., None] if images.ndim == 3 else images
 
