@@ -144,7 +144,7 @@ class RunIndex:
             "since": since,
             "left": run_facts.time_left(facts, changed, now) if is_running else None,
             "evaluation": run_facts.evaluation(folder),
-            "cluster": slurm_facts.describe(job),
+            "cluster": slurm_facts.describe(job, by_slurm is not None),
             "processes": slurm_facts.processes(folder) if stamps[slurm_facts.PROCESSES] else None,
         }
 

@@ -68,15 +68,23 @@ def classify(
     return state, job.text()
 
 
-def describe(job: SlurmJob | None) -> dict[str, Any] | None:
-    """Return {"text", "job", "state", "events": [{"time", "text"}]} for pages; None without job."""
+def describe(job: SlurmJob | None, decides: bool) -> dict[str, Any] | None:
+    """Describe a job for pages.
+
+    Args:
+      job: the newest job of a run; None if there is none.
+      decides: whether the state of the run is that of the job.
+
+    Returns:
+      {"text", "job", "state": "" unless it decides, "events": [{"time", "text"}]}; or None.
+    """
     if job is None:
         return None
     events = sorted(job.events, key=lambda event: event["time"])[-MAX_EVENTS:]
     return {
         "text": job.text(),
         "job": job.job,
-        "state": job.state,
+        "state": job.state if decides else "",
         "events": [{"time": e["time"], "text": _event_text(e)} for e in events],
     }
 
