@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import socket
+import sys
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from jax.sharding import PartitionSpec
 
 from gan_jax import cache
 from gan_jax.core import parallel
-from gan_jax.errors import InputError, Stopped, counted
+from gan_jax.errors import EXIT_STOPPED, InputError, Stopped, counted
 from gan_jax.rundir import run_folder
 from gan_jax.training import peers
 from gan_jax.training.peers import Peers
@@ -95,6 +96,16 @@ def start(found: tuple | None, timeout: float) -> Peers:
     if coordinator is not None:
         given |= {"cluster_detection_method": "deactivate"}
         given |= {"coordinator_address": coordinator, "num_processes": n, "process_id": index}
+    alone = (
+        f"Process {index} of {n} did not meet the others within {wait_s} s. Start all {n} at about "
+        "the same time; each needs to reach the host of process 0."
+    )
+
+    def give_up():
+        print(alone, file=sys.stderr, flush=True)
+        os._exit(EXIT_STOPPED)
+
+    peers.catch_abort(give_up)
     try:
         jax.distributed.initialize(
             initialization_timeout=wait_s,
@@ -103,11 +114,7 @@ def start(found: tuple | None, timeout: float) -> Peers:
             **given,
         )
     except RuntimeError as error:
-        raise Stopped(
-            f"Process {index} of {n} did not meet the others within {wait_s} s "
-            f"({str(error).splitlines()[0][:120]}). Start all {n} at about the same time, with the "
-            "same --coordinator."
-        ) from error
+        raise Stopped(f"{alone} ({str(error).splitlines()[0][:120]})") from error
     from jax._src import distributed
 
     all_of_us = Peers(distributed.global_state.client, index, n, timeout)

@@ -68,7 +68,7 @@ class Peers:
         self._seen = {p: (-1, time.monotonic()) for p in range(n) if p != index}
         self._left: dict[int, dict[str, Any]] = {}
         if n > 1:
-            self._catch_abort()
+            catch_abort(self._aborted)
             for loop in (self._beat, self._judge):
                 threading.Thread(target=loop, daemon=True).start()
 
@@ -285,24 +285,11 @@ class Peers:
         with contextlib.suppress(Exception):
             self.on_loss(str(why))
 
-    def _catch_abort(self):
-        """Turn the abort of jax.distributed, when process 0 is gone, into a line and a code.
-
-        Its client ends the whole process in C++, with no way to be told otherwise. The handler runs
-        in the thread that aborts, so it may take the interpreter's lock.
-        """
-        libc = ctypes.CDLL(None)
-        libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_int)
-        self._handler = kind(lambda _: self._aborted(libc))
-        libc.signal(signal.SIGABRT, ctypes.cast(self._handler, ctypes.c_void_p))
-
-    def _aborted(self, libc):
+    def _aborted(self):
         if 0 in self._left:
             os._exit(self._left[0]["code"] if self._exit_code is None else self._exit_code)
         if self.leads or self._reaches_0():  # something else
-            libc.signal(signal.SIGABRT, ctypes.c_void_p(0))
-            os.abort()
+            return
         why = PeerLost(f"{self.names[0]} was lost. {self._resumes()}")
         print(why, file=sys.stderr, flush=True)
         os._exit(EXIT_STOPPED)
@@ -316,6 +303,30 @@ class Peers:
         except (OSError, ValueError):
             return False
         return True
+
+
+_HANDLERS = []  # which C may call as long as the process lives
+
+
+def catch_abort(handler: Callable[[], None]) -> None:
+    """Call a handler when jax.distributed aborts this process.
+
+    Its client does so in C++ when process 0 is gone or does not come, with no way to be told
+    otherwise. The handler runs in the thread that aborts, so it may take the interpreter's lock.
+
+    Args:
+      handler: ends the process. Where it returns, the process aborts after all.
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+
+    def on_signal(_):
+        handler()
+        libc.signal(signal.SIGABRT, ctypes.c_void_p(0))
+        os.abort()
+
+    _HANDLERS.append(ctypes.CFUNCTYPE(None, ctypes.c_int)(on_signal))
+    libc.signal(signal.SIGABRT, ctypes.cast(_HANDLERS[-1], ctypes.c_void_p))
 
 
 _CURRENT = Peers()

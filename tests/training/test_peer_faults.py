@@ -20,9 +20,9 @@ TIMEOUT = 10  # --peer_timeout
 IN_TIME = TIMEOUT + 10  # for a busy machine
 STEPS = 1500
 WORDS = [
-    *["gan", "--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=6"],
+    *["gan", "--data=galaxies:300", "--size=8", "--width=2", "--z_dim=3", "--batch=6"],
     *[f"--steps={STEPS}", "--log_every=50", "--sample_every=100", "--save_every=50"],
-    *["--eval_every=300", "--eval_images=64", "--eval_scores=ms_ssim", f"--peer_timeout={TIMEOUT}"],
+    *["--eval_every=300", "--eval_images=128", "--eval_scores=kernel", f"--peer_timeout={TIMEOUT}"],
 ]
 UNTIL_FIRST_STEP = 25.0  # seconds that a start may take: faults hit it and what comes after
 
@@ -71,7 +71,9 @@ def test_random_faults(n, child_env, tmp_path):
         results.append((len(results), kind, hit, round(delay, 1), codes, round(seconds, 1)))
         print(*results[-1], flush=True)
         assert set(codes.values()) <= {EXIT_STOPPED, EXIT_DONE}, (results[-1], said)
-        assert seconds < IN_TIME, (results[-1], said)
+        # Nobody knows that a process is gone which had not come yet.
+        met = any("was lost" in text or "were lost" in text for text in said)
+        assert seconds < (IN_TIME if met else 5 * TIMEOUT + 10), (results[-1], said)
     while not (folder / "DONE").exists():
         ended = peer_processes.end(peer_processes.start(n, words, child_env))
         assert [code for code, _, _ in ended] == [EXIT_DONE] * n, ended

@@ -6,8 +6,10 @@ import time
 import numpy as np
 import pytest
 
+from gan_jax.commands import presets
 from gan_jax.core import parallel
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError
+from gan_jax.rundir import log
 from gan_jax.training import peer_start
 from tests import peer_processes, waiting
 
@@ -116,7 +118,8 @@ def test_a_refusal_is_one_line_once(more, expected, child_env, tmp_path):
     (_, _, said), (_, _, other) = ended
     host = peer_start.host_name()
     assert len(said.splitlines()) == 1 and expected.replace("HOST", host) in said
-    assert not other and not (tmp_path / "run" / "config.json").exists()
+    said_by_data = [line for line in other.splitlines() if "rendering" in line]
+    assert other.splitlines() == said_by_data and not (tmp_path / "run" / "config.json").exists()
 
 
 def test_a_non_finite_value_ends_both_with_its_code(child_env, tmp_path):
@@ -160,3 +163,36 @@ def test_a_process_by_itself_finds_nobody(monkeypatch):
     assert peer_start.find("off", "", 0, -1) is None
     monkeypatch.setenv("SLURM_NTASKS", "1")
     assert peer_start.find("auto", "", 0, -1) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("name", sorted(presets.TABLE))
+def test_every_method_equals_one_process(name, n, child_env, tmp_path):
+    """Bit for bit; two processes hold the data on the device, three stream them."""
+    words = [name, f"--flagfile={name}_smoke", "--steps=6", "--batch=12", "--save_every=3"]
+    words += ["--log_every=3", "--eval_every=0", f"--resident_gib={-1 if n == 2 else 0}"]
+    alone([*words, f"--workdir={tmp_path / 'alone'}"], child_env, n)
+    ended = run(n, [*words, f"--workdir={tmp_path / 'run'}"], child_env)
+    assert [code for code, _, _ in ended] == [EXIT_DONE] * n, ended
+    assert peer_processes.digest(tmp_path / "run") == peer_processes.digest(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_other_numbers_of_processes_go_on(child_env, tmp_path):
+    """Two, one and three processes, each after the other was stopped: equal to rounding."""
+    words = [*SHORT, "--steps=600", "--ema=0.9"]
+    alone([*words, f"--workdir={tmp_path / 'alone'}"], child_env, 1)
+    folder = tmp_path / "run"
+    for n, until in [(2, 100), (1, 300), (3, 600)]:
+        started = peer_processes.start(n, [*words, f"--workdir={folder}"], child_env)
+        if until < 600:
+            here = lambda until=until: any(s >= until for s in peer_processes.checkpoints(folder))
+            waiting.until(here, 200)
+            started[-1].send_signal(signal.SIGTERM)
+        ended = peer_processes.end(started)
+        assert [code for code, _, _ in ended] == [EXIT_STOPPED if until < 600 else 0] * n, ended
+    last = [log.read(path / "metrics.jsonl")[-1] for path in (tmp_path / "alone", folder)]
+    assert last[0]["step"] == last[1]["step"] == 600
+    for key in ("disc/loss", "gen/loss"):
+        assert last[1][key] == pytest.approx(last[0][key], rel=0.02)
