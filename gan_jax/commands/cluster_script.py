@@ -284,8 +284,11 @@ case $code in
 esac
 # It was stopped (4), or a signal ended a task (128 and more).
 if noted cancelling; then end "$code" "cancelled"; fi
-state=$(scontrol show job "$SLURM_JOB_ID" --oneliner | grep -o ' JobState=[A-Z_]*' | cut -d = -f 2)
-if [ -n "$asked" ] && [ "$state" = CANCELLED ]; then end "$code" "cancelled"; fi
+# SLURM ends a job that is cancelled or preempted, and one beyond its limit.
+reason=$(scontrol show job "$SLURM_JOB_ID" --oneliner | grep -o ' Reason=[A-Za-z]*' | cut -d = -f 2)
+if [ -n "$asked" ] && [ "$reason" != TimeLimit ]; then
+  end "$code" "cancelled, or its nodes were taken back"
+fi
 why=$(last_words)
 if [ "$code" -gt 128 ]; then why="signal $((code - 128)) ended a process. $why"; fi
 now=$(step)

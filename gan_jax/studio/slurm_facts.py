@@ -62,7 +62,7 @@ def classify(
         return None
     if job.state == "lost":
         return RunState.CRASHED, job.text()
-    if job.why == "cancelled":
+    if job.why.startswith("cancelled"):
         return RunState.STOPPED, job.text()
     state, _ = classify_exit(job.code, last_line)
     return state, job.text()
