@@ -663,6 +663,7 @@ NOT_RUN = {
         "--penalty_every or --augment": LATE,
         "in bfloat16": LATE,
     },
+    "report/compare.py": {"were trained on different images": "advises to compare other runs"},
     "rundir/checkpoint.py": {"has no checkpoints yet": "advises to train: another command"},
     "rundir/hub.py": {"the upload failed": NEEDS, "add --download": NEEDS},
     "rundir/published.py": {"cannot be written": LATE},

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import npz
+from gan_jax.data import npz, titles
 from gan_jax.data.digests import content_digest
-from gan_jax.errors import InputError, result_or_error
+from gan_jax.errors import InputError
+
+title = titles.title
 
 
 def save(
@@ -65,12 +67,6 @@ def save(
 
     settings = {"digests": digests, "classes": [str(name) for name in arrays.get("classes", ())]}
     return f"npz:{cache.entry('arrays', settings, build) / 'data.npz'}"
-
-
-def title(spec: str) -> str:
-    """Return what people call a --data spec: "an array" for what `save` wrote, else the spec."""
-    root = result_or_error(cache.root)  # without a cache nothing was written there
-    return "an array" if spec.startswith(f"npz:{root}/arrays") else spec
 
 
 def _indices(names, classes):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gan_jax.data import titles
 from gan_jax.data.types import Dataset
 from gan_jax.errors import counted
 from gan_jax.metrics.metric import Views
@@ -38,6 +39,7 @@ COMPARED_FIELDS = {
     "floor": "floor",
     "ema": "averaged generator",
 }
+OF_TRAINING = ("data", "digest", "size")  # fields that no other evaluation makes equal
 
 
 def build(extractor: "Extractor", real: Dataset, reference: Views, settings: dict) -> dict:
@@ -113,6 +115,19 @@ def differences(a: dict, b: dict) -> list[str]:
     return out
 
 
+def training_differences(a: dict, b: dict) -> list[str]:
+    """List the differences of two protocols that no evaluation can mend: those of the data.
+
+    Returns:
+      ["image size: 28, 32", ...]; [] if scores may be made anew so that they share a table.
+    """
+    of_training = {name: COMPARED_FIELDS[name] for name in OF_TRAINING}
+    if a.get("size") != b.get("size"):
+        del of_training["digest"]  # of the resized images
+    found = differences(a, b)
+    return [text for text in found if text.partition(":")[0] in of_training.values()]
+
+
 def _same_reference(a, b):
     if a is None or b is None:
         return a is b
@@ -125,10 +140,13 @@ def _same_reference(a, b):
 def describe(record: dict, labels: dict[str, str]) -> str:
     """Describe the protocol of a record in words. labels: {row: its name}."""
     p = record["protocol"]
-    repeats = f"{counted(p['repeats'], 'repeat')} from seed {p['seed']}"
+    repeats, data = (
+        f"{counted(p['repeats'], 'repeat')} from seed {p['seed']}",
+        titles.title(p["data"]),
+    )
     if p["net"] is None:
         return (
-            f"{p['n_fake']} points against {p['n_real']} held-out ones of {p['data']} (digest "
+            f"{p['n_fake']} points against {p['n_real']} held-out ones of {data} (digest "
             f"{p['digest'][:12]}), {repeats}. A point is "
             "registered within 2.83 standard deviations of a mode; a mode is covered by 1 % of the "
             "points. Row real: training points."
@@ -143,7 +161,7 @@ def describe(record: dict, labels: dict[str, str]) -> str:
         if (row["n_real"], row["n_fake"]) != (p["n_real"], p["n_fake"])
     ]
     return (
-        f"{p['n_fake']} images against {p['n_real']} real ones of {p['data']} at {p['size']} px "
+        f"{p['n_fake']} images against {p['n_real']} real ones of {data} at {p['size']} px "
         f"(split {p['split']}, digest {p['digest'][:12]}), {repeats}, "
         f"in {p['n_features']} features of {p['net']}{_accuracy_text(p)}, resize "
         f"{p['resize']}, reference {p['reference']['sha256']}.{model} Floor: {p['floor']}. "
@@ -151,11 +169,29 @@ def describe(record: dict, labels: dict[str, str]) -> str:
     )
 
 
+def shares_warning(record: dict) -> str:
+    """Say why class shares cannot be trusted; "" if they can.
+
+    Args:
+      record: an evaluation.
+    """
+    p = record["protocol"]
+    if p.get("net_accuracy") is None or not _is_weak(p):
+        return ""
+    return (
+        f"Do not trust these shares: of held-out images the classifier names "
+        f"{100 * p['net_accuracy']:.0f} % rightly, averaged over the classes."
+    )
+
+
+def _is_weak(p):
+    return p["net_accuracy"] < MIN_TRUSTED_ACCURACY
+
+
 def _accuracy_text(p):
     """Say in parentheses how far the feature net can be trusted."""
     if p["net_accuracy"] is not None:
-        is_weak = p["net_accuracy"] < MIN_TRUSTED_ACCURACY
-        weak = "; too low to trust class shares" if is_weak else ""
+        weak = "; too low to trust class shares" if _is_weak(p) else ""
         return f" (balanced accuracy {100 * p['net_accuracy']:.1f} %{weak})"
     if p["net"] == "random":
         return (

@@ -137,7 +137,8 @@ def require_one_protocol(systems: list[System]) -> dict | None:
     """Return the protocol of all scores; None where there are no scores.
 
     Raises:
-      InputError: two protocols differ, so that their scores may not share a table.
+      InputError: two protocols differ, so that their scores may not share a table. What an
+        evaluation can mend is only named where it would help.
     """
     protocols = [
         (run.folder, run.evaluation["protocol"])
@@ -147,6 +148,12 @@ def require_one_protocol(systems: list[System]) -> dict | None:
     ]
     for folder, other in protocols[1:]:
         first_folder, first = protocols[0]
+        if differences := protocol.training_differences(first, other):
+            raise InputError(
+                f"{first_folder} and {folder} were trained on different images, so their scores "
+                f"cannot share a table: {'; '.join(differences)}. Compare runs whose --data and "
+                "--size are equal."
+            )
         if differences := protocol.differences(first, other):
             raise InputError(
                 f"The scores of {first_folder} and {folder} cannot share a table: "

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import array_files
+from gan_jax.data import titles
 from gan_jax.errors import counted
 from gan_jax.metrics import evaluate, protocol
 from gan_jax.report import charts, compare, page, score_html, score_text, training_curves
@@ -76,7 +76,7 @@ def _facts(systems):
     unfinished = [str(run.folder) for run in runs if not run.finished]
     data = {run.config["dataset"]["digest"]: run.config["dataset"]["name"] for run in runs}
     text = f"{counted(len(runs), 'run')} of {counted(len(systems), 'system')} on "
-    text += ", ".join(map(array_files.title, data.values()))
+    text += ", ".join(map(titles.title, data.values()))
     if len(data) > 1:
         text += f": {len(data)} data sets, so that no value compares"
     return text + (f". Not finished: {', '.join(unfinished)}" if unfinished else "")

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from gan_jax.data import array_files
+from gan_jax.data import titles
 from gan_jax.report import page, run_files, score_text
 from gan_jax.report.verdict import verdict
 
@@ -23,7 +23,7 @@ def run_html(workdir: pathlib.Path) -> str:
         f"{dataset['n']:,} images of {dataset['size']} px · step {step:,} of "
         f"{config['run']['steps']:,}{unfinished} · {workdir}"
     )
-    title = f"{config['experiment']} on {array_files.title(dataset['name'])}"
+    title = f"{config['experiment']} on {titles.title(dataset['name'])}"
     parts = [page.paragraph(page.strong(title)), page.element("p", facts, style="color: gray")]
     pictures = [path for _, path in run.samples[-1:]] or [workdir / "samples.png"]
     for path in filter(pathlib.Path.exists, pictures):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import cache, images
-from gan_jax.data import array_files
+from gan_jax.data import titles
 from gan_jax.metrics import class_accuracy, colorization, memorization
 from gan_jax.report import page, run_files, score_html, training_curves
 from gan_jax.rundir import health
@@ -33,7 +33,7 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
     dataset = run.config["dataset"]
     return _write(
         run.folder,
-        f"{run.config['experiment']} on {array_files.title(dataset['name'])}",
+        f"{run.config['experiment']} on {titles.title(dataset['name'])}",
         page.note(_facts(run)),
         score_html.verdict_paragraph(run.evaluation),
         warnings_section(run.log),

@@ -26,10 +26,37 @@ def scale_ends(rows: dict[str, dict], key: str) -> tuple[float, float] | None:
     return None if worst == real else (real, worst)
 
 
-def scale_position(value: float, ends: tuple[float, float]) -> float:
-    """Return the position of a score on its scale in percent; 0 if it is better than real."""
+def scale_position(value: float, ends: tuple[float, float], better: str) -> float:
+    """Return the position of a score on its scale in percent.
+
+    Args:
+      value: the score.
+      ends: see `scale_ends`.
+      better: Score.better. A score that is best as for real images is as far from the left end as
+        it is from that of real images, to either side; any other that is better than real is at 0.
+
+    Returns:
+      0 to 100.
+    """
     real, worst = ends
-    return 100 * float(np.clip((value - real) / (worst - real), 0, 1))
+    share = (value - real) / (worst - real)
+    return 100 * float(np.clip(abs(share) if better == "real" else share, 0, 1))
+
+
+def scale_interval(
+    interval: tuple[float, float], ends: tuple[float, float], better: str
+) -> tuple[float, float]:
+    """Return the positions (low, high) of an interval on a scale in percent.
+
+    Args:
+      interval: the score's, low and high.
+      ends, better: see `scale_position`.
+
+    Returns:
+      low is 0 where the score of real images lies inside.
+    """
+    low, high = sorted(scale_position(value, ends, better) for value in interval)
+    return (0.0, high) if interval[0] <= ends[0] <= interval[1] else (low, high)
 
 
 def scale(evaluation: dict, key: str) -> page.Html:
@@ -41,17 +68,18 @@ def scale(evaluation: dict, key: str) -> page.Html:
     ends = scale_ends(rows, key)
     if ends is None:
         return page.Html()
+    better = score_text.all_scores(evaluation)[key].better
     parts = []
     for name, color in COLORS.items():
         if key in rows.get(name, {}):
-            at = scale_position(rows[name][key], ends)
+            at = scale_position(rows[name][key], ends, better)
             style = f"left:{at:.1f}%;background:{color}"
             parts.append(page.element("i", style=style, title=score_text.LABELS[name]))
     interval = score_text.confidence_interval(evaluation, key)
     if interval:
-        low, high = sorted(scale_position(value, ends) for value in interval)
+        low, high = scale_interval(interval, ends, better)
         parts.append(page.element("span", style=f"left:{low:.1f}%;width:{high - low:.1f}%"))
-    at = scale_position(rows[subject][key], ends)
+    at = scale_position(rows[subject][key], ends, better)
     parts.append(page.element("b", style=f"left:{at:.1f}%"))
     label = "scale from real images to the worst control"
     return page.element("div", *parts, css="scale", role="img", aria_label=label)
@@ -137,12 +165,14 @@ def classes_section(evaluation: dict) -> page.Html:
         "A generator that covers all modes has bars as long as the training data's: a class "
         "without a bar is a lost mode, a far too long bar is where it collapsed to."
     )
+    warning = protocol.shares_warning(evaluation)
     height = 1 + 0.55 * min(len(evaluation["classes"]), N_CLASSES)
     draw = lambda axes: _draw_fractions(axes, evaluation)
     chart = page.chart(draw, "class fractions", 4.2, height)
     return page.section(
         "Classes of the samples",
         page.figure(chart, caption, "card plot"),
+        page.note(warning) if warning else page.Html(),
         page.details(
             "The same in numbers",
             *_fraction_tables(evaluation),

@@ -45,8 +45,8 @@ def score_table(folder: Path) -> dict[str, Any] | None:
 
     Returns:
       {"step": of the checkpoint or None, "verdict": {"kind", "text"}, see report.verdict, "how":
-      how to read them, "protocol": what they depend on, "rows": [see `_row`], "neighbours": a
-      sentence or ""}.
+      how to read them, "protocol": what they depend on, "shares_warning": see
+      protocol.shares_warning, "rows": [see `_row`], "neighbours": a sentence or ""}.
 
     Raises:
       InputError: eval.json is damaged.
@@ -61,6 +61,7 @@ def score_table(folder: Path) -> dict[str, Any] | None:
             "verdict": verdict.verdict(evaluation)._asdict(),
             "how": score_text.HOW_TO_READ,
             "protocol": protocol.describe(evaluation, score_text.LABELS),
+            "shares_warning": protocol.shares_warning(evaluation),
             "rows": [_row(evaluation, key) for key in score_text.score_keys(evaluation)],
             "neighbours": str(found.get("verdict", "")),
         }
@@ -90,11 +91,11 @@ def _row(evaluation, key):
             [score_text.row_label(name), score_text.format_score({key: rows[name][key]}, key)]
             for name in others
         ],
-        "scale": _scale(rows, key, subject, interval),
+        "scale": _scale(rows, key, subject, interval, score.better),
     }
 
 
-def _scale(rows, key, subject, interval):
+def _scale(rows, key, subject, interval, better):
     """Place a score between real images (0) and the worst control (100); None without a scale.
 
     Returns:
@@ -103,11 +104,12 @@ def _scale(rows, key, subject, interval):
     ends = score_html.scale_ends(rows, key) if key in rows.get("real", {}) else None
     if ends is None:
         return None
-    at = lambda value: round(score_html.scale_position(value, ends), 1)
+    at = lambda value: round(score_html.scale_position(value, ends, better), 1)
+    bar = score_html.scale_interval(interval, ends, better) if interval else None
     controls = [name for name in rows if name != subject and key in rows[name]]
     return {
         "value": at(rows[subject][key]),
-        "interval": sorted(map(at, interval)) if interval else None,
+        "interval": [round(end, 1) for end in bar] if bar else None,
         "references": {name: at(rows[name][key]) for name in controls},
     }
 

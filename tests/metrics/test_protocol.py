@@ -54,6 +54,22 @@ def test_other_data_are_named_once():
     assert protocol.differences(BASE, other) == ["data: folder:a, folder:b"]
 
 
+def test_what_no_evaluation_mends_is_told_apart():
+    """Images of another size have another digest, which is no difference of its own."""
+    sized = BASE | {"size": 64, "digest": "d2", "n_fake": 3}
+    assert protocol.training_differences(BASE, sized) == [f"image size: {BASE['size']}, 64"]
+    other = BASE | {"data": "folder:b", "digest": "d2"}
+    assert protocol.training_differences(BASE, other) == ["data: folder:a, folder:b"]
+    assert protocol.training_differences(BASE, BASE | {"n_fake": 3, "net": "other"}) == []
+
+
+@pytest.mark.parametrize(("accuracy", "words"), [(None, ""), (0.95, ""), (0.6, "60 % rightly")])
+def test_class_shares_by_a_weak_classifier_come_with_a_warning(accuracy, words):
+    warning = protocol.shares_warning({"protocol": BASE | {"net_accuracy": accuracy}})
+    assert words in warning and bool(words) == bool(warning)
+    assert protocol.shares_warning({"protocol": {}}) == ""
+
+
 def test_the_reference_may_differ_by_rounding_alone():
     def compare(features):
         return protocol.differences(BASE, BASE | {"reference": protocol.fingerprint(features)})

@@ -192,14 +192,21 @@ def test_the_same_run_twice_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"n_fake": 60}, {"net": "classifier-1"}, {"ema": False}, {"size": 16}]
+    ("other", "advice"),
+    [
+        ({"n_fake": 60}, "Evaluate both alike"),
+        ({"net": "classifier-1"}, "Evaluate both alike"),
+        ({"ema": False}, "Evaluate both alike"),
+        ({"size": 16}, "Compare runs whose --data and --size are equal"),
+        ({"data": "folder:b", "digest": "d2", "n_fake": 60}, "Compare runs whose --data"),
+    ],
 )
-def test_scores_of_other_protocols_do_not_share_a_table(tmp_path, other):
+def test_scores_of_other_protocols_do_not_share_a_table(tmp_path, other, advice):
     a, b = (
         make_run(tmp_path / "a", scored=record(5.0)),
         make_run(tmp_path / "b", 1, scored=record(5.0, **other)),
     )
-    with pytest.raises(InputError, match=r"cannot share a table: .*\. Evaluate both alike"):
+    with pytest.raises(InputError, match=rf"cannot share a table: .*\. {advice}"):
         compare.require_one_protocol(compare.group_runs([compare.read_run(a), compare.read_run(b)]))
 
 
