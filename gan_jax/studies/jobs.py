@@ -1,5 +1,6 @@
 """Commands run as processes of this machine, or as jobs of a cluster, so many at a time."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -118,6 +119,9 @@ def local(n_slots: int, pinned: bool = True) -> Launch:
 def supervise(words: list[str], out: str, err: str) -> int:
     """Run a command inside a cluster's job, and pass warnings on as SIGTERM, at which a run saves.
 
+    Of several tasks that train together each runs it, and the first writes the files; what others
+    print is in submitit's own.
+
     Args:
       words: the command line.
       out: path that stdout is appended to.
@@ -126,7 +130,13 @@ def supervise(words: list[str], out: str, err: str) -> int:
     Returns:
       its exit code.
     """
-    with open(out, "ab") as stdout, open(err, "wb") as stderr:
+    import submitit
+
+    with contextlib.ExitStack() as files:
+        stdout = stderr = None
+        if submitit.JobEnvironment().global_rank == 0:
+            stdout = files.enter_context(open(out, "ab"))
+            stderr = files.enter_context(open(err, "wb"))
         # SIGUSR2 goes to all processes of the job; a command inherits that it is ignored.
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
@@ -145,7 +155,11 @@ class SubmittedJob:
         """Return its exit code, 1 where the cluster ended it; None while it waits or runs."""
         if not self._job.done():
             return None
-        return 1 if self._job.exception() else self._job.result()
+        if self._job.exception():
+            return 1
+        # Tasks that train together end alike, but for one that was killed.
+        codes = sorted(self._job.results(), key=lambda code: (code <= 0, code == 0))
+        return codes[0]
 
     def terminate(self) -> None:
         """End it; a run saves first."""
@@ -154,16 +168,22 @@ class SubmittedJob:
     kill = terminate
 
 
-def cluster(options: str, folder: pathlib.Path) -> Launch:
+def cluster(
+    options: str, folder: pathlib.Path, together: bool = False, one: bool = False
+) -> Launch:
     """Return a function that submits a job to a cluster, for `run`.
 
     Args:
       options: "NAME=VALUE,NAME=VALUE": parameters of submitit, such as timeout_min,
-        slurm_partition, gpus_per_node, mem_gb; and cluster, "slurm" unless named.
+        slurm_partition, nodes, tasks_per_node, gpus_per_node, mem_gb; and cluster, "slurm" unless
+        named.
       folder: where submitit writes; all machines must see it.
+      together: whether a job is a training command, which several tasks may run together.
+      one: give each job one task and at most one GPU, whatever the options say.
 
     Raises:
-      InputError: submitit does not take these options, or this is no cluster.
+      InputError: submitit does not take these options, this is no cluster, or jobs have several
+        tasks that cannot work together.
       ImportError: submitit is not installed.
     """
     import submitit  # of the extra `sweep`
@@ -175,9 +195,20 @@ def cluster(options: str, folder: pathlib.Path) -> Launch:
             f"--slurm={options} lacks timeout_min, a job's limit in minutes; "
             "add timeout_min=600, say."
         )
+    numbers: dict[str, Any] = {k: int(v) if v.isdigit() else v for k, v in parameters.items()}
+    if one:
+        numbers |= {"nodes": 1, "tasks_per_node": 1}
+        if isinstance(numbers.get("gpus_per_node"), int):
+            numbers["gpus_per_node"] = min(numbers["gpus_per_node"], 1)
+    where = numbers.pop("cluster", "slurm")
+    several = [f"{k}={numbers[k]}" for k in ("nodes", "tasks_per_node") if numbers.get(k, 1) != 1]
+    if several and not (together and where == "slurm"):
+        why = "its jobs train in one process each" if where == "slurm" else f"{where} has no nodes"
+        raise InputError(
+            f"--slurm={options} asks for {' and '.join(several)}, but {why}; leave that out."
+        )
     try:
-        executor = submitit.AutoExecutor(folder, cluster=parameters.pop("cluster", "slurm"))
-        numbers = {k: int(v) if v.isdigit() else v for k, v in parameters.items()}
+        executor = submitit.AutoExecutor(folder, cluster=where)
         executor.update_parameters(**numbers)
     except (RuntimeError, ValueError, TypeError, NameError, AssertionError) as error:
         raise InputError(

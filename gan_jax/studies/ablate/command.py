@@ -68,9 +68,11 @@ def run_sweep(sweep: Sweep, state: SweepState) -> None:
     """
     flags, root = sweep.flags, sweep.root
     if flags.slurm:
-        launch = jobs.cluster(flags.slurm, root / "slurm")
+        together = not flags.members_by
+        launch = jobs.cluster(flags.slurm, root / "slurm", together)
+        launch_scoring = jobs.cluster(flags.slurm, root / "slurm", one=True)
     else:
-        launch = jobs.local(flags.jobs)
+        launch = launch_scoring = jobs.local(flags.jobs)
     (root / "logs").mkdir(exist_ok=True)
     state.write()
     for name, why in state.plan.refused.items():
@@ -78,7 +80,7 @@ def run_sweep(sweep: Sweep, state: SweepState) -> None:
     with Signals() as signals:
         train_runs(sweep, state, launch, signals)
         if flags.evaluate:
-            score_runs(sweep, state, launch, signals)
+            score_runs(sweep, state, launch_scoring, signals)
     incomparable = "runs are not scored (--noevaluate)."
     if flags.evaluate:
         incomparable = compare_runs(state)
