@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from gan_jax.data import titles
 from gan_jax.errors import EXIT_DONE, InputError
 from gan_jax.rundir import run_lock, slurm_record
 from gan_jax.studio import files, run_notes, slurm_facts
@@ -23,9 +24,9 @@ SUMMARY_FILES = (
     run_notes.NAME,
     SCORING.record,
     SCORING.console,
-)
     slurm_record.NAME,
     slurm_facts.PROCESSES,
+)
 MAX_WARNINGS, MAX_WARNING_LENGTH = 9, 80
 MAX_STEP_DIGITS = 12
 # Rows of eval.json that a score is held against.
@@ -109,7 +110,7 @@ def _config_facts(folder: Path) -> dict[str, Any]:
         raise InputError(
             "config.json was written by another version, or is damaged: a value is of another type."
         )
-    return texts | numbers
+    return texts | numbers | {"data": titles.title(texts["data"])}
 
 
 def _progress(folder: Path) -> dict[str, Any]:

@@ -202,6 +202,10 @@ def test_pages_fit_their_window_and_are_reached_by_keyboard(
     assert page.strangers() == []
     page.go("run/a")
     page.until(lambda p: p.locator("#bars rect").count() == 4)
+    page.go("sweep")
+    page.until(lambda p: p.locator(".axis-row input").count() == 2)
+    boxes = [page.page.locator(".axis-row input").nth(i).bounding_box() for i in range(2)]
+    assert min(box["width"] for box in boxes) > 200, boxes
     background = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 200) == (scheme == "dark")
 
@@ -231,7 +235,8 @@ def test_a_refusal_stands_beside_its_field_and_leaves_no_run(browser, serve, tmp
         page.until(lambda p: "A run's name has letters" in page.text("#error-run"))
     page.page.fill("#name", "good")
     page.page.click("#data")
-    page.until(lambda p: "Verdict" in page.text("#output"))
+    page.until(lambda p: page.text("#output").startswith("Verdict: training would accept"))
+    assert "images        64" in page.text("#output")
 
 
 def test_tidying_up(browser, serve, make_run, tmp_path):  # noqa: F811

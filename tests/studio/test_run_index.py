@@ -28,6 +28,13 @@ def test_a_run_is_summed_up_by_its_newest_record(tmp_path, make_run):
     assert found["scores"] == {"frechet": 2.5} and found["state"] == RunState.STOPPED
 
 
+def test_an_array_from_python_has_no_path(tmp_path, make_run, monkeypatch):
+    monkeypatch.setenv("GAN_JAX_CACHE", str(tmp_path / "cache"))
+    spec = f"npz:{tmp_path}/cache/arrays/0123/data.npz"
+    make_run(tmp_path / "a", config_json=CONFIG | {"dataset": CONFIG["dataset"] | {"name": spec}})
+    assert RunIndex(tmp_path).summary("a")["data"] == "an array"
+
+
 def test_a_config_of_an_earlier_version_is_read(tmp_path, make_run):
     """Its key "source" is now "dataset"."""
     config = {"source" if key == "dataset" else key: value for key, value in CONFIG.items()}

@@ -55,6 +55,27 @@ def test_colours_of_text_are_variables():
         assert re.findall(r"(?<![-\w])color: #\w+", body) == []
 
 
+SHORT = """
+import { shortData } from "./common.js";
+console.log(JSON.stringify(process.argv.slice(2).map(shortData)));
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+def test_long_paths_of_data_are_shortened(tmp_path):
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    shutil.copy(STATIC / "common.js", tmp_path)
+    (tmp_path / "run.js").write_text(SHORT)
+    expected = {
+        "folder:/home/me/my pictures/cats": "folder:…/my pictures/cats",
+        "folder:/home/me/cats/": "folder:…/me/cats/",
+        "shard:1/10/0:idx:/home/me/data/mnist": "shard:1/10/0:idx:…/data/mnist",
+        **{spec: spec for spec in ("galaxies:100", "idx:data/mnist", "folder:/a/b", "an array")},
+    }
+    done = subprocess.run(["node", "run.js", *expected], cwd=tmp_path, capture_output=True)
+    assert json.loads(done.stdout) == list(expected.values())
+
+
 AXES = """
 import { healthyBand, linearTicks, logTicks, valueRange } from "./axes.js";
 const decay = [802, 3, 2, 1.5, 1.4];

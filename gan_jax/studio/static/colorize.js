@@ -86,5 +86,6 @@ attempt(async () => {
   const preferred = new URLSearchParams(location.search).get("run");
   if ((await fillRunSelect(byId("run"), canColorize, preferred)) !== null) return;
   drop.hidden = true;
+  byId("run").closest("label").hidden = true;
   showMessage("No run of colorize has a checkpoint yet; launch one with the method colorize.");
 });

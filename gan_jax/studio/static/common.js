@@ -26,8 +26,18 @@ export async function readResponse(response) {
   return type.includes("json") ? response.json() : response.blob();
 }
 
+const DONE_MS = 10000; // how long a message says that something was done
+let doneTimer = null;
+
+/** Says what was done, for a while: the page shows by itself what comes of it. */
+export function showDone(text) {
+  showMessage(text);
+  doneTimer = setTimeout(() => showMessage(""), DONE_MS);
+}
+
 /** Shows a message; action: {text, run}, a button beside it. */
 export function showMessage(text, isError = false, action = null) {
+  clearTimeout(doneTimer);
   const message = byId("message");
   message.textContent = text;
   message.className = isError ? "bad" : "";
@@ -82,6 +92,10 @@ export const ACTIVE = ["queued", ...BUSY];
 export const STOPPABLE = ["queued", "starting", "running"];
 export const RESUMABLE = ["stopped", "refused", "crashed"];
 
+/** Whether a SLURM job trains the run, or may still do so: then the cluster ends and resumes it. */
+export const bySlurm = ({ cluster }) =>
+  ["pending", "requeued", "running", "cancelling", "lost"].includes(cluster?.state);
+
 export const resumeText = (summary) => (summary.step ? "Resume" : "Try again");
 
 export function formatNumber(value) {
@@ -92,10 +106,6 @@ export function formatNumber(value) {
 }
 
 export const formatInteger = (value) => value.toLocaleString("en");
-/** Whether a SLURM job trains the run, or may still do so: then the cluster ends and resumes it. */
-export const bySlurm = ({ cluster }) =>
-  ["pending", "requeued", "running", "cancelling", "lost"].includes(cluster?.state);
-
 
 /** Formats seconds as a duration. */
 export function formatDuration(seconds) {
@@ -124,6 +134,9 @@ export const formatBytes = (bytes) => {
 /** The name that people gave a run, or else the path of its folder. */
 export const titleOf = (summary) => summary.title || summary.name;
 
+/** A --data spec with the last two parts of its path. */
+export const shortData = (data) => data.replace(/:\/.+\/(?=[^/]+\/[^/]+\/?$)/, ":…/");
+
 /** Moves runs into the bin, and offers to undo that. after: called when something has moved. */
 export async function deleteRuns(names, after) {
   const { keys, message } = await request("/api/delete", { names });
@@ -131,7 +144,7 @@ export async function deleteRuns(names, after) {
   const undo = async () => {
     for (const key of keys) await request("/api/restore", { key });
     await after(true);
-    showMessage(`Restored: ${names.join(", ")}`);
+    showDone(`Restored: ${names.join(", ")}`);
   };
   showMessage(message, false, { text: "Undo", run: undo });
 }
@@ -142,7 +155,7 @@ export async function fillRunSelect(select, test, preferred) {
   const isShown = (summary) => test(summary) && (!summary.archived || summary.name === preferred);
   const fitting = runs.filter(isShown).sort((a, b) => b.changed - a.changed);
   const label = (summary) =>
-    `${titleOf(summary)} (${summary.experiment} on ${summary.data}, step ` +
+    `${titleOf(summary)} (${summary.experiment} on ${shortData(summary.data)}, step ` +
     `${formatInteger(summary.step)})`;
   select.replaceChildren(...fitting.map((summary) => createOption(summary.name, label(summary))));
   if (fitting.some((summary) => summary.name === preferred)) select.value = preferred;

@@ -7,6 +7,7 @@ import { FlagForm, createChoices, flagfileEntries } from "./form.js";
 const LINE_DELAY_MS = 250;
 // What Launcher.check_place says of a name.
 const NAME_REFUSALS = /^A run's name|is taken;|inside another run|leads out of the root/;
+const VERDICT = /\n?^Verdict: [^]*$/m; // the end of what check_data prints
 const VERDICTS = { 0: "It would train.", 2: "It would be refused:" };
 const isSweep = byId("main").dataset.kind === "sweep";
 let timer = null;
@@ -163,8 +164,12 @@ async function check(kind, text) {
   place.scrollIntoView({ block: "nearest" });
   try {
     const { code, output } = await request(`/api/${kind}`, readForm());
-    const verdict = kind === "dry_run" ? (VERDICTS[code] ?? `It failed (code ${code}):`) : "";
-    place.textContent = `${verdict}\n\n${output}`.trim();
+    const dryVerdict = VERDICTS[code] ?? `It failed (code ${code}):`;
+    const verdict = kind === "dry_run" ? dryVerdict : (output.match(VERDICT)?.[0] ?? "");
+    const rest = kind === "dry_run" ? output : output.replace(VERDICT, "");
+    // The verdict is at the top: the rest may be longer than the screen.
+    place.textContent = `${verdict.trim()}\n\n${rest}`.trim();
+    place.scrollTop = 0;
     if (code) form.showError(lastLine(output), false);
   } catch (error) {
     place.hidden = true;

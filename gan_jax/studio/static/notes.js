@@ -1,5 +1,5 @@
 // Title, tags, notes, archive and bin of one run or sweep.
-import { attempt, byId, createElement, deleteRuns, request, showMessage } from "./common.js";
+import { attempt, byId, createElement, deleteRuns, request, showDone } from "./common.js";
 
 let shown = { title: "", tags: [], archived: false, notes: "" };
 
@@ -32,7 +32,7 @@ export function prepareNotes(name) {
       await change({ title, tags, notes });
       showNotes(name, { title, tags, archived: shown.archived }, notes);
       byId("describe").open = false;
-      showMessage("Saved.");
+      showDone("Saved.");
     }, event.submitter);
   });
   byId("archive").addEventListener("click", (event) =>
@@ -40,7 +40,7 @@ export function prepareNotes(name) {
       await change({ archived: !shown.archived });
       showNotes(name, { ...shown, archived: !shown.archived });
       const where = "The list of runs shows it under “archived”.";
-      showMessage(shown.archived ? `Archived. ${where}` : "No longer archived.");
+      showDone(shown.archived ? `Archived. ${where}` : "No longer archived.");
     }, event.target),
   );
   byId("delete").addEventListener("click", (event) =>

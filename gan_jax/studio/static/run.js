@@ -21,6 +21,7 @@ let source = null; // EventSource
 let wasActive = null;
 let summary = null; // of the run, as it was told last
 let told = 0; // when, in milliseconds
+let isConfigured = false; // whether the configuration is shown; a run writes it as it begins
 let scored = ""; // what eval.json held when the scores were shown
 
 // State and actions.
@@ -30,12 +31,12 @@ function showSummary(known) {
   told = Date.now();
   const { experiment, data, size, seed, state, reason, sweep, warnings, evaluation } = summary;
   showFacts();
-  const about = [experiment, data && `on ${data}`, size > 1 && `${size} px`, `seed ${seed}`];
   showCluster(summary);
+  const about = [experiment, data && `on ${data}`, size > 1 && `${size} px`, `seed ${seed}`];
   byId("about").textContent = about.filter(Boolean).join(", ");
   byId("state").replaceChildren(
     createElement("span", { className: `state ${state}`, textContent: state }),
-    reason ? `  ${reason}` : "",
+    state === "queued" ? ": it starts when there is room." : reason && `  ${reason}`,
   );
   byId("of-sweep").hidden = !sweep;
   byId("of-sweep").href = `/sweep/${encodePath(sweep)}`;
@@ -51,7 +52,6 @@ function showSummary(known) {
   showActions(summary);
 }
 
-/** Shows progress and time left, which go on between two messages. */
 /** Shows on which nodes the run trains, waits or was lost, and what happened to it before. */
 function showCluster({ cluster, processes }) {
   const lost = processes?.lost && `Lost: ${processes.lost}`;
@@ -63,6 +63,7 @@ function showCluster({ cluster, processes }) {
   byId("cluster-lines").replaceChildren(...(cluster?.events ?? []).map(line));
 }
 
+/** Shows progress and time left, which go on between two messages. */
 function showFacts() {
   if (!summary) return;
   const { state, step, steps, speed, left, time, phase, since } = summary;
@@ -101,14 +102,15 @@ function openEvaluation() {
   byId("evaluate").scrollIntoView({ block: "center" });
 }
 
-function showActions({ state, report, experiment, step, sweep }) {
+function showActions(summary) {
+  const { state, report, experiment, step, sweep } = summary;
   const place = byId("main-actions");
   const hasStarted = step > 0;
   const key = `${state} ${report} ${experiment} ${hasStarted} ${bySlurm(summary)}`;
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   const button = (action, textContent) => {
-    const perform = async () => showMessage((await request(`/api/${action}`, { name })).message);
+    const perform = async () => showDone((await request(`/api/${action}`, { name })).message);
     const onclick = (event) => attempt(perform, event.target);
     return createElement("button", { textContent, className: "main", onclick });
   };
@@ -139,6 +141,16 @@ function showConsole(text) {
   if (isAtEnd) place.scrollTop = place.scrollHeight;
 }
 
+/** Says after how many steps there is something to see, where there is nothing yet. */
+function showWaits({ sample_every: sampled, log_every: logged, steps }) {
+  const after = (every) => `after ${formatInteger(Math.min(every || steps, steps))} steps`;
+  if (sampled !== undefined && byId("grid").hidden) {
+    byId("grid-text").textContent = `No grid yet: the first comes ${after(sampled)}.`;
+  }
+  const note = byId("charts").querySelector(":scope > p");
+  if (logged && note) note.textContent = `Nothing logged yet: the first values come ${after(logged)}.`;
+}
+
 /** Table rows of nested settings, by dotted name. */
 function settingRows(settings, prefix = "") {
   return Object.entries(settings).flatMap(([key, value]) => {
@@ -159,6 +171,8 @@ async function loadDetails() {
   setShares({ evaluated: details.shares, classes });
   showConsole(text);
   byId("configured").hidden = !config;
+  isConfigured = Boolean(config);
+  showWaits(config?.run ?? {});
   if (config) byId("config").replaceChildren(...settingRows(config));
   await updateScores(run);
   return config;
@@ -213,7 +227,8 @@ async function follow() {
     const isActive = ACTIVE.includes(run.state);
     showSummary(run);
     updateGrids(samples);
-    if (isActive !== wasActive && wasActive !== null) loadDetails().catch(() => {});
+    const hasChanged = isActive !== wasActive && wasActive !== null;
+    if (hasChanged || (!isConfigured && run.steps)) loadDetails().catch(() => {});
     else updateScores(run).catch(() => {});
     wasActive = isActive;
     setShares({ isActive });

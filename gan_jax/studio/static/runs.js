@@ -56,7 +56,7 @@ function actionButton(action, summary) {
   const perform = async () => {
     const { message } = await request(`/api/${action}`, { name: summary.name });
     await load();
-    showMessage(message);
+    showDone(message);
   };
   return createElement("button", {
     textContent: action === "stop" ? "Stop" : resumeText(summary),
@@ -102,12 +102,12 @@ function nameCell(summary) {
   const { name, experiment, data, seed, title, sweep } = summary;
   const page = isSweep(summary) ? "sweep" : "run";
   const href = `/${page}/${encodePath(name)}`;
-  const about = experiment ? `${experiment}${data ? ` on ${data}` : ""}, seed ${seed}` : "";
+  const about = experiment ? `${experiment}${data ? ` on ${shortData(data)}` : ""}, seed ${seed}` : "";
   const own = isSweep(summary) ? `sweep${experiment && ` of ${experiment}`}` : about;
   const short = sweep && !title ? name.slice(sweep.length + 1) : titleOf(summary);
   return [
     createElement("a", { className: "name", href, textContent: short }),
-    createElement("div", { className: "soft", textContent: title ? `${name}: ${own}` : own }),
+    createElement("div", { className: "soft", title: data, textContent: title ? `${name}: ${own}` : own }),
     createElement("div", { className: "tags" }, ...tagChips(summary)),
   ];
 }
@@ -286,12 +286,17 @@ async function load() {
   const answer = await request("/api/runs");
   ({ runs, sweeps } = answer);
   fillScores(runs);
-  const count = (...states) => runs.filter(({ state }) => states.includes(state)).length;
+  // A sweep is one job, and so is an evaluation.
+  const busySweeps = sweeps.filter(({ state }) => BUSY.includes(state)).map(({ name }) => name);
+  const jobs = [...runs.filter(({ sweep }) => !busySweeps.includes(sweep)), ...sweeps].map(
+    ({ state, evaluation }) => [state, evaluation?.state],
+  );
+  const count = (...states) => jobs.flat().filter((state) => states.includes(state)).length;
   const [queued, archived] = [count("queued"), allOf().filter((one) => one.archived).length];
   byId("facts").textContent =
     `${formatInteger(runs.length)} run${runs.length === 1 ? "" : "s"}; ` +
-    `${count("running", "starting", "stopping")} train now, ${answer.jobs} at most at a time` +
-    `${queued ? `, ${queued} wait in the queue` : ""}.` +
+    `${count(...BUSY)} at work now, ${answer.jobs} at most at a time` +
+    `${queued ? `, ${queued} in the queue` : ""}.` +
     `${archived ? ` ${archived} archived.` : ""}`;
   const states = [...new Set(allOf().map(({ state }) => state))].sort();
   const select = byId("show");

@@ -9,6 +9,7 @@ let playTimer = null;
 let classes = []; // names
 let loggedShares = []; // class shares while it trains: [{step, real, model}]
 let evaluatedShares = null; // class shares of eval.json
+let sharesWarning = ""; // why they cannot be trusted
 let isActive = false;
 
 /** Begins with a run. */
@@ -23,6 +24,7 @@ export function setShares(known) {
   if (known.classes) ({ classes } = known);
   if ("evaluated" in known) evaluatedShares = known.evaluated;
   if (known.logged) loggedShares = known.logged;
+  if ("warning" in known) sharesWarning = known.warning;
   if ("isActive" in known) ({ isActive } = known);
   showShares();
 }
@@ -86,9 +88,10 @@ function sharesText(shares) {
   if (!shares) {
     return "Not counted yet: a run with --eval_every counts as it trains, and Evaluate afterwards.";
   }
-  return shares.step
+  const when = shares.step
     ? `At step ${formatInteger(shares.step)}.`
     : "As the evaluation counted them.";
+  return `${when} ${sharesWarning}`;
 }
 
 export function showShares() {

@@ -1,8 +1,9 @@
 // The scores of a run as its report shows them, and the form that evaluates it.
 import {
-  ACTIVE, attempt, byId, createElement, createSvg, encodePath, formatInteger, request, showMessage,
+  ACTIVE, attempt, byId, createElement, createSvg, encodePath, formatInteger, request, showDone,
 } from "./common.js";
 import { FlagForm } from "./form.js";
+import { setShares } from "./samples.js";
 
 const BASIC = ["checkpoint", "n_images", "repeats"]; // flags that the form shows first
 const COLORS = { real: "c2", untrained: "c3", collapsed: "c4" }; // rows of eval.json
@@ -64,6 +65,7 @@ export async function showScores(name, step) {
   byId("score-cards").replaceChildren(...table.rows.map(createScore));
   byId("copies").textContent = table.neighbours;
   byId("how").textContent = `${table.how} ${table.protocol}`;
+  setShares({ warning: table.shares_warning });
 }
 
 /** Shows how an evaluation that the studio started stands. */
@@ -77,14 +79,14 @@ export function showScoring(name, evaluation) {
   if (!isShown) return;
   const { state, reason } = evaluation;
   const stop = async () =>
-    showMessage((await request("/api/stop_scoring", { name })).message);
+    showDone((await request("/api/stop_scoring", { name })).message);
   const button = createElement("button", {
     textContent: "Stop evaluation",
     onclick: (event) => attempt(stop, event.target),
   });
   place.replaceChildren(
     createElement("span", { className: `state ${state}`, textContent: `evaluation ${state}` }),
-    reason ? `  ${reason} ` : " ",
+    reason ? `${ACTIVE.includes(state) ? ":" : ""} ${reason} ` : " ",
     ACTIVE.includes(state) ? button : "",
   );
 }
@@ -106,7 +108,7 @@ export function prepareScoringForm(name) {
     attempt(async () => {
       try {
         const body = { name, flags: form.changedValues() };
-        showMessage((await request("/api/evaluate", body)).message);
+        showDone((await request("/api/evaluate", body)).message);
         details.open = false;
       } catch (error) {
         form.showError(error.message);

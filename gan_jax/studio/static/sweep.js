@@ -1,7 +1,7 @@
 // The page of a sweep: its runs, what became of each, and how they compare.
 import {
   ACTIVE, RESUMABLE, STOPPABLE, attempt, byId, createElement, createRow, encodePath,
-  formatInteger, formatNumber, request, showMessage,
+  formatInteger, formatNumber, request, showDone, showMessage,
 } from "./common.js";
 import { prepareNotes, showNotes } from "./notes.js";
 
@@ -20,7 +20,7 @@ function showActions({ state }) {
     const perform = async () => {
       const { message } = await request(`/api/${action}`, { name });
       await load();
-      showMessage(message);
+      showDone(message);
     };
     const onclick = (event) => attempt(perform, event.target);
     return createElement("button", { textContent, className: "main", onclick });
