@@ -43,7 +43,19 @@ def study(path, words, command, **places):
     return Case(path, words, " ".join([base, *flags]), **places)
 
 
+def submit(words, flags, path="commands/cluster_script.py", **places):
+    """A case of `cluster submit`, which prints the script and submits nothing."""
+    start = "cluster submit morpho --flagfile=morpho_smoke --workdir={new} --dry_run"
+    return Case(path, words, f"{start} {flags}", **places)
+
+
 CASES = [
+    submit("is not a time", "--time=8h"),
+    submit("would save {} s before", "--time=3", time="60", warning="20"),
+    submit("leave --tasks_per_node out", "--gpus_per_node=4 --tasks_per_node=2"),
+    submit("--mounts is for a container", "--mounts=/data", container="image.sif"),
+    submit("is not an option", "--sbatch=exclusive"),
+    submit("does not go with cluster submit", "--distributed=off", "commands/cluster.py"),
     # The command line and settings.
     train("commands/command_line.py", "is not a flag; flags have the form", "dcgan stray"),
     train(
@@ -596,6 +608,18 @@ NOT_RUN = {
         "is not known": "is of Python, see the test of the API",
     },
     "cache.py": {"No home folder": "has a test of its own, in tests/commands/test_exit_codes.py"},
+    "commands/cluster.py": {
+        "Name what to train first": "names no flag; see tests/commands/test_cluster.py",
+        "There is no {} on this machine": "is about the machine; see tests/commands/test_cluster.py",
+        "end it by `{}`": NEEDS,
+        "Another process is training": NEEDS,
+        "that all nodes see": NEEDS,
+    },
+    "commands/cluster_script.py": {
+        "give one of them": "leaves the choice of two",
+        "has no bin/python": NEEDS,
+        "has more than one line": NO_WAY,
+    },
     "commands/evaluate.py": {"holds points": NO_WAY},
     "commands/export.py": {
         "the page takes gray pictures": DATA,
@@ -671,7 +695,11 @@ NOT_RUN = {
     "settings.py": {"--{}={}": INNER},
     "studies/collapse/scorer.py": {"with 5 % of the images": DATA},
     "studies/interleaved.py": {"cannot be read": LATE},
-    "studies/jobs.py": {"lacks timeout_min": NEEDS, "is not what submitit takes": NEEDS},
+    "studies/jobs.py": {
+        "lacks timeout_min": NEEDS,
+        "asks for {}, but {}": NEEDS,
+        "is not what submitit takes": NEEDS,
+    },
     "studies/runner.py": {"The study in": LATE},
     "studio/forms.py": {
         "is longer than": PAGES,
