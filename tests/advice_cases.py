@@ -610,7 +610,7 @@ NOT_RUN = {
     "cache.py": {"No home folder": "has a test of its own, in tests/commands/test_exit_codes.py"},
     "commands/cluster.py": {
         "Name what to train first": "names no flag; see tests/commands/test_cluster.py",
-        "There is no {} on this machine": "is about the machine; see tests/commands/test_cluster.py",
+        "There is no {} on this machine": "see tests/commands/test_cluster.py",
         "end it by `{}`": NEEDS,
         "Another process is training": NEEDS,
         "that all nodes see": NEEDS,
