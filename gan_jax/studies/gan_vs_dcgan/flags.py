@@ -9,6 +9,12 @@ from gan_jax.studies.runner import StudyFlags
 S2_STEPS = {"gan": 30_000, "dcgan": 28_020}
 
 
+def _length(system: str, text: str):
+    """Declare the length of a system, which S2 gives; text: its name and unit."""
+    text = f"length of the {text}; the default is S2's"
+    return setting(S2_STEPS[system], text, low=1, high=MAX_STEPS)
+
+
 @dataclasses.dataclass(frozen=True)
 class Flags(StudyFlags, ReadingFlags):
     """Flags of this study."""
@@ -17,20 +23,10 @@ class Flags(StudyFlags, ReadingFlags):
     size: int = setting(28, "side of the images, in pixels", low=8, high=1024)
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
     seed: int = setting(0, "the first seed", low=0, high=2**31 - 1)
-    gan_steps: int = setting(
-        S2_STEPS["gan"],
-        "length of the GAN, in iterations; the default is S2's",
-        low=1,
-        high=MAX_STEPS,
-    )
+    gan_steps: int = _length("gan", "GAN, in iterations")
     gan_batch: int = setting(32, "images in a minibatch of the GAN", low=2)
     gan_width: int = setting(256, "units of the GAN's narrowest layers", low=1)
-    dcgan_steps: int = setting(
-        S2_STEPS["dcgan"],
-        "length of the DCGAN, in batches; the default is S2's",
-        low=1,
-        high=MAX_STEPS,
-    )
+    dcgan_steps: int = _length("dcgan", "DCGAN, in batches")
     dcgan_batch: int = setting(128, "images in a minibatch of the DCGAN", low=2)
     dcgan_width: int = setting(
         64,
