@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gan_jax.errors import EXIT_DONE, EXIT_STOPPED, Stopped
+from gan_jax.errors import EXIT_DONE, EXIT_STOPPED, InputError, Stopped
 
 NATIVE_ERRORS = ("gloo", "nccl", "unavailable", "deadline_exceeded", "coordination", "connection")
 SAVING_S = 30.0  # seconds that a save in progress gets before a process ends at once
@@ -124,8 +124,9 @@ class Peers:
 
         Waits until it is known who is gone, no longer than the time that a loss may take.
         """
-        text = f"{type(error).__name__} {error}".lower()
-        if self.n == 1 or not any(word in text for word in NATIVE_ERRORS):
+        is_own = isinstance(error, (InputError, Stopped, PeerLeft, KeyboardInterrupt))
+        text = str(error).lower()
+        if self.n == 1 or is_own or not any(word in text for word in NATIVE_ERRORS):
             return error
         self._broken, began = True, time.monotonic()
         while time.monotonic() - began < self._patience:
