@@ -180,7 +180,8 @@ def _labels(content, classes, top):
 
 def _no_images(top, others):
     found = describe_others(others)
+    convert = ", and convert pictures of other types" if found else ""
     return InputError(
         f"{printable(top)} has no images{f' ({found})' if found else ''}; put "
-        f"{', '.join(EXTENSIONS)} files or class folders there."
+        f"{', '.join(EXTENSIONS)} files or class folders there{convert}."
     )

@@ -75,7 +75,7 @@ def test_train_folder_without_test(tmp_path):
 def test_folder_without_images(tmp_path):
     (tmp_path / "set" / "class").mkdir(parents=True)
     (tmp_path / "set" / "class" / "a.gif").write_bytes(b"")
-    making.refused("no images (1 .gif)", ".tif", spec=f"folder:{tmp_path / 'set'}")
+    making.refused("no images (1 .gif)", ".tif", "convert", spec=f"folder:{tmp_path / 'set'}")
 
 
 @pytest.mark.parametrize(
