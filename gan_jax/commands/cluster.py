@@ -30,6 +30,9 @@ from gan_jax.rundir import run_lock, slurm_record
 from gan_jax.settings import setting
 
 SUBMITTED_BY = "sbatch"
+GONE = "unknown"  # what a job is that SLURM has forgotten
+# How a job is that will not run again.
+OVER = (GONE, "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "DEADLINE", "BOOT_FAIL")
 RUNS = "runs"  # where runs lie unless they are told another place
 ALONE = ("coordinator", "processes", "process", "distributed", "dry_run", "check_data", "members")
 
@@ -192,7 +195,11 @@ def _need_slurm():
 def _refuse_busy(workdir):
     """Refuse a run folder in which a job or a process trains, or is about to."""
     job = slurm_record.read(workdir)
-    if job and (job.state in slurm_record.ACTIVE or job.state == "lost") and _asked(job.job):
+    if job and (job.state in slurm_record.ACTIVE or job.state == "lost"):
+        asked = _asked(job.job)
+    else:
+        asked = ""
+    if job and asked and not _is_over(asked):
         raise InputError(
             f"{job.text()}, in {workdir}; end it by `{typed('cluster cancel', workdir)}`, or use "
             "another --workdir."
@@ -218,12 +225,21 @@ def _said(done):
 
 
 def _asked(job):
-    """Return how SLURM says a job is, such as "RUNNING (n1)"; "" if it does not know it."""
+    """Return how SLURM says a job is, such as "RUNNING n1"; GONE if it has forgotten it.
+
+    Without SLURM, or while it does not answer, return "".
+    """
     if not shutil.which("squeue"):
         return ""
     done = _ask(["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T %R"])
     state, _, reason = done.stdout.strip().partition(" ")
-    return f"{state} {reason}".strip() if not done.returncode else ""
+    if done.returncode:
+        return GONE if "Invalid job id" in done.stderr else ""
+    return f"{state} {reason}".strip() or GONE
+
+
+def _is_over(asked):
+    return asked.partition(" ")[0] in OVER
 
 
 # Look.
@@ -247,6 +263,9 @@ def status(argv: Sequence[str]) -> None:
     for folder in folders:
         job = _job_of(folder)
         asked = _asked(job.job) if job.state != "ended" else ""
+        if _is_over(asked):  # it ended before its script could say so
+            slurm_record.append(folder, job.job, "ended", code=4, why=f"SLURM says: {asked}")
+            job, asked = _job_of(folder), ""
         print(f"{folder}: {job.text()}.{f' SLURM says: {asked}.' if asked else ''}")
         for event in sorted(job.events, key=lambda e: e["time"]) if len(folders) == 1 else []:
             print(_line_of(event))
@@ -289,7 +308,7 @@ def cancel(argv: Sequence[str]) -> None:
     if job.state != "ended":
         _need_slurm()
         asked = _asked(job.job)
-    if not asked:
+    if not asked or _is_over(asked):
         raise InputError(f"{job.text()}; there is nothing to cancel.")
     slurm_record.append(folder, job.job, "cancelling")
     is_running = asked.startswith("RUNNING") and not flags.now

@@ -285,7 +285,8 @@ def test_a_damaged_record_is_read_as_far_as_it_can_be():
     assert slurm_record.newest("[" * 100_000, None, 0.0) is None
 
 
-def test_status_says_what_the_folders_say(here, capsys):
+def test_status_says_what_the_folders_say(here, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", "")  # without SLURM
     run = here / "runs" / "a"
     run.mkdir(parents=True)
     slurm_record.append(run, 7, "submitted", nodes=2, tasks=2)

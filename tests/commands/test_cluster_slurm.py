@@ -56,13 +56,13 @@ def cluster(tmp_path, child_env):
 
 
 def wait_for(folder: pathlib.Path, condition, seconds=900):
-    """Wait for the newest job of a run; a requeued one begins at once, not after SLURM's pause."""
+    """Wait for the newest job of a run; a requeued one begins soon, not after two minutes."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         job = slurm_record.read(folder)
         if job and condition(job):
             return job
-        if job and job.state == "requeued":
+        if job and job.state == "requeued" and time.time() - job.since > 15:
             ask("scontrol", "update", f"jobid={job.job}", "StartTime=now")
         time.sleep(0.3)
     log = folder / (job.log if job else "")
@@ -164,6 +164,17 @@ def test_a_pending_job_is_cancelled(tmp_path, cluster):
     cluster("cancel", folder)
     assert slurm_record.read(folder).state == "ended"
     assert not ask("squeue", "--noheader", f"--jobs={job.job}")
+
+
+def test_a_job_that_slurm_ended_unseen_is_found_out(tmp_path, cluster):
+    folder = tmp_path / "runs" / "gone"
+    submit(cluster, folder, "--sbatch=--begin=now+1hour")
+    ask("scancel", str(slurm_record.read(folder).job))
+    assert slurm_record.read(folder).state == "pending"
+    assert "ended with code 4: SLURM says: CANCELLED" in cluster("status", folder)
+    assert RunIndex(folder.parent).summary("gone")["state"] == "stopped"
+    submit(cluster, folder, "--sbatch=--begin=now+1hour")
+    assert RunIndex(folder.parent).summary("gone")["state"] == "queued"
 
 
 def test_a_job_that_is_refused_says_why(tmp_path, child_env):

@@ -53,9 +53,10 @@ function showSummary(known) {
 }
 
 /** Shows on which nodes the run trains, waits or was lost, and what happened to it before. */
-function showCluster({ cluster, processes }) {
+function showCluster({ cluster, processes, state }) {
+  const verb = BUSY.includes(state) ? "Trains" : "Trained";
   const lost = processes?.lost && `Lost: ${processes.lost}`;
-  const texts = [cluster && `${cluster.text}.`, processes && `Trains as ${processes.text}.`, lost];
+  const texts = [cluster && `${cluster.text}.`, processes && `${verb} as ${processes.text}.`, lost];
   byId("cluster").textContent = texts.filter(Boolean).join(" ");
   byId("cluster-events").hidden = !(cluster?.events.length > 1);
   const line = ({ time, text }) =>
