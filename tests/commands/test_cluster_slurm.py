@@ -52,7 +52,8 @@ def cluster(tmp_path, child_env):
 
     yield act
     for record in tmp_path.rglob(slurm_record.NAME):
-        ask("scancel", str(slurm_record.parse(record.read_text())[0]["job"]))
+        for job in {event["job"] for event in slurm_record.parse(record.read_text())}:
+            ask("scancel", str(job))
 
 
 def wait_for(folder: pathlib.Path, condition, seconds=900):
