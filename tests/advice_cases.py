@@ -599,6 +599,7 @@ DATA = "is about the content of files or of own code: nothing to type"
 NO_WAY = "names no way out"
 FIRST = "other checks refuse it first; it guards direct calls"
 PAGES = "answers a page of the studio, where nothing is typed"
+PEERS = "is of several processes, see test_peers"
 NEEDS = "needs a package, a network or data that this machine lacks"
 LATE = "comes after what takes long"
 INNER = "puts a flag before the words of another refusal, which has a case"
@@ -709,5 +710,13 @@ NOT_RUN = {
     "studio/launcher.py": {"start the studio with --trust": PAGES},
     "studio/sampling_tasks.py": {"This run has no checkpoint yet": PAGES},
     "studio/serving.py": {"cannot be listened at": LATE},
+    "commands/train_plan.py": {"trains in one process": PEERS, "train on all of their": PEERS},
+    "training/peer_start.py": {
+        "is not HOST:PORT": PEERS,
+        "needs --processes=N": PEERS,
+        "need --coordinator=HOST:PORT": PEERS,
+        "gives wrong sums": PEERS,
+        "{} has {}={}": PEERS,
+    },
     "web/runtime.py": {"install npm": NEEDS, "npm cannot fetch": NEEDS},
 }

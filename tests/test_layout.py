@@ -33,7 +33,8 @@ report
 training
 onnx_export
 web
-commands.process  commands.command_line  commands.presets  commands.train
+commands.process  commands.command_line  commands.presets  commands.training_flags
+commands.train_plan  commands.train
 studies
 studio
 commands

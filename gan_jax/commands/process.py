@@ -31,6 +31,7 @@ BEGAN = time.perf_counter()  # time of the command's start; JAX is not imported 
 # Keep scratch memory instead of unmapping it, in pages of 2 MiB. From glibc 2.35 on; older versions
 # ignore what they do not know.
 MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1000000000000"
+_EXPECTED = (InputError, NonFiniteError, Collapsed, Stopped, KeyboardInterrupt)
 EXIT_CODES = {InputError: EXIT_REFUSED, NonFiniteError: EXIT_FAILED, Collapsed: EXIT_FAILED}
 
 
@@ -95,9 +96,10 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
     except (Exception, KeyboardInterrupt) as error:
         reason = peers.current().explain(error)
         code, message = _outcome(reason)
-        if "--debug" in argv or code == EXIT_BUG:
-            if peers.current().n == 1 and code == EXIT_BUG:
-                raise
+        unexpected = code == EXIT_BUG or ("--debug" in argv and not isinstance(error, _EXPECTED))
+        if unexpected and peers.current().n == 1:
+            raise
+        if unexpected or "--debug" in argv:
             traceback.print_exc()
         if isinstance(reason, peers.PeerLost):
             peers.current().lose(reason)
@@ -108,10 +110,10 @@ def _outcome(error: BaseException) -> tuple[int, str]:
     """Return (exit code, message) for what ended a command."""
     if isinstance(error, peers.PeerLeft):
         return error.code, ""
-    if isinstance(error, (InputError, NonFiniteError, Collapsed, Stopped)):
-        return EXIT_CODES.get(type(error), EXIT_STOPPED), str(error)
     if isinstance(error, KeyboardInterrupt):
         return EXIT_STOPPED, "interrupted; what was saved before is kept."
+    if isinstance(error, _EXPECTED):
+        return EXIT_CODES.get(type(error), EXIT_STOPPED), str(error)
     explained = _explain(error) if isinstance(error, (RuntimeError, OSError)) else None
     return explained or (EXIT_BUG, f"{type(error).__name__}: {error}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from gan_jax.commands import peer_flags, presets
+from gan_jax.commands import presets, training_flags
 from gan_jax.commands.command_line import (
     CommonFlags,
     define,
@@ -20,11 +20,11 @@ from gan_jax.commands.command_line import (
     trust_typed,
     workdir_of,
 )
-from gan_jax.commands.peer_flags import PeerFlags
 from gan_jax.commands.process import BEGAN, typed
 from gan_jax.commands.train_plan import make_plan
+from gan_jax.commands.training_flags import TrainingFlags
 from gan_jax.errors import InputError, NonFiniteError, result_or_error
-from gan_jax.settings import RunSettings, setting, values_before
+from gan_jax.settings import RunSettings, values_before
 from gan_jax.training import peers
 from gan_jax.training.timing import Startup
 
@@ -33,33 +33,6 @@ if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to pr
 
     from gan_jax.config import Config, Prepared
     from gan_jax.data.datasets import Dataset
-
-# How runs of several seeds are executed: in one program, or one after another.
-MEMBERS_BY = ("auto", "vmapped", "turns")
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingFlags(PeerFlags):
-    """Flags of every training command that are not part of a configuration."""
-
-    workdir: str = setting(
-        "", "the run folder; default: runs/ and the name of the flagfile or of the experiment"
-    )
-    dry_run: bool = setting(False, "check everything, print the configuration and stop")
-    check_data: bool = setting(
-        False,
-        "describe the data, name all that is wrong with it, say whether this command would be "
-        "accepted, and stop; looks at every image",
-    )
-    restart: bool = setting(False, "discard what the run folder holds and start again")
-    members: int = setting(
-        1, "runs with seeds from --seed on, in folders that end in _SEED", low=1, high=64
-    )
-    members_by: str = setting(
-        "auto",
-        "how they are run: vmapped in one program, or in turns; auto: vmapped on one GPU",
-        choices=MEMBERS_BY,
-    )
 
 
 def find_preset(
@@ -172,7 +145,7 @@ def run(name: str, argv: list[str]) -> None:
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
     startup = Startup(BEGAN)
-    peer_flags.join(f"train {name}", argv)
+    training_flags.join(f"train {name}", argv)
     command, workdir, config, values = configure(name, argv)
     startup.done("import")
     if command.check_data:

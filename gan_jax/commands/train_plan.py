@@ -4,13 +4,13 @@ import functools
 import pathlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from gan_jax.commands.training_flags import TrainingFlags
 from gan_jax.errors import InputError, counted
 from gan_jax.training import peers
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
     from collections.abc import Callable
 
-    from gan_jax.commands.train import TrainingFlags
     from gan_jax.config import Config, Prepared
     from gan_jax.data.datasets import Dataset
     from gan_jax.rundir.run_folder import RunStatus
@@ -25,7 +25,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    command: "TrainingFlags",
+    command: TrainingFlags,
     workdir: pathlib.Path,
     config: "Config",
     open_split: "Callable[[str], Dataset | None] | None" = None,

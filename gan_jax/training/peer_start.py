@@ -1,6 +1,7 @@
 """How the processes of one run find each other, and what they check before they train."""
 
 import datetime
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -231,12 +232,11 @@ def agree(prepared, old: dict | None) -> tuple:
 
 def _comparable(prepared):
     """What must be the same everywhere: not where the data lie, but their content."""
-    from gan_jax import __version__
-
     told = prepared.to_dict()
     told["run"] = {k: v for k, v in told["run"].items() if k != "data"}
     told["dataset"] = {k: v for k, v in told["dataset"].items() if k != "name"}
-    return told | {"versions": {"gan_jax": __version__, "jax": jax.__version__}}
+    version = importlib.metadata.version("gan_jax")
+    return told | {"versions": {"gan_jax": version, "jax": jax.__version__}}
 
 
 def _leaves(tree, path=""):

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax.commands import process, train
+from gan_jax.commands import process, train, training_flags
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import Stopped
 from gan_jax.methods import gan
@@ -74,7 +74,7 @@ def vmapped(sources, tmp_path_factory):
 
 @pytest.mark.long
 @pytest.mark.parametrize("changes", [{}, {"steps_per_dispatch": 2}])
-@pytest.mark.parametrize("how", train.MEMBERS_BY[1:])
+@pytest.mark.parametrize("how", training_flags.MEMBERS_BY[1:])
 def test_members_with_data_of_their_own_are_what_they_are_alone(
     how, changes, sources, alone, tmp_path
 ):

@@ -5,7 +5,8 @@ import pathlib
 from typing import Any, NamedTuple
 
 from gan_jax.commands import command_line
-from gan_jax.commands.train import MEMBERS_BY, find_preset, settings_groups
+from gan_jax.commands.train import find_preset, settings_groups
+from gan_jax.commands.training_flags import MEMBERS_BY
 from gan_jax.settings import changed, setting
 
 

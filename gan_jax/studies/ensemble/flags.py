@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 
-from gan_jax.commands.train import MEMBERS_BY
+from gan_jax.commands.training_flags import MEMBERS_BY
 from gan_jax.methods import mgan
 from gan_jax.settings import RunSettings, setting
 from gan_jax.studies.runner import StudyFlags

@@ -1,4 +1,4 @@
-"""The flags by which a training command finds the other processes of its run."""
+"""The flags of every training command that are not part of a configuration."""
 
 import dataclasses
 
@@ -26,6 +26,34 @@ class PeerFlags(CommonFlags):
     process: int = setting(-1, "which of them this is, from 0 on, with --coordinator", low=-1)
     peer_timeout: float = setting(
         60.0, "seconds within which the loss of another process ends this one", low=2, high=86400
+    )
+
+
+# How runs of several seeds are executed: in one program, or one after another.
+MEMBERS_BY = ("auto", "vmapped", "turns")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFlags(PeerFlags):
+    """Flags of every training command that are not part of a configuration."""
+
+    workdir: str = setting(
+        "", "the run folder; default: runs/ and the name of the flagfile or of the experiment"
+    )
+    dry_run: bool = setting(False, "check everything, print the configuration and stop")
+    check_data: bool = setting(
+        False,
+        "describe the data, name all that is wrong with it, say whether this command would be "
+        "accepted, and stop; looks at every image",
+    )
+    restart: bool = setting(False, "discard what the run folder holds and start again")
+    members: int = setting(
+        1, "runs with seeds from --seed on, in folders that end in _SEED", low=1, high=64
+    )
+    members_by: str = setting(
+        "auto",
+        "how they are run: vmapped in one program, or in turns; auto: vmapped on one GPU",
+        choices=MEMBERS_BY,
     )
 
 
