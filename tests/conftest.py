@@ -13,6 +13,8 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import pytest
 
+from tests import environment
+
 # A shell starts what runs in the background with SIGINT ignored, and some tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,8 +84,7 @@ def float64():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def child_env():
     """Environment for commands that a test starts: one device, compiled as users run them."""
-    flags = os.environ["XLA_FLAGS"].replace("--xla_force_host_platform_device_count=4", "")
-    return {**os.environ, "XLA_FLAGS": flags.strip()}
+    return environment.of_commands()

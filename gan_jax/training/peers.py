@@ -93,12 +93,12 @@ class Peers:
         place = f"gan_jax/round/{self._round}/{name}"
         if self.leads:
             others = [json.loads(self._wait_for(f"{place}/{p}")) for p in range(1, self.n)]
-            values = [value, *others]
-            self._client.key_value_set(f"{place}/all", json.dumps(values))
+            values = json.dumps([value, *others])
+            self._client.key_value_set(f"{place}/all", values)
             if self._round > 2:  # everyone has read these: each has come to the round after them
                 with contextlib.suppress(Exception):
                     self._client.key_value_delete(f"gan_jax/round/{self._round - 2}")
-            return values
+            return json.loads(values)
         self._client.key_value_set(f"{place}/{self.index}", json.dumps(value))
         return json.loads(self._wait_for(f"{place}/all"))
 

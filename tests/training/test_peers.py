@@ -11,7 +11,7 @@ from gan_jax.core import parallel
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError
 from gan_jax.rundir import log
 from gan_jax.training import peer_start
-from tests import peer_processes, waiting
+from tests import environment, peer_processes, waiting
 
 TINY = ["gan", "--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=6"]
 STEPS = 200
@@ -36,10 +36,10 @@ def slowly(*case):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(child_env, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     """The digest of SHORT in one process with two devices."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    alone([*SHORT, f"--workdir={folder}"], child_env, 2)
+    alone([*SHORT, f"--workdir={folder}"], environment.of_commands(), 2)
     return peer_processes.digest(folder)
 
 
