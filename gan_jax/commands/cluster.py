@@ -111,7 +111,7 @@ def submit(argv: Sequence[str]) -> None:
         ) from error
     done = _ask([SUBMITTED_BY, "--parsable", str(path)])
     if done.returncode:
-        raise InputError(f"SLURM refuses the job: {_said(done)} The script is {path}.")
+        raise InputError(f"SLURM refuses the job: {_error_line(done)} The script is {path}.")
     job = int(done.stdout.strip().partition(";")[0])
     slurm_record.append(
         folder, job, "submitted", nodes=flags.nodes, tasks=n_tasks(flags)[1], command=words
@@ -196,10 +196,10 @@ def _refuse_busy(workdir):
     """Refuse a run folder in which a job or a process trains, or is about to."""
     job = slurm_record.read(workdir)
     if job and (job.state in slurm_record.ACTIVE or job.state == "lost"):
-        asked = _asked(job.job)
+        queue_state = _queue_state(job.job)
     else:
-        asked = ""
-    if job and asked and not _is_over(asked):
+        queue_state = ""
+    if job and queue_state and not _is_over(queue_state):
         raise InputError(
             f"{job.text()}, in {workdir}; end it by `{typed('cluster cancel', workdir)}`, or use "
             "another --workdir."
@@ -218,13 +218,13 @@ def _ask(words):
         raise InputError(f"{words[0]} does not work here: {error}") from error
 
 
-def _said(done):
+def _error_line(done):
     """Return what a command of SLURM said last, as a sentence."""
     lines = [line.partition("error: ")[2] or line for line in done.stderr.splitlines() if line]
     return f"{lines[-1].strip().rstrip('.')}." if lines else f"code {done.returncode}."
 
 
-def _asked(job):
+def _queue_state(job):
     """Return how SLURM says a job is, such as "RUNNING n1"; GONE if it has forgotten it.
 
     Without SLURM, or while it does not answer, return "".
@@ -238,8 +238,8 @@ def _asked(job):
     return f"{state} {reason}".strip() or GONE
 
 
-def _is_over(asked):
-    return asked.partition(" ")[0] in OVER
+def _is_over(queue_state):
+    return queue_state.partition(" ")[0] in OVER
 
 
 # Look.
@@ -262,11 +262,11 @@ def status(argv: Sequence[str]) -> None:
             )
     for folder in folders:
         job = _job_of(folder)
-        asked = _asked(job.job) if job.state != "ended" else ""
-        if _is_over(asked):  # it ended before its script could say so
-            slurm_record.append(folder, job.job, "ended", code=4, why=f"SLURM says: {asked}")
-            job, asked = _job_of(folder), ""
-        print(f"{folder}: {job.text()}.{f' SLURM says: {asked}.' if asked else ''}")
+        queue_state = _queue_state(job.job) if job.state != "ended" else ""
+        if _is_over(queue_state):  # it ended before its script could say so
+            slurm_record.append(folder, job.job, "ended", code=4, why=f"SLURM says: {queue_state}")
+            job, queue_state = _job_of(folder), ""
+        print(f"{folder}: {job.text()}.{f' SLURM says: {queue_state}.' if queue_state else ''}")
         for event in sorted(job.events, key=lambda e: e["time"]) if len(folders) == 1 else []:
             print(_line_of(event))
 
@@ -304,20 +304,20 @@ def cancel(argv: Sequence[str]) -> None:
     """Let the newest job of a run save and end, and not be requeued."""
     words, flags = _words(argv)
     folder = _folder(_one(words, "cancel"))
-    job, asked = _job_of(folder), ""
+    job, queue_state = _job_of(folder), ""
     if job.state != "ended":
         _need_slurm()
-        asked = _asked(job.job)
-    if not asked or _is_over(asked):
+        queue_state = _queue_state(job.job)
+    if not queue_state or _is_over(queue_state):
         raise InputError(f"{job.text()}; there is nothing to cancel.")
     slurm_record.append(folder, job.job, "cancelling")
-    is_running = asked.startswith("RUNNING") and not flags.now
+    is_running = queue_state.startswith("RUNNING") and not flags.now
     # Steps alone: they save, and the script ends when they have.
     how = ["--signal=TERM"] if is_running else []
     done = _ask(["scancel", *how, str(job.job)])
     if done.returncode:
-        raise InputError(f"SLURM does not cancel job {job.job}: {_said(done)}")
-    if not is_running and not asked.startswith("RUNNING"):  # no script is there to say so
+        raise InputError(f"SLURM does not cancel job {job.job}: {_error_line(done)}")
+    if not is_running and not queue_state.startswith("RUNNING"):  # no script is there to say so
         slurm_record.append(folder, job.job, "ended", code=4, why="cancelled")
     what = "saves and ends" if is_running else "is cancelled"
     print(f"Job {job.job} {what}. To go on: submit it again, with the same command.")

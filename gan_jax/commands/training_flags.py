@@ -85,5 +85,7 @@ def join(name: str, argv: list[str]) -> None:
         pass  # refused when all flags are read
     else:
         check(given)
-    found = peer_start.find(given.distributed, given.coordinator, given.processes, given.process)
-    peer_start.start(found, given.peer_timeout)
+    rendezvous = peer_start.find(
+        given.distributed, given.coordinator, given.processes, given.process
+    )
+    peer_start.start(rendezvous, given.peer_timeout)

@@ -74,20 +74,20 @@ def find(how: str, coordinator: str, processes: int, process: int) -> tuple | No
     return None
 
 
-def start(found: tuple | None, timeout: float) -> Peers:
+def start(rendezvous: tuple | None, timeout: float) -> Peers:
     """Connect to the other processes; do nothing in a process alone.
 
     Args:
-      found: see `find`.
+      rendezvous: see `find`.
       timeout: seconds within which the loss of another process ends this one.
 
     Raises:
       Stopped: the others did not come.
       InputError: they have different numbers of devices, or their network gives wrong sums.
     """
-    if found is None or peers.current().n > 1:
+    if rendezvous is None or peers.current().n > 1:
         return peers.current()
-    coordinator, n, index = found
+    coordinator, n, index = rendezvous
     wait_s = int(START_FACTOR * timeout)
     given: dict[str, Any] = {}
     if "SLURM_GPUS_PER_TASK" in os.environ and os.environ.get("CUDA_VISIBLE_DEVICES"):
@@ -232,11 +232,11 @@ def agree(prepared, old: dict | None) -> tuple:
 
 def _comparable(prepared):
     """What must be the same everywhere: not where the data lie, but their content."""
-    told = prepared.to_dict()
-    told["run"] = {k: v for k, v in told["run"].items() if k != "data"}
-    told["dataset"] = {k: v for k, v in told["dataset"].items() if k != "name"}
+    compared = prepared.to_dict()
+    compared["run"] = {k: v for k, v in compared["run"].items() if k != "data"}
+    compared["dataset"] = {k: v for k, v in compared["dataset"].items() if k != "name"}
     version = importlib.metadata.version("gan_jax")
-    return told | {"versions": {"gan_jax": version, "jax": jax.__version__}}
+    return compared | {"versions": {"gan_jax": version, "jax": jax.__version__}}
 
 
 def _leaves(tree, path=""):

@@ -20,6 +20,7 @@ from typing import Any
 from gan_jax.errors import EXIT_DONE, EXIT_STOPPED, InputError, Stopped
 
 NATIVE_ERRORS = ("gloo", "nccl", "unavailable", "deadline_exceeded", "coordination", "connection")
+RESUMES = "The same command resumes from the newest checkpoint."
 SAVING_S = 30.0  # seconds that a save in progress gets before a process ends at once
 
 
@@ -134,7 +135,7 @@ class Peers:
                 return why
             time.sleep(0.1)
         line = str(error).splitlines()[0][:200]
-        return PeerLost(f"The connection between the processes failed ({line}). {self._resumes()}")
+        return PeerLost(f"The connection between the processes failed ({line}). {RESUMES}")
 
     def leave(self, code: int, message: str = "") -> int:
         """End together: wait for all others to leave, too, and print the reason once.
@@ -165,11 +166,11 @@ class Peers:
             code, message = EXIT_STOPPED, str(lost)
         codes = {p: left["code"] for p, left in sorted(self._left.items())} | {self.index: code}
         self._exit_code = next((c for c in codes.values() if c), EXIT_DONE)
-        self._say(code, message)
+        self._say(message)
         self._part()
         return self._exit_code
 
-    def _say(self, code, message):
+    def _say(self, message):
         """Print what was said by those who left: once, by process 0, or by all if it is lost."""
         if not self.leads:
             if message and (self._lost() or 0 not in self._left):
@@ -222,7 +223,7 @@ class Peers:
             return None
         names = " and ".join(self.names[p] for p in lost)
         verb = "was" if len(lost) == 1 else "were"
-        return PeerLost(f"{names} {verb} lost. {self._resumes()}")
+        return PeerLost(f"{names} {verb} lost. {RESUMES}")
 
     def _lost(self):
         """List the processes that have been silent for too long."""
@@ -232,9 +233,6 @@ class Peers:
         silent = [p for p in silent if p not in self._left]
         # All beats come through process 0. When it is gone, so are those of the others.
         return [0] if 0 in silent else silent
-
-    def _resumes(self):
-        return "The same command resumes from the newest checkpoint."
 
     def _beat(self):
         """Beat, and note the beats and the last words of the others."""
@@ -277,7 +275,7 @@ class Peers:
             print(why, file=sys.stderr, flush=True)
             os._exit(EXIT_STOPPED)
         if self.leads:
-            self._say(why.code, "")
+            self._say("")
         sys.stderr.flush()
         os._exit(why.code)
 
@@ -291,7 +289,7 @@ class Peers:
             os._exit(self._left[0]["code"] if self._exit_code is None else self._exit_code)
         if self.leads or self._reaches_0():  # something else
             return
-        why = PeerLost(f"{self.names[0]} was lost. {self._resumes()}")
+        why = PeerLost(f"{self.names[0]} was lost. {RESUMES}")
         print(why, file=sys.stderr, flush=True)
         os._exit(EXIT_STOPPED)
 
