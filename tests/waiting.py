@@ -3,9 +3,9 @@
 import time
 
 
-def until(condition, seconds=10):
-    """Wait until a condition holds; fail where it takes longer."""
+def until(condition, seconds=10, pause=0.02):
+    """Wait until a condition holds, asked every `pause` seconds; fail where it takes longer."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(pause)
