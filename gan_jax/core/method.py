@@ -33,6 +33,9 @@ class StepContext(NamedTuple):
     step: jax.Array | int = 0  # int32 []
     dtype: Any = None  # what nets compute in, None for float32; everything else is float32
     shared: tuple | None = None  # (value, rest) of a Player's shared_forward, once computed
+    # float32 [], images that the run has consumed before this step: steps times the minibatch of
+    # all devices. Schedules in images read it, and optimizers get it as an argument `images`.
+    images: jax.Array | float = 0.0
 
 
 class Player(NamedTuple):
@@ -68,7 +71,8 @@ class Method(NamedTuple):
     ema_warmup: bool = False  # see step.update_averages
     # Initial values of what `control` adapts, such as the probability of an augmentation.
     controls: dict[str, float] = {}  # noqa: RUF012 - never mutated
-    control: Callable | None = None  # (controls, metrics, step) -> controls, after every step
+    # (controls, metrics, ctx) -> controls, after every step; see core.controls
+    control: Callable | None = None
     # True: all players are updated from the same state (Goodfellow et al. 2014), not one after
     # another
     simultaneous: bool = False
@@ -77,7 +81,7 @@ class Method(NamedTuple):
 
 
 def make_context(method: Method, axis: str | None = None, **state) -> StepContext:
-    """Make the StepContext of a method. state: controls, progress and step, where they matter."""
+    """Make the StepContext of a method. state: its other fields, where they matter."""
     values = {"controls": method.controls, **state}
     return StepContext(method.nets, method.hp, **values, axis=axis, dtype=method.dtype)
 

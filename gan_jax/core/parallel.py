@@ -81,6 +81,11 @@ def rows_per_device(ctx: "StepContext", n: int) -> int:
     return n // lax.axis_size(ctx.axis) if ctx.axis else n
 
 
+def rows_in_all(axis: str | None, n: int) -> int:
+    """Return the rows of all devices together, each of which has n."""
+    return n * lax.axis_size(axis) if axis else n
+
+
 def mesh(devices: list) -> Mesh:
     """Make the one-axis mesh over a list of devices."""
     return Mesh(np.asarray(devices), (AXIS,))

@@ -52,9 +52,14 @@ def build_step(
         _check_batch(method, batch)
         start, metrics = state, {}
         key = jax.random.fold_in(state.key, state.step)
-        progress = state.step / method.steps
+        rows = jax.tree.leaves(batch)[0].shape[1]
         ctx = make_context(
-            method, axis, controls=state.controls, progress=progress, step=state.step
+            method,
+            axis,
+            controls=state.controls,
+            progress=state.step / method.steps,
+            step=state.step,
+            images=state.step.astype(jnp.float32) * parallel.rows_in_all(axis, rows),
         )
         shared = gradients.compute_shared_forward(method, ctx, start, batch, key)
         ctx = ctx._replace(shared=shared and (shared.value, shared.rest))
@@ -67,7 +72,7 @@ def build_step(
             metrics |= {f"{player.name}/{term}": value for term, value in terms.items()}
         controls = state.controls
         if method.control:
-            controls = method.control(controls, metrics, state.step)
+            controls = method.control(controls, metrics, ctx)
         ema = update_averages(method, state)
         return state.replace(step=state.step + 1, ema=ema, controls=controls), metrics
 
@@ -146,7 +151,8 @@ def update_player(
     grads, stats, metrics = parallel.average(result, ctx.axis)
     metrics["grad_norm"] = global_norm(grads)
     params = {n: state.params[n] for n in player.nets}
-    updates, opt_state = player.tx.update(grads, state.opt_state[player.name], params)
+    tx = optax.with_extra_args_support(player.tx)
+    updates, opt_state = tx.update(grads, state.opt_state[player.name], params, images=ctx.images)
     updated: Any = optax.apply_updates(params, updates)
     finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
     first_bad = (state.bad_step < 0) & ~finite

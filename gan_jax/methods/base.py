@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import diffaugment, parallel, penalties, priors
+from gan_jax.core import controls, diffaugment, parallel, penalties, priors
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
@@ -93,7 +93,9 @@ def example_inputs(
 
 def common_fields(hp) -> dict[str, Any]:
     """Return the fields of a Method that follow from the settings, whatever its players."""
+    adapted: list[controls.Control] = []  # what the settings ask a run to adapt
     return {
+        **controls.combine(adapted),
         "hp": hp,
         "ema": {"gen": hp.ema} if hp.ema else {},
         "ema_warmup": hp.ema_warmup,

@@ -83,12 +83,15 @@ def update(method: Method, index: int, arrays: dict[str, Any]) -> dict[str, Any]
     """
     player, trees = method.players[index], arrays["state"]
 
-    def scaled_update(updates, state, params=None):
-        updates, state = player.tx.update(updates, state, params)
+    tx = optax.with_extra_args_support(player.tx)
+
+    def scaled_update(updates, state, params=None, **extra):
+        updates, state = tx.update(updates, state, params, **extra)
         return jax.tree.map(lambda u: arrays["rate"] * u, updates), state
 
     players = list(method.players)
-    players[index] = player._replace(tx=optax.GradientTransformation(player.tx.init, scaled_update))
+    scaled = optax.GradientTransformationExtraArgs(tx.init, scaled_update)
+    players[index] = player._replace(tx=scaled)
     zero, key = jnp.int32(0), jax.random.key(0)  # all that is drawn with the key is replaced
     state = GanState(
         step=zero,

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.core import parallel
+from gan_jax.core import controls, parallel
 from gan_jax.core.initialize import init
 from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
 from gan_jax.core.state import Vars
@@ -295,10 +295,55 @@ def test_control_adapts_what_losses_read():
         Player("one", ("a",), scaled, optax.sgd(0.1)),
         nets=("a",),
         controls={"k": 1.0},
-        control=lambda controls, metrics, step: {"k": controls["k"] * 2},
+        control=lambda controls, metrics, ctx: {"k": controls["k"] * 2},
     )
     state, _ = run(m, [[1.0]], 3)
     assert (
         weight(state, "a") == pytest.approx(1 - 0.1 * (1 + 2 + 4))
         and float(state.controls["k"]) == 8
     )
+
+
+def recorder():
+    """An optimizer whose state is the images that its last update was told of."""
+
+    def update(updates, state, params=None, *, images, **_):
+        return updates, images
+
+    note = optax.GradientTransformationExtraArgs(lambda _: jnp.float32(-1), update)
+    return optax.chain(note, optax.sgd(0.0))
+
+
+def test_losses_and_optimizers_are_told_the_images_consumed():
+    """Steps times the minibatch of all devices, not times the minibatches of a step."""
+    m = method(
+        player("one", "a", repeats=3)._replace(tx=recorder()),
+        nets=("a",),
+        controls={"seen": -1.0},
+        control=lambda controls, metrics, ctx: {"seen": ctx.images},
+    )
+    state, _ = run(m, np.ones((3, 4)), 3)
+    assert float(state.controls["seen"]) == 2 * 4 and float(state.opt_state["one"][0]) == 2 * 4
+    devices = jax.devices()[:2]
+    step = parallel.pmapped(build_step(m, parallel.AXIS), devices)
+    state = jax.device_put(init(m, jax.random.key(0)), parallel.replicated(devices))
+    for _ in range(3):
+        batch = jax.device_put({"image": jnp.ones((3, 4))}, parallel.split(devices, 1))
+        state, _ = step(state, batch)
+    assert float(state.controls["seen"]) == 2 * 4 and float(state.opt_state["one"][0]) == 2 * 4
+
+
+def test_controls_are_combined():
+    """Each reads all values of before the step, and changes its own, whose dtypes stay."""
+    one = controls.Control({"a": 1.0}, lambda c, metrics, ctx: {"a": c["a"] + c["b"]})
+    two = controls.Control({"b": 10.0}, lambda c, metrics, ctx: {"b": c["a"] + metrics["one/loss"]})
+    assert controls.combine([]) == {}
+    with pytest.raises(ValueError, match="share names: a"):
+        controls.combine([one, two, one])
+    m = method(player("one", "a", lr=0.0), nets=("a",), **controls.combine([one, two]))
+    state, _ = run(m, [[3.0]], 2)
+    assert {k: float(v) for k, v in state.controls.items()} == {"a": 15.0, "b": 14.0}
+    with jax.enable_x64(True):
+        values = {"a": jnp.float32(1), "b": jnp.float32(2)}
+        after = m.control(values, {"one/loss": jnp.float64(3)}, None)
+    assert all(value.dtype == jnp.float32 for value in after.values())
