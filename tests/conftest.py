@@ -58,8 +58,8 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def classifiers():
-    """Train the classifiers of scores by optimised code: they have hundreds of updates."""
-    from gan_jax.metrics.features import classifier_training
+    """Train the classifiers of scores by optimised code, and for a quarter of the updates."""
+    from gan_jax.metrics.features import classifier, classifier_training
     from gan_jax.ops import cpu
 
     class Optimized:
@@ -72,8 +72,10 @@ def classifiers():
                 "xla_llvm_disable_expensive_passes": False,
             }
 
+    short = classifier_training.Settings(steps=classifier_training.Settings().steps // 4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier_training, "cpu", Optimized)
+        patch.setattr(classifier, "default_settings", lambda dataset: short)
         yield
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import subprocess
 
+ADDRESS = "10.77.0.1"  # of the first namespace
+
 
 def _ip(*words):
     subprocess.run(["ip", *words], check=True, capture_output=True)
@@ -17,6 +19,7 @@ def joined(n):
     """
     spaces = [f"gan{p}" for p in range(n)]
     try:
+        _delete(spaces)  # what a killed test has left
         for space in ["ganbridge", *spaces]:
             _ip("netns", "add", space)
         _ip("-n", "ganbridge", "link", "add", "bridge0", "type", "bridge")
@@ -30,11 +33,12 @@ def joined(n):
         mend(n)
         yield [["ip", "netns", "exec", space] for space in spaces]
     finally:
-        for space in ["ganbridge", *spaces]:
-            subprocess.run(["ip", "netns", "del", space], capture_output=True)
+        _delete(spaces)
 
 
-ADDRESS = "10.77.0.1"
+def _delete(spaces):
+    for space in ["ganbridge", *spaces]:
+        subprocess.run(["ip", "netns", "del", space], capture_output=True)
 
 
 def cut(p):

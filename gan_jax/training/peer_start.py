@@ -19,7 +19,7 @@ from gan_jax import cache
 from gan_jax.core import parallel
 from gan_jax.errors import EXIT_STOPPED, InputError, Stopped, counted
 from gan_jax.rundir import run_folder
-from gan_jax.training import gloo_thread, peers
+from gan_jax.training import gloo, peers
 from gan_jax.training.peers import Peers
 
 FILE = run_folder.PROCESSES
@@ -118,6 +118,7 @@ def start(rendezvous: tuple | None, timeout: float) -> Peers:
         raise Stopped(f"{alone} ({str(error).splitlines()[0][:120]})") from error
     from jax._src import distributed
 
+    gloo.use_reachable_address(str(distributed.global_state.coordinator_address))
     all_of_us = Peers(distributed.global_state.client, index, n, timeout)
     peers.become(all_of_us)
     all_of_us.hosts = hosts = all_of_us.gather("host", host_name())
@@ -127,7 +128,7 @@ def start(rendezvous: tuple | None, timeout: float) -> Peers:
         listed = ", ".join(f"{name} {c}" for name, c in zip(all_of_us.names, counts, strict=True))
         raise InputError(f"All processes need the same number of devices; they have: {listed}.")
     check_mesh()
-    gloo_thread.leave_cores()
+    gloo.leave_cores()
     return all_of_us
 
 

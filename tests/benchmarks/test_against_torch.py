@@ -34,7 +34,7 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch, capsys):
     assert expected in capsys.readouterr().err
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_our_side_alone(tmp_path, capsys):
     path = tmp_path / "a.json"
     words = ["--workloads=mlp", "--torch=false", "--rounds=6", "--steps=1", f"--json={path}"]

@@ -7,6 +7,7 @@ import pytest
 from experiments.benchmarks import passes, products
 from experiments.benchmarks.workloads import Workload
 from gan_jax.ops import conv
+from tests.tiers import slowly
 
 
 def count_compiled(f, *shapes):
@@ -48,13 +49,11 @@ def test_a_plain_gan_is_counted_by_hand(monkeypatch):
     assert passes.measure(workload) == (on_disc + on_gen, on_disc + on_gen)
 
 
-QUICK = ("simultaneous", "mgan_mnist", "morpho_32")
+QUICK = ("simultaneous", "morpho_32")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in passes.WORKLOADS]
-)
+@pytest.mark.parametrize("name", [n if n in QUICK else slowly(n) for n in passes.WORKLOADS])
 def test_no_pass_is_computed_twice(name, monkeypatch):
     """The table of passes also has a head for rows whose loss does not read it."""
     monkeypatch.setenv("GAN_CONV", "native")

@@ -16,16 +16,15 @@ from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint, host_state
 from gan_jax.training import multi_seed
 from tests import methods_small
+from tests.tiers import slowly
 
 STEPS, BATCH = 3, 8
-QUICK = ("gan", "wgan_gp", "acgan", "mgan", "infogan", "colorize", "distgan_enc_gen", "morpho")
+QUICK = ("gan", "acgan", "mgan", "colorize", "distgan_enc_gen", "morpho")
 MEMBERS_QUICK = ("gan", "mgan", "distgan_enc_gen")
 
 
 def cases(quick):
-    return [
-        pytest.param(c, marks=() if c in quick else pytest.mark.slow) for c in methods_small.CASES
-    ]
+    return [c if c in quick else slowly(c) for c in methods_small.CASES]
 
 
 CASES = cases(QUICK)
@@ -122,7 +121,7 @@ def test_a_step_in_float64_traces_and_stays_in_float64(case):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("batch_size", [BATCH, 1])
+@pytest.mark.parametrize("batch_size", [BATCH, slowly(1)])
 @pytest.mark.parametrize("case", ["gan_simultaneous", "gan_balance", "mgan_once", "colorize"])
 def test_what_players_share_is_what_each_would_compute(case, batch_size):
     method = methods_small.build(case)

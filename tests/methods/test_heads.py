@@ -21,6 +21,7 @@ from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOutput
 from tests import methods_small
 from tests.reference import ownership
+from tests.tiers import slowly
 
 KEY = jax.random.key(3)
 R = np.random.default_rng(5)
@@ -367,13 +368,11 @@ def test_bfloat16_is_for_nets_alone(case):
     }
 
 
-LONG = ("acgan", "infogan", "colorize", "morpho", "gan_spectral")
+LONG = ("mgan", "acgan", "infogan", "colorize", "morpho", "gan_spectral")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "case", ["gan", "mgan", *(pytest.param(case, marks=pytest.mark.slow) for case in LONG)]
-)
+@pytest.mark.parametrize("case", ["gan", *map(slowly, LONG)])
 def test_bfloat16_nets(case):
     """Nets compute in bfloat16; parameters, statistics, losses and optimizer state stay float32;
     numbers stay near.

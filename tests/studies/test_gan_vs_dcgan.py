@@ -317,7 +317,7 @@ def test_pace_has_steps_in_every_turn(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
-SLOW = 0.4  # seconds of each score in a study below
+SLOW = 0.3  # seconds of each score in a study below
 WORDS = (*SMOKE, "--seeds=1", "--dcgan_steps=6", "--gan_steps=6")
 
 

@@ -17,6 +17,7 @@ from gan_jax.methods import gan
 from gan_jax.rundir import run_folder
 from gan_jax.training import multi_seed
 from tests import tiny_runs
+from tests.tiers import slowly
 from tests.tiny_runs import records
 
 SEEDS = (5, 6, 7)
@@ -73,7 +74,7 @@ def vmapped(sources, tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("changes", [{}, {"steps_per_dispatch": 2}])
+@pytest.mark.parametrize("changes", [{}, slowly({"steps_per_dispatch": 2})])
 @pytest.mark.parametrize("how", training_flags.MEMBERS_BY[1:])
 def test_members_with_data_of_their_own_are_what_they_are_alone(
     how, changes, sources, alone, tmp_path
@@ -120,7 +121,9 @@ def test_stopped_members_go_on_to_the_same_bytes(sources, vmapped, tmp_path, mon
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("missing", [{5: [12, 8]}, {5: [12], 7: [12]}, {6: [12, 8], 7: [12, 8]}])
+@pytest.mark.parametrize(
+    "missing", [{5: [12], 7: [12]}, slowly({5: [12, 8]}), slowly({6: [12, 8], 7: [12, 8]})]
+)
 def test_members_that_a_kill_left_a_save_apart_meet_again(missing, sources, vmapped, tmp_path):
     """Stores keep the newest two, 8 and 12; a run that lacks 12 was killed before its save."""
     root = tmp_path / "killed"

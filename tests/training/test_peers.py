@@ -12,6 +12,7 @@ from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, I
 from gan_jax.rundir import log
 from gan_jax.training import peer_start
 from tests import environment, peer_processes, waiting
+from tests.tiers import slowly
 
 TINY = ["gan", "--data=galaxies:20", "--size=8", "--width=2", "--z_dim=3", "--batch=6"]
 STEPS = 200
@@ -30,11 +31,6 @@ def alone(words, env, devices):
     assert code == EXIT_DONE, said
 
 
-def slowly(*case):
-    """A case of the slow tests."""
-    return pytest.param(*case, marks=pytest.mark.slow)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The digest of SHORT in one process with two devices."""
@@ -43,7 +39,7 @@ def undisturbed(tmp_path_factory):
     return peer_processes.digest(folder)
 
 
-@pytest.mark.parametrize("where", ["resident", pytest.param("streamed", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("where", ["resident", slowly("streamed")])
 def test_two_processes_equal_two_devices_of_one(where, undisturbed, child_env, tmp_path):
     """Bit for bit, without a shared disk, written by process 0 alone."""
     folders = [tmp_path / "a", tmp_path / "b"]

@@ -15,6 +15,7 @@ from gan_jax.methods import gan
 from gan_jax.rundir import checkpoint, host_state, run_folder
 from gan_jax.training import training_loop
 from tests import tiny_runs
+from tests.tiers import slowly
 from tests.tiny_runs import records, stop_at
 
 
@@ -95,8 +96,14 @@ def test_streaming_and_resident_feeds_give_identical_batches(source):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("at", [2, 5, 8])
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("at", "name"),
+    [
+        (2, "SIGTERM"),
+        (5, "SIGINT"),
+        *(slowly(at, name) for at, name in [(2, "SIGINT"), (5, "SIGTERM"), (8, "SIGTERM")]),
+    ],
+)
 def test_a_signal_saves_and_the_resumed_run_is_the_same(
     whole, source, tmp_path, monkeypatch, at, name
 ):
@@ -116,7 +123,7 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"steps_per_dispatch": 3, "log_every": 7, "sample_every": 5, "save_every": 4},
+        slowly({"steps_per_dispatch": 3, "log_every": 7, "sample_every": 5, "save_every": 4}),
         {"resident_gib": 0.0, "steps_per_dispatch": 2},
         {"eval_every": 5, "eval_images": 100, "keep_best": "frechet", "save_every": 4},
     ],
@@ -147,8 +154,8 @@ def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch,
     ("before", "after"),
     [
         ({"devices": 4}, {"devices": 1}),
-        ({"devices": 1}, {"devices": 4}),
-        ({"resident_gib": 0.0}, {"resident_gib": -1.0}),
+        slowly({"devices": 1}, {"devices": 4}),
+        slowly({"resident_gib": 0.0}, {"resident_gib": -1.0}),
         ({"resident_gib": -1.0}, {"resident_gib": 0.0}),
         ({"devices": 4, "resident_gib": 0.0}, {"devices": 2}),
     ],

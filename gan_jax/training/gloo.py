@@ -1,22 +1,62 @@
-"""The thread with which gloo waits for other processes: it leaves the core to the training step.
+"""Gloo, through which jaxlib's processes on CPUs reduce: its address, and its thread.
 
-While another process is ahead, that thread polls without a pause: its socket stays readable until
-the step asks for what has arrived. Where it shares a core with the step, the step waits for it at
-each reduction. As a batch thread of Linux it does not interrupt the step. Beside other programs it
-must interrupt, or it waits for them, so a watcher looks whether it does, and changes it back.
+The thread waits for other processes. While another process is ahead, it polls without a pause: its
+socket stays readable until the step asks for what has arrived. Where it shares a core with the
+step, the step waits for it at each reduction. As a batch thread of Linux it does not interrupt the
+step. Beside other programs it must interrupt, or it waits for them, so a watcher looks whether it
+does, and changes it back.
 """
 
 import contextlib
+import functools
+import ipaddress
 import os
+import socket
 import sys
 import threading
 import time
 
 import jax
+from jax._src import xla_bridge
 
 LOOK_S = 1.0  # seconds between two looks
 CROWDED = 0.2  # share of the time that the thread waits for other programs' sake
 PAUSE_S, MAX_PAUSE_S = 10.0, 300.0  # until the watcher tries again; doubled each time, up to this
+
+
+def use_reachable_address(coordinator: str) -> None:
+    """Let gloo listen where other machines reach this one; called before JAX finds its devices.
+
+    By itself it takes what this machine's own name means, often a loopback address on Debian.
+
+    Args:
+      coordinator: HOST:PORT of process 0.
+    """
+    address = _own_address(coordinator)
+    make = getattr(xla_bridge._jax, "make_gloo_tcp_collectives", None)
+    if address and make:
+        xla_bridge._jax.make_gloo_tcp_collectives = functools.partial(make, hostname=address)
+
+
+def _own_address(coordinator):
+    """Return this machine's address on the way to process 0, "" if there is none."""
+    host = coordinator.rpartition(":")[0].strip("[]")
+    address = _address_toward(host)
+    is_loopback = not address or ipaddress.ip_address(address).is_loopback
+    if is_loopback and host not in ("localhost", "::1") and not host.startswith("127."):
+        # Process 0 itself, whose name is a loopback address to it; any far address will do.
+        address = _address_toward("192.0.2.1") or address
+    return address
+
+
+def _address_toward(host):
+    try:
+        family, _, _, _, far = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as s:
+            s.connect(far)  # sends nothing
+            return s.getsockname()[0]
+    except OSError:
+        return ""
 
 
 def leave_cores() -> None:
