@@ -33,9 +33,10 @@ def use_reachable_address(coordinator: str) -> None:
       coordinator: HOST:PORT of process 0.
     """
     address = _own_address(coordinator)
-    make = getattr(xla_bridge._jax, "make_gloo_tcp_collectives", None)
-    if address and make:
-        xla_bridge._jax.make_gloo_tcp_collectives = functools.partial(make, hostname=address)
+    native = getattr(xla_bridge, "_jax", None)  # what makes JAX's clients
+    make = getattr(native, "make_gloo_tcp_collectives", None)
+    if native and address and make:
+        native.make_gloo_tcp_collectives = functools.partial(make, hostname=address)
 
 
 def _own_address(coordinator):

@@ -1,6 +1,8 @@
 """One run over several real processes: equal to one process, and ended together."""
 
+import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -53,11 +55,19 @@ def test_two_processes_equal_two_devices_of_one(where, undisturbed, child_env, t
     assert f"step {STEPS}/{STEPS}" in out0 and "step" not in out1 and not said1
 
 
+def has_batch_thread(pid):
+    """Whether a thread of a process leaves the core to the others, as gloo's is to do."""
+    tids = os.listdir(f"/proc/{pid}/task")
+    return os.SCHED_BATCH in [os.sched_getscheduler(int(tid)) for tid in tids]
+
+
 def test_a_signal_to_one_ends_both_after_the_same_step(undisturbed, child_env, tmp_path):
     """It is saved once. One process with as many devices goes on, to the undisturbed end."""
     folder = tmp_path / "run"
     words = [*SHORT, f"--workdir={folder}"]
     both = peer_processes.start(2, words, child_env)
+    if sys.platform == "linux":
+        waiting.until(lambda: all(has_batch_thread(process.pid) for process in both), 120)
     waiting.until(lambda: peer_processes.checkpoints(folder), 120)
     both[1].send_signal(signal.SIGTERM)
     (code0, _, said0), (code1, _, said1) = peer_processes.end(both)
