@@ -134,17 +134,21 @@ class Conv(nn.Module):
     # "down": followed by averages of 2 x 2 pixels, H and W even, -> [N, H/2, W/2, features].
     # Both need an odd kernel and stride 1.
     resize: str = ""
+    # Groups of channels that are convolved apart; they divide the channels of x and `features`.
+    # With more than one, no `resize`.
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x, train=False):
-        w = _kernel(self, (self.kernel, self.kernel, x.shape[-1], self.features), train)
+        channels = x.shape[-1] // self.groups
+        w = _kernel(self, (self.kernel, self.kernel, channels, self.features), train)
         if self.resize == "up":
             flipped = _pair_sums(w)[::-1, ::-1].transpose(0, 1, 3, 2)
             y = conv.conv_t(x, flipped, 2, (2 * x.shape[1], 2 * x.shape[2]))
         elif self.resize == "down":
             y = conv.conv(x, _pair_sums(w) / 4, 2)
         else:
-            y = conv.conv(x, w, self.stride)
+            y = conv.grouped(x, w, self.stride, self.groups)
         return _add_bias(self, y)
 
 

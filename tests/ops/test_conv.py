@@ -128,3 +128,63 @@ def test_unknown_rule_is_refused(monkeypatch):
     monkeypatch.setenv("GAN_CONV", "fast")
     with pytest.raises(ValueError, match="GAN_CONV=fast"):
         conv.conv_t(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 2, 2)), 2, (8, 8))
+
+
+GROUPED = [  # side, kernel, stride, in, out, groups
+    (4, 3, 1, 32, 32, 2),
+    (5, 3, 2, 6, 9, 3),
+    (4, 3, 1, 40, 20, 5),
+    (5, 4, 1, 24, 24, 24),
+    (4, 1, 1, 6, 4, 2),
+    (3, 3, 1, 5, 5, 1),
+]
+
+
+def grouped_by_loops(x, w, stride, groups):
+    """A grouped convolution in numpy, one output number at a time."""
+    (n, side, _, ci), (k, _, c, co) = x.shape, w.shape
+    out = -(-side // stride)
+    before = max((out - 1) * stride + k - side, 0) // 2
+    padded = np.zeros((n, side + 2 * k, side + 2 * k, ci))
+    padded[:, before : before + side, before : before + side] = x
+    y = np.zeros((n, out, out, co))
+    for i, j, o in np.ndindex(out, out, co):
+        first = o // (co // groups) * c
+        window = padded[:, i * stride : i * stride + k, j * stride : j * stride + k]
+        y[:, i, j, o] = np.tensordot(window[..., first : first + c], w[..., o], 3)
+    return y
+
+
+@pytest.mark.parametrize("rule", ["cpu", "native"])
+@pytest.mark.parametrize("geometry", GROUPED, ids=str)
+def test_grouped(geometry, rule, monkeypatch):
+    """Value, first and second derivatives against numpy loops and finite differences."""
+    monkeypatch.setenv("GAN_CONV", rule)
+    side, k, stride, ci, co, groups = geometry
+    r, out = np.random.default_rng(0), conv.out_size(geometry[0], stride)
+    shapes = (2, side, side, ci), (k, k, ci // groups, co), (2, out, out, co)
+    x, w, y = (r.normal(size=shape) for shape in shapes)
+
+    def value(x, w):
+        return jnp.sum(jnp.sin(conv.grouped(x, w, stride, groups)) * y)
+
+    def penalty(x, w):
+        return jnp.sum(jax.grad(value)(x, w) ** 2)
+
+    run = jax.jit(
+        lambda x, w: (
+            conv.grouped(x, w, stride, groups),
+            jax.value_and_grad(value, (0, 1))(x, w),
+            jax.value_and_grad(penalty, (0, 1))(x, w),
+        )
+    )
+    dx, dw, step = r.normal(size=x.shape), r.normal(size=w.shape), 1e-5
+    result, first, second = run(x, w)
+    np.testing.assert_allclose(
+        result, grouped_by_loops(x, w, stride, groups), rtol=1e-12, atol=1e-12
+    )
+    ahead, behind = run(x + step * dx, w + step * dw), run(x - step * dx, w - step * dw)
+    for i, (_, slopes) in enumerate((first, second), 1):
+        wanted = (ahead[i][0] - behind[i][0]) / (2 * step)
+        got = np.sum(slopes[0] * dx) + np.sum(slopes[1] * dw)
+        np.testing.assert_allclose(got, wanted, rtol=1e-6)
