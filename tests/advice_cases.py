@@ -154,6 +154,7 @@ CASES = [
         "methods/distgan.py", "is for values in [0, 1]", "distgan --recon_space=bce --pixels=tanh"
     ),
     train("methods/mgan.py", "no mixture", "mgan --net=sngan"),
+    train("methods/mgan.py", "pairs every real image", "mgan --loss=rp"),
     train("methods/mgan.py", "pairs real with generated", "mgan --penalty=wgan_gp"),
     train("nets/distgan_mnist.py", "nets are for 28", "distgan --net=distgan_mnist"),
     train("nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=9"),

@@ -35,6 +35,11 @@ CASES = {
         },
     ),
     "dragan": ("gan", {"penalty": "dragan"}),
+    "gan_rp": ("gan", {"loss": "rp", "augment": "translation", "input_noise": 0.1}),
+    "cgan_ra": (
+        "gan",
+        {"condition": "labels", "cond_disc": "projection", "loss": "ra_ls", "n_disc": 2},
+    ),
     "cgan": ("gan", {"condition": "labels"}),
     "cgan_batchnorm_projection": (
         "gan",
@@ -48,8 +53,10 @@ CASES = {
         {"n_gens": 3, "gen_batch": 8, "n_disc": 2, "input_noise": 0.1, "augment": "translation"},
     ),
     "mgan_once": ("mgan", {"n_gens": 3, "gen_batch": 8, "penalty": "dragan"}),
+    "mgan_ra": ("mgan", {"n_gens": 3, "gen_batch": 8, "loss": "ra"}),
     "infogan": ("infogan", {"n_codes": 3}),
     "colorize": ("colorize", {"net": "unet"}),
+    "colorize_rp": ("colorize", {"net": "unet", "loss": "rp_hinge"}),
     "distgan": ("distgan", {}),
     "distgan_enc_gen": (
         "distgan",
@@ -67,7 +74,7 @@ CASES = {
     ),
     "morpho": ("distgan", presets.MORPHO.defaults),
 }
-SHAPES = {"colorize": base.DataSpec(16, 3)}
+SHAPES = {case: base.DataSpec(16, 3) for case in ("colorize", "colorize_rp")}
 
 
 def build(case, steps=10):

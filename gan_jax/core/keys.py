@@ -20,6 +20,7 @@ class KeyStream(enum.IntEnum):
     DROPOUT = 1
     DIFFAUGMENT = 2
     TRAINING_CONDITION = 3  # classes or codes of generated images
+    REALS_OF_GEN = 5  # D on real images in G's loss
     RECON_DROPOUT = 1  # Dist-GAN's encoder step: the first of six in a row, one for each pass
     CODE_DROPOUT = 3  # Dist-GAN's D step: the encoder that makes codes
     RECONSTRUCTION_DROPOUT = 4  # Dist-GAN's D step: the generator that decodes them

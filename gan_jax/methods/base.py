@@ -1,15 +1,20 @@
-"""What all methods share: nets, noise, D's input, penalties, sampling, refusals."""
+"""What all methods share: nets, noise, sampling, refusals; of D, see methods.discriminator."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import controls, diffaugment, parallel, penalties, priors
+from gan_jax.core import controls, diffaugment, parallel, priors
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
+from gan_jax.methods.discriminator import apply_discriminator as apply_discriminator
+from gan_jax.methods.discriminator import disc_terms as disc_terms
+from gan_jax.methods.discriminator import gen_term as gen_term
+from gan_jax.methods.discriminator import mean_probabilities as mean_probabilities
+from gan_jax.methods.discriminator import penalty as penalty
 from gan_jax.nets import conditional, families
 from gan_jax.nets.family import DataSpec, Family
 from gan_jax.nets.layers import WeightOptions
@@ -160,72 +165,6 @@ def generate(
     return apply_net(ctx, vs, "gen", *inputs, key=fold(key, KeyStream.DROPOUT), **options)
 
 
-def apply_discriminator(
-    ctx: StepContext, vs: Vars, key: jax.Array, x: jax.Array, y: jax.Array | None = None
-):
-    """Apply D to augmented images with input noise.
-
-    Both are fresh at every call (D16).
-
-    Args:
-      ctx: StepContext.
-      vs: Vars.
-      key: random key.
-      x: images [B, H, W, C].
-      y: condition [B, ...], if D takes one.
-
-    Returns:
-      (nets.outputs.DiscOutput, vs).
-    """
-    hp = ctx.hp
-    if hp.augment:
-        x = diffaugment.augment(ctx, fold(key, KeyStream.DIFFAUGMENT), x, hp.augment, hp.pixels)
-    if hp.input_noise:
-        x = x + hp.input_noise * parallel.random_rows(ctx, jax.random.normal, key, x.shape)
-    inputs = (x,) if y is None else (x, y)
-    return apply_net(ctx, vs, "disc", *inputs, key=fold(key, KeyStream.DROPOUT))
-
-
-def penalty(
-    ctx: StepContext,
-    vs: Vars,
-    key: jax.Array,
-    real: jax.Array,
-    fake: jax.Array,
-    y: jax.Array | None = None,
-) -> tuple[jax.Array, jax.Array]:
-    """Compute the penalty on D's slope; its points have no input noise and no augmentation.
-
-    Args:
-      ctx, vs, key, y: see `apply_discriminator`.
-      real, fake: images [B, H, W, C].
-
-    Returns:
-      (its term in D's loss, the penalty without its weight), both [].
-
-    Source: every k-th step with k times the weight: Karras et al. 2020, section 3.1.
-    """
-    hp = ctx.hp
-    condition = () if y is None else (y,)
-
-    def score(x):
-        output, _ = apply_net(ctx, vs, "disc", x, *condition, key=fold(key, KeyStream.DROPOUT))
-        return output.logit if output.logit.ndim == 1 else output.logit.mean(-1)  # over patches
-
-    def measure():
-        return penalties.penalty(ctx, score, real, fake, key)
-
-    weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
-    if hp.penalty_every == 1:
-        value = measure()
-        return weight * value, value
-    is_due = ctx.step % hp.penalty_every == 0
-    dtype = jnp.result_type(float)  # float64 under enable_x64
-    zero = jnp.zeros((), dtype)
-    value = jax.lax.cond(is_due, lambda: measure().astype(dtype), lambda: zero)
-    return weight * hp.penalty_every * value, value
-
-
 def latent(ctx: StepContext, key: jax.Array, n: int):
     """Draw noise without a condition: (float32 [n, z_dim], None)."""
     return sample_noise(ctx, key, n), None
@@ -236,14 +175,6 @@ def sample(ctx: StepContext, vs: Vars, z: jax.Array, condition, key: jax.Array) 
     inputs = (z,) if condition is None else (z, condition)
     train = ctx.hp.sample_stats == "batch"
     return apply_net(ctx, vs, "gen", *inputs, train=train, key=key)[0]
-
-
-def mean_probabilities(ctx: StepContext, **outputs) -> dict[str, jax.Array]:
-    """Compute {"NAME_prob": mean sigmoid of D's logits} of outputs of D, for the log."""
-    return {
-        f"{name}_prob": parallel.mean(ctx, jax.nn.sigmoid(output.logit))
-        for name, output in outputs.items()
-    }
 
 
 def n_images(batch: Batch) -> int:

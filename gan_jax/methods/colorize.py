@@ -10,7 +10,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import losses, optimizers
+from gan_jax.core import optimizers
 from gan_jax.core.conditioning import ByImage
 from gan_jax.core.method import Batch, Method, Player, StepContext, apply_net
 from gan_jax.core.parallel import mean
@@ -65,33 +65,33 @@ def shared_forward(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
 def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     """Compute D's loss on pairs of an image and its gray version.
 
-    disc_scale (mean loss(D(x, gray)) + mean loss(D(G(gray), gray))) + lambda_p penalty; means are
-    over patches too.
+    disc_scale (adversarial loss) + lambda_p penalty; means are over patches too.
     """
     _, key_real, key_fake, key_penalty = jax.random.split(key, 4)
-    adversarial, x = losses.ADVERSARIAL[ctx.hp.loss], batch["image"]
+    x = batch["image"]
     gray = to_gray(x)
     (colored, _), _ = shared_forward(ctx, vs, batch, key)
     real_out, vs = base.apply_discriminator(ctx, vs, key_real, x, gray)
     fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, gray)
     penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, colored, gray)
-    on_real = mean(ctx, adversarial.real(real_out.logit))
-    on_fake = mean(ctx, adversarial.fake(fake_out.logit))
-    probabilities = base.mean_probabilities(ctx, real=real_out, fake=fake_out)
-    loss = ctx.hp.disc_scale * (on_real + on_fake) + penalty
+    adversarial, probabilities = base.disc_terms(ctx, real_out, fake_out)
+    loss = ctx.hp.disc_scale * adversarial + penalty
     return loss, (vs, probabilities | {"penalty": penalty_value})
 
 
 def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
-    """Compute lambda_gan mean loss(D(G(gray), gray)) + lambda_l1 mean |x - G(gray)|.
+    """Compute lambda_gan (adversarial loss) + lambda_l1 mean |x - G(gray)|.
+
+    A loss of pairs compares patches of the coloured image with those of the image itself.
 
     Source: Isola et al. 2017, eq. 4.
     """
     _, key_fake = jax.random.split(key)
     (colored, _), vs = shared_forward(ctx, vs, batch, key)
-    out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, to_gray(batch["image"]))
-    error = mean(ctx, jnp.abs(batch["image"] - colored))
-    adversarial = mean(ctx, losses.ADVERSARIAL[ctx.hp.loss].gen(out.logit))
+    x, gray = batch["image"], to_gray(batch["image"])
+    out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, gray)
+    error = mean(ctx, jnp.abs(x - colored))
+    adversarial = base.gen_term(ctx, vs, key_fake, out, x, gray)
     return ctx.hp.lambda_gan * adversarial + ctx.hp.lambda_l1 * error, (vs, {"l1": error})
 
 

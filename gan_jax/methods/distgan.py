@@ -159,7 +159,7 @@ def adversarial_terms(hp, real: jax.Array, rec: jax.Array, fake: jax.Array):
 
     Reconstructions count as real or fake by hp.rec_label.
     """
-    form = losses.ADVERSARIAL["ns" if hp.hinge == "off" else "hinge"]
+    form = losses.NON_SATURATING if hp.hinge == "off" else losses.HINGE
     on_rec = form.real if hp.rec_label == "real" else form.fake
     if hp.hinge == "code_prob":
         real, rec, fake = (jax.nn.sigmoid(logit) for logit in (real, rec, fake))

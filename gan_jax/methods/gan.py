@@ -12,11 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import losses, optimizers, parallel
+from gan_jax.core import optimizers, parallel
 from gan_jax.core.conditioning import ByIndex, Unconditional
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Method, Player, StepContext
-from gan_jax.core.parallel import mean
 from gan_jax.core.state import Vars
 from gan_jax.methods import base
 from gan_jax.methods.base import DataSpec
@@ -88,33 +87,36 @@ def shared_forward(
 
 
 def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: HeadSpec = PLAIN):
-    """Compute mean loss(D(x)) + mean loss(D(G(z))) + lambda_p penalty + head.disc_term.
+    """Compute D's adversarial loss + lambda_p penalty + head.disc_term.
 
     Real and generated images pass D in batches of their own.
     """
     _, key_real, key_fake, key_penalty = jax.random.split(key, 4)
-    adversarial, x = losses.ADVERSARIAL[ctx.hp.loss], batch["image"]
+    x = batch["image"]
     (fake, condition), _ = shared_forward(ctx, vs, batch, key, head)
     real_y, fake_y = (batch["label"], condition) if head.disc_is_conditional else (None, None)
     real_out, vs = base.apply_discriminator(ctx, vs, key_real, x, real_y)
     fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, fake, fake_y)
     penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, fake, real_y)
     term, metrics = head.disc_term(ctx, batch, real_out, fake_out, condition)
-    on_real = mean(ctx, adversarial.real(real_out.logit))
-    on_fake = mean(ctx, adversarial.fake(fake_out.logit))
-    probabilities = base.mean_probabilities(ctx, real=real_out, fake=fake_out)
+    adversarial, probabilities = base.disc_terms(ctx, real_out, fake_out)
     metrics = probabilities | {"penalty": penalty_value} | metrics
-    return on_real + on_fake + penalty + term, (vs, metrics)
+    return adversarial + penalty + term, (vs, metrics)
 
 
 def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: HeadSpec = PLAIN):
-    """Compute mean loss(D(G(z))) + head.gen_term."""
+    """Compute G's adversarial loss + head.gen_term.
+
+    A conditional D compares generated images with real ones of the same labels.
+    """
     _, key_fake = jax.random.split(key)
     (fake, condition), vs = shared_forward(ctx, vs, batch, key, head)
     fake_y = condition if head.disc_is_conditional else None
     out, vs = base.apply_discriminator(ctx, vs, key_fake, fake, fake_y)
     term, metrics = head.gen_term(ctx, batch, None, out, condition)
-    return mean(ctx, losses.ADVERSARIAL[ctx.hp.loss].gen(out.logit)) + term, (vs, metrics)
+    real_y = batch["label"] if head.disc_is_conditional else None
+    adversarial = base.gen_term(ctx, vs, key_fake, out, batch["image"], real_y)
+    return adversarial + term, (vs, metrics)
 
 
 def players(

@@ -88,6 +88,12 @@ def check(hp, spec: DataSpec) -> None:
         raise InputError(
             f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp."
         )
+    loss = losses.ADVERSARIAL[hp.loss]
+    if isinstance(loss, losses.PairLoss) and loss.one_to_one:
+        raise InputError(
+            f"--loss={hp.loss} pairs every real image with a generated one, of which MGAN has "
+            "more; use --loss=ra, which compares with means."
+        )
     if hp.penalty == "wgan_gp":
         raise InputError(
             "--penalty=wgan_gp pairs real with generated images, of which MGAN has more; "

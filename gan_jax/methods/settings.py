@@ -127,7 +127,8 @@ class AdversarialSettings(BaseSettings):
 
     loss: str = setting(
         "ns",
-        "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein",
+        "adversarial loss: ns (non-saturating), saturating, ls, hinge, wasserstein; relativistic "
+        "of pairs (rp, rp_ls, rp_hinge) or of averages (ra, ra_ls, ra_hinge)",
         choices=tuple(losses.ADVERSARIAL),
         plugins="losses",
     )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import images
-from gan_jax.core import optimizers, priors
+from gan_jax.core import losses, optimizers, priors
 from gan_jax.core.initialize import init_jitted, state_shapes
 from gan_jax.core.method import Method, apply_net, make_context
 from gan_jax.core.state import Vars
@@ -51,7 +51,9 @@ def export_method(
         functools.partial(_surface, method), _surface_inputs(method), "surface"
     )
     files, entry = page_files(method, exported, batch, POINT_SHAPE, n_seeds)
-    return files, entry | {"critic": getattr(method.hp, "loss", "") == "wasserstein"}
+    loss = getattr(method.hp, "loss", "")
+    critic = loss == "wasserstein" or (bool(loss) and losses.is_paired(loss))  # no "surely real"
+    return files, entry | {"critic": critic}
 
 
 def page_files(

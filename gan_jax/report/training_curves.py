@@ -168,11 +168,14 @@ def describe_range(bounds: tuple[float, float] | None) -> str:
 
 
 def equilibrium(hp: dict) -> dict[str, int]:
-    """Return {loss: its value at D = 1/2, in units of ln 2}; {} for other than log losses.
+    """Return {loss: its value where D knows nothing, in units of ln 2}; {} if no log loss.
 
     methods.gan has "loss"; methods.distgan has "hinge", and weights of D's real terms whose sum is
     1, or 2 if equal.
     """
+    if hp.get("loss") in ("rp", "ra"):
+        value = 1 if hp["loss"] == "rp" else 2
+        return {"disc/loss": value, "gen/loss": value}
     if hp.get("loss") in ("ns", "saturating"):
         return {"disc/loss": 2, "gen/loss": 1 if hp["loss"] == "ns" else -1}
     if hp.get("hinge") == "off":

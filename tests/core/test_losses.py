@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.core import losses
+from gan_jax.core import losses, parallel
+from gan_jax.core.method import StepContext
 
 LOGITS = np.array([-3.0, -1.5, -0.4, 0.0, 0.3, 0.9, 1.6, 4.0])  # off the corners of the hinge
 
@@ -39,6 +40,97 @@ AT_ZERO = {
 }
 
 
+def log_of_average(r, f):
+    return -np.mean(np.log(sigmoid(r - f.mean()))) - np.mean(np.log(1 - sigmoid(f - r.mean())))
+
+
+def square_of_average(r, f):
+    return np.mean((r - f.mean() - 1) ** 2) + np.mean((f - r.mean() + 1) ** 2)
+
+
+def hinge_of_average(r, f):
+    return np.mean(np.maximum(0, 1 - (r - f.mean()))) + np.mean(np.maximum(0, 1 + (f - r.mean())))
+
+
+# {loss: D's of the logits of reals and of fakes}. G's is the same with the two exchanged.
+PAIRS = {
+    "rp": lambda r, f: -np.mean(np.log(sigmoid(r - f))),
+    "rp_ls": lambda r, f: np.mean((r - f - 1) ** 2),
+    "rp_hinge": lambda r, f: np.mean(np.maximum(0, 1 - (r - f))),
+    "ra": log_of_average,
+    "ra_ls": square_of_average,
+    "ra_hinge": hinge_of_average,
+}
+PAIRS_AT_ZERO = {  # D's and G's where D knows nothing
+    "rp": np.log(2),
+    "rp_ls": 1.0,
+    "rp_hinge": 1.0,
+    "ra": 2 * np.log(2),
+    "ra_ls": 2.0,
+    "ra_hinge": 2.0,
+}
+ALONE = StepContext({}, None, {})
+FAKES = np.array([0.7, -2.2, 0.1, 1.1, -0.6, 2.5, -4.0, 0.35])
+
+
+@pytest.mark.parametrize("player", ["disc", "gen"])
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs(float64, name, player):
+    """Value and gradient in both logits, in float64."""
+    of_reals_and_fakes = {"disc": losses.disc_loss, "gen": losses.gen_loss}[player]
+    f = lambda real, fake: of_reals_and_fakes(ALONE, name, real, fake)
+    expected = PAIRS[name] if player == "disc" else lambda r, f: PAIRS[name](f, r)
+    value, slopes = jax.value_and_grad(f, (0, 1))(jnp.asarray(LOGITS), jnp.asarray(FAKES))
+    np.testing.assert_allclose(value, expected(LOGITS, FAKES), rtol=1e-12)
+    h = 1e-6
+    for i, step in enumerate(h * np.eye(len(LOGITS))):
+        for j, (up, down) in enumerate(
+            [
+                ((LOGITS + step, FAKES), (LOGITS - step, FAKES)),
+                ((LOGITS, FAKES + step), (LOGITS, FAKES - step)),
+            ]
+        ):
+            difference = (expected(*up) - expected(*down)) / (2 * h)
+            np.testing.assert_allclose(slopes[j][i], difference, atol=2e-9)
+    np.testing.assert_allclose(f(jnp.zeros(3), jnp.zeros(3)), PAIRS_AT_ZERO[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_over_four_devices_are_those_of_one(float64, name):
+    ctx = ALONE._replace(axis=parallel.AXIS)
+    parts = [jnp.asarray(a).reshape(4, 2) for a in (LOGITS, FAKES)]
+    for f in (losses.disc_loss, losses.gen_loss):
+        spread = jax.vmap(lambda r, k, f=f: f(ctx, name, r, k), axis_name=parallel.AXIS)(*parts)
+        alone = f(ALONE, name, jnp.asarray(LOGITS), jnp.asarray(FAKES))
+        np.testing.assert_allclose(spread, np.full(4, alone), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_have_no_zero(float64, name):
+    """A constant added to all logits changes nothing."""
+    for f in (losses.disc_loss, losses.gen_loss):
+        values = [f(ALONE, name, jnp.asarray(LOGITS + c), jnp.asarray(FAKES + c)) for c in (0, 9)]
+        np.testing.assert_allclose(*values, rtol=1e-12)
+
+
+def test_only_averages_take_any_number_of_fakes():
+    real, fake = jnp.asarray(LOGITS), jnp.asarray(FAKES[:3])
+    for name in PAIRS:
+        assert losses.ADVERSARIAL[name].one_to_one == name.startswith("rp")
+        if name.startswith("ra"):
+            value = losses.disc_loss(ALONE, name, real, fake)
+            np.testing.assert_allclose(value, PAIRS[name](LOGITS, FAKES[:3]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rp", "ra"])
+def test_pairs_at_extreme_logits(name):
+    """In float32: no overflow, and G learns from a D that is sure."""
+    real, fake = jnp.float32([1e4, 200.0]), jnp.float32([-1e4, -200.0])
+    value, slope = jax.value_and_grad(lambda f: losses.gen_loss(ALONE, name, real, f))(fake)
+    assert np.isfinite(value) and (slope < -0.4).all()
+    assert losses.disc_loss(ALONE, name, real, fake) == 0
+
+
 @pytest.mark.parametrize("target", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_bce_is_the_textbook_formula(float64, target):
     s = sigmoid(LOGITS)
@@ -58,7 +150,9 @@ def test_bce_at_extreme_logits(target):
 
 
 def test_every_loss_is_tested():
-    assert set(losses.ADVERSARIAL) == set(EXPECTED) == set(AT_ZERO)
+    assert set(EXPECTED) == set(AT_ZERO)
+    assert set(losses.ADVERSARIAL) == set(EXPECTED) | set(PAIRS)
+    assert {name for name in losses.ADVERSARIAL if losses.is_paired(name)} == set(PAIRS)
 
 
 @pytest.mark.parametrize("part", losses.AdversarialLoss._fields)

@@ -66,7 +66,7 @@ NUMPY = {  # D on reals and fakes, G on fakes
 @pytest.mark.long
 @pytest.mark.parametrize("name", NUMPY)
 def test_losses_equal_numpy(float64, name):
-    assert set(NUMPY) == set(losses.ADVERSARIAL)
+    assert set(NUMPY) | set(PAIRS) == set(losses.ADVERSARIAL)
     on_disc, on_gen = NUMPY[name]
     real, fake = mlp.logit(P, X), mlp.logit(P, fakes(jax.random.split(KEY, 4)[0]))
     value, metrics = run(gan.disc_loss, loss=name)
@@ -76,6 +76,37 @@ def test_losses_equal_numpy(float64, name):
     assert metrics["penalty"] == 0
     fake = mlp.logit(P, fakes(jax.random.split(KEY)[0]))
     np.testing.assert_allclose(run(gan.gen_loss, loss=name)[0], on_gen(fake), rtol=1e-10)
+
+
+def relative(f):
+    """The mean of f of pairs of logits (real, fake)."""
+    return lambda r, k: np.mean(f(r - k))
+
+
+def average(f):
+    return lambda r, k: np.mean(f(r - k.mean())) + np.mean(f(r.mean() - k))
+
+
+MARGINS = {
+    "": lambda a: np.log1p(np.exp(-a)),
+    "_ls": lambda a: (1 - a) ** 2,
+    "_hinge": lambda a: np.maximum(0, 1 - a),
+}
+PAIRS = {f"rp{n}": relative(f) for n, f in MARGINS.items()} | {
+    f"ra{n}": average(f) for n, f in MARGINS.items()
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_losses_of_pairs_equal_numpy(float64, name):
+    """G's loss reads the minibatch, whose i-th image is compared with the i-th generated one."""
+    real, fake = mlp.logit(P, X), mlp.logit(P, fakes(jax.random.split(KEY, 4)[0]))
+    value, metrics = run(gan.disc_loss, loss=name)
+    np.testing.assert_allclose(value, PAIRS[name](real, fake), rtol=1e-10)
+    np.testing.assert_allclose(metrics["real_prob"], sigmoid(real - fake.mean()).mean())
+    np.testing.assert_allclose(metrics["fake_prob"], sigmoid(fake - real.mean()).mean())
+    fake = mlp.logit(P, fakes(jax.random.split(KEY)[0]))
+    np.testing.assert_allclose(run(gan.gen_loss, loss=name)[0], PAIRS[name](fake, real), rtol=1e-10)
 
 
 @pytest.mark.parametrize("sign", ["plus", "minus"])

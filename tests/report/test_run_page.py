@@ -245,6 +245,8 @@ def test_snapshots_are_corners_evenly_spaced_in_time(tmp_path):
     [
         ({"loss": "ns"}, 2, 1),
         ({"loss": "saturating"}, 2, -1),
+        ({"loss": "rp"}, 1, 1),
+        ({"loss": "ra"}, 2, 2),
         ({"loss": "wasserstein"}, None, None),
         ({"hinge": "off", "disc_weights": "schedule", "gen_loss": "score"}, 2, 0),
         ({"hinge": "off", "disc_weights": "equal", "gen_loss": "ns"}, 3, 1),
