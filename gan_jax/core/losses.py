@@ -89,6 +89,8 @@ def gen_loss(ctx: "StepContext", name: str, real: jax.Array | None, fake: jax.Ar
     """
     mean, loss = functools.partial(parallel.mean, ctx), ADVERSARIAL[name]
     if isinstance(loss, PairLoss):
+        if real is None:
+            raise ValueError(f"The loss {name} compares with real images; give their logits.")
         return loss.gen(mean, real, fake)
     return mean(loss.gen(fake))
 
