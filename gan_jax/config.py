@@ -13,6 +13,7 @@ import numpy as np
 
 from gan_jax import methods, metrics, plugins
 from gan_jax.core.method import Method
+from gan_jax.core.state import Vars
 from gan_jax.data import datasets, toys
 from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
@@ -52,6 +53,13 @@ class Config:
         return dataclasses.asdict(self)
 
 
+class Start(NamedTuple):
+    """What a run with --init_from begins with."""
+
+    record: dict[str, Any]  # what config.json says of it, see start_weights.describe
+    vs: Vars | None = None  # weights of the source; None where the run has checkpoints of its own
+
+
 class Prepared(NamedTuple):
     """A configuration whose data are open and whose method is built."""
 
@@ -60,6 +68,7 @@ class Prepared(NamedTuple):
     method: Method
     train: Dataset
     test: Dataset | None  # None where there is no test split, or where training needs none
+    start: Start | None = None  # None without --init_from, and where another process has it
 
     @property
     def pool(self):
@@ -67,12 +76,13 @@ class Prepared(NamedTuple):
         return condition_pool(self.method, self.train, self.test)
 
     def to_dict(self) -> dict:
-        """Return what config.json holds; "plugins" only where there are any."""
+        """Return what config.json holds; "plugins" and "init_from" only where there are any."""
         own = {name: plugins.describe(name) for name in plugin_names(self.config)}
         return (
             self.config.to_dict()
             | {"dataset": self.dataset_info}
             | ({"plugins": own} if own else {})
+            | ({"init_from": self.start.record} if self.start else {})
         )
 
     def as_begun(self, raw: dict) -> "Prepared":

@@ -176,6 +176,11 @@ class RunSettings:
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
     steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)
     seed: int = setting(0, "seed of everything random in the run", low=0, high=2**31 - 1)
+    init_from: str = setting(
+        "",
+        "begin with the weights of another run, wherever its layers fit: a run folder, a published "
+        "folder or hf:USER/NAME; of any method, data and classes",
+    )
 
     # Log, samples, checkpoints and scores.
     log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1, high=MAX_STEPS)

@@ -109,6 +109,21 @@ CASES = [
         "is no metric",
         "dcgan --data=npz:{labelled} --eval_every=1 --eval_scores=beauty",
     ),
+    # The weights that a run begins with.
+    train(
+        "rundir/start_weights.py",
+        "is neither a run folder",
+        "dcgan --init_from=nowhere",
+        init_from="{gan}",
+    ),
+    train("rundir/start_weights.py", "no layer of that run", "dcgan --init_from={gan} --width=8"),
+    train(
+        "rundir/start_weights.py",
+        "is the folder of this run itself",
+        "dcgan --init_from={gan} --workdir={gan} --restart",
+        workdir="{new}",
+    ),
+    study("studies/runner.py", "all begin anew", "ensemble --init_from={gan}"),
     # Methods and nets.
     train("core/diffaugment.py", "use any of", "dcgan --augment=blur"),
     train("methods/acgan.py", "shows D the class", "acgan --net=maxout_cgan"),
@@ -694,6 +709,7 @@ NOT_RUN = {
     "rundir/hub.py": {"the upload failed": NEEDS, "add --download": NEEDS},
     "rundir/published.py": {"cannot be written": LATE},
     "rundir/run_folder.py": {"a plug-in that is not installed": NEEDS},
+    "rundir/start_weights.py": {"had saved nothing": "see tests/rundir/test_start_weights.py"},
     "settings.py": {"--{}={}": INNER},
     "studies/collapse/scorer.py": {"with 5 % of the images": DATA},
     "studies/interleaved.py": {"cannot be read": LATE},

@@ -21,7 +21,10 @@ def run(argv: list[str]) -> None:
     (flags,), _ = command_line.parse(__doc__, "inspect", [Flags()], argv)
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     host = host_state.to_host(loaded.state)
-    print(json.dumps(loaded.config.to_dict() | {"dataset": loaded.dataset_info}, indent=1))
+    config = loaded.config.to_dict() | {"dataset": loaded.dataset_info}
+    if loaded.init_from:
+        config |= {"init_from": loaded.init_from}
+    print(json.dumps(config, indent=1))
     if flags.leaves:
         for name, digest in host_state.digests(host).items():
             print(f"{digest}  {name}")

@@ -166,22 +166,36 @@ def make_files(
 
 
 def portable_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Cut the paths of data in a configuration, as of config.json, to their last part."""
+    """Cut the paths of data and runs in a configuration, as of config.json, to their last part."""
     from gan_jax.data.datasets import portable_spec
+    from gan_jax.rundir import start_weights
 
     run, dataset = config["run"], config["dataset"]
-    return config | {
+    out = config | {
         "run": run | {"data": portable_spec(run["data"])},
         "dataset": dataset | {"name": portable_spec(dataset["name"])},
     }
+    if begun := config.get("init_from"):
+        name = start_weights.portable(begun["run"])
+        out["run"]["init_from"] = name
+        out["init_from"] = begun | {"run": name}
+    return out
 
 
 def portable_flags(text: str) -> str:
-    """Cut the path of --data in a flags.txt to its last part; leave out what needs an extra."""
+    """Cut paths of --data and --init_from to their last part; leave out what needs an extra."""
     from gan_jax.data.datasets import portable_spec
+    from gan_jax.rundir import start_weights
 
     text = re.sub(r"^--(tensorboard|wandb)\n", "", text, flags=re.M)
-    return re.sub(r"^--data=(.*)$", lambda m: f"--data={portable_spec(m[1])}", text, flags=re.M)
+    for flag, portable in (("data", portable_spec), ("init_from", start_weights.portable)):
+        text = re.sub(
+            rf"^--{flag}=(.*)$",
+            lambda m, f=flag, portable=portable: f"--{f}={portable(m[1])}",
+            text,
+            flags=re.M,
+        )
+    return text
 
 
 def usable_evaluation(

@@ -124,13 +124,16 @@ def make_config(name: str, run: RunSettings, hp: Any) -> "Config":
 
     from gan_jax import config as configs
     from gan_jax.data import datasets
+    from gan_jax.rundir import start_weights
 
     if run.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
     if run.wandb:
         need("wandb", "--wandb", "wandb")
     configs.validate_settings(run, hp, len(jax.devices()))
-    run = dataclasses.replace(run, data=datasets.absolute_spec(run.data))
+    run = dataclasses.replace(
+        run, data=datasets.absolute_spec(run.data), init_from=start_weights.absolute(run.init_from)
+    )
     return configs.Config(name, presets.find(name).method, run, hp)
 
 
@@ -171,6 +174,7 @@ def execute(
     Raises:
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
+    from gan_jax.rundir import start_weights
     from gan_jax.training import training_loop
 
     plan = make_plan(command, workdir, config)
@@ -181,6 +185,9 @@ def execute(
             training_loop.train(prepared, workdir, startup)
         return
     _say_data(prepared.train)
+    for folder, one in zip(folders, plan.runs, strict=True):
+        if one.start and one.start.vs is not None:
+            print(f"{folder} {start_weights.sentence(one.start.record)}.", flush=True)
     for remark in _remarks(prepared):
         print(remark, file=sys.stderr)
     if command.dry_run:
@@ -188,8 +195,9 @@ def execute(
         for folder, status in zip(folders, plan.statuses, strict=True):
             print(f"Dry run: nothing was written. The run folder {folder} {status}.")
         return
-    for name in ("data", *values_before(type(config.hp))):
-        values[name].value = getattr(config.run if name == "data" else config.hp, name)
+    for name in ("data", "init_from", *values_before(type(config.hp))):
+        group = config.run if hasattr(config.run, name) else config.hp
+        values[name].value = getattr(group, name)
     if command.members == 1:
         _train(prepared, workdir, command.restart, values, startup)
     else:
@@ -206,7 +214,8 @@ def _begin(workdir, prepared, restart, values):
         if before == run_folder.RunStatus.FINISHED:
             print(
                 f"{workdir} is finished: step {run.steps} of {run.steps}. "
-                "Use --restart to train again."
+                "Use --restart to train again, or another --workdir with "
+                f"--init_from={workdir} to begin with its weights."
             )
             return False
         values["seed"].value = run.seed
@@ -308,7 +317,7 @@ def _remarks(prepared: "Prepared", histogram: "np.ndarray | None" = None) -> lis
 def _remark_of_average(config: "Config") -> str:
     """Say whether the averaged generator, which is sampled, will still be in part the first."""
     ema, steps = getattr(config.hp, "ema", 0.0), config.run.steps
-    warmed_up = getattr(config.hp, "ema_warmup", False)
+    warmed_up = getattr(config.hp, "ema_warmup", False) or config.run.init_from
     untrained = 0.0 if warmed_up else ema**steps  # weight of the start in the average
     if untrained <= 0.1:
         return ""

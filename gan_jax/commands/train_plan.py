@@ -45,7 +45,7 @@ def make_plan(
     """
     from gan_jax import config as configs
     from gan_jax.data import datasets
-    from gan_jax.rundir import config_file, run_folder
+    from gan_jax.rundir import config_file, run_folder, start_weights
     from gan_jax.training import peer_start
 
     leads, alone = peers.current().leads, open_split is not None
@@ -77,6 +77,8 @@ def make_plan(
         status(folder, one.config, command.restart, one.dataset_info)
         for folder, one in zip(folders, runs, strict=True)
     ]
+    if leads:
+        runs = start_weights.prepare_all(folders, runs, statuses)
     return Plan(folders, runs, statuses)
 
 

@@ -9,6 +9,7 @@ from gan_jax.errors import counted
 from gan_jax.metrics import class_accuracy, colorization, memorization, protocol
 from gan_jax.report import score_text
 from gan_jax.report.verdict import verdict
+from gan_jax.rundir import start_weights
 
 MAX_CLASSES = 100  # that are listed
 # {what a generated image is of: (words, what a hub calls the task or "")}.
@@ -109,7 +110,7 @@ def _kind_of_output(dataset):
 def _summary(card):
     config, about = card.config, card.config["published"]
     dataset, run = config["dataset"], config["run"]
-    what = _kind_of_output(dataset)
+    what, begun = _kind_of_output(dataset), config.get("init_from")
     if dataset["size"] > 1:
         what += f" of {dataset['size']} x {dataset['size']} pixels"
     what += CONDITIONS[card.condition][0]
@@ -118,6 +119,7 @@ def _summary(card):
         f"A generator of {what}: {_text(config['experiment'])} of gan_jax, trained for "
         f"{about['step']:,} of {counted(run['steps'], 'step')} with seed {run['seed']}. "
         f"Its weights are {weights}."
+        + (f" It {_text(start_weights.sentence(begun))}." if begun else "")
     )
 
 

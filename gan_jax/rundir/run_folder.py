@@ -19,8 +19,8 @@ from gan_jax.core.method import Method
 from gan_jax.core.state import GanState, Vars
 from gan_jax.data import datasets
 from gan_jax.data.datasets import Dataset
-from gan_jax.errors import InputError, result_or_error, typed
-from gan_jax.rundir import checkpoint, config_file, hub, published, wandb_writer
+from gan_jax.errors import InputError
+from gan_jax.rundir import checkpoint, config_file, hub, published, wandb_writer, ways_out
 from gan_jax.settings import RunSettings
 
 # What commands write into a run folder unless they are told another place. Of `sample`, by form:
@@ -74,6 +74,7 @@ class LoadedRun(NamedTuple):
     method: Method
     step: int
     state: GanState  # leaves are numpy arrays
+    init_from: dict[str, Any] | None  # what it began with, see start_weights.describe
 
 
 def load_config(workdir: str | pathlib.Path) -> tuple[Config, dict[str, Any]]:
@@ -159,7 +160,8 @@ def load(workdir: str | pathlib.Path, which: str = "newest", download: bool = Fa
     else:
         best = metrics.ranking_key(config.run.keep_best, config.run.eval_scores)
         step, state = checkpoint.load_state(folder, state_shapes(method), which, best)
-    return LoadedRun(config, info, method, step, state)
+    began = config_file.read(folder).get("init_from")
+    return LoadedRun(config, info, method, step, state, began)
 
 
 def sampled_vars(run: LoadedRun, ema: bool) -> Vars:
@@ -303,7 +305,7 @@ def status(
     if changed:
         raise InputError(
             f"The run in {workdir} was made with {'; '.join(changed)}. "
-            f"{_ways_out(workdir, old, old_info, config, info)}"
+            f"{ways_out.advice(workdir, old, old_info, config, info)}"
         )
     if changed := plugins.changes(own):
         raise InputError(
@@ -311,31 +313,6 @@ def status(
             "again, another --workdir, or --restart to discard the run."
         )
     return RunStatus.FINISHED if (workdir / "DONE").exists() else RunStatus.RESUMABLE
-
-
-def _ways_out(workdir, old, old_info, new, new_info):
-    """Say what to do about a folder that holds another run than `new`; see `status`."""
-    flags = workdir / "flags.txt"
-    # Opening the old data can take minutes. They matter here only if nothing else differs.
-    by_data_alone = not configs.differences(old, new)
-    if by_data_alone and not _is_unchanged(old, old_info):
-        return (
-            f"Use another --workdir, --restart to discard it, or name with --data where the "
-            f"{old_info['n']:,} images are that it was trained on."
-        )
-    if not flags.exists():  # not of a training command
-        return "Use another --workdir, or --restart to discard it."
-    trust = ["--trust"] if config_file.plugins_of(config_file.read(workdir)) else []
-    command = typed(
-        f"train {old.experiment}", f"--flagfile={flags}", f"--workdir={workdir}", *trust
-    )
-    return f"Use another --workdir, --restart to discard it, or continue it as it was: `{command}`"
-
-
-def _is_unchanged(config, info):
-    """Say whether the data of a run are where they were, with the content that they had."""
-    opened = result_or_error(datasets.load, config.run.data, config.data_options)
-    return not isinstance(opened, InputError) and opened.digest == info["digest"]
 
 
 def prepare_folder(workdir: pathlib.Path, prepared: Prepared, restart: bool = False) -> RunStatus:

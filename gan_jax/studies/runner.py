@@ -55,6 +55,11 @@ def parse(
     """
     parsed, values = command_line.parse(doc, name, groups, argv)
     for i, group in enumerate(parsed):
+        if getattr(group, "init_from", ""):
+            raise InputError(
+                f"--init_from={group.init_from}: the runs of this study all begin anew; leave it "
+                "out."
+            )
         if hasattr(group, "data"):
             spec = datasets.absolute_spec(group.data)
             parsed[i] = dataclasses.replace(group, data=spec)

@@ -235,7 +235,8 @@ def agree(prepared, old: dict | None) -> tuple:
 def _comparable(prepared):
     """What must be the same everywhere: not where the data lie, but their content."""
     compared = prepared.to_dict()
-    compared["run"] = {k: v for k, v in compared["run"].items() if k != "data"}
+    places = ("data", "init_from")
+    compared["run"] = {k: v for k, v in compared["run"].items() if k not in places}
     compared["dataset"] = {k: v for k, v in compared["dataset"].items() if k != "name"}
     version = importlib.metadata.version("gan_jax")
     return compared | {"versions": {"gan_jax": version, "jax": jax.__version__}}

@@ -16,13 +16,13 @@ import jax
 from gan_jax import cache, metrics
 from gan_jax.config import Prepared
 from gan_jax.core import parallel
-from gan_jax.core.initialize import init_jitted, state_shapes
+from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import n_minibatches
 from gan_jax.core.state import Vars
 from gan_jax.data import loader
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
 from gan_jax.report import point_plots, run_page
-from gan_jax.rundir import checkpoint, host_state, log
+from gan_jax.rundir import checkpoint, host_state, log, start_weights
 from gan_jax.training import follower, hooks, run_place, sampling
 from gan_jax.training.lockstep import Lockstep
 from gan_jax.training.program import (
@@ -183,7 +183,7 @@ class Loop:
         self._seconds_before, self._began = self.log.wall.get("time", 0.0), time.perf_counter()
         with self.timer("compile"):
             carry = restored[1:] if restored else None
-            carry = carry or (init_jitted(self.method, self.run.seed), self.empty_tally)
+            carry = carry or (start_weights.first_state(self.prepared), self.empty_tally)
             self.carry = self.lockstep.place(carry, (state_shapes(self.method), self.empty_tally))
         self._in_flight, self._first = collections.deque(), self.t
         self.progress = follower.NoProgress()

@@ -12,7 +12,7 @@ from gan_jax import config, plugins
 from gan_jax.commands.train import configure
 from gan_jax.errors import InputError, counted
 from gan_jax.metrics import features, memorization, scoring
-from gan_jax.rundir import run_folder
+from gan_jax.rundir import run_folder, start_weights
 from gan_jax.studies.ablate import grid
 from gan_jax.studies.ablate.flags import ScoringFlags, Sweep
 from gan_jax.studies.ablate.grid import Configuration
@@ -107,8 +107,10 @@ def check_run(
     plugins.trust([experiment, *words, *(scoring_flags.words() if scoring_flags else [])])
     try:
         training, workdir, one, _ = configure(experiment, words)
-        run_folder.status(workdir, one, training.restart)
-        train = config.prepare(one).train
+        before = run_folder.status(workdir, one, training.restart)
+        prepared = config.prepare(one)
+        start_weights.prepare_all([workdir], [prepared], [before])
+        train = prepared.train
         if scoring_flags:
             memorization.check_queries(scoring_flags.neighbours, "neighbours")
         if scoring_flags and not train.points:
