@@ -92,16 +92,16 @@ def newest_step(folder):
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 
-def submit(cluster, folder, *words):
-    smoke = ("--flagfile=morpho_smoke", f"--steps={STEPS}", "--save_every=50")
-    cluster("submit", "morpho", *smoke, "--time=20", f"--workdir={folder}", *words)
+def submit(cluster, folder, *words, method="morpho"):
+    smoke = (f"--flagfile={method}_smoke", f"--steps={STEPS}", "--save_every=50")
+    cluster("submit", method, *smoke, "--time=20", f"--workdir={folder}", *words)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_run_on_two_nodes_survives_the_loss_of_a_process(tmp_path, cluster, victim):
+@pytest.mark.parametrize(("method", "victim"), [("morpho", 0), ("morpho", 1), ("mgan", 1)])
+def test_a_run_on_two_nodes_survives_the_loss_of_a_process(tmp_path, cluster, method, victim):
     """Its weights are those of a run that nothing happened to."""
     folder, calm = tmp_path / "runs" / "killed", tmp_path / "runs" / "calm"
-    submit(cluster, folder, "--nodes=2")
+    submit(cluster, folder, "--nodes=2", method=method)
     index = RunIndex(tmp_path / "runs")
     assert index.summary("killed")["state"] in ("queued", "starting")
     job = wait_for(folder, lambda _: newest_step(folder) >= 100)
@@ -118,7 +118,7 @@ def test_a_run_on_two_nodes_survives_the_loss_of_a_process(tmp_path, cluster, vi
     assert "resumed at step " in log
     index.refresh()
     assert index.summary("killed")["state"] == "finished"
-    submit(cluster, calm, "--nodes=2")
+    submit(cluster, calm, "--nodes=2", method=method)
     assert wait_for(calm, lambda job: job.state == "ended").code == 0
     assert (folder / "DONE").read_text() == (calm / "DONE").read_text()
 
