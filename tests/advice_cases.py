@@ -126,6 +126,7 @@ CASES = [
     study("studies/runner.py", "all begin anew", "ensemble --init_from={gan}"),
     # Methods and nets.
     train("core/diffaugment.py", "use any of", "dcgan --augment=blur"),
+    train("core/diffaugment.py", "is no share", "dcgan --augment=flip:2"),
     train("methods/acgan.py", "shows D the class", "acgan --net=maxout_cgan"),
     train(
         "methods/base.py",

@@ -3,10 +3,11 @@
 Every operation is random per image and has a gradient in the pixels, so that G learns through it.
 Empty areas become mid-grey (0 in [-1, 1], as in the released code), also where the background is
 black: so D can see that an image was moved, and rejects generated images that are off the centre by
-themselves.
+themselves. Those of core.ada fill them with the background.
 
-Every operation is a function (ctx, key, x, pixels) -> x with images x float [B, S, S, C]; see
-`augment`. A new one is one function and one entry of OPERATIONS.
+Every operation is a function (ctx, key, x, pixels, p) -> x with images x float [B, S, S, C] and
+the probability p of changing an image; see `augment`. A new one is one function and one entry of
+OPERATIONS.
 
 Source: Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN training", and its
 released code; flip and rotation are added, for images without an up and a down.
@@ -14,12 +15,14 @@ released code; flip and rotation are added, for images without an up and a down.
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax import errors
-from gan_jax.core import parallel
+from gan_jax.core import ada, parallel
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import StepContext
 
 SHIFT = 0.125  # largest translation in either direction, as a fraction of the side
@@ -125,35 +128,102 @@ def rotation(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax
     return jnp.where(quarter, x.swapaxes(1, 2)[:, ::-1], x)
 
 
+def _sometimes(change: Callable) -> Callable:
+    """Make an operation that leaves images as they are with probability 1 - p.
+
+    Args:
+      change: function (ctx, key, x, pixels) -> x that changes every image.
+    """
+
+    @functools.wraps(change)
+    def operation(ctx, key, x, pixels, p):
+        changed = change(ctx, key, x, pixels)
+        if _is_one(p):
+            return changed
+        coin_key = fold(key, KeyStream.AUGMENTED)
+        return jnp.where(_uniform(ctx, coin_key, x, 0.0, 1.0) < p, changed, x)
+
+    return operation
+
+
+def _is_one(p):
+    """Whether a probability is known to be 1 before anything runs."""
+    return isinstance(p, (int, float)) and p == 1
+
+
 OPERATIONS: dict[str, Callable] = {
-    "color": color,
-    "translation": translation,
-    "cutout": cutout,
-    "flip": flip,
-    "rotation": rotation,
+    "color": _sometimes(color),
+    "translation": _sometimes(translation),
+    "cutout": _sometimes(cutout),
+    "flip": _sometimes(flip),
+    "rotation": _sometimes(rotation),
+    "ada_geometry": ada.geometry,
+    "ada_color": ada.color,
 }
+# Names that stand for several operations.
+GROUPS: dict[str, tuple[str, ...]] = {"ada": ("ada_geometry", "ada_color")}
+NAMES = (*OPERATIONS, *GROUPS)
+ALWAYS = "always"
 
 
-def parse(names: str) -> list[str]:
-    """Split names of OPERATIONS, separated by commas; "" for none.
+class Step(NamedTuple):
+    """One operation of a chain."""
+
+    name: str  # key of OPERATIONS
+    share: float | None = 1.0  # its probability as a fraction of p; None: probability 1, always
+
+
+def parse(names: str) -> list[Step]:
+    """Read a chain of operations, such as "flip:always,ada_geometry,ada_color:0.5".
+
+    Args:
+      names: NAME, NAME:SHARE or NAME:always, separated by commas; "" for none. A NAME is one of
+        NAMES, a SHARE lies in (0, 1].
 
     Raises:
-      InputError: an unknown name.
+      InputError: an unknown name, or a share out of range.
     """
-    out = names.split(",") if names else []
-    for name in out:
-        if name not in OPERATIONS:
+    steps = []
+    for text in names.split(",") if names else []:
+        name, colon, share = text.partition(":")
+        if name not in NAMES:
             raise errors.InputError(
-                f"--augment={names}: {name!r} is not known; use any of {', '.join(OPERATIONS)}, "
+                f"--augment={names}: {name!r} is not known; use any of {', '.join(NAMES)}, "
                 "separated by commas, or leave it empty."
             )
-    return out
+        steps += [Step(part, _share(names, colon, share)) for part in GROUPS.get(name, (name,))]
+    return steps
 
 
-def augment(ctx: StepContext, key: jax.Array, x: jax.Array, names: str, pixels: str) -> jax.Array:
-    """Change every image at random, by random numbers of its own.
+def _share(names, colon, text):
+    if not colon:
+        return 1.0
+    if text == ALWAYS:
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise errors.InputError(
+            f"--augment={names}: {text!r} is no share of the probability; use a number above 0 and "
+            f"up to 1, such as ada_color:0.5, or {ALWAYS}, such as flip:{ALWAYS}."
+        )
+    return share
 
-    They do not depend on the number of devices.
+
+def augment(
+    ctx: StepContext,
+    key: jax.Array,
+    x: jax.Array,
+    names: str,
+    pixels: str,
+    p: jax.Array | float = 1.0,
+) -> jax.Array:
+    """Change images at random, each by random numbers of its own.
+
+    They do not depend on the number of devices, and with a growing p an image that was changed
+    stays changed.
 
     Args:
       ctx: StepContext, of which only the device axis is read.
@@ -161,13 +231,18 @@ def augment(ctx: StepContext, key: jax.Array, x: jax.Array, names: str, pixels: 
       x: images float [B, S, S, C] in the range of `pixels`; color may leave the range.
       names: operations in their order, see `parse`.
       pixels: "tanh" [-1, 1], "sigmoid" [0, 1], or "linear" for points, which count as [-1, 1].
+      p: probability with which an operation changes an image, [] or a number in [0, 1].
 
     Returns:
       Float [B, S, S, C].
 
     Raises:
-      InputError: an unknown name.
+      InputError: see `parse`.
     """
-    for i, name in enumerate(parse(names)):
-        x = OPERATIONS[name](ctx, jax.random.fold_in(key, i), x, pixels)
+    for i, step in enumerate(parse(names)):
+        if step.share is None:
+            p_step = 1.0
+        else:
+            p_step = p if step.share == 1 else step.share * p
+        x = OPERATIONS[step.name](ctx, jax.random.fold_in(key, i), x, pixels, p_step)
     return x

@@ -24,6 +24,8 @@ class KeyStream(enum.IntEnum):
     RECON_DROPOUT = 1  # Dist-GAN's encoder step: the first of six in a row, one for each pass
     CODE_DROPOUT = 3  # Dist-GAN's D step: the encoder that makes codes
     RECONSTRUCTION_DROPOUT = 4  # Dist-GAN's D step: the generator that decodes them
+    # Folded with the key of one operation of core.diffaugment.
+    AUGMENTED = 64  # which images it changes
     # Folded with the key of a chunk of samples.
     SAMPLED_CONDITION = 1
     SAMPLE = 4

@@ -117,7 +117,8 @@ class BaseSettings(optimizers.OptimizerSettings):
     )
     augment: str = setting(
         "",
-        f"DiffAugment of all that D sees: any of {', '.join(diffaugment.OPERATIONS)}, with commas",
+        f"changes of all that D sees: any of {', '.join(diffaugment.NAMES)}, with commas; ada is both "
+        "of its parts; NAME:0.5 has half the probability",
     )
 
 

@@ -92,11 +92,12 @@ REFERENCE = {
     "flip": flip,
     "rotation": rotation,
 }
+EXACT = [name for name in REFERENCE if name != "color"]  # without arithmetic
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("size, colors", [(16, 3), (13, 1), (8, 2)])
-@pytest.mark.parametrize("name", diffaugment.OPERATIONS)
+@pytest.mark.parametrize("name", REFERENCE)
 def test_each_image_as_in_a_loop(name, size, colors):
     x = images(size=size, colors=colors)
     expected = np.stack(REFERENCE[name](x, jax.random.fold_in(KEY, 0), 0.0))
@@ -218,7 +219,7 @@ def test_four_devices_equal_one(name):
         share, mesh=parallel.mesh(devices), in_specs=rows, out_specs=rows, check_vma=False
     )
     np.testing.assert_allclose(
-        jax.jit(mapped)(x), changed(x, KEY, name), atol=1e-6 if name == "color" else 0
+        jax.jit(mapped)(x), changed(x, KEY, name), atol=0 if name in EXACT else 1e-5
     )
 
 
@@ -234,5 +235,51 @@ def test_unknown_names_are_refused(names):
 
 
 def test_known_names_are_accepted():
-    for names in ("", *diffaugment.OPERATIONS, ALL, "translation,translation"):
+    for names in ("", *diffaugment.NAMES, ALL, "translation,translation"):
         diffaugment.parse(names)
+
+
+def test_groups_and_shares_are_read():
+    step = diffaugment.Step
+    assert diffaugment.parse("flip:always,ada:0.5,cutout") == [
+        step("flip", None),
+        step("ada_geometry", 0.5),
+        step("ada_color", 0.5),
+        step("cutout", 1.0),
+    ]
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "", "nan", "often", "0.5:0.5"])
+def test_bad_shares_are_refused(share):
+    with pytest.raises(errors.InputError, match=f"'{share}' is no share of the probability"):
+        diffaugment.parse(f"color,flip:{share}")
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def with_probability(x, names, p):
+    return diffaugment.augment(CTX, KEY, x, names, "tanh", p)
+
+
+@pytest.mark.parametrize("name", diffaugment.OPERATIONS)
+def test_probabilities_0_and_1_and_what_grows_between(name):
+    """p = 1 is what there is without p; with a smaller p the same images are changed, but fewer."""
+    x = images(200, size=8)
+    np.testing.assert_array_equal(with_probability(x, name, 0.0), x)
+    whole, half, few = (np.asarray(with_probability(x, name, p)) for p in (1.0, 0.5, 0.1))
+    close = functools.partial(np.testing.assert_allclose, atol=0 if name in EXACT else 1e-5)
+    close(whole, changed(x, KEY, name))
+    if name.startswith("ada"):
+        return  # several probabilities each: see test_ada
+    differs = [(out != x).any((1, 2, 3)) for out in (whole, half, few)]
+    assert not (differs[2] & ~differs[1]).any()
+    for out, differ, p in ((half, differs[1], 0.5), (few, differs[2], 0.1)):
+        close(out[differ], whole[differ])
+        expected = p * differs[0].sum()
+        assert abs(differ.sum() - expected) < 4 * np.sqrt(expected * (1 - p))
+
+
+def test_shares_multiply_the_probability_and_always_ignores_it():
+    x = images(400, size=8)
+    count = lambda names, p: (np.asarray(with_probability(x, names, p)) != x).any((1, 2, 3)).mean()
+    assert abs(count("cutout:0.5", 0.6) - 0.3) < 4 * np.sqrt(0.21 / 400)
+    np.testing.assert_array_equal(with_probability(x, "flip:always", 0.0), changed(x, KEY, "flip"))
