@@ -207,7 +207,7 @@ def _share(names, colon, text):
     if not 0 < share <= 1:
         raise errors.InputError(
             f"--augment={names}: {text!r} is no share of the probability; use a number above 0 and "
-            f"up to 1, such as ada_color:0.5, or {ALWAYS}, such as flip:{ALWAYS}."
+            f"up to 1, such as --augment=color:0.5, or {ALWAYS}, such as --augment=flip:{ALWAYS}."
         )
     return share
 

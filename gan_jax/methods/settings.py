@@ -117,8 +117,8 @@ class BaseSettings(optimizers.OptimizerSettings):
     )
     augment: str = setting(
         "",
-        f"changes of all that D sees: any of {', '.join(diffaugment.NAMES)}, with commas; ada is both "
-        "of its parts; NAME:0.5 has half the probability",
+        f"changes of all that D sees: any of {', '.join(diffaugment.NAMES)}, with commas; "
+        "NAME:0.5 has half the probability",
     )
 
 
