@@ -142,6 +142,14 @@ CASES = [
     ),
     train(
         "methods/base.py",
+        "needs a generator with BatchNorm",
+        "cgan --cond_gen=batchnorm --net=r3gan",
+    ),
+    train("methods/base.py", "read a condition by themselves", "cgan --cond_gen=own"),
+    train("methods/base.py", "read a condition by themselves", "cgan --cond_disc=own"),
+    train("methods/base.py", "divide by their norm", "dcgan --net=r3gan --spectral=disc"),
+    train(
+        "methods/base.py",
         "and the data are points; use --net=mlp",
         "dcgan --data=toys:plus --pixels=linear",
     ),
@@ -168,6 +176,9 @@ CASES = [
     ),
     train(
         "methods/distgan.py", "is for values in [0, 1]", "distgan --recon_space=bce --pixels=tanh"
+    ),
+    train(
+        "methods/distgan.py", "may leave", "distgan --recon_space=bce --pixels=sigmoid --net=r3gan"
     ),
     train("methods/mgan.py", "no mixture", "mgan --net=sngan"),
     train("methods/mgan.py", "pairs every real image", "mgan --loss=rp"),

@@ -46,6 +46,10 @@ CASES = {
         {"condition": "attributes", "cond_gen": "batchnorm", "cond_disc": "projection"},
     ),
     "cgan_maxout": ("gan", {"condition": "labels", "net": "maxout_cgan", "width": 8}),
+    "cgan_r3gan": (
+        "gan",
+        {"condition": "labels", "net": "r3gan", "cond_gen": "own", "cond_disc": "own"},
+    ),
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
     "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),
     "mgan": (

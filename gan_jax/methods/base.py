@@ -221,6 +221,11 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
             "coordinate; use l2.",
         ),
         (
+            hp.spectral != "none" and not nets.supports_spectral,
+            f"--net={hp.net} begins with weights of 0, which --spectral cannot divide by their "
+            "norm; use --spectral=none.",
+        ),
+        (
             wasserstein and not lipschitz,
             f"--loss=wasserstein needs a Lipschitz D; add {penalty}, --clip=0.01, or "
             "--spectral=disc.",
@@ -246,10 +251,18 @@ def check_condition(hp, spec: DataSpec) -> None:
             "--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; "
             f"these are {', '.join(spec.classes[:4])}. Use --condition=labels."
         )
-    if hp.cond_gen == "batchnorm" and (hp.gen_norm == "none" or family(hp).supports_points):
+    nets = family(hp)
+    normed = nets.has_batch_norm and not nets.supports_points and hp.gen_norm == "batch"
+    if hp.cond_gen == "batchnorm" and not normed:
         raise InputError(
             "--cond_gen=batchnorm needs a generator with BatchNorm; use concat or product."
         )
+    for name in ("cond_gen", "cond_disc"):
+        if getattr(hp, name, "") == "own" and not (nets.takes_condition or nets.reads_condition):
+            raise InputError(
+                f"--{name}=own is for nets that read a condition by themselves, such as r3gan, and "
+                f"--net={hp.net} does not; use --{name}=concat."
+            )
 
 
 def check(hp, spec: DataSpec, penalty: str = "--penalty=wgan_gp --disc_norm=none") -> None:

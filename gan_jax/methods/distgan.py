@@ -219,6 +219,11 @@ def check(hp, spec: DataSpec) -> None:
             f"--recon_space=bce is for values in [0, 1], and --pixels={hp.pixels}; "
             "use --pixels=sigmoid."
         )
+    if hp.recon_space == "bce" and not base.family(hp).is_bounded:
+        raise InputError(
+            f"--recon_space=bce is for values in [0, 1], which images of --net={hp.net} may leave; "
+            "use --recon_space=mean_pixels."
+        )
 
 
 def build(hp, spec: DataSpec, steps: int) -> Method:

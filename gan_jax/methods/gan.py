@@ -25,8 +25,8 @@ from gan_jax.settings import setting
 COND_GEN = setting(
     "concat",
     "how G is told: concat (embedding beside the noise), product (noise times embedding), "
-    "batchnorm (conditional)",
-    choices=("concat", "product", "batchnorm"),
+    "batchnorm (conditional), own (as the nets' source has it: r3gan)",
+    choices=("concat", "product", "batchnorm", "own"),
 )
 
 
@@ -43,8 +43,8 @@ class Settings(AdversarialSettings):
     cond_gen: str = COND_GEN
     cond_disc: str = setting(
         "concat",
-        "how D is told: concat (a further image plane), projection",
-        choices=("concat", "projection"),
+        "how D is told: concat (a further image plane), projection, own (as for G)",
+        choices=("concat", "projection", "own"),
     )
 
 

@@ -8,11 +8,11 @@ vector. How the vector enters a net (`mode`):
         plain       the vector itself beside the noise (InfoGAN)
         product     noise times its embedding, element by element (S1's section VII, D19)
         batchnorm   scale and offset of every BatchNorm depend on it (de Vries et al. 2017)
-        own         the net reads it
+        own         the net reads it in its source's way
   disc  concat      an embedding of it as one more image plane
         projection  its embedding times D's features is added to the logit
                     (Miyato and Koyama 2018, eq. 3)
-        own         the net reads it
+        own         the net reads it in its source's way
 """
 
 from collections.abc import Sequence

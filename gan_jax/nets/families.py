@@ -1,7 +1,7 @@
 """Net families by their value of --net."""
 
 from gan_jax.errors import InputError
-from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, resnet, s1, unet
+from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, r3gan, resnet, s1, unet
 from gan_jax.nets.family import Family
 from gan_jax.plugins import Table
 
@@ -35,6 +35,8 @@ _BUILT_IN: dict[str, Family] = {
     # SN-GAN (Miyato et al. 2018), and the ResNet of WGAN-GP (Gulrajani et al. 2017)
     "sngan": resnet.SNGAN,
     "resnet": resnet.RESNET,
+    # R3GAN (Huang et al. 2024): no norms, grouped convolutions
+    "r3gan": r3gan.FAMILY,
     # perceptrons: plain, Keras-GAN's GAN, maxout (Goodfellow et al. 2014), its conditional form
     # (Mirza and Osindero 2014)
     "mlp": mlp.PLAIN,

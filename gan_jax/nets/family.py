@@ -61,6 +61,7 @@ class Discriminator(Net, kw_only=True):
         train: bool,
         pooled: jax.Array | None = None,
         weights: WeightOptions | None = None,
+        use_bias: bool = True,
     ) -> DiscOutput:
         """Compute the logit, and class logits where there is a class head.
 
@@ -69,12 +70,15 @@ class Discriminator(Net, kw_only=True):
           train: as in the net's call.
           pooled: input of the heads where that is not the features, [B, P].
           weights: of the heads where they are not those of the net.
+          use_bias: whether the heads have a bias.
         """
         x, weights = features if pooled is None else pooled, weights or self.weights
-        logit = layers.Dense(1, weights=weights)(x, train)[:, 0]
+        logit = layers.Dense(1, use_bias, weights)(x, train)[:, 0]
         if not self.n_classes:
             return DiscOutput(logit, features)
-        return DiscOutput(logit, features, layers.Dense(self.n_classes, weights=weights)(x, train))
+        return DiscOutput(
+            logit, features, layers.Dense(self.n_classes, use_bias, weights)(x, train)
+        )
 
 
 class TrunkDiscriminator(Discriminator):
@@ -105,8 +109,16 @@ class Family:
     `hp` is the Settings of a method, `spec` the DataSpec of the data.
     """
 
-    # whether its nets read a class or attributes by themselves
+    # whether its nets read a class or attributes by themselves, and cannot do without
     reads_condition: bool = False
+    # whether its nets can read a class or attributes by themselves, see nets.conditional's "own"
+    takes_condition: bool = False
+    # whether its generator can have BatchNorms, on which a condition can act
+    has_batch_norm: bool = True
+    # whether its weights can be divided by their spectral norms
+    supports_spectral: bool = True
+    # whether its generator keeps to the range of the pixels
+    is_bounded: bool = True
     # whether its generator can be a mixture: gen(..., n_gens=0)
     supports_mixture: bool = False
     # whether its nets also take points

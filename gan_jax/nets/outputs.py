@@ -25,3 +25,15 @@ def squash(x: jax.Array, pixels: str) -> jax.Array:
       pixels: range of the result: "tanh" [-1, 1], "sigmoid" [0, 1], "linear" unbounded (points).
     """
     return _SQUASH[pixels](x)
+
+
+def from_unbounded(x: jax.Array, pixels: str) -> jax.Array:
+    """Bring the output of a generator without a last activation to the range of the pixels.
+
+    It is not clipped: D sees values outside the range, and images.to_uint8 clips what is sampled.
+
+    Args:
+      x: array of any shape; [-1, 1] becomes the range.
+      pixels: see `squash`; "linear" leaves x as it is.
+    """
+    return (x + 1) / 2 if pixels == "sigmoid" else x

@@ -31,14 +31,14 @@ def first_side(size: int) -> tuple[int, int]:
     """
     if size < 8:
         raise InputError(
-            f"--size={size} is too small for --net=sngan and --net=resnet; use 8 or more."
+            f"--size={size} is too small for --net=sngan, resnet and r3gan; use 8 or more."
         )
     n = (size // 4).bit_length() - 1
     low = size >> n << n
     if size != low:
         raise InputError(
             f"--size={size} is not 4, 5, 6 or 7 times a power of two, "
-            f"as --net=sngan and --net=resnet need; use {low} or {low + 2**n}."
+            f"as --net=sngan, resnet and r3gan need; use {low} or {low + 2**n}."
         )
     return size >> n, n
 
