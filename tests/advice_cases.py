@@ -57,7 +57,8 @@ CASES = [
     submit("is not an option", "--sbatch=exclusive"),
     submit("does not go with cluster submit", "--distributed=off", "commands/cluster.py"),
     # The command line and settings.
-    train("commands/command_line.py", "is not a flag; flags have the form", "dcgan stray"),
+    train("commands/command_line.py", "have the form", "dcgan stray"),
+    train("commands/command_line.py", "have the form", "dcgan {small}"),
     train(
         "commands/command_line.py", "lacks its value", "dcgan --flagfile", flagfile="dcgan_smoke"
     ),
@@ -287,6 +288,7 @@ CASES = [
     ),
     Case("rundir/run_folder.py", "--workdir is missing", "sample", workdir="{gan}"),
     Case("rundir/config_file.py", "is not a run folder", "sample {root}/nowhere", workdir="{gan}"),
+    Case("rundir/config_file.py", "and is none itself", "sample {root}"),
     Case("rundir/checkpoint.py", "is not in", "sample {gan} --checkpoint=77"),
     Case("rundir/checkpoint.py", "is not in {}{}; use one of", "sample {gan} --checkpoint=best"),
     Case(

@@ -183,9 +183,10 @@ def parse(
         text = " ".join(str(error).split())
         raise InputError(f"{text}; see `{typed(name)} --help`.") from error
     if words[1:]:
+        suggestion = _suggest_data(words[1], values)
         raise InputError(
-            f"{words[1]!r} is not a flag; flags have the form --name=value, see "
-            f"`{typed(name)} --help`."
+            f"{words[1]!r} is not a flag; {suggestion}{'. Other ' if suggestion else ''}flags have "
+            f"the form --name=value, see `{typed(name)} --help`."
         )
     if values["trust"].value and "--trust" not in rest:
         raise InputError(
@@ -200,6 +201,15 @@ def parse(
         parsed.append(dataclasses.replace(group, **fields))
         check(parsed[-1])
     return parsed, values
+
+
+def _suggest_data(word, values):
+    """Suggest --data for a path that stands alone; "" for other words and commands."""
+    if "data" not in values:
+        return ""
+    from gan_jax.data import datasets  # slow to import
+
+    return datasets.suggest_source(word)
 
 
 def workdir_of(workdir: str, values: flags.FlagValues, name: str) -> pathlib.Path:

@@ -226,7 +226,7 @@ def _begin(workdir, prepared, restart, values):
 def _train(prepared, workdir, restart, values, startup):
     """Train one run to its end."""
     from gan_jax.rundir import log, run_lock
-    from gan_jax.training import peer_start, training_loop
+    from gan_jax.training import peer_start, remarks, training_loop
 
     startup.done("import")
     with run_lock.lock_run(workdir):
@@ -236,7 +236,8 @@ def _train(prepared, workdir, restart, values, startup):
             training_loop.train(prepared, workdir, startup)
             steps = prepared.config.run.steps
             log.say(f"finished at step {steps}. Report: {workdir / 'report.html'}")
-            log.say(f"Scores: {typed('evaluate', workdir)}")
+            if not remarks.scores_refused(prepared.train):
+                log.say(f"Scores: {typed('evaluate', workdir)}")
 
 
 def _train_members(runs, folders, command, values):

@@ -135,9 +135,10 @@ def open_source(
     arg = os.path.expanduser(arg)  # shells leave the ~ in --data=folder:~/pictures alone
     if name not in SOURCES:
         forms = ", ".join(source.form for source in SOURCES.values())
+        suggestion = suggest_source(spec)
         raise InputError(
-            f"--data={spec} names no known source; {_of_path(spec)}use one of {forms}, "
-            f"{plugins.FORM}."
+            f"--data={spec} names no known source; {suggestion}{'; otherwise ' * bool(suggestion)}"
+            f"use one of {forms}, {plugins.FORM}."
         )
     try:
         source = SOURCES[name]
@@ -173,15 +174,15 @@ def _with_notes(opened):
     return OpenedArrays(*opened) if type(opened) is tuple else opened
 
 
-def _of_path(spec):
+def suggest_source(spec: str) -> str:
     """Suggest the --data of a path that stands without its source; "" if there is none."""
     path = pathlib.Path(spec).expanduser()
     if path.is_dir():
         is_idx = any(path.glob("train-images-idx3-ubyte*"))
         flag = shlex.quote(f"--data={'idx' if is_idx else 'folder'}:{spec}")
-        return f"for that folder use {flag}; otherwise "
+        return f"for that folder use {flag}"
     if path.is_file() and path.suffix == ".npz":
-        return f"for that file use {shlex.quote(f'--data=npz:{spec}')}; otherwise "
+        return f"for that file use {shlex.quote(f'--data=npz:{spec}')}"
     return ""
 
 

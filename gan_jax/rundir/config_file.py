@@ -8,7 +8,7 @@ import pathlib
 from typing import Any
 
 from gan_jax import cache, plugins
-from gan_jax.errors import InputError
+from gan_jax.errors import InputError, counted
 
 NAME = "config.json"
 RENAMED_KEYS = {"source": "dataset"}  # {key that an earlier version wrote: key now}
@@ -26,6 +26,11 @@ def read(workdir: str | pathlib.Path) -> dict[str, Any]:
     """
     path = pathlib.Path(workdir) / NAME
     if not path.is_file():
+        if runs := sorted(below.parent for below in path.parent.glob(f"*/{NAME}")):
+            raise InputError(
+                f"--workdir={workdir} holds {counted(len(runs), 'run')} and is none itself; use "
+                f"--workdir={runs[0]}{', or another of them' if len(runs) > 1 else ''}."
+            )
         raise InputError(
             f"--workdir={workdir} is not a run folder (no {NAME}); name the folder of a run, or "
             "train into this one first."

@@ -4,16 +4,13 @@ import numpy as np
 
 from gan_jax.config import Config, Prepared
 from gan_jax.data import pixel_range
+from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError, counted, result_or_error
 from gan_jax.metrics import scoring
 
 N_SCORED = 10_000  # images that `evaluate` samples unless it is told otherwise
 # Settings that count steps, and what the end of the run makes without them.
-_INTERVALS = {
-    "log_every": "one record",
-    "sample_every": "one sample grid",
-    "save_every": "one checkpoint",
-}
+_INTERVALS = {"log_every": "record", "sample_every": "sample grid", "save_every": "checkpoint"}
 
 
 def all_remarks(prepared: Prepared, counts: np.ndarray | None = None) -> list[str]:
@@ -34,9 +31,8 @@ def all_remarks(prepared: Prepared, counts: np.ndarray | None = None) -> list[st
         )
     if train.points:
         return list(filter(None, remarks))
-    unscored = result_or_error(scoring.check_counts, train, N_SCORED, "n_images")
-    if isinstance(unscored, InputError):
-        remarks.append(f"Evaluation would refuse these data as they are: {unscored}")
+    if refusal := scores_refused(train):
+        remarks.append(f"Evaluation would refuse these data as they are: {refusal}")
     absent = [name for name, n in zip(train.classes, _counts(prepared), strict=True) if not n]
     if absent:
         more = f" and {len(absent) - 6:,} more" if len(absent) > 6 else ""
@@ -46,6 +42,14 @@ def all_remarks(prepared: Prepared, counts: np.ndarray | None = None) -> list[st
         )
     counts = pixel_range.histogram(train.images) if counts is None else counts
     return list(filter(None, [*remarks, pixel_range.remark(counts)]))
+
+
+def scores_refused(train: Dataset) -> str:
+    """Say why `evaluate` would refuse a training split; "" if it would not."""
+    if train.points:
+        return ""
+    unscored = result_or_error(scoring.check_counts, train, N_SCORED, "n_images")
+    return str(unscored) if isinstance(unscored, InputError) else ""
 
 
 def _counts(prepared):
@@ -59,7 +63,8 @@ def _length(config: Config) -> str:
     if not flags:
         return ""
     results = [_INTERVALS[name] for name in flags if name in _INTERVALS]
-    ends = [f"there is {' and '.join(results)}, at the end"] if results else []
+    verb = "comes" if len(results) == 1 else "come"
+    ends = [f"the only {' and '.join(results)} {verb} at the end"] if results else []
     if "eval_every" in flags:
         ends.append("nothing is scored in training")
     listed = ", ".join(f"--{name}={getattr(run, name)}" for name in flags)

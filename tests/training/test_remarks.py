@@ -20,12 +20,12 @@ def test_an_ordinary_run_is_not_remarked():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"save_every": 13}, "--save_every=13; so there is one checkpoint, at the end."),
-        ({"log_every": 13}, "--log_every=13; so there is one record, at the end."),
+        ({"save_every": 13}, "--save_every=13; so the only checkpoint comes at the end."),
+        ({"log_every": 13}, "--log_every=13; so the only record comes at the end."),
         (
             {"sample_every": 20, "save_every": 20, "eval_every": 20},
-            "--sample_every=20, --save_every=20, --eval_every=20; so there is one sample grid and "
-            "one checkpoint, at the end, and nothing is scored in training.",
+            "--sample_every=20, --save_every=20, --eval_every=20; so the only sample grid and "
+            "checkpoint come at the end, and nothing is scored in training.",
         ),
         ({"eval_every": 13}, "--eval_every=13; so nothing is scored in training."),
         ({"save_every": 12, "sample_every": 0}, ""),
