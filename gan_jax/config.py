@@ -17,7 +17,7 @@ from gan_jax.core.state import Vars
 from gan_jax.data import datasets, toys
 from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
-from gan_jax.methods.base import DataSpec
+from gan_jax.methods.base import DataSpec, check_minibatch
 from gan_jax.metrics import scoring
 from gan_jax.nets import classifier
 from gan_jax.settings import RunSettings, check, values_before
@@ -204,6 +204,7 @@ def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
             f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each "
             "generator's images; use --devices=1 or another --gen_batch."
         )
+    check_minibatch(hp, run.batch)
     if run.stop_on_collapse and not run.watch:
         raise InputError("--stop_on_collapse needs the watch that finds it; leave out --nowatch.")
     _validate_keep_best(run)

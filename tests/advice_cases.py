@@ -164,6 +164,26 @@ CASES = [
     train("methods/base.py", "needs a penalty", "dcgan --penalty_every=2"),
     train("methods/base.py", "1-D toy", "dcgan --penalty=r1 --penalty_norm=batch"),
     train("methods/base.py", "needs a Lipschitz D", "dcgan --loss=wasserstein"),
+    train("methods/base.py", "needs the images over which", "dcgan --lr_end=1e-5"),
+    train(
+        "methods/base.py",
+        "moves the learning rate by images",
+        "dcgan --lr_end=1e-5 --warmup_images=9 --schedule=linear",
+    ),
+    train(
+        "methods/base.py",
+        "--beta2_end is for Adam",
+        "dcgan --beta2_end=0.9 --warmup_images=9 --optimizer=sgd",
+    ),
+    train(
+        "methods/base.py",
+        "needs a penalty; add --penalty=r1",
+        "dcgan --lambda_p_end=0.1 --warmup_images=9",
+    ),
+    train(
+        "methods/base.py", "needs a penalty and --augment", "dcgan --penalty_augmented --penalty=r1"
+    ),
+    train("methods/base.py", "float32 rounds so slow", "dcgan --ema_images=1000000"),
     train("methods/base.py", "needs a Lipschitz D", "mgan --loss=wasserstein"),
     train(
         "methods/colorize.py",
@@ -716,6 +736,7 @@ NOT_RUN = {
     "onnx_export/update_steps.py": {
         "turn by turn": LATE,
         "--penalty_every or --augment": LATE,
+        "a page counts no images": LATE,
         "in bfloat16": LATE,
     },
     "report/compare.py": {"were trained on different images": "advises to compare other runs"},

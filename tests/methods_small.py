@@ -35,7 +35,19 @@ CASES = {
         },
     ),
     "dragan": ("gan", {"penalty": "dragan"}),
-    "gan_rp": ("gan", {"loss": "rp", "augment": "translation", "input_noise": 0.1}),
+    "gan_rp": (
+        "gan",
+        {
+            "loss": "rp",
+            "penalty": "r1r2",
+            "penalty_augmented": True,
+            "augment": "color,translation,cutout",
+            "input_noise": 0.1,
+            "lambda_p_end": 1.0,
+            "warmup_images": 16,
+            "ema_images": 20,
+        },
+    ),
     "cgan_ra": (
         "gan",
         {"condition": "labels", "cond_disc": "projection", "loss": "ra_ls", "n_disc": 2},

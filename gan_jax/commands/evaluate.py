@@ -194,7 +194,7 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
         if not (out / "config.json").exists():  # whose page shows the samples of training
             images.save_png(out / "images.png", images.grid(samplers["model"](flags.seed, 64), 8))
     record["step"], hp = loaded.step, loaded.config.hp
-    if flags.ema and loaded.state.ema and not hp.ema_warmup:
+    if flags.ema and loaded.state.ema and not (hp.ema_warmup or hp.ema_images):
         record["untrained_share"] = hp.ema**loaded.step  # weight of the start in the average
     record["protocol"] |= {"ema": flags.ema, "sample_stats": loaded.config.hp.sample_stats}
     return record

@@ -318,7 +318,12 @@ def _remarks(prepared: "Prepared", histogram: "np.ndarray | None" = None) -> lis
 def _remark_of_average(config: "Config") -> str:
     """Say whether the averaged generator, which is sampled, will still be in part the first."""
     ema, steps = getattr(config.hp, "ema", 0.0), config.run.steps
-    warmed_up = getattr(config.hp, "ema_warmup", False) or config.run.init_from
+    # An average by images always warms up.
+    warmed_up = (
+        getattr(config.hp, "ema_warmup", False)
+        or getattr(config.hp, "ema_images", 0)
+        or config.run.init_from
+    )
     untrained = 0.0 if warmed_up else ema**steps  # weight of the start in the average
     if untrained <= 0.1:
         return ""

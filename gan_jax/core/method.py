@@ -36,6 +36,7 @@ class StepContext(NamedTuple):
     # float32 [], images that the run has consumed before this step: steps times the minibatch of
     # all devices. Schedules in images read it, and optimizers get it as an argument `images`.
     images: jax.Array | float = 0.0
+    minibatch: int = 0  # images of a minibatch over all devices
 
 
 class Player(NamedTuple):
@@ -69,6 +70,9 @@ class Method(NamedTuple):
     steps: int  # length of the run
     ema: dict[str, float]  # {net: decay of its averaged copy}
     ema_warmup: bool = False  # see step.update_averages
+    # (images, minibatch) -> rate of the averages in place of 1 - decay, float32 []; see StepContext
+    # and core.schedules
+    ema_rate: Callable | None = None
     # Initial values of what `control` adapts, such as the probability of an augmentation.
     controls: dict[str, float] = {}  # noqa: RUF012 - never mutated
     # (controls, metrics, ctx) -> controls, after every step; see core.controls

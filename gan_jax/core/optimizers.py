@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.core import schedules
 from gan_jax.core.lookup import lookup
 from gan_jax.ops import cpu
 from gan_jax.settings import MAX_STEPS, setting
@@ -114,18 +115,94 @@ def scale_by_adam(b1: float, b2: float, eps: float = 1e-8) -> optax.GradientTran
     return optax.GradientTransformation(plain.init, update)
 
 
+class AdamState(NamedTuple):
+    """State of `scale_by_adam_over_images`."""
+
+    count: jax.typing.ArrayLike  # int32 [], updates so far
+    mu: optax.Updates  # mean of gradients
+    nu: optax.Updates  # mean of squared gradients
+    product: jax.typing.ArrayLike  # float32 [], of all values of beta2 so far
+
+
+def scale_by_adam_over_images(
+    b1: float, b2: Callable[[jax.Array], jax.Array | float], eps: float = 1e-8
+) -> optax.GradientTransformationExtraArgs:
+    """Scale updates as `scale_by_adam`, with a beta2 that depends on the images consumed.
+
+    The weights of the mean of squares, (1 - beta2_i) times all later beta2, sum to 1 minus the
+    product of all beta2, which is what the mean is divided by. A power of the newest beta2, as for
+    a constant one, would be wrong.
+
+    Args:
+      b1, eps: as in Adam.
+      b2: images consumed before the update, float32 [] -> beta2 in [0, 1).
+
+    Source: Kingma and Ba 2015, section 3, with a beta2 that varies.
+    """
+    plain = optax.scale_by_adam(b1, 0.0)
+
+    def init(params):
+        first = plain.init(params)
+        return AdamState(first.count, first.mu, first.nu, jnp.float32(1))
+
+    def update(updates, state, params=None, **extra):
+        decay = jnp.asarray(b2(extra["images"]), jnp.float32)
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        mu = jax.tree.map(cpu.materialize, mu)
+
+        def square(v, g):
+            d = decay.astype(v.dtype)
+            return d * v + (1 - d) * g**2
+
+        nu = jax.tree.map(square, state.nu, updates)
+        count, product = optax.safe_increment(state.count), state.product * decay
+        mean = 1 - b1**count
+
+        def scaled(m, v):
+            return (m / mean).astype(v.dtype) / (jnp.sqrt(v / (1 - product).astype(v.dtype)) + eps)
+
+        return jax.tree.map(scaled, mu, nu), AdamState(count, mu, nu, product)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def scale_over_images(
+    factor: Callable[[jax.Array], jax.Array | float],
+) -> optax.GradientTransformationExtraArgs:
+    """Multiply updates by a factor of the images consumed. factor: float32 [] -> float32 []."""
+
+    def update(updates, state, params=None, **extra):
+        now = jnp.asarray(factor(extra["images"]), jnp.float32)
+        return jax.tree.map(lambda u: now.astype(u.dtype) * u, updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
 def momentum_schedule(hp: "OptimizerSettings") -> Callable[[jax.Array], jax.Array]:
     """Return momentum over updates: linear to hp.momentum_end, or constant if that is 0."""
     change = hp.momentum_end - hp.momentum if hp.momentum_end else 0.0
     return lambda t: hp.momentum + change * jnp.minimum(t / hp.momentum_steps, 1)
 
 
+def _scale_by_rate(hp, lr):
+    """Multiply by -lr, on its way to lr_end."""
+    scale = optax.scale_by_learning_rate(lr)
+    if not hp.lr_end:
+        return scale
+    # One factor for all players, so that the ratio of --lr_disc and --lr stays.
+    factor = lambda images: schedules.value(hp, "lr", images) / hp.lr
+    return optax.chain(scale, scale_over_images(factor))
+
+
 def _adam(hp, lr):
-    return optax.chain(scale_by_adam(hp.beta1, hp.beta2), optax.scale_by_learning_rate(lr))
+    if hp.beta2_end:
+        b2 = lambda images: schedules.value(hp, "beta2", images)
+        return optax.chain(scale_by_adam_over_images(hp.beta1, b2), _scale_by_rate(hp, lr))
+    return optax.chain(scale_by_adam(hp.beta1, hp.beta2), _scale_by_rate(hp, lr))
 
 
 def _sgd(hp, lr):
-    return optax.chain(optax.scale_by_learning_rate(lr), heavy_ball(momentum_schedule(hp)))
+    return optax.chain(_scale_by_rate(hp, lr), heavy_ball(momentum_schedule(hp)))
 
 
 def _rmsprop(hp, lr):
@@ -134,7 +211,11 @@ def _rmsprop(hp, lr):
     Its first steps are 1 / sqrt(1 - beta2) times as long as later ones. PyTorch's default is
     --beta2=0.99.
     """
-    return optax.rmsprop(lr, hp.beta2, eps=1e-8, eps_in_sqrt=False)
+    plain = optax.rmsprop(lr, hp.beta2, eps=1e-8, eps_in_sqrt=False)
+    if not hp.lr_end:
+        return plain
+    scale = optax.scale_by_rms(hp.beta2, eps=1e-8, eps_in_sqrt=False)
+    return optax.chain(scale, _scale_by_rate(hp, lr))
 
 
 # (settings, learning rate or schedule) -> optax.GradientTransformation
@@ -152,9 +233,27 @@ class OptimizerSettings:
     lr_disc: float = setting(
         0.0, "learning rate of D where it differs (two time scales); 0: the same", low=0.0
     )
+    lr_end: float = setting(
+        0.0,
+        "learning rate that --lr, and --lr_disc by the same factor, move to over --warmup_images; "
+        "0: they stay",
+        low=0.0,
+    )
     beta1: float = setting(0.5, "Adam's decay of the gradient mean", low=0.0, high=0.9999)
     beta2: float = setting(
         0.999, "Adam's and RMSprop's decay of the squared gradient", low=0.0, high=0.999999
+    )
+    beta2_end: float = setting(
+        0.0,
+        "beta2 of Adam that --beta2 moves to over --warmup_images; 0: it stays",
+        low=0.0,
+        high=0.999999,
+    )
+    warmup_images: int = setting(
+        0,
+        "images over which lr_end, beta2_end, lambda_p_end and ema_images are reached, by half a "
+        "cosine as in R3GAN; 0: no warm-up",
+        low=0,
     )
     momentum: float = setting(0.5, "momentum of sgd", low=0.0, high=0.9999)
     momentum_end: float = setting(

@@ -10,7 +10,7 @@ A penalty is a function (ctx, score, real, fake, key) -> scalar >= 0, without it
 
 The slope is the norm of the gradient of the batch's summed logit with respect to the whole batch,
 as the sources compute it: with BatchNorm inside D it holds cross-sample terms. All penalties are
-two-sided with target 1, except R1, whose target is 0.
+two-sided with target 1, except R1 and R2, whose target is 0.
 
 A new penalty is one function and one entry of PENALTIES.
 """
@@ -153,6 +153,29 @@ def r1(
     return 0.5 * parallel.mean(ctx, slope(score, real) ** 2)
 
 
+def r2(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Compute half the mean squared slope at generated images.
+
+    Always in the norm "l2"; real images are not used.
+
+    Source: Mescheder et al. 2018, eq. 10.
+    """
+    return 0.5 * parallel.mean(ctx, slope(score, fake) ** 2)
+
+
+def r1r2(
+    ctx: StepContext, score: Score, real: jax.Array, fake: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Add R1 and R2: half the mean squared slopes at real and at generated images.
+
+    Source: Huang et al. 2024, "The GAN is dead; long live the GAN!": a loss of pairs converges with
+      both, and may diverge with R1 alone.
+    """
+    return r1(ctx, score, real, fake, key) + r2(ctx, score, real, fake, key)
+
+
 def _adapt(name, part):
     if not callable(part):
         raise InputError(
@@ -161,7 +184,14 @@ def _adapt(name, part):
     return part
 
 
-_BUILT_IN = {"none": no_penalty, "wgan_gp": wgan_gp, "dragan": dragan, "r1": r1}
+_BUILT_IN = {
+    "none": no_penalty,
+    "wgan_gp": wgan_gp,
+    "dragan": dragan,
+    "r1": r1,
+    "r2": r2,
+    "r1r2": r1r2,
+}
 PENALTIES: Table[Callable] = Table("penalties", _BUILT_IN, _adapt)
 
 

@@ -52,14 +52,15 @@ def build_step(
         _check_batch(method, batch)
         start, metrics = state, {}
         key = jax.random.fold_in(state.key, state.step)
-        rows = jax.tree.leaves(batch)[0].shape[1]
+        minibatch = parallel.rows_in_all(axis, jax.tree.leaves(batch)[0].shape[1])
         ctx = make_context(
             method,
             axis,
             controls=state.controls,
             progress=state.step / method.steps,
             step=state.step,
-            images=state.step.astype(jnp.float32) * parallel.rows_in_all(axis, rows),
+            images=state.step.astype(jnp.float32) * minibatch,
+            minibatch=minibatch,
         )
         shared = gradients.compute_shared_forward(method, ctx, start, batch, key)
         ctx = ctx._replace(shared=shared and (shared.value, shared.rest))
@@ -73,7 +74,7 @@ def build_step(
         controls = state.controls
         if method.control:
             controls = method.control(controls, metrics, ctx)
-        ema = update_averages(method, state)
+        ema = update_averages(method, state, ctx)
         return state.replace(step=state.step + 1, ema=ema, controls=controls), metrics
 
     return step
@@ -170,8 +171,12 @@ def global_norm(grads) -> jax.Array:
     return jnp.sqrt(sum(map(reduce.sum_of_squares, jax.tree.leaves(grads))))
 
 
-def update_averages(method: Method, state: GanState) -> dict[str, Vars]:
+def update_averages(
+    method: Method, state: GanState, ctx: StepContext | None = None
+) -> dict[str, Vars]:
     """Compute the averaged nets after a step, {net: Vars}: decay * average + (1 - decay) * net.
+
+    Method.ema_rate, where there is one, says 1 - decay from the images of the StepContext.
 
     With Method.ema_warmup the decay after t earlier steps is at most t / (t + 9). The first step
     replaces the untrained net, and later ones forget the poor nets of the beginning: as long as
@@ -189,12 +194,16 @@ def update_averages(method: Method, state: GanState) -> dict[str, Vars]:
     averages = {}
     for net, decay in method.ema.items():
         now, before = Vars(state.params[net], state.batch_stats[net]), state.ema[net]
+        rate = 1 - decay
+        if method.ema_rate and ctx:
+            rate = method.ema_rate(ctx.images, ctx.minibatch)
         if method.ema_warmup:
             bound = WARMUP / (jnp.asarray(state.step, jnp.float32) + WARMUP)
-            rate = jnp.maximum(1 - decay, bound)
+            rate = jnp.maximum(rate, bound)
+        if method.ema_warmup or method.ema_rate:
             averages[net] = jax.tree.map(lambda a, x, rate=rate: a + rate * (x - a), before, now)
         else:
-            averages[net] = optax.incremental_update(now, before, 1 - decay)
+            averages[net] = optax.incremental_update(now, before, rate)
     return averages
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import controls, diffaugment, parallel, priors
+from gan_jax.core import controls, diffaugment, parallel, priors, schedules
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
@@ -18,6 +18,8 @@ from gan_jax.methods.discriminator import penalty as penalty
 from gan_jax.nets import conditional, families
 from gan_jax.nets.family import DataSpec, Family
 from gan_jax.nets.layers import WeightOptions
+
+MAX_HALF_LIFE = 69_000  # of the average in minibatches; each then moves it by a part in 100,000
 
 
 def family(hp) -> Family:
@@ -98,12 +100,19 @@ def example_inputs(
 
 def common_fields(hp) -> dict[str, Any]:
     """Return the fields of a Method that follow from the settings, whatever its players."""
+    half_life, warmup_images = hp.ema_images, hp.warmup_images
+
+    def ema_rate(images, minibatch):
+        return schedules.average_rate(images, minibatch, half_life, warmup_images)
+
     adapted: list[controls.Control] = []  # what the settings ask a run to adapt
     return {
         **controls.combine(adapted),
         "hp": hp,
-        "ema": {"gen": hp.ema} if hp.ema else {},
-        "ema_warmup": hp.ema_warmup,
+        "ema": {"gen": hp.ema} if hp.ema or half_life else {},
+        "ema_rate": ema_rate if half_life else None,
+        # A half-life that grows from 0 is a warm-up of its own; one that does not needs one.
+        "ema_warmup": not warmup_images if half_life else hp.ema_warmup,
         "simultaneous": hp.simultaneous,
         "dtype": jnp.bfloat16 if hp.precision == "bfloat16" else None,
     }
@@ -182,6 +191,32 @@ def n_images(batch: Batch) -> int:
     return batch["image"].shape[0]
 
 
+def _schedule_refusals(hp) -> list[tuple[bool, str]]:
+    """List what makes schedules in images contradict other settings, see `refusals`."""
+    ends = ("lr_end", "beta2_end", "lambda_p_end")
+    moving = [name for name in ends if getattr(hp, name)]
+    first = f"--{moving[0]}={getattr(hp, moving[0])}" if moving else ""
+    return [
+        (
+            bool(moving) and not hp.warmup_images,
+            f"{first} needs the images over which it is reached; add --warmup_images=100000.",
+        ),
+        (
+            bool(hp.lr_end) and hp.schedule != "constant",
+            f"--lr_end moves the learning rate by images, and --schedule={hp.schedule} by "
+            "updates; use --schedule=constant.",
+        ),
+        (
+            bool(hp.beta2_end) and hp.optimizer != "adam",
+            f"--beta2_end is for Adam, and --optimizer={hp.optimizer}; use --optimizer=adam.",
+        ),
+        (
+            bool(hp.lambda_p_end) and hp.penalty == "none",
+            f"--lambda_p_end={hp.lambda_p_end} needs a penalty; add --penalty=r1.",
+        ),
+    ]
+
+
 def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
     """List what makes settings contradict each other or the data: (whether it applies, message).
 
@@ -216,6 +251,12 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
             "--penalty_every=1.",
         ),
         (
+            hp.penalty_augmented and (hp.penalty == "none" or not hp.augment),
+            "--penalty_augmented needs a penalty and --augment; leave it out, or add "
+            "--penalty=r1 --augment=translation.",
+        ),
+        *_schedule_refusals(hp),
+        (
             hp.penalty_norm == "batch" and not (points and spec.colors == 1),
             "--penalty_norm=batch is what Dist-GAN's 1-D toy has (D04), for points of one "
             "coordinate; use l2.",
@@ -231,6 +272,24 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
             "--spectral=disc.",
         ),
     ]
+
+
+def check_minibatch(hp, batch: int) -> None:
+    """Refuse settings that contradict the size of the minibatch.
+
+    Args:
+      hp: the method's Settings.
+      batch: images per minibatch, over all devices.
+
+    Raises:
+      InputError
+    """
+    most = MAX_HALF_LIFE * batch
+    if hp.ema_images > most:
+        raise InputError(
+            f"--ema_images={hp.ema_images} is a half-life of {hp.ema_images // batch} minibatches, "
+            f"and float32 rounds so slow an average away; use --ema_images={most} or less."
+        )
 
 
 def check_condition(hp, spec: DataSpec) -> None:

@@ -3,10 +3,18 @@
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import diffaugment, losses, parallel, penalties
+from gan_jax.core import diffaugment, losses, parallel, penalties, schedules
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import StepContext, apply_net
 from gan_jax.core.state import Vars
+
+
+def augmented(ctx: StepContext, key: jax.Array, x: jax.Array) -> jax.Array:
+    """Augment images as the settings ask for. key: of the minibatch; x: images [B, H, W, C]."""
+    hp = ctx.hp
+    if not hp.augment:
+        return x
+    return diffaugment.augment(ctx, fold(key, KeyStream.DIFFAUGMENT), x, hp.augment, hp.pixels)
 
 
 def apply_discriminator(
@@ -27,8 +35,7 @@ def apply_discriminator(
       (nets.outputs.DiscOutput, vs).
     """
     hp = ctx.hp
-    if hp.augment:
-        x = diffaugment.augment(ctx, fold(key, KeyStream.DIFFAUGMENT), x, hp.augment, hp.pixels)
+    x = augmented(ctx, key, x)
     if hp.input_noise:
         x = x + hp.input_noise * parallel.random_rows(ctx, jax.random.normal, key, x.shape)
     inputs = (x,) if y is None else (x, y)
@@ -45,6 +52,8 @@ def penalty(
 ) -> tuple[jax.Array, jax.Array]:
     """Compute the penalty on D's slope; its points have no input noise and no augmentation.
 
+    With hp.penalty_augmented, what has the slope is D of the augmented images.
+
     Args:
       ctx, vs, key, y: see `apply_discriminator`.
       real, fake: images [B, H, W, C].
@@ -58,13 +67,15 @@ def penalty(
     condition = () if y is None else (y,)
 
     def score(x):
+        x = augmented(ctx, key, x) if hp.penalty_augmented else x
         output, _ = apply_net(ctx, vs, "disc", x, *condition, key=fold(key, KeyStream.DROPOUT))
         return output.logit if output.logit.ndim == 1 else output.logit.mean(-1)  # over patches
 
     def measure():
         return penalties.penalty(ctx, score, real, fake, key)
 
-    weight = (1 if hp.penalty_sign == "plus" else -1) * hp.lambda_p
+    lambda_p = schedules.value(hp, "lambda_p", ctx.images)
+    weight = (1 if hp.penalty_sign == "plus" else -1) * lambda_p
     if hp.penalty_every == 1:
         value = measure()
         return weight * value, value

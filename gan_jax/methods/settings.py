@@ -79,6 +79,12 @@ class BaseSettings(optimizers.OptimizerSettings):
         "the last tenth of the steps until --ema is reached; off: of --ema from the untrained ones",
         before=False,
     )
+    ema_images: int = setting(
+        0,
+        "half-life of the averaged generator in images, in place of --ema; over --warmup_images it "
+        "grows from 0; 0: --ema counts",
+        low=0,
+    )
     sample_stats: str = setting(
         "running",
         "BatchNorm statistics when sampling: running averages, or of the batch",
@@ -88,6 +94,9 @@ class BaseSettings(optimizers.OptimizerSettings):
         "none", "penalty on D's slope", choices=tuple(penalties.PENALTIES), plugins="penalties"
     )
     lambda_p: float = setting(10.0, "weight of the penalty", low=0.0)
+    lambda_p_end: float = setting(
+        0.0, "weight that lambda_p moves to over --warmup_images; 0: it stays", low=0.0
+    )
     penalty_every: int = setting(
         1,
         "steps between penalties, whose weight is multiplied by as many; "
@@ -103,6 +112,11 @@ class BaseSettings(optimizers.OptimizerSettings):
         "plus",
         "sign of the penalty in the loss to minimise; S3's eq. 4 prints minus (D01)",
         choices=("plus", "minus"),
+    )
+    penalty_augmented: bool = setting(
+        False,
+        "the penalty's slope is that of D and --augment together, at images before it (R3GAN); "
+        "off: of D alone",
     )
     perturbation: str = setting(
         "code",

@@ -41,6 +41,11 @@ def check(method: Method) -> None:
             "A step with --penalty_every or --augment cannot be exported; leave out --step, or "
             "train without them."
         )
+    if getattr(method.hp, "warmup_images", 0) or method.ema_rate:
+        raise InputError(
+            "A step with --warmup_images or --ema_images cannot be exported, since a page counts "
+            "no images; leave out --step, or train without them."
+        )
     if method.dtype:
         raise InputError(
             "A step in bfloat16 cannot be exported, since browsers compute in float32; leave out "

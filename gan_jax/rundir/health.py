@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# A run is judged after WARMUP_RECORDS records and WARMUP_MEMORIES / (1 - ema) steps. Its averaged
-# generator remembers 1 / (1 - ema) steps.
+# A run is judged after WARMUP_RECORDS records and WARMUP_MEMORIES times the steps that its averaged
+# generator remembers, 1 / (1 - ema).
 WARMUP_RECORDS = 10
 WARMUP_MEMORIES = 3
 # Warnings that --stop_on_collapse acts on.
@@ -130,6 +130,15 @@ def episodes(records: list[dict]) -> list[tuple[str, int, int | None]]:
     return sorted([*ended, *((w, first, None) for w, first in active.items())], key=lambda e: e[1])
 
 
+def _memory(config) -> float:
+    """Return how many steps the averaged generator remembers; 0 where it needs no waiting for."""
+    hp = config["hp"]
+    ema, half_life = hp.get("ema"), hp.get("ema_images", 0)
+    if half_life:  # which grows from 0 over warmup_images, as the memory does
+        return 0 if hp["warmup_images"] else half_life / (math.log(2) * config["run"]["batch"])
+    return 1 / (1 - ema) if ema else 0
+
+
 class Health:
     """Judges the records of a run, one after another.
 
@@ -139,11 +148,11 @@ class Health:
 
     def __init__(self, config: dict):
         """config: what config.json holds."""
-        ema, counts = config["hp"].get("ema"), config["dataset"].get("counts") or [0]
+        counts = config["dataset"].get("counts") or [0]
         # Where most of the data are of one class, so are good images.
         one_class = max(counts) > 0.6 * sum(counts)
         self._ignored = ("watch/largest_class",) if one_class else ()
-        self._warmup_steps = WARMUP_MEMORIES / (1 - ema) if ema else 0
+        self._warmup_steps = WARMUP_MEMORIES * _memory(config)
         self._values, self._n_warmup, self._n = {}, {}, 0
         self.began = {}
 

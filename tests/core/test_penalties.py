@@ -34,6 +34,8 @@ SETTINGS = {  # {case: settings}
     "dragan_gauss": {"penalty": "dragan", "perturbation": "gauss"},
     "dragan_centered": {"penalty": "dragan", "perturbation": "centered"},
     "r1": {"penalty": "r1"},
+    "r2": {"penalty": "r2"},
+    "r1r2": {"penalty": "r1r2"},
 }
 
 
@@ -45,8 +47,10 @@ def penalty(case, score, x, fake, key, axis=None):
 
 def point(case, x, fake, key):
     """Where a case measures the slope, in numpy."""
-    if case == "r1":
-        return x
+    if case in ("r1", "r2"):
+        return {"r1": x, "r2": fake}[case]
+    if case == "r1r2":
+        return np.concatenate([x, fake])
     if case.startswith("wgan_gp"):
         a = np.asarray(jax.random.uniform(key, (len(x), 1, 1, 1)))
         return (1 - a) * x + a * fake
@@ -60,8 +64,10 @@ def point(case, x, fake, key):
 
 
 def expected(case, slopes):
-    """The penalty from l2 slopes [B]."""
-    if case == "r1":
+    """The penalty from l2 slopes [B]; of r1r2 [2 B], those of the reals first."""
+    if case == "r1r2":
+        return np.mean(slopes**2)
+    if case in ("r1", "r2"):
         return 0.5 * np.mean(slopes**2)
     return np.mean((slopes / (np.sqrt(D) if case.endswith("rms") else 1) - 1) ** 2)
 
@@ -84,13 +90,13 @@ def test_quadratic(case):
     score = lambda x: (
         0.5 * jnp.einsum("bi,ij,bj->b", *[x.reshape(len(x), -1), a, x.reshape(len(x), -1)])
     )
-    slopes = np.linalg.norm(point(case, REAL, FAKE, KEY).reshape(B, -1) @ a, axis=1)
+    slopes = np.linalg.norm(point(case, REAL, FAKE, KEY).reshape(-1, D) @ a, axis=1)
     assert slopes.std() > 0.2
     value = penalty(case, score, REAL, FAKE, KEY)
     np.testing.assert_allclose(value, expected(case, slopes), rtol=1e-10)
 
 
-@pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
+@pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1", "r1r2"])
 def test_finite_where_d_is_constant(case):
     """In float32, D = 0 has penalty 1 (R1: 0) and a finite gradient through the square root."""
     with jax.enable_x64(False):
@@ -99,7 +105,7 @@ def test_finite_where_d_is_constant(case):
         x, fake = jnp.float32(REAL), jnp.float32(FAKE)
         of_weights = lambda p: penalty(case, score(p), x, fake, KEY)
         value, grads = jax.jit(jax.value_and_grad(of_weights))(zero)
-    np.testing.assert_allclose(value, 0 if case == "r1" else 1, atol=1e-5)
+    np.testing.assert_allclose(value, 0 if case.startswith("r1") else 1, atol=1e-5)
     assert all(np.isfinite(g).all() for g in grads.values())
 
 
@@ -130,15 +136,15 @@ def jacobian(theta, x, coupled):
 
 @pytest.mark.long
 @pytest.mark.parametrize("coupled", [False, True], ids=["mlp", "batch_norm"])
-@pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1"])
+@pytest.mark.parametrize("case", ["wgan_gp_l2", "wgan_gp_rms", "dragan_code", "r1", "r2", "r1r2"])
 def test_value_and_second_order_gradient(case, coupled):
     """The penalty's gradient in D's parameters against differences of a penalty in numpy."""
     x = point(case, REAL, FAKE, KEY)
 
-    def brute_force(theta):
-        return expected(
-            case, np.linalg.norm(jacobian(theta, x, coupled).sum(-1).reshape(B, -1), axis=1)
-        )
+    def brute_force(theta):  # a BatchNorm sees reals and fakes apart
+        batches = np.split(x, len(x) // B)
+        sums = [jacobian(theta, batch, coupled).sum(-1).reshape(B, -1) for batch in batches]
+        return expected(case, np.linalg.norm(np.concatenate(sums), axis=1))
 
     def of_weights(theta):
         return penalty(case, lambda x: mlp(theta, x, jnp, coupled), REAL, FAKE, KEY)
@@ -165,19 +171,19 @@ def test_slope_holds_cross_sample_terms(norm):
     np.testing.assert_allclose(slope, summed, rtol=1e-9)
 
 
-def test_fakes_influence_wgan_gp_alone():
+def test_which_penalties_fakes_influence():
     score = lambda x: mlp(THETA, x, jnp, False)
     influenced = {
         case
         for case in SETTINGS
         if penalty(case, score, REAL, FAKE, KEY) != penalty(case, score, REAL, 0 * REAL, KEY)
     }
-    assert influenced == {"wgan_gp_l2", "wgan_gp_rms"}
+    assert influenced == {"wgan_gp_l2", "wgan_gp_rms", "r2", "r1r2"}
 
 
 @pytest.mark.parametrize("name", penalties.PENALTIES)
 def test_settings_of_the_penalty(name):
-    """R1 has the norm l2 whatever the settings say; "gauss" takes its sd from them."""
+    """R1 and R2 have the norm l2 whatever the settings say; "gauss" takes its sd from them."""
     score, x, fake = lambda x: mlp(THETA, x, jnp, False), jnp.asarray(REAL), jnp.asarray(FAKE)
     gauss = {"perturbation": "gauss", "perturbation_sd": 0.3}
     hp = dataclasses.replace(BaseSettings(), penalty=name, penalty_norm="rms", **gauss)
@@ -188,6 +194,8 @@ def test_settings_of_the_penalty(name):
         "wgan_gp": penalty("wgan_gp_rms", score, x, fake, KEY),
         "dragan": ((penalties.slope(score, near, "rms") - 1) ** 2).mean(),
         "r1": penalty("r1", score, x, fake, KEY),
+        "r2": penalty("r1", score, fake, x, KEY),
+        "r1r2": penalty("r1", score, x, fake, KEY) + penalty("r1", score, fake, x, KEY),
     }
     assert value == values[name]
 
@@ -253,7 +261,7 @@ def test_perturb_follows_the_pixel_range(form):
     np.testing.assert_allclose(shift(form, 2 * REAL - 1), 2 * shift(form, REAL), rtol=1e-9)
 
 
-@pytest.mark.parametrize("case", ["wgan_gp_l2", "dragan_code", "dragan_gauss", "r1"])
+@pytest.mark.parametrize("case", ["wgan_gp_l2", "dragan_code", "dragan_gauss", "r1", "r1r2"])
 def test_four_devices_equal_one(case):
     """Same random numbers, S of the global batch, mean over the global batch."""
     score = lambda x: mlp(THETA, x, jnp, False)

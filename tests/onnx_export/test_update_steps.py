@@ -137,6 +137,8 @@ REFUSED = [
     {"simultaneous": True},
     {"balance": True},
     {"penalty": "r1", "penalty_every": 2},
+    {"warmup_images": 9, "lr_end": 1e-5},
+    {"ema_images": 9},
     {"precision": "bfloat16"},
 ]
 
