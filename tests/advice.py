@@ -197,13 +197,13 @@ class Refusal(NamedTuple):
 
 
 def refusals() -> Iterator[Refusal]:
-    """Find all refusals of the package: what is raised, and what functions `refusals` list."""
+    """Find all refusals of the package: what is raised, and what `*refusals` list."""
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and _called(node) in ERRORS and node.args:
                 yield Refusal(name, node.lineno, _words(node.args[0]))
-            if isinstance(node, ast.FunctionDef) and node.name == "refusals":
+            if isinstance(node, ast.FunctionDef) and node.name.endswith("refusals"):
                 for pair in [n for n in ast.walk(node) if isinstance(n, ast.Tuple)]:
                     yield Refusal(name, pair.lineno, _words(pair.elts[-1]))
 
