@@ -128,6 +128,23 @@ CASES = [
     # Methods and nets.
     train("core/diffaugment.py", "use any of", "dcgan --augment=blur"),
     train("core/diffaugment.py", "is no share", "dcgan --augment=flip:2"),
+    train("core/augment_strength.py", "which is empty", "dcgan --augment_p=0.5"),
+    train("core/augment_strength.py", "changes no image", "dcgan --augment=flip --augment_p=0"),
+    train(
+        "core/augment_strength.py",
+        "and so does",
+        "dcgan --augment=ada --augment_target=0.6 --augment_p_end=0.5 --warmup_images=9",
+    ),
+    train(
+        "core/augment_strength.py",
+        "which is 0",
+        "dcgan --augment=ada --augment_target=0.6 --augment_p=0",
+    ),
+    train(
+        "core/augment_strength.py",
+        "which have no zero",
+        "dcgan --augment=ada --augment_target=0.6 --loss=rp",
+    ),
     train("methods/acgan.py", "shows D the class", "acgan --net=maxout_cgan"),
     train(
         "methods/base.py",

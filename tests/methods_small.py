@@ -42,10 +42,21 @@ CASES = {
             "penalty": "r1r2",
             "penalty_augmented": True,
             "augment": "color,translation,cutout",
+            "augment_p": 0.2,
+            "augment_p_end": 0.8,
             "input_noise": 0.1,
             "lambda_p_end": 1.0,
             "warmup_images": 16,
             "ema_images": 20,
+        },
+    ),
+    "gan_ada": (
+        "gan",
+        {
+            "augment": "flip:always,ada,cutout:0.5",
+            "augment_target": 0.1,
+            "augment_images": 200,
+            "n_disc": 2,
         },
     ),
     "cgan_ra": (

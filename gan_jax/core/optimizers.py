@@ -251,8 +251,8 @@ class OptimizerSettings:
     )
     warmup_images: int = setting(
         0,
-        "images over which lr_end, beta2_end, lambda_p_end and ema_images are reached, by half a "
-        "cosine as in R3GAN; 0: no warm-up",
+        "images over which lr_end, beta2_end, lambda_p_end, augment_p_end and ema_images are "
+        "reached, by half a cosine as in R3GAN; 0: no warm-up",
         low=0,
     )
     momentum: float = setting(0.5, "momentum of sgd", low=0.0, high=0.9999)

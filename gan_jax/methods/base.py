@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import controls, diffaugment, parallel, priors, schedules
+from gan_jax.core import augment_strength, controls, diffaugment, parallel, priors, schedules
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
@@ -105,9 +105,9 @@ def common_fields(hp) -> dict[str, Any]:
     def ema_rate(images, minibatch):
         return schedules.average_rate(images, minibatch, half_life, warmup_images)
 
-    adapted: list[controls.Control] = []  # what the settings ask a run to adapt
+    adapted = [augment_strength.control(hp)]  # what the settings ask a run to adapt, or None
     return {
-        **controls.combine(adapted),
+        **controls.combine([control for control in adapted if control]),
         "hp": hp,
         "ema": {"gen": hp.ema} if hp.ema or half_life else {},
         "ema_rate": ema_rate if half_life else None,
@@ -193,7 +193,7 @@ def n_images(batch: Batch) -> int:
 
 def _schedule_refusals(hp) -> list[tuple[bool, str]]:
     """List what makes schedules in images contradict other settings, see `refusals`."""
-    ends = ("lr_end", "beta2_end", "lambda_p_end")
+    ends = ("lr_end", "beta2_end", "lambda_p_end", "augment_p_end")
     moving = [name for name in ends if getattr(hp, name)]
     first = f"--{moving[0]}={getattr(hp, moving[0])}" if moving else ""
     return [
@@ -339,4 +339,5 @@ def check(hp, spec: DataSpec, penalty: str = "--penalty=wgan_gp --disc_norm=none
     for applies, message in refusals(hp, spec, penalty):
         if applies:
             raise InputError(message)
+    augment_strength.check(hp)
     family(hp).check(spec)

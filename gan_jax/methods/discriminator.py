@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import diffaugment, losses, parallel, penalties, schedules
+from gan_jax.core import augment_strength, diffaugment, losses, parallel, penalties, schedules
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import StepContext, apply_net
 from gan_jax.core.state import Vars
@@ -14,7 +14,8 @@ def augmented(ctx: StepContext, key: jax.Array, x: jax.Array) -> jax.Array:
     hp = ctx.hp
     if not hp.augment:
         return x
-    return diffaugment.augment(ctx, fold(key, KeyStream.DIFFAUGMENT), x, hp.augment, hp.pixels)
+    p, key = augment_strength.probability(ctx), fold(key, KeyStream.DIFFAUGMENT)
+    return diffaugment.augment(ctx, key, x, hp.augment, hp.pixels, p)
 
 
 def apply_discriminator(
@@ -128,8 +129,13 @@ def gen_term(
 
 
 def mean_probabilities(ctx: StepContext, **outputs) -> dict[str, jax.Array]:
-    """Compute {"NAME_prob": mean sigmoid of D's logits} of outputs of D, for the log."""
-    return {
+    """Compute {"NAME_prob": mean sigmoid of D's logits} of outputs of D, for the log.
+
+    With an augmentation whose probability moves, also `augment_strength.metrics`; `real` is one of
+    the outputs.
+    """
+    probabilities = {
         f"{name}_prob": parallel.mean(ctx, jax.nn.sigmoid(output.logit))
         for name, output in outputs.items()
     }
+    return probabilities | augment_strength.metrics(ctx, outputs["real"].logit)

@@ -134,6 +134,31 @@ class BaseSettings(optimizers.OptimizerSettings):
         f"changes of all that D sees: any of {', '.join(diffaugment.NAMES)}, with commas; "
         "NAME:0.5 has half the probability",
     )
+    augment_p: float = setting(
+        1.0,
+        "probability with which each operation of --augment changes an image; with "
+        "--augment_target the largest one",
+        low=0.0,
+        high=1.0,
+    )
+    augment_p_end: float = setting(
+        0.0,
+        "probability that augment_p moves to over --warmup_images; 0: it stays",
+        low=0.0,
+        high=1.0,
+    )
+    augment_target: float = setting(
+        0.0,
+        "ADA: the probability begins with 0 and rises while the mean sign of D's logits of real "
+        "images is above this, such as 0.6; 0: --augment_p counts",
+        low=0.0,
+        high=0.99,
+    )
+    augment_images: int = setting(
+        500_000,
+        "images in which ADA's probability can move from 0 to 1; 100,000 after --init_from",
+        low=1,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

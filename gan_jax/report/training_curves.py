@@ -25,6 +25,7 @@ CAPTIONS = {
         "D's mean output for real images less that for generated ones: 1 = it has won, 0 = it "
         "cannot tell."
     ),
+    "watch/augment": "ADA's probability, divided by the largest that it may take.",
     "watch/modes": "Classes that hold 1 % of the generated images or more.",
     "watch/largest_class": "Share of the most frequent class among the generated images.",
     "eval": (

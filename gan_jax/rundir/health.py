@@ -77,6 +77,14 @@ RANGES = {
         "D tells real from generated without doubt, and G learns little from it. A lower "
         "--lr_disc, a --penalty, --input_noise or --augment help",
     ),
+    "watch/augment": HealthyRange(
+        -math.inf,
+        0.98,
+        "",
+        "ADA augments as often as it may, and D is still surer of real images than "
+        "--augment_target asks for: they are few for this D. A smaller --width, a --penalty or "
+        "more images help; look for augmentations that G shows in the newest samples",
+    ),
     "grad_norm": HealthyRange(
         1e-3,
         30.0,

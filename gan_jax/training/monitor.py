@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from gan_jax import images
+from gan_jax.core import augment_strength
 from gan_jax.core.conditioning import ByImage, choose_images
 from gan_jax.core.keys import KeyStream, run_key
 from gan_jax.core.method import Method
@@ -87,6 +88,7 @@ class Monitor:
           "watch/diversity": diversity of N generated images of fixed noise, divided by that of N
             real ones; of colorization, that of the colours added to the gray images.
           "watch/gap": D(x) - D(G(z)); absent for --loss=wasserstein.
+          "watch/augment": with --augment_target, ADA's probability divided by its largest one.
           "watch/modes": with shares, the number of classes with at least 1 % of the images.
           "watch/largest_class": with shares, the largest one.
           "warnings": names of the active warnings, if any.
@@ -97,6 +99,9 @@ class Monitor:
             out["watch/diversity"] = diversity(self._compared(generated)) / self._real
         if self._logits_are_bounded and {"disc/real_prob", "disc/fake_prob"} <= set(record):
             out["watch/gap"] = record["disc/real_prob"] - record["disc/fake_prob"]
+        if "disc/augment_p" in record and augment_strength.is_adaptive(self._method.hp):
+            limit = augment_strength.limit(self._method.hp)
+            out["watch/augment"] = record["disc/augment_p"] / limit
         if shares is not None:
             out["watch/modes"] = class_balance.n_classes_holding(np.asarray(shares), 0.01)
             out["watch/largest_class"] = float(np.max(shares))

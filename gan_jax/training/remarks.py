@@ -3,6 +3,7 @@
 import numpy as np
 
 from gan_jax.config import Config, Prepared
+from gan_jax.core import augment_strength
 from gan_jax.data import pixel_range
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError, counted, result_or_error
@@ -22,7 +23,7 @@ def all_remarks(prepared: Prepared, counts: np.ndarray | None = None) -> list[st
         `prepared`.
     """
     train, run = prepared.train, prepared.config.run
-    remarks = [_length(prepared.config)]
+    remarks = [_length(prepared.config), _augment(prepared.method.hp, run)]
     n = len(train.images)
     if n < run.batch:
         remarks.append(
@@ -69,3 +70,15 @@ def _length(config: Config) -> str:
         ends.append("nothing is scored in training")
     listed = ", ".join(f"--{name}={getattr(run, name)}" for name in flags)
     return f"Longer than the run of --steps={run.steps}: {listed}; so {', and '.join(ends)}."
+
+
+def _augment(hp, run) -> str:
+    """Say that ADA's probability cannot rise far in a short run; "" if it can."""
+    reached = run.steps * hp.n_disc * run.batch / hp.augment_images
+    if not augment_strength.is_adaptive(hp) or reached >= augment_strength.limit(hp):
+        return ""
+    return (
+        f"ADA's probability cannot exceed {reached:.2g} in this run, of "
+        f"{run.steps * hp.n_disc * run.batch:,} images for D and --augment_images="
+        f"{hp.augment_images}; use fewer --augment_images to let it rise faster."
+    )
