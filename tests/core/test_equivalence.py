@@ -104,7 +104,7 @@ def test_member_equals_solo_run(case):
         )  # vmapped convolutions add up in another order: 1.03e-6 on one kind of processor
 
 
-@pytest.mark.parametrize("case", cases(("gan_hinge_r1", "gan_rp", "gan_spectral")))
+@pytest.mark.parametrize("case", cases(("gan_hinge_r1", "gan_rp", "gan_spectral", "gan_ada")))
 def test_a_step_in_float64_traces_and_stays_in_float64(case):
     """As the benchmarks' comparison of values needs it: also penalties of every k-th step."""
 

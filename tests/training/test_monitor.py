@@ -140,6 +140,12 @@ def test_gradients_and_penalties_are_compared_with_their_own_past():
     assert not any(judged([0.0] * 30, "disc/penalty"))  # a run without one
 
 
+def test_an_augmentation_at_its_bound_is_warned():
+    warned = judged([0.5] * 20 + [1.0] * 5, "watch/augment")
+    assert warned[-1] == ["watch/augment high"] and not any(warned[:-1])
+    assert not any(judged([0.9] * 40, "watch/augment"))
+
+
 def test_one_class_counts_unless_the_data_are_of_one_class():
     name = "watch/largest_class"
     assert judged([0.95] * 12, name)[-2:] == [[], [f"{name} high"]]

@@ -1,5 +1,7 @@
 """What is said of settings and data that can be used, and when nothing is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,16 @@ def test_intervals_beyond_the_length(changes, words):
     """The tiny run has 12 steps."""
     said = remarks_of(tiny_runs.dataset(300), **changes)
     assert said == ([f"Longer than the run of --steps=12: {words}"] if words else [])
+
+
+def test_adas_probability_in_a_short_run():
+    """The tiny run has 12 steps of 4 images."""
+    hp = dataclasses.replace(tiny_runs.HP, augment="flip", augment_target=0.6, n_disc=2)
+    train = tiny_runs.dataset(300)
+    (said,) = remarks.all_remarks(tiny_runs.prepare(train, hp))
+    assert "cannot exceed 0.00019 in this run, of 96 images for D" in said
+    quick = dataclasses.replace(hp, augment_images=100)
+    assert remarks.all_remarks(tiny_runs.prepare(train, quick)) == []
 
 
 def test_few_images():
