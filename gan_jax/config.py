@@ -17,6 +17,7 @@ from gan_jax.core.state import Vars
 from gan_jax.data import datasets, toys
 from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
+from gan_jax.methods import freeze
 from gan_jax.methods.base import DataSpec, check_minibatch
 from gan_jax.metrics import scoring
 from gan_jax.nets import classifier
@@ -46,7 +47,9 @@ class Config:
         """
         module = methods.TABLE[self.method]
         module.check(self.hp, spec)
-        return module.build(self.hp, spec, self.run.steps)
+        method = module.build(self.hp, spec, self.run.steps)
+        n = self.run.freeze_disc
+        return freeze.freeze_disc(method, n) if n else method
 
     def to_dict(self) -> dict:
         """Return a nested dict of JSON values."""
@@ -205,6 +208,11 @@ def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
             "generator's images; use --devices=1 or another --gen_batch."
         )
     check_minibatch(hp, run.batch)
+    if run.freeze_disc and not run.init_from:
+        raise InputError(
+            f"--freeze_disc={run.freeze_disc} keeps the weights of another run; add "
+            "--init_from=RUN, or leave --freeze_disc out."
+        )
     if run.stop_on_collapse and not run.watch:
         raise InputError("--stop_on_collapse needs the watch that finds it; leave out --nowatch.")
     _validate_keep_best(run)

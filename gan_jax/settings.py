@@ -181,6 +181,12 @@ class RunSettings:
         "begin with the weights of another run, wherever its layers fit: a run folder, a published "
         "folder or hf:USER/NAME; of any method, data and classes",
     )
+    freeze_disc: int = setting(
+        0,
+        "the first layers of D, from the image on, that keep the weights of --init_from (FreezeD); "
+        "see gan_jax/nets/depth.py",
+        low=0,
+    )
 
     # Log, samples, checkpoints and scores.
     log_every: int = setting(100, "steps between lines of metrics.jsonl", low=1, high=MAX_STEPS)

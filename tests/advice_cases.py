@@ -124,6 +124,19 @@ CASES = [
         "dcgan --init_from={gan} --workdir={gan} --restart",
         workdir="{new}",
     ),
+    train(
+        "config.py", "keeps the weights of another run", "dcgan --freeze_disc=1", init_from="{gan}"
+    ),
+    train(
+        "methods/freeze.py",
+        "layers in front of its heads",
+        "dcgan --init_from={gan} --freeze_disc=9",
+    ),
+    train(
+        "rundir/start_weights.py",
+        "of D would be new",
+        "dcgan --init_from={published} --freeze_disc=1",
+    ),
     study("studies/runner.py", "all begin anew", "ensemble --init_from={gan}"),
     # Methods and nets.
     train("core/diffaugment.py", "use any of", "dcgan --augment=blur"),
@@ -761,6 +774,7 @@ NOT_RUN = {
     "rundir/hub.py": {"the upload failed": NEEDS, "add --download": NEEDS},
     "rundir/published.py": {"cannot be written": LATE},
     "rundir/run_folder.py": {"a plug-in that is not installed": NEEDS},
+    "methods/freeze.py": {"needs a net called disc": "all methods of gan_jax have one"},
     "rundir/start_weights.py": {"had saved nothing": "see tests/rundir/test_start_weights.py"},
     "settings.py": {"--{}={}": INNER},
     "studies/collapse/scorer.py": {"with 5 % of the images": DATA},

@@ -87,10 +87,14 @@ def _leaves(tree) -> dict[Path, Any]:
     return {_path(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _path(path) -> Path:
-    """Return the names along a path of a tree, without that of the net that a condition enters."""
-    names = tuple(key.key for key in path)
-    return names[1:] if names[0] == WRAPPED else names
+def inner(path: Path) -> Path:
+    """Return a path within a net, without the part within which a condition leaves it."""
+    return path[1:] if path[0] == WRAPPED else path
+
+
+def _path(keys) -> Path:
+    """Return the names along a path of a tree, see `inner`."""
+    return inner(tuple(key.key for key in keys))
 
 
 def _fits(own, other, path):

@@ -15,6 +15,7 @@ import flax.linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
+from gan_jax.nets.depth import one_layer
 from gan_jax.nets.family import ConvGenerator, Discriminator, Encoder, Family, conv_generator_fields
 from gan_jax.nets.outputs import squash
 
@@ -83,6 +84,7 @@ class SnganDisc(Discriminator):
         return self.heads(layers.flatten(x), train)
 
 
+@one_layer
 def _block(net, x, features, train, act, resize="", first=False):
     """Apply a pre-activation residual block: act, up, conv k3, act, conv k3, down; and a shortcut.
 

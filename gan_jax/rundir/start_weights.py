@@ -10,6 +10,7 @@ from gan_jax.core import transfer
 from gan_jax.core.initialize import init_jitted, state_shapes
 from gan_jax.core.state import GanState, Vars
 from gan_jax.errors import InputError
+from gan_jax.methods import freeze
 from gan_jax.rundir import config_file, host_state, hub, run_folder
 from gan_jax.rundir.run_folder import RunStatus
 
@@ -112,10 +113,10 @@ def describe(prepared: Prepared, source: Source) -> dict[str, Any]:
 
     Returns:
       {"run", "experiment", "step", "sha256" of the weights there, "taken": {net: number of
-      layers}, "new": {net: layers that are not from there}}.
+      layers}, "new": {net: layers that are not from there}, perhaps "frozen": {"disc": layers}}.
 
     Raises:
-      InputError: no layer fits.
+      InputError: no layer fits, or one that is to be frozen does not.
     """
     shapes, name = state_shapes(prepared.method), prepared.config.run.init_from
     fitting = transfer.fitting_layers(Vars(shapes.params, shapes.batch_stats), source.vs)
@@ -126,6 +127,7 @@ def describe(prepared: Prepared, source: Source) -> dict[str, Any]:
             f"--init_from={name}: no layer of that run ({source.config.experiment}) fits the nets "
             f"of this one; {instead}, or leave --init_from out."
         )
+    frozen = _frozen_layers(prepared, fitting.get("disc", set()))
     new = {
         net: sorted(map("/".join, transfer.layer_paths(shapes.params[net]) - layers))
         for net, layers in fitting.items()
@@ -137,7 +139,23 @@ def describe(prepared: Prepared, source: Source) -> dict[str, Any]:
         "sha256": source.sha256,
         "taken": {net: len(layers) for net, layers in fitting.items()},
         "new": {net: layers for net, layers in new.items() if layers},
+        **({"frozen": {"disc": frozen}} if frozen else {}),
     }
+
+
+def _frozen_layers(prepared, fitting):
+    """List the layers of D that are frozen; refuse those that are not from the source."""
+    run = prepared.config.run
+    layers = freeze.first_layers(prepared.method, run.freeze_disc) if run.freeze_disc else []
+    names = [[transfer.inner(path) for path in layer] for layer in layers]
+    n = next((i for i, layer in enumerate(names) if not fitting.issuperset(layer)), len(names))
+    if n < len(names):
+        instead = f"use --freeze_disc={n}, or leave it out" if n else "leave it out"
+        raise InputError(
+            f"--freeze_disc={run.freeze_disc}: {'/'.join(names[n][0])} of D would be new, since "
+            f"--init_from={run.init_from} has none that fits; {instead}."
+        )
+    return ["/".join(path) for layer in names for path in layer]
 
 
 def _unlike(source, own):
@@ -162,6 +180,7 @@ def sentence(record: dict[str, Any]) -> str:
     return (
         f"began with the weights of {record['run']} ({record['experiment']}, step "
         f"{record['step']:,}): {'; '.join(parts)}"
+        + (f"; frozen in disc: {', '.join(record['frozen']['disc'])}" if "frozen" in record else "")
     )
 
 

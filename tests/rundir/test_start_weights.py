@@ -206,3 +206,17 @@ def test_a_finished_run_goes_on_as_a_new_one(root, capsys):
     flags = re.search(r"add (--init_from=\S+) (--workdir=\S+);", str(error.value)).groups()
     train.run("cgan", [*TINY, *NET, "--steps=5", *flags])
     assert (root / "done_2" / "DONE").exists()
+
+
+def test_frozen_layers_are_those_of_the_source(root, capsys):
+    folder = begin(root, "frozen", "--freeze_disc=1")
+    assert "frozen in disc: Dense_0" in capsys.readouterr().out
+    assert config_file.read(folder)["init_from"]["frozen"] == {"disc": ["Dense_0"]}
+    source, state = (run_folder.load(root / name).state for name in ("old", "frozen"))
+    old, now = (s.params["disc"]["net"] for s in (source, state))
+    assert_same(old["Dense_0"], now["Dense_0"])
+    assert (old["Dense_1"]["kernel"] != now["Dense_1"]["kernel"]).any()
+    with pytest.raises(InputError, match="Dense_0 of D would be new, .*; leave it out"):
+        begin(root, "new", "--freeze_disc=1", source="model")
+    with pytest.raises(InputError, match="keeps the weights of another run; add --init_from"):
+        train.run("cgan", [*TINY, *NET, "--freeze_disc=1", f"--workdir={root / 'new'}"])
