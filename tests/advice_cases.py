@@ -158,6 +158,7 @@ CASES = [
         "which have no zero",
         "dcgan --augment=ada --augment_target=0.6 --loss=rp",
     ),
+    train("methods/acgan.py", "is of --class_loss=ce", "acgan --class_loss=adc --fake_class=none"),
     train("methods/acgan.py", "shows D the class", "acgan --net=maxout_cgan"),
     train(
         "methods/base.py",
@@ -774,6 +775,7 @@ NOT_RUN = {
     "rundir/hub.py": {"the upload failed": NEEDS, "add --download": NEEDS},
     "rundir/published.py": {"cannot be written": LATE},
     "rundir/run_folder.py": {"a plug-in that is not installed": NEEDS},
+    "methods/base.py": {"has no class head of cosines": "is of plug-ins; built-in nets have one"},
     "methods/freeze.py": {"needs a net called disc": "all methods of gan_jax have one"},
     "rundir/start_weights.py": {"had saved nothing": "see tests/rundir/test_start_weights.py"},
     "settings.py": {"--{}={}": INNER},

@@ -75,6 +75,11 @@ CASES = {
     ),
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
     "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),
+    "acgan_d2d": (
+        "acgan",
+        {"class_loss": "d2d_ce", "d2d_dim": 6, "d2d_margin": 0.3, "spectral": "disc"},
+    ),
+    "acgan_adc": ("acgan", {"class_loss": "adc", "condition": "attributes"}),
     "mgan": (
         "mgan",
         {"n_gens": 3, "gen_batch": 8, "n_disc": 2, "input_noise": 0.1, "augment": "translation"},

@@ -76,6 +76,11 @@ def random_rows(
     return lax.dynamic_slice_in_dim(rows, lax.axis_index(ctx.axis) * shape[0], shape[0])
 
 
+def all_rows(ctx: "StepContext", x: jax.Array) -> jax.Array:
+    """Gather the rows of all devices: [B, ...] of this one -> [N B, ...], the same everywhere."""
+    return lax.all_gather(x, ctx.axis, tiled=True) if ctx.axis else x
+
+
 def rows_per_device(ctx: "StepContext", n: int) -> int:
     """Return this device's share of n rows."""
     return n // lax.axis_size(ctx.axis) if ctx.axis else n

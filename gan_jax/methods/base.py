@@ -16,7 +16,7 @@ from gan_jax.methods.discriminator import gen_term as gen_term
 from gan_jax.methods.discriminator import mean_probabilities as mean_probabilities
 from gan_jax.methods.discriminator import penalty as penalty
 from gan_jax.nets import conditional, families
-from gan_jax.nets.family import DataSpec, Family
+from gan_jax.nets.family import DataSpec, Discriminator, Family
 from gan_jax.nets.layers import WeightOptions
 
 MAX_HALF_LIFE = 69_000  # of the average in minibatches; each then moves it by a part in 100,000
@@ -52,15 +52,26 @@ def build_generator(hp, spec: DataSpec, mode: str = "", **options):
     return conditional.Gen(net, mode, len(spec.classes), table, weights=weights)
 
 
-def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0):
+def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0, embedding: int = 0):
     """Build the discriminator that the settings name.
 
     Args:
       hp, spec, mode: see `build_generator`.
       n_classes: outputs of its class head; 0: no head.
+      embedding: length of the embedding of a head of cosines; 0: a head of logits.
+
+    Raises:
+      InputError: a plug-in's D has no head of cosines.
     """
     weights = weight_options(hp, "disc")
     net = family(hp).disc(hp, spec, weights, n_classes)
+    if embedding:
+        if not isinstance(net, Discriminator):
+            raise InputError(
+                f"--net={hp.net} has no class head of cosines: its D is no "
+                "gan_jax.nets.family.Discriminator. Use --net=dcgan."
+            )
+        net = net.clone(embedding=embedding)
     if not mode:
         return net
     table = attribute_table(hp, spec) or ()

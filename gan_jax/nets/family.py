@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.errors import InputError
 from gan_jax.nets import layers
@@ -50,10 +51,39 @@ class ConvGenerator(Generator):
         return layers.batch_norm(self, train, cond, **options)(x) if self.norm == "batch" else x
 
 
+class CosineHead(nn.Module):
+    """Class head on the unit sphere: features [B, F] -> (cosines [B, K], embedding [B, E]).
+
+    The embedding is a dense layer, divided by its length; a class has a proxy there, also of length
+    1. Both are float32 or wider.
+
+    Source: Kang et al. 2021, section 3.
+    """
+
+    n_classes: int  # K
+    width: int  # E
+    weights: WeightOptions = WeightOptions()
+
+    @nn.compact
+    def __call__(self, x, train):
+        embedding = layers.Dense(self.width, weights=self.weights)(x, train)
+        shape = (self.n_classes, self.width)
+        proxies = self.param("proxies", layers.initializer(self.weights.init), shape)
+        wide = jnp.promote_types(x.dtype, jnp.float32)
+        embedding, proxies = (_unit_rows(rows.astype(wide)) for rows in (embedding, proxies))
+        return embedding @ proxies.T, embedding
+
+
+def _unit_rows(x):
+    """Divide rows by their lengths."""
+    return x / jnp.sqrt((x**2).sum(-1, keepdims=True) + 1e-12)
+
+
 class Discriminator(Net, kw_only=True):
     """Images float32 [B, size, size, colors] -> DiscOutput."""
 
     n_classes: int = 0  # outputs of a class head on the features; 0: no class head
+    embedding: int = 0  # of a class head of cosines, the length of its embedding; 0: of logits
 
     def heads(
         self,
@@ -76,6 +106,9 @@ class Discriminator(Net, kw_only=True):
         logit = layers.Dense(1, use_bias, weights)(x, train)[:, 0]
         if not self.n_classes:
             return DiscOutput(logit, features)
+        if self.embedding:
+            head = CosineHead(self.n_classes, self.embedding, weights)
+            return DiscOutput(logit, features, *head(x, train))
         return DiscOutput(
             logit, features, layers.Dense(self.n_classes, use_bias, weights)(x, train)
         )

@@ -11,7 +11,9 @@ class DiscOutput(NamedTuple):
 
     logit: jax.Array  # [B], before any sigmoid
     features: jax.Array  # [B, F], the last hidden layer, normalised and activated
-    classes: jax.Array | None = None  # [B, K], class logits; None without a class head
+    # [B, K], class logits, or cosines with the classes; None without a class head
+    classes: jax.Array | None = None
+    embedding: jax.Array | None = None  # [B, E], of length 1; None where classes are no cosines
 
 
 _SQUASH = {"tanh": nn.tanh, "sigmoid": nn.sigmoid, "linear": lambda x: x}
