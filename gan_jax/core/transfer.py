@@ -89,7 +89,7 @@ def _leaves(tree) -> dict[Path, Any]:
 
 def inner(path: Path) -> Path:
     """Return a path within a net, without the part within which a condition leaves it."""
-    return path[1:] if path[0] == WRAPPED else path
+    return path[1:] if path[:1] == (WRAPPED,) else path
 
 
 def _path(keys) -> Path:

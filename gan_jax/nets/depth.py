@@ -1,11 +1,13 @@
 """The hidden layers of a discriminator, counted from the image on.
 
 A layer is a convolution or a dense layer, with the norm that follows it; a residual block is one
-layer. Layers that read the condition and the heads are none: with `--freeze_disc` they stay free.
+layer. What reads the condition, the heads, and arrays of the net itself are none: with
+`--freeze_disc` they stay free.
 
   dcgan and its relatives, s1, unet    one per convolution
   sngan                                one per convolution, two per side
   resnet                               one per residual block
+  r3gan                                one per residual block, and per linear map between them
   mlp, keras, maxout                   one per dense layer
   plug-ins                             in the order of the calls; without a method `heads` the last
                                        one makes the logit, and does not count
@@ -73,12 +75,13 @@ def hidden_layers(net: nn.Module, inputs: tuple) -> list[list[Path]]:
 
 
 def _kernels(params) -> dict[Path, bool]:
-    """Return {path of a module that holds parameters: whether one of them is a kernel}."""
+    """Return {path of a layer that may be hidden: whether it has a kernel}."""
     out: dict[Path, bool] = {}
     for keys, leaf in jax.tree_util.tree_leaves_with_path(params):
         path = tuple(key.key for key in keys)[:-1]
         out[path] = out.get(path, False) or leaf.ndim > 1
-    return out
+    nets = {path[:n] for path in out for n in range(len(path))}
+    return {path: k for path, k in out.items() if path not in nets and path[-1:] != ("embed",)}
 
 
 def _grouped(called: list[tuple[Path, Any]], kernels: dict[Path, bool]) -> list[list[Path]]:

@@ -28,6 +28,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.nets.depth import one_layer
 from gan_jax.nets.family import Discriminator, Encoder, Family, Generator, Net, generator_fields
 from gan_jax.nets.layers import Conv, Dense, WeightOptions
 from gan_jax.nets.outputs import DiscOutput, from_unbounded
@@ -65,6 +66,7 @@ def _linear(x, features, gain=1.0, use_bias=False, name=None):
     return dense(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], features)
 
 
+@one_layer
 def _block(x, gain):
     """Apply a residual block to x [N, H, W, C]; gain: of its first two convolutions."""
     channels, inside = x.shape[-1], EXPANSION * x.shape[-1]

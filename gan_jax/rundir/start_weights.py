@@ -129,7 +129,7 @@ def describe(prepared: Prepared, source: Source) -> dict[str, Any]:
         )
     frozen = _frozen_layers(prepared, fitting.get("disc", set()))
     new = {
-        net: sorted(map("/".join, transfer.layer_paths(shapes.params[net]) - layers))
+        net: sorted(map(_named, transfer.layer_paths(shapes.params[net]) - layers))
         for net, layers in fitting.items()
     }
     return {
@@ -156,6 +156,10 @@ def _frozen_layers(prepared, fitting):
             f"--init_from={run.init_from} has none that fits; {instead}."
         )
     return ["/".join(path) for layer in names for path in layer]
+
+
+def _named(path):
+    return "/".join(path) or "arrays of its own"
 
 
 def _unlike(source, own):

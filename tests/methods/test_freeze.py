@@ -23,6 +23,11 @@ LAYERS = {
     "s1": ["Conv_0", "Conv_1 BatchNorm_0", "Conv_2 BatchNorm_1", "Conv_3"],
     "sngan": ["Conv_0", "Conv_1", "Conv_2", "Conv_3", "Conv_4"],
     "resnet": ["Conv_0 Conv_1 Conv_2", "Conv_3 Conv_4", "Conv_5 Conv_6"],
+    "r3gan": [
+        *["Dense_0", "Dense_1 Conv_0 Dense_2", "Dense_3 Conv_1 Dense_4"],
+        *["Dense_5 Conv_2 Dense_6", "Dense_7 Conv_3 Dense_8"],
+        *["Dense_9 Conv_4 Dense_10", "Dense_11 Conv_5 Dense_12"],
+    ],
     "mlp": ["Dense_0", "Dense_1", "Dense_2"],
 }
 
