@@ -263,7 +263,8 @@ esac
 hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | tr '\\n' ' ')
 note running "\\"hosts\\": \\"${{hosts% }}\\", \\"restarts\\": ${{SLURM_RESTART_COUNT:-0}}"
 
-while touch "$run/{alive}" && sleep {beat}; do :; done >/dev/null 2>&1 &
+touch "$run/{alive}"
+while sleep {beat} && touch "$run/{alive}"; do :; done >/dev/null 2>&1 &
 alive=$!
 # SLURM tells the tasks, too, when it ends the job. This shell waits for them.
 asked=

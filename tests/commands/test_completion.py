@@ -24,7 +24,7 @@ def script(tmp_path_factory):
         ("gan-jax ev", "evaluate"),
         ("gan-jax train mor", "morpho"),
         ("gan-jax train morpho --flagfile=morpho_q", "morpho_quick"),
-        ("gan-jax morpho --lambda_p", "--lambda_p="),
+        ("gan-jax morpho --lambda_r", "--lambda_r="),
         ("gan-jax sweep --flagfile=ablate_sm", "ablate_smoke"),
         ("gan-jax sample runs/x --trunc", "--truncation="),
         ("gan-jax train nothing --s", ""),

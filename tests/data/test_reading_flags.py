@@ -47,7 +47,7 @@ def test_colorization_leaves_out_bad_files_on_advice(command, tmp_path):
     settings = config.Config("colorize", presets.TABLE["colorize"].method, run, hp)
     data = making.load(run.data, 16)
     prepared = config.prepare(settings, data)
-    loaded = run_folder.LoadedRun(settings, prepared.dataset_info, prepared.method, 0, None)
+    loaded = run_folder.LoadedRun(settings, prepared.dataset_info, prepared.method, 0, None, None)
     with pytest.raises(config.InputError, match="bad.png.*--skip_bad_images"):
         run_folder.load_pool(loaded)
     assert command.Flags("run", skip_bad_images=True).skip_bad_images
