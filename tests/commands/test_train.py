@@ -95,7 +95,7 @@ def sample_by_kind(folder):
         }
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_toys_smoke_flagfile(tmp_path, capsys):
     """A second start repeats nothing; a run of the study is an ordinary one."""
     words = ["--flagfile=toys_smoke", f"--workdir={tmp_path}/study", "--systems=gan,mgan"]

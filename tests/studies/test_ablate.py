@@ -157,7 +157,7 @@ def start(root, env, *words):
     return subprocess.Popen(command_line, env=env, **pipes)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_smoke_flagfile_one_refused_one_diverges_and_the_others_go_on(tmp_path, child_env):
     words, root = ["--flagfile=ablate_smoke", "--seeds=1"], tmp_path / "sweep"
     process = start(root, child_env, *words)

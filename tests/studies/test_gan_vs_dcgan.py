@@ -344,7 +344,7 @@ def whole(paced, tmp_path_factory):
     return folder
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_study_ends_in_a_page_and_its_runs_are_ordinary(whole):
     results, states = helpers.outcome(whole, "train_s")
     assert set(states) == {f"{job}_0/DONE" for job in ("lengths_gan", "lengths_dcgan", "time_gan")}
@@ -359,14 +359,14 @@ def test_a_study_ends_in_a_page_and_its_runs_are_ordinary(whole):
     assert steps.tolist() == [2, 4, 6] and (np.diff(seconds) >= 0).all()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_scores_while_training_are_no_training_time(whole):
     for job in ("lengths_gan", "lengths_dcgan", "time_gan"):
         wall = log.read(whole / f"{job}_0" / "metrics.jsonl")[-1]["wall"]
         assert wall["evaluate_s"] > 3 * SLOW > wall["train_s"] > 0, job
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_nothing_finished_is_repeated_and_other_settings_are_refused(whole, monkeypatch, capsys):
     before = (whole / "results.json").read_text()
     monkeypatch.setattr(sampling, "build_sampler", lambda *_: pytest.fail("scored again"))

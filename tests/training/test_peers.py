@@ -79,7 +79,7 @@ def test_a_signal_to_one_ends_both_after_the_same_step(undisturbed, child_env, t
     assert peer_processes.digest(folder) == undisturbed
 
 
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("lost", [0, slowly(1)])
 def test_a_lost_process_ends_the_others_in_time(lost, undisturbed, child_env, tmp_path):
     """With one line that names it; the same command resumes, to the undisturbed end."""
     folder = tmp_path / "run"

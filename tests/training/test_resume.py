@@ -134,7 +134,7 @@ def test_twenty_kills(tmp_path, child_env):
     check("morpho", 4000, 20, 10, 1, tmp_path, child_env)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_sigterm_saves_exits_with_4_and_resumes(tmp_path, child_env):
     process = start("dcgan", tmp_path / "run", 100000, child_env)
     read_until(process, "step 10/")
