@@ -212,7 +212,7 @@ def test_what_is_accepted_may_still_be_remarkable(tmp_path, capsys):
     words += ["--steps=100", "--save_every=500", "--sample_every=50", "--log_every=10"]
     words.append(f"--workdir={tmp_path}/run")
     expected = (
-        "Longer than the run of --steps=100: --save_every=500; so the only checkpoint comes at the end",
+        "Longer than the run of --steps=100: --save_every=500; so the only checkpoint comes at",
         "Only 10 images for --batch=32",
         "Evaluation would refuse these data as they are: ",
         "has 10 images, too few",
