@@ -459,6 +459,21 @@ CASES = [
         "collapse --data=npz:{plain}",
         data="npz:{labelled}",
     ),
+    study("studies/few_images/command.py", "is not among --recipes", "few_images --recipes=dcgan"),
+    study(
+        "studies/few_images/command.py",
+        "begins with a run on other images",
+        "few_images --recipes=plain,finetune",
+        start_data="npz:{labelled}",
+    ),
+    study(
+        "studies/few_images/command.py",
+        "are points; use images",
+        "few_images --data=toys:plus",
+        data="npz:{labelled}",
+    ),
+    study("studies/few_images/sets.py", "cannot be read; use numbers", "few_images --counts=many"),
+    study("studies/few_images/sets.py", "images, and --data={} has", "few_images --counts=601"),
     study("studies/runner.py", "is not known; use", "collapse --systems=gan,vae"),
     study("studies/runner.py", "is empty; use some of", "collapse --systems="),
     study(
@@ -780,6 +795,7 @@ NOT_RUN = {
     "rundir/start_weights.py": {"had saved nothing": "see tests/rundir/test_start_weights.py"},
     "settings.py": {"--{}={}": INNER},
     "studies/collapse/scorer.py": {"with 5 % of the images": DATA},
+    "studies/few_images/sets.py": {"leave one of them out": "leaves the choice of two"},
     "studies/interleaved.py": {"cannot be read": LATE},
     "studies/jobs.py": {
         "lacks timeout_min": NEEDS,

@@ -25,6 +25,7 @@ MODULES = {
     "augment": "gan_jax.studies.augment.command",
     "collapse": "gan_jax.studies.collapse.command",
     "ensemble": "gan_jax.studies.ensemble.command",
+    "few_images": "gan_jax.studies.few_images.command",
     "gan_vs_dcgan": "gan_jax.studies.gan_vs_dcgan.command",
     "toys": "gan_jax.studies.toys",
     "damage": "gan_jax.studies.damage",

@@ -19,7 +19,7 @@ import numpy as np
 from gan_jax import config as configs
 from gan_jax.config import Prepared
 from gan_jax.errors import InputError, NonFiniteError, Stopped
-from gan_jax.rundir import run_folder, run_lock
+from gan_jax.rundir import run_folder, run_lock, start_weights
 from gan_jax.studies import runner
 from gan_jax.training.program import steps_per_dispatch
 from gan_jax.training.signals import Signals
@@ -53,6 +53,8 @@ def open_loops(
             folder = folders[key]
             stack.enter_context(run_lock.lock_run(folder))
             prepared = run_folder.as_begun(folder, prepared)
+            before = run_folder.status(folder, prepared.config, False, prepared.dataset_info)
+            (prepared,) = start_weights.prepare_all([folder], [prepared], [before])
             status = run_folder.prepare_folder(folder, prepared)
             if status != run_folder.RunStatus.FINISHED:
                 loop = Loop(prepared, folder, signals, f"{folder.name}: ")

@@ -2,19 +2,27 @@
 
 import json
 import pathlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from gan_jax.metrics import scoring
 from gan_jax.metrics.metric import Views
-from gan_jax.rundir import log, run_folder
+from gan_jax.rundir import config_file, log, run_folder
 from gan_jax.rundir.run_folder import LoadedRun
 from gan_jax.studies import runner
 from gan_jax.training import sampling
 
 SCORED = "scored.json"  # in a run folder: what `score_run` returned
+
+
+class More(NamedTuple):
+    """What `score_run` is to compute of the generated images besides the scores."""
+
+    key: dict[str, Any]  # JSON values that it depends on besides the run
+    compute: Callable[[np.ndarray], dict[str, Any]]  # images uint8 [n, H, W, C] -> JSON values
 
 
 def read_logged(folder: pathlib.Path, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,6 +48,11 @@ def train_seconds(folder: pathlib.Path) -> float:
     return log.read(folder / "metrics.jsonl")[-1]["wall"]["train_s"]
 
 
+def read_batch(folder: pathlib.Path) -> int:
+    """Read the images of a minibatch of a run."""
+    return config_file.read(folder)["run"]["batch"]
+
+
 def generate(
     run: LoadedRun, n: int, seed: int = 0, condition: np.ndarray | None = None
 ) -> np.ndarray:
@@ -49,7 +62,11 @@ def generate(
 
 
 def score_run(
-    folder: pathlib.Path, evaluator: scoring.Evaluator, reference: Views, n: int
+    folder: pathlib.Path,
+    evaluator: scoring.Evaluator,
+    reference: Views,
+    n: int,
+    more: More | None = None,
 ) -> dict[str, Any]:
     """Score a finished run by n images, once: the scores are kept as long as nothing has changed.
 
@@ -58,9 +75,11 @@ def score_run(
       evaluator: Evaluator.
       reference: its views of real images.
       n: number of generated images.
+      more: what else is computed of the images, or None.
 
     Returns:
-      what scoring.make_row returns, with "steps" and "train_s", the seconds of training.
+      what scoring.make_row returns, with "steps" and "train_s", the seconds of training, and what
+      `more` computes.
     """
     key = {
         "run": (folder / "DONE").read_text(),
@@ -68,6 +87,7 @@ def score_run(
         "scores": list(evaluator.metrics),
         "n_real": len(reference["features"]),
         "n": n,
+        **(more.key if more else {}),
     }
     try:
         stored = json.loads((folder / SCORED).read_text())
@@ -76,8 +96,9 @@ def score_run(
     if stored.get("key") == key:
         return stored["row"]
     run = run_folder.load(folder)
-    pair = (reference, evaluator(generate(run, n)))
-    row = scoring.make_row(evaluator, [pair])
+    images = generate(run, n)
+    row = scoring.make_row(evaluator, [(reference, evaluator(images))])
     row |= {"steps": run.step, "train_s": train_seconds(folder)}
+    row |= more.compute(images) if more else {}
     runner.write_json(folder / SCORED, {"key": key, "row": row}, indent=None)
     return row

@@ -15,6 +15,7 @@ class Table(NamedTuple):
     title: str
     rows: list[list[str]]  # the first is the head
     note: str = ""  # how to read it; for the page alone
+    prose: bool = False  # whether the last column holds text that the page may break into lines
 
 
 def markdown(table: Table) -> str:
@@ -27,7 +28,7 @@ def markdown(table: Table) -> str:
 def section(table: Table) -> page.Html:
     """Show a table on a page."""
     note = page.note(table.note) if table.note else ""
-    return page.section(table.title, page.table(table.rows), note)
+    return page.section(table.title, page.table(table.rows, prose=table.prose), note)
 
 
 def sections(tables: Iterable[Table]) -> page.Html:

@@ -9,6 +9,7 @@ from gan_jax.studies.ablate import command as ablate
 from gan_jax.studies.augment import command as augment
 from gan_jax.studies.collapse import command as collapse
 from gan_jax.studies.ensemble import command as ensemble
+from gan_jax.studies.few_images import command as few_images
 from gan_jax.studies.gan_vs_dcgan import command as gan_vs_dcgan
 from tests.studies import helpers
 
@@ -16,6 +17,7 @@ SMOKE = {  # {study: its command}, each with a smoke flagfile
     "augment": augment,
     "collapse": collapse,
     "ensemble": ensemble,
+    "few_images": few_images,
     "gan_vs_dcgan": gan_vs_dcgan,
 }
 STUDIES = {  # {study: (command, words that it accepts)}
@@ -69,6 +71,20 @@ REFUSALS = {
         "--data=npz:{}/plain.npz": "no two classes",
         "--data=npz:{}/train.npz": "no labelled test images",
         "--nodes=60": "too few for 60 nodes",
+    },
+    "few_images": {
+        "--recipes=plain,vae": "'vae' is not known",
+        "--recipes=dcgan": "--against=plain is not among --recipes=dcgan",
+        "--recipes=plain,finetune": "finetune begins with a run on other images",
+        "--counts=many": "--counts=many cannot be read",
+        "--counts=601": "601 images, and --data=galaxies:600 has 600",
+        "--counts=100,150 --data=npz:{}/few.npz": "has 60",
+        "--counts=200,all --n_images=150 --data=npz:{}/train.npz": "both the 300 images",
+        "--settings=nowhere": "--flagfile=dcgan_nowhere is not a file",
+        "--data=galaxies:100 --counts=50": "too few for the score",
+        "--data=toys:gaussians8": "are points; use images",
+        "--neighbours=5": "--neighbours=5 is too small",
+        "--steps=0": "--steps=0 is too small",
     },
     "gan_vs_dcgan": {
         "--data=npz:{}/plain.npz": "no images of two classes",
@@ -132,6 +148,7 @@ def test_refusals_in_one_line_and_before_anything_is_made(study, words, files, t
         ("augment", "1 of 4: GAN of 60 images, 12 steps; 12 classifiers"),
         ("collapse", "gan_balance: GAN with S1's rule"),
         ("ensemble", "8 nodes"),
+        ("few_images", "50 (galaxies:50), 200 (galaxies:200)"),
         ("gan_vs_dcgan", '"experiment": "dcgan"'),
     ],
 )

@@ -1,0 +1,83 @@
+"""The recipes of the study of few images: what a user types to train each of them."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+
+from gan_jax import config as configs
+from gan_jax.commands import train
+from gan_jax.config import Config
+from gan_jax.settings import RunSettings
+from gan_jax.studies.few_images.flags import Flags
+
+
+class Recipe(NamedTuple):
+    """One recipe."""
+
+    title: str  # its name in tables
+    command: str  # the training command, key of presets.TABLE
+    words: tuple[str, ...] = ()  # flags after the flagfile of the command
+    finetunes: bool = False  # begins with the weights of another run
+
+
+# The plain loss on Morpho-GAN's nets, and whatever belongs to these nets.
+_PLAIN = ("--net=hdcgan", "--input_noise=0.05", "--init=xavier", "--pixels=sigmoid")
+# Galaxies have no up and no handedness, so turned and mirrored ones are galaxies, too.
+_AUGMENT = ("--augment=flip,rotation,translation,cutout",)
+
+# To add a recipe, add an entry. Every command in it needs the flagfiles COMMAND_smoke,
+# COMMAND_quick and COMMAND_64, which --settings chooses from.
+RECIPES = {
+    "dcgan": Recipe("DCGAN", "dcgan"),
+    "morpho": Recipe("Morpho-GAN", "morpho"),
+    "plain": Recipe("plain loss", "dcgan", _PLAIN),
+    "plain_augment": Recipe("plain loss, augmented", "dcgan", _PLAIN + _AUGMENT),
+    "finetune": Recipe("fine-tuned", "dcgan", _PLAIN + _AUGMENT, finetunes=True),
+}
+
+
+def typed_words(name: str, settings: str) -> list[str]:
+    """List the words that a user types after the training command: a flagfile, and flags.
+
+    Args:
+      name: key of RECIPES.
+      settings: what the name of the flagfile ends in, such as "quick".
+    """
+    recipe = RECIPES[name]
+    return [f"--flagfile={recipe.command}_{settings}", *recipe.words]
+
+
+def build_config(
+    name: str, flags: Flags, data: str, steps: int, seed: int, init_from: str = ""
+) -> Config:
+    """Build the configuration of one run.
+
+    Args:
+      name: key of RECIPES.
+      flags: of the study.
+      data: spec of the training images.
+      steps: its length.
+      seed: its seed.
+      init_from: folder of the run whose weights it begins with; "" for none.
+
+    Raises:
+      InputError: there is no such flagfile, or settings contradict each other or the machine.
+    """
+    words = [f"--devices={flags.devices}", f"--size={flags.size}"]
+    command = RECIPES[name].command
+    typed = [*typed_words(name, flags.settings), *words]
+    _, _, config, _ = train.configure(command, typed)
+    run = dataclasses.replace(
+        flags.replaced(config.run),
+        data=data,
+        steps=steps,
+        seed=seed,
+        init_from=init_from,
+        log_every=max(1, min(config.run.log_every, steps)),
+        save_every=max(1, steps // 4),
+        sample_every=0,
+        **{key: getattr(RunSettings(), key) for key in ("eval_every", "keep_best")},
+    )
+    configs.validate_settings(run, config.hp, len(jax.devices()))
+    return dataclasses.replace(config, run=run)
