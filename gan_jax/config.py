@@ -207,7 +207,7 @@ def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
             f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each "
             "generator's images; use --devices=1 or another --gen_batch."
         )
-    check_minibatch(hp, run.batch)
+    check_minibatch(hp, run.batch, used)
     if run.freeze_disc and not run.init_from:
         raise InputError(
             f"--freeze_disc={run.freeze_disc} keeps the weights of another run; add "

@@ -195,6 +195,15 @@ CASES = [
     train("methods/base.py", "needs a penalty", "dcgan --penalty_every=2"),
     train("methods/base.py", "1-D toy", "dcgan --penalty=r1 --penalty_norm=batch"),
     train("methods/base.py", "needs a Lipschitz D", "dcgan --loss=wasserstein"),
+    train("methods/base.py", "multiple of {}; use --batch", "dcgan --pack=3"),
+    train("methods/base.py", "shows D several images at once, and here each", "cgan --pack=2"),
+    train("methods/base.py", "and here it {}", "infogan --pack=2"),
+    train(
+        "methods/base.py",
+        "--consistency flips and moves",
+        "gan --net=mlp --data=toys:plus --pixels=linear --consistency=1",
+    ),
+    train("methods/colorize.py", "judges patches", "colorize --consistency=1"),
     train("methods/base.py", "needs the images over which", "dcgan --lr_end=1e-5"),
     train(
         "methods/base.py",
@@ -783,6 +792,7 @@ NOT_RUN = {
         "turn by turn": LATE,
         "--penalty_every or --augment": LATE,
         "a page counts no images": LATE,
+        "shows D points one by one": LATE,
         "in bfloat16": LATE,
     },
     "report/compare.py": {"were trained on different images": "advises to compare other runs"},

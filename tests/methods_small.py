@@ -59,6 +59,18 @@ CASES = {
             "n_disc": 2,
         },
     ),
+    "gan_pack": (
+        "gan",
+        {
+            "pack": 2,
+            "loss": "hinge",
+            "penalty": "r1",
+            "penalty_augmented": True,
+            "augment": "translation",
+            "lecam": 0.3,
+            "consistency": 1.0,
+        },
+    ),
     "cgan_ra": (
         "gan",
         {"condition": "labels", "cond_disc": "projection", "loss": "ra_ls", "n_disc": 2},
@@ -126,6 +138,11 @@ def build(case, steps=10):
 def shape(case):
     """The base.DataSpec of a case's data."""
     return SHAPES.get(case, SHAPE)
+
+
+def colors(method):
+    """Channels of the data of a Method."""
+    return method.example_inputs["disc"][0].shape[-1] // getattr(method.hp, "pack", 1)
 
 
 def batch(draws, n, seed=0, colors=SHAPE.colors):

@@ -20,6 +20,7 @@ class KeyStream(enum.IntEnum):
     DROPOUT = 1
     DIFFAUGMENT = 2
     TRAINING_CONDITION = 3  # classes or codes of generated images
+    CONSISTENCY = 6  # changed real images in D's loss
     REALS_OF_GEN = 5  # D on real images in G's loss
     RECON_DROPOUT = 1  # Dist-GAN's encoder step: the first of six in a row, one for each pass
     CODE_DROPOUT = 3  # Dist-GAN's D step: the encoder that makes codes

@@ -5,15 +5,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import augment_strength, controls, diffaugment, parallel, priors, schedules
+from gan_jax.core import augment_strength, controls, diffaugment, lecam, parallel, priors, schedules
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods.discriminator import apply_discriminator as apply_discriminator
+from gan_jax.methods.discriminator import augmented as augmented
+from gan_jax.methods.discriminator import consistency_term as consistency_term
 from gan_jax.methods.discriminator import disc_terms as disc_terms
 from gan_jax.methods.discriminator import gen_term as gen_term
 from gan_jax.methods.discriminator import mean_probabilities as mean_probabilities
+from gan_jax.methods.discriminator import pack
 from gan_jax.methods.discriminator import penalty as penalty
 from gan_jax.nets import conditional, families
 from gan_jax.nets.family import DataSpec, Discriminator, Family
@@ -64,7 +67,8 @@ def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0, 
       InputError: a plug-in's D has no head of cosines.
     """
     weights = weight_options(hp, "disc")
-    net = family(hp).disc(hp, spec, weights, n_classes)
+    seen = spec._replace(colors=spec.colors * pack(hp))
+    net = family(hp).disc(hp, seen, weights, n_classes)
     if embedding:
         if not isinstance(net, Discriminator):
             raise InputError(
@@ -100,8 +104,10 @@ def example_inputs(
       *image_nets: names of the nets that take images; "gen" takes noise.
       gen_y, disc_y: example conditions of two rows, where the nets take one.
     """
-    image = jnp.zeros((2, spec.size, spec.size, spec.colors))
-    inputs: dict[str, tuple] = {net: (image,) for net in image_nets}
+    colors = {net: spec.colors * (pack(hp) if net == "disc" else 1) for net in image_nets}
+    inputs: dict[str, tuple] = {
+        net: (jnp.zeros((2, spec.size, spec.size, colors[net])),) for net in image_nets
+    }
     inputs = {"gen": (jnp.zeros((2, hp.z_dim)),)} | inputs
     for net, y in (("gen", gen_y), ("disc", disc_y)):
         if y is not None:
@@ -116,7 +122,8 @@ def common_fields(hp) -> dict[str, Any]:
     def ema_rate(images, minibatch):
         return schedules.average_rate(images, minibatch, half_life, warmup_images)
 
-    adapted = [augment_strength.control(hp)]  # what the settings ask a run to adapt, or None
+    # What the settings ask a run to adapt, or None.
+    adapted = [augment_strength.control(hp), lecam.control() if getattr(hp, "lecam", 0) else None]
     return {
         **controls.combine([control for control in adapted if control]),
         "hp": hp,
@@ -266,7 +273,16 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
             "--penalty_augmented needs a penalty and --augment; leave it out, or add "
             "--penalty=r1 --augment=translation.",
         ),
+        (
+            points and bool(getattr(hp, "consistency", 0)),
+            "--consistency flips and moves images, and the data are points; use --consistency=0.",
+        ),
         *_schedule_refusals(hp),
+        (
+            pack(hp) > 1 and not unconditional,
+            f"--pack={pack(hp)} shows D several images at once, and here each has a class of its "
+            "own; use --pack=1.",
+        ),
         (
             hp.penalty_norm == "batch" and not (points and spec.colors == 1),
             "--penalty_norm=batch is what Dist-GAN's 1-D toy has (D04), for points of one "
@@ -285,21 +301,39 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
     ]
 
 
-def check_minibatch(hp, batch: int) -> None:
+def check_minibatch(hp, batch: int, n_devices: int = 1) -> None:
     """Refuse settings that contradict the size of the minibatch.
 
     Args:
       hp: the method's Settings.
       batch: images per minibatch, over all devices.
+      n_devices: devices that share it.
 
     Raises:
       InputError
     """
+    unit = pack(hp) * n_devices
+    if pack(hp) > 1 and batch % unit:
+        low = batch - batch % unit
+        shared = f", of which each of {n_devices} devices has its share" if n_devices > 1 else ""
+        raise InputError(
+            f"--pack={hp.pack} joins images of a minibatch{shared}, and --batch={batch} is no "
+            f"multiple of {unit}; use --batch={low or unit}, or --pack=1."
+        )
     most = MAX_HALF_LIFE * batch
     if hp.ema_images > most:
         raise InputError(
             f"--ema_images={hp.ema_images} is a half-life of {hp.ema_images // batch} minibatches, "
             f"and float32 rounds so slow an average away; use --ema_images={most} or less."
+        )
+
+
+def refuse_pack(hp, what_disc_does: str) -> None:
+    """Refuse packs where D has to see images one by one. Raises InputError."""
+    if pack(hp) > 1:
+        raise InputError(
+            f"--pack={hp.pack} shows D several images at once, and here it {what_disc_does}; "
+            "use --pack=1."
         )
 
 

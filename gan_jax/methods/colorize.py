@@ -116,6 +116,12 @@ def check(hp, spec: DataSpec) -> None:
             "use other --data."
         )
     base.check(hp, spec)
+    base.refuse_pack(hp, "compares each image with its gray version")
+    if hp.consistency:
+        raise InputError(
+            "--consistency moves images, and D of colorize judges patches at their places; use "
+            "--consistency=0."
+        )
     if hp.augment:
         raise InputError("--augment would part the image from its gray version; leave it empty.")
 

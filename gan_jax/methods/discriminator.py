@@ -3,10 +3,25 @@
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import augment_strength, diffaugment, losses, parallel, penalties, schedules
+from gan_jax.core import (
+    augment_strength,
+    consistency,
+    diffaugment,
+    lecam,
+    losses,
+    packing,
+    parallel,
+    penalties,
+    schedules,
+)
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import StepContext, apply_net
 from gan_jax.core.state import Vars
+
+
+def pack(hp) -> int:
+    """Return how many images D sees at once."""
+    return getattr(hp, "pack", 1)  # settings of methods without an adversarial loss by name
 
 
 def augmented(ctx: StepContext, key: jax.Array, x: jax.Array) -> jax.Array:
@@ -21,9 +36,9 @@ def augmented(ctx: StepContext, key: jax.Array, x: jax.Array) -> jax.Array:
 def apply_discriminator(
     ctx: StepContext, vs: Vars, key: jax.Array, x: jax.Array, y: jax.Array | None = None
 ):
-    """Apply D to augmented images with input noise.
+    """Apply D to augmented images with input noise, in packs where the settings ask for them.
 
-    Both are fresh at every call (D16).
+    Augmentation and noise are fresh at every call (D16).
 
     Args:
       ctx: StepContext.
@@ -33,12 +48,13 @@ def apply_discriminator(
       y: condition [B, ...], if D takes one.
 
     Returns:
-      (nets.outputs.DiscOutput, vs).
+      (nets.outputs.DiscOutput, vs). Its rows are packs, where there are some.
     """
     hp = ctx.hp
     x = augmented(ctx, key, x)
     if hp.input_noise:
         x = x + hp.input_noise * parallel.random_rows(ctx, jax.random.normal, key, x.shape)
+    x = packing.join(x, pack(hp))
     inputs = (x,) if y is None else (x, y)
     return apply_net(ctx, vs, "disc", *inputs, key=fold(key, KeyStream.DROPOUT))
 
@@ -53,7 +69,8 @@ def penalty(
 ) -> tuple[jax.Array, jax.Array]:
     """Compute the penalty on D's slope; its points have no input noise and no augmentation.
 
-    With hp.penalty_augmented, what has the slope is D of the augmented images.
+    With hp.penalty_augmented, what has the slope is D of the augmented images. Points and slopes
+    are those of whole packs.
 
     Args:
       ctx, vs, key, y: see `apply_discriminator`.
@@ -67,8 +84,12 @@ def penalty(
     hp = ctx.hp
     condition = () if y is None else (y,)
 
+    m = pack(hp)
+    real, fake = packing.join(real, m), packing.join(fake, m)
+
     def score(x):
-        x = augmented(ctx, key, x) if hp.penalty_augmented else x
+        if hp.penalty_augmented:
+            x = packing.join(augmented(ctx, key, packing.split(x, m)), m)
         output, _ = apply_net(ctx, vs, "disc", x, *condition, key=fold(key, KeyStream.DROPOUT))
         return output.logit if output.logit.ndim == 1 else output.logit.mean(-1)  # over patches
 
@@ -88,24 +109,55 @@ def penalty(
 
 
 def disc_terms(ctx: StepContext, real, fake) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Compute D's adversarial loss by name.
+    """Compute D's adversarial loss by name, and LeCam's regularisation.
 
     Args:
       ctx: StepContext.
       real, fake: nets.outputs.DiscOutput for real and for generated images.
 
     Returns:
-      (the loss [], {"real_prob", "fake_prob"} for the log). With a loss of pairs, whose logits have
-      no zero, the probabilities are relative to the mean logit of the other kind.
+      (the loss [], {"real_prob", "fake_prob", ...} for the log). With a loss of pairs, whose logits
+      have no zero, the probabilities are relative to the mean logit of the other kind.
     """
     loss = losses.disc_loss(ctx, ctx.hp.loss, real.logit, fake.logit)
+    metrics = {}
+    if ctx.hp.lecam:
+        value = lecam.term(ctx, real.logit, fake.logit)
+        loss += ctx.hp.lecam * value
+        metrics = {"lecam": value} | lecam.logits(ctx, real.logit, fake.logit)
     if losses.is_paired(ctx.hp.loss):
         means = [parallel.mean(ctx, output.logit) for output in (fake, real)]
         real, fake = (
             output._replace(logit=output.logit - mean)
             for output, mean in zip((real, fake), means, strict=True)
         )
-    return loss, mean_probabilities(ctx, real=real, fake=fake)
+    return loss, mean_probabilities(ctx, real=real, fake=fake) | metrics
+
+
+def consistency_term(
+    ctx: StepContext, vs: Vars, key: jax.Array, real, x: jax.Array, y: jax.Array | None = None
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Compute D's consistency on real images.
+
+    The changed images get the same augmentation, noise and dropout as the images themselves. D's
+    running statistics do not see them.
+
+    Args:
+      ctx: StepContext.
+      vs: Vars.
+      key: the key that D was applied to x with.
+      real: nets.outputs.DiscOutput for x.
+      x: real images [B, H, W, C].
+      y: condition of x, if D takes one.
+
+    Returns:
+      (its term in D's loss, {"consistency": the same without its weight}).
+    """
+    hp = ctx.hp
+    changed = consistency.change(ctx, fold(key, KeyStream.CONSISTENCY), x, hp.pixels)
+    output, _ = apply_discriminator(ctx, vs, key, changed, y)
+    value = consistency.term(ctx, real.logit, output.logit)
+    return hp.consistency * value, {"consistency": value}
 
 
 def gen_term(

@@ -101,7 +101,11 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: He
     term, metrics = head.disc_term(ctx, batch, real_out, fake_out, condition)
     adversarial, probabilities = base.disc_terms(ctx, real_out, fake_out)
     metrics = probabilities | {"penalty": penalty_value} | metrics
-    return adversarial + penalty + term, (vs, metrics)
+    loss = adversarial + penalty + term
+    if ctx.hp.consistency:
+        change, changes = base.consistency_term(ctx, vs, key_real, real_out, x, real_y)
+        loss, metrics = loss + change, metrics | changes
+    return loss, (vs, metrics)
 
 
 def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: HeadSpec = PLAIN):

@@ -101,7 +101,10 @@ def sample(
     return base.sample(ctx, vs, z, encode(ctx.hp, condition, factors), key)
 
 
-check = base.check
+def check(hp, spec: DataSpec) -> None:
+    """Refuse settings that contradict each other or the data. Raises InputError."""
+    base.check(hp, spec)
+    base.refuse_pack(hp, "reads the code of each image")
 
 
 def build(hp, spec: DataSpec, steps: int) -> Method:

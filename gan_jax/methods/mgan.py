@@ -88,6 +88,7 @@ def check(hp, spec: DataSpec) -> None:
         raise InputError(
             f"--net={hp.net} has no mixture of generators; use dcgan, mgan, mgan_mnist or mlp."
         )
+    base.refuse_pack(hp, "tells which generator made each image")
     loss = losses.ADVERSARIAL[hp.loss]
     if isinstance(loss, losses.PairLoss) and loss.one_to_one:
         raise InputError(

@@ -172,3 +172,21 @@ class AdversarialSettings(BaseSettings):
         choices=tuple(losses.ADVERSARIAL),
         plugins="losses",
     )
+    pack: int = setting(
+        1,
+        "images that D judges at once, joined by channel (PacGAN), against collapse; 1: one by one",
+        low=1,
+        high=64,
+    )
+    lecam: float = setting(
+        0.0,
+        "weight of LeCam's regularisation of D, for few images, from step 1000 on; the paper has "
+        "0.3 with --loss=hinge; 0: none",
+        low=0.0,
+    )
+    consistency: float = setting(
+        0.0,
+        "weight of D's consistency between a real image and the same flipped and moved (CR-GAN, "
+        "which has 10); 0: none",
+        low=0.0,
+    )

@@ -33,8 +33,8 @@ def check(method: Method) -> None:
     """
     if method.simultaneous or method.control or any(player.gate for player in method.players):
         raise InputError(
-            "A step with --simultaneous or --balance cannot be exported turn by turn; leave out "
-            "--step, or train without them."
+            "A step with --simultaneous, --balance, or a value that adapts (--lecam), cannot be "
+            "exported turn by turn; leave out --step, or train without them."
         )
     if getattr(method.hp, "penalty_every", 1) > 1 or method.hp.augment:
         raise InputError(
@@ -45,6 +45,11 @@ def check(method: Method) -> None:
         raise InputError(
             "A step with --warmup_images or --ema_images cannot be exported, since a page counts "
             "no images; leave out --step, or train without them."
+        )
+    if getattr(method.hp, "pack", 1) > 1:
+        raise InputError(
+            "A step with --pack cannot be exported, since the page shows D points one by one; "
+            "leave out --step, or train with --pack=1."
         )
     if method.dtype:
         raise InputError(

@@ -42,7 +42,7 @@ def solo(case):
 
 
 def batch(method, t, member=0):
-    colors = method.example_inputs["disc"][0].shape[-1]
+    colors = methods_small.colors(method)
     return methods_small.batch(n_minibatches(method), BATCH, seed=100 * member + t, colors=colors)
 
 

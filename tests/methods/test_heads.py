@@ -45,7 +45,7 @@ def blind(case):
 
 
 def one_batch(method, seed=0):
-    colors = method.example_inputs["disc"][0].shape[-1]
+    colors = methods_small.colors(method)
     return jax.tree.map(lambda a: a[0], methods_small.batch(1, 8, seed, colors))
 
 
@@ -352,9 +352,7 @@ def test_bfloat16_is_for_nets_alone(case):
     float32. By tracing alone.
     """
     method = built(case, precision="bfloat16")
-    batch = methods_small.batch(
-        n_minibatches(method), 8, colors=method.example_inputs["disc"][0].shape[-1]
-    )
+    batch = methods_small.batch(n_minibatches(method), 8, colors=methods_small.colors(method))
     program, (end, metrics) = jax.make_jaxpr(build_step(method), return_shape=True)(
         state_shapes(method), batch
     )

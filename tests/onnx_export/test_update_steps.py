@@ -139,6 +139,8 @@ REFUSED = [
     {"penalty": "r1", "penalty_every": 2},
     {"warmup_images": 9, "lr_end": 1e-5},
     {"ema_images": 9},
+    {"pack": 2},
+    {"lecam": 0.3},
     {"precision": "bfloat16"},
 ]
 

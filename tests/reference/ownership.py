@@ -27,7 +27,7 @@ def kept(method, index):
     """
     state = jax.eval_shape(lambda: init(method, jax.random.key(0)))
     batch = jax.tree.map(
-        lambda a: a[0], methods_small.batch(1, 4, colors=method.example_inputs["disc"][0].shape[-1])
+        lambda a: a[0], methods_small.batch(1, 4, colors=methods_small.colors(method))
     )
     closed, out = jax.make_jaxpr(move(method, index), return_shape=True)(state, batch)
     treedef = jax.tree.structure(out)
