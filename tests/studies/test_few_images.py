@@ -39,13 +39,17 @@ def test_recipes_differ_in_what_they_are():
         for name in recipes.RECIPES
     }
     nets = ("net", "width", "init", "pixels", "input_noise", "lr", "ema")
-    for name in ("plain", "plain_augment", "finetune"):
+    for name in set(hp) - {"dcgan", "morpho"}:
         assert [getattr(hp[name], key) for key in nets] == [
             getattr(hp["morpho"], key) for key in nets
         ], name
         assert (hp[name].loss, hp[name].penalty) == ("ns", "none")
     assert hp["plain"].augment == "" and "rotation" in hp["plain_augment"].augment
-    assert hp["finetune"] == hp["plain_augment"]
+    assert hp["finetune"] == hp["finetune_freeze"] == hp["plain_augment"]
+    assert (hp["lecam"].lecam, hp["plain"].lecam) == (0.3, 0)
+    assert (hp["plain_ada"].augment_target, hp["plain_augment"].augment_target) == (0.6, 0)
+    begun = recipes.build_config("finetune_freeze", Flags(devices=1), "galaxies", 9, 0, "runs/x")
+    assert (begun.run.init_from, begun.run.freeze_disc) == ("runs/x", 2)
     assert hp["dcgan"].net == "dcgan" and hp["morpho"].penalty == "dragan"
 
 
@@ -286,9 +290,9 @@ def test_a_stopped_study_goes_on_and_ends_as_if_it_never_stopped(tmp_path, capsy
     array, labels = rng.integers(0, 256, (300, 16, 16, 3), np.uint8), np.arange(300) % 2
     path = tmp_path / "real.npz"
     np.savez(path, images=array, labels=labels)
-    words = [*SMOKE, f"--data=npz:{path}", "--recipes=plain,finetune", "--counts=70,all"]
+    words = [*SMOKE, f"--data=npz:{path}", "--recipes=plain,finetune_freeze", "--counts=70,all"]
     words += ["--seeds=1", "--start_data=galaxies:64", "--start_steps=8", "--n_images=150"]
-    pace = {"plain": 0.5, "finetune": 1.0}
+    pace = {"plain": 0.5, "finetune_freeze": 1.0}
     monkeypatch.setattr(interleaved, "measure_pace", lambda *_: pace)
     assert helpers.run(command, words, tmp_path / "whole") == 0
     stopped = tmp_path / "stopped"
@@ -299,7 +303,7 @@ def test_a_stopped_study_goes_on_and_ends_as_if_it_never_stopped(tmp_path, capsy
     results, states = helpers.outcome(tmp_path / "whole", "train_s", "start")
     assert (results, states) == helpers.outcome(stopped, "train_s", "start")
     assert len(states) == 5 and set(results["rows"]) == {"75", "300"}
-    begun = config_file.read(stopped / "75_finetune_0")["init_from"]
+    begun = config_file.read(stopped / "75_finetune_freeze_0")["init_from"]
     assert begun["step"] == 8 and begun["run"] == str(stopped / "start")
-    assert [r["steps"] for r in results["rows"]["75"]["finetune"]] == [6]
+    assert [r["steps"] for r in results["rows"]["75"]["finetune_freeze"]] == [6]
     assert "resumed at step" in capsys.readouterr().out

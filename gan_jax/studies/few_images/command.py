@@ -9,8 +9,11 @@ many updates as fit into the time of the recipe --against. Recipes:
   morpho         Morpho-GAN
   plain          the plain loss on Morpho-GAN's nets
   plain_augment  the same with DiffAugment: turns, flips, shifts and cutouts of all that D sees
-  finetune       the same, begun with the weights of a run on other images (--finetune_from, or one
-                 that the study trains on --start_data); its own time alone counts
+  plain_ada      turns, flips, and the geometry of ADA as often as D's overfitting asks for
+  lecam          plain_augment with LeCam's regularisation, which acts from step 1,000 on
+  finetune       plain_augment begun with the weights of a run on other images (--finetune_from, or
+                 one that the study trains on --start_data); its own time alone counts
+  finetune_freeze  the same; the first two layers of D stay as they come
 
 Each recipe begins with a flagfile of its training command, COMMAND_quick unless --settings says
 otherwise; the page says what to type. Sets of the embedded galaxies have exactly as many images as
@@ -201,6 +204,7 @@ def describe_recipes(study: Study) -> dict[str, dict[str, Any]]:
         recipe = RECIPES[name]
         words = [*typed_words(name, study.flags.settings), f"--size={study.flags.size}"]
         words += ["--init_from=RUN"] if recipe.finetunes else []
+        words += [f"--freeze_disc={recipe.freeze_disc}"] if recipe.freeze_disc else []
         text = f"{typed(f'train {recipe.command}', *words)} --data=..."
         described[name] = {"title": recipe.title, "typed": text}
     return described

@@ -21,7 +21,9 @@ class Flags(StudyFlags, ReadingFlags):
     )
 
     # Recipes and their lengths.
-    recipes: str = setting("dcgan,morpho,plain,plain_augment", "recipes, with commas")
+    recipes: str = setting(
+        "dcgan,morpho,plain,plain_augment,plain_ada,lecam", "recipes, with commas"
+    )
     against: str = setting("plain", "the recipe that all others are compared with")
     settings: str = setting(
         "quick", "each recipe begins with the flagfile of its training command of this name"
@@ -37,10 +39,10 @@ class Flags(StudyFlags, ReadingFlags):
     turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
     pace_steps: int = setting(10, "steps per turn while the time of a step is measured", low=1)
 
-    # What the recipe finetune begins with.
+    # What fine-tuning begins with.
     finetune_from: str = setting(
         "",
-        "run folder that the recipe finetune begins with; empty: the study trains one on "
+        "run folder that fine-tuning begins with; empty: the study trains one on "
         "--start_data first",
     )
     start_data: str = setting("galaxies", "images that such a run is trained on")

@@ -19,12 +19,20 @@ class Recipe(NamedTuple):
     command: str  # the training command, key of presets.TABLE
     words: tuple[str, ...] = ()  # flags after the flagfile of the command
     finetunes: bool = False  # begins with the weights of another run
+    freeze_disc: int = 0  # where it does, see settings.RunSettings
 
 
 # The plain loss on Morpho-GAN's nets, and whatever belongs to these nets.
 _PLAIN = ("--net=hdcgan", "--input_noise=0.05", "--init=xavier", "--pixels=sigmoid")
 # Galaxies have no up and no handedness, so turned and mirrored ones are galaxies, too.
 _AUGMENT = ("--augment=flip,rotation,translation,cutout",)
+
+# ADA. The default of --augment_images is for long runs; a quick one shows D about 20,000 images.
+_ADA = (
+    "--augment=flip:always,rotation:always,ada_geometry",
+    "--augment_target=0.6",
+    "--augment_images=20000",
+)
 
 # To add a recipe, add an entry. Every command in it needs the flagfiles COMMAND_smoke,
 # COMMAND_quick and COMMAND_64, which --settings chooses from.
@@ -33,7 +41,12 @@ RECIPES = {
     "morpho": Recipe("Morpho-GAN", "morpho"),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
     "plain_augment": Recipe("plain loss, augmented", "dcgan", _PLAIN + _AUGMENT),
+    "plain_ada": Recipe("plain loss, ADA", "dcgan", _PLAIN + _ADA),
+    "lecam": Recipe("augmented, LeCam", "dcgan", (*_PLAIN, *_AUGMENT, "--lecam=0.3")),
     "finetune": Recipe("fine-tuned", "dcgan", _PLAIN + _AUGMENT, finetunes=True),
+    "finetune_freeze": Recipe(
+        "fine-tuned, FreezeD", "dcgan", _PLAIN + _AUGMENT, finetunes=True, freeze_disc=2
+    ),
 }
 
 
@@ -74,6 +87,7 @@ def build_config(
         steps=steps,
         seed=seed,
         init_from=init_from,
+        freeze_disc=RECIPES[name].freeze_disc if init_from else 0,
         log_every=max(1, min(config.run.log_every, steps)),
         save_every=max(1, steps // 4),
         sample_every=0,
