@@ -13,8 +13,8 @@ Usage: ./launch.sh COMMAND
   test [--fast] [...]   run the tests; --fast: those of two minutes, --notebooks: also those of the documentation,
                         --slow: all of them, half an hour
                         (further words go to pytest)
-  run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, infogan,
-                        colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect, studio. Taking elsewhere:
+  run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, r3gan,
+                        infogan, colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect, studio. Taking elsewhere:
                         export (ONNX files, live GANs in a browser). Studies: toys, damage, collapse, gan_vs_dcgan,
                         ensemble, augment, few_images, penalty_cost, ablate, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=morpho_64

@@ -138,7 +138,7 @@ def row(name: str, workload: Workload, programs: dict, times: dict) -> dict:
 def run(argv: list[str]) -> None:
     """Print the table that the command line asks for."""
     flags = harness.parse("experiments.benchmarks", __doc__, Settings(), argv)
-    selected = workloads.select(flags.workloads)
+    selected = workloads.select(flags.workloads, lambda w: w.twin or not flags.torch)
     if flags.torch:
         command_line.need("torch", "--torch", "bench")
         from experiments.benchmarks import torch_programs

@@ -26,7 +26,7 @@ from gan_jax.errors import InputError
 from gan_jax.ops import cpu
 from gan_jax.settings import setting
 
-WORKLOADS = {n: w for n, w in TABLE.items() if w.kind == "training" and not w.gpu} | {
+WORKLOADS = {n: w for n, w in TABLE.items() if w.twin and w.kind == "training" and not w.gpu} | {
     "simultaneous": Workload("gan", {"simultaneous": True, "width": 32}, 28, 1, 64),
     "infogan": Workload("infogan", {"net": "s2", "width": 32}, 28, 1, 64),
     "colorize": Workload("colorize", {"width": 16}, 32, 3, 32),

@@ -20,7 +20,7 @@ from gan_jax.commands import command_line, process
 from gan_jax.settings import setting
 
 QUICK = (
-    "gan", "cgan", "acgan", "mgan", "infogan", "dragan", "wgan_gp",
+    "gan", "cgan", "acgan", "mgan", "infogan", "dragan", "wgan_gp", "r3gan",
     "dcgan", "acgan_s1_section4", "colorize", "distgan", "morpho",
 )  # fmt: skip
 # {name: (command, flagfile, further flags)}

@@ -43,7 +43,8 @@ class Settings(harness.Rounds):
 
 def fits(workload: Workload) -> bool:
     """Whether the PyTorch loop can train it: a GAN without labels, D and G in turn."""
-    return workload.method == "gan" and workload.kind == "training" and workload.hp.n_disc == 1
+    known = workload.twin and workload.method == "gan" and workload.kind == "training"
+    return known and workload.hp.n_disc == 1
 
 
 def write_job(folder: pathlib.Path, workload: Workload, steps: int, n: int = N_IMAGES) -> None:

@@ -30,6 +30,7 @@ class Workload(NamedTuple):
     kind: str = "training"  # "classifier": its training; "sampling": from the generator
     gpu: bool = False  # has a paper's size, for a GPU
     dispatch: int = 1  # steps in one compiled call of ours
+    twin: bool = True  # torch_steps has the same training
 
     @property
     def hp(self) -> BaseSettings:
@@ -63,17 +64,29 @@ class Workload(NamedTuple):
         return self._replace(options=self.options | {"width": 8} | few, batch=4)
 
 
-def _of(name, size, colors, batch, n_classes=0, kind="training", gpu=False, dispatch=1, **options):
+def _of(
+    name,
+    size,
+    colors,
+    batch,
+    n_classes=0,
+    kind="training",
+    gpu=False,
+    dispatch=1,
+    twin=True,
+    **options,
+):
     """Make the Workload of a training command; options: settings that are not its defaults."""
     method, defaults, _ = presets.TABLE[name]
     fields = {f.name for f in dataclasses.fields(methods.TABLE[method].Settings)}
     options = {k: v for k, v in defaults.items() if k in fields} | options
-    return Workload(method, options, size, colors, batch, n_classes, kind, gpu, dispatch)
+    return Workload(method, options, size, colors, batch, n_classes, kind, gpu, dispatch, twin)
 
 
 MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
 PAPER = {"gpu": True, "dispatch": 20}
 WGAN_GP_CIFAR10 = {"width": 128, "gen_norm": "batch", "pixels": "tanh"}
+R3GAN_QUICK = {"width": 16, "augment": "", "penalty_augmented": False}
 TABLE = {
     "mlp": _of("gan", 28, 1, 64, dispatch=20),
     "mlp_small": _of("gan", 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
@@ -85,6 +98,7 @@ TABLE = {
     "mgan_mnist": _of("mgan", 28, 1, 32, **MGAN_MNIST),
     "morpho_32": _of("morpho", 32, 3, 32, width=16),
     "morpho_64": _of("morpho", 64, 3, 32, width=16),
+    "r3gan_32": _of("r3gan", 32, 3, 32, twin=False, **R3GAN_QUICK),
     "acgan_fashion": _of("acgan", 28, 1, 100, n_classes=10),
     "classifier": _of("dcgan", 28, 1, 64, n_classes=10, kind="classifier"),
     "sampling": _of("dcgan", 28, 1, 64, kind="sampling", net="s2", width=64),

@@ -174,6 +174,42 @@ DRAGAN = Preset(
     """),
 )
 
+R3GAN = Preset(
+    "gan",
+    {
+        "net": "r3gan",
+        "gen_norm": "none",
+        "disc_norm": "none",
+        "cond_gen": "own",
+        "cond_disc": "own",
+        "z_dim": 64,
+        "prior": "normal",
+        "loss": "rp",
+        "penalty": "r1r2",
+        "penalty_augmented": True,
+        "lambda_p": 2.0,
+        "lambda_p_end": 0.2,
+        "augment": "ada_geometry,ada_color:0.5,cutout",
+        "augment_p": 0.0,
+        "augment_p_end": 0.3,
+        "beta1": 0.0,
+        "beta2": 0.9,
+        "beta2_end": 0.99,
+        "lr_end": 5e-5,
+        "ema_images": 500_000,
+        "warmup_images": 20_000_000,
+    },
+    cleandoc("""
+        R3GAN: residual nets without norms, a loss of pairs, and penalties at both kinds of images.
+
+        Paper: Huang, Gokaslan, Kuleshov and Tompkin, "The GAN is dead; long live the GAN! A Modern
+        GAN Baseline", NeurIPS 2024. The defaults are those for FFHQ at 64 px, but for --width (384
+        there) and --batch (256). Rates, penalty, averaging and augmentation move over the first 20
+        million images; a short run needs a shorter --warmup_images. The weight of the penalty,
+        --lambda_p, is the setting to try first: the paper has 0.05 to 150.
+    """),
+)
+
 INFOGAN = Preset(
     "infogan",
     {"net": "s2", "init": "normal", "size": 28, "lr": 1e-3, "lr_disc": 2e-4},
@@ -243,6 +279,7 @@ TABLE = {
     "mgan": MGAN,
     "wgan_gp": WGAN_GP,
     "dragan": DRAGAN,
+    "r3gan": R3GAN,
     "infogan": INFOGAN,
     "colorize": COLORIZE,
     "distgan": DISTGAN,

@@ -17,6 +17,7 @@ QUICK = ("morpho", "cgan", "acgan", "colorize")
 # Their parts are those of the others, or have tests of their own.
 VARIANTS = (
     *("distgan", "gan", "dcgan", "mgan", "acgan_s1_section4", "infogan", "wgan_gp", "dragan"),
+    "r3gan",
 )
 TRAINING = (*QUICK, *map(slowly, VARIANTS))
 COLUMNS = {
