@@ -86,7 +86,7 @@ def _of(
 MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
 PAPER = {"gpu": True, "dispatch": 20}
 WGAN_GP_CIFAR10 = {"width": 128, "gen_norm": "batch", "pixels": "tanh"}
-R3GAN_QUICK = {"width": 16, "augment": "", "penalty_augmented": False}
+R3GAN_QUICK = {"width": 16, "augment": "flip,rotation"}
 TABLE = {
     "mlp": _of("gan", 28, 1, 64, dispatch=20),
     "mlp_small": _of("gan", 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
