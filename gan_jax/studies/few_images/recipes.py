@@ -40,12 +40,12 @@ RECIPES = {
     "dcgan": Recipe("DCGAN", "dcgan"),
     "morpho": Recipe("Morpho-GAN", "morpho"),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
-    "plain_augment": Recipe("plain loss, augmented", "dcgan", _PLAIN + _AUGMENT),
-    "plain_ada": Recipe("plain loss, ADA", "dcgan", _PLAIN + _ADA),
-    "lecam": Recipe("augmented, LeCam", "dcgan", (*_PLAIN, *_AUGMENT, "--lecam=0.3")),
+    "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
+    "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
+    "lecam": Recipe("plain + DiffAugment + LeCam", "dcgan", (*_PLAIN, *_AUGMENT, "--lecam=0.3")),
     "finetune": Recipe("fine-tuned", "dcgan", _PLAIN + _AUGMENT, finetunes=True),
     "finetune_freeze": Recipe(
-        "fine-tuned, FreezeD", "dcgan", _PLAIN + _AUGMENT, finetunes=True, freeze_disc=2
+        "fine-tuned + FreezeD", "dcgan", _PLAIN + _AUGMENT, finetunes=True, freeze_disc=2
     ),
 }
 
