@@ -1,5 +1,6 @@
 """The study of few images: sets, recipes, tables, sentences, and a whole study stopped."""
 
+import dataclasses
 import json
 import types
 
@@ -27,10 +28,14 @@ def test_recipes_are_what_a_user_types():
         words = [*recipes.typed_words(name, "quick"), "--size=32", "--devices=1"]
         alone = train.configure(recipe.command, words)[2]
         here = recipes.build_config(name, flags, "galaxies:100", 70, 3)
-        assert (here.experiment, here.method, here.hp) == (recipe.command, alone.method, alone.hp)
+        assert (here.experiment, here.method) == (recipe.command, alone.method)
+        share = getattr(alone.hp, "warmup_images", 0) * 70 // alone.run.steps
+        same = dataclasses.replace(alone.hp, warmup_images=share) if share else alone.hp
+        assert here.hp == same, "the warm-up has its share of the run"
         assert (here.run.batch, here.run.size) == (alone.run.batch, 32)
         assert (here.run.data, here.run.steps, here.run.seed) == ("galaxies:100", 70, 3)
-        assert (here.run.sample_every, here.run.eval_every, here.run.log_every) == (0, 0, 70)
+        assert (here.run.sample_every, here.run.eval_every) == (0, 0)
+        assert here.run.log_every == min(70, alone.run.log_every)
 
 
 def test_recipes_differ_in_what_they_are():
@@ -39,7 +44,7 @@ def test_recipes_differ_in_what_they_are():
         for name in recipes.RECIPES
     }
     nets = ("net", "width", "init", "pixels", "input_noise", "lr", "ema")
-    for name in set(hp) - {"dcgan", "morpho"}:
+    for name in set(hp) - {"dcgan", "morpho", "r3gan", "r3gan_ada"}:
         assert [getattr(hp[name], key) for key in nets] == [
             getattr(hp["morpho"], key) for key in nets
         ], name
@@ -48,6 +53,8 @@ def test_recipes_differ_in_what_they_are():
     assert hp["finetune"] == hp["finetune_freeze"] == hp["plain_augment"]
     assert (hp["lecam"].lecam, hp["plain"].lecam) == (0.3, 0)
     assert (hp["plain_ada"].augment_target, hp["plain_augment"].augment_target) == (0.6, 0)
+    assert hp["r3gan"].loss == hp["r3gan_ada"].loss == "rp" and hp["r3gan"].warmup_images
+    assert "ada_geometry" in hp["r3gan_ada"].augment and not hp["r3gan_ada"].augment_target
     begun = recipes.build_config("finetune_freeze", Flags(devices=1), "galaxies", 9, 0, "runs/x")
     assert (begun.run.init_from, begun.run.freeze_disc) == ("runs/x", 2)
     assert hp["dcgan"].net == "dcgan" and hp["morpho"].penalty == "dragan"

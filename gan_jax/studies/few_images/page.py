@@ -121,7 +121,7 @@ def figures(
 
 def document(results: dict[str, Any], root: pathlib.Path) -> str:
     """Build the page. root: the study's folder, whose sample grids are shown."""
-    first, *sentences = verdicts.verdicts(results)
+    first, *sentences = verdicts.answers(results)
     built = few_images.tables(results)
     return page.document(
         TITLE,
@@ -137,6 +137,7 @@ def document(results: dict[str, Any], root: pathlib.Path) -> str:
         ),
         table_format.sections(built),
         page.note(few_images.NOTE),
+        page.section("In words", page.bullets(verdicts.details(results))),
     )
 
 

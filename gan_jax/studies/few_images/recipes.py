@@ -43,6 +43,8 @@ RECIPES = {
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
     "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
     "lecam": Recipe("plain + DiffAugment + LeCam", "dcgan", (*_PLAIN, *_AUGMENT, "--lecam=0.3")),
+    "r3gan": Recipe("R3GAN", "r3gan"),
+    "r3gan_ada": Recipe("R3GAN + ADA's pipe", "r3gan", _ADA[:1]),
     "finetune": Recipe("fine-tuned", "dcgan", _PLAIN + _AUGMENT, finetunes=True),
     "finetune_freeze": Recipe(
         "fine-tuned + FreezeD", "dcgan", _PLAIN + _AUGMENT, finetunes=True, freeze_disc=2
@@ -93,5 +95,18 @@ def build_config(
         sample_every=0,
         **{key: getattr(RunSettings(), key) for key in ("eval_every", "keep_best")},
     )
-    configs.validate_settings(run, config.hp, len(jax.devices()))
-    return dataclasses.replace(config, run=run)
+    hp = _warmed_up(config.hp, config.run.steps, steps)
+    configs.validate_settings(run, hp, len(jax.devices()))
+    return dataclasses.replace(config, run=run, hp=hp)
+
+
+def _warmed_up(hp, before, steps):
+    """Let the warm-up of a recipe take the share of the run that it has in its flagfile.
+
+    Args:
+      hp: the method's Settings.
+      before: steps of the flagfile.
+      steps: steps of the run.
+    """
+    n = getattr(hp, "warmup_images", 0)
+    return dataclasses.replace(hp, warmup_images=max(1, n * steps // before)) if n else hp

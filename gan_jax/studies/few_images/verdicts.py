@@ -51,11 +51,22 @@ def standing(results: dict[str, Any], count: str) -> Standing:
 
 
 def verdicts(results: dict[str, Any]) -> list[str]:
-    """Say which recipe is for how many images, which copy, and what these seeds cannot tell."""
+    """Say all that there is to say: `answers`, then `details`."""
+    return [*answers(results), *details(results)]
+
+
+def answers(results: dict[str, Any]) -> list[str]:
+    """Say which recipe is for how many images, how they rank, and which copy."""
     return [
         headline(results),
         *(_ranking(results, count) for count in counts(results)),
         *(_copying(results, count) for count in counts(results)),
+    ]
+
+
+def details(results: dict[str, Any]) -> list[str]:
+    """Say which differences from the baseline are clear, how equal times are, what diverged."""
+    return [
         *_differences(results),
         *_times(results),
         *([results["start"]] if results["start"] else []),
