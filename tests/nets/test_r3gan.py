@@ -7,6 +7,10 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax import methods
+from gan_jax.core.initialize import state_shapes
+from gan_jax.core.method import n_minibatches
+from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import r3gan
@@ -205,3 +209,46 @@ def test_pixels():
     assert np.abs(images).max() > 2
     unit = probe.run(nets(pixels="sigmoid")[0], variables, z)
     np.testing.assert_allclose(unit, (images + 1) / 2, rtol=1e-5, atol=1e-5)
+
+
+CLASSES = base.DataSpec(8, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
+COMBINATIONS = [  # method, settings
+    ("gan", {"loss": "rp", "penalty": "r1r2", "beta1": 0.0}),
+    ("gan", {"precision": "bfloat16", "pixels": "sigmoid", "penalty": "wgan_gp"}),
+    *(
+        ("gan", {"condition": "labels", "cond_gen": gen, "cond_disc": disc})
+        for gen, disc in (("concat", "own"), ("product", "projection"), ("own", "concat"))
+    ),
+    ("gan", {"condition": "attributes", "cond_gen": "own", "cond_disc": "own"}),
+    *(("acgan", {"cond_gen": mode}) for mode in ("concat", "product", "own")),
+    ("infogan", {"n_codes": 3}),
+    ("distgan", {"penalty": "dragan"}),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "options"), COMBINATIONS, ids=str)
+def test_every_method_has_a_step(name, options, monkeypatch):
+    """Checks accept it, and a step has the shapes of the state; nothing is computed."""
+    monkeypatch.setenv("GAN_CONV", "native")  # quicker to trace
+    module = methods.TABLE[name]
+    hp = module.Settings(**{"net": "r3gan", "width": 2, "z_dim": 5, **options})
+    module.check(hp, CLASSES)
+    method = module.build(hp, CLASSES, 10)
+    n = n_minibatches(method)
+    batch = {
+        "image": jax.ShapeDtypeStruct((n, 2, 8, 8, 2), np.float32),
+        "label": jax.ShapeDtypeStruct((n, 2), np.int32),
+    }
+    before = state_shapes(method)
+    after, metrics = jax.eval_shape(build_step(method), before, batch)
+    shape = lambda a: (a.shape, a.dtype)
+    assert jax.tree.map(shape, after) == jax.tree.map(shape, before)
+    assert {"disc/loss", "gen/loss"} <= set(metrics)
+
+
+def test_mgan_is_refused():
+    """There is no mixture of its generators."""
+    module = methods.TABLE["mgan"]
+    with pytest.raises(InputError, match="--net=r3gan .*mixture"):
+        module.check(module.Settings(net="r3gan"), CLASSES)
