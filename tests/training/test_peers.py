@@ -179,6 +179,26 @@ def test_a_process_by_itself_finds_nobody(monkeypatch):
     assert peer_start.find("auto", "", 0, -1) is None
 
 
+@pytest.mark.long
+def test_process_0_alone_reads_the_weights_that_a_run_begins_with(child_env, tmp_path):
+    """The other one has no such folder; both hold what two devices of one process would."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    short = [*TINY, "--steps=2", "--save_every=1", "--sample_every=0"]
+    alone([*short, f"--workdir={folders[0] / 'old'}"], child_env, 2)
+    begun = [*short, "--seed=3", "--init_from=old"]
+    absolute = [*begun[:-1], f"--init_from={folders[0] / 'old'}"]
+    alone([*absolute, f"--workdir={tmp_path / 'alone'}"], child_env, 2)
+    ended = run(2, [*begun, "--workdir=run"], child_env, folders=folders)
+    assert [code for code, _, _ in ended] == [EXIT_DONE] * 2, ended
+    assert peer_processes.digest(folders[0] / "run") == peer_processes.digest(tmp_path / "alone")
+    assert not list(folders[1].iterdir())
+    ended = run(2, [*begun, "--workdir=run"], child_env, folders=folders)
+    assert [code for code, _, _ in ended] == [EXIT_DONE] * 2, ended
+    assert "is finished" in ended[0][1]
+
+
 def in_processes_and_alone(n, words, env, tmp_path):
     """The run folders of a command over n processes, and over n devices of one."""
     folders = tmp_path / "run", tmp_path / "alone"
