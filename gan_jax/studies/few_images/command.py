@@ -38,7 +38,7 @@ from gan_jax.config import Prepared
 from gan_jax.core import parallel
 from gan_jax.data import datasets
 from gan_jax.data.types import DataOptions, Dataset
-from gan_jax.errors import InputError, typed
+from gan_jax.errors import InputError, counted, typed
 from gan_jax.metrics import scoring
 from gan_jax.rundir import run_lock, start_weights
 from gan_jax.studies import interleaved, run_outputs, runner
@@ -243,7 +243,7 @@ def collect(
         "start": start,
         "diverged": diverged,
         "protocol": (
-            f"{flags.seeds} seeds, each recipe as long as {flags.steps:,} updates of "
+            f"{counted(flags.seeds, 'seed')}, each recipe as long as {flags.steps:,} updates of "
             f"{RECIPES[flags.against].title} take; settings of the flagfiles "
             f"*_{flags.settings}. {judged.protocol}"
         ),
