@@ -224,6 +224,7 @@ def test_every_method_over_three_processes_equals_one(name, child_env, tmp_path)
     """To rounding, since gloo adds three numbers in another order. Here data are streamed."""
     words = [name, f"--flagfile={name}_smoke", "--steps=1", "--batch=12", "--save_every=1"]
     words += ["--log_every=1", "--eval_every=0", "--resident_gib=0", "--optimizer=sgd"]
+    words += ["--gen_batch=6"] * (name == "mgan")  # of each of its three generators
     folders = in_processes_and_alone(3, [*words, "--lr=0.01", "--beta2_end=0"], child_env, tmp_path)
     loaded = [run_folder.load(folder) for folder in folders]
     start = init_jitted(loaded[0].method, loaded[0].config.run.seed).params
