@@ -136,8 +136,8 @@ class Settings(AdversarialSettings):
     d2d_dim: int = setting(512, "d2d_ce: length of the embedding", low=2)
     d2d_margin: float = setting(
         0.98,
-        "d2d_ce: cosine from which an image is near enough to its class, and up to which it is far "
-        "enough from images of other classes",
+        "d2d_ce: cosine from which an image is near enough to its class; up to 1 less that, it is "
+        "far enough from images of other classes",
         low=-1.0,
         high=1.0,
     )

@@ -35,7 +35,7 @@ def reference(f, proxies, label, margin=MARGIN, temperature=TEMPERATURE):
             continue
         easy = np.exp(min(f[i] @ proxies[label[i]] - margin, 0) / temperature)
         hard = sum(
-            np.exp(max(f[i] @ f[j] - margin, 0) / temperature)
+            np.exp(max(f[i] @ f[j] - (1 - margin), 0) / temperature)
             for j in range(len(f))
             if label[j] >= 0 and label[j] != label[i]
         )
