@@ -29,6 +29,11 @@ def pytest_addoption(parser):
     parser.addoption("--notebooks", action="store_true", help="also run the notebooks of docs/")
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores, since some tests wait for processes that they have started."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--fast"):  # deselected, not skipped: the summary stays short
         left_out = [item for item in items if {"long", "slow"} & set(item.keywords)]

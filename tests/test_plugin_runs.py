@@ -92,7 +92,7 @@ def test_another_process_scores_and_samples_what_it_trusts(trained):
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes(trained):
     own, whole = trained
     run = own.parent / "killed"

@@ -100,7 +100,7 @@ def test_naive_convolutions_are_the_same_maps():
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_steps_in_one_dispatch_are_the_same_steps():
     workload = Workload("gan", {"net": "mlp", "width": 4, "z_dim": 2}, 8, 1, 4)
     one, five = Training(workload), Training(workload._replace(dispatch=5))

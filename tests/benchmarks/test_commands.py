@@ -93,7 +93,7 @@ def test_every_point_of_a_panel_runs(panel, tmp_path, monkeypatch):
     assert all(point.run(1) > 0 for point in points)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_reading_is_measured_beside_steps(monkeypatch):
     monkeypatch.setattr(feeding, "N_STREAMED", 20)
     workload = TABLE["mlp"].small()._replace(dispatch=2)

@@ -49,7 +49,7 @@ def test_a_plain_gan_is_counted_by_hand(monkeypatch):
     assert passes.measure(workload) == (on_disc + on_gen, on_disc + on_gen)
 
 
-QUICK = ("simultaneous", "morpho_32")
+QUICK = ("simultaneous",)
 
 
 @pytest.mark.long

@@ -59,7 +59,7 @@ def rows_of(measured):
     return {(row["step"], row["penalty"]): row for row in measured["rows"]}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_printed_table_is_the_written_one(measured):
     table = [line.split() for line in measured["printed"].splitlines()]
     for row in measured["rows"]:
@@ -72,7 +72,7 @@ def test_the_printed_table_is_the_written_one(measured):
         assert text in measured["printed"]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_rows_follow_from_the_times(measured):
     rows = rows_of(measured)
     assert list(rows) == FEW
@@ -89,6 +89,7 @@ def test_rows_follow_from_the_times(measured):
     np.testing.assert_allclose([r["low"], r["high"]], [both.min(), both.max()])
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_programs(measured):
     """A penalty costs operations, less than all else does; memory holds state and images."""
     rows = rows_of(measured)

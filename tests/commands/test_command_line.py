@@ -182,7 +182,7 @@ def test_a_run_remembers_that_it_skipped_files(tmp_path, capsys):
     assert "7 images, now 8" in capsys.readouterr().err
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_bad_file_in_the_test_split_does_not_end_a_run_s_evaluation(tmp_path, capsys):
     """Training never opened that split, so the run cannot know of the file."""
     for i in range(140):

@@ -131,7 +131,7 @@ def test_a_run_folder_that_goes_away(how, tmp_path, child_env):
         assert end(process)[0] == EXIT_STOPPED
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_without_a_home_folder(tmp_path, child_env):
     """What needs none works; what needs the cache says what to set, and works with it."""
     (tmp_path / "sitecustomize.py").write_text(HOMELESS)

@@ -105,6 +105,7 @@ def test_the_probability_survives_a_checkpoint(adaptive, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, state.params, states[-1].params)
 
 
+@pytest.mark.slow
 def test_devices_agree_on_the_probability(adaptive):
     method, _, states, _ = adaptive
     devices = jax.devices()[:2]

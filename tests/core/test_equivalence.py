@@ -122,7 +122,9 @@ def test_a_step_in_float64_traces_and_stays_in_float64(case):
 
 @pytest.mark.long
 @pytest.mark.parametrize("batch_size", [BATCH, slowly(1)])
-@pytest.mark.parametrize("case", ["gan_simultaneous", "gan_balance", "mgan_once", "colorize"])
+@pytest.mark.parametrize(
+    "case", ["gan_balance", "mgan_once", *map(slowly, ("gan_simultaneous", "colorize"))]
+)
 def test_what_players_share_is_what_each_would_compute(case, batch_size):
     method = methods_small.build(case)
     assert n_minibatches(method) == 1

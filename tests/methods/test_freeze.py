@@ -123,6 +123,7 @@ def test_the_others_move_as_they_would():
     assert float(held[1]["disc/grad_norm"]) < float(free[1]["disc/grad_norm"])
 
 
+@pytest.mark.slow
 def test_two_devices_make_no_difference():
     frozen = freeze.freeze_disc(build(optimizer="sgd"), 1)
     state = init_jitted(frozen, 0)

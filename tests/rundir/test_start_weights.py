@@ -169,7 +169,7 @@ def test_killed_before_anything_was_saved(root):
     begin(root, "unsaved", "--restart")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_every_member_begins_with_it(root):
     begin(root, "member", "--members=2")
     records = [config_file.read(root / f"member_{seed}")["init_from"] for seed in (0, 1)]
@@ -178,7 +178,7 @@ def test_every_member_begins_with_it(root):
     assert (alone / "DONE").read_text() == (root / "member_1" / "DONE").read_text()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_devices_make_no_difference(root):
     one = run_folder.load(begin(root, "one")).state
     two = run_folder.load(begin(root, "two", "--devices=2")).state

@@ -374,7 +374,7 @@ def outcome(folder):
     return *helpers.outcome(folder, "train_s"), synthetic
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_study_ends_in_a_page_and_its_images_are_data(whole, capsys):
     results, states, synthetic = outcome(whole)
     half = results["shares"]["2"]
@@ -408,7 +408,7 @@ def test_a_gan_can_be_scored(whole, capsys):
     assert helpers.run(evaluate, words, whole / "1_of_2" / "gan") == 0
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     """Stopped by a signal within the GAN, then killed between classifiers.
 
@@ -433,7 +433,7 @@ def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     assert outcome(folder) == outcome(whole)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_more_seeds_are_added_and_other_settings_refused(whole, capsys):
     before = helpers.outcome(whole)[0]["shares"]["2"]["arms"]
     assert helpers.run(command, [*STUDY, "--seeds=3"], whole) == 0

@@ -398,7 +398,7 @@ def test_a_signal_at_the_end_of_a_run_is_not_forgotten():
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_study_of_points(tmp_path, capsys, monkeypatch):
     """Scored at equal distances in training, whose time leaves scoring out."""
     monkeypatch.setattr(interleaved, "measure_pace", lambda *_: {"gan": 0.5, "multi_gen": 1.0})

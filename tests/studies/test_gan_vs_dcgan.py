@@ -306,7 +306,7 @@ def test_curves_are_read_over_steps_and_training_seconds(root):
     assert len(run_outputs.read_logged(root / "nothing", "disc/loss")[0]) == 0
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_pace_has_steps_in_every_turn(tmp_path, monkeypatch, capsys):
     """Also where a compiled call would hold more than a turn."""
     flags = of_flagfile("gan_vs_dcgan_smoke", "--devices=1", "--gan_steps=300")

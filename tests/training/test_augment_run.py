@@ -17,6 +17,7 @@ HP = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_with_its_probability(tmp_path, monkeypatch):
     prepared = tiny_runs.prepare(tiny_runs.dataset(), HP, log_every=1, steps=20)
     digest = tiny_runs.train(tmp_path / "whole", prepared)

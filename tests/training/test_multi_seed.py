@@ -171,7 +171,7 @@ def test_align(have, meet, left):
     assert {loop.t for loop in found} == {meet}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_one_member_diverges_and_the_others_end_as_they_would(sources, tmp_path):
     points = [
         np.random.default_rng(i).normal(size=(60, 1, 1, 2)).astype(np.float32) for i in range(3)

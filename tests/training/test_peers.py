@@ -63,6 +63,7 @@ def has_batch_thread(pid):
     return os.SCHED_BATCH in [os.sched_getscheduler(int(tid)) for tid in tids]
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_ends_both_after_the_same_step(undisturbed, child_env, tmp_path):
     """It is saved once. One process with as many devices goes on, to the undisturbed end."""
     folder = tmp_path / "run"
@@ -179,7 +180,7 @@ def test_a_process_by_itself_finds_nobody(monkeypatch):
     assert peer_start.find("auto", "", 0, -1) is None
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_process_0_alone_reads_the_weights_that_a_run_begins_with(child_env, tmp_path):
     """The other one has no such folder; both hold what two devices of one process would."""
     folders = [tmp_path / "a", tmp_path / "b"]

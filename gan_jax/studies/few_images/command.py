@@ -47,6 +47,7 @@ from gan_jax.studies.few_images import results as few_images
 from gan_jax.studies.few_images.flags import Flags
 from gan_jax.studies.few_images.recipes import RECIPES, build_config, typed_words
 
+GROUPS = (Flags(),)  # all flags
 START = "start"  # folder of the run that the recipe finetune begins with
 
 
@@ -257,7 +258,7 @@ def _score_run(judge, folder, train):
 
 def run(argv: list[str]) -> None:
     """Train, score and compare the recipes that a command line names."""
-    (flags,), root = runner.parse("few_images", __doc__, (Flags(),), argv)
+    (flags,), root = runner.parse("few_images", __doc__, GROUPS, argv)
     flags = dataclasses.replace(
         flags,
         start_data=datasets.absolute_spec(flags.start_data),
