@@ -23,9 +23,8 @@ def d2d_cross_entropy(
 
     With p = min(cos(f_i, proxy of y_i) - margin, 0) / temperature and, of every image j of the
     whole minibatch with another known class, n_j = max(cos(f_i, f_j) - (1 - margin), 0) /
-    temperature, it is log(exp p + sum_j exp n_j) - p. So an image that is near its proxy, and
-    others that are not
-    near each other, give no gradient.
+    temperature, it is log(exp p + sum_j exp n_j) - p. So images that are near their proxies and
+    far from images of other classes give no gradient.
 
     Args:
       ctx: StepContext; negatives are images of all devices.
