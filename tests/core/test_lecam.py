@@ -64,6 +64,7 @@ def test_averages():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_on_two_devices_and_a_resumed_one_are_one_run(tmp_path, monkeypatch):
     """Averages and all; with packs, and a start that comes before the end."""
     monkeypatch.setattr(lecam, "START", 1)

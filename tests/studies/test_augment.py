@@ -446,7 +446,7 @@ def test_more_seeds_are_added_and_other_settings_refused(whole, capsys):
     helpers.assert_other_settings_refused(command, STUDY, whole, changes, capsys)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_gan_that_diverges_is_named_and_not_repeated(tmp_path, capsys):
     folder = tmp_path / "study"
     for start in range(2):

@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from tests import peer_processes
+
 FLAGS = [
     "--data=galaxies:64",
     "--size=16",
@@ -41,17 +43,6 @@ def start(experiment, workdir, steps, env):
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def digest(workdir, env):
-    out = subprocess.run(
-        [sys.executable, "-m", "experiments.inspect", f"--workdir={workdir}"],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return re.search(r"state sha256: (\w{64})", out)[1]
 
 
 def committed(workdir):
@@ -114,7 +105,7 @@ def check(experiment, steps, n_kills, min_late, seed, tmp_path, env):
     process = start(experiment, killed, steps, env)
     out = process.communicate()[0]
     assert process.returncode == 0 and f"resumed at step {newest} of" in out, out
-    assert digest(killed, env) == digest(whole, env)
+    assert peer_processes.digest(killed) == peer_processes.digest(whole)
     assert [x["step"] for x in records(killed)] == list(range(10, steps + 1, 10))
     assert records(killed) == records(whole)
     names = sorted(p.name for p in (whole / "samples").iterdir())
