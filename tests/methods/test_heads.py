@@ -223,7 +223,7 @@ def test_mgan_five_to_one_sees_five_minibatches():
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_colorize_losses():
     method = methods_small.build("colorize")
     ctx, vs, batch = make_context(method), init_jitted(method, 0).vars(), one_batch(method)

@@ -194,7 +194,7 @@ def test_a_node_can_be_scored(whole, capsys):
     assert helpers.run(evaluate, words, whole / "repeat_0" / "2" / "node_2") == 0
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
     """Their final states are the same to rounding, so nothing that they are scored by differs."""
     folder = tmp_path / "study"

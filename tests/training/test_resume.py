@@ -117,7 +117,7 @@ def check(experiment, steps, n_kills, min_late, seed, tmp_path, env):
 
 @pytest.mark.long
 def test_a_kill(tmp_path, child_env):
-    check("dcgan", 600, 1, 0, 0, tmp_path, child_env)
+    check("dcgan", 300, 1, 0, 0, tmp_path, child_env)
 
 
 @pytest.mark.slow

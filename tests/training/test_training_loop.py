@@ -125,7 +125,7 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(
     [
         slowly({"steps_per_dispatch": 3, "log_every": 7, "sample_every": 5, "save_every": 4}),
         {"resident_gib": 0.0, "steps_per_dispatch": 2},
-        {"eval_every": 5, "eval_images": 100, "keep_best": "frechet", "save_every": 4},
+        slowly({"eval_every": 5, "eval_images": 100, "keep_best": "frechet", "save_every": 4}),
     ],
 )
 def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch, changes):
