@@ -171,9 +171,7 @@ def global_norm(grads) -> jax.Array:
     return jnp.sqrt(sum(map(reduce.sum_of_squares, jax.tree.leaves(grads))))
 
 
-def update_averages(
-    method: Method, state: GanState, ctx: StepContext | None = None
-) -> dict[str, Vars]:
+def update_averages(method: Method, state: GanState, ctx: StepContext) -> dict[str, Vars]:
     """Compute the averaged nets after a step, {net: Vars}: decay * average + (1 - decay) * net.
 
     Method.ema_rate, where there is one, says 1 - decay from the images of the StepContext.
@@ -187,6 +185,7 @@ def update_averages(
     Args:
       method: Method.
       state: the state after all updates of the step; `step` counts those before it.
+      ctx: StepContext of the step, of which only the images are read.
 
     Source: polynomial-decay averaging with eta = 8 (Shamir and Zhang 2013) until the decay takes
       over. It is TensorFlow's ExponentialMovingAverage with num_updates = t - 1.
@@ -194,9 +193,7 @@ def update_averages(
     averages = {}
     for net, decay in method.ema.items():
         now, before = Vars(state.params[net], state.batch_stats[net]), state.ema[net]
-        rate = 1 - decay
-        if method.ema_rate and ctx:
-            rate = method.ema_rate(ctx.images, ctx.minibatch)
+        rate = method.ema_rate(ctx.images, ctx.minibatch) if method.ema_rate else 1 - decay
         if method.ema_warmup:
             bound = WARMUP / (jnp.asarray(state.step, jnp.float32) + WARMUP)
             rate = jnp.maximum(rate, bound)

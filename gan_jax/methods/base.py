@@ -10,14 +10,7 @@ from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
-from gan_jax.methods.discriminator import apply_discriminator as apply_discriminator
-from gan_jax.methods.discriminator import augmented as augmented
-from gan_jax.methods.discriminator import consistency_term as consistency_term
-from gan_jax.methods.discriminator import disc_terms as disc_terms
-from gan_jax.methods.discriminator import gen_term as gen_term
-from gan_jax.methods.discriminator import mean_probabilities as mean_probabilities
 from gan_jax.methods.discriminator import pack
-from gan_jax.methods.discriminator import penalty as penalty
 from gan_jax.nets import conditional, families
 from gan_jax.nets.family import DataSpec, Discriminator, Family
 from gan_jax.nets.layers import WeightOptions

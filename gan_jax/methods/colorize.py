@@ -16,7 +16,7 @@ from gan_jax.core.method import Batch, Method, Player, StepContext, apply_net
 from gan_jax.core.parallel import mean
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
-from gan_jax.methods import base
+from gan_jax.methods import base, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import AdversarialSettings
 from gan_jax.settings import override, setting
@@ -71,10 +71,10 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     x = batch["image"]
     gray = to_gray(x)
     (colored, _), _ = shared_forward(ctx, vs, batch, key)
-    real_out, vs = base.apply_discriminator(ctx, vs, key_real, x, gray)
-    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, gray)
-    penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, colored, gray)
-    adversarial, probabilities = base.disc_terms(ctx, real_out, fake_out)
+    real_out, vs = discriminator.apply(ctx, vs, key_real, x, gray)
+    fake_out, vs = discriminator.apply(ctx, vs, key_fake, colored, gray)
+    penalty, penalty_value = discriminator.penalty(ctx, vs, key_penalty, x, colored, gray)
+    adversarial, probabilities = discriminator.disc_terms(ctx, real_out, fake_out)
     loss = ctx.hp.disc_scale * adversarial + penalty
     return loss, (vs, probabilities | {"penalty": penalty_value})
 
@@ -89,9 +89,9 @@ def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     _, key_fake = jax.random.split(key)
     (colored, _), vs = shared_forward(ctx, vs, batch, key)
     x, gray = batch["image"], to_gray(batch["image"])
-    out, vs = base.apply_discriminator(ctx, vs, key_fake, colored, gray)
+    out, vs = discriminator.apply(ctx, vs, key_fake, colored, gray)
     error = mean(ctx, jnp.abs(x - colored))
-    adversarial = base.gen_term(ctx, vs, key_fake, out, x, gray)
+    adversarial = discriminator.gen_term(ctx, vs, key_fake, out, x, gray)
     return ctx.hp.lambda_gan * adversarial + ctx.hp.lambda_l1 * error, (vs, {"l1": error})
 
 

@@ -33,9 +33,7 @@ def augmented(ctx: StepContext, key: jax.Array, x: jax.Array) -> jax.Array:
     return diffaugment.augment(ctx, key, x, hp.augment, hp.pixels, p)
 
 
-def apply_discriminator(
-    ctx: StepContext, vs: Vars, key: jax.Array, x: jax.Array, y: jax.Array | None = None
-):
+def apply(ctx: StepContext, vs: Vars, key: jax.Array, x: jax.Array, y: jax.Array | None = None):
     """Apply D to augmented images with input noise, in packs where the settings ask for them.
 
     Augmentation and noise are fresh at every call (D16).
@@ -73,7 +71,7 @@ def penalty(
     are those of whole packs.
 
     Args:
-      ctx, vs, key, y: see `apply_discriminator`.
+      ctx, vs, key, y: see `apply`.
       real, fake: images [B, H, W, C].
 
     Returns:
@@ -155,7 +153,7 @@ def consistency_term(
     """
     hp = ctx.hp
     changed = consistency.change(ctx, fold(key, KeyStream.CONSISTENCY), x, hp.pixels)
-    output, _ = apply_discriminator(ctx, vs, key, changed, y)
+    output, _ = apply(ctx, vs, key, changed, y)
     value = consistency.term(ctx, real.logit, output.logit)
     return hp.consistency * value, {"consistency": value}
 
@@ -176,7 +174,7 @@ def gen_term(
     real = None
     if losses.is_paired(ctx.hp.loss):
         key = fold(key, KeyStream.REALS_OF_GEN)
-        real = apply_discriminator(ctx, vs, key, x, y)[0].logit
+        real = apply(ctx, vs, key, x, y)[0].logit
     return losses.gen_loss(ctx, ctx.hp.loss, real, fake.logit)
 
 

@@ -19,7 +19,7 @@ from gan_jax.core.method import Batch, Method, Player, StepContext, apply_net
 from gan_jax.core.parallel import mean
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
-from gan_jax.methods import base
+from gan_jax.methods import base, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import BaseSettings
 from gan_jax.nets import layers
@@ -177,16 +177,16 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     code, _ = apply_net(ctx, vs, "enc", x, key=fold(key_rec, KeyStream.CODE_DROPOUT))
     rec_key = fold(key_rec, KeyStream.RECONSTRUCTION_DROPOUT)
     rec, _ = apply_net(ctx, vs, "gen", code, key=rec_key)
-    real_out, vs = base.apply_discriminator(ctx, vs, key_real, x)
-    rec_out, vs = base.apply_discriminator(ctx, vs, key_rec, rec)
-    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, fake)
+    real_out, vs = discriminator.apply(ctx, vs, key_real, x)
+    rec_out, vs = discriminator.apply(ctx, vs, key_rec, rec)
+    fake_out, vs = discriminator.apply(ctx, vs, key_fake, fake)
     terms = adversarial_terms(hp, real_out.logit, rec_out.logit, fake_out.logit)
     on_real, on_rec, on_fake = (mean(ctx, term) for term in terms)
     w_real, w_rec = disc_weights(hp, ctx.progress)
-    penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, fake)
+    penalty, penalty_value = discriminator.penalty(ctx, vs, key_penalty, x, fake)
     sign = -1 if hp.hinge.startswith("code") else 1
     loss = w_real * on_real + w_rec * on_rec + on_fake + sign * penalty
-    probabilities = base.mean_probabilities(ctx, real=real_out, rec=rec_out, fake=fake_out)
+    probabilities = discriminator.mean_probabilities(ctx, real=real_out, rec=rec_out, fake=fake_out)
     return loss, (vs, probabilities | {"penalty": penalty_value})
 
 
@@ -199,10 +199,10 @@ def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     """
     key_noise, key_real, key_fake = jax.random.split(key, 3)
     fake, vs = base.generate(ctx, vs, key_noise, base.n_images(batch))
-    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, fake)
+    fake_out, vs = discriminator.apply(ctx, vs, key_fake, fake)
     if ctx.hp.gen_loss == "ns":
         return mean(ctx, losses.bce(fake_out.logit, 1.0)), (vs, {})
-    real_out, vs = base.apply_discriminator(ctx, vs, key_real, batch["image"])
+    real_out, vs = discriminator.apply(ctx, vs, key_real, batch["image"])
     real_score, fake_score = (mean(ctx, jax.nn.sigmoid(out.logit)) for out in (real_out, fake_out))
     return jnp.abs(real_score - fake_score), (vs, {})
 

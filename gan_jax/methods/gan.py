@@ -17,7 +17,7 @@ from gan_jax.core.conditioning import ByIndex, Unconditional
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Method, Player, StepContext
 from gan_jax.core.state import Vars
-from gan_jax.methods import base
+from gan_jax.methods import base, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import AdversarialSettings
 from gan_jax.settings import setting
@@ -95,15 +95,15 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: He
     x = batch["image"]
     (fake, condition), _ = shared_forward(ctx, vs, batch, key, head)
     real_y, fake_y = (batch["label"], condition) if head.disc_is_conditional else (None, None)
-    real_out, vs = base.apply_discriminator(ctx, vs, key_real, x, real_y)
-    fake_out, vs = base.apply_discriminator(ctx, vs, key_fake, fake, fake_y)
-    penalty, penalty_value = base.penalty(ctx, vs, key_penalty, x, fake, real_y)
+    real_out, vs = discriminator.apply(ctx, vs, key_real, x, real_y)
+    fake_out, vs = discriminator.apply(ctx, vs, key_fake, fake, fake_y)
+    penalty, penalty_value = discriminator.penalty(ctx, vs, key_penalty, x, fake, real_y)
     term, metrics = head.disc_term(ctx, batch, real_out, fake_out, condition)
-    adversarial, probabilities = base.disc_terms(ctx, real_out, fake_out)
+    adversarial, probabilities = discriminator.disc_terms(ctx, real_out, fake_out)
     metrics = probabilities | {"penalty": penalty_value} | metrics
     loss = adversarial + penalty + term
     if ctx.hp.consistency:
-        change, changes = base.consistency_term(ctx, vs, key_real, real_out, x, real_y)
+        change, changes = discriminator.consistency_term(ctx, vs, key_real, real_out, x, real_y)
         loss, metrics = loss + change, metrics | changes
     return loss, (vs, metrics)
 
@@ -116,10 +116,10 @@ def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: Hea
     _, key_fake = jax.random.split(key)
     (fake, condition), vs = shared_forward(ctx, vs, batch, key, head)
     fake_y = condition if head.disc_is_conditional else None
-    out, vs = base.apply_discriminator(ctx, vs, key_fake, fake, fake_y)
+    out, vs = discriminator.apply(ctx, vs, key_fake, fake, fake_y)
     term, metrics = head.gen_term(ctx, batch, None, out, condition)
     real_y = batch["label"] if head.disc_is_conditional else None
-    adversarial = base.gen_term(ctx, vs, key_fake, out, batch["image"], real_y)
+    adversarial = discriminator.gen_term(ctx, vs, key_fake, out, batch["image"], real_y)
     return adversarial + term, (vs, metrics)
 
 

@@ -4,7 +4,7 @@ The source is S3, figure 2 (Morpho-GAN). Curto et al. (2017) publish no layer ta
 discriminator and the encoder are those of Morpho-GAN's released code. The generator reaches 128 px,
 which the released one does not (D16). At 128 px and width 128: D 18,871,809 parameters,
 E 35,241,572 with its wide last block, G 20,524,675. S3's noise on D's input belongs to the method,
-see methods.base.apply_discriminator.
+see methods.discriminator.apply.
 """
 
 import functools

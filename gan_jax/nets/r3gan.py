@@ -87,9 +87,9 @@ def _blocks(x, n_stages):
 def _shifted(x, axis, by):
     """Shift x by one pixel along an axis: out[i] = x[i - by], 0 at the border that is left."""
     n, slice_of = x.shape[axis], jax.lax.slice_in_dim
-    kept = slice_of(x, 0, n - 1, axis=axis) if by > 0 else slice_of(x, 1, n, axis=axis)
+    rest = slice_of(x, 0, n - 1, axis=axis) if by > 0 else slice_of(x, 1, n, axis=axis)
     border = jnp.zeros_like(slice_of(x, 0, 1, axis=axis))  # a pad could not be exported to ONNX
-    return jnp.concatenate([border, kept] if by > 0 else [kept, border], axis)
+    return jnp.concatenate([border, rest] if by > 0 else [rest, border], axis)
 
 
 def upsample(x: jax.Array) -> jax.Array:

@@ -262,7 +262,7 @@ def average(method: Method, arrays: dict[str, Any]) -> dict[str, Any]:
         bad_step=nothing,
         bad_player=nothing,
     )
-    return {"state": {"ema": _ema_trees(update_averages(method, state))}}
+    return {"state": {"ema": _ema_trees(update_averages(method, state, make_context(method)))}}
 
 
 def _noise_ids(method: Method, batch: int, shape: Shape) -> dict[str, list[int]]:

@@ -12,7 +12,7 @@ from gan_jax.core import packing
 from gan_jax.core.method import StepContext
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
-from gan_jax.methods import base, colorize, gan, infogan, mgan
+from gan_jax.methods import base, colorize, discriminator, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOutput
 from tests.reference import mlp
 
@@ -106,7 +106,7 @@ def test_each_image_of_a_pack_is_augmented_by_itself(float64):
     options = {"penalty": "r1", "augment": "flip", "penalty_augmented": True}
     value = run(gan.disc_loss, **options)[1]["penalty"]
     ctx = StepContext(NETS, gan.Settings(augment="flip"), {})
-    flipped = base.augmented(ctx, jax.random.split(KEY, 4)[3], jnp.asarray(X))
+    flipped = discriminator.augmented(ctx, jax.random.split(KEY, 4)[3], jnp.asarray(X))
     assert not np.array_equal(flipped, X)
     np.testing.assert_allclose(value, 0.5 * np.mean(slopes(np.asarray(flipped)) ** 2), rtol=1e-9)
 

@@ -15,7 +15,7 @@ from gan_jax.core.method import StepContext, make_context
 from gan_jax.core.state import GanState, Vars
 from gan_jax.core.step import update_averages
 from gan_jax.errors import InputError
-from gan_jax.methods import base, gan
+from gan_jax.methods import base, discriminator, gan
 from gan_jax.nets.outputs import DiscOutput
 
 KEY = jax.random.key(3)
@@ -190,7 +190,7 @@ def test_gamma_moves(every):
     x, vs = jnp.ones((2, 8, 8, 1)), Vars({"disc": {}}, {"disc": {}})
     for images in (0.0, 300.0, 800.0, 5e6):
         ctx = StepContext({"disc": Linear()}, hp, {}, images=jnp.float32(images), step=0)
-        term, value = base.penalty(ctx, vs, KEY, x, x)
+        term, value = discriminator.penalty(ctx, vs, KEY, x, x)
         np.testing.assert_allclose(value, 0.5 * 9 * 64, rtol=1e-6)
         np.testing.assert_allclose(term, every * cosine(images, 800, 2, 0.2) * value, rtol=1e-5)
 

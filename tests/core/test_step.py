@@ -11,7 +11,14 @@ import pytest
 
 from gan_jax.core import controls, parallel
 from gan_jax.core.initialize import init
-from gan_jax.core.method import Method, Player, apply_net, minibatch_slots, n_minibatches
+from gan_jax.core.method import (
+    Method,
+    Player,
+    apply_net,
+    make_context,
+    minibatch_slots,
+    n_minibatches,
+)
 from gan_jax.core.state import Vars
 from gan_jax.core.step import build_step, update_averages
 from gan_jax.methods.settings import BaseSettings
@@ -243,7 +250,7 @@ def averaged(nets, decay, warmup):
 
     def step(carry, net):
         now = start.replace(params={"a": {"w": net}}, ema=carry[0], step=carry[1])
-        averages = update_averages(m, now)
+        averages = update_averages(m, now, make_context(m))
         return (averages, carry[1] + 1), averages["a"].params["w"]
 
     first = {"a": Vars({"w": jnp.float32(nets[0])}, start.batch_stats["a"])}

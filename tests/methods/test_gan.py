@@ -14,7 +14,7 @@ from gan_jax.core.initialize import init
 from gan_jax.core.method import StepContext, n_minibatches
 from gan_jax.core.state import Vars
 from gan_jax.core.step import build_step
-from gan_jax.methods import base, gan
+from gan_jax.methods import base, discriminator, gan
 from gan_jax.nets.outputs import DiscOutput
 from tests import methods_small
 from tests.reference import mlp, ownership
@@ -171,7 +171,7 @@ class Looks(nn.Module):
 def test_input_noise_has_its_sd(sd):
     vs, x = Vars({"disc": {}}, {"disc": {}}), jnp.full((20, 16, 16, 3), 0.3)
     see = lambda sd: (
-        base.apply_discriminator(
+        discriminator.apply(
             StepContext({"disc": Looks()}, gan.Settings(input_noise=sd), {}), vs, KEY, x
         )[0].features
     )

@@ -17,7 +17,7 @@ from gan_jax.core.initialize import init_jitted, state_shapes
 from gan_jax.core.method import StepContext, apply_net, make_context, n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
-from gan_jax.methods import acgan, base, colorize, gan, infogan, mgan
+from gan_jax.methods import acgan, base, colorize, discriminator, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOutput
 from tests import methods_small
 from tests.reference import ownership
@@ -468,7 +468,7 @@ def test_a_penalty_on_patches_is_one_on_their_mean():
     )
     vs, x = init_jitted(method, 0).vars(), one_batch(method)["image"]
     gray = colorize.to_gray(x)
-    _, value = base.penalty(ctx, vs, KEY, x, x, gray)
+    _, value = discriminator.penalty(ctx, vs, KEY, x, x, gray)
     key = jax.random.fold_in(KEY, 1)
     slope = jax.grad(lambda x: apply_net(ctx, vs, "disc", x, gray, key=key)[0].logit.mean(1).sum())(
         x

@@ -278,10 +278,10 @@ def run(argv: list[str]) -> None:
         for count in study.sets
         for recipe in study.recipes
     }
-    kept = ("against", "settings", "finetune_from", "start_data", "start_steps")
-    kept_flags = {name: getattr(flags, name) for name in kept}
-    kept_flags |= {"recipes": ",".join(study.recipes), "counts": ",".join(map(str, study.sets))}
-    with runner.study_folder(root, kinds, kept_flags):
+    fixed = ("against", "settings", "finetune_from", "start_data", "start_steps")
+    fixed_flags = {name: getattr(flags, name) for name in fixed}
+    fixed_flags |= {"recipes": ",".join(study.recipes), "counts": ",".join(map(str, study.sets))}
+    with runner.study_folder(root, kinds, fixed_flags):
         start, sentence = train_start(study)
         of_smallest = {r: kinds[f"{min(study.sets)}_{r}"] for r in study.recipes}
         pace = interleaved.load_pace(root, of_smallest, flags.pace_steps)

@@ -79,12 +79,12 @@ def sample_files(
     results: dict[str, Any], root: pathlib.Path, count: str
 ) -> dict[str, pathlib.Path]:
     """Find the last sample grid of the first seed of every recipe: {recipe: PNG file}."""
-    found = {}
+    files = {}
     for recipe, folders in results["folders"][count].items():
         grids = run_files.sample_grids(root / folders[0]) if folders else []
         if grids:
-            found[recipe] = grids[-1][1]
-    return found
+            files[recipe] = grids[-1][1]
+    return files
 
 
 def draw_samples(results: dict[str, Any], root: pathlib.Path, path: pathlib.Path) -> None:
