@@ -143,7 +143,7 @@ class RunSettings:
         "galaxies",
         "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, "
         "galaxyzoo:DIR, celeba:DIR, toys:NAME, python:MODULE:NAME[:ARG]; "
-        "shard:I/V/SEED:DATA for one part of V of any of them",
+        "shard:I/V/SEED:DATA for one part of V of any of them, stacked:DATA for three in one",
         plugins="data",
     )
     size: int = setting(

@@ -310,6 +310,19 @@ CASES = [
         "dcgan --data=shard:x/y:galaxies",
         data="shard:1/2/0:galaxies:20",
     ),
+    train(
+        "data/stacked.py",
+        "which have no channels to stack",
+        "dcgan --data=stacked:toys:gaussians8",
+        data="stacked:galaxies:20",
+    ),
+    evaluate("metrics/features/stacked.py", "is for labelled stacks", "--features=stacked"),
+    train(
+        "data/stacked.py",
+        "where stacks need",
+        "dcgan --data=stacked:npz:{plain}",
+        data="stacked:galaxies:20",
+    ),
     # Run folders.
     train("rundir/run_folder.py", "is a file", "dcgan --workdir={file}", workdir="{root}/other"),
     train(
@@ -737,6 +750,7 @@ NOT_RUN = {
     },
     "commands/sample.py": {"cannot be written": LATE},
     "commands/studio.py": {"is sent in addresses": NO_WAY},
+    "metrics/modes.py": {"counts combinations of classes": LATE},
     "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},
     "data/datasets.py": {

@@ -59,6 +59,7 @@ _BUILT_IN = {
     "shard": DataSource(
         "shard:I/V/SEED:DATA", "gan_jax.data.shards", label_choice=True, reads_no_labels=True
     ),
+    "stacked": DataSource("stacked:DATA", "gan_jax.data.stacked", label_choice=True),
 }
 # Of a plug-in, --data is python:MODULE:NAME or python:MODULE:NAME:ARG.
 SOURCES: plugins.Table[DataSource] = plugins.Table("data", _BUILT_IN, _adapt)
@@ -78,8 +79,15 @@ def plugin_of(spec: str) -> str | None:
     name, arg = split_spec(spec)
     if SOURCES.is_plugin(name):
         return name
-    is_part = name in SOURCES and SOURCES[name].form.endswith("DATA")
-    return plugin_of(arg.partition(":")[2]) if is_part else None
+    form = SOURCES[name].form if name in SOURCES else ""
+    return plugin_of(_split_inner(form, arg)[1]) if form.endswith("DATA") else None
+
+
+def _split_inner(form, arg):
+    """Split the argument of a source of form "NAME:...:DATA" into ("...:", DATA)."""
+    inner = arg.split(":", form.count(":") - 1)[form.count(":") - 1 :]
+    inner = inner[0] if inner else ""
+    return arg[: len(arg) - len(inner)], inner
 
 
 @overload
@@ -206,8 +214,8 @@ def _with_path(spec, change):
         return spec
     form = SOURCES[name].form if name in SOURCES else ""
     if form.endswith("DATA"):
-        shard, colon, inner = arg.partition(":")
-        return f"{name}:{shard}{colon}{_with_path(inner, change)}"
+        before, inner = _split_inner(form, arg)
+        return f"{name}:{before}{_with_path(inner, change)}"
     if form.endswith(("DIR", "FILE")) and arg:
         return f"{name}:{change(arg)}"
     return spec

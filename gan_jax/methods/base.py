@@ -1,5 +1,6 @@
 """What all methods share: nets, noise, sampling, refusals; of D, see methods.discriminator."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -61,7 +62,8 @@ def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0, 
     """
     weights = weight_options(hp, "disc")
     seen = spec._replace(colors=spec.colors * pack(hp))
-    net = family(hp).disc(hp, seen, weights, n_classes)
+    own = dataclasses.replace(hp, width=hp.disc_width or hp.width)
+    net = family(hp).disc(own, seen, weights, n_classes)
     if embedding:
         if not isinstance(net, Discriminator):
             raise InputError(

@@ -23,6 +23,7 @@ class BaseSettings(optimizers.OptimizerSettings):
         "channels next to the image, deeper layers have multiples of it; hidden units of mlp nets",
         low=1,
     )
+    disc_width: int = setting(0, "the same of D, where it differs; 0: as --width", low=0)
     depth: int = setting(3, "hidden layers of --net=mlp", low=1, high=16)
     gen_norm: str = setting(
         "batch", "normalisation in G: batch, or none", choices=("batch", "none")

@@ -7,6 +7,7 @@ Metrics compare two sets of images (`TABLE` below):
   precision_recall   precision, recall, density and coverage
   inception_score    Inception Score
   class_balance      how far the class shares are from those of the data
+  modes              classes that are made at all, where there are very many (Stacked MNIST)
   ndb                number of statistically different bins
   ms_ssim            multi-scale structural similarity between images of one set
   galaxy_morphology  shapes and colours of galaxies; `light_measures` has the formulas
@@ -34,6 +35,7 @@ from gan_jax.metrics import (
     galaxy_morphology,
     inception_score,
     kernel,
+    modes,
     ms_ssim,
     ndb,
     precision_recall,
@@ -98,6 +100,7 @@ _BUILT_IN = {
     "coverage": precision_recall.METRIC,
     "inception": inception_score.METRIC,
     "classes": class_balance.METRIC,
+    "modes": modes.METRIC,
     "ndb": ndb.METRIC,
     "ms_ssim": ms_ssim.METRIC,
     "morphology": galaxy_morphology.METRIC,

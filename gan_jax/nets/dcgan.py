@@ -30,6 +30,7 @@ class DcganConfig(NamedTuple):
     rest: Callable  # activation of D's other blocks
     repeat: int = 8  # channels of blocks beyond the fourth, in multiples of `width`
     stop: int = 4  # side at which halving ends
+    kernel: int = 5  # side of the convolutions' kernels
     first_norm: bool = False  # BatchNorm on D's first block too
     last_norm: bool = False  # BatchNorm on the generator's image and on the logit
     offset: bool = True  # the BatchNorms behind the generator's convolutions have an offset
@@ -44,6 +45,8 @@ class DcganConfig(NamedTuple):
 leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
 # Radford et al. 2016, and Dist-GAN's "dcgan" nets.
 DCGAN = DcganConfig(gen=nn.relu, first=leaky_relu, rest=leaky_relu)
+# VEEGAN's and PacGAN's nets for Stacked MNIST: 28 -> 14 -> 7 -> 4 -> 2.
+VEEGAN = DCGAN._replace(stop=2)
 # S2: 28 -> 14 -> 7. Activations of its tables, ReLU in G and ELU in D. No BatchNorm next to pixels
 # and logit, as its text has it (D20).
 S2 = DcganConfig(gen=nn.relu, first=nn.elu, rest=nn.elu, stop=7)
@@ -101,9 +104,10 @@ class Gen(ConvGenerator):
         x = layers.mixture(stem, self, self.n_gens, z, which) if self.n_gens else stem(self, z)
         x = x.reshape(-1, sides[0], sides[0], widths[0])
         for side, features in zip(sides[1:-1], widths[1:], strict=True):
-            x = layers.ConvT(features, (side, side), **options)(x, train)
+            x = layers.ConvT(features, (side, side), config.kernel, **options)(x, train)
             x = config.gen(self.normalize(x, train, cond, use_bias=config.offset))
-        x = layers.ConvT(self.colors, (self.size, self.size), weights=self.weights)(x, train)
+        whole = (self.size, self.size)
+        x = layers.ConvT(self.colors, whole, config.kernel, weights=self.weights)(x, train)
         return squash(self.normalize(x, train) if config.last_norm else x, self.pixels)
 
 
@@ -129,7 +133,8 @@ class Trunk(_TrunkFields):
         for i, features in enumerate([*widths[:-1], self.last or widths[-1]]):
             normed = (i > 0 or self.config.first_norm) and self.norm == "batch"
             bias = self.config.bias or not normed
-            x = layers.Conv(features, use_bias=bias, weights=self.weights)(x, train)
+            kernel = self.config.kernel
+            x = layers.Conv(features, kernel, use_bias=bias, weights=self.weights)(x, train)
             x = layers.batch_norm(self, train)(x) if normed else x
             x = self.config.rest(x) if i else self.config.first(x)
         return layers.flatten(x)

@@ -1,7 +1,7 @@
 """Net families by their value of --net."""
 
 from gan_jax.errors import InputError
-from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, r3gan, resnet, s1, unet
+from gan_jax.nets import dcgan, distgan_mnist, hdcgan, mlp, r3gan, resnet, s1, unet, unrolled
 from gan_jax.nets.family import Family
 from gan_jax.plugins import Table
 
@@ -29,6 +29,9 @@ _BUILT_IN: dict[str, Family] = {
     "mgan_mnist": dcgan.DcganFamily(dcgan.MGAN_MNIST),
     # Dist-GAN (Tran et al. 2018) for MNIST, 28 px alone
     "distgan_mnist": distgan_mnist.FAMILY,
+    # for Stacked MNIST: VEEGAN's (Srivastava et al. 2017), and Unrolled GAN's (Metz et al. 2017)
+    "veegan": dcgan.DcganFamily(dcgan.VEEGAN),
+    "unrolled": unrolled.FAMILY,
     # S1's nets for Fashion-MNIST: Keras-GAN's AC-GAN, and Atienza's DCGAN (D19)
     "s1": s1.SECTION7,
     "s1_section4": s1.SECTION4,

@@ -1,7 +1,9 @@
 """Feature spaces: what metrics see of images. Chosen by `--features=KIND` or `KIND:ARG`.
 
-  auto                   classifier where at least two classes have labelled images, else random
+  auto                   stacked for --data=stacked:DATA, else classifier where at least two classes
+                         have labelled images, else random
   classifier             a small net, trained once on the data set's own labels, and cached
+  stacked                the classifier of one channel, for each channel of stacked:DATA
   random                 the same net, never trained
   pixels                 the pixels themselves, large images averaged down to 32 x 32
   onnx:FILE              any net in an ONNX file
@@ -21,8 +23,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gan_jax import errors, plugins
+from gan_jax.data.stacked import is_stacked
 from gan_jax.data.types import Dataset
-from gan_jax.metrics.features import classifier, inception, onnx_file, pixels, python_function
+from gan_jax.metrics.features import (
+    classifier,
+    inception,
+    onnx_file,
+    pixels,
+    python_function,
+    stacked,
+)
 from gan_jax.metrics.features.classifier_training import Settings as Settings
 from gan_jax.metrics.features.extractor import Extractor as Extractor
 from gan_jax.metrics.features.extractor import probe_features
@@ -46,6 +56,7 @@ def _adapt(name, function):
 
 _BUILT_IN = {
     "classifier": Kind("classifier", classifier.load, classifier.count_features),
+    "stacked": Kind("stacked", stacked.load, stacked.count_features),
     "random": Kind("random", classifier.load_random),
     "pixels": Kind("pixels", pixels.load),
     "onnx": Kind("onnx:FILE", onnx_file.load),
@@ -103,7 +114,7 @@ def has_classes(spec: str, dataset: Dataset) -> bool:
     Raises:
       InputError: the spec is wrong.
     """
-    return _parse_spec(spec, dataset)[0].form.startswith(("classifier", "inception"))
+    return _parse_spec(spec, dataset)[0].form.startswith(("classifier", "stacked", "inception"))
 
 
 def _parse_spec(spec, dataset):
@@ -111,6 +122,7 @@ def _parse_spec(spec, dataset):
     name, _, arg = spec.partition(":")
     if name == "auto":
         name = "classifier" if classifier.n_labelled_classes(dataset) >= 2 else "random"
+        name = "stacked" if name == "classifier" and is_stacked(dataset.name) else name
     if name not in TABLE:
         forms = ", ".join(["auto", *(kind.form for kind in TABLE.values())])
         raise errors.InputError(

@@ -1,0 +1,69 @@
+"""`--features=stacked`: the classifier of one channel, for each channel of `--data=stacked:DATA`.
+
+A stack of K^3 classes has the features of its three channels, one after another, and the products
+of their probabilities.
+"""
+
+import numpy as np
+
+from gan_jax import errors
+from gan_jax.data import stacked
+from gan_jax.data.types import Dataset
+from gan_jax.metrics.features import classifier
+from gan_jax.metrics.features.classifier_training import Settings
+from gan_jax.metrics.features.extractor import Apply, Extractor
+
+
+def load(
+    arg: str, dataset: Dataset, heldout: Dataset | None = None, settings: Settings | None = None
+) -> Extractor:
+    """Load the classifier of a channel, and apply it to all three.
+
+    Args:
+      arg, settings: see classifier.load.
+      dataset: stacks, whose first channels train it.
+      heldout: stacks, whose first channels measure it; None: see classifier.load.
+
+    Returns:
+      Extractor of the K^3 classes. Its accuracy is that of one channel.
+
+    Raises:
+      InputError: the data are no stacks.
+    """
+    count_features(arg, dataset)
+    channels = [None if d is None else stacked.first_channel(d) for d in (dataset, heldout)]
+    channel = classifier.load(arg, channels[0], channels[1], settings)
+    return Extractor(
+        f"stacked-{channel.name}",
+        channel.accuracy,
+        None,
+        stacked.join_names(channel.classes),
+        _of_channels(channel.apply),
+        labels=tuple(range(len(dataset.classes))),
+    )
+
+
+def count_features(arg: str, dataset: Dataset) -> int:
+    """Return the number of features; refuse data that are no stacks.
+
+    Raises:
+      InputError
+    """
+    if not stacked.is_stacked(dataset.name) or dataset.labels is None:
+        raise errors.InputError(
+            f"--features=stacked is for labelled stacks, and --data={dataset.name} has none; use "
+            "--features=auto."
+        )
+    return stacked.N_CHANNELS * classifier.count_features(arg, stacked.first_channel(dataset))
+
+
+def _of_channels(apply: Apply) -> Apply:
+    """Return an Extractor.apply of stacks from that of one channel."""
+
+    def apply_stacks(images):
+        channels = [apply(images[..., i : i + 1]) for i in range(images.shape[-1])]
+        features, (a, b, c) = zip(*channels, strict=True)
+        joint = np.einsum("ni,nj,nk->nijk", a, b, c).reshape(len(images), -1)
+        return np.concatenate(features, 1), joint
+
+    return apply_stacks

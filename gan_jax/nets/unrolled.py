@@ -1,0 +1,57 @@
+"""Unrolled GAN's nets for Stacked MNIST, whose discriminator may be a part of G's size.
+
+Convolutions of 3 x 3. The generator goes from 4 x 4 to the image's side, and ends in a convolution
+that keeps the side. At width 8 they are the paper's; its D is as large as G's last layers, half or
+a quarter of it (--disc_width=8, 4, 2).
+
+Source: Metz et al. 2017, "Unrolled Generative Adversarial Networks", appendix D; Lin et al. 2018.
+"""
+
+import functools
+
+import flax.linen as nn
+
+from gan_jax.nets import dcgan, layers
+from gan_jax.nets.family import ConvGenerator, Family, conv_generator_fields
+from gan_jax.nets.outputs import squash
+
+KERNEL = 3
+_leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.3)
+DISC = dcgan.DCGAN._replace(first=_leaky_relu, rest=_leaky_relu, first_norm=True, kernel=KERNEL)
+
+
+class Gen(ConvGenerator):
+    """Generator, with `width` channels at the full side and twice as many at each half of it."""
+
+    @nn.compact
+    def __call__(self, z, cond=None, *, train):
+        sides = layers.sides(self.size)[::-1]
+        widths = [self.width * 2**i for i in range(len(sides))][::-1]
+        options = {"use_bias": self.norm != "batch", "weights": self.weights}
+
+        def finish(x):
+            return nn.relu(self.normalize(x, train, cond))
+
+        x = layers.Dense(sides[0] ** 2 * widths[0], **options)(z, train)
+        x = finish(x.reshape(-1, sides[0], sides[0], widths[0]))
+        for side, features in zip(sides[1:], widths[1:], strict=True):
+            x = finish(layers.ConvT(features, (side, side), KERNEL, **options)(x, train))
+        x = layers.Conv(self.colors, KERNEL, 1, weights=self.weights)(x, train)
+        return squash(x, self.pixels)
+
+
+class _Unrolled(Family):
+    """The generator of this module, and D of `dcgan`."""
+
+    def gen(self, hp, spec, weights):
+        return Gen(**conv_generator_fields(hp, spec), weights=weights)
+
+    def disc(self, hp, spec, weights, n_classes=0):
+        options = {"norm": hp.disc_norm, "n_classes": n_classes, "weights": weights}
+        return dcgan.Disc(spec.size, hp.width, DISC, **options)
+
+    def enc(self, hp, spec, weights):
+        return dcgan.Enc(spec.size, hp.width, DISC, z_dim=hp.z_dim, weights=weights)
+
+
+FAMILY = _Unrolled()
