@@ -27,6 +27,7 @@ MODULES = {
     "ensemble": "gan_jax.studies.ensemble.command",
     "few_images": "gan_jax.studies.few_images.command",
     "gan_vs_dcgan": "gan_jax.studies.gan_vs_dcgan.command",
+    "stacked_mnist": "gan_jax.studies.collapse.stacked_mnist",
     "toys": "gan_jax.studies.toys",
     "damage": "gan_jax.studies.damage",
 }

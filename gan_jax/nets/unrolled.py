@@ -21,19 +21,29 @@ DISC = dcgan.DCGAN._replace(first=_leaky_relu, rest=_leaky_relu, first_norm=True
 
 
 class Gen(ConvGenerator):
-    """Generator, with `width` channels at the full side and twice as many at each half of it."""
+    """Generator, with `width` channels at the full side and twice as many at each half of it.
+
+    With n_gens it is a mixture of generators, see dcgan.Gen.
+    """
+
+    n_gens: int = 0  # generators of a mixture; 0: one generator
 
     @nn.compact
-    def __call__(self, z, cond=None, *, train):
+    def __call__(self, z, cond=None, which=None, *, train):
         sides = layers.sides(self.size)[::-1]
         widths = [self.width * 2**i for i in range(len(sides))][::-1]
         options = {"use_bias": self.norm != "batch", "weights": self.weights}
 
-        def finish(x):
-            return nn.relu(self.normalize(x, train, cond))
+        def finish(x, net=self):
+            normed = layers.batch_norm(net, train, cond)(x) if self.norm == "batch" else x
+            return nn.relu(normed)
 
-        x = layers.Dense(sides[0] ** 2 * widths[0], **options)(z, train)
-        x = finish(x.reshape(-1, sides[0], sides[0], widths[0]))
+        def stem(net, z):
+            h = layers.Dense(sides[0] ** 2 * widths[0], **options)(z, train)
+            return finish(h.reshape(-1, sides[0], sides[0], widths[0]), net)
+
+        x = layers.mixture(stem, self, self.n_gens, z, which) if self.n_gens else stem(self, z)
+        x = x.reshape(-1, sides[0], sides[0], widths[0])
         for side, features in zip(sides[1:], widths[1:], strict=True):
             x = finish(layers.ConvT(features, (side, side), KERNEL, **options)(x, train))
         x = layers.Conv(self.colors, KERNEL, 1, weights=self.weights)(x, train)
@@ -43,8 +53,10 @@ class Gen(ConvGenerator):
 class _Unrolled(Family):
     """The generator of this module, and D of `dcgan`."""
 
-    def gen(self, hp, spec, weights):
-        return Gen(**conv_generator_fields(hp, spec), weights=weights)
+    supports_mixture = True
+
+    def gen(self, hp, spec, weights, n_gens=0):
+        return Gen(**conv_generator_fields(hp, spec), n_gens=n_gens, weights=weights)
 
     def disc(self, hp, spec, weights, n_classes=0):
         options = {"norm": hp.disc_norm, "n_classes": n_classes, "weights": weights}

@@ -19,8 +19,13 @@ from gan_jax.nets.classifier import WIDTHS, Classifier
 from gan_jax.ops import cpu
 
 VERSION = 2  # of this recipe; raise it when the same settings would give another net
-# Data whose images mean the same when turned or mirrored.
-_ANY_ORIENTATION = ("galaxies", "galaxyzoo")
+# Random changes of training images, by data source: (key, float [B, S, S, C]) -> the same. Galaxies
+# mean the same when turned or mirrored; the digits of stacks when moved and slanted a little.
+_CHANGES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "galaxies": classifier_augment.dihedral,
+    "galaxyzoo": classifier_augment.dihedral,
+    "stacked": functools.partial(classifier_augment.augment, names="shift,rotate"),
+}
 _APPLY_BATCH = 250
 
 # (params, batch_stats, optimizer state)
@@ -55,9 +60,7 @@ def fit(dataset: Dataset, settings: Settings) -> Apply:
       images uint8 [N, H, W, C] -> (features float32 [N, F], probabilities float32 [N, K]).
     """
     net = Classifier(len(dataset.classes), settings.widths)
-    variables = train(
-        net, dataset.images, dataset.labels, settings, any_orientation(dataset), quiet=True
-    )
+    variables = train(net, dataset.images, dataset.labels, settings, change_of(dataset), quiet=True)
     return build_apply(net, variables)
 
 
@@ -91,7 +94,7 @@ def train(
     x: np.ndarray,
     labels: np.ndarray,
     settings: Settings,
-    dihedral: bool,
+    change: Callable | None,
     quiet: bool = False,
 ) -> dict:
     """Train a net and return its variables.
@@ -101,12 +104,12 @@ def train(
       x: images uint8 [N, S, S, C].
       labels: int32 [N]; images with labels below 0 are left out.
       settings: training.
-      dihedral: train in all orientations.
+      change: random change of the images, see `change_of`; None: none.
       quiet: print no progress.
     """
     key = jax.random.key(settings.seed)
     variables = init_variables(net, x, settings)
-    optimizer, step = build_step(net, settings._replace(seed=0), dihedral)
+    optimizer, step = build_step(net, settings._replace(seed=0), change)
     state = _init_state(variables, optimizer)
     data = jnp.asarray(x), jnp.asarray(labels), rows_by_class(labels)
     interval = max(1, settings.steps // 10)
@@ -142,7 +145,12 @@ def _init(net, key, x):
 
 def any_orientation(dataset: Dataset) -> bool:
     """Say whether the images mean the same in any orientation."""
-    return dataset.name.partition(":")[0] in _ANY_ORIENTATION
+    return change_of(dataset) is classifier_augment.dihedral
+
+
+def change_of(dataset: Dataset) -> Callable | None:
+    """Return the random change that training images of a data set may have; None for none."""
+    return _CHANGES.get(dataset.name.partition(":")[0])
 
 
 def build_apply(net: nn.Module, variables: dict) -> Apply:
@@ -186,14 +194,14 @@ def _balanced_rows(by_class, batch, key):
 
 @functools.lru_cache(maxsize=8)
 def build_step(
-    net: nn.Module, settings: Settings, dihedral: bool
+    net: nn.Module, settings: Settings, change: Callable | None
 ) -> tuple[optax.GradientTransformation, Callable]:
     """Build the training step of `fit`.
 
     Args:
       net: the net.
       settings: training; the seed is not used.
-      dihedral: train in all orientations.
+      change: as in `train`.
 
     Returns:
       (optimizer, compiled (state, (images, labels, rows by class), key) -> (state, loss)).
@@ -202,11 +210,11 @@ def build_step(
 
     def step(state, data, key):
         x, labels, by_class = data
-        rows_key, turn_key = jax.random.split(key)
+        rows_key, change_key = jax.random.split(key)
         rows = _balanced_rows(by_class, settings.batch, rows_key)
         batch = images.to_float(x[rows], "tanh")
-        if dihedral:
-            batch = classifier_augment.dihedral(turn_key, batch)
+        if change:
+            batch = change(change_key, batch)
         return update(state, batch, labels[rows])
 
     return optimizer, jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())

@@ -18,13 +18,21 @@ the study toys. Systems:
   mgan          several generators and their classifier
   multi_gen     the same without the classifier's terms
   one_gen       mgan's settings, one generator (points)
+  pac2, pac4    the plain loss, D judges packs of 2 or 4 images (PacGAN); minibatches have as many
+                packs as the others have images
+  wgan_gp       Wasserstein loss with WGAN-GP's penalty, D updated 5 times per step
+  pair          the loss of relativistic pairs with R1 and R2 (R3GAN's), D without BatchNorm
   dcgan         the plain loss on DCGAN's nets
   dcgan_hdcgan  the plain loss on Morpho-GAN's nets
 
+--disc_sizes=0.25,0.5,1 trains each system with a D of a quarter, half and all of G's width, which
+is compared with that of its own size.
+
 The tables also have real data (the floor) and real data of one mode (collapsed). A class of images
 is covered if 5 % of the images are of it, to one classifier; a mode of points if 1 % of the points
-lie on it. Scores are also taken in training (--curve), which is not counted as time. They tell how
-long to train: until 90 % of the way from the first score to the best.
+lie on it; a combination of classes of --data=stacked:DATA if one image has it. Scores are also
+taken in training (--curve), which is not counted as time. They tell how long to train: until 90 %
+of the way from the first score to the best.
 
 S3 (Abduazimov and Jo) claims that DCGAN collapses where Morpho-GAN and Dist-GAN do not, and that
 Morpho-GAN is the lighter of the two. S4 (Salami 2018) claims that several GANs cover modes, and
@@ -34,6 +42,7 @@ report.html and figures; the same command goes on where it was stopped.
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -48,7 +57,8 @@ from gan_jax.studies import interleaved, runner
 from gan_jax.studies.collapse import page, scorer
 from gan_jax.studies.collapse import results as collapse
 from gan_jax.studies.collapse.flags import GROUPS, RUN, Flags, SharedSettings
-from gan_jax.studies.collapse.systems import SYSTEMS, build_config, of_points
+from gan_jax.studies.collapse.scorer import KINDS, kind_of
+from gan_jax.studies.collapse.systems import SYSTEMS, build_config, of_points, title
 
 
 class Study(NamedTuple):
@@ -65,6 +75,8 @@ class Study(NamedTuple):
     def prepare(self, system: str, steps: int, seed: int, eval_every: int = 0) -> Prepared:
         """Prepare one run of a system."""
         run = dataclasses.replace(self.run, steps=steps, seed=seed, eval_every=eval_every)
+        if not self.train.points:
+            run = dataclasses.replace(run, eval_scores=KINDS[kind_of(run.data)].metrics)
         return config.prepare(build_config(system, run, self.shared), self.train, self.test)
 
     def prepare_scored(self, system: str, steps: int, seed: int) -> Prepared:
@@ -74,7 +86,7 @@ class Study(NamedTuple):
 
 
 def read_systems(flags: Flags, points: bool) -> list[str]:
-    """Read the names in --systems, each once.
+    """Read the names in --systems, each once for every size of D.
 
     Raises:
       InputError: a name is not known, or not for such data.
@@ -91,7 +103,27 @@ def read_systems(flags: Flags, points: bool) -> list[str]:
             f"--against={flags.against} is not among --systems={flags.systems}; "
             f"use one of: {', '.join(systems)}."
         )
-    return list(dict.fromkeys(systems))
+    sizes = [f"@{size:g}" for size in read_sizes(flags)] or [""]
+    return [system + size for size in sizes for system in dict.fromkeys(systems)]
+
+
+def read_sizes(flags: Flags) -> list[float]:
+    """Read the sizes of D in --disc_sizes, each once.
+
+    Raises:
+      InputError: one is no positive number.
+    """
+    words = [word for word in flags.disc_sizes.split(",") if word.strip()]
+    try:
+        sizes = [float(word) for word in words]
+    except ValueError:
+        sizes = [0.0]
+    if not all(0 < size < float("inf") for size in sizes):
+        raise InputError(
+            f"--disc_sizes={flags.disc_sizes} must have positive numbers with commas, such as "
+            "--disc_sizes=0.25,0.5,1."
+        )
+    return list(dict.fromkeys(sizes))
 
 
 def refuse_flags(run: RunSettings, shared: SharedSettings) -> None:
@@ -140,19 +172,32 @@ def _resident_gib(flags, run):
     """Memory for one run's data, where all runs of a seed are in memory together."""
     if run.resident_gib >= 0:
         return run.resident_gib
-    n_runs = len(flags.systems.split(",")) * len(interleaved.TABLES)
+    n_systems = len(flags.systems.split(",")) * max(1, len(read_sizes(flags)))
+    n_runs = n_systems * len(interleaved.TABLES)
     return 0.4 * parallel.memory_gib() / n_runs
 
 
 def run(argv: list[str]) -> None:
     """Train, score and compare the systems that a command line names."""
-    (flags, base, shared), root = runner.parse("collapse", __doc__, GROUPS, argv)
+    run_study("collapse", __doc__, GROUPS, argv)
+
+
+def run_study(name: str, doc: str | None, groups: Sequence, argv: list[str]) -> None:
+    """Run this study as a command of its own.
+
+    Args:
+      name: name of the command.
+      doc: its docstring.
+      groups: its flags, with its own defaults, see flags.GROUPS.
+      argv: words after the command's name.
+    """
+    (flags, base, shared), root = runner.parse(name, doc, groups, argv)
     study = open_study(flags, base, shared, root)
-    titles = {system: SYSTEMS[system].title for system in study.systems}
+    titles = {system: title(system) for system in study.systems}
     if flags.dry_run:
         print("Dry run: nothing was written. Systems:")
-        for system, title in titles.items():
-            print(f"{system}: {title}")
+        for system, words in titles.items():
+            print(f"{system}: {words}")
         return
     steps = {system: base.steps for system in study.systems}
     # Of any seed: more seeds are the same study.
@@ -168,7 +213,9 @@ def run(argv: list[str]) -> None:
         folders, diverged = interleaved.train_seeds(
             study.prepare_scored, root, runs, seeds, flags.turns
         )
-        results, samples = collapse.collect(scores, folders, titles, flags.against, diverged)
+        results, samples = collapse.collect(
+            scores, folders, titles, flags.against, shared.net, diverged
+        )
         runner.write_results(
             root,
             results,

@@ -14,6 +14,9 @@ class Flags(StudyFlags):
         "gan,gan_d5,gan_balance,dragan,distgan,morpho,mgan,multi_gen", "systems, with commas"
     )
     against: str = setting("gan", "the system that all others are compared with")
+    disc_sizes: str = setting(
+        "", "widths of D in units of G's, with commas, each for all systems; empty: as wide as G"
+    )
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
     turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
     n_images: int = setting(5000, "generated images or points that are scored, per run", low=100)
@@ -28,6 +31,11 @@ class Flags(StudyFlags):
 class SharedSettings:
     """Settings that all systems have in common on images, besides the data and the batch."""
 
+    net: str = setting(
+        "dcgan",
+        "nets of all systems but those that are defined by theirs",
+        choices=("dcgan", "s2", "veegan", "unrolled"),
+    )
     width: int = setting(
         16, "channels next to the image; deeper layers have multiples of it", low=1
     )

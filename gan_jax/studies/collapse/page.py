@@ -14,6 +14,7 @@ from gan_jax.report import charts, page, point_plots
 from gan_jax.studies import table_format
 from gan_jax.studies.collapse import results as collapse
 from gan_jax.studies.collapse.scorer import KINDS
+from gan_jax.studies.collapse.systems import SYSTEMS, split_name
 from gan_jax.studies.interleaved import TABLES
 
 TITLE = "Mode collapse and its cures"
@@ -25,6 +26,9 @@ FIGURES = {
     "shares.png": (
         "Shares of the classes in the training data and in each system's images; bars: standard "
         "deviation."
+    ),
+    "disc_sizes.png": (
+        "Modes covered against the width of D, in widths of G: mean and range over seeds."
     ),
     "samples.png": "What the first seed of each system makes, beside real data.",
 }
@@ -100,6 +104,41 @@ def draw_shares(results: dict, path: pathlib.Path) -> None:
         charts.hide_box(axes)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("% of the images, by one classifier")
+    _save_with_legend(figure, panels[0], path)
+
+
+def has_sizes(results: dict) -> bool:
+    """Whether systems were trained with several sizes of D."""
+    return len({split_name(system)[1] for system in results["systems"]}) > 1
+
+
+def draw_sizes(results: dict, path: pathlib.Path) -> None:
+    """Draw the modes that each system covers against the size of its D, as PNG."""
+    kind = KINDS[results["kind"]]
+    names = dict.fromkeys(split_name(system)[0] for system in results["systems"])
+    styles = line_styles(names)
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(TABLES), sharey=True)
+    for axes, (table, heading) in zip(panels, TABLES.items(), strict=True):
+        rows = {split_name(system): runs for system, runs in results["tables"][table].items()}
+        for name in names:
+            sizes = sorted(size for key, size in rows if key == name and rows[key, size])
+            n_runs = min((len(rows[name, size]) for size in sizes), default=0)
+            values = [[run[kind.covered] for run in rows[name, size][:n_runs]] for size in sizes]
+            color, line = styles[name]
+            if sizes:
+                style = {"lw": 1.4, "ls": line, "marker": "o", "ms": 4, "alpha": 0.12}
+                label = SYSTEMS[name].title
+                charts.draw_mean_and_range(axes, sizes, np.transpose(values), color, label, **style)
+        axes.axhline(results["n_modes"], color=charts.INK, lw=0.8, ls=":")
+        axes.set_xscale("log", base=2)
+        ticks = sorted({size for _, size in rows})
+        axes.set_xticks(ticks, [f"{size:g}" for size in ticks])
+        axes.set_xlabel("width of D, in widths of G")
+        axes.set_title(heading, loc="left")
+        charts.hide_box(axes)
+    panels[0].set_ylabel(f"{kind.noun}, of {results['n_modes']:,}")
+    panels[0].set_ylim(bottom=0)
     _save_with_legend(figure, panels[0], path)
 
 
@@ -186,6 +225,8 @@ def figures(
     drawers = {"samples.png": lambda path: draw_samples(results, samples, source, path)}
     if results["classes"]:
         drawers["shares.png"] = lambda path: draw_shares(results, path)
+    if has_sizes(results):
+        drawers["disc_sizes.png"] = lambda path: draw_sizes(results, path)
     if has_curves(results):
         drawers["curves.png"] = lambda path: draw_curves(results, path)
     return drawers
@@ -216,6 +257,11 @@ def _curve_figures(results) -> Iterator[page.Html]:
 
 
 def _picture_figures(results, root) -> Iterator[page.Html]:
+    drawn = {
+        "samples.png": True,
+        "shares.png": results["classes"],
+        "disc_sizes.png": has_sizes(results),
+    }
     for name, text in FIGURES.items():
-        if name != "shares.png" or results["classes"]:
+        if drawn[name]:
             yield page.figure(page.image((root / name).read_bytes(), "png", text), text)

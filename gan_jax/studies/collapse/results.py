@@ -9,7 +9,9 @@ import numpy as np
 from gan_jax.errors import counted
 from gan_jax.metrics import significance
 from gan_jax.studies import table_format
+from gan_jax.studies.collapse import published
 from gan_jax.studies.collapse.scorer import KINDS, Kind, Scorer, read_curve, score_run
+from gan_jax.studies.collapse.systems import SYSTEMS
 from gan_jax.studies.interleaved import TABLES
 from gan_jax.studies.table_format import Table, mean_std_column
 
@@ -26,6 +28,7 @@ def collect(
     folders: dict[tuple[str, str], list[pathlib.Path]],
     words: dict[str, str],
     against: str,
+    net: str,
     diverged: dict[str, str],
 ) -> tuple[dict, dict[str, dict[str, Any]]]:
     """Score all runs.
@@ -36,7 +39,9 @@ def collect(
       scorer: Scorer.
       folders: {(table, system): a run folder per seed}, all finished but for those that diverged.
       words: {system: its name in tables}.
-      against: the system that the others are compared with.
+      against: the system that the others are compared with, those of a size of D with its own of
+        that size.
+      net: nets of most systems, see flags.SharedSettings.
       diverged: {folder name: why}.
 
     Returns:
@@ -60,6 +65,7 @@ def collect(
         "kind": scorer.kind,
         "systems": words,
         "against": against,
+        "net": net,
         "classes": scorer.classes,
         "n_modes": scorer.n_modes,
         "seeds": len(next(iter(folders.values()))),
@@ -90,13 +96,15 @@ def first_reaching(scores: list[float], better: str, share: float = SHARE) -> in
 
 def tables(results: dict) -> list[Table]:
     """Build all tables that have rows."""
-    against = results["systems"][results["against"]]
-    differences = f"Difference from {against}, mean and interval (95 % for all together)"
+    differences = (
+        f"Difference from {_against_title(results)}, mean and interval (95 % for all together)"
+    )
     lengths = f"How long to train: {100 * SHARE:g} % of the way from the first score to the best"
     built = [
         *(Table(title, score_rows(results, table)) for table, title in TABLES.items()),
         Table(differences, difference_rows(results)),
         Table(lengths, length_rows(results)),
+        *([published.table(results["net"])] if results["kind"] == "stacks" else []),
     ]
     return [table for table in built if table.rows]
 
@@ -172,15 +180,27 @@ def _length_cells(runs, kind, key, better, decimals):
     ]
 
 
+def against_of(results: dict, system: str) -> str:
+    """Return the system that a system is compared with, whose D has the same size."""
+    _, at, size = system.partition("@")
+    return results["against"] + at + size
+
+
+def _against_title(results):
+    """Name the system that all are compared with, without a size."""
+    return SYSTEMS[results["against"]].title
+
+
 def comparisons(results: dict) -> dict[tuple[str, str, str], tuple[list[float], list[float]]]:
     """Pair the scores of every system with those of `against`; equal runs once.
 
     Returns:
       {(table, system, score): (scores of the system, scores of `against`)}.
     """
-    by_table, against, pairs = results["tables"], results["against"], {}
+    by_table, pairs = results["tables"], {}
     for table, systems in by_table.items():
         for system, rows in systems.items():
+            against = against_of(results, system)
             sides = (rows, systems[against])
             first = tuple(by_table["updates"][s] for s in (system, against))
             repeated = table != "updates" and sides == first
@@ -234,7 +254,7 @@ def headline(results: dict) -> str:
     better, worse = sum(high < 0 for _, high in intervals), sum(low > 0 for low, _ in intervals)
     return (
         f"Systems that cover all {results['n_modes']} {kind.noun} in every seed: {whole}. Against "
-        f"{results['systems'][results['against']]}, {better or 'none'} of {len(pairs)} "
+        f"{_against_title(results)}, {better or 'none'} of {len(pairs)} "
         f"differences are clearly better and {worse or 'none'} clearly worse."
     )
 
@@ -283,15 +303,17 @@ def describe_losses(rows: list[dict], kind: Kind, n_modes: int) -> str:
 def _differences(results) -> Iterator[str]:
     """Say which differences are clear; for each table and score, name the systems that are not."""
     kind, pairs, words = KINDS[results["kind"]], comparisons(results), results["systems"]
-    against, unsure = words[results["against"]], {}
+    unsure = {}
     for (table, system, key), (a, b) in pairs.items():
         _, low, high = significance.welch_interval(a, b, len(pairs))
         if low is not None and not low <= 0 <= high:
             score, n = kind.scores[key], len(pairs)
-            verdict = significance.compare_seeds(words[system], a, against, b, score, 3, n)
+            other = words[against_of(results, system)]
+            verdict = significance.compare_seeds(words[system], a, other, b, score, 3, n)
             yield f"{TABLES[table]}: {verdict}"
         else:
             unsure.setdefault((table, key), []).append(words[system])
+    against = _against_title(results)
     for (table, key), names in unsure.items():
         yield (
             f"{TABLES[table]}, {kind.scores[key]}: whether {', '.join(names)} "

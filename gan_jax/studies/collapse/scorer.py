@@ -1,7 +1,8 @@
 """Scores of a study of mode collapse: which modes a run covers, and how far it is from the data.
 
-The data are of one of two kinds, images with classes and points with modes. A class is covered
-that holds 5 % of the images, a mode that holds 1 % of the points.
+The data are of one of three kinds: images with classes, points with modes, and stacks, images
+whose channels have a class each. A class is covered that holds 5 % of the images, a mode that holds
+1 % of the points, and a combination of classes that a single stack has.
 """
 
 import pathlib
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 
 from gan_jax import metrics
-from gan_jax.data import toys
+from gan_jax.data import stacked, toys
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
 from gan_jax.metrics import class_balance, features, point_scores, scoring
@@ -30,6 +31,7 @@ class Kind(NamedTuple):
     distance: str  # key of the distance from the data
     compared: tuple[str, ...]  # scores that systems are compared by, all of them better when low
     noun: str  # what is covered
+    metrics: str = ""  # of images, as --eval_scores has them
 
 
 KINDS = {
@@ -39,6 +41,15 @@ KINDS = {
         "frechet",
         ("total_variation", "frechet"),
         "classes",
+        metrics.TRAINING_METRICS,
+    ),
+    "stacks": Kind(
+        {k: metrics.SCORES[k].title for k in ("modes", "modes_kl", "frechet")},
+        "modes",
+        "modes_kl",
+        ("modes_kl", "frechet"),
+        "combinations of classes",
+        "frechet,modes",
     ),
     "points": Kind(
         {
@@ -66,6 +77,13 @@ class Scorer(NamedTuple):
     protocol: str  # all of this in words
 
 
+def kind_of(spec: str) -> str:
+    """Return the kind of the data that a --data names, key of KINDS, before they are open."""
+    if toys.is_toy(spec):
+        return "points"
+    return "stacks" if stacked.is_stacked(spec) else "images"
+
+
 def check_data(source: Dataset, counts: dict[str, int]) -> None:
     """Refuse data without modes, and counts too small to be scored.
 
@@ -84,15 +102,17 @@ def check_data(source: Dataset, counts: dict[str, int]) -> None:
         raise InputError(
             f"--data={source.name} has no two classes, so no modes to count; use {instead}."
         )
-    if source.points:
+    kind = kind_of(source.name)
+    if kind == "points":
         return
-    if class_balance.n_classes_holding(np.bincount(labels) / len(labels)) < 2:
+    if kind == "images" and class_balance.n_classes_holding(np.bincount(labels) / len(labels)) < 2:
         raise InputError(
             f"--data={source.name} has no two classes with 5 % of the images each; use data with "
             "fewer classes."
         )
     for flag, n in counts.items():
-        scoring.check_counts(source, n, flag, metrics.TRAINING_METRICS, scores_flag="")
+        n_features = features.count_features("auto", source)
+        scoring.check_counts(source, n, flag, KINDS[kind].metrics, n_features, scores_flag="")
 
 
 def build_scorer(source: Dataset, heldout: Dataset | None, n: int) -> Scorer:
@@ -127,28 +147,37 @@ def _point_scorer(source, n):
 
 
 def _image_scorer(source, heldout, n):
+    kind = kind_of(source.name)
     extractor = features.load(source, heldout)
-    evaluator = scoring.make_evaluator(extractor, source, metrics.TRAINING_METRICS)
+    evaluator = scoring.make_evaluator(extractor, source, KINDS[kind].metrics)
     reference, rows = image_controls.choose_reference(evaluator, source, 0)
     where, floors = image_controls.floor_pairs(evaluator, source, heldout, reference, rows, n, 3, 0)
     what, collapsed = image_controls.collapsed_control(reference, n, 0)
     fractions = class_balance.class_fractions(reference["probs"])
+    classes, n_modes = list(extractor.classes), class_balance.n_classes_holding(fractions)
+    if kind == "stacks":
+        classes, fractions, n_modes = [], fractions[:0], len(extractor.classes)
+
+    def row(pairs):
+        """Score; leave out the shares of so many combinations."""
+        scores = scoring.make_row(evaluator, pairs)
+        hidden = ("fractions", "fractions_std") if kind == "stacks" else ()
+        return {key: value for key, value in scores.items() if key not in hidden}
+
+    seen = "the classifier of each channel" if kind == "stacks" else extractor.name
     protocol = (
         f"{n} images against {len(rows)} real ones of {source.name} at {source.images.shape[1]} "
-        f"px in {reference['features'].shape[1]} features of {extractor.name} (balanced accuracy "
+        f"px in {reference['features'].shape[1]} features of {seen} (balanced accuracy "
         f"{100 * extractor.accuracy:.1f} %). Floor: {where}. Collapsed: {what}."
     )
-    controls = {
-        "real (floor)": scoring.make_row(evaluator, floors),
-        "collapsed": scoring.make_row(evaluator, [(reference, collapsed)]),
-    }
+    controls = {"real (floor)": row(floors), "collapsed": row([(reference, collapsed)])}
     return Scorer(
-        "images",
+        kind,
         n,
-        lambda images: scoring.make_row(evaluator, [(reference, evaluator(images))]),
+        lambda images: row([(reference, evaluator(images))]),
         controls,
-        class_balance.n_classes_holding(fractions),
-        list(extractor.classes),
+        n_modes,
+        classes,
         fractions.tolist(),
         protocol,
     )

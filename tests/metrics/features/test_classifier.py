@@ -102,7 +102,7 @@ def test_apply_does_not_depend_on_the_batch(trained):
 
 
 def test_heldout_images_measure_the_accuracy(cache_folder, monkeypatch):
-    def initialise(net, x, labels, settings, dihedral):
+    def initialise(net, x, labels, settings, change):
         return classifier_training.init_variables(net, x, settings)
 
     monkeypatch.setattr(classifier_training, "train", initialise)

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax.data.classifier_augment import dihedral
 from gan_jax.metrics import features
 from gan_jax.metrics.features import classifier_training as training
 from gan_jax.nets.classifier import Classifier
@@ -14,7 +15,8 @@ from tests.metrics.features.stripes import QUICK, TINY, stripes
 def test_training_from_one_seed_gives_one_net():
     data = stripes(30, seed=0)
     net = Classifier(3, TINY.widths)
-    once, again = (training.train(net, data.images, abs(data.labels), TINY, True) for _ in range(2))
+    labels = abs(data.labels)
+    once, again = (training.train(net, data.images, labels, TINY, dihedral) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, once, again)
     initial = training.init_variables(net, data.images, TINY)
     kernels = [v["params"]["Dense_0"]["kernel"] for v in (once, initial)]
@@ -33,7 +35,7 @@ def test_a_fit_sees_labelled_images_alone():
         np.testing.assert_array_equal(a, b)
     probs = of_all[1]
     net = Classifier(3, QUICK.widths)
-    trained = training.train(net, alone.images, alone.labels, QUICK, False)
+    trained = training.train(net, alone.images, alone.labels, QUICK, None)
     np.testing.assert_array_equal(training.build_apply(net, trained)(fresh)[1], probs)
     # One program serves all seeds, each with its own weights.
     assert not np.array_equal(training.fit(data, QUICK._replace(seed=1))(fresh)[1], probs)
