@@ -1,6 +1,8 @@
 """Scores of generated points against the toy that they should follow.
 
-They count the modes that are covered, and measure the distance to held-out points.
+They count the modes that are covered, and measure the distance to held-out points. Modes are
+counted twice: by the rule of Dist-GAN's code (`mode_coverage`), and by the rules of the papers on
+collapse (`literature_coverage`).
 """
 
 from typing import NamedTuple
@@ -16,6 +18,8 @@ from gan_jax.metrics.metric import MAX_FEATURE, Score
 # a 2-D Gaussian lie inside.
 MODE_RADIUS = 2 * np.sqrt(2)
 MIN_MODE_SHARE = 0.01  # of all points; a mode with fewer is missed (Dist-GAN: 20 of 2,000)
+# The same radius in the papers on collapse. 1 - exp(-4.5) = 98.9 % of a 2-D Gaussian lie inside.
+HIGH_QUALITY_RADIUS = 3.0
 N_DIRECTIONS = 64
 SCORES = {
     "modes_covered": Score(
@@ -32,6 +36,26 @@ SCORES = {
         "KL of modes (nats)",
         "low",
         "Divergence of the shares of the modes from equal shares.",
+        least=0,
+    ),
+    "modes_3sd": Score(
+        "modes (3 sd)",
+        "high",
+        "Modes with at least one high-quality point, as papers on collapse count them.",
+        least=0,
+    ),
+    "high_quality": Score(
+        "high quality",
+        "high",
+        "Share of the points that lie within 3 standard deviations of a mode.",
+        least=0,
+        most=1,
+    ),
+    "reverse_kl": Score(
+        "reverse KL (nats)",
+        "low",
+        "Divergence of the shares of the modes from equal shares; every point counts for the "
+        "nearest mode.",
         least=0,
     ),
     "wasserstein": Score(
@@ -65,8 +89,9 @@ def score_points(points: np.ndarray, spec: str) -> dict[str, float]:
     Returns:
       Finite floats. "wasserstein" to the held-out points; training points of the same number give
       the floor. For a toy with several modes "modes_covered", "registered" and "kl_modes", see
-      `ModeCoverage`. For a single Gaussian in 1-D "mean_error" and "sd_error", absolute, against
-      its true mean and standard deviation.
+      `ModeCoverage`, and "modes_3sd", "high_quality" and "reverse_kl", see `LiteratureCoverage`.
+      For a single Gaussian in 1-D "mean_error" and "sd_error", absolute, against its true mean and
+      standard deviation.
 
     Raises:
       InputError: no such toy, another number of coordinates, no points, or points that are not
@@ -90,6 +115,10 @@ def score_points(points: np.ndarray, spec: str) -> dict[str, float]:
         out["modes_covered"] = float(modes.covered.sum())
         out["registered"] = modes.registered
         out["kl_modes"] = modes.kl
+        literature = literature_coverage(points, toy)
+        out["modes_3sd"] = float((literature.counts > 0).sum())
+        out["high_quality"] = literature.high_quality
+        out["reverse_kl"] = literature.reverse_kl
     elif toy.dim == 1:
         out["mean_error"] = float(abs(points.mean() - toy.centers.mean()))
         out["sd_error"] = float(abs(points.std() - toy.sd))
@@ -119,16 +148,56 @@ def mode_coverage(points: np.ndarray, toy: toys.Toy) -> ModeCoverage:
       `MIN_MODE_SHARE`; it prints the numbers of missed modes and of registered points. The KL
       divergence is added.
     """
-    distances = np.linalg.norm(points[:, None] - toy.centers, axis=2)
-    n_modes = len(toy.centers)
-    inside = distances.min(1) <= MODE_RADIUS * toy.sd
-    counts = np.bincount(distances.argmin(1)[inside], minlength=n_modes)
-    shares = counts / max(counts.sum(), 1)
-    kl = np.log(n_modes)
-    if counts.any():
-        kl = special.rel_entr(shares, 1 / n_modes).sum()
+    nearest, inside = _assign(points, toy, MODE_RADIUS)
+    counts = np.bincount(nearest[inside], minlength=len(toy.centers))
     covered = counts >= max(MIN_MODE_SHARE * len(points), 1)
-    return ModeCoverage(counts, covered, float(inside.mean()), max(float(kl), 0.0))
+    return ModeCoverage(counts, covered, float(inside.mean()), _divergence(counts))
+
+
+class LiteratureCoverage(NamedTuple):
+    """How points cover the modes of a toy, by the definitions of the papers on collapse."""
+
+    counts: np.ndarray  # int64 [M], high-quality points of each mode; one is enough to cover it
+    high_quality: float  # share of the points within HIGH_QUALITY_RADIUS sd of the nearest mode
+    # KL divergence in nats of the shares of the modes from equal shares, which the toy has; each
+    # point, of high quality or not, counts for its nearest mode.
+    reverse_kl: float
+
+
+def literature_coverage(points: np.ndarray, toy: toys.Toy) -> LiteratureCoverage:
+    """Compute which modes of a toy the points cover, as the papers on collapse do.
+
+    They take 2,500 points of each of 10 trainings. The count grows with the number of points, and
+    the divergence of real ones is about (M - 1) / 2 n.
+
+    Args:
+      points: float [n, D], in the toy's units.
+      toy: a toy with centres.
+
+    Source: Srivastava et al. 2017 (VEEGAN), section 4.1; Lin et al. 2018 (PacGAN), section 4.1, who
+      add the reverse KL divergence. Their released code counts a point inside 3 standard deviations
+      and logs divergences of the high-quality points alone; the shares of the real data are those
+      of a sample there.
+    """
+    nearest, inside = _assign(points, toy, HIGH_QUALITY_RADIUS)
+    high_quality, shares = (
+        np.bincount(modes, minlength=len(toy.centers)) for modes in (nearest[inside], nearest)
+    )
+    return LiteratureCoverage(high_quality, float(inside.mean()), _divergence(shares))
+
+
+def _assign(points, toy, radius):
+    """Assign points to modes: (the nearest, int [n]; whether it lies within `radius` sd, bool)."""
+    distances = np.linalg.norm(points[:, None] - toy.centers, axis=2)
+    return distances.argmin(1), distances.min(1) <= radius * toy.sd
+
+
+def _divergence(counts):
+    """Compute the KL divergence in nats of counts [M] from equal shares; log M of no count."""
+    if not counts.any():
+        return float(np.log(len(counts)))
+    divergence = special.rel_entr(counts / counts.sum(), 1 / len(counts)).sum()
+    return max(float(divergence), 0.0)
 
 
 def wasserstein(a: np.ndarray, b: np.ndarray) -> float:

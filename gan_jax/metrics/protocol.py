@@ -149,7 +149,8 @@ def describe(record: dict, labels: dict[str, str]) -> str:
             f"{p['n_fake']} points against {p['n_real']} held-out ones of {data} (digest "
             f"{p['digest'][:12]}), {repeats}. A point is "
             "registered within 2.83 standard deviations of a mode; a mode is covered by 1 % of the "
-            "points. Row real: training points."
+            "points. By the literature's rules a point is of high quality within 3, and one such "
+            "point covers a mode. Row real: training points."
         )
     model = ""
     if "ema" in p:

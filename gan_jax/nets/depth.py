@@ -8,7 +8,7 @@ layer. What reads the condition, the heads, and arrays of the net itself are non
   sngan                                one per convolution, two per side
   resnet                               one per residual block
   r3gan                                one per residual block, and per linear map between them
-  mlp, keras, maxout                   one per dense layer
+  mlp, keras, maxout, ali_points       one per dense layer
   plug-ins                             in the order of the calls; without a method `heads` the last
                                        one makes the logit, and does not count
 """

@@ -41,11 +41,12 @@ _BUILT_IN: dict[str, Family] = {
     # R3GAN (Huang et al. 2024): no norms, grouped convolutions
     "r3gan": r3gan.FAMILY,
     # perceptrons: plain, Keras-GAN's GAN, maxout (Goodfellow et al. 2014), its conditional form
-    # (Mirza and Osindero 2014)
+    # (Mirza and Osindero 2014), and PacGAN's for points (Lin et al. 2018)
     "mlp": mlp.PLAIN,
     "keras": mlp.KERAS,
     "maxout": mlp.MAXOUT,
     "maxout_cgan": mlp.CGAN,
+    "ali_points": mlp.ALI,
 }
 TABLE: Table[Family] = Table("nets", _BUILT_IN, _adapt)
 # Families whose generators take images, not noise: pix2pix's U-Net (Isola et al. 2017).

@@ -6,6 +6,8 @@ KERAS   S2's "GAN", as in the public script that S2's numbers of iterations poin
         512, 1024.
 MAXOUT  Goodfellow et al. 2014: a ReLU generator against two maxout layers with dropout.
 CGAN    Mirza and Osindero 2014: the same, where both nets also read a condition.
+ALI     PacGAN's experiments on points (Lin et al. 2018), with nets by the authors of ALI (Dumoulin
+        et al. 2017): four ReLU layers with BatchNorm against three maxout layers.
 
 None has a norm in D, so `disc_norm` has no effect here. MAXOUT and CGAN have the initialisers of
 their sources, so `init` has no effect on them.
@@ -45,17 +47,22 @@ class Gen(Generator):
 
     widths: tuple[int, ...]  # units of the hidden layers, from the noise on
     act: Callable = nn.relu
-    normed: bool = False  # a BatchNorm after every activation: Keras' order
+    # A BatchNorm in every hidden layer: "after" its activation, Keras' order; or "before" it, where
+    # the layer has no bias of its own. "": none.
+    norm: str = ""
+    momentum: float = 0.8  # of its running averages
     n_gens: int = 0  # generators of a mixture; 0: one generator
 
     @nn.compact
     def __call__(self, z, cond=None, which=None, *, train):
         def hidden(net, x, i):
-            dense = layers.Dense(self.widths[i], weights=self.weights, name=f"hidden_{i}")
-            x = self.act(dense(x, train))
-            if not self.normed:
-                return x
-            return layers.batch_norm(net, train, cond, momentum=0.8, name=f"norm_{i}")(x)
+            use_bias = self.norm != "before"
+            dense = layers.Dense(self.widths[i], use_bias, self.weights, name=f"hidden_{i}")
+            x = dense(x, train)
+            if not self.norm:
+                return self.act(x)
+            norm = layers.batch_norm(net, train, cond, self.momentum, name=f"norm_{i}")
+            return norm(self.act(x)) if use_bias else self.act(norm(x))
 
         def stem(net, z):
             return hidden(net, z, 0)
@@ -95,7 +102,8 @@ class Plain(Family):
     gen_widths: Callable  # settings -> units of the generator's hidden layers
     disc_widths: Callable  # settings -> units of the hidden layers of discriminator and encoder
     act: Callable
-    normed: bool = False  # see Gen
+    norm: str = ""  # see Gen
+    momentum: float = 0.8
     supports_points: bool = False
     supports_mixture = True
 
@@ -104,7 +112,8 @@ class Plain(Family):
             **generator_fields(hp, spec),
             widths=self.gen_widths(hp),
             act=self.act,
-            normed=self.normed and hp.gen_norm == "batch",
+            norm=self.norm if hp.gen_norm == "batch" else "",
+            momentum=self.momentum,
             n_gens=n_gens,
             weights=weights,
         )
@@ -126,7 +135,7 @@ KERAS = Plain(
     lambda hp: (hp.width, 2 * hp.width, 4 * hp.width),
     lambda hp: (2 * hp.width, hp.width),
     dcgan.leaky_relu,
-    normed=True,
+    norm="after",
 )
 
 
@@ -156,18 +165,21 @@ def _maxout(net, x, n, pieces, train):
 
 
 class MaxoutDisc(Discriminator):
-    """Discriminator of two layers of `width` maxout units.
+    """Discriminator of `depth` layers of `width` maxout units with 5 pieces.
 
-    Dropout of 0.2 on the input, 0.5 on each hidden layer. Its features are those after dropout.
+    Its features are those after dropout.
     """
 
     width: int
+    depth: int = 2
+    drop: tuple[float, float] = (0.2, 0.5)  # rates of dropout: on the input, on each hidden layer
 
     @nn.compact
     def __call__(self, x, *, train):
-        x = layers.dropout(self, layers.flatten(x), 0.2, train)
-        for _ in range(2):
-            x = layers.dropout(self, _maxout(self, x, self.width, 5, train), 0.5, train)
+        x = layers.dropout(self, layers.flatten(x), self.drop[0], train)
+        for _ in range(self.depth):
+            x = _maxout(self, x, self.width, 5, train)
+            x = layers.dropout(self, x, self.drop[1], train)
         return self.heads(x, train)
 
 
@@ -240,5 +252,21 @@ class _Cgan(_Maxout):
         return CondGen(**generator_fields(hp, spec), width=hp.width, weights=weights)
 
 
+class _Ali(Plain):
+    """Nets of PacGAN's experiments on points (width 400; D has half as many units)."""
+
+    def disc(self, hp, spec, weights, n_classes=0):
+        width = -(-hp.width // 2)
+        return MaxoutDisc(width, 3, (0.0, 0.0), n_classes=n_classes, weights=weights)
+
+
 MAXOUT = _Maxout()
 CGAN = _Cgan()
+ALI = _Ali(
+    lambda hp: (hp.width,) * 4,
+    lambda hp: (hp.width,) * 3,
+    nn.relu,
+    norm="before",
+    momentum=0.95,
+    supports_points=True,
+)

@@ -82,6 +82,9 @@ COLUMNS = {
     "modes_covered": "modes",
     "registered": "registered",
     "kl_modes": "KL (nats)",
+    "modes_3sd": "modes (3 sd)",
+    "high_quality": "high quality",
+    "reverse_kl": "reverse KL",
     "wasserstein": "Wasserstein",
 }
 

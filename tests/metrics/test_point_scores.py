@@ -5,7 +5,12 @@ import pytest
 
 from gan_jax import errors
 from gan_jax.data import toys
-from gan_jax.metrics.point_scores import mode_coverage, score_points, wasserstein
+from gan_jax.metrics.point_scores import (
+    literature_coverage,
+    mode_coverage,
+    score_points,
+    wasserstein,
+)
 
 MIXTURES = [name for name, toy in toys.TABLE.items() if toy.classes]
 
@@ -82,6 +87,49 @@ def test_nothing_registered():
     modes = mode_coverage(np.full((10, 2), 30.0), toys.TABLE["plus"])
     assert not modes.covered.any() and modes.registered == 0
     assert modes.kl == pytest.approx(np.log(13))
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_real_points_by_the_rules_of_the_literature(name):
+    """1 - exp(-9/2) lie inside; 2 n KL of equal shares is nearly chi squared of M - 1."""
+    toy, rng, n, trials = toys.TABLE[name], np.random.default_rng(0), 2500, 40
+    n_modes = len(toy.centers)
+    found = []
+    for _ in range(trials):
+        centers = toy.centers[rng.integers(n_modes, size=n)]
+        found.append(literature_coverage(centers + toy.sd * rng.normal(size=(n, 2)), toy))
+    assert all((one.counts > 0).all() for one in found)
+    inside = 1 - np.exp(-4.5)
+    se = np.sqrt(inside * (1 - inside) / (n * trials))
+    assert abs(np.mean([one.high_quality for one in found]) - inside) < 4 * se
+    kl = np.array([one.reverse_kl for one in found])
+    degrees = n_modes - 1
+    assert abs(kl.mean() - degrees / (2 * n)) < 4 * np.sqrt(2 * degrees / trials) / (2 * n)
+
+
+def test_the_rules_of_the_literature_by_hand():
+    """One point near a mode covers it; a point that is far from all counts for the nearest."""
+    toy = toys.TABLE["plus"]
+    where = np.concatenate([at([100, 100, 50, 2, 1], toy), [toy.centers[9] + [4 * toy.sd, 0]] * 7])
+    found = literature_coverage(where, toy)
+    np.testing.assert_array_equal(found.counts, [100, 100, 50, 2, 1] + [0] * 8)
+    assert found.high_quality == pytest.approx(253 / 260)
+    shares = np.array([100, 100, 50, 2, 1, 7]) / 260
+    assert found.reverse_kl == pytest.approx((shares * np.log(13 * shares)).sum())
+    scores = score_points(where / toy.scale, "toys:plus")
+    assert (scores["modes_3sd"], scores["modes_covered"]) == (5, 3)
+    assert scores["high_quality"] == found.high_quality
+    assert scores["reverse_kl"] == found.reverse_kl
+    far = literature_coverage(np.full((10, 2), 30.0), toy)
+    assert not far.counts.any() and far.high_quality == 0
+    assert far.reverse_kl == pytest.approx(np.log(13)), "all are nearest to one mode"
+
+
+def test_the_radius_of_high_quality_is_three_standard_deviations():
+    toy = toys.TABLE["gaussians25"]
+    for shift, inside in ((3 - 1e-9, 1), (3 + 1e-9, 0)):
+        moved = np.add(toy.centers, [0, shift * toy.sd])
+        assert literature_coverage(moved, toy).high_quality == inside
 
 
 def test_wasserstein_of_shifted_copies_is_the_shift():

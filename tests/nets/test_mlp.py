@@ -10,7 +10,13 @@ from gan_jax.nets import layers, mlp
 from tests.nets import probe
 
 MNIST = base.DataSpec(28, 1)
-FAMILIES = {"plain": mlp.PLAIN, "keras": mlp.KERAS, "maxout": mlp.MAXOUT, "cgan": mlp.CGAN}
+FAMILIES = {
+    "plain": mlp.PLAIN,
+    "keras": mlp.KERAS,
+    "maxout": mlp.MAXOUT,
+    "cgan": mlp.CGAN,
+    "ali": mlp.ALI,
+}
 
 
 def test_parameter_counts_of_plain():
@@ -38,6 +44,9 @@ def test_parameter_counts_of_others():
         2_413_984,
         1_224_351,
     )
+    # G: 2 400 + 3 400 400 + 4 800 + (400 2 + 2), without biases before the norms.
+    # D: (2 1000 + 1000) + 2 (200 1000 + 1000) + 201.
+    assert probe.counts(mlp.ALI, base.DataSpec(1, 2), width=400, z_dim=2)[:2] == (484_802, 405_201)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +82,7 @@ def test_features_are_the_last_hidden_layer(name):
     np.testing.assert_allclose(
         out.logit, (out.features @ head["kernel"] + head["bias"])[:, 0], rtol=1e-5, atol=1e-7
     )
-    assert head["kernel"].shape == (8, 1) and np.ptp(out.logit) > 0
+    assert head["kernel"].shape == (4 if name == "ali" else 8, 1) and np.ptp(out.logit) > 0
 
 
 @pytest.mark.parametrize(
@@ -110,6 +119,30 @@ def test_keras_order():
     assert "norm_0" not in probe.params(
         mlp.KERAS.gen(probe.settings(gen_norm="none"), base.DataSpec(2, 1), probe.WEIGHTS), (2, 5)
     )
+
+
+def test_ali_order():
+    """BatchNorm before ReLU, with a decay of 0.95; no bias but the norm's; no dropout in D."""
+    net, z = mlp.ALI.gen(probe.settings(), base.DataSpec(1, 2), probe.WEIGHTS), probe.noise(16, 5)
+    variables = probe.variables(net, z)
+    out, new = probe.train(net, variables, z)
+    p, h = variables["params"], z
+    assert set(p["hidden_0"]) == {"kernel"} and set(p["out"]) == {"kernel", "bias"}
+    for i in range(4):
+        h = h @ np.asarray(p[f"hidden_{i}"]["kernel"])
+        if i == 0:
+            np.testing.assert_allclose(new["norm_0"]["mean"], 0.05 * h.mean(0), rtol=1e-3)
+        norm = p[f"norm_{i}"]
+        h = (h - h.mean(0)) / np.sqrt(h.var(0) + 1e-5)
+        h = np.maximum(h * norm["scale"] + norm["bias"], 0)
+    want = h @ p["out"]["kernel"] + p["out"]["bias"]
+    np.testing.assert_allclose(np.tanh(want), out.reshape(16, 2), rtol=1e-3, atol=1e-5)
+    disc, x = mlp.ALI.disc(probe.settings(), base.DataSpec(1, 2), probe.WEIGHTS), z[:, :2]
+    x = x.reshape(-1, 1, 1, 2)
+    variables = probe.variables(disc, x)
+    one, _ = probe.train(disc, variables, x)
+    np.testing.assert_allclose(one.logit, probe.run(disc, variables, x).logit, rtol=1e-5)
+    assert one.features.shape == (16, 4), "half the width of G"
 
 
 @pytest.mark.parametrize("name", ["maxout", "cgan"])
@@ -178,7 +211,7 @@ def test_cgan_reads_the_condition():
             net.init(jax.random.key(0), x, train=False)
 
 
-@pytest.mark.parametrize("name", ["plain", "keras", "maxout"])
+@pytest.mark.parametrize("name", ["plain", "keras", "maxout", "ali"])
 def test_mixture(name):
     """Every third row from k on is that of generator k alone; `which` picks the same rows.
 
@@ -189,7 +222,7 @@ def test_mixture(name):
     alone = FAMILIES[name].gen(hp, shape, probe.WEIGHTS)
     variables = probe.variables(net, z)
     assert set(variables["params"]["private"]) == (
-        {"hidden_0", "norm_0"} if name == "keras" else {"hidden_0"}
+        {"hidden_0", "norm_0"} if name in ("keras", "ali") else {"hidden_0"}
     )
     images = probe.run(net, variables, z)
     assert images.shape == (12, 2, 2, 1)

@@ -10,8 +10,19 @@ from gan_jax.studies.ablate.plan import SweepRun
 from gan_jax.studies.ablate.state import SweepState
 
 # Scores in the table of configurations.
-SHOWN = ("frechet", "coverage", "total_variation", "classes_5pct", "modes_covered", "registered")
-COMPARED = ("frechet", "total_variation", "registered")  # scores that configurations differ by
+SHOWN = (
+    "frechet",
+    "coverage",
+    "total_variation",
+    "classes_5pct",
+    "modes_covered",
+    "registered",
+    "modes_3sd",
+    "high_quality",
+    "reverse_kl",
+)
+# Scores that configurations differ by.
+COMPARED = ("frechet", "total_variation", "registered", "reverse_kl")
 
 
 def summary(state: SweepState, incomparable: str = "") -> str:
@@ -99,7 +110,7 @@ def verdicts(state: SweepState) -> list[str]:
         (name, runs, key)
         for name, runs in others
         for key in COMPARED
-        if runs and base and key in base[0] and key in runs[0]
+        if runs and base and all(key in run for run in (*runs, *base))
     ]
     sentences = []
     for name, runs, key in comparisons:

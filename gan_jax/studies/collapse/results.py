@@ -129,7 +129,8 @@ def score_rows(results: dict, table: str) -> list[list[str]]:
 
 def _score_cells(results, rows):
     kind = KINDS[results["kind"]]
-    scores = [mean_std_column(rows, key, 1 if key == kind.covered else 3) for key in kind.scores]
+    counts = (kind.covered, "modes_3sd")
+    scores = [mean_std_column(rows, key, 1 if key in counts else 3) for key in kind.scores]
     fractions = np.array([row["fractions"] for row in rows]) if results["classes"] else None
     for i in range(len(results["classes"])):
         scores.append(significance.mean_std_text(100 * fractions[:, i], 1))

@@ -54,7 +54,15 @@ KINDS = {
     "points": Kind(
         {
             k: point_scores.SCORES[k].title
-            for k in ("modes_covered", "registered", "kl_modes", "wasserstein")
+            for k in (
+                "modes_covered",
+                "registered",
+                "kl_modes",
+                "modes_3sd",
+                "high_quality",
+                "reverse_kl",
+                "wasserstein",
+            )
         },
         "modes_covered",
         "wasserstein",
@@ -139,8 +147,9 @@ def _point_scorer(source, n):
     protocol = (
         f"{n} points against {n_test} held-out ones of {source.name}. A point is registered "
         f"within {point_scores.MODE_RADIUS:.2f} standard deviations of a mode; "
-        f"{100 * point_scores.MIN_MODE_SHARE:g} % of the points cover a mode. Floor: training "
-        "points. Collapsed: points of one mode."
+        f"{100 * point_scores.MIN_MODE_SHARE:g} % of the points cover a mode. By the literature's "
+        f"rules it is of high quality within {point_scores.HIGH_QUALITY_RADIUS:g}, and one such "
+        "point covers a mode. Floor: training points. Collapsed: points of one mode."
     )
     controls = {"real (floor)": score(*floors), "collapsed": score(one_mode)}
     return Scorer("points", n, score, controls, len(source.classes), [], [], protocol)
