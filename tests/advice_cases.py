@@ -166,6 +166,9 @@ CASES = [
         "cgan --data=npz:{plain}",
         data="npz:{labelled}",
     ),
+    train(
+        "methods/base.py", "is for dcgan and its relatives", "dcgan --net=sngan --upsample=nearest"
+    ),
     train("methods/base.py", "needs classes named by attributes", "cgan --condition=attributes"),
     train(
         "methods/base.py",
@@ -475,6 +478,7 @@ CASES = [
     ),
     study("studies/collapse/command.py", "is not for {}; use", "collapse --systems=gan,one_gen"),
     study("studies/collapse/command.py", "which takes its own scores", "collapse --eval_every=5"),
+    study("studies/collapse/command.py", "must have positive numbers", "collapse --disc_sizes=0"),
     study(
         "studies/collapse/scorer.py",
         "no modes to count; use",

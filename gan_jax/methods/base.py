@@ -284,6 +284,11 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
             "coordinate; use l2.",
         ),
         (
+            hp.upsample != "transposed" and not nets.chooses_upsample,
+            f"--upsample={hp.upsample} is for dcgan and its relatives, and not for --net={hp.net}; "
+            "leave it out.",
+        ),
+        (
             hp.spectral != "none" and not nets.supports_spectral,
             f"--net={hp.net} begins with weights of 0, which --spectral cannot divide by their "
             "norm; use --spectral=none.",

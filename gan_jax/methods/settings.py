@@ -25,6 +25,12 @@ class BaseSettings(optimizers.OptimizerSettings):
     )
     disc_width: int = setting(0, "the same of D, where it differs; 0: as --width", low=0)
     depth: int = setting(3, "hidden layers of --net=mlp", low=1, high=16)
+    upsample: str = setting(
+        "transposed",
+        "how G of dcgan and its relatives doubles the side: by transposed convolutions of 5 x 5, "
+        "or by 3 x 3 of images doubled to the nearest pixel, which leave no fine grid",
+        choices=("transposed", "nearest"),
+    )
     gen_norm: str = setting(
         "batch", "normalisation in G: batch, or none", choices=("batch", "none")
     )

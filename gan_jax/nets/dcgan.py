@@ -88,6 +88,9 @@ class Gen(ConvGenerator):
 
     config: DcganConfig = DCGAN
     n_gens: int = 0  # generators of a mixture; 0: one generator
+    # "transposed", or "nearest": 3 x 3 convolutions of the image that is doubled to the nearest
+    # pixel (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts")
+    upsample: str = "transposed"
 
     @nn.compact
     def __call__(self, z, cond=None, which=None, *, train):
@@ -104,11 +107,16 @@ class Gen(ConvGenerator):
         x = layers.mixture(stem, self, self.n_gens, z, which) if self.n_gens else stem(self, z)
         x = x.reshape(-1, sides[0], sides[0], widths[0])
         for side, features in zip(sides[1:-1], widths[1:], strict=True):
-            x = layers.ConvT(features, (side, side), config.kernel, **options)(x, train)
+            x = self._double(x, features, side, train, **options)
             x = config.gen(self.normalize(x, train, cond, use_bias=config.offset))
-        whole = (self.size, self.size)
-        x = layers.ConvT(self.colors, whole, config.kernel, weights=self.weights)(x, train)
+        x = self._double(x, self.colors, self.size, train, weights=self.weights)
         return squash(self.normalize(x, train) if config.last_norm else x, self.pixels)
+
+    def _double(self, x, features, side, train, **options):
+        """Double the side of x, or one less than double."""
+        if self.upsample == "nearest":
+            return layers.Conv(features, 3, 1, resize="up", **options)(x, train)[:, :side, :side]
+        return layers.ConvT(features, (side, side), self.config.kernel, **options)(x, train)
 
 
 class _TrunkFields(Net):
@@ -172,14 +180,15 @@ class Enc(Encoder, _TrunkFields):
 class DcganFamily(Family):
     """The nets of one DcganConfig."""
 
-    supports_mixture = True
+    supports_mixture = chooses_upsample = True
 
     def __init__(self, config: DcganConfig):
         self.config = config
 
     def gen(self, hp, spec, weights, n_gens=0):
         fields = conv_generator_fields(hp, spec)
-        return Gen(**fields, config=self.config, n_gens=n_gens, weights=weights)
+        fields |= {"config": self.config, "upsample": hp.upsample, "weights": weights}
+        return Gen(**fields, n_gens=n_gens)
 
     def disc(self, hp, spec, weights, n_classes=0):
         config, norm = self.config, hp.disc_norm

@@ -154,6 +154,8 @@ class Family:
     is_bounded: bool = True
     # whether its generator can be a mixture: gen(..., n_gens=0)
     supports_mixture: bool = False
+    # whether its generator doubles sides as --upsample says
+    chooses_upsample: bool = False
     # whether its nets also take points
     supports_points: bool = False
 

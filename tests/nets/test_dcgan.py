@@ -2,6 +2,7 @@
 
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -243,4 +244,36 @@ def test_parameter_counts_of_families(case):
     disc = base.build_discriminator(hp, shape, n_classes=10 if mixture else 0)
     assert (probe.count(gen, (2, hp.z_dim)), probe.count(disc, (2, size, size, colors))) == COUNTS[
         case
+    ]
+
+
+def test_doubling_to_the_nearest_pixel_is_a_convolution_of_the_doubled_image():
+    """The last layer of a generator without norms, computed from what comes before it."""
+    fields = {"config": dcgan.DCGAN._replace(gen=lambda x: x), "norm": "none"}
+    net = dcgan.Gen(8, 2, "linear", 3, upsample="nearest", **fields)
+    z = probe.noise(4, 5)
+    variables = net.init(jax.random.key(0), z, train=False)
+    assert set(variables["params"]) == {"Dense_0", "Conv_0"}
+    h = nn.relu(z @ variables["params"]["Dense_0"]["kernel"]).reshape(4, 4, 4, 3)
+    kernel = variables["params"]["Conv_0"]["kernel"]
+    doubled = layers.upsample(h)
+    expected = jax.lax.conv_general_dilated(
+        doubled, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(net.apply(variables, z, train=False), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_doubling_to_the_nearest_pixel_reaches_odd_sides():
+    hp = probe.settings(upsample="nearest", net="hdcgan")
+    net = base.build_generator(hp, base.DataSpec(28, 3))  # 4 -> 7 -> 14 -> 28
+    assert probe.shapes(net, (2, 5)) == (2, 28, 28, 3)
+    kernels = probe.params(net, (2, 5))
+    assert [kernels[f"Conv_{i}"]["kernel"].shape[:2] for i in range(3)] == [(3, 3)] * 3
+
+
+def test_nets_without_a_choice_of_upsampling_refuse_it():
+    hp = probe.settings(upsample="nearest", net="sngan")
+    refusals = [text for applies, text in base.refusals(hp, base.DataSpec(32, 3), "") if applies]
+    assert refusals == [
+        "--upsample=nearest is for dcgan and its relatives, and not for --net=sngan; leave it out."
     ]
