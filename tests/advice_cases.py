@@ -478,7 +478,7 @@ CASES = [
     ),
     study("studies/collapse/command.py", "is not for {}; use", "collapse --systems=gan,one_gen"),
     study("studies/collapse/command.py", "which takes its own scores", "collapse --eval_every=5"),
-    study("studies/collapse/command.py", "must have positive numbers", "collapse --disc_sizes=0"),
+    study("studies/collapse/command.py", "must be positive numbers", "collapse --disc_sizes=0"),
     study(
         "studies/collapse/scorer.py",
         "no modes to count; use",

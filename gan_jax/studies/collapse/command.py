@@ -120,7 +120,7 @@ def read_sizes(flags: Flags) -> list[float]:
         sizes = [0.0]
     if not all(0 < size < float("inf") for size in sizes):
         raise InputError(
-            f"--disc_sizes={flags.disc_sizes} must have positive numbers with commas, such as "
+            f"--disc_sizes={flags.disc_sizes} must be positive numbers; use "
             "--disc_sizes=0.25,0.5,1."
         )
     return list(dict.fromkeys(sizes))
