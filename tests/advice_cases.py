@@ -754,6 +754,7 @@ NOT_RUN = {
     },
     "commands/sample.py": {"cannot be written": LATE},
     "commands/studio.py": {"is sent in addresses": NO_WAY},
+    "core/lecam.py": {"is for methods whose D": "is about a plug-in; see tests/core/test_lecam.py"},
     "metrics/modes.py": {"counts combinations of classes": LATE},
     "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from gan_jax.core import parallel
 from gan_jax.core.controls import Control
 from gan_jax.core.method import StepContext
+from gan_jax.errors import InputError
 
 START = 1000  # step
 DECAY = 0.99
@@ -44,9 +45,17 @@ def term(ctx: StepContext, real: jax.Array, fake: jax.Array) -> jax.Array:
 
 
 def control() -> Control:
-    """Make the control of the averages: {"lecam_real", "lecam_fake"}."""
+    """Make the control of the averages: {"lecam_real", "lecam_fake"}.
+
+    Its update raises an InputError where the metrics lack what `logits` computes.
+    """
 
     def update(controls, metrics, ctx):
+        if "disc/real_logit" not in metrics:
+            raise InputError(
+                "--lecam is for methods whose D has its loss from discriminator.disc_terms, and "
+                "this one has a loss of its own; use --lecam=0."
+            )
         decay = jnp.where(ctx.step >= START, DECAY, 0.0)
         # A D that did not move says nothing new; its metrics are zeros.
         decay = jnp.where(metrics["disc/ran"] > 0, decay, 1.0)

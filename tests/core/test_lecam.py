@@ -50,6 +50,12 @@ def test_term_over_devices(float64):
     np.testing.assert_allclose(spread, np.full(4, alone), rtol=1e-12)
 
 
+def test_a_method_with_a_loss_of_its_own_is_refused():
+    with pytest.raises(InputError, match="--lecam=0"):
+        control = lecam.control()
+        control.update(dict(control.initial), {"disc/ran": 1.0}, context(1))
+
+
 def test_averages():
     """The last step's until START, then by 0.99; a step that D missed changes nothing."""
     control, r = lecam.control(), np.random.default_rng(2)
