@@ -25,6 +25,7 @@ class Recipe(NamedTuple):
 # The plain loss on Morpho-GAN's nets, and whatever belongs to these nets.
 _PLAIN = ("--net=hdcgan", "--input_noise=0.05", "--init=xavier", "--pixels=sigmoid")
 # Galaxies have no up and no handedness, so turned and mirrored ones are galaxies, too.
+_TURNS = ("--augment=flip,rotation",)
 _AUGMENT = ("--augment=flip,rotation,translation,cutout",)
 
 # ADA. The default of --augment_images is for long runs; a quick one shows D about 20,000 images.
@@ -40,6 +41,7 @@ RECIPES = {
     "dcgan": Recipe("DCGAN", "dcgan"),
     "morpho": Recipe("Morpho-GAN", "morpho"),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
+    "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
     "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
     "lecam": Recipe("plain + DiffAugment + LeCam", "dcgan", (*_PLAIN, *_AUGMENT, "--lecam=0.3")),
