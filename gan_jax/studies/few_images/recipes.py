@@ -39,7 +39,7 @@ _ADA = (
 # COMMAND_quick and COMMAND_64, which --settings chooses from.
 RECIPES = {
     "dcgan": Recipe("DCGAN", "dcgan"),
-    "morpho": Recipe("Morpho-GAN", "morpho"),
+    "morpho": Recipe("Morpho-GAN", "morpho", ("--augment=",)),  # as in its paper
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
     "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
