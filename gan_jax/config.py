@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import methods, metrics, plugins
+from gan_jax.core import parallel
 from gan_jax.core.method import Method
 from gan_jax.core.state import Vars
 from gan_jax.data import datasets, toys
@@ -181,32 +182,22 @@ def data_spec(info: dict[str, Any]) -> DataSpec:
     return DataSpec(info["size"], info["colors"], tuple(info["classes"]), counts)
 
 
-def validate_settings(run: RunSettings, hp, n_devices: int) -> None:
+def validate_settings(run: RunSettings, hp, n_devices: int, n_processes: int = 1) -> None:
     """Refuse settings that contradict each other or the machine, before any data are opened.
+
+    Args:
+      run: RunSettings.
+      hp: the method's Settings.
+      n_devices: devices of all processes.
+      n_processes: processes that train together, on all of their devices.
 
     Raises:
       InputError
     """
     check(run)
     check(hp)
-    if run.devices > n_devices:
-        raise InputError(
-            f"--devices={run.devices}, but this machine has {n_devices}; "
-            f"use --devices={n_devices} or fewer."
-        )
-    used = run.devices or n_devices
-    if run.batch % used:
-        low = run.batch - run.batch % used
-        allowed = f"{low} or {low + used}" if low else f"{used}"
-        raise InputError(
-            f"--batch={run.batch} is not a multiple of {used} devices; "
-            f"use {allowed}, or --devices=1."
-        )
-    if getattr(hp, "gen_batch", used) % used:
-        raise InputError(
-            f"--gen_batch={hp.gen_batch} is not a multiple of {used} devices, which share each "
-            "generator's images; use --devices=1 or another --gen_batch."
-        )
+    sizes = {"batch": run.batch, "gen_batch": getattr(hp, "gen_batch", 0)}
+    used = parallel.check_shares(run.devices, sizes, n_devices, n_processes)
     check_minibatch(hp, run.batch, used)
     if run.freeze_disc and not run.init_from:
         raise InputError(

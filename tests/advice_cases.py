@@ -56,6 +56,10 @@ CASES = [
     submit("--mounts is for a container", "--mounts=/data", container="image.sif"),
     submit("is not an option", "--sbatch=exclusive"),
     submit("does not go with cluster submit", "--distributed=off", "commands/cluster.py"),
+    submit(
+        "which share each minibatch", "--batch=6 --nodes=2 --tasks_per_node=2", "core/parallel.py"
+    ),
+    submit("train on all of their", "--nodes=2 --devices=1", "core/parallel.py"),
     # The command line and settings.
     train("commands/command_line.py", "have the form", "dcgan stray"),
     train("commands/command_line.py", "have the form", "dcgan {small}"),
@@ -74,9 +78,9 @@ CASES = [
     train("settings.py", "or less", "dcgan --size=2000 --data=npz:{five}"),
     train("plugins.py", "is Python code from outside", "dcgan --flagfile={foreign}"),
     # The configuration of a run.
-    train("config.py", "but this machine has", "dcgan --devices=9"),
-    train("config.py", "is not a multiple of {} devices; use", "dcgan --batch=6 --devices=4"),
-    train("config.py", "which share each", "mgan --gen_batch=3 --devices=2", gen_batch="4"),
+    train("core/parallel.py", "but this machine has", "dcgan --devices=9"),
+    train("core/parallel.py", "devices; use {}, or", "dcgan --batch=6 --devices=4"),
+    train("core/parallel.py", "devices; use {}, or", "mgan --gen_batch=3 --devices=2"),
     train("config.py", "needs the watch", "dcgan --stop_on_collapse --nowatch"),
     train("config.py", "is no score to go by", "dcgan --data=npz:{labelled} --keep_best=beauty"),
     train(
@@ -733,11 +737,12 @@ NOT_RUN = {
     "cache.py": {"No home folder": "has a test of its own, in tests/commands/test_exit_codes.py"},
     "commands/cluster.py": {
         "Name what to train first": "names no flag; see tests/commands/test_cluster.py",
-        "There is no {} on this machine": "see tests/commands/test_cluster.py",
         "end it by `{}`": NEEDS,
         "Another process is training": NEEDS,
         "that all nodes see": NEEDS,
+        "SLURM refuses the job": NEEDS,
     },
+    "commands/slurm.py": {"There is no {} on this machine": "see tests/commands/test_cluster.py"},
     "commands/cluster_script.py": {
         "give one of them": "leaves the choice of two",
         "has no bin/python": NEEDS,
@@ -840,7 +845,7 @@ NOT_RUN = {
     "studio/launcher.py": {"start the studio with --trust": PAGES},
     "studio/sampling_tasks.py": {"This run has no checkpoint yet": PAGES},
     "studio/serving.py": {"cannot be listened at": LATE},
-    "commands/train_plan.py": {"trains in one process": PEERS, "train on all of their": PEERS},
+    "commands/train_plan.py": {"trains in one process": PEERS},
     "training/peer_start.py": {
         "is not HOST:PORT": PEERS,
         "needs --processes=N": PEERS,

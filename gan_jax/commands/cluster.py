@@ -11,6 +11,7 @@ loses a node is saved and goes on by itself. Below come the flags of submit, the
 others:
 """
 
+import contextlib
 import dataclasses
 import difflib
 import pathlib
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from gan_jax.commands import command_line, presets
+from gan_jax.commands import command_line, presets, slurm
 from gan_jax.commands.cluster_script import SubmitFlags, check, n_tasks, write
 from gan_jax.commands.command_line import CommonFlags
 from gan_jax.commands.process import typed
@@ -29,10 +30,6 @@ from gan_jax.errors import InputError, counted
 from gan_jax.rundir import run_lock, slurm_record
 from gan_jax.settings import setting
 
-SUBMITTED_BY = "sbatch"
-GONE = "unknown"  # what a job is that SLURM has forgotten
-# How a job is that will not run again.
-OVER = (GONE, "CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "DEADLINE", "BOOT_FAIL")
 RUNS = "runs"  # where runs lie unless they are told another place
 ALONE = ("coordinator", "processes", "process", "distributed", "dry_run", "check_data", "members")
 
@@ -89,7 +86,7 @@ def submit(argv: Sequence[str]) -> None:
     name, own, rest = _split(argv)
     (flags,), _ = command_line.parse(__doc__, "cluster", [SubmitFlags()], own)
     check(flags)
-    workdir, restart = _checked(name, rest, n_tasks(flags)[1])
+    workdir, restart, finished = _checked(name, rest, n_tasks(flags)[1])
     folder, here = workdir.absolute(), pathlib.Path.cwd()
     kept = [w for w in rest if not w.startswith("--workdir=") and w not in ("--restart",)]
     words = [*_program(flags), "train", name, *kept, f"--workdir={folder}"]
@@ -98,26 +95,52 @@ def submit(argv: Sequence[str]) -> None:
     if flags.dry_run:
         print(script, end="")
         return
-    _need_slurm()
+    if finished:
+        print(finished)
+        return
+    slurm.need()
     _refuse_busy(workdir)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / slurm_record.SCRIPT
-        path.write_text(script)
+        job = _hand_over(script, folder)
     except OSError as error:
         raise InputError(
             f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder that "
             "all nodes see."
         ) from error
-    done = _ask([SUBMITTED_BY, "--parsable", str(path)])
-    if done.returncode:
-        raise InputError(f"SLURM refuses the job: {_error_line(done)} The script is {path}.")
-    job = int(done.stdout.strip().partition(";")[0])
     slurm_record.append(
         folder, job, "submitted", nodes=flags.nodes, tasks=n_tasks(flags)[1], command=words
     )
     print(f"Submitted job {job}: {counted(n_tasks(flags)[1], 'process')} on ", end="")
     print(f"{counted(flags.nodes, 'node')}. How it is: {typed('cluster status', workdir)}")
+
+
+def _hand_over(script, folder):
+    """Write the script and submit it; return the number of its job.
+
+    Where SLURM refuses it, the run folder is as before.
+
+    Raises:
+      InputError: SLURM refuses it.
+      OSError: the script cannot be written.
+    """
+    path = folder / slurm_record.SCRIPT
+    before = path.read_text() if path.exists() else None
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(script)
+    done = slurm.ask([slurm.SUBMITTED_BY, "--parsable", str(path)])
+    if not done.returncode:
+        return int(done.stdout.strip().partition(";")[0])
+    if before is not None:
+        path.write_text(before)
+    else:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        for place in made:
+            place.rmdir()
+    raise InputError(
+        f"SLURM refuses the job: {slurm.error_line(done)} --dry_run prints what was asked for."
+    )
 
 
 def _split(argv):
@@ -139,22 +162,24 @@ def _split(argv):
     return name, own, rest
 
 
-def _checked(name, words, n_devices):
-    """Make the checks of a training command that need no data.
+def _checked(name, words, n_tasks):
+    """Make the checks of a training command that need no data, those of its run folder, too.
 
     Args:
       name: training command.
       words: its flags.
-      n_devices: devices in all.
+      n_tasks: processes in all.
 
     Returns:
-      (path of the run folder, whether what it holds is discarded).
+      (path of the run folder, whether what it holds is discarded, what to say of a
+      finished run; "" of another).
 
     Raises:
       InputError
     """
     from gan_jax import config
     from gan_jax.commands import train
+    from gan_jax.rundir import run_folder, ways_out
 
     command_line.trust_typed([name, *words])
     preset, groups = presets.find(name), train.settings_groups(name)
@@ -169,8 +194,13 @@ def _checked(name, words, n_devices):
                 "submit a job for each seed, with --seed" if flag == "members" else "leave it out"
             )
             raise InputError(f"--{flag}={value} does not go with cluster submit; {what}.")
-    config.validate_settings(run_settings, hp, n_devices)
-    return command_line.workdir_of(command.workdir, values, name), command.restart
+    config.validate_settings(run_settings, hp, n_tasks, n_tasks)
+    workdir = command_line.workdir_of(command.workdir, values, name)
+    wanted = train.with_places(name, run_settings, hp)
+    before = run_folder.status(workdir, wanted, command.restart, command="cluster submit")
+    if before == run_folder.RunStatus.FINISHED:
+        return workdir, False, ways_out.of_finished(workdir, run_settings.steps)
+    return workdir, command.restart, ""
 
 
 def _program(flags):
@@ -183,23 +213,14 @@ def _program(flags):
     return [sys.executable, "-m", "gan_jax"]
 
 
-def _need_slurm():
-    if not shutil.which(SUBMITTED_BY):
-        raise InputError(
-            f"There is no {SUBMITTED_BY} on this machine: log in where the cluster takes jobs, or "
-            "print the script by --dry_run and take it there. Without SLURM start the processes by "
-            "hand, with --coordinator."
-        )
-
-
 def _refuse_busy(workdir):
     """Refuse a run folder in which a job or a process trains, or is about to."""
     job = slurm_record.read(workdir)
     if job and (job.state in slurm_record.ACTIVE or job.state == "lost"):
-        queue_state = _queue_state(job.job)
+        queue_state = slurm.queue_state(job.job)
     else:
         queue_state = ""
-    if job and queue_state and not _is_over(queue_state):
+    if job and queue_state and not slurm.is_over(queue_state):
         raise InputError(
             f"{job.text()}, in {workdir}; end it by `{typed('cluster cancel', workdir)}`, or use "
             "another --workdir."
@@ -208,38 +229,6 @@ def _refuse_busy(workdir):
         raise InputError(
             f"Another process is training in {workdir}; wait for it, or use another --workdir."
         )
-
-
-def _ask(words):
-    """Run a command of SLURM; return what it did."""
-    try:
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError(f"{words[0]} does not work here: {error}") from error
-
-
-def _error_line(done):
-    """Return what a command of SLURM said last, as a sentence."""
-    lines = [line.partition("error: ")[2] or line for line in done.stderr.splitlines() if line]
-    return f"{lines[-1].strip().rstrip('.')}." if lines else f"code {done.returncode}."
-
-
-def _queue_state(job):
-    """Return how SLURM says a job is, such as "RUNNING n1"; GONE if it has forgotten it.
-
-    Without SLURM, or while it does not answer, return "".
-    """
-    if not shutil.which("squeue"):
-        return ""
-    done = _ask(["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T %R"])
-    state, _, reason = done.stdout.strip().partition(" ")
-    if done.returncode:
-        return GONE if "Invalid job id" in done.stderr else ""
-    return f"{state} {reason}".strip() or GONE
-
-
-def _is_over(queue_state):
-    return queue_state.partition(" ")[0] in OVER
 
 
 # Look.
@@ -262,13 +251,31 @@ def status(argv: Sequence[str]) -> None:
             )
     for folder in folders:
         job = _job_of(folder)
-        queue_state = _queue_state(job.job) if job.state != "ended" else ""
-        if _is_over(queue_state):  # it ended before its script could say so
+        queue_state = slurm.queue_state(job.job) if job.state != "ended" else ""
+        if slurm.is_over(queue_state):  # it ended before its script could say so
             slurm_record.append(folder, job.job, "ended", code=4, why=f"SLURM says: {queue_state}")
             job, queue_state = _job_of(folder), ""
-        print(f"{folder}: {job.text()}.{f' SLURM says: {queue_state}.' if queue_state else ''}")
+        print(f"{folder}: {' '.join(_sentences(folder, job, queue_state))}")
+        for old in job.earlier if len(folders) == 1 else []:
+            print(f"  before: {old.text()}.")
         for event in sorted(job.events, key=lambda e: e["time"]) if len(folders) == 1 else []:
             print(_line_of(event))
+
+
+def _sentences(folder, job, queue_state):
+    """List what is to be said of a job: how it is, what SLURM says, and what to do."""
+    said = [f"{job.text()}."]
+    if queue_state:
+        said.append(f"SLURM says: {queue_state}.")
+    if slurm.is_impossible(queue_state):
+        said.append(
+            "It asks for more than this partition can give, and will wait for ever. Cancel it by "
+            f"`{typed('cluster cancel', folder)}`, and submit it again with fewer --nodes, other "
+            "options or another --partition."
+        )
+    if job.state == "ended" and job.code and (folder / "DONE").exists():
+        said.append("The run itself is finished.")
+    return said
 
 
 def _line_of(event):
@@ -306,17 +313,17 @@ def cancel(argv: Sequence[str]) -> None:
     folder = _folder(_one(words, "cancel"))
     job, queue_state = _job_of(folder), ""
     if job.state != "ended":
-        _need_slurm()
-        queue_state = _queue_state(job.job)
-    if not queue_state or _is_over(queue_state):
+        slurm.need()
+        queue_state = slurm.queue_state(job.job)
+    if not queue_state or slurm.is_over(queue_state):
         raise InputError(f"{job.text()}; there is nothing to cancel.")
     slurm_record.append(folder, job.job, "cancelling")
     is_running = queue_state.startswith("RUNNING") and not flags.now
     # Steps alone: they save, and the script ends when they have.
     how = ["--signal=TERM"] if is_running else []
-    done = _ask(["scancel", *how, str(job.job)])
+    done = slurm.ask(["scancel", *how, str(job.job)])
     if done.returncode:
-        raise InputError(f"SLURM does not cancel job {job.job}: {_error_line(done)}")
+        raise InputError(f"SLURM does not cancel job {job.job}: {slurm.error_line(done)}")
     if not is_running and not queue_state.startswith("RUNNING"):  # no script is there to say so
         slurm_record.append(folder, job.job, "ended", code=4, why="cancelled")
     what = "saves and ends" if is_running else "is cancelled"
@@ -351,7 +358,7 @@ def _folder(word):
         if any(event["job"] == int(word) for event in slurm_record.parse(known.read_text())):
             return known.parent
     if shutil.which("scontrol"):
-        done = _ask(["scontrol", "show", "job", word, "--oneliner"])
+        done = slurm.ask(["scontrol", "show", "job", word, "--oneliner"])
         if output := re.search(r" StdOut=(.*?)(?: \w+=|$)", done.stdout):
             return pathlib.Path(output[1]).parent
     raise InputError(f"Job {word} is not known here; name its run folder.")

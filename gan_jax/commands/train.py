@@ -123,14 +123,25 @@ def make_config(name: str, run: RunSettings, hp: Any) -> "Config":
     import jax
 
     from gan_jax import config as configs
-    from gan_jax.data import datasets
-    from gan_jax.rundir import start_weights
 
     if run.tensorboard:
         need("tensorboardX", "--tensorboard", "log")
     if run.wandb:
         need("wandb", "--wandb", "wandb")
-    configs.validate_settings(run, hp, len(jax.devices()))
+    configs.validate_settings(run, hp, len(jax.devices()), jax.process_count())
+    return with_places(name, run, hp)
+
+
+def with_places(name: str, run: RunSettings, hp: Any) -> "Config":
+    """Make the Config of a training command whose settings were checked; its paths are absolute.
+
+    Args:
+      name, run, hp: see `make_config`.
+    """
+    from gan_jax import config as configs
+    from gan_jax.data import datasets
+    from gan_jax.rundir import start_weights
+
     run = dataclasses.replace(
         run, data=datasets.absolute_spec(run.data), init_from=start_weights.absolute(run.init_from)
     )
@@ -206,17 +217,13 @@ def execute(
 
 def _begin(workdir, prepared, restart, values):
     """Prepare a locked folder. Returns whether there is anything to train."""
-    from gan_jax.rundir import log, run_folder
+    from gan_jax.rundir import log, run_folder, ways_out
 
     with log.stopping_if_full(workdir):
         before = run_folder.prepare_folder(workdir, prepared, restart)
         run = prepared.config.run
         if before == run_folder.RunStatus.FINISHED:
-            print(
-                f"{workdir} is finished: step {run.steps} of {run.steps}. "
-                "Use --restart to train again, or another --workdir with "
-                f"--init_from={workdir} to begin with its weights."
-            )
+            print(ways_out.of_finished(workdir, run.steps))
             return False
         values["seed"].value = run.seed
         (workdir / "flags.txt").write_text(_flags_text(values))

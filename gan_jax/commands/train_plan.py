@@ -5,7 +5,7 @@ import pathlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from gan_jax.commands.training_flags import TrainingFlags
-from gan_jax.errors import InputError, counted
+from gan_jax.errors import InputError
 from gan_jax.training import peers
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
@@ -49,7 +49,7 @@ def make_plan(
     from gan_jax.training import peer_start
 
     leads, alone = peers.current().leads, open_split is not None
-    _check_processes(command, config)
+    _check_processes(command)
     first = config.run.seed
     seeds = range(first, first + command.members)
     folders = [workdir]
@@ -82,20 +82,11 @@ def make_plan(
     return Plan(folders, runs, statuses)
 
 
-def _check_processes(command, config):
+def _check_processes(command):
     """Refuse what several processes cannot do together."""
-    import jax
-
-    n, n_devices = peers.current().n, len(jax.devices())
-    if n == 1:
-        return
-    if command.members > 1:
+    n = peers.current().n
+    if n > 1 and command.members > 1:
         raise InputError(
             f"--members={command.members} trains in one process, and here are {n}; use "
             "`--distributed=off`, or one command with its own --seed for each run."
-        )
-    if config.run.devices not in (0, n_devices):
-        raise InputError(
-            f"--devices={config.run.devices}, but {n} processes train on all of their "
-            f"{counted(n_devices, 'device')}; use --devices=0."
         )

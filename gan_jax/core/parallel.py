@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gan_jax.errors import InputError, counted
 from gan_jax.ops import random
 
 if TYPE_CHECKING:
@@ -229,3 +230,43 @@ def memory_gib() -> float:
     stats = jax.local_devices()[0].memory_stats() or {}
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return (stats.get("bytes_limit") or machine) / 2**30
+
+
+def check_shares(devices: int, sizes: dict[str, int], n_devices: int, n_processes: int = 1) -> int:
+    """Refuse minibatches that devices cannot share; return how many devices share them.
+
+    Args:
+      devices: --devices; 0 for all.
+      sizes: {flag: images per minibatch}.
+      n_devices: devices of all processes.
+      n_processes: processes that train together, on all of their devices.
+
+    Raises:
+      InputError
+    """
+    if n_processes > 1 and devices not in (0, n_devices):
+        raise InputError(
+            f"--devices={devices}, but {n_processes} processes train on all of their "
+            f"{counted(n_devices, 'device')}; leave it out."
+        )
+    if devices > n_devices:
+        raise InputError(
+            f"--devices={devices}, but this machine has {n_devices}; "
+            f"use --devices={n_devices} or fewer."
+        )
+    used = devices or n_devices
+    for flag, size in sizes.items():
+        if not size % used:
+            continue
+        low = size - size % used
+        allowed = f"{low} or {low + used}" if low else f"{used}"
+        if n_processes > 1:
+            those = "processes" if used == n_processes else f"devices of {n_processes} processes"
+            raise InputError(
+                f"--{flag}={size} is not a multiple of {used} {those}, which share each minibatch; "
+                f"use {allowed}."
+            )
+        raise InputError(
+            f"--{flag}={size} is not a multiple of {used} devices; use {allowed}, or --devices=1."
+        )
+    return used

@@ -266,7 +266,11 @@ def load_pool(run: LoadedRun, data_override: str = "") -> np.ndarray | None:
 
 
 def status(
-    workdir: pathlib.Path, config: Config, restart: bool, info: dict[str, Any] | None = None
+    workdir: pathlib.Path,
+    config: Config,
+    restart: bool,
+    info: dict[str, Any] | None = None,
+    command: str = "train",
 ) -> RunStatus:
     """Compare a run folder with a configuration.
 
@@ -275,6 +279,7 @@ def status(
       config: what would be trained.
       restart: whether what the folder holds is to be discarded.
       info: description of the data, see config.describe; None before the data are open.
+      command: see `ways_out.advice`.
 
     Raises:
       InputError: the folder holds something else, or a run with other settings or data.
@@ -305,7 +310,7 @@ def status(
     if changed:
         raise InputError(
             f"The run in {workdir} was made with {'; '.join(changed)}. "
-            f"{ways_out.advice(workdir, old, old_info, config, info)}"
+            f"{ways_out.advice(workdir, old, old_info, config, info, command)}"
         )
     if changed := plugins.changes(own):
         raise InputError(

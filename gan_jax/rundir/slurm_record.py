@@ -15,6 +15,19 @@ NAME, ALIVE, SCRIPT = "slurm.jsonl", "slurm.alive", "slurm.sh"
 BEAT_S = 30  # seconds between two touches of ALIVE
 SILENT_S = 180.0  # seconds without one after which a job counts as lost
 WAITING, ACTIVE = ("pending", "requeued"), ("pending", "requeued", "running", "cancelling")
+GONE = "unknown"  # what a job is that SLURM has forgotten
+# What SLURM calls a job that will not run again.
+OVER = (
+    GONE,
+    "CANCELLED",
+    "COMPLETED",
+    "FAILED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "DEADLINE",
+    "BOOT_FAIL",
+    "OUT_OF_MEMORY",
+)
 MAX_WORDS, MAX_HOSTS = 300, 6  # characters of a reason, and hosts, that are shown
 
 
@@ -31,6 +44,7 @@ class SlurmJob(NamedTuple):
     code: int | None  # exit code of the run; None until it has ended
     why: str  # why it ended or was requeued; "" if nothing is known
     events: list[dict[str, Any]]  # all that is known of it, in order, as `parse` returns it
+    earlier: "list[SlurmJob]"  # other jobs of the run, in order
 
     @property
     def log(self) -> str:
@@ -95,7 +109,14 @@ def newest(text: str, alive: float | None, now: float) -> SlurmJob | None:
     events = parse(text)
     if not events:
         return None
-    events = [event for event in events if event["job"] == events[-1]["job"]]
+    jobs = {event["job"]: [e for e in events if e["job"] == event["job"]] for event in events}
+    last = events[-1]["job"]
+    earlier = [_job(of_one, alive, now) for job, of_one in jobs.items() if job != last]
+    return _job(jobs[last], alive, now)._replace(earlier=earlier)
+
+
+def _job(events, alive, now):
+    """Return what the events of one job say of it."""
     # A job may begin before the command that submitted it has written its line.
     told = [e for e in events if e["state"] in ("running", "requeued", "cancelling", "ended")]
     asked = next((e for e in events if e["state"] == "submitted"), {})
@@ -117,6 +138,7 @@ def newest(text: str, alive: float | None, now: float) -> SlurmJob | None:
         code=code if type(code) is int else None,
         why=str(last.get("why", ""))[:MAX_WORDS],
         events=events,
+        earlier=[],
     )
 
 

@@ -18,6 +18,7 @@ def advice(
     old_info: dict[str, Any],
     new: Config,
     new_info: dict[str, Any] | None,
+    command: str = "train",
 ) -> str:
     """Say what to do about a folder that holds another run than is to be trained.
 
@@ -25,6 +26,7 @@ def advice(
       workdir: the run folder.
       old, new: configuration of the run that it holds, and of what is to be trained.
       old_info, new_info: the data of each, see config.describe; None before they are open.
+      command: what goes before the name of a training command, such as "cluster submit".
     """
     flags = workdir / "flags.txt"
     longer = dataclasses.replace(old, run=dataclasses.replace(old.run, steps=new.run.steps))
@@ -45,10 +47,18 @@ def advice(
     if not flags.exists():  # not of a training command
         return "Use another --workdir, or --restart to discard it."
     trust = ["--trust"] if config_file.plugins_of(config_file.read(workdir)) else []
-    command = typed(
-        f"train {old.experiment}", f"--flagfile={flags}", f"--workdir={workdir}", *trust
+    line = typed(
+        f"{command} {old.experiment}", f"--flagfile={flags}", f"--workdir={workdir}", *trust
     )
-    return f"Use another --workdir, --restart to discard it, or continue it as it was: `{command}`"
+    return f"Use another --workdir, --restart to discard it, or continue it as it was: `{line}`"
+
+
+def of_finished(workdir: pathlib.Path, steps: int) -> str:
+    """Say that a run folder holds a finished run, and what else can be done with it."""
+    return (
+        f"{workdir} is finished: step {steps} of {steps}. Use --restart to train again, or another "
+        f"--workdir with --init_from={workdir} to begin with its weights."
+    )
 
 
 def _free_place(workdir):

@@ -12,8 +12,8 @@ import pytest
 from gan_jax import methods
 from gan_jax.commands import cluster_script, entry, process
 from gan_jax.commands.command_line import CommonFlags
-from gan_jax.commands.train import settings_groups
-from gan_jax.rundir import slurm_record
+from gan_jax.commands.train import configure, settings_groups
+from gan_jax.rundir import config_file, slurm_record
 
 MORPHO = ("submit", "morpho", "--flagfile=morpho_smoke")
 
@@ -107,7 +107,8 @@ def test_a_container_and_an_environment(here, capsys):
         ((*MORPHO, "--members=2"), "--members=2 does not go with cluster submit"),
         ((*MORPHO, "--distributed=off"), "--distributed=off does not go"),
         ((*MORPHO, "--coordinator=n1:29400"), "does not go with cluster submit"),
-        ((*MORPHO, "--nodes=3"), "--batch=8 is not a multiple of 3 devices"),
+        ((*MORPHO, "--nodes=2", "--devices=1"), "--devices=1, but 2 processes train on all"),
+        ((*MORPHO, "--nodes=3"), "--batch=8 is not a multiple of 3 processes"),
         (("status",), "No run below runs/"),
         (("status", "12"), "Job 12 is not known here"),
         (("logs", "."), "no job was submitted for it"),
@@ -129,6 +130,82 @@ def test_a_machine_without_slurm_is_told_what_to_do(here, capsys, monkeypatch):
     error = capsys.readouterr().err
     assert error.startswith("There is no sbatch on this machine") and "--dry_run" in error
     assert error.count("\n") == 1 and not (here / "runs").exists()
+
+
+@pytest.fixture
+def slurm(here, monkeypatch):
+    """slurm(NAME=text, ...): let programs of SLURM be these bash scripts, and no others."""
+    (here / "bin").mkdir()
+    bash = shutil.which("bash")
+    monkeypatch.setenv("PATH", f"{here}/bin")
+
+    def install(**programs):
+        for name, text in programs.items():
+            (here / "bin" / name).write_text(f"#!{bash}\n{text}\n")
+            (here / "bin" / name).chmod(0o755)
+
+    return install
+
+
+@pytest.fixture
+def run(here):
+    """The folder of a run of MORPHO, as training leaves it before its end."""
+    folder = here / "runs" / "morpho_smoke"
+    folder.mkdir(parents=True)
+    _, _, config, _ = configure("morpho", ["--flagfile=morpho_smoke"])
+    config_file.write(folder, config.to_dict() | {"dataset": {}})
+    (folder / "flags.txt").touch()
+    return folder
+
+
+def test_what_a_run_folder_holds_is_known_before_a_job_is(run, capsys, monkeypatch, slurm):
+    slurm(sbatch="echo 7")
+    assert cluster(*MORPHO, "--lr=0.5") == 2
+    error = capsys.readouterr().err
+    assert "The run in runs/morpho_smoke was made with --lr=" in error
+    assert "cluster submit morpho --flagfile=runs/morpho_smoke/flags.txt" in error
+    assert cluster(*MORPHO) == 0
+    assert slurm_record.read(run).job == 7
+    slurm_record.append(run, 7, "ended", code=2, why="refused")
+    (run / "DONE").touch()
+    assert cluster("status", run.relative_to(run.parent.parent).as_posix()) == 0
+    assert "code 2: refused. The run itself is finished.\n" in capsys.readouterr().out
+    text = (run / slurm_record.NAME).read_text()
+    assert cluster(*MORPHO) == 0
+    assert capsys.readouterr().out.startswith("runs/morpho_smoke is finished: step ")
+    assert cluster(*MORPHO, "--steps=9000") == 2
+    assert "It is finished, and its schedules ended there" in capsys.readouterr().err
+    assert text == (run / slurm_record.NAME).read_text(), "nothing was submitted"
+
+
+def test_a_refused_job_leaves_nothing(here, capsys, slurm):
+    slurm(sbatch="echo 'sbatch: error: Batch job submission failed: Invalid partition' >&2; exit 1")
+    run = here / "runs" / "morpho_smoke"
+    for _ in range(2):
+        assert cluster(*MORPHO) == 2
+        assert "SLURM refuses the job: Batch job" in capsys.readouterr().err
+        assert not run.parent.exists()
+    run.mkdir(parents=True)
+    (run / slurm_record.SCRIPT).write_text("of a job before")
+    assert cluster(*MORPHO) == 2
+    assert (run / slurm_record.SCRIPT).read_text() == "of a job before"
+
+
+def test_what_a_partition_can_never_give_is_said(here, capsys, slurm):
+    run = here / "runs" / "a"
+    run.mkdir(parents=True)
+    slurm_record.append(run, 7, "submitted", nodes=5, tasks=5)
+    slurm(squeue="echo 'PENDING (PartitionConfig)'", scancel="true", sbatch="echo 8")
+    assert cluster("status", "runs/a") == 0
+    said = capsys.readouterr().out
+    assert "more than this partition can give" in said and "cluster cancel runs/a`" in said
+    assert cluster("cancel", "runs/a") == 0
+    assert cluster(*MORPHO, "--workdir=runs/a", "--nodes=2") == 0, "the advice works"
+    slurm(squeue="echo 'PENDING (Resources)'")
+    capsys.readouterr()
+    assert cluster("status", "runs/a") == 0
+    said = capsys.readouterr().out
+    assert "can give" not in said and "  before: SLURM job 7 ended with code 4: cancelled." in said
 
 
 def test_no_setting_has_the_name_of_a_flag_of_submit():
@@ -208,9 +285,9 @@ def test_requeues_without_progress_are_bounded(here, perform):
     checkpoints = here / "runs" / "morpho_smoke" / "checkpoints"
     for restarts in range(3):
         assert perform("exit 4", "None", restarts, "--requeues=3")[1][-1]["state"] == "requeued"
-    (checkpoints / "200").mkdir(parents=True)
-    assert perform("exit 4", "None", 3, "--requeues=3")[1][-1]["state"] == "requeued"
-    shutil.rmtree(checkpoints / "200")
+    do = f"mkdir -p {checkpoints}/200; exit 4"
+    assert perform(do, "None", 3, "--requeues=3")[1][-1]["state"] == "requeued"
+    shutil.rmtree(checkpoints)
     last = perform("exit 4", "None", 4, "--requeues=3")[1][-1]
     assert last["state"] == "ended" and "not requeued after 3 times at step 0" in last["why"]
 
