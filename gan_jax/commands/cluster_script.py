@@ -211,13 +211,18 @@ def write(
         setup="".join(
             f'{line}\n[ $? = 0 ] || end 1 "a line of --setup failed"\n' for line in flags.setup
         ),
-        first=shlex.join(first),
+        first=FIRST.format(words=shlex.join(first)) if first else "",
+        more=' "${first[@]}"' if first else "",
         wait=WAIT_S,
         srun="".join(f" {shlex.quote(option)}" for option in [*inside, *flags.srun]),
         words=shlex.join([*before, *words]),
     )
 
 
+FIRST = """\
+first=()
+if [ "${{SLURM_RESTART_COUNT:-0}}" = 0 ]; then first=({words}); fi
+"""
 SCRIPT = """\
 #!/bin/bash
 # Made by: {made_by}
@@ -243,7 +248,7 @@ noted() {{ grep -q "\\"job\\": $SLURM_JOB_ID, \\"state\\": \\"$1\\"" "$events" 2
 
 # The last line that the run printed, fit for a string in JSON.
 last_words() {{
-  tail -n 50 "$run/{log}" 2>/dev/null | grep -v -e '^srun:' -e '^slurmstepd' -e '^ *$' |
+  tail -n 50 "$run/{log}" 2>/dev/null | grep -v -e '^srun:' -e '^slurm' -e '^ *$' |
     tail -n 1 | tr -d '"\\\\\\000-\\037\\177' | cut -c 1-300
 }}
 
@@ -254,9 +259,7 @@ end() {{
 }}
 
 mkdir -p "$run"
-{setup}first=()
-if [ "${{SLURM_RESTART_COUNT:-0}}" = 0 ]; then first=({first}); fi
-# A node failed, or SLURM took the nodes back, and this script did not hear of it.
+{setup}{first}# A node failed, or SLURM took the nodes back, and this script did not hear of it.
 case $(grep "\\"job\\": $SLURM_JOB_ID," "$events" 2>/dev/null | tail -n 1) in
   *'"state": "running"'*) note lost '"why": "a node failed, or its nodes were taken back"' ;;
 esac
@@ -272,7 +275,7 @@ trap 'asked=yes' TERM
 # A task that dies leaves the others alive: they notice, save what they have, and say who is lost.
 cpus=${{SLURM_CPUS_PER_TASK:+--cpus-per-task=$SLURM_CPUS_PER_TASK}}
 srun --kill-on-bad-exit=0 --wait={wait} $cpus{srun} \\
-  {words} "${{first[@]}}" &
+  {words}{more} &
 tasks=$!
 while kill -0 "$tasks" 2>/dev/null; do wait "$tasks"; done
 wait "$tasks"
@@ -298,7 +301,8 @@ again=$(grep -c "$mark" "$events")
 if [ "$again" -ge {requeues} ]; then
   end "$code" "not requeued after $again times at step $now. $why"
 fi
-note requeued "\\"code\\": $code, \\"why\\": \\"$why\\""
+note requeued "\\"code\\": $code, \\"why\\": \\"${{why% The same command resumes*}}\\""
+echo "slurm.sh: This job goes on by itself, in about two minutes."
 trap '' TERM  # with which SLURM now ends this shell
 if scontrol requeue "$SLURM_JOB_ID"; then exit "$code"; fi
 end "$code" "it could not be requeued"

@@ -186,13 +186,14 @@ def execute(
       InputError, NonFiniteError, Collapsed, Stopped: see process.guarded.
     """
     from gan_jax.rundir import start_weights
-    from gan_jax.training import training_loop
+    from gan_jax.training import peer_start, training_loop
 
     plan = make_plan(command, workdir, config)
     prepared, folders, config = plan.runs[0], plan.folders, plan.runs[0].config
     startup.done("data")
     if not peers.current().leads:
         if not command.dry_run and peers.current().share("begin"):
+            peer_start.describe(workdir)
             training_loop.train(prepared, workdir, startup)
         return
     _say_data(prepared.train)

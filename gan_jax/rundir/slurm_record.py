@@ -58,11 +58,12 @@ class SlurmJob(NamedTuple):
             hosts += f" and {len(self.hosts) - MAX_HOSTS} more"
         tasks = f" ({counted(self.tasks, 'process')})" if self.tasks else ""
         nodes = counted(self.nodes, "node") if self.nodes else "nodes"
-        why = f": {self.why.rstrip('.')}" if self.why else ""
+        why = f": {self.why.rstrip('. ')}" if self.why else ""
         again = f", begun again {counted(self.restarts, 'time')}" if self.restarts else ""
         said = {
             "pending": f"is pending: it waits for {nodes}",
-            "requeued": f"was requeued and waits for {nodes}{why}",
+            "requeued": "was requeued and goes on by itself, in about two minutes or when it gets "
+            f"{nodes}{why}",
             "running": f"runs on {hosts}{tasks}{again}",
             "cancelling": f"was asked to save and end; it ran on {hosts}",
             "lost": f"is lost: it ran on {hosts}, which have been silent since then",

@@ -1,6 +1,7 @@
 """Commands run as processes of this machine, or as jobs of a cluster, so many at a time."""
 
 import contextlib
+import getpass
 import os
 import pathlib
 import shutil
@@ -11,10 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gan_jax.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED, InputError, Stopped
-from gan_jax.rundir import log, run_lock
+from gan_jax.rundir import log, run_lock, slurm_record
 from gan_jax.training.signals import Signals
 
 POLL_SECONDS = 0.1
+SQUEUE_S = 60  # SLURM forgets a job that is over after five minutes
 STATUS = {
     EXIT_DONE: "done",
     EXIT_REFUSED: "refused",
@@ -207,6 +209,8 @@ def cluster(
         raise InputError(
             f"--slurm={options} asks for {' and '.join(several)}, but {why}; leave that out."
         )
+    if where == "slurm" and not _has_accounts():
+        _ask_squeue()
     try:
         executor = submitit.AutoExecutor(folder, cluster=where)
         executor.update_parameters(**numbers)
@@ -216,9 +220,46 @@ def cluster(
         ) from error
 
     def launch(words, out, err, slot):
+        if "name" not in numbers:
+            executor.update_parameters(name=pathlib.Path(out.name).stem)
         return SubmittedJob(executor.submit(supervise, words, out.name, err.name))
 
     return launch
+
+
+def _has_accounts():
+    """Say whether SLURM keeps accounts, from which submitit reads how its jobs are."""
+    try:
+        asked = subprocess.run(
+            ["sacct", "--noheader", "--jobs=1"], capture_output=True, check=False
+        )
+    except OSError:
+        return False
+    return asked.returncode == 0
+
+
+def _ask_squeue() -> None:
+    """Let submitit ask squeue how its jobs are. Each call of sacct would print two complaints."""
+    from submitit.slurm import slurm
+
+    class Watcher(slurm.SlurmInfoWatcher):
+        def _make_command(self):
+            if not self._registered - self._finished:
+                return None
+            user = f"--user={getpass.getuser()}"
+            return ["squeue", "--noheader", "--states=all", user, "--format=%i %T"]
+
+        def read_info(self, string):
+            lines = os.fsdecode(string).splitlines()
+            told = dict(line.split()[:2] for line in lines)
+            # A job that SLURM has forgotten is over. Of the states submitit knows the usual alone.
+            states = {job: told.get(job, "COMPLETED") for job in self._registered}
+            return {
+                job: {"State": state if state in slurm_record.OVER else "RUNNING"}
+                for job, state in states.items()
+            }
+
+    slurm.SlurmJob.watcher = Watcher(delay_s=SQUEUE_S)
 
 
 def run(

@@ -177,7 +177,10 @@ def check_mesh() -> None:
 
 
 def describe(workdir: pathlib.Path) -> None:
-    """Write which processes train a run into its folder, and later which of them was lost."""
+    """Write which processes train a run into its folder, and later which of them was lost.
+
+    Process 0 writes the first. The loss is noted by all that are left and see the folder.
+    """
     team = peers.current()
     if team.n == 1:
         (workdir / FILE).unlink(missing_ok=True)
@@ -191,9 +194,12 @@ def describe(workdir: pathlib.Path) -> None:
     }
 
     def write(lost):
+        if lost and not (workdir / FILE).exists():
+            return
         cache.write_atomic(workdir / FILE, json.dumps(content | {"lost": lost}, indent=1) + "\n")
 
-    write(None)
+    if team.leads:
+        write(None)
     team.on_loss = write
 
 

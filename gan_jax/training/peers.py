@@ -290,6 +290,7 @@ class Peers:
         if self.leads or self._reaches_0():  # something else
             return
         why = PeerLost(f"{self.names[0]} was lost. {RESUMES}")
+        self.lose(why)
         print(why, file=sys.stderr, flush=True)
         os._exit(EXIT_STOPPED)
 

@@ -44,7 +44,8 @@ class Signals:
         if self._at_once:
             raise KeyboardInterrupt
         with contextlib.suppress(OSError):  # nobody may be there to read it
-            os.write(2, b"\nstopping as soon as all is saved; Ctrl-C again to stop at once\n")
+            again = b"; Ctrl-C again to stop at once" if os.isatty(0) else b""
+            os.write(2, b"\nstopping as soon as all is saved" + again + b"\n")
 
     @contextlib.contextmanager
     def stopping_at_once(self, message: str) -> Iterator[None]:

@@ -71,6 +71,7 @@ def test_the_script_asks_for_what_the_flags_say(here, capsys):
     assert f"train morpho --flagfile=morpho_smoke --batch=64 --workdir={run}" in text
     assert "\nmodule load cuda\n" in text and " --cpu-bind=cores" in text
     assert "first=(--restart)" in text, "only when the job begins for the first time"
+    assert "first" not in script(capsys), "with nothing to add"
     assert not run.exists(), "a dry run writes nothing"
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
@@ -288,8 +289,14 @@ def test_requeues_without_progress_are_bounded(here, perform):
     do = f"mkdir -p {checkpoints}/200; exit 4"
     assert perform(do, "None", 3, "--requeues=3")[1][-1]["state"] == "requeued"
     shutil.rmtree(checkpoints)
-    last = perform("exit 4", "None", 4, "--requeues=3")[1][-1]
-    assert last["state"] == "ended" and "not requeued after 3 times at step 0" in last["why"]
+    words = "it was lost. The same command resumes from here."
+    log = here / "runs" / "morpho_smoke" / "slurm-7.out"
+    last = perform(f"echo '{words}'; exit 4", "None", 4, "--requeues=9")[1][-1]
+    assert last["why"] == "it was lost." and "goes on by itself" in log.read_text()
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    last = perform("exit 4", "None", 5, "--requeues=3")[1][-1]
+    assert last["why"].endswith(words), "not the line that says it goes on by itself"
+    assert last["state"] == "ended" and "not requeued after 4 times at step 0" in last["why"]
 
 
 def test_what_slurm_began_again_itself_was_lost(here, perform):

@@ -140,7 +140,7 @@ def test_dry_run_prints_commands_and_reasons_and_writes_nothing(tmp_path, capsys
     assert out[0].startswith("# lr-1e-3_0: not run") and out[1].endswith(
         f"--lr=1e-3 --seed=0 '--workdir={tmp_path}/a sweep/lr-1e-3_0'"
     )
-    assert out[1].startswith(f"{sys.executable} -m gan_jax gan --data=galaxies:64 --size=8")
+    assert out[1].startswith(f"{sys.executable} -m gan_jax train gan --data=galaxies:64 --size=8")
     assert out[4] == "# lr-0_0: refused. --lr=0.0 is too small; use a value above 0.0."
     assert out[5] == "Dry run: nothing was written. 2 of 3 runs left." and len(out) == 6, (
         "0.001 is 1e-3"

@@ -71,7 +71,7 @@ def test_a_run_shows_where_it_is(job):
     job("requeued", code=4, step=30, why="process 1 of 4 (host n2) was lost.")
     found = summary(folder)
     assert found["state"] == RunState.QUEUED
-    assert "was requeued and waits for 2 nodes: process 1 of 4" in found["reason"]
+    assert "in about two minutes or when it gets 2 nodes: process 1 of 4" in found["reason"]
     texts = [event["text"] for event in found["cluster"]["events"]]
     assert texts[0] == "submitted" and texts[1] == "running on n1 n2"
     assert texts[2].startswith("requeued at step 30 with code 4: process 1")

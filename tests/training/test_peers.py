@@ -1,5 +1,6 @@
 """One run over several real processes: equal to one process, and ended together."""
 
+import json
 import os
 import signal
 import sys
@@ -96,6 +97,8 @@ def test_a_lost_process_ends_the_others_in_time(lost, undisturbed, child_env, tm
     code, _, said = ended[1 - lost]
     assert code == EXIT_STOPPED
     assert f"process {lost} of 2 (host" in said and said.count("was lost. The same command") == 1
+    noted = json.loads((folder / "processes.json").read_text())
+    assert noted["processes"] == 2 and f"process {lost} of 2 (host" in noted["lost"]
     ended = run(2, words, child_env)
     assert [code for code, _, _ in ended] == [EXIT_DONE] * 2, ended
     assert peer_processes.digest(folder) == undisturbed

@@ -9,6 +9,7 @@ import sys
 from typing import Any, NamedTuple
 
 from gan_jax import config, plugins
+from gan_jax.commands import presets
 from gan_jax.commands.train import configure
 from gan_jax.errors import InputError, counted
 from gan_jax.metrics import features, memorization, scoring
@@ -93,7 +94,8 @@ def command(name: str, words: list[str], opens: SweepRun | None = None) -> list[
       opens: the run whose folder it opens; its plug-ins were allowed here. None: it opens none.
     """
     trust = plugins.is_trusted(plugins.ANY) or (opens and plugins.names_in(opens.words))
-    return [sys.executable, "-m", "gan_jax", name, *words, *(["--trust"] if trust else [])]
+    names = ["train", name] if presets.is_training(name) else [name]
+    return [sys.executable, "-m", "gan_jax", *names, *words, *(["--trust"] if trust else [])]
 
 
 def check_run(

@@ -33,7 +33,7 @@ from gan_jax.commands import command_line
 from gan_jax.config import Config
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError, Stopped
-from gan_jax.studies import runner
+from gan_jax.studies import jobs, runner
 from gan_jax.studies.ensemble import page
 from gan_jax.studies.ensemble import results as ensemble
 from gan_jax.studies.ensemble.flags import FREE, GROUPS, RUN, Study
@@ -123,6 +123,8 @@ def run(argv: list[str]) -> None:
     if flags.dry_run:
         print(f"Dry run: nothing was written. {len(nodes)} nodes:", *nodes, sep="\n")
         return
+    if flags.slurm:
+        jobs.cluster(flags.slurm, root / "slurm")  # refuses what it cannot do, before any training
     kinds = {METHOD: config.prepare(Config(METHOD, METHOD, base, hp), train)}
     kept_flags = {k: v for k, v in dataclasses.asdict(flags).items() if k not in FREE}
     # A single node shares the folder with others that are made at the same time.
