@@ -16,7 +16,7 @@ Usage: ./launch.sh COMMAND
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, r3gan,
                         infogan, colorize, distgan, morpho. Looking: evaluate, compare, sample, inspect, studio. Taking elsewhere:
                         export (ONNX files, live GANs in a browser). Studies: toys, damage, collapse, gan_vs_dcgan,
-                        ensemble, augment, few_images, penalty_cost, ablate, benchmarks
+                        ensemble, augment, few_images, two_models, penalty_cost, ablate, benchmarks
                         e.g. ./launch.sh run morpho --flagfile=morpho_64
   studio [--flag=...]   runs launched, watched and tried in a browser, at http://127.0.0.1:8080; Ctrl-C ends it, and runs go on
                         e.g. ./launch.sh studio --root=runs --jobs=2

@@ -504,6 +504,21 @@ CASES = [
     ),
     study("studies/few_images/sets.py", "cannot be read; use numbers", "few_images --counts=many"),
     study("studies/few_images/sets.py", "images, and --data={} has", "few_images --counts=601"),
+    study("studies/two_models/flags.py", "is not for this study", "two_models --eval_every=5"),
+    study(
+        "studies/two_models/halves.py",
+        "of which there are no halves",
+        "two_models --data=toys:plus",
+        data="npz:{labelled}",
+        counts="60",
+    ),
+    study("studies/two_models/halves.py", "are too small", "two_models --counts=10", counts="16"),
+    study("studies/two_models/halves.py", "that no model sees", "two_models --n_images=1000"),
+    study(
+        "studies/two_models/scorer.py",
+        "makes images of other images",
+        "two_models --experiment=colorize",
+    ),
     study("studies/runner.py", "is not known; use", "collapse --systems=gan,vae"),
     study("studies/runner.py", "is empty; use some of", "collapse --systems="),
     study(

@@ -29,6 +29,7 @@ MODULES = {
     "gan_vs_dcgan": "gan_jax.studies.gan_vs_dcgan.command",
     "stacked_mnist": "gan_jax.studies.collapse.stacked_mnist",
     "toys": "gan_jax.studies.toys",
+    "two_models": "gan_jax.studies.two_models.command",
     "damage": "gan_jax.studies.damage",
 }
 ALIASES = {"sweep": "ablate"}  # other words for commands

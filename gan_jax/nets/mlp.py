@@ -253,11 +253,10 @@ class _Cgan(_Maxout):
 
 
 class _Ali(Plain):
-    """Nets of PacGAN's experiments on points (width 400; D has half as many units)."""
+    """Nets of PacGAN's experiments on points (width 400, and 200 of D)."""
 
     def disc(self, hp, spec, weights, n_classes=0):
-        width = -(-hp.width // 2)
-        return MaxoutDisc(width, 3, (0.0, 0.0), n_classes=n_classes, weights=weights)
+        return MaxoutDisc(hp.width, 3, (0.0, 0.0), n_classes=n_classes, weights=weights)
 
 
 MAXOUT = _Maxout()

@@ -11,6 +11,7 @@ from gan_jax.studies.collapse import command as collapse
 from gan_jax.studies.ensemble import command as ensemble
 from gan_jax.studies.few_images import command as few_images
 from gan_jax.studies.gan_vs_dcgan import command as gan_vs_dcgan
+from gan_jax.studies.two_models import command as two_models
 from tests.studies import helpers
 
 SMOKE = {  # {study: its command}, each with a smoke flagfile
@@ -19,6 +20,7 @@ SMOKE = {  # {study: its command}, each with a smoke flagfile
     "ensemble": ensemble,
     "few_images": few_images,
     "gan_vs_dcgan": gan_vs_dcgan,
+    "two_models": two_models,
 }
 STUDIES = {  # {study: (command, words that it accepts)}
     **{name: (c, [f"--flagfile={name}_smoke", "--devices=1"]) for name, c in SMOKE.items()},
@@ -95,6 +97,18 @@ REFUSALS = {
         "--devices=3": "not a multiple of 3 devices",
         "--data=idx:{}/nowhere": "nowhere",
     },
+    "two_models": {
+        "--experiment=vae": "--experiment=vae is not a training command",
+        "--experiment=colorize --net=unet": "makes images of other images",
+        "--counts=many": "--counts=many cannot be read",
+        "--counts=10": "halves of 10 images are too small; use 16 or more",
+        "--n_images=1000": "needs 2,000 real images that no model sees",
+        "--n_images=60": "too few for the score frechet",
+        "--eval_every=5": "--eval_every is not for this study",
+        "--stop_on_collapse": "--stop_on_collapse is not for this study",
+        "--data=toys:gaussians8 --net=mlp": "of which there are no halves; use images",
+        "--neighbours=5": "--neighbours=5 is too small",
+    },
     "ablate": {
         "--experiment=vae": "not a training command; use one of: acgan",
         "--vary=seed=1,2": "--seeds",
@@ -150,6 +164,7 @@ def test_refusals_in_one_line_and_before_anything_is_made(study, words, files, t
         ("ensemble", "8 nodes"),
         ("few_images", "50 (galaxies:50), 200 (galaxies:200)"),
         ("gan_vs_dcgan", '"experiment": "dcgan"'),
+        ("two_models", "40 images (galaxies:40): 2 pairs of models of 20 images each"),
     ],
 )
 def test_a_dry_run_says_what_would_be_made_and_writes_nothing(study, said, tmp_path, capsys):
