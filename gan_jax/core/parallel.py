@@ -247,7 +247,7 @@ def check_shares(devices: int, sizes: dict[str, int], n_devices: int, n_processe
     if n_processes > 1 and devices not in (0, n_devices):
         raise InputError(
             f"--devices={devices}, but {n_processes} processes train on all of their "
-            f"{counted(n_devices, 'device')}; leave it out."
+            f"{counted(n_devices, 'device')}; leave it out, or use --devices=0."
         )
     if devices > n_devices:
         raise InputError(
