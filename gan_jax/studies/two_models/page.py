@@ -90,9 +90,10 @@ def draw_score(axes: Axes, results: dict[str, Any], key: str) -> None:
         _curve(axes, results, values, i, f"{side} model")
     for name in names:
         means = two_models.of_models(results, name, key).mean(1)
-        _, interval = significance.confidence_interval(means)
+        _, interval = significance.confidence_interval(means, *two_models.limits(key))
         if interval:
-            axes.fill_betweenx(interval, *np.multiply(float(name), (0.93, 1.07)), alpha=0.25, lw=0)
+            ends = np.multiply(float(name), (0.93, 1.07))
+            axes.fill_betweenx(interval, *ends, color=charts.INK, alpha=0.25, lw=0)
     _number_axis(axes, results)
     axes.set_ylabel(score_text.all_scores()[key].title)
 
@@ -140,7 +141,8 @@ def document(results: dict[str, Any], root: pathlib.Path) -> str:
     first, *sentences = verdicts.answers(results)
     return page.document(
         TITLE,
-        page.note(f"{results['typed']}. {results['protocol']}"),
+        page.note(f"Each model: {results['typed']}"),
+        page.note(results["protocol"]),
         page.section("Verdict", page.paragraph(page.strong(first)), page.bullets(sentences)),
         page.section("Over the number of images", page.grid(_charts(results), "pairs")),
         page.section(
@@ -164,8 +166,9 @@ def _scores(results) -> Iterator[page.Html]:
     """Show a chart of every score of the models."""
     for key in two_models.known_scores(results) if any(results["rows"].values()) else ():
         score = score_text.all_scores()[key]
+        title = score.title[0].upper() + score.title[1:]
         text = (
-            f"{score.title}: mean over pairs of models, from the lowest to the highest; bars: 95 % "
+            f"{title}: mean over pairs of models, from the lowest to the highest; bars: 95 % "
             f"interval of both models' mean, where there are several pairs. {score.text}"
         )
         draw_one = lambda axes, key=key: draw_score(axes, results, key)

@@ -105,7 +105,8 @@ def settled(results: dict[str, Any], key: str) -> str | None:
     names = [name for name in counts(results) if results["rows"][name]]
     if not names:
         return None
-    _, interval = significance.confidence_interval(of_models(results, names[-1], key).mean(1))
+    means = of_models(results, names[-1], key).mean(1)
+    _, interval = significance.confidence_interval(means, *limits(key))
     if interval is None:
         return None
     first = names[-1]
@@ -256,11 +257,15 @@ def _row_name(results, count):
     return table_format.system_label(images_text(count), n, results["repeats"])
 
 
-def _score_text(values, key):
+def limits(key: str) -> tuple[float, float]:
+    """Return the least and the largest value that a score can have, which intervals stay within."""
     score = score_text.all_scores()[key]
     most = float(score.most) if isinstance(score.most, int | float) else float("inf")
-    least = float("-inf") if score.least is None else float(score.least)
-    return interval_text(values, SCORES[key], least, most)
+    return float("-inf") if score.least is None else float(score.least), most
+
+
+def _score_text(values, key):
+    return interval_text(values, SCORES[key], *limits(key))
 
 
 def interval_text(

@@ -93,7 +93,9 @@ def headline(results: dict[str, Any]) -> str:
     if not any(results["rows"].values()):
         return "No pair of models ended."
     if first is not None:
-        from_here = "at all of them" if first == names[0] else f"from {images_text(first)} on"
+        from_here = (
+            "at all numbers of images" if first == names[0] else f"from {images_text(first)} on"
+        )
         return (
             f"Two models on disjoint halves agree within the floor of real images {from_here}; "
             f"each is {_times_floor(results, first)} times as far from real images as those are "
