@@ -323,7 +323,6 @@ CASES = [
         "dcgan --data=stacked:toys:gaussians8",
         data="stacked:galaxies:20",
     ),
-    evaluate("metrics/features/stacked.py", "is for labelled stacks", "--features=stacked"),
     train(
         "data/stacked.py",
         "where stacks need",

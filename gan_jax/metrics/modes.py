@@ -43,6 +43,8 @@ def _independent_shares(probs: np.ndarray) -> np.ndarray:
 
     A class that a channel of no stack has counts as one that half a stack has.
     """
+    if not len(probs):
+        raise errors.InputError("Modes were asked of 0 real stacks; use at least 1.")
     counts = class_balance.class_counts(probs)
     k = round(len(counts) ** (1 / stacked.N_CHANNELS))
     if k**stacked.N_CHANNELS != len(counts):
@@ -66,7 +68,7 @@ METRIC = Metric(
             most="classes",
         ),
         "modes_kl": Score(
-            "KL of modes (nats)",
+            "mode KL (nats)",
             "low",
             "Divergence of the shares of all combinations from the data's.",
             least=0,

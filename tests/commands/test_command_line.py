@@ -21,6 +21,7 @@ from gan_jax.commands import command_line, entry, evaluate, inspect, presets, pr
 from gan_jax.rundir import run_folder, run_lock
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.augment.flags import read_study
+from gan_jax.studies.two_models import flags as two_models_flags
 from gan_jax.training import training_loop
 from tests import paths, tiny_runs
 
@@ -312,7 +313,11 @@ def test_splits_that_differ_are_refused(tmp_path, capsys, no_compile):
 
 
 # Studies whose flags are those of a training command, too.
-FLAGS_OF_ANOTHER_COMMAND = {"ablate": read_sweep, "augment": read_study}
+FLAGS_OF_ANOTHER_COMMAND = {
+    "ablate": read_sweep,
+    "augment": read_study,
+    "two_models": two_models_flags.read,
+}
 
 
 def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):

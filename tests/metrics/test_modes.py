@@ -98,12 +98,13 @@ def test_the_classifier_of_a_channel_counts_all_modes_of_real_stacks_and_one_of_
 
 def test_the_order_of_channels_is_that_of_the_labels(stacks):
     train, _ = stacks
-    extractor = features.load(train, None, "stacked", Settings(steps=60, widths=(4, 4, 4)))
+    extractor = features.load(train, None, "classifier", Settings(steps=60, widths=(4, 4, 4)))
     image = np.zeros((1, 8, 8, 3), np.uint8) + np.uint8([190, 120, 50])
     assert extractor.classes[extractor.apply(image)[1].argmax()] == "bright-gray-dark"
 
 
-def test_other_data_have_no_stacked_features():
-    plain = Dataset(np.zeros((9, 8, 8, 1), np.uint8), None, (), "npz:a.npz", "0")
-    with pytest.raises(errors.InputError, match="--features=auto"):
-        features.load(plain, None, "stacked")
+def test_stacks_without_labels_have_no_classifier(stacks):
+    unlabelled = stacks[0]._replace(labels=None)
+    assert features.load(unlabelled).name == "random"
+    with pytest.raises(errors.InputError, match="two classes with labelled images"):
+        features.load(unlabelled, None, "classifier")

@@ -1,9 +1,8 @@
 """Feature spaces: what metrics see of images. Chosen by `--features=KIND` or `KIND:ARG`.
 
-  auto                   stacked for --data=stacked:DATA, else classifier where at least two classes
-                         have labelled images, else random
-  classifier             a small net, trained once on the data set's own labels, and cached
-  stacked                the classifier of one channel, for each channel of stacked:DATA
+  auto                   classifier where at least two classes have labelled images, else random
+  classifier             a small net, trained once on the data set's own labels, and cached; for
+                         --data=stacked:DATA that of one channel, for each channel
   random                 the same net, never trained
   pixels                 the pixels themselves, large images averaged down to 32 x 32
   onnx:FILE              any net in an ONNX file
@@ -56,7 +55,6 @@ def _adapt(name, function):
 
 _BUILT_IN = {
     "classifier": Kind("classifier", classifier.load, classifier.count_features),
-    "stacked": Kind("stacked", stacked.load, stacked.count_features),
     "random": Kind("random", classifier.load_random),
     "pixels": Kind("pixels", pixels.load),
     "onnx": Kind("onnx:FILE", onnx_file.load),
@@ -64,6 +62,7 @@ _BUILT_IN = {
     "inception": Kind("inception:FILE", inception.load),
     "inception-clean": Kind("inception-clean:FILE", inception.load_clean),
 }
+_OF_STACKS = Kind("classifier", stacked.load, stacked.count_features)
 TABLE: plugins.Table[Kind] = plugins.Table("features", _BUILT_IN, _adapt)
 
 
@@ -114,7 +113,7 @@ def has_classes(spec: str, dataset: Dataset) -> bool:
     Raises:
       InputError: the spec is wrong.
     """
-    return _parse_spec(spec, dataset)[0].form.startswith(("classifier", "stacked", "inception"))
+    return _parse_spec(spec, dataset)[0].form.startswith(("classifier", "inception"))
 
 
 def _parse_spec(spec, dataset):
@@ -122,13 +121,12 @@ def _parse_spec(spec, dataset):
     name, _, arg = spec.partition(":")
     if name == "auto":
         name = "classifier" if classifier.n_labelled_classes(dataset) >= 2 else "random"
-        name = "stacked" if name == "classifier" and is_stacked(dataset.name) else name
     if name not in TABLE:
         forms = ", ".join(["auto", *(kind.form for kind in TABLE.values())])
         raise errors.InputError(
             f"--features={spec} names no known feature space; use one of {forms}."
         )
-    kind = TABLE[name]
+    kind = _OF_STACKS if name == "classifier" and is_stacked(dataset.name) else TABLE[name]
     if (":" in kind.form) != bool(arg):
         raise errors.InputError(
             f"--features={spec} has {'too much' if arg else 'nothing'} after the name; write "

@@ -1,12 +1,13 @@
-"""`--features=stacked`: the classifier of one channel, for each channel of `--data=stacked:DATA`.
+"""`--features=classifier` for `--data=stacked:DATA`: that of one channel, for each channel.
 
 A stack of K^3 classes has the features of its three channels, one after another, and the products
 of their probabilities.
 """
 
+import itertools
+
 import numpy as np
 
-from gan_jax import errors
 from gan_jax.data import stacked
 from gan_jax.data.types import Dataset
 from gan_jax.metrics.features import classifier
@@ -28,32 +29,28 @@ def load(
       Extractor of the K^3 classes. Its accuracy is that of one channel.
 
     Raises:
-      InputError: the data are no stacks.
+      InputError: the stacks have no labels.
     """
-    count_features(arg, dataset)
     channels = [None if d is None else stacked.first_channel(d) for d in (dataset, heldout)]
     channel = classifier.load(arg, channels[0], channels[1], settings)
+    combinations = np.array(list(itertools.product(channel.labels, repeat=stacked.N_CHANNELS)))
+    labels = stacked.join_labels(combinations, stacked.n_classes(dataset))
     return Extractor(
         f"stacked-{channel.name}",
         channel.accuracy,
         None,
         stacked.join_names(channel.classes),
         _of_channels(channel.apply),
-        labels=tuple(range(len(dataset.classes))),
+        labels=tuple(labels.tolist()),
     )
 
 
 def count_features(arg: str, dataset: Dataset) -> int:
-    """Return the number of features; refuse data that are no stacks.
+    """Return the number of features; refuse stacks without labels.
 
     Raises:
       InputError
     """
-    if not stacked.is_stacked(dataset.name) or dataset.labels is None:
-        raise errors.InputError(
-            f"--features=stacked is for labelled stacks, and --data={dataset.name} has none; use "
-            "--features=auto."
-        )
     return stacked.N_CHANNELS * classifier.count_features(arg, stacked.first_channel(dataset))
 
 
