@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import jax
 
-from experiments.benchmarks import harness
+from experiments.benchmarks import harness, penalty_cost
 from experiments.benchmarks.harness import Column
 from experiments.benchmarks.intervals import estimate, ratio
 from experiments.benchmarks.jax_programs import Training
@@ -58,13 +58,10 @@ ADDITIONS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(harness.Rounds):
-    """Flags of this command."""
+class Settings(penalty_cost.Settings):
+    """Flags of this command, those of the cost of penalties."""
 
-    size: int = setting(32, "side of the images, in pixels", low=8, high=1024)
-    width: int = setting(16, "channels next to the image", low=1)
-    batch: int = setting(32, "images per minibatch", low=8)
-    steps: int = setting(5, "steps per round", low=1)
+    batch: int = setting(32, "images per minibatch, of which packs have 4", low=8)
 
 
 COLUMNS = (

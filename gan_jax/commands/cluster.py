@@ -125,7 +125,7 @@ def _hand_over(script, folder):
     """
     path = folder / slurm_record.SCRIPT
     before = path.read_text() if path.exists() else None
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    new_folders = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(script)
     done = slurm.ask([slurm.SUBMITTED_BY, "--parsable", str(path)])
@@ -136,7 +136,7 @@ def _hand_over(script, folder):
     else:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        for place in made:
+        for place in new_folders:
             place.rmdir()
     raise InputError(
         f"SLURM refuses the job: {slurm.error_line(done)} --dry_run prints what was asked for."
@@ -264,18 +264,18 @@ def status(argv: Sequence[str]) -> None:
 
 def _sentences(folder, job, queue_state):
     """List what is to be said of a job: how it is, what SLURM says, and what to do."""
-    said = [f"{job.text()}."]
+    sentences = [f"{job.text()}."]
     if queue_state:
-        said.append(f"SLURM says: {queue_state}.")
+        sentences.append(f"SLURM says: {queue_state}.")
     if slurm.is_impossible(queue_state):
-        said.append(
+        sentences.append(
             "It asks for more than this partition can give, and will wait for ever. Cancel it by "
             f"`{typed('cluster cancel', folder)}`, and submit it again with fewer --nodes, other "
             "options or another --partition."
         )
     if job.state == "ended" and job.code and (folder / "DONE").exists():
-        said.append("The run itself is finished.")
-    return said
+        sentences.append("The run itself is finished.")
+    return sentences
 
 
 def _line_of(event):

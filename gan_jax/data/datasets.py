@@ -85,8 +85,8 @@ def plugin_of(spec: str) -> str | None:
 
 def _split_inner(form, arg):
     """Split the argument of a source of form "NAME:...:DATA" into ("...:", DATA)."""
-    inner = arg.split(":", form.count(":") - 1)[form.count(":") - 1 :]
-    inner = inner[0] if inner else ""
+    n_before = form.count(":") - 1
+    inner = "".join(arg.split(":", n_before)[n_before:])
     return arg[: len(arg) - len(inner)], inner
 
 

@@ -230,12 +230,12 @@ def cluster(
 def _has_accounts():
     """Say whether SLURM keeps accounts, from which submitit reads how its jobs are."""
     try:
-        asked = subprocess.run(
+        answer = subprocess.run(
             ["sacct", "--noheader", "--jobs=1"], capture_output=True, check=False
         )
     except OSError:
         return False
-    return asked.returncode == 0
+    return answer.returncode == 0
 
 
 def _ask_squeue() -> None:
@@ -251,9 +251,9 @@ def _ask_squeue() -> None:
 
         def read_info(self, string):
             lines = os.fsdecode(string).splitlines()
-            told = dict(line.split()[:2] for line in lines)
+            queue = dict(line.split()[:2] for line in lines)
             # A job that SLURM has forgotten is over. Of the states submitit knows the usual alone.
-            states = {job: told.get(job, "COMPLETED") for job in self._registered}
+            states = {job: queue.get(job, "COMPLETED") for job in self._registered}
             return {
                 job: {"State": state if state in slurm_record.OVER else "RUNNING"}
                 for job, state in states.items()

@@ -149,13 +149,13 @@ def judge(opened: Halves, options: DataOptions, seed: int, n: int, neighbours: i
         [evaluator.views_of(unseen, rows) for rows in halves.choose_parts(unseen, n, i)]
         for i in range(FLOOR_REPEATS)
     ]
-    found = Judge(evaluator, parts[0][0], n, neighbours)
+    comparison = Judge(evaluator, parts[0][0], n, neighbours)
     copies = {}
     for count in opened.sets:
         both = [
             evaluator(repeat_images(half.images, n)) for half in opened.open(count, seed, options)
         ]
-        copies[count] = found.distance(*both)
+        copies[count] = comparison.distance(*both)
     accuracy = extractor.accuracy
     known = "" if accuracy is None else f" (balanced accuracy {100 * accuracy:.1f} %)"
     protocol = (
@@ -167,8 +167,10 @@ def judge(opened: Halves, options: DataOptions, seed: int, n: int, neighbours: i
         f"Control: the two halves, each repeated to {n:,} images. Times are of training alone, on "
         f"{jax.devices()[0].device_kind}."
     )
-    classes = list(extractor.classes) if "probs" in found.reference else []
-    return Judged(found, [found.distance(*pair) for pair in parts], copies, classes, protocol)
+    classes = list(extractor.classes) if "probs" in comparison.reference else []
+    return Judged(
+        comparison, [comparison.distance(*pair) for pair in parts], copies, classes, protocol
+    )
 
 
 def generate(

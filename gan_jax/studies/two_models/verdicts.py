@@ -137,9 +137,9 @@ def _noise(results):
 
 def _copying(results):
     """Say which models copy."""
-    found = {count: copies(results, count) for count in counts(results)}
+    signs = {count: copies(results, count) for count in counts(results)}
     copying, unsure = (
-        ", ".join(images_text(count) for count, sign in found.items() if sign is wanted)
+        ", ".join(images_text(count) for count, sign in signs.items() if sign is wanted)
         for wanted in (True, None)
     )
     text = f"Signs of copying the own half: {copying or 'none'}."
@@ -166,10 +166,10 @@ def _scores(results) -> Iterator[str]:
 
 def _settled(results) -> Iterator[str]:
     """Say from which number of images on each score is as with the largest number."""
-    found = {key: settled(results, key) for key in known_scores(results)}
+    from_count = {key: settled(results, key) for key in known_scores(results)}
     parts = [
         f"{score_text.all_scores()[key].title} {images_text(count)}"
-        for key, count in found.items()
+        for key, count in from_count.items()
         if count is not None
     ]
     if parts:
