@@ -36,6 +36,7 @@ class Variant(NamedTuple):
     compiled: bool = False
     channels_last: bool = False
     chunk: int = CHUNK  # images that a sampler makes at a time
+    graphs: bool = False  # whether compiled losses are replayed as CUDA graphs
 
     @property
     def memory(self) -> torch.memory_format:
@@ -43,6 +44,7 @@ class Variant(NamedTuple):
 
     def __str__(self) -> str:
         words = ["compiled" if self.compiled else "eager"] + ["channels_last"] * self.channels_last
+        words += ["graphs"] * self.graphs
         return " ".join(words + [f"{self.chunk} at a time"] * (self.chunk != CHUNK))
 
 
@@ -153,7 +155,8 @@ class Training(_TorchProgram):
         began, nets = time.perf_counter(), _build_nets(workload, variant)
         slope = torch_steps.slope_traced if variant.compiled else torch_steps.slope_eager
         model = torch_steps.Model(nets, workload.hp, workload.n_classes, slope)
-        self._trainer = torch_steps.Trainer(workload.method, model, variant.compiled)
+        mode = "reduce-overhead" if variant.graphs else "default"
+        self._trainer = torch_steps.Trainer(workload.method, model, variant.compiled and mode)
         self._data = _Images(workload, variant)
         self.warm_up(began)
 

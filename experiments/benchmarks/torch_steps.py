@@ -269,11 +269,11 @@ def differentiate(m: Model, player: Player, loss: Callable, batch: dict, noise, 
 class Trainer:
     """The update step of a run: every player in turn, then the averaged generator."""
 
-    def __init__(self, method: str, m: Model, compiled: bool = False):
-        """method: key of PLAYERS; compiled: whether losses go through torch.compile."""
+    def __init__(self, method: str, m: Model, mode: str | bool = False):
+        """method: key of PLAYERS; mode: of torch.compile for the losses, False for none."""
 
         def maybe_compiled(f):
-            return torch.compile(f, dynamic=False) if compiled else f
+            return torch.compile(f, dynamic=False, mode=mode) if mode else f
 
         self._m, self._players, hp = m, PLAYERS[method], m.hp
         self._gen = [p.detach() for p in m.nets["gen"].parameters()] + list(m.nets["gen"].buffers())

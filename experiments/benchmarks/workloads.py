@@ -87,6 +87,7 @@ MGAN_MNIST = {"net": "mgan_mnist", "width": 64, "n_gens": 10, "gen_batch": 6}
 PAPER = {"gpu": True, "dispatch": 20}
 WGAN_GP_CIFAR10 = {"width": 128, "gen_norm": "batch", "pixels": "tanh"}
 R3GAN_QUICK = {"width": 16, "augment": "flip,rotation"}
+R3GAN_CIFAR10 = {"width": 768, "condition": "labels"}
 TABLE = {
     "mlp": _of("gan", 28, 1, 64, dispatch=20),
     "mlp_small": _of("gan", 28, 1, 64, dispatch=20, net="mlp", width=128, depth=3),
@@ -108,6 +109,7 @@ TABLE = {
     "morpho_galaxyzoo128": _of("morpho", 128, 3, 64, **PAPER, width=128, wide_enc=True),
     "mgan_cifar10": _of("mgan", 32, 3, 64, **PAPER),
     "wgan_gp_cifar10": _of("wgan_gp", 32, 3, 64, **PAPER, **WGAN_GP_CIFAR10),
+    "r3gan_cifar10": _of("r3gan", 32, 3, 512, 10, gpu=True, twin=False, **R3GAN_CIFAR10),
 }
 
 
