@@ -312,6 +312,20 @@ CASES = [
     train("data/npz.py", "is a folder; use", "dcgan --data=npz:{small}"),
     train("data/idx.py", "is not a folder", "dcgan --data=idx:{root}/no", data="npz:{plain}"),
     train(
+        "data/thinned.py",
+        "cannot be read; write it as",
+        "dcgan --data=thin:spiral:galaxies",
+        data="thin:spiral/2/0:galaxies:40",
+    ),
+    train(
+        "data/thinned.py",
+        "leaves no image of a class",
+        "dcgan --data=thin:spiral/0/0:galaxies:40",
+        data="thin:spiral/2/0:galaxies:40",
+    ),
+    train("data/thinned.py", "has no class {}", "dcgan --data=thin:comet/2/0:galaxies:40"),
+    train("data/thinned.py", "images of class", "dcgan --data=thin:0/900/0:galaxies:40"),
+    train(
         "data/shards.py",
         "cannot be read; write it as",
         "dcgan --data=shard:x/y:galaxies",
@@ -799,6 +813,7 @@ NOT_RUN = {
         "--debug shows where": DATA,
         "divide them": DATA,
     },
+    "data/thinned.py": {"has no classes": DATA},
     "data/shards.py": {"of which there are no shards": DATA, "too few for {} shards": DATA},
     "data/tfds.py": {
         "has no image feature": NEEDS,

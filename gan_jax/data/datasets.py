@@ -59,6 +59,7 @@ _BUILT_IN = {
     "shard": DataSource(
         "shard:I/V/SEED:DATA", "gan_jax.data.shards", label_choice=True, reads_no_labels=True
     ),
+    "thin": DataSource("thin:CLASS/N/SEED:DATA", "gan_jax.data.thinned", label_choice=True),
     "stacked": DataSource("stacked:DATA", "gan_jax.data.stacked", label_choice=True),
 }
 # Of a plug-in, --data is python:MODULE:NAME or python:MODULE:NAME:ARG.

@@ -5,6 +5,7 @@ first axis is the images, computed once per image. Everything slow belongs in a 
 runs on halves of both sets, which gives the intervals.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -30,6 +31,19 @@ class Score(NamedTuple):
     # The least and the largest possible value, which intervals stay within; None: no limit.
     least: float | None = None
     most: float | Literal["classes"] | None = None  # "classes": the number of classes
+
+    def limits(self, n_classes: int = 0) -> tuple[float, float]:
+        """Return the least and the largest possible value, infinite where there is none.
+
+        n_classes: of the data; 0 where they have none, or it does not matter.
+        """
+        most = (n_classes or None) if self.most == "classes" else self.most
+        return (-math.inf if self.least is None else self.least, math.inf if most is None else most)
+
+    def widest(self, n_classes: int = 0) -> float:
+        """Return the largest difference between two values that there can be."""
+        least, most = self.limits(n_classes)
+        return most - least
 
 
 class Metric(NamedTuple):

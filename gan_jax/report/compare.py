@@ -199,17 +199,17 @@ def verdicts(systems: list[System], key: str) -> list[str]:
     """
     score = find_score(systems, key)
     pairs = list(itertools.combinations([s for s in systems if s.evaluations], 2))
-    sentences = []
+    sentences, widest = [], score.widest()
     for a, b in pairs:
         x, y = score_values(a, key), score_values(b, key)
         if min(len(x), len(y)) > 1:
             sentence = significance.compare_seeds(
-                a.name, x, b.name, y, score.title, 3, len(pairs), score.better
+                a.name, x, b.name, y, score.title, 3, len(pairs), score.better, widest
             )
         else:
             se_x, se_y = standard_errors(a, key)[0], standard_errors(b, key)[0]
             sentence = significance.compare_two_runs(
-                a.name, x[0], se_x, b.name, y[0], se_y, score.title
+                a.name, x[0], se_x, b.name, y[0], se_y, score.title, widest=widest
             )
         sentences.append(sentence)
     return sentences

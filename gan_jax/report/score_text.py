@@ -3,7 +3,7 @@
 import math
 
 from gan_jax import metrics
-from gan_jax.metrics import evaluate, memorization, point_scores
+from gan_jax.metrics import evaluate, memorization, point_scores, significance
 from gan_jax.metrics.metric import Score
 
 LABELS = {
@@ -91,23 +91,18 @@ def format_score(row: dict, key: str) -> str:
 def confidence_interval(evaluation: dict, key: str) -> tuple[float, float] | None:
     """Return the 95 % interval (low, high) of a score; None where there is none.
 
-    It is value +- Z standard errors, cut at the least and the largest value that the score can
-    have.
+    It is that of a normal distribution, and stays within what the score can be: see
+    significance.bounded_interval.
     """
     row = evaluation["rows"][subject_row(evaluation)]
     if f"{key}_se" not in row:
         return None
-    half = Z * row[f"{key}_se"]
-    least, most = limits(evaluation, key)
-    # A value may lie beyond a limit by rounding.
-    return min(max(row[key] - half, least), row[key]), max(min(row[key] + half, most), row[key])
+    return significance.bounded_interval(row[key], row[f"{key}_se"], Z, *limits(evaluation, key))
 
 
 def limits(evaluation: dict, key: str) -> tuple[float, float]:
     """Return the least and the largest value that a score can have in an evaluation."""
-    score = all_scores(evaluation)[key]
-    most = (len(evaluation["classes"]) or None) if score.most == "classes" else score.most
-    return (-math.inf if score.least is None else score.least, math.inf if most is None else most)
+    return all_scores(evaluation)[key].limits(len(evaluation["classes"]))
 
 
 def format_interval(evaluation: dict, key: str) -> str:

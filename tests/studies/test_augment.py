@@ -13,12 +13,14 @@ from gan_jax.commands import evaluate, sample
 from gan_jax.data import datasets, writers
 from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.errors import InputError
+from gan_jax.metrics import significance
 from gan_jax.metrics.features import classifier_training
 from gan_jax.rundir import run_folder
 from gan_jax.studies import table_format
-from gan_jax.studies.augment import command, training_sets
+from gan_jax.studies.augment import command, training_sets, verdicts
 from gan_jax.studies.augment import page as augment_page
 from gan_jax.studies.augment import results as found
+from gan_jax.studies.augment.classify import is_complete
 from gan_jax.studies.augment.flags import read_shares, read_study
 from gan_jax.studies.augment.gan import class_head
 from tests.studies import helpers
@@ -145,6 +147,11 @@ def test_scores_by_hand():
 OF_RARE = ("copies", "filled", "ordinary_copies")
 
 
+def alarms(rare):
+    """The false alarms up to each of 20 positives: rare of them within 2 of 200, the others not."""
+    return [0] * (rare - 1) + [2] + [3] * (20 - rare)
+
+
 def confusion(right, rare):
     """Counts of 100 test images of each of two classes, 20 of the third.
 
@@ -189,7 +196,8 @@ def folder(tmp_path):
             json.dumps(gan | (judged if share == 1 else {"failed": "it diverged"}))
         )
         for key, seed in itertools.product(RIGHT, range(4)):
-            record = {"confusion": confusion(RIGHT[key][seed], RARES.get(key, (8, 9, 8, 7))[seed])}
+            rare = RARES.get(key, (8, 9, 8, 7))[seed]
+            record = {"confusion": confusion(RIGHT[key][seed], rare), "alarms": alarms(rare)}
             record = {"failed": "not finite"} if (key, seed) == ("synthetic_1", 3) else record
             if key not in OF_RARE and (share == 1 or not TABLE[key].generated):
                 (place / "classifiers" / f"{key}_{seed}.json").write_text(json.dumps(record))
@@ -245,7 +253,7 @@ def test_tables_verdicts_and_page_follow_the_numbers(folder):
         "| 100 % | 1,000 | 99.0 | 90.0 | 50.0 | 92.0 |" in readings
         and "| 10 % | 100 | - | - | - | - | - |" in readings
     )
-    said = found.verdicts(results)
+    said = verdicts.verdicts(results)
     first = next(
         line
         for line in said
@@ -281,7 +289,8 @@ def test_tables_verdicts_and_page_follow_the_numbers(folder):
 def test_a_rare_class_is_compared_by_its_recall_and_that_of_the_others(folder):
     place = found.share_folder(folder, 1) / "classifiers"
     for key, seed in itertools.product(OF_RARE, range(4)):
-        record = {"confusion": confusion(RIGHT[key][seed], RARES.get(key, (8, 9, 8, 7))[seed])}
+        rare = RARES.get(key, (8, 9, 8, 7))[seed]
+        record = {"confusion": confusion(RIGHT[key][seed], rare), "alarms": alarms(rare)}
         (place / f"{key}_{seed}.json").write_text(json.dumps(record))
     results = collected(folder, "cigar")
     (recall,) = found.select_comparisons(
@@ -304,14 +313,50 @@ def test_a_rare_class_is_compared_by_its_recall_and_that_of_the_others(folder):
     assert row[head.index("recall of cigar against the alternative")].startswith("+22.50 (")
     said = next(
         line
-        for line in found.verdicts(results)
+        for line in verdicts.verdicts(results)
         if "synthetic cigar against copies of cigar, in points" in line
     )
     assert (
         "recall of cigar (56.2 %) +22.50 (" in said
         and "mean recall of the other classes (90.4 %) +0.00" in said
     )
-    assert augment_page.document(results, folder).count("data:image/svg") == 4
+    assert augment_page.document(results, folder).count("data:image/svg") == 6
+    assert results["test"] == {"own": 20, "others": 200}
+    assert results["shares"]["1"]["arms"]["filled"]["detected"] == [r / 20 for r in RARES["filled"]]
+    (said,) = [
+        line for line in verdicts.verdicts(results) if "Clopper" in line and "100 % of" in line
+    ]
+    assert "where 2 of 200 others may be taken for it" in said
+    exact = significance.binomial_interval(15.75, 20)
+    mean = significance.interval_text(np.array(RARES["filled"]) / 20, 2, 0, 1, 100)
+    assert (
+        f"synthetic cigar {mean}, {100 * exact[0]:.0f} to {100 * exact[1]:.0f} by the test images"
+        in said
+    )
+
+
+def test_the_classification_accuracy_score_stands_beside_real_and_both(folder):
+    (said,) = [
+        line for line in verdicts.verdicts(collected(folder)) if "classification accuracy" in line
+    ]
+    values = found.collect(folder, TABLE, ("round", "edge-on", "cigar"))["shares"]["1"]["arms"]
+    text = {
+        key: significance.interval_text(values[key]["accuracy"], 2, 0, 1, 100)
+        for key in ("synthetic", "real", "synthetic_0.5", "synthetic_1")
+    }
+    assert f"generated images alone: {text['synthetic']}; real only {text['real']}" in said
+    assert f"real + 1 synthetic {text['synthetic_1']}." in said
+
+
+def test_a_classifier_without_the_false_alarms_of_a_rare_class_is_trained_again(tmp_path):
+    path = tmp_path / "real_0.json"
+    assert not is_complete(path, -1)
+    path.write_text(json.dumps({"confusion": confusion(80, 8)}))
+    assert is_complete(path, -1) and not is_complete(path, 2)
+    path.write_text(json.dumps({"confusion": confusion(80, 8), "alarms": alarms(8)}))
+    assert is_complete(path, 2)
+    path.write_text(json.dumps({"failed": "not finite"}))
+    assert is_complete(path, 2)
 
 
 def test_no_interval_no_word_of_one(tmp_path):
@@ -323,10 +368,10 @@ def test_no_interval_no_word_of_one(tmp_path):
     for key in ("real", "ordinary"):
         (place / f"{key}_0.json").write_text(json.dumps({"confusion": confusion(80, 8)}))
     results = collected(tmp_path)
-    said = "\n".join(found.verdicts(results))
+    said = "\n".join(verdicts.verdicts(results))
     assert "these seeds cannot tell: ordinary augmentation +0.00." in said and "95 %" not in said
     nothing = found.collect(tmp_path / "none", TABLE, "abc") | {"protocol": ""}
-    assert found.verdicts(nothing) == found.tables(
+    assert verdicts.verdicts(nothing) == found.tables(
         nothing
     ) == [] and "Verdict" in augment_page.document(nothing, tmp_path)
     augment_page.draw(nothing, tmp_path / "plot.png")

@@ -155,7 +155,8 @@ def test_tables_follow_the_numbers(results):
     assert few.startswith("**100 images**") and many.startswith("**1,000 images**")
     mean = np.mean(GOOD)
     half = stats.t.ppf(0.975, 2) * np.std(GOOD, ddof=1) / 3**0.5
-    cell = f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})"
+    factor = np.exp(half / mean)  # a distance is above 0
+    cell = f"{mean:.2f} ({mean / factor:.2f} to {mean * factor:.2f})"
     assert f"| augmented | {cell} | 0.100 | 0.50 | 0.40 | 0.50 | 0.0 | 0.10 |" in few
     assert "Gone (0 of 3 seeds, the others diverged) | - |" in few and "| 30.0 |" in many
     assert "| copies of the training images | 8.00 |" in few and "| 100.0 |" in few

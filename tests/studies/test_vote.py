@@ -1,4 +1,4 @@
-"""Votes and tests on votes: against counting by hand and against scipy."""
+"""Votes and the test of S0 on votes: against counting by hand and against scipy."""
 
 import math
 from collections import Counter
@@ -61,65 +61,6 @@ def test_independent_voters_are_right_as_often_as_counting_says():
     assert share == pytest.approx(wanted, abs=4 * 0.5 / math.sqrt(n))
 
 
-@pytest.mark.parametrize("n", [2, 3, 10, 1000])
-def test_paired_t_is_scipys(n):
-    rng = np.random.default_rng(n)
-    a = rng.normal(0.9, 0.02, n)
-    b = a - rng.normal(0.01, 0.01, n)
-    found, wanted = vote.paired_t_test(a, b), stats.ttest_rel(a, b)
-    low, high = wanted.confidence_interval(0.95)
-    assert (found.t, found.p) == pytest.approx((wanted.statistic, wanted.pvalue), rel=1e-10)
-    assert (found.low, found.high, found.mean) == pytest.approx(
-        (low, high, (a - b).mean()), rel=1e-9
-    )
-    assert (found.n, found.note) == (n, "")
-    together, wanted = vote.paired_t_test(a, b, 8), wanted.confidence_interval(1 - 0.05 / 8)
-    assert (together.low, together.high) == pytest.approx(
-        (wanted.low, wanted.high), rel=1e-9
-    ) and together.p == found.p
-    turned = vote.paired_t_test(b, a)
-    assert (turned.t, turned.p, turned.low) == pytest.approx(
-        (-found.t, found.p, -found.high), rel=1e-12
-    )
-
-
-def test_paired_t_by_hand():
-    """d = 1, 2, 3: mean 2, sd 1, t = 2 sqrt 3, and p = 1 - t / sqrt(t^2 + 2) for 2 degrees."""
-    found = vote.paired_t_test([2, 4, 6], [1, 2, 3])
-    assert found.t == pytest.approx(2 * math.sqrt(3), rel=1e-14)
-    assert found.p == pytest.approx(1 - math.sqrt(12 / 14), rel=1e-12)
-
-
-def test_the_interval_holds_the_truth_in_95_of_100():
-    rng, hits = np.random.default_rng(3), 0
-    for _ in range(4000):
-        d = rng.normal(0.3, 1, 10)
-        found = vote.paired_t_test(d, np.zeros(10))
-        hits += found.low <= 0.3 <= found.high
-    assert hits / 4000 == pytest.approx(0.95, abs=4 * math.sqrt(0.05 * 0.95 / 4000))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "said"),
-    [
-        ([0.9, 0.8, 0.7], [0.9, 0.8, 0.7], "all 3 differences are 0"),
-        ([0.3, 0.2], [0.2, 0.1], "all 2 differences are the same"),  # they differ in the last digit
-        ([0.9], [0.8], "one pair"),
-    ],
-)
-def test_without_spread_there_is_no_p_value_and_it_is_said(a, b, said):
-    found = vote.paired_t_test(a, b)
-    assert said in found.note and "no p-value" in found.note
-    assert (found.low, found.high, found.t, found.p) == (None,) * 4
-    assert found.mean == pytest.approx(np.mean(np.subtract(a, b)))
-
-
-def test_a_spread_that_is_small_but_real_is_tested():
-    d = np.array([0.1, 0.1, 0.1 + 1e-9])
-    p = stats.ttest_1samp(d, 0).pvalue
-    assert vote.paired_t_test(d, np.zeros(3)).p == pytest.approx(p, rel=1e-4)
-
-
 def test_per_image_t_follows_from_counts():
     """Of 10,000 images one side alone has 100 right, the other alone 40.
 
@@ -136,21 +77,3 @@ def test_per_image_t_follows_from_counts():
     others = np.random.default_rng(0).random((3, n)) < 0.5
     wanted = stats.ttest_rel(voted.astype(float), others.sum(0) / 3)
     assert vote.t_test_over_images(voted, others).t == pytest.approx(wanted.statistic, rel=1e-10)
-
-
-@pytest.mark.parametrize(("b", "c"), [(0, 1), (5, 0), (3, 3), (7, 12), (120, 80), (500, 300)])
-def test_mcnemar_is_the_exact_binomial_test(b, c):
-    a = np.r_[np.ones(b), np.zeros(c), np.ones(9), np.zeros(4)].astype(bool)
-    other = np.r_[np.zeros(b), np.ones(c), np.ones(9), np.zeros(4)].astype(bool)
-    found = vote.mcnemar_test(a, other)
-    assert (found.only_a, found.only_b, found.note) == (b, c, "")
-    assert found.p == pytest.approx(stats.binomtest(b, b + c, 0.5).pvalue, rel=1e-9)
-    by_counting = min(1, 2 * sum(math.comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c))
-    assert found.p == pytest.approx(by_counting, rel=1e-9)
-    assert vote.mcnemar_test(other, a).p == found.p
-
-
-def test_mcnemar_of_equal_classifiers_has_no_p_value():
-    right = np.array([True, False, True])
-    found = vote.mcnemar_test(right, right)
-    assert found.p is None and "same of 3 images: no p-value" in found.note

@@ -1,13 +1,14 @@
 """The classifiers of the study of synthetic images: by share of labels, training set and seed."""
 
 import json
+import pathlib
 from typing import Any
 
 import numpy as np
 
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError
-from gan_jax.metrics import features
+from gan_jax.metrics import detection, features
 from gan_jax.metrics.features import classifier_training
 from gan_jax.studies import runner
 from gan_jax.studies.augment import results, training_sets
@@ -50,7 +51,7 @@ def train_classifiers(study: Study, share: int, part: Dataset, test: Dataset) ->
         for seed in range(study.flags.seeds)
         for key in keys
     }
-    missing = {job: path for job, path in paths.items() if not path.exists()}
+    missing = {job: path for job, path in paths.items() if not is_complete(path, study.rare)}
     if not missing:
         return
     data, pool = build_pool(study, share, part)
@@ -63,6 +64,17 @@ def train_classifiers(study: Study, share: int, part: Dataset, test: Dataset) ->
         else:
             outcome = f"accuracy {results.score_confusion(record['confusion'])['accuracy']:.4f}"
         print(f"1 of {share}, seed {seed}, {arm.text}: {outcome}", flush=True)
+
+
+def is_complete(path: pathlib.Path, rare: int) -> bool:
+    """Say whether a classifier's file is there and has all numbers; older ones lack the alarms.
+
+    rare: the class that is filled up, or -1.
+    """
+    if not path.exists():
+        return False
+    record = json.loads(path.read_text())
+    return "failed" in record or rare < 0 or "alarms" in record
 
 
 def classify(
@@ -78,7 +90,8 @@ def classify(
       seed: number of the classifier.
 
     Returns:
-      {"confusion": counts of test images [true class][class]}, or {"failed": why}.
+      {"confusion": counts of test images [true class][class]}, and with a rare class "alarms", see
+      detection.false_alarms; or {"failed": why}.
     """
     flags, number = study.flags, 1000 * study.run.seed + seed
     settings = features.Settings(
@@ -99,4 +112,8 @@ def classify(
         return {"failed": str(error)}
     k = len(data.classes)
     confusion = np.bincount(test.labels * k + probs.argmax(1), minlength=k * k)
-    return {"confusion": confusion.reshape(k, k).tolist()}
+    record = {"confusion": confusion.reshape(k, k).tolist()}
+    if study.rare >= 0:
+        sure, own = detection.log_odds(probs, study.rare), test.labels == study.rare
+        record["alarms"] = detection.false_alarms(sure[own], sure[~own]).tolist()
+    return record

@@ -18,8 +18,10 @@ and with --rare=CLASS, Morpho-GAN's purpose with the 2 % of cigars among galaxie
 which that class is filled up to --rare_to images, with copies of its own or with generated ones,
 each with and without ordinary augmentation. All have the same budget, as many updates on
 minibatches of the same size, so that what is added takes the place of real images. Compared is
-accuracy on the gan test split, with --rare the recall of that class and the mean recall of the
-others, paired by seed.
+accuracy on the gan test split, paired by seed; that of synthetic images only is their
+classification accuracy score (Ravuri and Vinyals 2019). With --rare it is the recall of that class,
+the mean recall of the others, and how much of the class is found where 1 % of the others may be
+taken for it. --data=thin:CLASS/N/SEED:DATA leaves N images of a class, where data have more.
 
 S1 (AC-GAN on Fashion-MNIST) claims an "accuracy of 88 %" for generated images without saying of
 what (D19). Three readings are measured: how often D's class head takes them for the class that was
@@ -47,7 +49,7 @@ from gan_jax.data import datasets, writers
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError
 from gan_jax.studies import runner
-from gan_jax.studies.augment import page, training_sets
+from gan_jax.studies.augment import page, training_sets, verdicts
 from gan_jax.studies.augment import results as augment
 from gan_jax.studies.augment.classify import train_classifiers
 from gan_jax.studies.augment.flags import FREE, Study, read_study
@@ -170,10 +172,10 @@ def write(study: Study, train: Dataset, test: Dataset) -> None:
     rare = train.classes[study.rare] if study.rare >= 0 else ""
     results = augment.collect(study.root, study.arms, train.classes, rare)
     results["protocol"] = protocol(study, test)
-    tables, verdicts = augment.tables(results), augment.verdicts(results)
+    tables, sentences = augment.tables(results), verdicts.verdicts(results)
     figures = {"augment.png": functools.partial(page.draw, results)}
     note = augment.ALTERNATIVE_NOTE
-    runner.write_results(study.root, results, tables, verdicts, figures, page.document, note)
+    runner.write_results(study.root, results, tables, sentences, figures, page.document, note)
 
 
 def run(argv: list[str]) -> None:

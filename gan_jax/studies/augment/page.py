@@ -10,6 +10,7 @@ from gan_jax.metrics import significance
 from gan_jax.report import charts, page, run_files
 from gan_jax.studies import table_format
 from gan_jax.studies.augment import results as augment_results
+from gan_jax.studies.augment import verdicts
 
 TITLE = "Do a GAN's images help a classifier?"
 
@@ -33,9 +34,9 @@ def _draw_panel(axes: Axes, results, share, name):
     values = results["shares"][share]["arms"]
     keys = [key for key in results["arms"] if key in values]
     for i, key in enumerate(keys):
-        percent = [100 * value for value in values[key][name]]
-        mean, interval = significance.confidence_interval(percent, 0, 100)
+        mean, interval = significance.confidence_interval(values[key][name], 0, 1)
         low, high = interval or (mean, mean)
+        low, mean, high = (100 * x for x in (low, mean, high))
         color = charts.INK if key == "real" else charts.COLORS[0]
         style = {"color": color, "marker": "o", "ms": 4, "lw": 1.3, "capsize": 3}
         axes.errorbar(mean, -i, xerr=[[mean - low], [high - mean]], **style)
@@ -70,7 +71,7 @@ def _has_other_arms(results, share):
 
 def document(results: dict, root: pathlib.Path) -> str:
     """Build the page. root: the study's folder, whose sample grids are shown."""
-    headline, *sentences = augment_results.verdicts(results) or ["Nothing is compared yet."]
+    headline, *sentences = verdicts.verdicts(results) or ["Nothing is compared yet."]
     return page.document(
         TITLE,
         page.note(results["protocol"]),
@@ -80,7 +81,7 @@ def document(results: dict, root: pathlib.Path) -> str:
             page.grid(_figures(results), "pairs"),
             page.note(
                 "Means and 95 % intervals over seeds, each by itself; the dotted line is real "
-                "images only."
+                f"images only. {significance.MEANS_NOTE}"
             ),
         ),
         table_format.sections(augment_results.share_tables(results)),

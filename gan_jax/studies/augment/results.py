@@ -1,4 +1,4 @@
-"""Results of a study of synthetic images: accuracies by arm, differences, tables, sentences.
+"""Results of a study of synthetic images: accuracies by arm, differences, tables.
 
 The study's folder holds 1_of_V for every share of the labels. There gan.json is written once the
 images of the GAN are there, and classifiers/ARM_SEED.json for every classifier.
@@ -6,12 +6,10 @@ images of the GAN are there, and classifiers/ARM_SEED.json for every classifier.
 
 import json
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 
-from gan_jax.metrics import significance
-from gan_jax.studies import vote
+from gan_jax.metrics import detection, significance
 from gan_jax.studies.augment.training_sets import Arm
 from gan_jax.studies.table_format import Table
 
@@ -46,8 +44,21 @@ def compared_scores(rare: str) -> dict[str, str]:
       rare: name of the class that is filled up, or "".
     """
     if rare:
-        return {"recall": f"recall of {rare}", "others": "mean recall of the other classes"}
+        return {
+            "recall": f"recall of {rare}",
+            "others": "mean recall of the other classes",
+            "detected": f"recall of {rare} at {100 * detection.RATE:g} % false positives",
+        }
     return {"accuracy": "accuracy"}
+
+
+def score_classifier(record: dict, rare: int) -> dict[str, float]:
+    """Return all scores of a classifier by its file; those of detection with a rare class alone."""
+    scores = score_confusion(record["confusion"], rare)
+    if rare >= 0:
+        n_others = int(np.delete(record["confusion"], rare, axis=0).sum())
+        scores["detected"] = detection.recall_at(record["alarms"], n_others)
+    return scores
 
 
 def score_confusion(confusion: np.ndarray, rare: int = -1) -> dict[str, float]:
@@ -86,7 +97,7 @@ def read_classifiers(
         if "failed" in record:
             failed[path.stem] = record["failed"]
         else:
-            scores[key][int(seed)] = score_confusion(record["confusion"], rare)
+            scores[key][int(seed)] = score_classifier(record, rare)
     return {key: dict(sorted(by_seed.items())) for key, by_seed in scores.items()}, failed
 
 
@@ -102,7 +113,8 @@ def collect(root: pathlib.Path, arms: dict[str, Arm], classes: list[str], rare: 
     Returns:
       A JSON-able dict. "shares": for each share V of the labels "gan" (what gan.json says) and
       "arms", for each arm "seeds" and a list of every score. "comparisons": see `compare_arms`.
-      "failed": what did not end well, and why.
+      "failed": what did not end well, and why. "test": numbers of test images of the rare class,
+      "own", and of "others"; {} without one.
     """
     shares, failed = {}, {}
     rare_index = list(classes).index(rare) if rare else -1
@@ -116,6 +128,7 @@ def collect(root: pathlib.Path, arms: dict[str, Arm], classes: list[str], rare: 
         failed |= {f"{folder.name}/classifiers/{name}": why for name, why in failures.items()}
         lists = {key: _lists(by_seed) for key, by_seed in scores.items() if by_seed}
         shares[str(share)] = {"gan": gan, "arms": lists}
+    test = _count_test(root, rare_index)
     described = {
         key: {"text": arm.text, "rivals": list(arm.rivals), "generated": arm.generated}
         for key, arm in arms.items()
@@ -127,7 +140,18 @@ def collect(root: pathlib.Path, arms: dict[str, Arm], classes: list[str], rare: 
         "shares": shares,
         "comparisons": compare_arms(shares, arms, compared_scores(rare)),
         "failed": failed,
+        "test": test,
     }
+
+
+def _count_test(root, rare):
+    """Count the test images of the rare class and of the others; {} without a rare class."""
+    for path in sorted(root.glob("1_of_*/classifiers/*.json")) if rare >= 0 else ():
+        confusion = json.loads(path.read_text()).get("confusion")
+        if confusion:
+            own = sum(confusion[rare])
+            return {"own": own, "others": int(np.sum(confusion)) - own}
+    return {}
 
 
 def _lists(by_seed):
@@ -142,8 +166,8 @@ def compare_arms(shares: dict, arms: dict[str, Arm], scores: dict[str, str]) -> 
     """Compare all arms with their rivals, in every score, paired by seed.
 
     Returns:
-      [{"share", "arm", "rival", "measure", and the fields of vote.PairedTest}] over the seeds that
-      both arms have. The intervals hold together.
+      [{"share", "arm", "rival", "measure", and the fields of significance.PairedTest}] over the
+      seeds that both arms have. The intervals hold together.
     """
     pairs = []
     for share, results_of_share in shares.items():
@@ -154,7 +178,9 @@ def compare_arms(shares: dict, arms: dict[str, Arm], scores: dict[str, str]) -> 
                 a, b = ([side[name][side["seeds"].index(seed)] for seed in both] for side in sides)
                 what = {"share": share, "arm": key, "rival": rival, "measure": name}
                 pairs.append((what, a, b))
-    return [what | vote.paired_t_test(a, b, len(pairs))._asdict() for what, a, b in pairs]
+    return [
+        what | significance.paired_t_test(a, b, len(pairs), 1)._asdict() for what, a, b in pairs
+    ]
 
 
 def select_comparisons(results: dict, **where: str) -> list[dict]:
@@ -167,7 +193,7 @@ def conclusion(gain: dict) -> str:
     """Return a key of CONCLUSIONS: "open" where the interval holds 0, or where there is none.
 
     Args:
-      gain: a vote.PairedTest as a dict.
+      gain: a significance.PairedTest as a dict.
     """
     if gain["p"] is None or gain["low"] <= 0 <= gain["high"]:
         return "open"
@@ -176,8 +202,7 @@ def conclusion(gain: dict) -> str:
 
 def format_percent(values: list[float]) -> str:
     """Format the mean of shares in percent, with its 95 % interval over seeds if there is one."""
-    mean, interval = significance.confidence_interval(100 * np.asarray(values, float), 0, 100)
-    return f"{mean:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+    return significance.interval_text(values, 2, 0, 1, 100)
 
 
 def share_rows(results: dict, share: str) -> list[list[str]]:
@@ -211,7 +236,7 @@ def readings_rows(results: dict) -> list[list[str]]:
     """Build the table of the three readings of an accuracy of generated images."""
     real = "the same, real test images, %"
     head = ["labels", "images", "D's class head, %", real, "independent classifier, %", real]
-    rows = [[*head, "trained on synthetic only, %"]]
+    rows = [[*head, "classification accuracy score, %"]]
     for share, results_of_share in results["shares"].items():
         gan = results_of_share["gan"]
         readings = [gan.get(name) for name in ("head", "head_real", "judge", "judge_real")]
@@ -238,111 +263,3 @@ def readings_table(results: dict) -> Table:
 def tables(results: dict) -> list[Table]:
     """Build all tables."""
     return share_tables(results) + ([readings_table(results)] if results["shares"] else [])
-
-
-def verdicts(results: dict) -> list[str]:
-    """Say in sentences which training sets are better, what that rests on, and what failed."""
-    lines = headline(results)
-    for share in results["shares"]:
-        lines += (_rare_class if results["rare"] else _all_classes)(results, share)
-    if any(row["p"] is not None for row in results["comparisons"]):
-        lines.append(
-            "All intervals of differences hold together with 95 % (Bonferroni, "
-            f"{len(results['comparisons'])} comparisons), paired by seed. They are over trainings "
-            "of the classifier, with one GAN and one choice of labels for each share: another may "
-            "differ."
-        )
-    for share, results_of_share in results["shares"].items():
-        if "judge" in results_of_share["gan"]:
-            lines.append(_readings(share, results_of_share))
-    failed = results["failed"].items()
-    return lines + [f"Failed, and left out: {name}: {why}." for name, why in failed]
-
-
-def headline(results: dict) -> list[str]:
-    """Sum up the gain of synthetic images added to real ones, in one sentence or in none.
-
-    For each of AGAINST it has the range of mean differences over all shares, and how many
-    comparisons are better or worse.
-    """
-    name, words = next(iter(compared_scores(results["rare"]).items()))
-    mixed = {
-        key: arm["rivals"]
-        for key, arm in results["arms"].items()
-        if arm["generated"] and key != "synthetic"
-    }
-    parts = []
-    for i, against in enumerate(AGAINST):
-        rows = select_comparisons(results, measure=name)
-        rows = [row for row in rows if row["rival"] in mixed.get(row["arm"], ())[i : i + 1]]
-        if rows:
-            gains, ends = [100 * row["mean"] for row in rows], [conclusion(row) for row in rows]
-            better, worse = (ends.count(end) or "none" for end in ("better", "worse"))
-            span = f"{min(gains):+.1f} to {max(gains):+.1f} points"
-            parts.append(
-                f"{against} {span}, better in {better} and worse in {worse} of {len(rows)}"
-            )
-    return [f"Synthetic images added to real ones, {words}: {'; '.join(parts)}."] if parts else []
-
-
-def _all_classes(results, share) -> Iterator[str]:
-    """Say for each rival which training sets are better, which worse, and which are open."""
-    results_of_share, arms = results["shares"][share], results["arms"]
-    for rival in dict.fromkeys(rival for arm in arms.values() for rival in arm["rivals"]):
-        rows, parts = select_comparisons(results, share=share, rival=rival), []
-        for end, words in CONCLUSIONS.items():
-            gains = [
-                f"{arms[row['arm']]['text']} {significance.paired_gain_text(row)}"
-                for row in rows
-                if conclusion(row) == end
-            ]
-            parts += [f"{words}: {', '.join(gains)}"] if gains else []
-        if rows:
-            accuracy = 100 * np.mean(results_of_share["arms"][rival]["accuracy"])
-            yield (
-                f"{share_heading(share, results_of_share)}; accuracy against {arms[rival]['text']} "
-                f"({accuracy:.1f} %), in points: {'; '.join(parts)}."
-            )
-
-
-def _rare_class(results, share) -> Iterator[str]:
-    """Say for each pair of training sets how the rare class fares, and how the others do."""
-    results_of_share, arms = results["shares"][share], results["arms"]
-    names = compared_scores(results["rare"])
-    for key, rival in [(key, rival) for key, arm in arms.items() for rival in arm["rivals"]]:
-        rows, parts = select_comparisons(results, share=share, arm=key, rival=rival), []
-        for row in rows:
-            level = 100 * np.mean(results_of_share["arms"][rival][row["measure"]])
-            parts.append(
-                f"{names[row['measure']]} ({level:.1f} %) {significance.paired_gain_text(row)}, "
-                f"{CONCLUSIONS[conclusion(row)]}"
-            )
-        if rows:
-            yield (
-                f"{share_heading(share, results_of_share)}; {arms[key]['text']} against "
-                f"{arms[rival]['text']}, in points: {'; '.join(parts)}."
-            )
-
-
-def _readings(share, results_of_share):
-    """Say the three readings of an accuracy of generated images in one sentence."""
-    gan, arms = results_of_share["gan"], results_of_share["arms"]
-    percent = {k: f"{100 * value:.1f} %" for k, value in gan.items() if isinstance(value, float)}
-    text = "D has no class head"
-    if gan["head"] is not None:
-        text = (
-            f"D's class head takes {percent['head']} of the generated images for what was asked "
-            f"for (and is right on {percent['head_real']} of real test images)"
-        )
-    text += (
-        f"; an independent classifier, trained on all real labels, takes {percent['judge']} for "
-        f"it (right on {percent['judge_real']} of real test images)"
-    )
-    if "synthetic" in arms and "real" in arms:
-        only, real = (f"{100 * np.mean(arms[k]['accuracy']):.1f} %" for k in ("synthetic", "real"))
-        text += (
-            f"; a classifier trained on them alone is right on {only} of those, one trained on "
-            f"real ones on {real}"
-        )
-    heading = share_heading(share, results_of_share)
-    return f"{heading}; three readings of an accuracy of generated images: {text}."

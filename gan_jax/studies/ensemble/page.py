@@ -48,7 +48,8 @@ def _draw_lines(axes, results, labels, scale, most=np.inf):
 
 
 CHARTS = {
-    draw_accuracy: "Accuracy on the test images; bars are 95 % intervals of the mean over repeats.",
+    draw_accuracy: "Accuracy on the test images; bars are 95 % intervals of the mean over repeats "
+    "(Student's t, on the logit).",
     draw_time: "Seconds of training of the GANs: the slowest node, and the sum over nodes.",
 }
 

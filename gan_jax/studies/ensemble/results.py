@@ -71,7 +71,7 @@ def score_ensemble(nodes: list[dict], labels: np.ndarray) -> dict:
         "nodes": correct.mean(1).tolist(),
         "single": float(correct.mean()),
         "voted": float(voted.mean()),
-        "mcnemar": vote.mcnemar_test(voted, correct[0])._asdict(),
+        "mcnemar": significance.mcnemar_test(voted, correct[0])._asdict(),
         "per_image": vote.t_test_over_images(voted, correct)._asdict(),
         "labeller": float(np.mean([node["labeller_accuracy"] for node in nodes])),
         "kept": float(np.mean([np.sum(node["kept"]) for node in nodes]) / counts[0].sum()),
@@ -110,7 +110,9 @@ def collect(root: pathlib.Path, labels: np.ndarray, classes: list[str]) -> dict:
             values: dict[str, Any] = {
                 name: [row[name] for row in scores.values()] for name in names
             }
-            values["gain"] = vote.paired_t_test(values["voted"], values["single"])._asdict()
+            values["gain"] = significance.paired_t_test(
+                values["voted"], values["single"], widest=1
+            )._asdict()
             n_shard = next(iter(repeats.values()))[0]["n_shard"]
             counts[str(n_nodes)] = {"n_shard": n_shard, "repeats": list(scores), **values}
     return {"classes": list(classes), "n_test": len(labels), "counts": counts, "failed": failed}
@@ -209,7 +211,7 @@ def _against_one_node(n_nodes, values, one) -> Iterator[str]:
         a, b = (100 * np.array(side[name]) for side in (values, one))
         name_a, score = f"{n_nodes} nodes, {who}", "accuracy in points"
         yield significance.compare_seeds(
-            name_a, a, "one node with all data", b, score, better="high"
+            name_a, a, "one node with all data", b, score, better="high", widest=100
         )
     parallel, sequential = (
         np.mean(values[name]) / np.mean(one[name]) for name in ("parallel_s", "sequential_s")

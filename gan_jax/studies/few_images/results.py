@@ -40,7 +40,8 @@ NOTE = (
     "have made. Coverage: share of the real images with a generated one near. Copies: share of the "
     "generated images that match one single training image. Total variation: share of the images "
     "that would have to change class for the classes to be as in the data. Floor: no generator is "
-    "expected to do better than real images. Passes: how often a run has seen each training image."
+    "expected to do better than real images. Passes: how often a run has seen each training image. "
+    f"{significance.MEANS_NOTE}"
 )
 
 
@@ -119,14 +120,7 @@ def length_rows(results: dict[str, Any]) -> list[list[str]]:
 def interval_cell(rows: list[dict], key: str) -> str:
     """Format the mean of a score over seeds, and its 95 % interval where there is one."""
     score, digits, scale = score_of(key), SCORES[key], 100 if key in PERCENT else 1
-    most = score.most if isinstance(score.most, int | float) else float("inf")
-    least = float("-inf") if score.least is None else score.least
-    mean, interval = significance.confidence_interval([row[key] for row in rows], least, most)
-    text = f"{scale * mean:.{digits}f}"
-    if interval is None:
-        return text
-    low, high = (f"{scale * x:.{digits}f}" for x in interval)
-    return f"{text} ({low} to {high})"
+    return significance.interval_text(values(rows, key), digits, *score.limits(), scale)
 
 
 Pair = tuple[list[float], list[float]]
@@ -168,7 +162,7 @@ def difference_rows(results: dict[str, Any]) -> list[list[str]]:
 
 
 def _difference_cell(pair, key, n_comparisons):
-    gap, low, high = significance.welch_interval(*pair, n_comparisons)
+    gap, low, high = significance.welch_interval(*pair, n_comparisons, score_of(key).widest())
     digits = SCORES[key]
     interval = "" if low is None else f" ({low:+.{digits}f} to {high:+.{digits}f})"
     return f"{gap:+.{digits}f}{interval}"

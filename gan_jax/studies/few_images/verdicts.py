@@ -157,11 +157,19 @@ def _differences(results) -> Iterator[str]:
     pairs, unsure = comparisons(results), {}
     against = results["recipes"][results["against"]]["title"]
     for (count, recipe, key), (a, b) in pairs.items():
-        _, low, high = significance.welch_interval(a, b, len(pairs))
         title, score = results["recipes"][recipe]["title"], score_of(key)
+        _, low, high = significance.welch_interval(a, b, len(pairs), score.widest())
         if low is not None and high is not None and not low <= 0 <= high:
             sentence = significance.compare_seeds(
-                title, a, against, b, score.title, SCORES[key], len(pairs), score.better
+                title,
+                a,
+                against,
+                b,
+                score.title,
+                SCORES[key],
+                len(pairs),
+                score.better,
+                score.widest(),
             )
             yield f"{images_text(count).capitalize()}: {sentence}"
         else:

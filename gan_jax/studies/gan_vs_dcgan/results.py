@@ -141,7 +141,7 @@ def _compare(key, dcgan, gan, n_comparisons):
     a, b = ([row[key] for row in rows] for rows in (dcgan, gan))
     score, decimals = score_text.all_scores()[key], DECIMALS.get(key, 3)
     return significance.compare_seeds(
-        "DCGAN", a, "GAN", b, score.title, decimals, n_comparisons, score.better
+        "DCGAN", a, "GAN", b, score.title, decimals, n_comparisons, score.better, score.widest()
     )
 
 

@@ -4,7 +4,6 @@ Results are those of the command's `collect`. "rows" has the comparison of each 
 scorer.Judge.score_pair, by number of images (as text, in JSON).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,8 @@ NOTE = (
     "in common than any two. By chance: what shuffled pairs stay below in 97.5 % of the cases. "
     "Floor: two sets of real images, as many in each. Repeated halves: as far apart are two models "
     "that know their halves by heart. Between two pairs: the difference between models of other "
-    "seeds and other halves. Nearest in the own half: 50 % where nothing is copied."
+    "seeds and other halves. Nearest in the own half: 50 % where nothing is copied. "
+    f"{significance.MEANS_NOTE}"
 )
 
 
@@ -150,12 +150,12 @@ def distribution_rows(results: dict[str, Any]) -> list[list[str]]:
         lines.append(
             [
                 name,
-                interval_text(between(results, count, FIRST), digits, 0),
-                interval_text(between(results, count, FIRST, "own"), digits, 0),
+                significance.interval_text(between(results, count, FIRST), digits, 0),
+                significance.interval_text(between(results, count, FIRST, "own"), digits, 0),
                 floors[0],
                 copies,
-                interval_text(of_models(results, count, FIRST).mean(1), digits, 0),
-                interval_text(between(results, count, "kernel"), kernel_digits),
+                significance.interval_text(of_models(results, count, FIRST).mean(1), digits, 0),
+                significance.interval_text(between(results, count, "kernel"), kernel_digits),
                 floors[1],
             ]
         )
@@ -175,7 +175,7 @@ def pair_rows(results: dict[str, Any]) -> list[list[str]]:
             if not rows:
                 cells += ["-"] * 4
                 continue
-            cells.append(interval_text([row["concordance"] for row in rows], 2, -1, 1))
+            cells.append(significance.interval_text([row["concordance"] for row in rows], 2, -1, 1))
             means = {key: np.mean([row[key] for row in rows]) for key in rows[0]}
             cells.append(f"{means['chance']:.2f}")
             cells += [f"{means[key]:.1f}" for key in ("paired", "unpaired")]
@@ -217,7 +217,7 @@ def copy_rows(results: dict[str, Any]) -> list[list[str]]:
         if None in signs:
             text += f" ({signs.count(None)} cannot be told)"
         cells = [
-            interval_text(100 * of_models(results, count, key).mean(1), 1, 0, 100)
+            significance.interval_text(100 * of_models(results, count, key).mean(1), 1, 0, 100)
             for key in ("copied", "copied_real")
         ]
         near = [100 * nearest_own(results, count, view) for view in PAIRS]
@@ -226,7 +226,7 @@ def copy_rows(results: dict[str, Any]) -> list[list[str]]:
                 _row_name(results, count),
                 *cells,
                 text,
-                *(interval_text(values, 1, 0, 100) for values in near),
+                *(significance.interval_text(values, 1, 0, 100) for values in near),
             ]
         )
     return lines
@@ -259,24 +259,8 @@ def _row_name(results, count):
 
 def limits(key: str) -> tuple[float, float]:
     """Return the least and the largest value that a score can have, which intervals stay within."""
-    score = score_text.all_scores()[key]
-    most = float(score.most) if isinstance(score.most, int | float) else float("inf")
-    return float("-inf") if score.least is None else float(score.least), most
+    return score_text.all_scores()[key].limits()
 
 
 def _score_text(values, key):
-    return interval_text(values, SCORES[key], *limits(key))
-
-
-def interval_text(
-    values: Sequence[float] | np.ndarray,
-    digits: int,
-    least: float = float("-inf"),
-    most: float = float("inf"),
-) -> str:
-    """Format the mean of values, and its 95 % interval where there is one."""
-    mean, interval = significance.confidence_interval(np.asarray(values, float), least, most)
-    if interval is None:
-        return f"{mean:.{digits}f}"
-    low, high = (f"{x:.{digits}f}" for x in interval)
-    return f"{mean:.{digits}f} ({low} to {high})"
+    return significance.interval_text(values, SCORES[key], *limits(key))

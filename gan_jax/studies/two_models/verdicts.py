@@ -17,7 +17,6 @@ from gan_jax.studies.two_models.results import (
     differences,
     floor,
     images_text,
-    interval_text,
     known_scores,
     nearest_own,
     of_models,
@@ -38,7 +37,7 @@ def agrees(results: dict[str, Any], count: str) -> bool | None:
     if not values:
         return None
     largest = floor(results, FIRST)[1]
-    mean, interval = significance.confidence_interval(values)
+    mean, interval = significance.confidence_interval(values, 0)
     if mean <= largest:
         return True
     return None if interval is not None and interval[0] <= largest else False
@@ -184,7 +183,7 @@ def _standing(results, count):
     mean, largest = floor(results, FIRST)
     digits, title = SCORES[FIRST], score_text.all_scores()[FIRST].title
     words = {True: "within the floor", False: "above the floor", None: "not decided"}
-    values = interval_text(between(results, count, FIRST), digits, 0)
+    values = significance.interval_text(between(results, count, FIRST), digits, 0)
     to_real = of_models(results, count, FIRST).mean()
     twice = np.mean(between(results, count, FIRST, "own"))
     own = np.mean([nearest_own(results, count, view).mean() for view in PAIRS])
