@@ -108,8 +108,8 @@ case "${1:-}" in
     export GAN_JAX_PROGRAM="./launch.sh run"
     "$PYTHON" -m experiments.morpho --flagfile=morpho_quick --workdir=runs/demo "${@:2}"
     "$PYTHON" -m experiments.evaluate --workdir=runs/demo --n_images=2000 --repeats=3
-    echo "The plain loss on the same nets makes better galaxies in the same time, spiral arms too:"
-    echo "  ./launch.sh run train dcgan --flagfile=dcgan_hdcgan_quick"
+    echo "The recommended recipe makes better galaxies in the same time, spiral arms too:"
+    echo "  ./launch.sh run train rare --flagfile=rare_quick"
     ;;
   test)
     setup

@@ -17,7 +17,7 @@ QUICK = ("morpho", "cgan")
 # Their parts are those of the others, or have tests of their own.
 VARIANTS = (
     *("distgan", "gan", "dcgan", "mgan", "acgan_s1_section4", "infogan", "wgan_gp", "dragan"),
-    *("acgan", "colorize", "r3gan"),
+    *("acgan", "colorize", "r3gan", "rare"),
 )
 TRAINING = (*QUICK, *map(slowly, VARIANTS))
 COLUMNS = {

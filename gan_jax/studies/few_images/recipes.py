@@ -39,7 +39,8 @@ _ADA = (
 # COMMAND_quick and COMMAND_64, which --settings chooses from.
 RECIPES = {
     "dcgan": Recipe("DCGAN", "dcgan"),
-    "morpho": Recipe("Morpho-GAN", "morpho", ("--augment=",)),  # as in its paper
+    # Without augmentation as in its paper, and with rates like those of the other recipes.
+    "morpho": Recipe("Morpho-GAN", "morpho", ("--augment=", "--schedule=constant")),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
     "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
