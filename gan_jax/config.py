@@ -22,7 +22,7 @@ from gan_jax.methods import freeze
 from gan_jax.methods.base import DataSpec, check_minibatch
 from gan_jax.metrics import scoring
 from gan_jax.nets import classifier
-from gan_jax.settings import RunSettings, check, values_before
+from gan_jax.settings import RunSettings, Size, check, values_before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,16 +160,16 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     """Describe a data set for config.json.
 
     Returns:
-      {"name", "digest", "n": images, "size": side in pixels, "colors": channels, "classes": names,
+      {"name", "digest", "n": images, "size": Size.value, "colors": channels, "classes": names,
       "counts": images of each class}.
     """
-    n, size, _, channels = dataset.images.shape
+    n, *hw, channels = dataset.images.shape
     counts = [int((dataset.labels == i).sum()) for i in range(len(dataset.classes))]
     return {
         "name": dataset.name,
         "digest": dataset.digest,
         "n": n,
-        "size": size,
+        "size": Size.of(hw).value,
         "colors": channels,
         "classes": list(dataset.classes),
         "counts": counts,
@@ -330,7 +330,7 @@ def _unknown_settings(kind, stored):
 
 # Settings that say which data are read. What they lead to decides whether a run may go on with
 # others: data that have moved are the same data.
-DATA_SETTINGS = ("data", *(name for name in DataOptions._fields if name != "size"))
+DATA_SETTINGS = ("data", *(name for name in DataOptions._fields if name != "hw"))
 
 
 def differences(

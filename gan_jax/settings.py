@@ -5,13 +5,71 @@ Flags, checks and config.json follow from the fields.
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from gan_jax import plugins
 from gan_jax.errors import InputError
 
 MAX_STEPS = 2**31 - 1
+MIN_SIDE, MAX_SIDE = 8, 1024  # sides of images, in pixels
+
+
+class Size(NamedTuple):
+    """Height and width of images in pixels; of points, 1 and 1."""
+
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, value: "int | str | Sequence[int]") -> "Size":
+        """Read a size.
+
+        Args:
+          value: side of a square, such as 32 or "32"; or height and width, such as "24x40" or
+            (24, 40).
+
+        Raises:
+          ValueError: it is none of these.
+        """
+        if isinstance(value, str):
+            match = re.fullmatch(r"\s*(\d+)\s*(?:[xX]\s*(\d+)\s*)?", value)
+            sides = [int(side) for side in match.groups() if side] if match else []
+        elif isinstance(value, Sequence):
+            sides = list(value)
+        else:
+            sides = [value]
+        if not 1 <= len(sides) <= 2 or any(isinstance(s, bool) or s != int(s) for s in sides):
+            raise ValueError(f"{value!r} is no size, such as 32, or 24x40 (height x width)")
+        return cls(int(sides[0]), int(sides[-1]))
+
+    @property
+    def is_square(self) -> bool:
+        """Whether both sides are equal."""
+        return self.height == self.width
+
+    @property
+    def value(self) -> int | str:
+        """The size as settings and JSON files hold it: 32, or "24x40"."""
+        return self.height if self.is_square else f"{self.height}x{self.width}"
+
+    @property
+    def side(self) -> int:
+        """The side of a square.
+
+        Raises:
+          InputError: it is none, and the caller knows one side alone.
+        """
+        if not self.is_square:
+            raise InputError(
+                f"--size={self} has two sides, and what reads it here (a net or data source of "
+                f"your own) knows one; use --size={min(self)}, or let it read `hw`."
+            )
+        return self.height
+
+    def __str__(self):
+        return str(self.value)
 
 
 def setting(
@@ -53,6 +111,13 @@ def setting(
             "before": before,
         },
     )
+
+
+def size_setting(default: int, text: str) -> Any:
+    """Declare a size of images: a setting of type int, or "HxW" where the sides differ."""
+    text += "; or height x width, such as 96x128"
+    field = setting(default, text, low=MIN_SIDE, high=MAX_SIDE)
+    return dataclasses.field(default=default, metadata={**field.metadata, "is_size": True})
 
 
 def override(group: type, name: str, default: Any) -> Any:
@@ -110,11 +175,12 @@ def check(settings: Any) -> None:
             raise InputError(
                 f"{flag} is not a finite number; use one, such as --{field.name}={field.default}."
             )
-        if m["low"] is not None and value < m["low"]:
+        low, high = (f(Size.of(str(value))) if m.get("is_size") else value for f in (min, max))
+        if m["low"] is not None and low < m["low"]:
             raise InputError(f"{flag} is too small; use {m['low']} or more.")
-        if m["above"] is not None and value <= m["above"]:
+        if m["above"] is not None and low <= m["above"]:
             raise InputError(f"{flag} is too small; use a value above {m['above']}.")
-        if m["high"] is not None and value > m["high"]:
+        if m["high"] is not None and high > m["high"]:
             raise InputError(f"{flag} is too large; use {m['high']} or less.")
 
 
@@ -146,9 +212,7 @@ class RunSettings:
         "shard:I/V/SEED:DATA for one part of V of any of them, stacked:DATA for three in one",
         plugins="data",
     )
-    size: int = setting(
-        64, "side of the square images, in pixels (points have none)", low=8, high=1024
-    )
+    size: int | str = size_setting(64, "side of the square images, in pixels (points have none)")
     crop: int = setting(
         0,
         "side of a centre crop before resizing, in source pixels; "

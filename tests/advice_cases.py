@@ -257,8 +257,6 @@ CASES = [
         "nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=1020 --data=npz:{five}"
     ),
     train("nets/s1.py", "is not a multiple of 4", "acgan --net=s1 --size=9"),
-    train("nets/unet.py", "is not a power of two", "colorize --size=9"),
-    train("nets/unet.py", "is not a power of two", "colorize --size=1000 --data=npz:{five}"),
     # Data.
     train(
         "data/datasets.py",

@@ -13,6 +13,7 @@ import numpy as np
 from gan_jax import plugins
 from gan_jax.commands import evaluate, train
 from gan_jax.errors import InputError
+from gan_jax.settings import Size
 
 _FLAG = re.compile(r"--(no)?(\w+)(=?)")
 # Flags of a training command that `gan_jax.train` has under another form, or not at all.
@@ -81,6 +82,8 @@ def plain_value(value: Any) -> str | bool | int | float:
     """Return a setting as a flag would give it: a plain value, or the name of an own object."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, (tuple, list)) and all(isinstance(v, (int, np.integer)) for v in value):
+        return "x".join(str(int(v)) for v in value)  # (24, 40): height and width
     if isinstance(value, (str, bool, int, float)):
         return value
     return os.fspath(value) if isinstance(value, os.PathLike) else plugins.name_of(value)
@@ -115,6 +118,9 @@ def replace(group: Any, values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         _require_known(name, fields, "is not known here")
         kind = type(fields[name].default)
+        if fields[name].metadata.get("is_size"):
+            out[name] = _size(name, value)
+            continue
         if kind is float and type(value) is int:
             value = float(value)
         elif kind is int and isinstance(value, float) and value.is_integer():
@@ -124,6 +130,16 @@ def replace(group: Any, values: Mapping[str, Any]) -> Any:
             raise InputError(f"{shown} is {_a(type(value))}; give {_a(kind)}.")
         out[name] = value
     return dataclasses.replace(group, **out)
+
+
+def _size(name, value):
+    try:
+        return Size.of(value).value
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name}={value!r} is no size of images; give a side, such as 32, or height and width, "
+            "such as (24, 40)."
+        ) from error
 
 
 def _a(kind: type) -> str:

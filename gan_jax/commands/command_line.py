@@ -12,7 +12,7 @@ from absl import flags
 from gan_jax import plugins
 from gan_jax.commands.process import typed
 from gan_jax.errors import EXIT_DONE, InputError, install_command
-from gan_jax.settings import check, setting
+from gan_jax.settings import Size, check, setting
 
 FLAGFILES = pathlib.Path(__file__).resolve().parent / "flagfiles"
 HELP_WORDS = ("--help", "-h", "-help", "--helpfull")
@@ -24,6 +24,15 @@ _DEFINE = {
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_multi_string,
 }
+
+
+class _SizeParser(flags.ArgumentParser):
+    """Reads a size of images to settings.Size.value."""
+
+    syntactic_help = "a side, or height x width"
+
+    def parse(self, argument):
+        return Size.of(argument).value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +70,12 @@ def define(groups: Sequence) -> flags.FlagValues:
     values = flags.FlagValues()
     for group in groups:
         for field in dataclasses.fields(group):
-            default = getattr(group, field.name)
-            _DEFINE[type(default)](field.name, default, field.metadata["text"], flag_values=values)
+            default, text = getattr(group, field.name), field.metadata["text"]
+            if field.metadata.get("is_size"):
+                parser = _SizeParser()
+                flags.DEFINE(parser, field.name, default, text, values)
+            else:
+                _DEFINE[type(default)](field.name, default, text, flag_values=values)
     text = "file with one --flag=value per line"
     flags.DEFINE_multi_string("flagfile", None, text, flag_values=values)
     return values

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from gan_jax import metrics
 from gan_jax.commands import command_line
 from gan_jax.errors import InputError
-from gan_jax.settings import setting
+from gan_jax.settings import setting, size_setting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ class Flags(command_line.RunFlags):
         "",
         "with --images: the real images; of a run: where its training data is now, if it has moved",
     )
-    size: int = setting(64, "with --images: side of all images in pixels", low=8, high=1024)
+    size: int | str = size_setting(64, "with --images: side of all images in pixels")
     crop: int = setting(
         0, "with --images: side of a centre crop of the real images, as in training", low=0
     )

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from gan_jax.commands import command_line, presets
 from gan_jax.data.reading_flags import ReadingFlags
 from gan_jax.errors import InputError, install_command
-from gan_jax.settings import setting
+from gan_jax.settings import Size, setting, size_setting
 
 if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to precede
     from gan_jax.core.method import Method
@@ -59,7 +59,7 @@ class Flags(command_line.RunFlags, ReadingFlags):
         "on from",
     )
     classifier: str = setting("", "data set (as --data) whose classifier is exported")
-    size: int = setting(64, "with --classifier: side of the images in pixels", low=8, high=1024)
+    size: int | str = size_setting(64, "with --classifier: side of the images in pixels")
     page: bool = setting(False, "write the page with live GANs instead")
     systems: str = setting(
         "gan,wgan_gp,dragan,mgan25,mgan8,distgan",
@@ -207,7 +207,8 @@ def export_step(loaded: "LoadedRun") -> tuple[dict[str, bytes], dict[str, Any]]:
             "--step needs the state of training, which a published folder lacks; leave it out, or "
             "name the run folder."
         )
-    shape = (info["size"], info["size"], info["colors"])
+    height, width = Size.of(info["size"])
+    shape = height, width, info["colors"]
     try:
         exported = update_steps.export_updates(method, run.batch, shape)
     except NotImplementedError as error:

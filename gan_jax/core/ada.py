@@ -41,9 +41,12 @@ def geometry(
     shift by whole pixels, up to an eighth; scale by 2^N(0, 0.2); rotate by any angle; stretch by
     2^N(0, 0.2) in x and the inverse in y; rotate; shift by N(0, 1/8) of the side.
 
+    Sides are those along which an image moves. What leaves it is lost: of a quarter turn of an
+    image that is not square, the ends.
+
     An image is rotated before or after it is stretched, or both, with probability p in all.
     """
-    side = x.shape[1]
+    height, width = x.shape[1:3]
     uniform, normal = _numbers(ctx, key, len(x), 14, 4, x.dtype)
     flip, turn, right, down, *angles = uniform[8:]
     one_of_two = 1 - jnp.sqrt(1 - jnp.asarray(p, x.dtype))
@@ -60,9 +63,12 @@ def geometry(
     cos = jnp.where(quarters == 0, 1, jnp.where(quarters == 2, -1, 0))
     sin = jnp.where(quarters == 1, 1, jnp.where(quarters == 3, -1, 0))
     maps = maps.then(cos, -sin, sin, cos)
-    most = int(SHIFT * side + 0.5)
-    whole = [jnp.minimum(jnp.floor((2 * most + 1) * u), 2 * most) - most for u in (right, down)]
-    maps = maps.then(x0=chosen(2, whole[0], 0), y0=chosen(2, whole[1], 0))
+
+    def whole(u, side):
+        most = int(SHIFT * side + 0.5)
+        return jnp.minimum(jnp.floor((2 * most + 1) * u), 2 * most) - most
+
+    maps = maps.then(x0=chosen(2, whole(right, width), 0), y0=chosen(2, whole(down, height), 0))
     scale = chosen(3, power(SCALE, 0), 1)
     maps = maps.then(xx=scale, yy=scale)
     for i, angle in zip((4, 6), angles, strict=True):
@@ -71,7 +77,9 @@ def geometry(
             maps = maps.then(xx=stretch, yy=1 / stretch)
         theta = chosen(i, 2 * math.pi * angle, 0, one_of_two)
         maps = maps.then(jnp.cos(theta), -jnp.sin(theta), jnp.sin(theta), jnp.cos(theta))
-    x0, y0 = (chosen(7, SHIFT * side * n, 0) for n in normal[2:])
+    x0, y0 = (
+        chosen(7, SHIFT * side * n, 0) for side, n in zip((width, height), normal[2:], strict=True)
+    )
     return affine.resample(x, maps.then(x0=x0, y0=y0))
 
 

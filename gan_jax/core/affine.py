@@ -56,7 +56,7 @@ def identity(n: int, dtype=jnp.float32) -> Affine:
 
 
 def background(x: jax.Array) -> jax.Array:
-    """Compute the mean colour at the edge of each image [B, S, S, C]: [B, 1, 1, C]."""
+    """Compute the mean colour at the edge of each image [B, H, W, C]: [B, 1, 1, C]."""
     edges = (x[:, 0, :-1], x[:, :-1, -1], x[:, -1, 1:], x[:, 1:, 0])
     return jnp.concatenate(edges, 1).mean(1)[:, None, None]
 
@@ -65,44 +65,49 @@ def resample(x: jax.Array, maps: Affine) -> jax.Array:
     """Change images by affine maps.
 
     The image is upsampled twofold by a sharp filter and read between four neighbours there. Flips,
-    quarter turns and shifts by whole pixels are exact. An image that shrinks is not smoothed.
+    quarter turns of squares and shifts by whole pixels are exact. An image that shrinks is not
+    smoothed.
 
     Around the image lies its own mean colour at the edge. A frame of another colour shows D where
     an image was, and the reflection of Karras et al. 2020 shows the object of a dark, empty image a
     second time.
 
     Args:
-      x: images float [B, S, S, C].
+      x: images float [B, H, W, C].
       maps: Affine of B maps.
 
     Returns:
-      Float [B, S, S, C].
+      Float [B, H, W, C].
     """
-    n, side, _, colors = x.shape
-    inside = jnp.pad(jnp.ones((side, side, 1), bool), ((_PAD, _PAD), (_PAD, _PAD), (0, 0)))
+    n, height, width, colors = x.shape
+    inside = jnp.pad(jnp.ones((height, width, 1), bool), ((_PAD, _PAD), (_PAD, _PAD), (0, 0)))
     padded = jnp.pad(x, ((0, 0), (_PAD, _PAD), (_PAD, _PAD), (0, 0)))
-    up = jnp.asarray(_upsampling(side + 2 * _PAD), x.dtype)
+    up_rows, up_columns = (
+        jnp.asarray(_upsampling(side + 2 * _PAD), x.dtype) for side in (height, width)
+    )
     fine = jnp.where(inside, padded, background(x))
-    fine = jnp.einsum("ij,bjkc->bikc", up, fine, precision="highest")  # slices are slower
-    fine = jnp.einsum("ij,bkjc->bkic", up, fine, precision="highest")
-    width, place = fine.shape[1], jnp.arange(side) - (side - 1) / 2
+    fine = jnp.einsum("ij,bjkc->bikc", up_rows, fine, precision="highest")  # slices are slower
+    fine = jnp.einsum("ij,bkjc->bkic", up_columns, fine, precision="highest")
+    fine_height, fine_width = fine.shape[1:3]
+    place_y, place_x = (jnp.arange(side) - (side - 1) / 2 for side in (height, width))
 
-    def to_fine(s):
-        return jnp.clip(2 * (s + (side - 1) / 2 + _PAD - 2), 1, width - 2)
+    def to_fine(s, side, end):
+        return jnp.clip(2 * (s + (side - 1) / 2 + _PAD - 2), 1, end - 2)
 
     xx, xy, yx, yy, x0, y0 = (a.astype(x.dtype).reshape(-1, 1, 1) for a in maps)
-    column = to_fine(xx * place + xy * place[:, None] + x0)
-    row = to_fine(yx * place + yy * place[:, None] + y0)
+    column = to_fine(xx * place_x + xy * place_y[:, None] + x0, width, fine_width)
+    row = to_fine(yx * place_x + yy * place_y[:, None] + y0, height, fine_height)
     left, top = jnp.floor(column), jnp.floor(row)
     from_left, from_top = (column - left)[..., None], (row - top)[..., None]
-    first = (jnp.arange(n)[:, None, None] * width + top.astype(int)) * width + left.astype(int)
+    first = jnp.arange(n)[:, None, None] * fine_height + top.astype(int)
+    first = first * fine_width + left.astype(int)
 
     def read(offset):
         pixels = fine.reshape(-1, colors)
         return pixels.at[first + offset].get(mode="promise_in_bounds")
 
     above = (1 - from_left) * read(0) + from_left * read(1)
-    below = (1 - from_left) * read(width) + from_left * read(width + 1)
+    below = (1 - from_left) * read(fine_width) + from_left * read(fine_width + 1)
     return (1 - from_top) * above + from_top * below
 
 

@@ -21,7 +21,7 @@ def change(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax.A
     Args:
       ctx: StepContext, of which only the device axis is read.
       key: random key.
-      x: images [B, S, S, C].
+      x: images [B, H, W, C].
       pixels: range of x, see diffaugment.augment. Empty areas become mid-grey.
     """
     key_flip, key_move = jax.random.split(key)

@@ -5,7 +5,7 @@ Empty areas become mid-grey (0 in [-1, 1], as in the released code), also where 
 black: so D can see that an image was moved, and rejects generated images that are off the centre by
 themselves. Those of core.ada fill them with the background.
 
-Every operation is a function (ctx, key, x, pixels, p) -> x with images x float [B, S, S, C] and
+Every operation is a function (ctx, key, x, pixels, p) -> x with images x float [B, H, W, C] and
 the probability p of changing an image; see `augment`. A new one is one function and one entry of
 OPERATIONS.
 
@@ -26,7 +26,7 @@ from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import StepContext
 
 SHIFT = 0.125  # largest translation in either direction, as a fraction of the side
-CUT = 0.5  # side of the square that cutout removes, as a fraction of the side
+CUT = 0.5  # sides of what cutout removes, as fractions of the sides
 
 _GREY = {"tanh": 0.0, "sigmoid": 0.5, "linear": 0.0}  # the middle of the range
 _HALF = {"tanh": 1.0, "sigmoid": 0.5, "linear": 1.0}  # half its width
@@ -39,10 +39,17 @@ def _uniform(ctx, key, x, low, high):
 
 
 def _integers(ctx, key, x, low, high):
-    """Draw two integers in [low, high] per image: int32 [B, 2]."""
+    """Draw two integers in [low, high] per image: int32 [B, 2].
+
+    Args:
+      ctx, key, x: see `augment`.
+      low: int.
+      high: int, or a pair of them.
+    """
+    end = jnp.asarray(high) + 1
 
     def sampler(key, shape):
-        return jax.random.randint(key, shape, low, high + 1)
+        return jax.random.randint(key, shape, low, end)
 
     return parallel.random_rows(ctx, sampler, key, (len(x), 2))
 
@@ -68,10 +75,10 @@ def color(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax.Ar
 
 def translation(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax.Array:
     """Move images by whole pixels, up to an eighth of the side in each direction."""
-    most = int(SHIFT * x.shape[1] + 0.5)
-    offsets = _integers(ctx, key, x, 0, 2 * most)
-    for axis in (1, 2):
-        x = _window(x, offsets[:, axis - 1], most, axis, _GREY[pixels])
+    most = [int(SHIFT * side + 0.5) for side in x.shape[1:3]]
+    offsets = _integers(ctx, key, x, 0, [2 * m for m in most])
+    for i in (0, 1):
+        x = _window(x, offsets[:, i], most[i], 1 + i, _GREY[pixels])
     return x
 
 
@@ -82,7 +89,7 @@ def _window(x, offset, most, axis, fill):
     and those of gathers are slow.
 
     Args:
-      x: images [B, S, S, C].
+      x: images [B, H, W, C].
       offset: int32 [B] in [0, 2 most].
       most: largest move.
       axis: 1 or 2.
@@ -102,14 +109,17 @@ def _window(x, offset, most, axis, fill):
 
 
 def cutout(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax.Array:
-    """Make a square of half the side grey; its centre may be any pixel, also one at the edge."""
-    side = x.shape[1]
-    size = int(CUT * side + 0.5)
-    first = _integers(ctx, key, x, 0, side - size % 2) - size // 2
-    within = [
-        (first[:, [i]] <= jnp.arange(side)) & (jnp.arange(side) < first[:, [i]] + size)
-        for i in (0, 1)
-    ]
+    """Make a rectangle of half the sides grey; its centre may be any pixel, also at the edge."""
+    sides = x.shape[1:3]
+    sizes = [int(CUT * side + 0.5) for side in sides]
+    last = [side - size % 2 for side, size in zip(sides, sizes, strict=True)]
+    centre = _integers(ctx, key, x, 0, last)
+
+    def is_cut(i):
+        place, first = jnp.arange(sides[i]), centre[:, [i]] - sizes[i] // 2
+        return (first <= place) & (place < first + sizes[i])
+
+    within = [is_cut(i) for i in (0, 1)]
     cut = within[0][:, :, None, None] & within[1][:, None, :, None]
     return jnp.where(cut, _GREY[pixels], x)
 
@@ -122,7 +132,7 @@ def flip(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax.Arr
 
 
 def rotation(ctx: StepContext, key: jax.Array, x: jax.Array, pixels: str) -> jax.Array:
-    """Rotate images by 0, 90, 180 or 270 degrees, which lose nothing on a square grid."""
+    """Rotate square images by 0, 90, 180 or 270 degrees, which lose nothing."""
     half, quarter = _coins(ctx, key, x)
     x = jnp.where(half, x[:, ::-1, ::-1], x)
     return jnp.where(quarter, x.swapaxes(1, 2)[:, ::-1], x)
@@ -195,6 +205,11 @@ def parse(names: str) -> list[Step]:
     return steps
 
 
+def operations(names: str) -> set[str]:
+    """Return the names of the operations of a chain, see `parse`."""
+    return {step.name for step in parse(names)}
+
+
 def _share(names, colon, text):
     if not colon:
         return 1.0
@@ -228,13 +243,13 @@ def augment(
     Args:
       ctx: StepContext, of which only the device axis is read.
       key: random key; real and generated images need different ones.
-      x: images float [B, S, S, C] in the range of `pixels`; color may leave the range.
+      x: images float [B, H, W, C] in the range of `pixels`; color may leave the range.
       names: operations in their order, see `parse`.
       pixels: "tanh" [-1, 1], "sigmoid" [0, 1], or "linear" for points, which count as [-1, 1].
       p: probability with which an operation changes an image, [] or a number in [0, 1].
 
     Returns:
-      Float [B, S, S, C].
+      Float [B, H, W, C].
 
     Raises:
       InputError: see `parse`.

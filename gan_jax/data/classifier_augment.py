@@ -20,11 +20,11 @@ def shift(key: jax.Array, x: jax.Array) -> jax.Array:
 
     Args:
       key: random key.
-      x: float [B, S, S, C], any range; so in all operations.
+      x: float [B, H, W, C], any range; so in all operations.
     """
-    most = round(SHIFT * x.shape[1])
-    padded = jnp.pad(x, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    starts = jax.random.randint(key, (len(x), 2), 0, 2 * most + 1)
+    most = [round(SHIFT * side) for side in x.shape[1:3]]
+    padded = jnp.pad(x, ((0, 0), *((m, m) for m in most), (0, 0)), mode="edge")
+    starts = jax.random.randint(key, (len(x), 2), 0, 2 * jnp.asarray(most) + 1)
     cut = lambda image, start: jax.lax.dynamic_slice(image, (*start, 0), x.shape[1:])
     return jax.vmap(cut)(padded, starts)
 
@@ -32,10 +32,11 @@ def shift(key: jax.Array, x: jax.Array) -> jax.Array:
 def rotate(key: jax.Array, x: jax.Array) -> jax.Array:
     """Rotate by a uniform angle in +-10 degrees, with linear interpolation."""
     angle = jnp.deg2rad(jax.random.uniform(key, (len(x), 1, 1), minval=-ANGLE, maxval=ANGLE))
-    middle = (x.shape[1] - 1) / 2
-    row, column = jnp.meshgrid(*[jnp.arange(x.shape[1]) - middle] * 2, indexing="ij")
-    rows = middle + jnp.cos(angle) * row - jnp.sin(angle) * column
-    columns = middle + jnp.sin(angle) * row + jnp.cos(angle) * column
+    middle = [(side - 1) / 2 for side in x.shape[1:3]]
+    places = [jnp.arange(side) - m for side, m in zip(x.shape[1:3], middle, strict=True)]
+    row, column = jnp.meshgrid(*places, indexing="ij")
+    rows = middle[0] + jnp.cos(angle) * row - jnp.sin(angle) * column
+    columns = middle[1] + jnp.sin(angle) * row + jnp.cos(angle) * column
 
     def sample(plane, coordinates):
         return jax.scipy.ndimage.map_coordinates(plane, coordinates, order=1, mode="nearest")
@@ -49,11 +50,11 @@ def mirror(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def dihedral(key: jax.Array, x: jax.Array) -> jax.Array:
-    """Turn to one of the eight orientations of a square, all equally likely."""
+    """Turn to one of the eight orientations of a square, or four of a rectangle, equally likely."""
     flips = jax.random.bernoulli(key, shape=(3, len(x), 1, 1, 1))
     x = jnp.where(flips[0], x[:, ::-1], x)
     x = jnp.where(flips[1], x[:, :, ::-1], x)
-    return jnp.where(flips[2], x.swapaxes(1, 2), x)
+    return jnp.where(flips[2], x.swapaxes(1, 2), x) if x.shape[1] == x.shape[2] else x
 
 
 # Operations by the names that users give them.
@@ -82,11 +83,11 @@ def augment(key: jax.Array, x: jax.Array, names: str) -> jax.Array:
 
     Args:
       key: random key.
-      x: float [B, S, S, C], any range.
+      x: float [B, H, W, C], any range.
       names: operations in their order, separated by commas; "" for none.
 
     Returns:
-      float [B, S, S, C], in the range of x.
+      float [B, H, W, C], in the range of x.
     """
     for i, name in enumerate(_split(names)):
         x = OPERATIONS[name](jax.random.fold_in(key, i), x)

@@ -16,6 +16,7 @@ from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.threads import parallel_map
 from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.errors import InputError, printable, result_or_error
+from gan_jax.settings import Size
 
 
 class PixelStatistics(NamedTuple):
@@ -77,7 +78,7 @@ def inspect_split(spec, options, split="train"):
     return InspectedSplit(
         names=[f"{'point' if dataset.points else 'image'} {row}" for row in rows],
         location=spec,
-        options=options._replace(size=dataset.images.shape[1]),
+        options=options._replace(hw=Size.of(dataset.images.shape[1:3])),
         pixels=pixels,
         labels=dataset.labels,
         classes=dataset.classes,
@@ -126,7 +127,7 @@ def open_inspected(
     if refusal:
         raise refusal
     good = [row for row in range(len(found.names)) if row not in found.bad]
-    shape = len(good), found.options.size, found.options.size, found.pixels.n_channels
+    shape = len(good), *found.options.hw, found.pixels.n_channels
     labels = None if found.labels is None else found.labels[good]
     blank = np.float32(0) if found.points else np.uint8(0)
     images = np.broadcast_to(blank, shape)
@@ -141,7 +142,7 @@ def _inspect_files(files, options):
     rows = [row for row in range(len(paths)) if row not in bad]
 
     def image_sums(row):
-        image = image_decoding.decode_image(paths[row], options.size, options.crop, options.colors)
+        image = image_decoding.decode_image(paths[row], options.hw, options.crop, options.colors)
         return _image_sums(image)
 
     def refusal_with(bad):

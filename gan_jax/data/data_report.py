@@ -182,7 +182,7 @@ def _faults(split):
     for fault, files in faults.items():
         limit = ""
         if fault == "too small":
-            limit = f" (a side below {split.options.crop or split.options.size})"
+            limit = f" (a side below {split.options.crop or split.options.hw})"
         yield f"    {fault}{limit}: {len(files):,}"
         yield from (f"      {line}" for line in files[:_N_NAMED_FILES])
         if len(files) > _N_NAMED_FILES:
@@ -199,16 +199,19 @@ def _rows_by_channels(split):
 
 
 def _usable(split):
-    n_channels, size, crop = split.pixels.n_channels, split.options.size, split.options.crop
+    n_channels, hw, crop = split.pixels.n_channels, split.options.hw, split.options.crop
     if split.points:
         plural = "s" if n_channels > 1 else ""
         return f"{len(split.names):,} in {n_channels} dimension{plural}"
     if all(_rows_by_channels(split)) and split.options.colors == colors.AUTO:
         return "none before all files are gray or all in colour; --colors=rgb or gray converts them"
     kind = {1: "gray", 3: "colour"}.get(n_channels, f"{n_channels} channels")
-    text = f"{len(split.names) - len(split.bad):,} of {size}x{size} pixels, {kind}"
+    text = f"{len(split.names) - len(split.bad):,} of {hw.height}x{hw.width} pixels, {kind}"
     if split.headers:
         region = f"{crop}x{crop} pixels in the centre" if crop else "largest centre square"
+        if not hw.is_square:
+            within = f" within {crop}x{crop} pixels" if crop else ""
+            region = f"largest centre rectangle of that shape{within}"
         text += f", from the {region}"
     if split.options.colors != colors.AUTO:
         text += f", converted by --colors={split.options.colors}"

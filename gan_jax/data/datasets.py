@@ -15,8 +15,9 @@ from gan_jax.data import colors, image_cache, plugin_source
 from gan_jax.data.digests import content_digest
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import NO_LABELS, check_labels
-from gan_jax.data.types import MAX_SIZE, MIN_SIZE, DataOptions, Dataset, OpenedArrays
+from gan_jax.data.types import DataOptions, Dataset, OpenedArrays
 from gan_jax.errors import InputError
+from gan_jax.settings import MAX_SIDE, MIN_SIDE
 
 _WITHOUT_TEST = "Repair the test split, or move it away: scores then use the training images alone."
 
@@ -104,7 +105,7 @@ def load(spec, options, split="train"):
       split: "train" or "test".
 
     Returns:
-      Dataset with images [N, size, size, C] or points [N, 1, 1, D]; None if the data set has no
+      Dataset with images [N, H, W, C] or points [N, 1, 1, D]; None if the data set has no
       test split.
 
     Raises:
@@ -129,7 +130,7 @@ def as_dataset(
             raise InputError(f"--data={spec} has no training images; use data with a train split.")
         return None
     images, labels, classes, _ = opened
-    _check_images(images, options.size, spec)
+    _check_images(images, options.hw, spec)
     images = colors.convert(images, options.colors, spec)
     if labels is not None:
         labels = check_labels(labels, len(images), len(classes), spec)
@@ -163,8 +164,8 @@ def open_source(
             f"--labels={options.labels} means nothing to {name}; leave it empty, or "
             f"use {NO_LABELS} for no classes (others are for {with_choice})."
         )
-    if not source.points and not MIN_SIZE <= options.size <= MAX_SIZE:
-        raise InputError(f"--size={options.size} is outside {MIN_SIZE} to {MAX_SIZE} pixels.")
+    if not source.points and not MIN_SIDE <= min(options.hw) <= max(options.hw) <= MAX_SIDE:
+        raise InputError(f"--size={options.hw} is outside {MIN_SIDE} to {MAX_SIDE} pixels.")
     if options.crop < 0:
         raise InputError(
             f"--crop={options.crop} is negative; give a side in pixels, or 0 for the source's own."
@@ -263,16 +264,16 @@ def check_heldout(train: Dataset, test: Dataset) -> None:
             )
 
 
-def _check_images(images, size, spec):
+def _check_images(images, hw, spec):
     """Refuse an array of the wrong type or shape, or an empty one."""
     source = SOURCES[split_spec(spec)[0]]
     points = source.points or (source.load is not None and images.dtype == np.float32)
-    kind, side = (np.float32, 1) if points else (np.uint8, size)
-    is_square = images.ndim == 4 and images.shape[1:3] == (side, side) and images.shape[3] > 0
-    if images.dtype != kind or not is_square:
+    kind, (height, width) = (np.float32, (1, 1)) if points else (np.uint8, hw)
+    fits = images.ndim == 4 and images.shape[1:3] == (height, width) and images.shape[3] > 0
+    if images.dtype != kind or not fits:
         raise InputError(
             f"--data={spec} gives {images.dtype} {list(images.shape)}; "
-            f"{'points' if points else 'images'} must be {kind.__name__} [N, {side}, {side}, C]."
+            f"{'points' if points else 'images'} must be {kind.__name__} [N, {height}, {width}, C]."
         )
     if not len(images):
         raise InputError(f"--data={spec} has no images; a data set needs at least one.")

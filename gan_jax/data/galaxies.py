@@ -21,6 +21,7 @@ import numpy as np
 from gan_jax import cache
 from gan_jax.data.types import Arrays, DataOptions
 from gan_jax.errors import InputError
+from gan_jax.settings import Size
 
 VERSION = 3  # part of the cache key: raise it whenever a picture changes
 CLASSES = ("round", "in-between", "cigar", "edge-on", "spiral")
@@ -298,37 +299,42 @@ def labels(seed: int, indices: np.ndarray) -> np.ndarray:
     return np.searchsorted(share[:-1], u, "right").astype(np.int32)
 
 
-def render(seed: int, indices: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def render(seed: int, indices: np.ndarray, size: int | Size) -> tuple[np.ndarray, np.ndarray]:
     """Render galaxies by their numbers.
 
     Args:
       seed: int >= 0; galaxies of two seeds have nothing in common.
       indices: integers >= 0 [N], in any order.
-      size: side of the pictures in pixels.
+      size: side of the pictures in pixels; or a Size, which is the middle of a square of its longer
+        side.
 
     Returns:
-      (images uint8 [N, size, size, 3], labels int32 [N], numbers into CLASSES).
+      (images uint8 [N, H, W, 3], labels int32 [N], numbers into CLASSES).
     """
+    hw = Size.of(size)
+    square = max(hw)
+    top, left = ((square - side) // 2 for side in hw)
     indices = np.asarray(indices).astype(np.uint64)
     classes = labels(seed, indices)
-    images = np.empty((len(indices), size, size, 3), np.uint8)
-    chunk = max(1, _CHUNK_PIXELS // max(size, _FINE) ** 2)
+    images = np.empty((len(indices), *hw, 3), np.uint8)
+    chunk = max(1, _CHUNK_PIXELS // max(square, _FINE) ** 2)
     for label in range(len(CLASSES)):
         rows = np.flatnonzero(classes == label)
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk]
-            images[part] = _render_class(_Random(seed, indices[part]), label, size)
+            whole = _render_class(_Random(seed, indices[part]), label, square)
+            images[part] = whole[:, top : top + hw.height, left : left + hw.width]
     return images, classes
 
 
-def _build(folder, seed, n, size):
+def _build(folder, seed, n, hw):
     """Render galaxies 0 to n - 1 on all cores into images.npy and labels.npy."""
-    print(f"galaxies: rendering {n} images of {size} pixels, once", file=sys.stderr, flush=True)
+    print(f"galaxies: rendering {n} images of {hw} pixels, once", file=sys.stderr, flush=True)
 
     def render_block(start):
-        return render(seed, np.arange(start, min(start + _BLOCK, n)), size)[0]
+        return render(seed, np.arange(start, min(start + _BLOCK, n)), hw)[0]
 
-    header = {"descr": "|u1", "fortran_order": False, "shape": (n, size, size, 3)}
+    header = {"descr": "|u1", "fortran_order": False, "shape": (n, *hw, 3)}
     # Not through a memmap: a full disk would kill the process instead of raising.
     with (
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -350,7 +356,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays:
         are fewer).
 
     Returns:
-      (images uint8 memmap [N, size, size, 3], read-only; labels int32 [N]; CLASSES).
+      (images uint8 memmap [N, H, W, 3], read-only; labels int32 [N]; CLASSES).
 
     Raises:
       InputError: arg is not a positive integer, or crop is not 0.
@@ -365,8 +371,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays:
             f"--crop={options.crop} does nothing for galaxies, which are rendered at --size; "
             "use --crop=0."
         )
-    n, seed, size = int(arg or N_TRAIN), SEEDS[split], options.size
+    n, seed, hw = int(arg or N_TRAIN), SEEDS[split], options.hw
     n = min(n, N_TEST) if split == "test" else n
-    settings = {"version": VERSION, "seed": seed, "n": n, "size": size}
-    folder = cache.entry("galaxies", settings, lambda folder: _build(folder, seed, n, size))
+    settings = {"version": VERSION, "seed": seed, "n": n, "size": hw.value}
+    folder = cache.entry("galaxies", settings, lambda folder: _build(folder, seed, n, hw))
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy"), CLASSES

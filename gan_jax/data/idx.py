@@ -29,7 +29,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
       options, split: see datasets.load.
 
     Returns:
-      (images uint8 [N, size, size, C], labels int32 [N], class names "0" to the training set's
+      (images uint8 [N, H, W, C], labels int32 [N], class names "0" to the training set's
       largest label); None if the folder has no test images.
 
     Raises:
@@ -57,7 +57,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
     if split == "test":  # numbered by the training labels: a class that it lacks keeps its place
         train_labels = _read(_find(folder, "train-labels-idx1-ubyte"), (_LABELS,))
     classes = numeric_class_names(train_labels, labels_path)
-    images = resize.crop_and_resize_all(images, options.size, options.crop, images_path)
+    images = resize.crop_and_resize_all(images, options.hw, options.crop, images_path)
     return images, labels.astype(np.int32), classes
 
 

@@ -33,7 +33,7 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays
       split: part of the cache key.
 
     Returns:
-      (images uint8 memmap [N, size, size, C], read-only; labels int32 [N] or None; class names).
+      (images uint8 memmap [N, H, W, C], read-only; labels int32 [N] or None; class names).
 
     Raises:
       InputError: an image is unreadable, animated or too small (by name), gray and colour files are
@@ -43,7 +43,7 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays
     settings = {
         "path": str(files.top),
         "files": cache.digest(_file_stamps(files)),
-        "size": options.size,
+        "size": options.hw.value,
         "crop": options.crop,
         "split": split,
         "skip_bad": options.skip_bad_images,
@@ -147,7 +147,7 @@ def _build(paths, options, folder):
 
     def decode(row):
         return result_or_error(
-            image_decoding.decode_image, paths[row], options.size, options.crop, options.colors
+            image_decoding.decode_image, paths[row], options.hw, options.crop, options.colors
         )
 
     def good_images():

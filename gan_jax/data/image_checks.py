@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from gan_jax.data import colors, image_decoding
 from gan_jax.data.image_decoding import BadFile, Header
+from gan_jax.data.resize import fit
 from gan_jax.data.threads import parallel_map
-from gan_jax.data.types import MIN_SIZE, DataOptions
+from gan_jax.data.types import DataOptions
 from gan_jax.errors import InputError, printable, result_or_error
+from gan_jax.settings import MIN_SIDE, Size
 
 
 def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
@@ -17,10 +19,12 @@ def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
       InputError: the crop is smaller than the images' size.
     """
     crop = options.crop or default_crop
-    if crop and crop < options.size:
-        instead = f"--size={crop} or less" if crop >= MIN_SIZE else f"--crop={options.size} or more"
+    if crop and crop < max(options.hw):
+        largest = fit(crop, crop, options.hw)
+        smaller = min(largest) >= MIN_SIDE
+        instead = f"--size={largest} or less" if smaller else f"--crop={max(options.hw)} or more"
         raise InputError(
-            f"The images are cropped to {crop} pixels, fewer than --size={options.size}; "
+            f"The images are cropped to {crop} pixels, fewer than --size={options.hw}; "
             f"use {instead}."
         )
     return options._replace(crop=crop)
@@ -50,14 +54,14 @@ def find_unusable(
     """
     bad = {row: header for row, header in enumerate(headers) if isinstance(header, BadFile)}
     sides = {
-        row: min(header.width, header.height)
+        row: Size(header.height, header.width)
         for row, header in enumerate(headers)
         if isinstance(header, Header)
     }
     flag = "crop" if options.crop else "size"
-    needed = options.crop or options.size
-    too_small = [row for row, side in sides.items() if side < needed]
-    too_small.sort(key=lambda row: sides[row])
+    needed = options.crop or options.hw
+    too_small = [row for row, hw in sides.items() if is_too_small(hw, options)]
+    too_small.sort(key=lambda row: min(sides[row]))
     for row in too_small:
         detail = f"{headers[row].width}x{headers[row].height} pixels"
         bad[row] = BadFile(
@@ -70,18 +74,28 @@ def find_unusable(
     return bad
 
 
-def smaller_flags(side: int, options: DataOptions, end: str = ", or ") -> str:
-    """Say with which flags an image of `side` pixels can be used; "" if with none.
+def is_too_small(hw: Size, options: DataOptions) -> bool:
+    """Say whether an image would have to be enlarged, or is smaller than the crop."""
+    if options.crop:
+        return min(hw) < options.crop
+    return hw.height < options.hw.height or hw.width < options.hw.width
+
+
+def smaller_flags(hw: Size, options: DataOptions, end: str = ", or ") -> str:
+    """Say with which flags an image can be used; "" if with none.
 
     Args:
-      side: the shorter side of the image.
+      hw: size of the image.
       options: what it is too small for.
       end: what follows.
     """
-    if side < MIN_SIZE:
+    crop = min(hw) if options.crop else 0
+    largest = fit(*hw, options.hw, crop)
+    if min(largest) < MIN_SIDE:
         return ""
-    flags = [f"--crop={side}"] if options.crop else []
-    flags += [f"--size={side}"] if side < options.size else []
+    flags = [f"--crop={crop}"] if crop else []
+    if largest.height < options.hw.height or largest.width < options.hw.width:
+        flags += [f"--size={largest}"]
     return f"use {' '.join(flags)} or less{end}"
 
 

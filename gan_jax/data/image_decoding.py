@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gan_jax.data import colors, resize
 from gan_jax.errors import InputError, printable
+from gan_jax.settings import Size
 
 # The content must have one of these formats, whatever the file's name says.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -85,7 +86,7 @@ def read_header(file: str | os.PathLike | BinaryIO) -> Header:
 
 
 def decode_image(
-    file: str | os.PathLike | BinaryIO, size: int, crop: int = 0, color: str = colors.AUTO
+    file: str | os.PathLike | BinaryIO, hw: Size, crop: int = 0, color: str = colors.AUTO
 ) -> np.ndarray:
     """Decode an image file, crop its centre and resize it.
 
@@ -96,12 +97,12 @@ def decode_image(
 
     Args:
       file: the image file.
-      size: side of the result in pixels, see resize.crop_and_resize.
-      crop: side of the centre crop in source pixels; 0 for the largest square.
+      hw: size of the result, see resize.crop_and_resize.
+      crop: side of the centre crop in source pixels; 0 for the whole image.
       color: convert to colors.RGB or colors.GRAY; colors.AUTO: as the file is.
 
     Returns:
-      uint8 [size, size, C], C = 1 for gray and 3 for colour.
+      uint8 [H, W, C], C = 1 for gray and 3 for colour.
 
     Raises:
       BadFile: it cannot be decoded.
@@ -110,7 +111,7 @@ def decode_image(
         _refuse_unknown_range(image, file)
         is_gray = _mode(image).startswith(_GRAY) if color == colors.AUTO else color == colors.GRAY
         ImageOps.exif_transpose(image, in_place=True)
-        pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), size, crop))
+        pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), hw, crop))
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 

@@ -41,7 +41,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
       options, split: see datasets.load.
 
     Returns:
-      OpenedArrays with images uint8 [N, size, size, C] and integers [N] or None; None if there are
+      OpenedArrays with images uint8 [N, H, W, C] and integers [N] or None; None if there are
       no test images.
 
     Raises:
@@ -61,7 +61,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
             labels, classes = None, ()
         else:
             labels, classes = _labels(arrays, path, labels_key, keys["train"][1])
-    images = resize.crop_and_resize_all(images, options.size, options.crop, name)
+    images = resize.crop_and_resize_all(images, options.hw, options.crop, name)
     return OpenedArrays(images, labels, classes, notes)
 
 

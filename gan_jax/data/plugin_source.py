@@ -54,5 +54,5 @@ def load(
             )
         return images, labels, classes
     images = npz.check_images(images, f"what --data={name} gives")
-    images = resize.crop_and_resize_all(images, options.size, options.crop, f"--data={name}")
+    images = resize.crop_and_resize_all(images, options.hw, options.crop, f"--data={name}")
     return images, labels, classes

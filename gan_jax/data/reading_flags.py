@@ -15,8 +15,8 @@ class ReadingFlags:
     colors: str = override(RunSettings, "colors", "auto")
     skip_bad_images: bool = override(RunSettings, "skip_bad_images", False)
 
-    def data_options(self, size: int) -> DataOptions:
-        """Return how images of a side in pixels are read."""
+    def data_options(self, size: int | str) -> DataOptions:
+        """Return how images are read; size: see settings.Size.of."""
         return DataOptions(size, self.crop, self.labels, self.skip_bad_images, self.colors)
 
     def replaced(self, run: RunSettings) -> RunSettings:

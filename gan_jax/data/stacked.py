@@ -51,7 +51,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
       options, split: see datasets.load.
 
     Returns:
-      (images uint8 [N, size, size, 3], labels int32 [N], the first channel's class counting most,
+      (images uint8 [N, H, W, 3], labels int32 [N], the first channel's class counting most,
       names of the K^3 classes such as "3-0-7"), N from N_STACKS; None if there are no test images.
 
     Raises:

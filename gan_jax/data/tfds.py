@@ -48,7 +48,7 @@ def load(
       data_dir: folder of prepared sets; None for tfds' own, TFDS_DATA_DIR or ~/tensorflow_datasets.
 
     Returns:
-      (images uint8 memmap [N, size, size, C], read-only; labels integers [N] or None; class names),
+      (images uint8 memmap [N, H, W, C], read-only; labels integers [N] or None; class names),
       in the order in which the set is stored; None if there is no such split. Converted once: later
       calls with the same prepared files and options read the cache.
 
@@ -174,4 +174,4 @@ def _check_crop(prepared, image_key, options):
     if not prepared.is_encoded(image_key) and None not in shape:
         none = np.zeros((0, *shape), np.uint8)
         name = f"--data=tfds:{prepared.name}"
-        resize.crop_and_resize_all(none, options.size, options.crop, name)
+        resize.crop_and_resize_all(none, options.hw, options.crop, name)

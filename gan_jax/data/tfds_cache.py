@@ -15,6 +15,7 @@ from gan_jax.data.tfds_prepared import FORMAT, PreparedSet
 from gan_jax.data.threads import parallel_map
 from gan_jax.data.types import DataOptions
 from gan_jax.errors import InputError, result_or_error
+from gan_jax.settings import Size
 
 _VERSION = 1  # part of the cache key: raise it when reading changes
 
@@ -34,7 +35,7 @@ def load_split(
       options: DataOptions with the crop in effect.
 
     Returns:
-      (images uint8 memmap [N, size, size, C], read-only; {name: integers [N], -1 where missing}).
+      (images uint8 memmap [N, H, W, C], read-only; {name: integers [N], -1 where missing}).
 
     Raises:
       InputError: a record or an image cannot be read, or no image is good.
@@ -43,7 +44,7 @@ def load_split(
         "path": str(prepared.folder),
         "files": cache.digest(_file_stamps(prepared)),
         "image": image_key,
-        "size": options.size,
+        "size": options.hw.value,
         "crop": options.crop,
         "part": split,
         "skip_bad": options.skip_bad_images,
@@ -153,11 +154,11 @@ class _EncodedImage(io.BytesIO):
 
 
 def _fit_encoded(content, declared, options, name):
-    """Decode an image file to uint8 [size, size, C]. declared: the feature's shape."""
+    """Decode an image file to uint8 [H, W, C]. declared: the feature's shape."""
     file = _EncodedImage(content, name)
     header = image_decoding.read_header(file)
     _refuse_small(header.height, header.width, declared, options, name)
-    pixels = image_decoding.decode_image(file, options.size, options.crop)
+    pixels = image_decoding.decode_image(file, options.hw, options.crop)
     if declared[2] == 1:
         if header.channels == 3:
             raise InputError(
@@ -172,16 +173,15 @@ def _fit_array(pixels, declared, options, name):
     """Crop and resize uint8 [H, W, C]. declared: the feature's shape."""
     height, width, _ = pixels.shape
     _refuse_small(height, width, declared, options, name)
-    return resize.crop_and_resize_all(pixels[None], options.size, options.crop, name)[0]
+    return resize.crop_and_resize_all(pixels[None], options.hw, options.crop, name)[0]
 
 
 def _refuse_small(height, width, declared, options, name):
     """Refuse a too small image, unless all are declared to be of one size."""
     flag = "crop" if options.crop else "size"
-    needed = options.crop or (options.size if None in declared[:2] else 0)
-    side = min(height, width)
-    if side < needed:
+    needed, hw = options.crop or options.hw, Size(height, width)
+    if (options.crop or None in declared[:2]) and image_checks.is_too_small(hw, options):
         raise InputError(
             f"{name} is {width}x{height} pixels, too small for {flag} {needed}; "
-            f"{image_checks.smaller_flags(side, options, ', or ')}use larger images."
+            f"{image_checks.smaller_flags(hw, options, ', or ')}use larger images."
         )

@@ -1,10 +1,11 @@
 """The types that modules of this package exchange: DataOptions, Dataset and what sources open."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-MIN_SIZE, MAX_SIZE = 8, 1024  # sides of images, in pixels
+from gan_jax.settings import Size
 
 # What a data source opens: (images or points, labels or None, class names), see Dataset.
 Arrays = tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]
@@ -35,12 +36,10 @@ class Dataset(NamedTuple):
         return self.images.dtype == np.float32
 
 
-class DataOptions(NamedTuple):
-    """How a data set is read."""
-
-    size: int  # side of the images in pixels, 8 to 1024; points ignore it
+class _DataOptions(NamedTuple):
+    hw: Size  # of the images, sides of 8 to 1024 pixels; points ignore it
     # Side in source pixels of a centre crop made before resizing; 0 for the source's own, mostly
-    # the largest centre square.
+    # the whole image. Of it the largest rectangle of the shape of `hw` is used, see resize.fit.
     crop: int = 0
     # What makes the classes, in the source's words; "" for the source's choice; labels.NO_LABELS
     # for no classes.
@@ -48,3 +47,18 @@ class DataOptions(NamedTuple):
     # Leave out image files that cannot be used, and class folders without images.
     skip_bad_images: bool = False
     colors: str = "auto"  # see colors.convert; "auto": as the data are
+
+
+class DataOptions(_DataOptions):
+    """How a data set is read. Its first argument is anything that Size.of takes."""
+
+    __slots__ = ()
+
+    def __new__(cls, size: int | str | Sequence[int], *args, **options):
+        """Make options of a size; further arguments: the fields that follow `hw`."""
+        return super().__new__(cls, Size.of(size), *args, **options)
+
+    @property
+    def size(self) -> int:
+        """The side of square images. Raises InputError: they are not square."""
+        return self.hw.side

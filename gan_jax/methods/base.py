@@ -100,9 +100,7 @@ def example_inputs(
       gen_y, disc_y: example conditions of two rows, where the nets take one.
     """
     colors = {net: spec.colors * (pack(hp) if net == "disc" else 1) for net in image_nets}
-    inputs: dict[str, tuple] = {
-        net: (jnp.zeros((2, spec.size, spec.size, colors[net])),) for net in image_nets
-    }
+    inputs: dict[str, tuple] = {net: (jnp.zeros((2, *spec.hw, colors[net])),) for net in image_nets}
     inputs = {"gen": (jnp.zeros((2, hp.z_dim)),)} | inputs
     for net, y in (("gen", gen_y), ("disc", disc_y)):
         if y is not None:
@@ -236,7 +234,7 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
     Args:
       hp, spec, penalty: see `check`.
     """
-    points, nets = spec.size == 1, family(hp)
+    points, nets = spec.is_points, family(hp)
     lipschitz = hp.penalty != "none" or hp.spectral != "none" or hp.clip
     unconditional = getattr(hp, "condition", "none") == "none"
     wasserstein = getattr(hp, "loss", "") == "wasserstein"
@@ -248,6 +246,11 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
         (
             points and bool(hp.augment),
             "--augment is for images, and the data are points; leave it empty.",
+        ),
+        (
+            not spec.hw.is_square and "rotation" in diffaugment.operations(hp.augment),
+            f"--augment={hp.augment}: rotation turns images by quarters, and these of {spec.hw} "
+            "pixels would not fit; use flip instead, or ada_geometry, which cuts the ends off.",
         ),
         (
             not points and hp.pixels == "linear",

@@ -128,8 +128,8 @@ def check(hp, spec: DataSpec) -> None:
 
 def build(hp, spec: DataSpec, steps: int) -> Method:
     """Build the method for colour images."""
-    color = jnp.zeros((2, spec.size, spec.size, 3))
-    gray = jnp.zeros((2, spec.size, spec.size, 1))
+    color = jnp.zeros((2, *spec.hw, 3))
+    gray = jnp.zeros((2, *spec.hw, 1))
     disc_tx = optimizers.build(hp, "disc", steps * hp.n_disc)
     gen_tx = optimizers.build(hp, "gen", steps)
     players = (

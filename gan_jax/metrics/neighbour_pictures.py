@@ -64,14 +64,16 @@ def choose_shown(neighbours: list[Neighbours], n: int = N_SHOWN) -> list[int]:
 def _draw_tile(image, text):
     """Draw an image uint8 [H, W, C] at about _TILE pixels, with a margin and text below."""
     image = np.asarray(image)[..., : 3 if image.shape[-1] >= 3 else 1]
-    scale = max(1, round(_TILE / len(image)))
+    longer = max(image.shape[:2])
+    scale = max(1, round(_TILE / longer))
     image = np.broadcast_to(image, (*image.shape[:2], 3)).repeat(scale, 0).repeat(scale, 1)
-    if len(image) > 1.5 * _TILE:
-        image = np.asarray(Image.fromarray(image).resize((_TILE, _TILE), Image.Resampling.BOX))
-    side = len(image)
-    margin = _GAP // 2
+    if scale * longer > 1.5 * _TILE:
+        height, width = (max(1, round(side * _TILE / longer)) for side in image.shape[:2])
+        image = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))
+    side, margin = max(image.shape[:2]), _GAP // 2
     framed = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), constant_values=_DARK)
-    return np.concatenate([framed, _draw_text(side + 2 * margin, side // 4, text, side / 5.5)])
+    strip = _draw_text(framed.shape[1], side // 4, text, min(side, image.shape[1]) / 5.5)
+    return np.concatenate([framed, strip])
 
 
 def _draw_text(width, height, text, size):

@@ -12,6 +12,7 @@ from gan_jax.data import titles
 from gan_jax.data.types import Dataset
 from gan_jax.errors import counted
 from gan_jax.metrics.metric import Views
+from gan_jax.settings import Size
 
 if TYPE_CHECKING:  # comparing records needs no feature space, and no JAX
     from gan_jax.metrics.features import Extractor
@@ -64,7 +65,7 @@ def build(extractor: "Extractor", real: Dataset, reference: Views, settings: dic
         "n_features": int(features.shape[1]),
         "resize": extractor.resize,
         "split": "train",
-        "size": int(real.images.shape[1]),
+        "size": Size.of(real.images.shape[1:3]).value,
         "data": real.name,
         "digest": real.digest,
         "reference": fingerprint(features),

@@ -11,10 +11,10 @@ _WEIGHTS = layers.WeightOptions("lecun")
 class Classifier(nn.Module):
     """Residual blocks of growing width, then the average over the image.
 
-    The first layer halves sides above 16 and the first block sides above 32, so that 64 pixels cost
-    little more than 32; every later block halves the side too.
+    The first layer halves if the shorter side is above 16, and the first block if it is above 32,
+    so that 64 pixels cost little more than 32; every later block halves too.
 
-    Input: [N, S, S, C] float32 in [-1, 1], S >= 8.
+    Input: [N, H, W, C] float32 in [-1, 1], H and W >= 8.
     Returns: (features float32 [N, widths[-1]], >= 0; logits float32 [N, n_classes]).
     """
 
@@ -24,7 +24,7 @@ class Classifier(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        size = x.shape[1]
+        size = min(x.shape[1:3])
         stride = 2 if size > 16 else 1
         x = layers.Conv(self.widths[0], 5, stride, use_bias=False, weights=_WEIGHTS)(x)
         for i, width in enumerate(self.widths):

@@ -1,10 +1,11 @@
-"""Deep convolutional nets for square images of 8 pixels or more: generator, discriminator, encoder.
+"""Deep convolutional nets for images of 8 pixels or more: generator, discriminator, encoder.
 
-Images halve down to 4 x 4 (or to DcganConfig.stop) while channels double from `width`. A
-DcganConfig is what distinguishes one family of such nets from another.
+Images halve until their shorter side is 4 (or DcganConfig.stop) while channels double from `width`.
+A DcganConfig is what distinguishes one family of such nets from another.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from gan_jax.nets.family import (
     conv_generator_fields,
 )
 from gan_jax.nets.outputs import squash
+from gan_jax.settings import Size
 
 
 class DcganConfig(NamedTuple):
@@ -29,7 +31,7 @@ class DcganConfig(NamedTuple):
     first: Callable  # activation of D's first block, which sees the image
     rest: Callable  # activation of D's other blocks
     repeat: int = 8  # channels of blocks beyond the fourth, in multiples of `width`
-    stop: int = 4  # side at which halving ends
+    stop: int = 4  # shorter side at which halving ends
     kernel: int = 5  # side of the convolutions' kernels
     first_norm: bool = False  # BatchNorm on D's first block too
     last_norm: bool = False  # BatchNorm on the generator's image and on the logit
@@ -68,12 +70,12 @@ MGAN = DcganConfig(
 MGAN_MNIST = MGAN._replace(stop=7)
 
 
-def channels(size: int, width: int, config: DcganConfig) -> list[int]:
+def channels(hw: Size, width: int, config: DcganConfig) -> list[int]:
     """List the channels of all blocks, the one next to the image first.
 
     64 px and width 128 give [128, 256, 512, 1024].
     """
-    n = len(layers.sides(size, config.stop)) - 1
+    n = len(layers.sides(hw, config.stop)) - 1
     doubling = [2**i for i in range(min(n, 4))]
     return [width * m for m in sorted(doubling + [config.repeat] * (n - len(doubling)))]
 
@@ -95,34 +97,35 @@ class Gen(ConvGenerator):
     @nn.compact
     def __call__(self, z, cond=None, which=None, *, train):
         config, normed = self.config, self.norm == "batch"
-        sides = layers.sides(self.size, config.stop)[::-1]
-        widths = channels(self.size, self.width, config)[::-1]
+        sides = layers.sides(self.hw, config.stop)[::-1]
+        widths = channels(self.hw, self.width, config)[::-1]
         options = {"use_bias": config.bias or not normed, "weights": self.weights}
 
         def stem(net, z):
-            h = layers.Dense(sides[0] ** 2 * widths[0], **options)(z, train)
+            h = layers.Dense(math.prod(sides[0]) * widths[0], **options)(z, train)
             # Normalised per unit, not per channel, as in the sources.
             return config.stem(layers.batch_norm(net, train, cond)(h) if normed else h)
 
         x = layers.mixture(stem, self, self.n_gens, z, which) if self.n_gens else stem(self, z)
-        x = x.reshape(-1, sides[0], sides[0], widths[0])
-        for side, features in zip(sides[1:-1], widths[1:], strict=True):
-            x = self._double(x, features, side, train, **options)
+        x = x.reshape(-1, *sides[0], widths[0])
+        for hw, features in zip(sides[1:-1], widths[1:], strict=True):
+            x = self._double(x, features, hw, train, **options)
             x = config.gen(self.normalize(x, train, cond, use_bias=config.offset))
-        x = self._double(x, self.colors, self.size, train, weights=self.weights)
+        x = self._double(x, self.colors, self.hw, train, weights=self.weights)
         return squash(self.normalize(x, train) if config.last_norm else x, self.pixels)
 
-    def _double(self, x, features, side, train, **options):
-        """Double the side of x, or one less than double."""
+    def _double(self, x, features, hw, train, **options):
+        """Double the sides of x, or one less than double."""
         if self.upsample == "nearest":
-            return layers.Conv(features, 3, 1, resize="up", **options)(x, train)[:, :side, :side]
-        return layers.ConvT(features, (side, side), self.config.kernel, **options)(x, train)
+            x = layers.Conv(features, 3, 1, resize="up", **options)(x, train)
+            return x[:, : hw.height, : hw.width]
+        return layers.ConvT(features, hw, self.config.kernel, **options)(x, train)
 
 
 class _TrunkFields(Net):
     """Fields of the nets that see images."""
 
-    size: int  # side of the images in pixels
+    hw: Size  # height and width of the images in pixels
     width: int  # channels next to the image; deeper layers have multiples of it
     config: DcganConfig = DCGAN
     # "batch", or "none" for a critic whose penalty must not couple samples (Gulrajani et al. 2017,
@@ -131,13 +134,13 @@ class _TrunkFields(Net):
 
 
 class Trunk(_TrunkFields):
-    """Strided convolutions: images [B, size, size, colors] -> features [B, F]."""
+    """Strided convolutions: images [B, H, W, colors] -> features [B, F]."""
 
     last: int = 0  # channels of the last block; 0: those of `channels`
 
     @nn.compact
     def __call__(self, x, *, train):
-        widths = channels(self.size, self.width, self.config)
+        widths = channels(self.hw, self.width, self.config)
         for i, features in enumerate([*widths[:-1], self.last or widths[-1]]):
             normed = (i > 0 or self.config.first_norm) and self.norm == "batch"
             bias = self.config.bias or not normed
@@ -155,7 +158,7 @@ class Disc(Discriminator, _TrunkFields):
     def __call__(self, x, *, train):
         config = self.config
         weights = self.weights._replace(init=config.disc_init or self.weights.init)
-        trunk = Trunk(self.size, self.width, config, self.norm, weights=weights, axis=self.axis)
+        trunk = Trunk(self.hw, self.width, config, self.norm, weights=weights, axis=self.axis)
         head_weights = self.weights._replace(init=config.head_init or self.weights.init)
         out = self.heads(trunk(x, train=train), train, weights=head_weights)
         if config.last_norm and self.norm == "batch":
@@ -171,9 +174,9 @@ class Enc(Encoder, _TrunkFields):
 
     @nn.compact
     def __call__(self, x, *, train):
-        last = 2 * channels(self.size, self.width, self.config)[-1] if self.wide else 0
+        last = 2 * channels(self.hw, self.width, self.config)[-1] if self.wide else 0
         fields = {"last": last, "weights": self.weights, "axis": self.axis}
-        x = Trunk(self.size, self.width, self.config, **fields)(x, train=train)
+        x = Trunk(self.hw, self.width, self.config, **fields)(x, train=train)
         return layers.Dense(self.z_dim, weights=self.weights)(x, train)
 
 
@@ -192,8 +195,8 @@ class DcganFamily(Family):
 
     def disc(self, hp, spec, weights, n_classes=0):
         config, norm = self.config, hp.disc_norm
-        return Disc(spec.size, hp.width, config, norm, n_classes=n_classes, weights=weights)
+        return Disc(spec.hw, hp.width, config, norm, n_classes=n_classes, weights=weights)
 
     def enc(self, hp, spec, weights):
         options = {"wide": hp.wide_enc, "z_dim": hp.z_dim, "weights": weights}
-        return Enc(spec.size, hp.width, self.config, **options)
+        return Enc(spec.hw, hp.width, self.config, **options)

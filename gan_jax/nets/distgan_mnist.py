@@ -38,9 +38,9 @@ class _Mnist(Family):
     """The generator of this module; discriminator and encoder are those of `dcgan`."""
 
     def check(self, spec):
-        if spec.size != SIZE:
+        if spec.hw != (SIZE, SIZE):
             raise InputError(
-                f"--size={spec.size}: Dist-GAN's MNIST nets are for 28; "
+                f"--size={spec.hw}: Dist-GAN's MNIST nets are for 28; "
                 "use --size=28, or --net=dcgan."
             )
 
@@ -49,10 +49,10 @@ class _Mnist(Family):
 
     def disc(self, hp, spec, weights, n_classes=0):
         options = {"norm": hp.disc_norm, "n_classes": n_classes, "weights": weights}
-        return dcgan.Disc(spec.size, hp.width, **options)
+        return dcgan.Disc(spec.hw, hp.width, **options)
 
     def enc(self, hp, spec, weights):
-        return dcgan.Enc(spec.size, hp.width, ENCODER, z_dim=hp.z_dim, weights=weights)
+        return dcgan.Enc(spec.hw, hp.width, ENCODER, z_dim=hp.z_dim, weights=weights)
 
 
 FAMILY = _Mnist()

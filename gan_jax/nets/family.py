@@ -1,5 +1,6 @@
 """The interface of a net family, and the fields and last layers that nets of all families share."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -10,15 +11,34 @@ from gan_jax.errors import InputError
 from gan_jax.nets import layers
 from gan_jax.nets.layers import WeightOptions
 from gan_jax.nets.outputs import DiscOutput
+from gan_jax.settings import Size
 
 
-class DataSpec(NamedTuple):
-    """What nets need to know of the data."""
-
-    size: int  # side in pixels; 1 for points
+class _DataSpec(NamedTuple):
+    hw: Size  # height and width in pixels; 1 and 1 for points
     colors: int  # channels; of a point, coordinates
     classes: tuple[str, ...] = ()  # names of the classes
     counts: tuple[int, ...] = ()  # training images of each class
+
+
+class DataSpec(_DataSpec):
+    """What nets need to know of the data. Its first argument is anything that Size.of takes."""
+
+    __slots__ = ()
+
+    def __new__(cls, size: int | str | Sequence[int], *args, **options):
+        """Make a spec of a size; further arguments: the fields that follow `hw`."""
+        return super().__new__(cls, Size.of(size), *args, **options)
+
+    @property
+    def size(self) -> int:
+        """The side of square images; 1 for points. Raises InputError: they are not square."""
+        return self.hw.side
+
+    @property
+    def is_points(self) -> bool:
+        """Whether the data are points."""
+        return self.hw == (1, 1)
 
 
 class Net(nn.Module, kw_only=True):
@@ -31,11 +51,16 @@ class Net(nn.Module, kw_only=True):
 
 
 class Generator(Net):
-    """Noise float32 [B, z_dim] -> images float32 [B, size, size, colors]."""
+    """Noise float32 [B, z_dim] -> images float32 [B, H, W, colors]."""
 
-    size: int  # side in pixels; 1 for points
+    hw: Size  # height and width in pixels; 1 and 1 for points
     colors: int  # channels; of a point, coordinates
     pixels: str  # range of the images, see outputs.squash
+
+    @property
+    def size(self) -> int:
+        """The side of square images; 1 for points. Raises InputError: they are not square."""
+        return self.hw.side
 
 
 class ConvGenerator(Generator):
@@ -80,7 +105,7 @@ def _unit_rows(x):
 
 
 class Discriminator(Net, kw_only=True):
-    """Images float32 [B, size, size, colors] -> DiscOutput."""
+    """Images float32 [B, H, W, colors] -> DiscOutput."""
 
     n_classes: int = 0  # outputs of a class head on the features; 0: no class head
     embedding: int = 0  # of a class head of cosines, the length of its embedding; 0: of logits
@@ -123,7 +148,7 @@ class TrunkDiscriminator(Discriminator):
 
 
 class Encoder(Net, kw_only=True):
-    """Images float32 [B, size, size, colors] -> codes float32 [B, z_dim], unbounded."""
+    """Images float32 [B, H, W, colors] -> codes float32 [B, z_dim], unbounded."""
 
     z_dim: int
 
@@ -179,7 +204,7 @@ class Family:
 
 def generator_fields(hp, spec) -> dict[str, Any]:
     """Return the fields of a Generator that settings and data determine."""
-    return {"size": spec.size, "colors": spec.colors, "pixels": hp.pixels}
+    return {"hw": spec.hw, "colors": spec.colors, "pixels": hp.pixels}
 
 
 def conv_generator_fields(hp, spec) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from gan_jax.core import parallel
 from gan_jax.ops import conv, reduce
+from gan_jax.settings import Size
 
 
 class WeightOptions(NamedTuple):
@@ -318,11 +319,14 @@ def mixture(
     return h[jnp.arange(which.shape[0]), which]
 
 
-def sides(size: int, stop: int = 4) -> list[int]:
-    """Halve a side, rounding up, until it is `stop` or less: 28 -> [28, 14, 7, 4]."""
-    out = [size]
-    while out[-1] > stop:
-        out.append(-(-out[-1] // 2))
+def sides(hw: Size, stop: int = 4) -> list[Size]:
+    """Halve both sides, rounding up, until the shorter is `stop` or less.
+
+    28 x 28 -> [28 x 28, 14 x 14, 7 x 7, 4 x 4].
+    """
+    out = [hw]
+    while min(out[-1]) > stop:
+        out.append(Size(*(-(-side // 2) for side in out[-1])))
     return out
 
 

@@ -14,6 +14,7 @@ their sources, so `init` has no effect on them.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -35,8 +36,8 @@ from gan_jax.nets.outputs import squash
 
 def _to_images(net, x, train, name=None):
     """Map the last hidden layer [B, F] of a Generator to its images."""
-    x = layers.Dense(net.size**2 * net.colors, weights=net.weights, name=name)(x, train)
-    return squash(x, net.pixels).reshape(-1, net.size, net.size, net.colors)
+    x = layers.Dense(math.prod(net.hw) * net.colors, weights=net.weights, name=name)(x, train)
+    return squash(x, net.pixels).reshape(-1, *net.hw, net.colors)
 
 
 class Gen(Generator):

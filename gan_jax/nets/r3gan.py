@@ -32,25 +32,26 @@ from gan_jax.nets.depth import one_layer
 from gan_jax.nets.family import Discriminator, Encoder, Family, Generator, Net, generator_fields
 from gan_jax.nets.layers import Conv, Dense, WeightOptions
 from gan_jax.nets.outputs import DiscOutput, from_unbounded
-from gan_jax.nets.resnet import first_side
+from gan_jax.nets.resnet import first_sides
+from gan_jax.settings import Size
 
 BLOCKS = 2  # per side
 EXPANSION = 2  # channels inside a block, in multiples of those outside
 GROUP = 16  # channels of a group, at most
 SLOPE = 0.2  # of the activation below 0
-WIDEST_SIDE = 32  # px, from which on channels stay
+WIDEST_SIDE = 32  # px of the shorter side, from which on channels stay
 
 
-def stages(size: int, width: int) -> list[tuple[int, int]]:
-    """List (side, channels) from the image inward: 64 px, width 8 -> (64, 8), (32, 16), (16, 16)...
+def stages(hw: Size, width: int) -> list[tuple[Size, int]]:
+    """List (sides, channels) from the image inward: 64 px, width 8 -> (64, 8), (32, 16), (16, 16).
 
     Raises:
-      InputError: the side is not 4 to 7 times a power of two.
+      InputError: see resnet.first_sides.
     """
-    out = [(size, width)]
-    for _ in range(first_side(size)[1]):
-        side, channels = out[-1]
-        out.append((side // 2, channels * (2 if side > WIDEST_SIDE else 1)))
+    out = [(hw, width)]
+    for _ in range(first_sides(hw)[1]):
+        (h, w), channels = out[-1]
+        out.append((Size(h // 2, w // 2), channels * (2 if min(h, w) > WIDEST_SIDE else 1)))
     return out
 
 
@@ -125,10 +126,10 @@ class Gen(Generator):
 
     @nn.compact
     def __call__(self, z, cond=None, *, train):
-        (side, channels), *rest = stages(self.size, self.width)[::-1]
+        (hw, channels), *rest = stages(self.hw, self.width)[::-1]
         if cond is not None:
             z = jnp.concatenate([z, _linear(cond, z.shape[-1], name="embed")], -1)
-        basis = self.param("basis", nn.initializers.normal(1.0), (side, side, channels))
+        basis = self.param("basis", nn.initializers.normal(1.0), (*hw, channels))
         x = basis.astype(z.dtype) * _linear(z, channels)[:, None, None]
         x = _blocks(x, 1 + len(rest))
         for _, channels in rest:
@@ -140,19 +141,19 @@ class Gen(Generator):
 class _Trunk(Net, kw_only=True):
     """What D and E share: a sum over space at the end, with weights of its own for each channel."""
 
-    size: int
+    hw: Size
     width: int
 
     def trunk(self, x):
         """Compute the features [B, C] of images."""
-        steps = stages(self.size, self.width)
+        steps = stages(self.hw, self.width)
         for i, (_, channels) in enumerate(steps):
             x = downsample(x) if i else x
             x = _linear(x, channels) if channels != x.shape[-1] or not i else x
             x = _blocks(x, len(steps))
-        side = steps[-1][0]
-        sd = nn.initializers.normal(1 / side)  # 1 / sqrt(inputs)
-        kernel = self.param("kernel", sd, (side, side, x.shape[-1]))
+        hw = steps[-1][0]
+        sd = nn.initializers.normal(1 / math.sqrt(math.prod(hw)))  # 1 / sqrt(inputs)
+        kernel = self.param("kernel", sd, (*hw, x.shape[-1]))
         return (x * kernel.astype(x.dtype)).sum((1, 2))
 
 
@@ -184,16 +185,16 @@ class _R3gan(Family):
     has_batch_norm = supports_spectral = is_bounded = False
 
     def check(self, spec):
-        first_side(spec.size)
+        first_sides(spec.hw)
 
     def gen(self, hp, spec, weights):
         return Gen(**generator_fields(hp, spec), width=hp.width)
 
     def disc(self, hp, spec, weights, n_classes=0):
-        return Disc(size=spec.size, width=hp.width, n_classes=n_classes)
+        return Disc(hw=spec.hw, width=hp.width, n_classes=n_classes)
 
     def enc(self, hp, spec, weights):
-        return Enc(size=spec.size, width=hp.width, z_dim=hp.z_dim)
+        return Enc(hw=spec.hw, width=hp.width, z_dim=hp.z_dim)
 
 
 FAMILY = _R3gan()

@@ -1,5 +1,7 @@
 """Nets of SN-GAN and of WGAN-GP's ResNet, for sides of 4, 5, 6 or 7 times a power of two.
 
+Of other shapes the shorter side is such, and the longer a multiple of the same power.
+
 SNGAN   The standard CNN (Miyato et al. 2018) as Dist-GAN's code has it for 32 and 48 px (width 64).
         Its encoder is that of dcgan.
 RESNET  Pre-activation residual blocks as for CIFAR-10 (Gulrajani et al. 2017; width 128, G and E
@@ -10,6 +12,7 @@ Generators begin at 4 to 7 px. No discriminator has a norm, so `disc_norm` has n
 """
 
 import functools
+import math
 
 import flax.linen as nn
 
@@ -18,30 +21,35 @@ from gan_jax.nets import dcgan, layers
 from gan_jax.nets.depth import one_layer
 from gan_jax.nets.family import ConvGenerator, Discriminator, Encoder, Family, conv_generator_fields
 from gan_jax.nets.outputs import squash
+from gan_jax.settings import Size
 
 _leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.1)
 
 
-def first_side(size: int) -> tuple[int, int]:
-    """Return the side at which a generator begins, and how often it doubles: 48 -> (6, 3).
+def first_sides(hw: Size) -> tuple[Size, int]:
+    """Return the sides at which a generator begins, and how often they double: 48 -> (6 x 6, 3).
 
-    The side is in [4, 7]; it doubles at least once.
+    The shorter side is in [4, 7]; it doubles at least once.
 
     Raises:
-      InputError: no such side leads to `size`.
+      InputError: no such sides lead to `hw`.
     """
-    if size < 8:
+    if min(hw) < 8:
         raise InputError(
-            f"--size={size} is too small for --net=sngan, resnet and r3gan; use 8 or more."
+            f"--size={hw} is too small for --net=sngan, resnet and r3gan; use 8 or more."
         )
-    n = (size // 4).bit_length() - 1
-    low = size >> n << n
-    if size != low:
+    n = (min(hw) // 4).bit_length() - 1
+    low, high = (Size(*((side + add) >> n << n for side in hw)) for add in (0, 2**n - 1))
+    if hw != low:
+        what = (
+            "is not 4, 5, 6 or 7 times a power of two"
+            if hw.is_square
+            else f"has a side that is no multiple of {2**n} (the shorter doubles from 4 to 7 px)"
+        )
         raise InputError(
-            f"--size={size} is not 4, 5, 6 or 7 times a power of two, "
-            f"as --net=sngan, resnet and r3gan need; use {low} or {low + 2**n}."
+            f"--size={hw} {what}, as --net=sngan, resnet and r3gan need; use {low} or {high}."
         )
-    return size >> n, n
+    return Size(hw.height >> n, hw.width >> n), n
 
 
 class SnganGen(ConvGenerator):
@@ -52,14 +60,14 @@ class SnganGen(ConvGenerator):
 
     @nn.compact
     def __call__(self, z, cond=None, *, train):
-        side, n = first_side(self.size)
+        hw, n = first_sides(self.hw)
         *widths, first = [self.width * min(2 ** (i + 1), 16) for i in range(n + 1)]
         bias = self.norm != "batch"
-        x = nn.relu(layers.Dense(side**2 * first, weights=self.weights)(z, train))
-        x = x.reshape(-1, side, side, first)
+        x = nn.relu(layers.Dense(math.prod(hw) * first, weights=self.weights)(z, train))
+        x = x.reshape(-1, *hw, first)
         for features in widths[::-1]:
-            side *= 2
-            conv_t = layers.ConvT(features, (side, side), 4, use_bias=bias, weights=self.weights)
+            hw = Size(2 * hw.height, 2 * hw.width)
+            conv_t = layers.ConvT(features, hw, 4, use_bias=bias, weights=self.weights)
             x = nn.relu(self.normalize(conv_t(x, train), train, cond))
         return squash(layers.Conv(self.colors, 3, 1, weights=self.weights)(x, train), self.pixels)
 
@@ -70,12 +78,12 @@ class SnganDisc(Discriminator):
     Channels: 1, 2, 4, 8 times `width`, 8 in all further layers. LeakyReLU of slope 0.1.
     """
 
-    size: int
+    hw: Size
     width: int
 
     @nn.compact
     def __call__(self, x, *, train):
-        n = first_side(self.size)[1]
+        n = first_sides(self.hw)[1]
         *widths, last = [self.width * min(2**i, 8) for i in range(n + 1)]
         for features in widths:
             x = _leaky_relu(layers.Conv(features, 3, 1, weights=self.weights)(x, train))
@@ -119,9 +127,9 @@ class ResnetGen(ConvGenerator):
         def act(x):
             return nn.relu(self.normalize(x, train, cond))
 
-        (side, n), features = first_side(self.size), 2 * self.width
-        x = layers.Dense(side**2 * features, weights=self.weights)(z, train)
-        x = x.reshape(-1, side, side, features)
+        (hw, n), features = first_sides(self.hw), 2 * self.width
+        x = layers.Dense(math.prod(hw) * features, weights=self.weights)(z, train)
+        x = x.reshape(-1, *hw, features)
         for _ in range(n):
             x = _block(self, x, features, train, act, "up")
         x = layers.Conv(self.colors, 3, 1, weights=self.weights)(act(x), train)
@@ -129,17 +137,17 @@ class ResnetGen(ConvGenerator):
 
 
 class ResnetDisc(Discriminator):
-    """ResNet's discriminator: halving blocks to twice G's first side, then two of that side.
+    """ResNet's discriminator: halving blocks to twice G's first sides, then two of those.
 
     Features are the last activations. The logits are computed from their sums over space.
     """
 
-    size: int
+    hw: Size
     width: int
 
     @nn.compact
     def __call__(self, x, *, train):
-        n = first_side(self.size)[1] + 1
+        n = first_sides(self.hw)[1] + 1
         for i in range(n):
             x = _block(self, x, self.width, train, nn.relu, "down" if i < n - 2 else "", i == 0)
         x = nn.relu(x)
@@ -149,7 +157,7 @@ class ResnetDisc(Discriminator):
 class ResnetEnc(Encoder):
     """ResNet's encoder: halving blocks of 2 `width` channels with BatchNorm."""
 
-    size: int
+    hw: Size
     width: int
 
     @nn.compact
@@ -158,7 +166,7 @@ class ResnetEnc(Encoder):
             return _leaky_relu(layers.batch_norm(self, train)(x))
 
         x = layers.Conv(2 * self.width, 3, 1, weights=self.weights)(x, train)
-        for _ in range(first_side(self.size)[1]):
+        for _ in range(first_sides(self.hw)[1]):
             x = _block(self, x, 2 * self.width, train, act, "down")
         return layers.Dense(self.z_dim, weights=self.weights)(layers.flatten(act(x)), train)
 
@@ -169,16 +177,16 @@ class _Sngan(Family):
     gen_class, disc_class = SnganGen, SnganDisc
 
     def check(self, spec):
-        first_side(spec.size)
+        first_sides(spec.hw)
 
     def gen(self, hp, spec, weights):
         return self.gen_class(**conv_generator_fields(hp, spec), weights=weights)
 
     def disc(self, hp, spec, weights, n_classes=0):
-        return self.disc_class(spec.size, hp.width, n_classes=n_classes, weights=weights)
+        return self.disc_class(spec.hw, hp.width, n_classes=n_classes, weights=weights)
 
     def enc(self, hp, spec, weights):
-        return dcgan.Enc(spec.size, 2 * hp.width, z_dim=hp.z_dim, weights=weights)
+        return dcgan.Enc(spec.hw, 2 * hp.width, z_dim=hp.z_dim, weights=weights)
 
 
 class _Resnet(_Sngan):
@@ -187,7 +195,7 @@ class _Resnet(_Sngan):
     gen_class, disc_class = ResnetGen, ResnetDisc
 
     def enc(self, hp, spec, weights):
-        return ResnetEnc(spec.size, hp.width, z_dim=hp.z_dim, weights=weights)
+        return ResnetEnc(spec.hw, hp.width, z_dim=hp.z_dim, weights=weights)
 
 
 SNGAN = _Sngan()

@@ -21,6 +21,7 @@ from gan_jax.nets.family import (
     conv_generator_fields,
 )
 from gan_jax.nets.outputs import squash
+from gan_jax.settings import Size
 
 
 class Gen7(ConvGenerator):
@@ -31,9 +32,9 @@ class Gen7(ConvGenerator):
         def act(x):
             return self.normalize(nn.relu(x), train, cond, momentum=0.8)
 
-        side, width = self.size // 4, self.width
-        x = layers.Dense(side**2 * width, weights=self.weights)(z, train)
-        x = act(x.reshape(-1, side, side, width))
+        h, w, width = self.hw.height // 4, self.hw.width // 4, self.width
+        x = layers.Dense(h * w * width, weights=self.weights)(z, train)
+        x = act(x.reshape(-1, h, w, width))
         for features in (width, max(width // 2, 1)):
             x = act(layers.Conv(features, 3, 1, weights=self.weights, resize="up")(x, train))
         return squash(layers.Conv(self.colors, 3, 1, weights=self.weights)(x, train), self.pixels)
@@ -47,9 +48,9 @@ class Gen4(ConvGenerator):
         def act(x):
             return nn.relu(self.normalize(x, train, cond))
 
-        side, width = self.size // 4, self.width
-        x = act(layers.Dense(side**2 * 4 * width, weights=self.weights)(z, train))
-        x = layers.dropout(self, x.reshape(-1, side, side, 4 * width), 0.4, train)
+        h, w, width = self.hw.height // 4, self.hw.width // 4, self.width
+        x = act(layers.Dense(h * w * 4 * width, weights=self.weights)(z, train))
+        x = layers.dropout(self, x.reshape(-1, h, w, 4 * width), 0.4, train)
         for features in (2 * width, width):
             x = act(layers.Conv(features, stride=1, weights=self.weights, resize="up")(x, train))
         x = act(layers.Conv(max(width // 2, 1), stride=1, weights=self.weights)(x, train))
@@ -89,11 +90,10 @@ class _Section7(Family):
     gen_class, kernel, rate, normed = Gen7, 3, 0.25, (1, 2)
 
     def check(self, spec):
-        if spec.size % 4:
-            low = spec.size // 4 * 4
+        if any(side % 4 for side in spec.hw):
+            low, high = (Size(*((s + add) // 4 * 4 for s in spec.hw)) for add in (0, 3))
             raise InputError(
-                f"--size={spec.size} is not a multiple of 4, as S1's nets need; "
-                f"use {low} or {low + 4}."
+                f"--size={spec.hw} is not a multiple of 4, as S1's nets need; use {low} or {high}."
             )
 
     def widths(self, width: int) -> tuple[int, ...]:

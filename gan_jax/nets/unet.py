@@ -1,4 +1,4 @@
-"""Nets that colour a gray image: pix2pix's U-Net and patch discriminator, for powers of two.
+"""Nets that colour a gray image: pix2pix's U-Net and patch discriminator.
 
 Source: Isola et al. 2017, section 6.1. S4 gives no layers.
 """
@@ -6,24 +6,15 @@ Source: Isola et al. 2017, section 6.1. S4 gives no layers.
 import flax.linen as nn
 import jax.numpy as jnp
 
-from gan_jax.errors import InputError
 from gan_jax.nets import dcgan, layers
 from gan_jax.nets.family import Family, Net
 from gan_jax.nets.outputs import DiscOutput, squash
+from gan_jax.settings import Size
 
 
-def levels(size: int) -> int:
-    """Count the halvings from an image to one pixel.
-
-    Raises:
-      InputError: `size` is no power of two, or below 4.
-    """
-    if size < 4 or size & (size - 1):
-        low = max(1 << size.bit_length() - 1, 4)
-        raise InputError(
-            f"--size={size} is not a power of two, as the U-Net needs; use {low} or {2 * low}."
-        )
-    return size.bit_length() - 1
+def levels(hw: Size) -> int:
+    """Count the halvings, rounded up, from an image to one pixel of its shorter side."""
+    return (min(hw) - 1).bit_length()
 
 
 def _channels(width, n):
@@ -32,10 +23,11 @@ def _channels(width, n):
 
 
 class UNet(Net):
-    """Gray images [B, S, S, 1] -> images [B, S, S, colors].
+    """Gray images [B, H, W, 1] -> images [B, H, W, colors].
 
-    It halves the image to one pixel and doubles it again; every step up also reads the step down of
-    the same side. No norm on the first layer, the one-pixel layer and the last.
+    It halves the image until its shorter side is one pixel, and doubles it again; every step up
+    also reads the step down of the same sides. No norm on the first layer, the one-pixel layer and
+    the last.
 
     The only noise is dropout of 0.5 on the first three layers up, in training. Sampling with noise
     needs train=True, as in the source.
@@ -48,7 +40,7 @@ class UNet(Net):
 
     @nn.compact
     def __call__(self, gray, *, train):
-        n = levels(gray.shape[1])
+        n = levels(Size(*gray.shape[1:3]))
         widths = _channels(self.width, n)
         x, skips = gray, []
         for i, features in enumerate(widths):
@@ -68,9 +60,9 @@ class UNet(Net):
 
 
 class PatchDisc(Net):
-    """Images [B, S, S, C], gray images [B, S, S, 1] -> DiscOutput with a logit for every patch.
+    """Images [B, H, W, C], gray images [B, H, W, 1] -> DiscOutput with a logit for every patch.
 
-    Its logit is [B, P], not [B]: P = (S / 2^n_down)^2 overlapping patches of 9 * 2^n_down - 2 px
+    Its logit is [B, P], not [B]: P = H W / 4^n_down overlapping patches of 9 * 2^n_down - 2 px
     (16, 34, 70). Losses are elementwise, and their means run over patches too.
     """
 
@@ -92,9 +84,6 @@ class PatchDisc(Net):
 
 class _Unet(Family):
     """Generator and discriminator; both read the gray image, and D has no class head."""
-
-    def check(self, spec):
-        levels(spec.size)
 
     def gen(self, hp, spec, weights):
         return UNet(hp.width, spec.colors, hp.pixels, hp.gen_norm, weights=weights)

@@ -1,13 +1,14 @@
 """Unrolled GAN's nets for Stacked MNIST, whose discriminator may be a part of G's size.
 
-Convolutions of 3 x 3. The generator goes from 4 x 4 to the image's side, and ends in a convolution
-that keeps the side. At width 8 they are the paper's; its D is as large as G's last layers, half or
-a quarter of it (--disc_width=8, 4, 2).
+Convolutions of 3 x 3. The generator goes from 4 pixels to the image's sides, and ends in a
+convolution that keeps them. At width 8 they are the paper's; its D is as large as G's last layers,
+half or a quarter of it (--disc_width=8, 4, 2).
 
 Source: Metz et al. 2017, "Unrolled Generative Adversarial Networks", appendix D; Lin et al. 2018.
 """
 
 import functools
+import math
 
 import flax.linen as nn
 
@@ -30,7 +31,7 @@ class Gen(ConvGenerator):
 
     @nn.compact
     def __call__(self, z, cond=None, which=None, *, train):
-        sides = layers.sides(self.size)[::-1]
+        sides = layers.sides(self.hw)[::-1]
         widths = [self.width * 2**i for i in range(len(sides))][::-1]
         options = {"use_bias": self.norm != "batch", "weights": self.weights}
 
@@ -39,13 +40,13 @@ class Gen(ConvGenerator):
             return nn.relu(normed)
 
         def stem(net, z):
-            h = layers.Dense(sides[0] ** 2 * widths[0], **options)(z, train)
-            return finish(h.reshape(-1, sides[0], sides[0], widths[0]), net)
+            h = layers.Dense(math.prod(sides[0]) * widths[0], **options)(z, train)
+            return finish(h.reshape(-1, *sides[0], widths[0]), net)
 
         x = layers.mixture(stem, self, self.n_gens, z, which) if self.n_gens else stem(self, z)
-        x = x.reshape(-1, sides[0], sides[0], widths[0])
-        for side, features in zip(sides[1:], widths[1:], strict=True):
-            x = finish(layers.ConvT(features, (side, side), KERNEL, **options)(x, train))
+        x = x.reshape(-1, *sides[0], widths[0])
+        for hw, features in zip(sides[1:], widths[1:], strict=True):
+            x = finish(layers.ConvT(features, hw, KERNEL, **options)(x, train))
         x = layers.Conv(self.colors, KERNEL, 1, weights=self.weights)(x, train)
         return squash(x, self.pixels)
 
@@ -60,10 +61,10 @@ class _Unrolled(Family):
 
     def disc(self, hp, spec, weights, n_classes=0):
         options = {"norm": hp.disc_norm, "n_classes": n_classes, "weights": weights}
-        return dcgan.Disc(spec.size, hp.width, DISC, **options)
+        return dcgan.Disc(spec.hw, hp.width, DISC, **options)
 
     def enc(self, hp, spec, weights):
-        return dcgan.Enc(spec.size, hp.width, DISC, z_dim=hp.z_dim, weights=weights)
+        return dcgan.Enc(spec.hw, hp.width, DISC, z_dim=hp.z_dim, weights=weights)
 
 
 FAMILY = _Unrolled()

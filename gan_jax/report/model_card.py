@@ -10,6 +10,7 @@ from gan_jax.metrics import class_accuracy, colorization, memorization, protocol
 from gan_jax.report import score_text
 from gan_jax.report.verdict import verdict
 from gan_jax.rundir import start_weights
+from gan_jax.settings import Size
 
 MAX_CLASSES = 100  # that are listed
 # {what a generated image is of: (words, what a hub calls the task or "")}.
@@ -71,7 +72,7 @@ def front_matter(card: Card) -> str:
     tags = ["gan", "jax", "flax", card.config["method"], card.config["experiment"]]
     lines = ["---", f"license: {_yaml(card.license)}", "library_name: gan_jax"]
     task = CONDITIONS[card.condition][1]
-    if task and card.config["dataset"]["size"] > 1:
+    if task and card.config["dataset"]["size"] != 1:
         lines.append(f"pipeline_tag: {task}")
     lines += ["tags:", *(f"- {_yaml(tag)}" for tag in dict.fromkeys(tags)), "---"]
     return "\n".join(lines)
@@ -110,9 +111,9 @@ def _kind_of_output(dataset):
 def _summary(card):
     config, about = card.config, card.config["published"]
     dataset, run = config["dataset"], config["run"]
-    what, begun = _kind_of_output(dataset), config.get("init_from")
-    if dataset["size"] > 1:
-        what += f" of {dataset['size']} x {dataset['size']} pixels"
+    what, begun, size = _kind_of_output(dataset), config.get("init_from"), dataset["size"]
+    if size != 1:
+        what += " of {} x {} pixels".format(*Size.of(size))
     what += CONDITIONS[card.condition][0]
     weights = "averaged over the last steps" if about["averaged"] else "those of the last step"
     return (
@@ -149,7 +150,8 @@ def _use(card):
     extra = "[hub]" if is_remote else ""
     data = " --data=DATA" if card.needs_data else ""
     size, channels = card.config["dataset"]["size"], card.config["dataset"]["colors"]
-    shape = f"uint8 [64, {size}, {size}, {channels}]"
+    height, width = Size.of(size)
+    shape = f"uint8 [64, {height}, {width}, {channels}]"
     if size == 1:
         shape = f"float32 [64, 1, 1, {channels}], in [-1, 1]"
     form = " --form=npz" if size == 1 else ""
@@ -251,7 +253,7 @@ def _limits(card):
             "Scores depend on their protocol: they do not compare with scores of other features, "
             "counts or data, nor with the FID unless the features are Inception's."
         )
-        if "neighbours" not in card.evaluation and dataset["size"] > 1:
+        if "neighbours" not in card.evaluation and dataset["size"] != 1:
             lines.append("Whether it copies training images was not searched for.")
     if about["step"] < run["steps"]:
         lines.append(f"Its training had {counted(run['steps'] - about['step'], 'step')} to go.")

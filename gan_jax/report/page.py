@@ -15,6 +15,7 @@ from PIL import Image
 
 from gan_jax import images
 from gan_jax.report import charts
+from gan_jax.settings import Size
 
 CSS = pathlib.Path(__file__).with_name("page.css").read_text()
 
@@ -136,15 +137,17 @@ def chart_figure(
     return figure(chart(draw, caption, width, height), caption)
 
 
-def sample_grid(path: pathlib.Path, alt: str, width: int, side: int | None = None) -> Html:
+def sample_grid(path: pathlib.Path, alt: str, width: int, corner: Size | None = None) -> Html:
     """Build an image from a PNG of samples.
 
     Args:
       path: the file.
       alt: alternative text.
       width: pixels in which the page shows it; a smaller one is enlarged with sharp pixels.
-      side: None for all of it, or pixels of its upper left corner.
+      corner: None for all of it, or the size in pixels of its upper left corner.
     """
-    picture = np.asarray(Image.open(path))[:side, :side]
+    picture = np.asarray(Image.open(path))
+    if corner:
+        picture = picture[: corner.height, : corner.width]
     css = "pixel" if picture.shape[1] < width else ""
     return image(images.encode_png(picture), "png", alt, css)

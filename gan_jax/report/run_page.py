@@ -12,6 +12,7 @@ from gan_jax.data import titles
 from gan_jax.metrics import class_accuracy, colorization, memorization
 from gan_jax.report import page, run_files, score_html, training_curves
 from gan_jax.rundir import health
+from gan_jax.settings import Size
 
 N_SNAPSHOTS = 8
 SNAPSHOT_TILES = 4  # rows and columns of a grid that a snapshot shows
@@ -37,7 +38,7 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
         page.note(_facts(run)),
         score_html.verdict_paragraph(run.evaluation),
         warnings_section(run.log),
-        samples_section(run.samples, dataset["size"]),
+        samples_section(run.samples, Size.of(dataset["size"])),
         evaluation_sections(run.evaluation, run.folder),
         training_curves.training_section(run.config, run.log),
         timing_section(run.log),
@@ -102,12 +103,12 @@ def warnings_section(log: list[dict]) -> page.Html:
     return page.section("Warnings", page.table([head, *rows], prose=True) if rows else "")
 
 
-def samples_section(samples: list[tuple[int, pathlib.Path]], size: int) -> page.Html:
+def samples_section(samples: list[tuple[int, pathlib.Path]], hw: Size) -> page.Html:
     """Show the newest sample grid, and a corner of up to N_SNAPSHOTS grids over time.
 
     Args:
       samples: see run_files.RunFiles.
-      size: side of an image in pixels.
+      hw: size of an image in pixels.
     """
     if not samples:
         text = "None yet: training writes a grid every --sample_every steps and at its end."
@@ -119,10 +120,10 @@ def samples_section(samples: list[tuple[int, pathlib.Path]], size: int) -> page.
         "picture are mode collapse.",
         "card sheet",
     )
-    side = SNAPSHOT_TILES * (size + images.GAP) - images.GAP
+    corner = Size(*(SNAPSHOT_TILES * (side + images.GAP) - images.GAP for side in hw))
     shown = np.unique(np.linspace(0, len(samples) - 1, N_SNAPSHOTS).round().astype(int))
     snapshots = [
-        page.figure(page.sample_grid(path, "", 250, side), f"step {step:,}", "")
+        page.figure(page.sample_grid(path, "", 250, corner), f"step {step:,}", "")
         for step, path in (samples[i] for i in shown)
     ]
     advice = (

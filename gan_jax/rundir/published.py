@@ -60,7 +60,7 @@ def nets_of_sampling(method: Method, spec: DataSpec) -> tuple[str, ...]:
     key = jax.eval_shape(lambda: jax.random.key(0))
     z, condition = jax.eval_shape(lambda key: method.latent(ctx, key, N_TRACED), key)
     if method.conditioning.needs_images:
-        image = (N_TRACED, spec.size, spec.size, spec.colors)
+        image = (N_TRACED, *spec.hw, spec.colors)
         condition = jax.ShapeDtypeStruct(image, np.float32)
     vs = Vars(shapes.params, shapes.batch_stats)
     sample = lambda vs, *inputs: method.sample(ctx, vs, *inputs)

@@ -23,7 +23,7 @@ from gan_jax.errors import InputError
 from gan_jax.metrics import controls, features, memorization, metric, scoring
 from gan_jax.metrics.scoring import Evaluator
 from gan_jax.report import score_text
-from gan_jax.settings import setting
+from gan_jax.settings import setting, size_setting
 from gan_jax.studies import runner
 
 
@@ -33,7 +33,7 @@ class Flags(runner.StudyFlags, ReadingFlags):
 
     workdir: str = setting("runs/damage", "the folder for figures and numbers")
     data: str = setting("galaxies", "images with labels and a test split, see any training command")
-    size: int = setting(32, "side of the images in pixels", low=8, high=1024)
+    size: int | str = size_setting(32, "side of the images in pixels")
     n_images: int = setting(4000, "images of every set", low=200)
     scores: str = setting("", "which, with commas; empty: all that suit the data")
     seed: int = setting(0, "seed of every draw", low=0, high=2**31 - 1)

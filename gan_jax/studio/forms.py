@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_jax import plugins
 from gan_jax.errors import InputError
-from gan_jax.settings import check, setting
+from gan_jax.settings import Size, check, setting
 
 MAX_VALUE_LENGTH = 500  # characters
 # Flags that forms leave out.
@@ -73,7 +73,7 @@ def describe_fields(defaults: Any, hidden: Sequence[str] = HIDDEN_FLAGS) -> list
     return [
         {
             "name": f.name,
-            "type": type(getattr(defaults, f.name)).__name__,
+            "type": _type(f, getattr(defaults, f.name)),
             "default": getattr(defaults, f.name),
             "text": f.metadata["text"],
             **{key: f.metadata[key] for key in ("low", "above", "high")},
@@ -82,6 +82,10 @@ def describe_fields(defaults: Any, hidden: Sequence[str] = HIDDEN_FLAGS) -> list
         for f in dataclasses.fields(defaults)
         if f.name not in hidden
     ]
+
+
+def _type(field, value):
+    return "size" if field.metadata.get("is_size") else type(value).__name__
 
 
 def _choices(metadata):
@@ -153,7 +157,7 @@ def parse_value(field: dict[str, Any], value: Any) -> bool | int | float | str |
         raise InputError(
             f"--{name} is longer than {MAX_VALUE_LENGTH} characters, or holds a line break."
         )
-    parse = {"bool": _parse_bool, "int": int, "float": float}.get(kind, str)
+    parse = {"bool": _parse_bool, "int": int, "float": float, "size": _parse_size}.get(kind, str)
     try:
         text.encode()
         parsed = parse(text)
@@ -161,7 +165,8 @@ def parse_value(field: dict[str, Any], value: Any) -> bool | int | float | str |
         raise InputError(f"--{name}={text[:60]!a} is not a value of type {kind}.") from error
     # The command itself looks for Python code that a value names; the server imports none.
     is_open = not field["choices"] or bool(plugins.names_in(text))
-    metadata = {**field, "choices": None if is_open else field["choices"]}
+    choices = None if is_open else field["choices"]
+    metadata = {**field, "choices": choices, "is_size": kind == "size"}
     single = dataclasses.make_dataclass(
         "Single", [(name, object, dataclasses.field(metadata=metadata))]
     )
@@ -173,6 +178,10 @@ def _parse_bool(text):
     if text.lower() not in ("true", "false"):
         raise ValueError(text)
     return text.lower() == "true"
+
+
+def _parse_size(text):
+    return Size.of(text).value
 
 
 def build_flags(command: dict[str, Any], flagfile: str, values: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from gan_jax.data import titles
 from gan_jax.errors import EXIT_DONE, InputError
 from gan_jax.rundir import run_lock, slurm_record
+from gan_jax.settings import Size
 from gan_jax.studio import files, run_notes, slurm_facts
 from gan_jax.studio.launch_files import SCORING
 from gan_jax.studio.run_state import RunState
@@ -100,8 +101,9 @@ def _config_facts(folder: Path) -> dict[str, Any]:
             "method": config["method"],
             "data": dataset["name"],
         }
-        numbers = {"steps": run["steps"], "size": dataset["size"], "seed": run["seed"]}
-    except (KeyError, TypeError) as error:
+        numbers = {"steps": run["steps"], "seed": run["seed"]}
+        size = Size.of(dataset["size"]).value
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"config.json was written by another version, or is damaged: it lacks {error}."
         ) from error
@@ -110,7 +112,7 @@ def _config_facts(folder: Path) -> dict[str, Any]:
         raise InputError(
             "config.json was written by another version, or is damaged: a value is of another type."
         )
-    return texts | numbers | {"data": titles.title(texts["data"])}
+    return texts | numbers | {"size": size, "data": titles.title(texts["data"])}
 
 
 def _progress(folder: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from gan_jax.errors import InputError
 from gan_jax.metrics import nearest_neighbours
 from gan_jax.report import point_plots
 from gan_jax.rundir import run_folder
+from gan_jax.settings import Size
 from gan_jax.studio.forms import SampleOptions
 from gan_jax.training import sampling
 
@@ -41,8 +42,8 @@ class OpenRun:
     def __init__(self, folder: Path, checkpoint: str):
         self.loaded = run_folder.load(folder, checkpoint)
         self.method = self.loaded.method
-        self.size: int = self.loaded.dataset_info["size"]
-        self.is_points = self.size == 1
+        self.hw = Size.of(self.loaded.dataset_info["size"])
+        self.is_points = self.hw == (1, 1)
 
     @functools.cached_property
     def data(self) -> tuple[Dataset, Dataset | None]:
@@ -106,7 +107,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "z_dim": 0 if conditioning.needs_images else hp.z_dim,
         "reach": priors.extent(hp.prior),
         "points": run.is_points,
-        "size": run.size,
+        "size": run.hw.value,
         "step": run.loaded.step,
     }
 
@@ -306,17 +307,17 @@ def colorize(folder: Path, data: bytes) -> list[bytes]:
     run = open_run(folder, "newest")
     if not run.method.conditioning.needs_images:
         raise InputError("This run does not colour images; choose one of colorize.")
-    original = np.broadcast_to(decode_upload(data, run.size), (1, run.size, run.size, 3))
+    original = np.broadcast_to(decode_upload(data, run.hw), (1, *run.hw, 3))
     samples = run.sampler(run.loaded.state.vars(True), jax.random.key(0), 1, original)
     return png_files(sampling.triplets(run.method, samples, original)[:, 0])
 
 
-def decode_upload(data: bytes, size: int) -> np.ndarray:
-    """Decode the central square of an image file: uint8 [size, size, 1 or 3].
+def decode_upload(data: bytes, hw: Size) -> np.ndarray:
+    """Decode the centre of an image file, of the shape of `hw`: uint8 [H, W, 1 or 3].
 
     Raises:
       InputError: it is no still PNG, JPEG, WebP, BMP or TIFF file, damaged, too large, or
-        smaller than `size` pixels.
+        smaller than `hw`.
     """
     file = io.BytesIO(data)
     try:
@@ -326,12 +327,12 @@ def decode_upload(data: bytes, size: int) -> np.ndarray:
                 f"The picture has {header.width} x {header.height} pixels; {MAX_PIXELS:,} are the "
                 "most."
             )
-        if min(header.width, header.height) < size:
+        if header.height < hw.height or header.width < hw.width:
             raise InputError(
-                f"The picture is smaller than {size} pixels, at which this run colours; use a "
+                f"The picture is smaller than {hw} pixels, at which this run colours; use a "
                 "larger one."
             )
-        return image_decoding.decode_image(file, size)
+        return image_decoding.decode_image(file, hw)
     except image_decoding.BadFile as error:
         raise InputError(str(error).replace(str(file), "The picture")) from error
 

@@ -33,8 +33,8 @@ def diversity(x: np.ndarray) -> float:
     Returns:
       float >= 0 in the units of x, exact to rounding for uint8.
     """
-    stride = -(-x.shape[1] // SIDE)
-    flat = np.asarray(x)[:, ::stride, ::stride].reshape(len(x), -1).astype(np.float64)
+    rows, columns = (-(-side // SIDE) for side in x.shape[1:3])
+    flat = np.asarray(x)[:, ::rows, ::columns].reshape(len(x), -1).astype(np.float64)
     gram = flat @ flat.T
     square = np.diag(gram)[:, None] + np.diag(gram) - 2 * gram
     rms = np.sqrt(square.clip(0) / flat.shape[1])

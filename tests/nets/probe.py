@@ -52,7 +52,7 @@ def count(net, *inputs):
 def counts(family, shape, n_classes=0, cond=(), **options):
     """Count each of `nets`; cond: shapes of what G and D get beside their inputs."""
     gen, disc, enc = nets(family, shape, n_classes, **options)
-    code, image = (2, settings(**options).z_dim), (2, shape.size, shape.size, shape.colors)
+    code, image = (2, settings(**options).z_dim), (2, *shape.hw, shape.colors)
     return count(gen, code, *cond), count(disc, image, *cond), count(enc, image)
 
 

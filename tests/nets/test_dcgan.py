@@ -10,6 +10,7 @@ import pytest
 
 from gan_jax.methods import base, gan
 from gan_jax.nets import dcgan, hdcgan, layers
+from gan_jax.settings import Size
 from tests.nets import probe
 
 CONFIGS = {"dcgan": dcgan.DCGAN, "hdcgan": hdcgan.HDCGAN}
@@ -45,21 +46,26 @@ CONFIGS = {"dcgan": dcgan.DCGAN, "hdcgan": hdcgan.HDCGAN}
 )
 def test_parameter_counts(config, size, width, z_dim, wide, gen, disc, enc):
     image, config = (2, size, size, 3), CONFIGS[config]
-    assert probe.count(dcgan.Gen(size, 3, "sigmoid", width, config=config), (2, z_dim)) == gen
-    assert probe.count(dcgan.Disc(size, width, config), image) == disc
-    assert probe.count(dcgan.Enc(size, width, config, wide=wide, z_dim=z_dim), image) == enc
+    assert (
+        probe.count(dcgan.Gen(Size.of(size), 3, "sigmoid", width, config=config), (2, z_dim)) == gen
+    )
+    assert probe.count(dcgan.Disc(Size.of(size), width, config), image) == disc
+    assert (
+        probe.count(dcgan.Enc(Size.of(size), width, config, wide=wide, z_dim=z_dim), image) == enc
+    )
 
 
 def test_released_morpho_generator():
     """It stops at 64 pixels (D16)."""
     assert (
-        probe.count(dcgan.Gen(64, 3, "sigmoid", 128, config=hdcgan.HDCGAN), (2, 100)) == 18_885_763
+        probe.count(dcgan.Gen(Size.of(64), 3, "sigmoid", 128, config=hdcgan.HDCGAN), (2, 100))
+        == 18_885_763
     )
 
 
 def test_wide_enc_doubles_its_last_block_alone():
     plain, wide = (
-        probe.spec(dcgan.Enc(32, 4, wide=w, z_dim=5), (2, 32, 32, 3))["params"]
+        probe.spec(dcgan.Enc(Size.of(32), 4, wide=w, z_dim=5), (2, 32, 32, 3))["params"]
         for w in (False, True)
     )
     assert wide["Dense_0"]["kernel"].shape == (2 * plain["Dense_0"]["kernel"].shape[0], 5)
@@ -72,18 +78,17 @@ def test_wide_enc_doubles_its_last_block_alone():
 )
 def test_feature_sizes(config, size, n_features):
     """What the weight of latent distances is computed from (D09)."""
-    assert probe.shapes(dcgan.Disc(size, 128, CONFIGS[config]), (2, size, size, 3)).features == (
-        2,
-        n_features,
-    )
+    assert probe.shapes(
+        dcgan.Disc(Size.of(size), 128, CONFIGS[config]), (2, size, size, 3)
+    ).features == (2, n_features)
 
 
 @pytest.mark.parametrize(
     "config, expected", [("dcgan", [1, 2, 4, 8, 8]), ("hdcgan", [1, 2, 2, 4, 8])]
 )
 def test_channels_at_128(config, expected):
-    assert dcgan.channels(128, 128, CONFIGS[config]) == [128 * m for m in expected]
-    assert dcgan.channels(64, 128, CONFIGS[config]) == [128, 256, 512, 1024]
+    assert dcgan.channels(Size(128, 128), 128, CONFIGS[config]) == [128 * m for m in expected]
+    assert dcgan.channels(Size(64, 64), 128, CONFIGS[config]) == [128, 256, 512, 1024]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -93,17 +98,17 @@ def test_channels_at_128(config, expected):
 def test_shapes(size, first, config):
     """Any size: what the discriminator halves, the generator doubles."""
     config, image = CONFIGS[config], (2, size, size, 3)
-    top = first**2 * dcgan.channels(size, 2, config)[-1]
-    assert layers.sides(size)[-1] == first
-    assert probe.shapes(dcgan.Gen(size, 3, "tanh", 2, config=config), (2, 5)) == image
-    assert probe.shapes(dcgan.Enc(size, 2, config, z_dim=7), image) == (2, 7)
-    logits = probe.shapes(dcgan.Disc(size, 2, config), image)
+    top = first**2 * dcgan.channels(Size.of(size), 2, config)[-1]
+    assert layers.sides(Size.of(size))[-1] == (first, first)
+    assert probe.shapes(dcgan.Gen(Size.of(size), 3, "tanh", 2, config=config), (2, 5)) == image
+    assert probe.shapes(dcgan.Enc(Size.of(size), 2, config, z_dim=7), image) == (2, 7)
+    logits = probe.shapes(dcgan.Disc(Size.of(size), 2, config), image)
     assert (logits.logit, logits.features, logits.classes) == ((2,), (2, top), None)
 
 
 def test_where_norms_and_biases_are():
     """G's first norm is per unit, not per channel; D's first convolution has a bias and no norm."""
-    gen = probe.spec(dcgan.Gen(16, 1, "tanh", 3), (2, 5))["params"]
+    gen = probe.spec(dcgan.Gen(Size.of(16), 1, "tanh", 3), (2, 5))["params"]
     assert gen["BatchNorm_0"]["scale"].shape == (4 * 4 * 6,)
     assert gen["BatchNorm_1"]["scale"].shape == (3,)
     assert {name: set(p) for name, p in gen.items()} == {
@@ -113,7 +118,7 @@ def test_where_norms_and_biases_are():
         "BatchNorm_1": {"scale", "bias"},
         "ConvT_1": {"kernel", "bias"},
     }
-    disc = probe.spec(dcgan.Disc(16, 3), (2, 16, 16, 1))["params"]
+    disc = probe.spec(dcgan.Disc(Size.of(16), 3), (2, 16, 16, 1))["params"]
     assert {name: set(p) for name, p in disc["Trunk_0"].items()} == {
         "Conv_0": {"kernel", "bias"},
         "Conv_1": {"kernel"},
@@ -147,7 +152,7 @@ def tiny():
 
     @jax.jit
     def run(z):
-        nets = {pixels: dcgan.Gen(8, 2, pixels, 3) for pixels in ("tanh", "sigmoid")}
+        nets = {pixels: dcgan.Gen(Size.of(8), 2, pixels, 3) for pixels in ("tanh", "sigmoid")}
         variables = nets["tanh"].init(jax.random.key(0), z, train=False)
         variables["params"]["ConvT_0"]["kernel"] *= 5
         return {
@@ -181,7 +186,7 @@ def test_running_statistics_in_train_mode(tiny):
 def test_running_statistics_elsewhere(tiny):
     """Without `train` they are used and stay: an image does not depend on the rest of the batch."""
     variables, z, *_ = tiny["tanh"]
-    net = dcgan.Gen(8, 2, "tanh", 3)
+    net = dcgan.Gen(Size.of(8), 2, "tanh", 3)
     run = jax.jit(lambda z: net.apply(variables, z, train=False, mutable=["batch_stats"]))
     images, new = run(z)
     jax.tree.map(np.testing.assert_array_equal, new["batch_stats"], variables["batch_stats"])
@@ -250,7 +255,7 @@ def test_parameter_counts_of_families(case):
 def test_doubling_to_the_nearest_pixel_is_a_convolution_of_the_doubled_image():
     """The last layer of a generator without norms, computed from what comes before it."""
     fields = {"config": dcgan.DCGAN._replace(gen=lambda x: x), "norm": "none"}
-    net = dcgan.Gen(8, 2, "linear", 3, upsample="nearest", **fields)
+    net = dcgan.Gen(Size.of(8), 2, "linear", 3, upsample="nearest", **fields)
     z = probe.noise(4, 5)
     variables = net.init(jax.random.key(0), z, train=False)
     assert set(variables["params"]) == {"Dense_0", "Conv_0"}

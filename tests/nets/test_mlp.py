@@ -7,6 +7,7 @@ import pytest
 
 from gan_jax.methods import base
 from gan_jax.nets import layers, mlp
+from gan_jax.settings import Size
 from tests.nets import probe
 
 MNIST = base.DataSpec(28, 1)
@@ -181,7 +182,7 @@ def test_maxout_against_numpy():
     "net, inputs",
     [
         (mlp.MaxoutDisc(8), [(4, 4, 4, 1)]),
-        (mlp.CondGen(4, 1, "sigmoid", 8), [(4, 5), (4, 3)]),
+        (mlp.CondGen(Size(4, 4), 1, "sigmoid", 8), [(4, 5), (4, 3)]),
         (mlp.CondDisc(8), [(4, 4, 4, 1), (4, 3)]),
     ],
     ids=["maxout", "cgan_gen", "cgan_disc"],

@@ -14,6 +14,7 @@ from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import r3gan
+from gan_jax.settings import Size
 from tests.nets import probe
 from tests.ops.test_conv import grouped_by_loops
 
@@ -42,7 +43,7 @@ def block_size(channels, group=16):
 def test_published_nets(size, width, groups, gen, disc, monkeypatch):
     """Widths, groups and numbers of parameters of the paper's settings."""
     monkeypatch.setenv("GAN_CONV", "native")  # quicker to trace
-    widths = [channels for _, channels in r3gan.stages(size, width)]
+    widths = [channels for _, channels in r3gan.stages(Size.of(size), width)]
     assert [2 * n // 16 for n in widths] == groups
     blocks = 2 * sum(map(block_size, widths))
     changes = sum(a * b for a, b in itertools.pairwise(widths) if a != b)
@@ -73,13 +74,13 @@ def test_published_conditional_nets(monkeypatch):
     ],
 )
 def test_stages(size, expected):
-    assert r3gan.stages(size, 3) == expected
+    assert r3gan.stages(Size.of(size), 3) == [(Size.of(side), n) for side, n in expected]
 
 
 @pytest.mark.parametrize("size, width", [(8, 1), (12, 24), (28, 7), (80, 3)])
 def test_shapes(size, width):
     gen, disc, enc = nets(size, 2, 7, width=width)
-    image, top = (2, size, size, 2), r3gan.stages(size, width)[-1][1]
+    image, top = (2, size, size, 2), r3gan.stages(Size.of(size), width)[-1][1]
     assert probe.shapes(gen, (2, 5)) == probe.shapes(gen, (2, 5), (2, 3)) == image
     assert probe.shapes(enc, image) == (2, 5)
     out = probe.shapes(disc, image)

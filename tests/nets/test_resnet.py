@@ -7,6 +7,7 @@ import pytest
 from gan_jax.errors import InputError
 from gan_jax.methods import base
 from gan_jax.nets import layers, resnet
+from gan_jax.settings import Size
 from tests.nets import probe
 
 FAMILIES = {"sngan": resnet.SNGAN, "resnet": resnet.RESNET}
@@ -52,7 +53,7 @@ def test_feature_sizes(name, width, size, n_features):
 )
 @pytest.mark.parametrize("name", FAMILIES)
 def test_shapes(name, size, side, n):
-    assert resnet.first_side(size) == (side, n)
+    assert resnet.first_sides(Size.of(size)) == (Size.of(side), n)
     gen, disc, enc = nets(name, base.DataSpec(size, 2), 7, width=1)
     image = (2, size, size, 2)
     assert probe.shapes(gen, (2, 5)) == image
@@ -79,11 +80,11 @@ def test_nearest_sizes():
     ]
     for size in range(8, 250):
         if size in fine:
-            resnet.first_side(size)
+            resnet.first_sides(Size.of(size))
             continue
         low, high = max(s for s in fine if s < size), min(s for s in fine if s > size)
         with pytest.raises(InputError, match=f"use {low} or {high}"):
-            resnet.first_side(size)
+            resnet.first_sides(Size.of(size))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

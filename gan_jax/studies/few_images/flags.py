@@ -3,7 +3,7 @@
 import dataclasses
 
 from gan_jax.data.reading_flags import ReadingFlags
-from gan_jax.settings import MAX_STEPS, setting
+from gan_jax.settings import MAX_STEPS, setting, size_setting
 from gan_jax.studies.runner import StudyFlags
 
 ALL = "all"  # in --counts: the whole training split
@@ -15,7 +15,7 @@ class Flags(StudyFlags, ReadingFlags):
 
     # Data.
     data: str = setting("galaxies", "images, any source of a training command")
-    size: int = setting(32, "side of the images, in pixels", low=8, high=1024)
+    size: int | str = size_setting(32, "side of the images, in pixels")
     counts: str = setting(
         "100,1000,10000", f"numbers of training images, with commas; {ALL}: all that there are"
     )

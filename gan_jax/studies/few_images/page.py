@@ -11,6 +11,7 @@ from PIL import Image
 
 from gan_jax import images
 from gan_jax.report import charts, page, run_files
+from gan_jax.settings import Size
 from gan_jax.studies import table_format
 from gan_jax.studies.few_images import results as few_images
 from gan_jax.studies.few_images import verdicts
@@ -96,7 +97,7 @@ def draw_samples(results: dict[str, Any], root: pathlib.Path, path: pathlib.Path
         files = {"real": root / REAL.format(count)}
         for recipe, file in sample_files(results, root, count).items():
             files[results["recipes"][recipe]["title"]] = file
-        side = results["size"]
+        side = Size.of(results["size"]).height
         strips = [np.asarray(Image.open(file).convert("RGB"))[:side] for file in files.values()]
         width = max(strip.shape[1] for strip in strips)
         tiles = [np.pad(s, ((0, 1), (0, width - s.shape[1]), (0, 0))) for s in strips]
@@ -153,10 +154,11 @@ def _charts(results) -> Iterator[page.Html]:
 
 def _samples(results, root, count) -> Iterator[page.Html]:
     """Show a grid of real training images, and one of each recipe's first seed."""
-    side = COLUMNS * (results["size"] + images.GAP) - images.GAP
+    sides = (COLUMNS * (s + images.GAP) - images.GAP for s in Size.of(results["size"]))
+    corner = Size(*sides)
     real = f"real: some of the {int(count):,} training images"
     files = {real: root / REAL.format(count)}
     for recipe, file in sample_files(results, root, count).items():
         files[results["recipes"][recipe]["title"]] = file
     for caption, file in files.items():
-        yield page.figure(page.sample_grid(file, caption, 300, side), caption)
+        yield page.figure(page.sample_grid(file, caption, 300, corner), caption)

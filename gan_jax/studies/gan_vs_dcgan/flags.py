@@ -3,7 +3,7 @@
 import dataclasses
 
 from gan_jax.data.reading_flags import ReadingFlags
-from gan_jax.settings import MAX_STEPS, setting
+from gan_jax.settings import MAX_STEPS, setting, size_setting
 from gan_jax.studies.runner import StudyFlags
 
 S2_STEPS = {"gan": 30_000, "dcgan": 28_020}
@@ -20,7 +20,7 @@ class Flags(StudyFlags, ReadingFlags):
     """Flags of this study."""
 
     data: str = setting("idx:data/mnist", "labelled images, any source of a training command")
-    size: int = setting(28, "side of the images, in pixels", low=8, high=1024)
+    size: int | str = size_setting(28, "side of the images, in pixels")
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
     seed: int = setting(0, "the first seed", low=0, high=2**31 - 1)
     gan_steps: int = _length("gan", "GAN, in iterations")

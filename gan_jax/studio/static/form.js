@@ -160,7 +160,7 @@ function createInput({ name, type, choices, low, high }) {
     return createElement("select", shared, ...choices.map(option));
   }
   if (type === "tuple") return createElement("textarea", { ...shared, rows: 2, maxLength: 500 });
-  if (type === "str") {
+  if (type === "str" || type === "size") {
     const options = { type: "text", maxLength: 500, autocomplete: "off", spellcheck: false };
     return createElement("input", { ...shared, ...options });
   }

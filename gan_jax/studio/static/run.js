@@ -32,7 +32,7 @@ function showSummary(known) {
   const { experiment, data, size, seed, state, reason, sweep, warnings, evaluation } = summary;
   showFacts();
   showCluster(summary);
-  const about = [experiment, data && `on ${data}`, size > 1 && `${size} px`, `seed ${seed}`];
+  const about = [experiment, data && `on ${data}`, size && size !== 1 && `${size} px`, `seed ${seed}`];
   byId("about").textContent = about.filter(Boolean).join(", ");
   byId("state").replaceChildren(
     createElement("span", { className: `state ${state}`, textContent: state }),
