@@ -72,8 +72,8 @@ def define(groups: Sequence) -> flags.FlagValues:
         for field in dataclasses.fields(group):
             default, text = getattr(group, field.name), field.metadata["text"]
             if field.metadata.get("is_size"):
-                parser = _SizeParser()
-                flags.DEFINE(parser, field.name, default, text, values)
+                parser, writer = _SizeParser(), flags.ArgumentSerializer()
+                flags.DEFINE(parser, field.name, default, text, values, writer)
             else:
                 _DEFINE[type(default)](field.name, default, text, flag_values=values)
     text = "file with one --flag=value per line"

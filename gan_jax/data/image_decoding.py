@@ -86,7 +86,7 @@ def read_header(file: str | os.PathLike | BinaryIO) -> Header:
 
 
 def decode_image(
-    file: str | os.PathLike | BinaryIO, hw: Size, crop: int = 0, color: str = colors.AUTO
+    file: str | os.PathLike | BinaryIO, size: int | Size, crop: int = 0, color: str = colors.AUTO
 ) -> np.ndarray:
     """Decode an image file, crop its centre and resize it.
 
@@ -97,7 +97,7 @@ def decode_image(
 
     Args:
       file: the image file.
-      hw: size of the result, see resize.crop_and_resize.
+      size: of the result, see resize.crop_and_resize.
       crop: side of the centre crop in source pixels; 0 for the whole image.
       color: convert to colors.RGB or colors.GRAY; colors.AUTO: as the file is.
 
@@ -111,7 +111,7 @@ def decode_image(
         _refuse_unknown_range(image, file)
         is_gray = _mode(image).startswith(_GRAY) if color == colors.AUTO else color == colors.GRAY
         ImageOps.exif_transpose(image, in_place=True)
-        pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), hw, crop))
+        pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), size, crop))
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 

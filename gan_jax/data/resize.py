@@ -28,18 +28,18 @@ def _rounded(a, b):
     return (2 * a + b) // (2 * b)
 
 
-def crop_and_resize(image: Image.Image, hw: Size, crop: int = 0) -> Image.Image:
+def crop_and_resize(image: Image.Image, size: int | Size, crop: int = 0) -> Image.Image:
     """Cut out the centre of an image and resize it, with antialiased Lanczos; see `fit`.
 
     Args:
       image: Pillow image with 8 bits per channel, at least `crop` pixels wide and high.
-      hw: size of the result.
+      size: of the result.
       crop: side of the centre square in source pixels; 0 for the whole image.
 
     Returns:
       Pillow image of the same mode; `image` itself where nothing has to be done.
     """
-    width, height = image.size
+    (width, height), hw = image.size, Size.of(size)
     part = fit(height, width, hw, crop)
     if part != (height, width):
         left, upper = (width - part.width) // 2, (height - part.height) // 2
@@ -47,14 +47,16 @@ def crop_and_resize(image: Image.Image, hw: Size, crop: int = 0) -> Image.Image:
     return image if part == hw else image.resize(hw[::-1], Image.Resampling.LANCZOS)
 
 
-def crop_and_resize_all(images: np.ndarray, hw: Size, crop: int, name: object) -> np.ndarray:
+def crop_and_resize_all(
+    images: np.ndarray, size: int | Size, crop: int, name: object
+) -> np.ndarray:
     """Crop and resize an array of images, each channel by itself.
 
     Images may be enlarged, as from 28 to 32 pixels.
 
     Args:
       images: uint8 [N, H, W, C].
-      hw: size of the result.
+      size: of the result.
       crop: side of the centre square in source pixels; 0 for none.
       name: what errors call the images, usually the file.
 
@@ -65,7 +67,7 @@ def crop_and_resize_all(images: np.ndarray, hw: Size, crop: int, name: object) -
       InputError: the crop is larger than the images, or there is none and the result would be
         square, but the images are not.
     """
-    n, height, width, channels = images.shape
+    (n, height, width, channels), hw = images.shape, Size.of(size)
     if crop > min(height, width):
         raise InputError(
             f"{name} has images of {height}x{width} pixels, smaller than --crop={crop}; "

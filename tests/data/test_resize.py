@@ -1,9 +1,12 @@
 """Crop and resize against arithmetic."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from gan_jax.data import resize
+from gan_jax.errors import InputError
+from gan_jax.settings import Size
 from tests.data import making
 
 
@@ -37,3 +40,31 @@ def test_fit_all_agrees_with_fit_and_keeps_what_fits():
         16,
         5,
     )
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "crop", "part"),
+    [
+        (100, 300, 32, 0, (100, 100)),
+        (100, 300, 32, 64, (64, 64)),
+        (100, 300, (24, 40), 0, (100, 167)),
+        (300, 100, (24, 40), 0, (60, 100)),
+        (300, 200, (40, 24), 0, (300, 180)),
+        (300, 200, (24, 40), 108, (65, 108)),
+        (24, 40, (24, 40), 0, (24, 40)),
+    ],
+)
+def test_the_largest_rectangle_of_a_shape(height, width, size, crop, part):
+    assert resize.fit(height, width, Size.of(size), crop) == part
+
+
+def test_images_of_two_sides_are_cut_and_resized():
+    images = making.pixels(2, 30, 90, 2)
+    assert resize.crop_and_resize_all(images, Size(30, 90), 0, "x") is images
+    cut = resize.crop_and_resize_all(images, Size(30, 40), 0, "x")
+    assert np.array_equal(cut, images[:, :, 25:65])
+    turned = resize.crop_and_resize_all(images.swapaxes(1, 2), Size(40, 20), 0, "x")
+    same = resize.crop_and_resize_all(images, Size(20, 40), 0, "x")
+    assert np.abs(turned.swapaxes(1, 2).astype(int) - same).max() <= 1
+    with pytest.raises(InputError, match="must be square; use --crop=30 or .*--size=30x90"):
+        resize.crop_and_resize_all(images, 30, 0, "x")
