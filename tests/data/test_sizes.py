@@ -53,7 +53,7 @@ def test_arrays_of_any_channels(tmp_path, channels):
     np.savez(tmp_path / "set.npz", images=images, labels=np.arange(6) % 2)
     loaded = datasets.load(f"npz:{tmp_path}/set.npz", DataOptions("24x40"))
     assert np.array_equal(loaded.images, images)
-    inner = datasets.load(f"shard:0/2/1:npz:{tmp_path}/set.npz", DataOptions("12x20"))
+    inner = datasets.load(f"shard:1/2/1:npz:{tmp_path}/set.npz", DataOptions("12x20"))
     assert inner.images.shape == (3, 12, 20, channels)
     if channels == 1:
         stacks = datasets.load(f"stacked:npz:{tmp_path}/set.npz", DataOptions("24x40"))
