@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import methods, metrics, plugins
+from gan_jax import images, methods, metrics, plugins
 from gan_jax.core import parallel
 from gan_jax.core.method import Method
 from gan_jax.core.state import Vars
@@ -238,6 +238,8 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
     Raises:
       InputError
     """
+    if not dataset.points:
+        images.parse_bands(run.show, dataset.images.shape[3])
     if run.keep_best != "none" and dataset.points:
         raise InputError(
             f"--keep_best={run.keep_best} is a score of images, and {run.data} are points; "

@@ -113,20 +113,49 @@ def take_rows(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.asarray(images[np.sort(rows)])[np.argsort(np.argsort(rows))]
 
 
-def grid(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
+def parse_bands(text: str, n_channels: int) -> tuple[int, ...]:
+    """Read --show: the channels that pictures show.
+
+    Args:
+      text: three numbers of channels from 0 on, for red, green and blue, such as "2,1,0"; or one,
+        such as "3", for gray. "" for the default: the first three, of two channels the first.
+      n_channels: channels of the images.
+
+    Raises:
+      InputError
+    """
+    if not text:
+        return (0, 1, 2) if n_channels >= 3 else (0,)
+    words = [word.strip() for word in text.split(",")]
+    bands = tuple(int(word) for word in words if word.isascii() and word.isdigit())
+    if len(bands) != len(words) or len(bands) not in (1, 3) or max(bands) >= n_channels:
+        raise errors.InputError(
+            f"--show={text} names none of the channels 0 to {n_channels - 1} of these images, one "
+            f"or three of them; use --show={n_channels - 1}, or leave it out."
+        )
+    return bands
+
+
+def shown(images: np.ndarray, show: str = "") -> np.ndarray:
+    """Take the channels that pictures show: [..., C] -> [..., 1 or 3]; see `parse_bands`."""
+    images = np.asarray(images)
+    bands = parse_bands(show, images.shape[-1])
+    return images if bands == tuple(range(images.shape[-1])) else images[..., bands]
+
+
+def grid(images: np.ndarray, columns: int, scale: int = 1, show: str = "") -> np.ndarray:
     """Tile images row by row, with a gap of `GAP` pixels.
 
     Args:
-      images: uint8 [N, H, W, C], N >= 1. Of C = 2 the first channel is shown, of C > 3 the first
-        three.
+      images: uint8 [N, H, W, C], N >= 1.
       columns: tiles per row; fewer if there are fewer images.
       scale: every pixel becomes scale x scale pixels (nearest neighbour).
+      show: the channels that are shown, see `parse_bands`.
 
     Returns:
       uint8 [rows * (H + GAP) - GAP, columns * (W + GAP) - GAP, 1 or 3], times scale.
     """
-    images = np.asarray(images)
-    images = images[..., : 3 if images.shape[-1] >= 3 else 1]
+    images = shown(images, show)
     n, height, width, channels = images.shape
     columns = min(columns, n)
     rows = -(-n // columns)

@@ -236,6 +236,13 @@ class RunSettings:
         free=True,
     )
 
+    show: str = setting(
+        "",
+        "channels that grids and pages show, from 0 on: three for red, green and blue, such as "
+        "2,1,0, or one, such as 3; empty: the first three, of two the first",
+        free=True,
+    )
+
     # Length and randomness.
     batch: int = setting(64, "images per minibatch, over all devices", low=2)
     steps: int = setting(10000, "total length of the run, in steps", low=1, high=MAX_STEPS)

@@ -257,6 +257,10 @@ CASES = [
         "nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=1020 --data=npz:{five}"
     ),
     train("nets/s1.py", "is not a multiple of 4", "acgan --net=s1 --size=9"),
+    train("nets/s1.py", "is not a multiple of 4", "acgan --net=s1 --size=9x17"),
+    train("nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=9x17"),
+    train("methods/base.py", "rotation turns", "dcgan --augment=rotation --size=9x17"),
+    train("images.py", "names none of the channels", "dcgan --show=7 --data=npz:{labelled}"),
     # Data.
     train(
         "data/datasets.py",
@@ -854,7 +858,10 @@ NOT_RUN = {
     "methods/base.py": {"has no class head of cosines": "is of plug-ins; built-in nets have one"},
     "methods/freeze.py": {"needs a net called disc": "all methods of gan_jax have one"},
     "rundir/start_weights.py": {"had saved nothing": "see tests/rundir/test_start_weights.py"},
-    "settings.py": {"--{}={}": INNER},
+    "settings.py": {
+        "--{}={}": INNER,
+        "has two sides": "is about a plug-in; see tests/nets/test_sizes.py",
+    },
     "studies/collapse/scorer.py": {"with 5 % of the images": DATA},
     "studies/few_images/sets.py": {"leave one of them out": "leaves the choice of two"},
     "studies/interleaved.py": {"cannot be read": LATE},

@@ -192,7 +192,8 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
         generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
         add_neighbours(record, flags, evaluator, train, heldout, generated, out)
         if not (out / "config.json").exists():  # whose page shows the samples of training
-            images.save_png(out / "images.png", images.grid(samplers["model"](flags.seed, 64), 8))
+            shown, show = samplers["model"](flags.seed, 64), loaded.config.run.show
+            images.save_png(out / "images.png", images.grid(shown, 8, show=show))
     record["step"], hp = loaded.step, loaded.config.hp
     if flags.ema and loaded.state.ema and not (hp.ema_warmup or hp.ema_images):
         record["untrained_share"] = hp.ema**loaded.step  # weight of the start in the average

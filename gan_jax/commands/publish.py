@@ -239,7 +239,8 @@ def make_samples(flags: Flags, name: str, loaded: "LoadedRun") -> tuple["np.ndar
     is_points = loaded.dataset_info["size"] == 1
     train = run_folder.load_data(loaded.config, loaded.dataset_info)[0] if is_points else None
     sampler = sampling.build_sampler(method, pool)
-    picture = sampling.picture(method, sampler, loaded.state.vars(True), key, train, pool)
+    vs, show = loaded.state.vars(True), loaded.config.run.show
+    picture = sampling.picture(method, sampler, vs, key, train, pool, show)
     n_kinds = len(conditioning.shown)
     shown = [conditioning.names[i] for i in conditioning.shown[: sampling.MAX_COLUMNS]]
     command = f"gan-jax sample {shlex.quote(name)} --seed={flags.seed}"

@@ -50,6 +50,11 @@ class Flags(command_line.RunFlags):
         "0: all of it",
         low=0.0,
     )
+    show: str = setting(
+        "",
+        "channels that pictures show, such as 2,1,0 or 3; empty: as in training; an npz file has "
+        "all of them",
+    )
     data: str = setting("", "colorization: where the images are now, if they have moved")
     skip_bad_images: bool = setting(
         False, "colorization: leave out image files that cannot be read, and name them"
@@ -65,6 +70,7 @@ class Flags(command_line.RunFlags):
 
 def run(argv: list[str]) -> None:
     """Sample from a command line to files."""
+    from gan_jax import images
     from gan_jax.rundir import run_folder
 
     (flags,), _ = command_line.parse(__doc__, "sample", [Flags()], argv)
@@ -80,12 +86,15 @@ def run(argv: list[str]) -> None:
             f"--form={flags.form} is for images, and this run makes points; use --form=npz, or see "
             "samples/ in the run."
         )
+    show = flags.show or loaded.config.run.show
+    if flags.form != "npz":
+        images.parse_bands(show, loaded.dataset_info["colors"])
     samples, labels, columns = make_samples(flags, loaded)
     arrays = {"images": samples}
     if labels is not None:
         arrays |= {"labels": labels, "classes": np.array(loaded.method.conditioning.names)}
     about = {"run": flags.workdir, "step": loaded.step, "seed": flags.seed, "kind": flags.kind}
-    save(arrays, flags.form, columns, out, about)
+    save(arrays, flags.form, columns, out, about, show)
     print(f"{len(samples)} images of step {loaded.step}: {out}")
 
 
@@ -195,6 +204,7 @@ def save(
     columns: int,
     out: pathlib.Path,
     about: dict[str, object],
+    show: str = "",
 ) -> None:
     """Write samples in one of the forms. A folder of samples is replaced as a whole.
 
@@ -204,6 +214,7 @@ def save(
       columns: of a grid.
       out: where to write, see `check_place`.
       about: JSON-able description of the samples, kept in a folder.
+      show: channels that pictures show, see images.parse_bands.
 
     Raises:
       InputError: the place cannot be written to.
@@ -221,13 +232,13 @@ def save(
                 new = pathlib.Path(scratch) / "new"
                 new.mkdir()
                 for i, sample in enumerate(samples):
-                    images.save_png(new / f"{i:06d}.png", images.grid(sample[None], 1))
+                    images.save_png(new / f"{i:06d}.png", images.grid(sample[None], 1, show=show))
                 (new / OWN_FOLDER).write_text(json.dumps(about | {"n": len(samples)}) + "\n")
                 if out.exists():
                     out.rename(pathlib.Path(scratch) / "old")
                 new.rename(out)
         else:
-            images.save_png(out, images.grid(samples, columns))
+            images.save_png(out, images.grid(samples, columns, show=show))
     except OSError as error:
         raise InputError(
             f"--out={out} cannot be written ({error.strerror}); name another place."

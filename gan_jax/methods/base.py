@@ -249,8 +249,8 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
         ),
         (
             not spec.hw.is_square and "rotation" in diffaugment.operations(hp.augment),
-            f"--augment={hp.augment}: rotation turns images by quarters, and these of {spec.hw} "
-            "pixels would not fit; use flip instead, or ada_geometry, which cuts the ends off.",
+            f"--augment={hp.augment}: rotation turns images by quarters, and of these of {spec.hw} "
+            "pixels the ends would be lost; use flip or ada_geometry.",
         ),
         (
             not points and hp.pixels == "linear",

@@ -41,13 +41,10 @@ def first_sides(hw: Size) -> tuple[Size, int]:
     n = (min(hw) // 4).bit_length() - 1
     low, high = (Size(*((side + add) >> n << n for side in hw)) for add in (0, 2**n - 1))
     if hw != low:
-        what = (
-            "is not 4, 5, 6 or 7 times a power of two"
-            if hw.is_square
-            else f"has a side that is no multiple of {2**n} (the shorter doubles from 4 to 7 px)"
-        )
+        longer = "" if hw.is_square else " (the longer side, any multiple of that power)"
         raise InputError(
-            f"--size={hw} {what}, as --net=sngan, resnet and r3gan need; use {low} or {high}."
+            f"--size={hw} is not 4, 5, 6 or 7 times a power of two{longer}, "
+            f"as --net=sngan, resnet and r3gan need; use {low} or {high}."
         )
     return Size(hw.height >> n, hw.width >> n), n
 

@@ -44,6 +44,7 @@ class OpenRun:
         self.method = self.loaded.method
         self.hw = Size.of(self.loaded.dataset_info["size"])
         self.is_points = self.hw == (1, 1)
+        self.show: str = self.loaded.config.run.show  # see images.parse_bands
 
     @functools.cached_property
     def data(self) -> tuple[Dataset, Dataset | None]:
@@ -175,16 +176,16 @@ def sample(folder: Path, options: SampleOptions) -> dict[str, Any]:
         return {"images": [images.encode_png(picture)], "kinds": None, "z": [], "step": step}
     samples, z, condition = sample_images(run, options)
     return {
-        "images": png_files(samples),
+        "images": png_files(samples, run.show),
         "kinds": None if condition is None else [int(k) for k in condition],
         "z": np.round(z[:, :N_LATENTS], 4).tolist(),
         "step": step,
     }
 
 
-def png_files(samples: np.ndarray) -> list[bytes]:
-    """Encode images uint8 [n, H, W, C] as PNG files, one each."""
-    return [images.encode_png(images.grid(image[None], 1)) for image in samples]
+def png_files(samples: np.ndarray, show: str = "") -> list[bytes]:
+    """Encode images uint8 [n, H, W, C] as PNG files, one each; show: see images.parse_bands."""
+    return [images.encode_png(images.grid(image[None], 1, show=show)) for image in samples]
 
 
 def _check_index(options, i):
@@ -213,7 +214,7 @@ def interpolate(folder: Path, options: SampleOptions, first: int, last: int) -> 
     vs = run.loaded.state.vars(options.ema)
     if not use_batch:
         condition = None if condition is None else np.full(n, condition[first])
-        return png_files(run.sampler(vs, key, n, condition, path))
+        return png_files(run.sampler(vs, key, n, condition, path), run.show)
     chunk_index, row = divmod(first, sampling.CHUNK)
     chunk = slice(chunk_index * sampling.CHUNK, (chunk_index + 1) * sampling.CHUNK)
     chunks = np.repeat(z[None, chunk], n, 0)
@@ -221,7 +222,7 @@ def interpolate(folder: Path, options: SampleOptions, first: int, last: int) -> 
     condition = None if condition is None else np.tile(condition[chunk], n)
     noise = chunks.reshape(-1, chunks.shape[2])
     samples = run.sampler(vs, key, len(noise), condition, noise)
-    return png_files(samples[row :: sampling.CHUNK])
+    return png_files(samples[row :: sampling.CHUNK], run.show)
 
 
 def edit_latent(
@@ -248,7 +249,7 @@ def edit_latent(
             )
         z[_check_index(options, i), dimension] = value
     samples = run.sampler(run.loaded.state.vars(options.ema), key, len(z), condition, z)
-    return png_files(samples[[_check_index(options, i)]])[0]
+    return png_files(samples[[_check_index(options, i)]], run.show)[0]
 
 
 def nearest_images(folder: Path, options: SampleOptions, i: int) -> dict[str, Any]:
@@ -268,7 +269,7 @@ def nearest_images(folder: Path, options: SampleOptions, i: int) -> dict[str, An
     query = samples[_check_index(options, i)][None]
     nearest = nearest_neighbours.find_nearest(query, train.images, N_NEAREST)
     return {
-        "images": png_files(np.stack([train.images[row] for row in nearest.rows[0]])),
+        "images": png_files(np.stack([train.images[row] for row in nearest.rows[0]]), run.show),
         "distances": nearest.distances[0].tolist(),
     }
 
@@ -292,7 +293,8 @@ def encode_samples(folder: Path, options: SampleOptions, form: str) -> bytes:
         return file.getvalue()
     if run.is_points:
         return sample(folder, options)["images"][0]
-    return images.encode_png(images.grid(samples, int(np.ceil(np.sqrt(options.n)))))
+    columns = int(np.ceil(np.sqrt(options.n)))
+    return images.encode_png(images.grid(samples, columns, show=run.show))
 
 
 def colorize(folder: Path, data: bytes) -> list[bytes]:

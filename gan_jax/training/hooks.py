@@ -151,6 +151,7 @@ class Sample(Hook):
                 run_key(loop.run.seed, KeyStream.GRID),
                 loop.prepared.train,
                 loop.prepared.pool,
+                loop.run.show,
             )
             path = loop.workdir / "samples" / f"{loop.t:06d}.png"
             try:

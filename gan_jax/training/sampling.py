@@ -143,6 +143,7 @@ def picture(
     key: jax.Array,
     dataset: Dataset | None,
     pool: np.ndarray | None,
+    show: str = "",
 ) -> np.ndarray:
     """Draw the sample grid of a run.
 
@@ -153,6 +154,7 @@ def picture(
       key: random key.
       dataset: training data; None will do for images.
       pool: see `build_sampler`.
+      show: channels that are shown, see images.parse_bands.
 
     Returns:
       uint8 [H, W, 1 or 3]: 64 images; a column for each of up to 10 classes with training images,
@@ -166,11 +168,11 @@ def picture(
     if isinstance(method.conditioning, ByImage):
         originals = method.conditioning.choose(pool, key, ROWS * 3)
         generated = sampler(vs, key, len(originals), originals)
-        return images.grid(interleave(triplets(method, generated, originals)), 9)
+        return images.grid(interleave(triplets(method, generated, originals)), 9, show=show)
     shown = method.conditioning.shown[:MAX_COLUMNS]
     columns = len(shown) or ROWS
     condition = np.tile(shown, ROWS) if shown else None
-    return images.grid(sampler(vs, key, ROWS * columns, condition), columns)
+    return images.grid(sampler(vs, key, ROWS * columns, condition), columns, show=show)
 
 
 def triplets(method: Method, generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
