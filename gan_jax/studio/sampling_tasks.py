@@ -314,14 +314,14 @@ def colorize(folder: Path, data: bytes) -> list[bytes]:
     return png_files(sampling.triplets(run.method, samples, original)[:, 0])
 
 
-def decode_upload(data: bytes, hw: Size) -> np.ndarray:
-    """Decode the centre of an image file, of the shape of `hw`: uint8 [H, W, 1 or 3].
+def decode_upload(data: bytes, size: int | Size) -> np.ndarray:
+    """Decode the centre of an image file, resized to `size`: uint8 [H, W, 1 or 3].
 
     Raises:
       InputError: it is no still PNG, JPEG, WebP, BMP or TIFF file, damaged, too large, or
-        smaller than `hw`.
+        smaller than `size`.
     """
-    file = io.BytesIO(data)
+    file, hw = io.BytesIO(data), Size.of(size)
     try:
         header = image_decoding.read_header(file)
         if header.width * header.height > MAX_PIXELS:
