@@ -110,7 +110,7 @@ def test_every_flagfile_is_read_by_the_experiment_that_it_varies(name):
     sweep = read_sweep("", [f"--flagfile={name}"])
     configurations = {run.configuration.name for run in plan.list_runs(sweep)}
     others = {"ablate_smoke": 4, "ablate_heads": 4, "ablate_gaussians25": 4, "ablate_pairs": 21}
-    others["ablate_gaussians25_quick"] = 2
+    others |= {"ablate_gaussians25_quick": 2, "ablate_pairs_stacked": 21}
     assert len(configurations) == others.get(name, 11)
     assert sweep.scoring.n_images >= 200 and sweep.base.get("steps", 10000) >= 20
     assert sweep.root == pathlib.Path("runs", name), "each in a folder of its own"
