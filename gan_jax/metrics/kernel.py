@@ -9,6 +9,8 @@ N_SUBSETS = 100  # random subsets
 SUBSET_SIZE = 1000  # images of each set in a subset
 SEED = 0
 
+_BLOCK_FLOATS = 2**22  # of a block of kernel values: bounds the memory
+
 
 def kernel_distance(
     a: np.ndarray,
@@ -49,11 +51,60 @@ def kernel_distance(
     size = min(size, len(a), len(b))
     if size == len(a) == len(b):
         subsets = 1  # all subsets are the whole sets
-    rng, values = np.random.default_rng(seed), []
-    for _ in range(subsets):
-        rows_a, rows_b = (rng.choice(len(x), size, replace=False) for x in (a, b))
-        values.append(mmd2(a[rows_a], b[rows_b]))
+    rng = np.random.default_rng(seed)
+    rows = [[rng.choice(len(x), size, replace=False) for x in (a, b)] for _ in range(subsets)]
+    pairs = len(a) ** 2 + len(b) ** 2 + len(a) * len(b)
+    if pairs <= 3 * subsets * size**2:
+        values = _mmd2_of_subsets(a, b, rows)
+    else:
+        values = [mmd2(a[rows_a], b[rows_b]) for rows_a, rows_b in rows]
     return float(np.mean(values)), float(np.std(values) / np.sqrt(len(values)))
+
+
+def _mmd2_of_subsets(a, b, rows):
+    """Compute `mmd2` of many subsets; the kernel of each pair of images is evaluated once.
+
+    Args:
+      a: float [N, F]; b: float [M, F].
+      rows: [(rows of a, rows of b), ...], all of one number.
+
+    Returns:
+      float64 [subsets].
+    """
+    sets = [np.asarray(x, np.float64) for x in (a, b)]
+    chosen = [np.zeros((len(x), len(rows))) for x in sets]  # 1 where a subset has an image
+    for i, of_subset in enumerate(rows):
+        for of_set, own in zip(chosen, of_subset, strict=True):
+            of_set[own, i] = 1
+    size = len(rows[0][0])
+    within = sum(_sums_within(x, own) for x, own in zip(sets, chosen, strict=True))
+    return within / (size * (size - 1)) - 2 * _sums_between(*sets, *chosen) / size**2
+
+
+def _sums_between(x, y, of_x, of_y):
+    """Sum k(x_i, y_j) over the pairs of each subset; of_x [N, S], of_y [M, S]: 0 or 1."""
+    out = np.zeros(of_x.shape[1])
+    for block in _blocks(len(x), len(y)):
+        sums = _kernel(x[block] @ y.T, x.shape[1]) @ of_y
+        out += np.einsum("ns,ns->s", of_x[block], sums)
+    return out
+
+
+def _sums_within(x, of_x):
+    """Sum k(x_i, x_j) over the pairs i != j of each subset; of_x [N, S]: 0 or 1."""
+    out = -(_kernel(np.einsum("nf,nf->n", x, x), x.shape[1]) @ of_x)
+    for block in _blocks(len(x), len(x)):
+        # The kernel is symmetric: pairs of the block, and twice those with later images.
+        values = _kernel(x[block] @ x[block.start :].T, x.shape[1])
+        sums = 2 * (values @ of_x[block.start :]) - values[:, : len(values)] @ of_x[block]
+        out += np.einsum("ns,ns->s", of_x[block], sums)
+    return out
+
+
+def _blocks(n, m):
+    """Cut n rows of m values into slices of bounded memory."""
+    step = max(1, _BLOCK_FLOATS // m)
+    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def mmd2(x: np.ndarray, y: np.ndarray) -> float:
@@ -78,6 +129,15 @@ def mmd2(x: np.ndarray, y: np.ndarray) -> float:
         + _sum_off_diagonal(y) / (m * (m - 1))
         - 2 * _sum_kernel(x @ y.T, x.shape[1]) / (n * m)
     )
+
+
+def _kernel(products, dim):
+    """Compute the kernel from dot products of any shape."""
+    base = products / dim
+    base += 1
+    values = base * base
+    values *= base
+    return values
 
 
 def _sum_kernel(products, dim):

@@ -9,6 +9,7 @@ _BLOCK_FLOATS = 2**23  # of a block of distances or images
 # Values of an image per product: 128^2 times this is 2^24, and integers up to there are exact in
 # float32, in any order of summation.
 _EXACT_VALUES = 1024
+_GROUP = 16  # neighbouring entries of a row of distances, a power of two; see _smallest
 
 
 class Neighbours(NamedTuple):
@@ -49,11 +50,13 @@ def find_nearest(
     for block in np.split(rows, range(step, len(rows), step)):
         squares = squared_distances(a, _centered(pool[block], center))
         if own is not None:
-            squares[block == own[:, None]] = np.inf
-        candidates = np.concatenate([best.rows, np.broadcast_to(block, squares.shape)], 1)
-        squares = np.concatenate([best.distances, squares], 1)
-        order = _smallest_columns(squares, k)
-        best = Neighbours(candidates[line, order], squares[line, order])
+            places = np.searchsorted(block, own)
+            here = block[np.minimum(places, len(block) - 1)] == own
+            squares[here, places[here]] = np.inf
+        columns, smallest = _smallest(squares, min(k, len(block)))
+        found = np.concatenate([best.rows, block[columns]], 1)
+        columns, smallest = _smallest(np.concatenate([best.distances, smallest], 1), k)
+        best = Neighbours(found[line, columns], smallest)
     if pool.dtype != np.uint8:
         return _measure_again(queries, pool, best.rows)
     return Neighbours(best.rows, np.sqrt(best.distances / math.prod(pool.shape[1:])))
@@ -111,10 +114,42 @@ def _measure_again(queries, pool, rows):
     return Neighbours(np.take_along_axis(rows, order, 1), np.take_along_axis(distances, order, 1))
 
 
-def _smallest_columns(x, k):
-    """Find the k smallest entries of each row, in order, of equal ones the first: int64 [n, k]."""
-    x, line, out = x.copy(), np.arange(len(x)), np.empty((len(x), k), np.int64)
+def _smallest(x, k):
+    """Find the k smallest entries of each row, in order, of equal ones the first.
+
+    Args:
+      x: float64 [n, m], m >= k.
+      k: how many.
+
+    Returns:
+      (columns int64 [n, k], entries float64 [n, k]). Where a row has fewer than k finite entries,
+      the last are inf, and their columns mean nothing.
+    """
+    n, m = x.shape
+    line, n_groups = np.arange(n)[:, None], m // _GROUP
+    if n_groups <= k:
+        return _smallest_one_by_one(x.copy(), k)
+    # They are in the k neighbouring groups with the smallest entries: an entry elsewhere has k
+    # entries before it, one in each of these groups.
+    least = x[:, : n_groups * _GROUP]
+    while least.shape[1] > n_groups:
+        least = np.minimum(least[:, ::2], least[:, 1::2])
+    groups, _ = _smallest_one_by_one(least, k)
+    columns = np.sort(groups, 1)[:, :, None] * _GROUP + np.arange(_GROUP)
+    columns = columns.reshape(n, -1)
+    if rest := m - n_groups * _GROUP:
+        tail = np.broadcast_to(np.arange(m - rest, m), (n, rest))
+        columns = np.concatenate([columns, tail], 1)
+    places, entries = _smallest_one_by_one(x[line, columns], k)
+    return columns[line, places], entries
+
+
+def _smallest_one_by_one(x, k):
+    """Find the same as `_smallest` in k passes, and overwrite x with inf."""
+    line, columns = np.arange(len(x)), np.empty((len(x), k), np.int64)
+    entries = np.empty((len(x), k))
     for i in range(k):
-        out[:, i] = x.argmin(1)
-        x[line, out[:, i]] = np.inf
-    return out
+        columns[:, i] = x.argmin(1)
+        entries[:, i] = x[line, columns[:, i]]
+        x[line, columns[:, i]] = np.inf
+    return columns, entries

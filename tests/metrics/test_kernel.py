@@ -106,3 +106,17 @@ def test_a_single_image_is_refused():
     for pair in ((x[:1], x), (x, x[:1])):
         with pytest.raises(errors.InputError, match="asked of 1 images; use at least 2"):
             kernel.kernel_distance(*pair)
+
+
+@pytest.mark.parametrize("subsets", [2, 30])
+def test_pairs_of_many_subsets_are_evaluated_once(subsets, monkeypatch):
+    """Few subsets are computed one by one, many from all pairs in blocks: the same numbers."""
+    monkeypatch.setattr(kernel, "_BLOCK_FLOATS", 100)
+    x, y = normal_points(40, dim=5), normal_points(30, 1, dim=5, shift=0.3)
+    rng, values = np.random.default_rng(3), []
+    for _ in range(subsets):
+        rows_x, rows_y = (rng.choice(len(z), 12, replace=False) for z in (x, y))
+        values.append(kernel.mmd2(x[rows_x], y[rows_y]))
+    mean, error = kernel.kernel_distance(x, y, subsets=subsets, size=12, seed=3)
+    assert mean == pytest.approx(np.mean(values), rel=1e-12)
+    assert error == pytest.approx(np.std(values) / np.sqrt(subsets), rel=1e-10)

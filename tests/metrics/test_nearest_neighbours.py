@@ -62,3 +62,14 @@ def test_distance_ratio():
     distances = np.array([[0.0, 2.0], [1.0, 4.0], [3.0, 3.0], [0.0, 0.0]])
     found = nearest_neighbours.Neighbours(np.zeros((4, 2), int), distances)
     np.testing.assert_array_equal(nearest_neighbours.distance_ratio(found), [0, 0.25, 1, 1])
+
+
+@pytest.mark.parametrize("n", [90, 333])
+def test_equal_distances_in_the_order_of_the_pool(n):
+    """Of few grey levels, so that most of many distances are equal, in and across groups."""
+    rng = np.random.default_rng(n)
+    pool = rng.integers(0, 2, (n, 2, 2, 1)).astype(np.uint8)
+    rows, distances = brute_force(pool, pool, 5, np.arange(n))
+    found = find_nearest(pool, pool, 5, own=np.arange(n))
+    np.testing.assert_array_equal(found.rows, rows)
+    np.testing.assert_array_equal(found.distances, distances)
