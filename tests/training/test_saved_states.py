@@ -19,7 +19,7 @@ QUICK = ("acgan_d2d", "gan_ada", "gan_pack")
     "case", [*QUICK, *(slowly(case) for case in methods_small.CASES if case not in QUICK)]
 )
 def test_a_loaded_state_goes_on_as_the_one_in_memory(case, tmp_path):
-    """Bit for bit: weights, averages, optimizers and controls, of two steps before and one after."""
+    """Bit for bit: weights, averages, optimizers and controls, after two steps and a third."""
     method = methods_small.build(case)
     batches = [
         methods_small.batch(n_minibatches(method), 8, seed, methods_small.shape(case).colors)
