@@ -30,6 +30,7 @@ MODULES = {
     "stacked_mnist": "gan_jax.studies.collapse.stacked_mnist",
     "toys": "gan_jax.studies.toys",
     "two_models": "gan_jax.studies.two_models.command",
+    "curves": "gan_jax.studies.curves.command",
     "damage": "gan_jax.studies.damage",
 }
 ALIASES = {"sweep": "ablate"}  # other words for commands

@@ -78,11 +78,18 @@ def split_spec(spec: str) -> tuple[str, str]:
 
 def plugin_of(spec: str) -> str | None:
     """Return the name of the plug-in that a --data reads, also within a shard; None without one."""
-    name, arg = split_spec(spec)
+    name, _ = split_spec(spec)
     if SOURCES.is_plugin(name):
         return name
+    inner = inner_spec(spec)
+    return plugin_of(inner) if inner else None
+
+
+def inner_spec(spec: str) -> str:
+    """Return the --data that another one is made of, as a shard is; "" where it is its own."""
+    name, arg = split_spec(spec)
     form = SOURCES[name].form if name in SOURCES else ""
-    return plugin_of(_split_inner(form, arg)[1]) if form.endswith("DATA") else None
+    return _split_inner(form, arg)[1] if form.endswith("DATA") else ""
 
 
 def _split_inner(form, arg):

@@ -6,6 +6,7 @@ images are exact.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +95,30 @@ def confidence_interval(
         return mean, None
     quantile = float(stats.t.ppf(0.975, len(values) - 1))
     return mean, bounded_interval(mean, float(stats.sem(values)), quantile, least, most)
+
+
+def settled(
+    groups: Sequence[Values], least: float = -math.inf, most: float = math.inf
+) -> int | None:
+    """Return the first of several groups from which on a score is as in the last one.
+
+    The means of all groups from there on lie within the 95 % interval of the last, which knows
+    nothing of their own.
+
+    Args:
+      groups: values of independent seeds, ascending by what they are a curve over.
+      least, most: see `confidence_interval`.
+
+    Returns:
+      An index; None where the last group has no interval.
+    """
+    _, interval = confidence_interval(groups[-1], least, most)
+    if interval is None:
+        return None
+    first = len(groups) - 1
+    while first and interval[0] <= np.mean(groups[first - 1]) <= interval[1]:
+        first -= 1
+    return first
 
 
 def interval_text(

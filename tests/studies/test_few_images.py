@@ -13,8 +13,8 @@ from gan_jax.commands import train
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError, Stopped
 from gan_jax.rundir import config_file
-from gan_jax.studies import interleaved, table_format
-from gan_jax.studies.few_images import command, page, recipes, scorer, sets, verdicts
+from gan_jax.studies import image_sets, interleaved, table_format
+from gan_jax.studies.few_images import command, page, recipes, scorer, verdicts
 from gan_jax.studies.few_images import results as few_images
 from gan_jax.studies.few_images.flags import Flags
 from tests.studies import helpers
@@ -61,17 +61,17 @@ def test_recipes_differ_in_what_they_are():
 
 
 def test_sets_of_galaxies_are_exact_and_of_other_data_parts():
-    assert sets.parse_counts("1000, all,100,1000") == [100, 1000, None]
-    assert sets.spec_of("galaxies", 100, 28_790) == "galaxies:100"
-    assert sets.spec_of("galaxies", 28_790, 28_790) == "galaxies"
-    assert sets.spec_of("folder:gz2", 100, 1260) == "shard:1/12/0:folder:gz2"
-    assert sets.spec_of("folder:gz2", 1000, 1260) == "folder:gz2"
-    assert sets.spec_of("folder:gz2", None, 1260) == "folder:gz2"
+    assert image_sets.parse_counts("1000, all,100,1000") == [100, 1000, None]
+    assert image_sets.spec_of("galaxies", 100, 28_790) == "galaxies:100"
+    assert image_sets.spec_of("galaxies", 28_790, 28_790) == "galaxies"
+    assert image_sets.spec_of("folder:gz2", 100, 1260) == "shard:1/12/0:folder:gz2"
+    assert image_sets.spec_of("folder:gz2", 1000, 1260) == "folder:gz2"
+    assert image_sets.spec_of("folder:gz2", None, 1260) == "folder:gz2"
     with pytest.raises(InputError, match="has 1,260; use fewer, or --counts=all"):
-        sets.spec_of("folder:gz2", 2000, 1260)
+        image_sets.spec_of("folder:gz2", 2000, 1260)
     for text in ("", "some", "0,10", "1e3", "-5"):
         with pytest.raises(InputError, match="cannot be read; use numbers of images"):
-            sets.parse_counts(text)
+            image_sets.parse_counts(text)
 
 
 def dataset(array):
@@ -81,9 +81,9 @@ def dataset(array):
 def test_scores_compare_with_images_that_no_run_has_seen():
     array = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), np.uint8)
     source, small, large = dataset(array), dataset(array[:10]), dataset(array[5:25][::-1])
-    _, pool = sets.choose_pool(source, {10: small, 20: large}, 35)
+    _, pool = image_sets.choose_pool(source, {10: small, 20: large}, 35)
     assert (pool.images == array[25:]).all() and (pool.labels == source.labels[25:]).all()
-    words, pool = sets.choose_pool(source, {10: small, 20: large}, 36)
+    words, pool = image_sets.choose_pool(source, {10: small, 20: large}, 36)
     assert pool is source and "some are training images" in words
     repeated = scorer.repeat_images(array[:7], 30)
     counts = [(repeated == image).all((1, 2, 3)).sum() for image in array[:7]]

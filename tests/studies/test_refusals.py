@@ -8,6 +8,7 @@ import pytest
 from gan_jax.studies.ablate import command as ablate
 from gan_jax.studies.augment import command as augment
 from gan_jax.studies.collapse import command as collapse
+from gan_jax.studies.curves import command as curves
 from gan_jax.studies.ensemble import command as ensemble
 from gan_jax.studies.few_images import command as few_images
 from gan_jax.studies.gan_vs_dcgan import command as gan_vs_dcgan
@@ -17,6 +18,7 @@ from tests.studies import helpers
 SMOKE = {  # {study: its command}, each with a smoke flagfile
     "augment": augment,
     "collapse": collapse,
+    "curves": curves,
     "ensemble": ensemble,
     "few_images": few_images,
     "gan_vs_dcgan": gan_vs_dcgan,
@@ -46,6 +48,15 @@ REFUSALS = {
         "--data=npz:{}/some.npz": "images without a class",
         "--data=npz:{}/train.npz": "no labelled test images",
         "--data=npz:{}/lacking.npz --rare=2": "the test split has no image of it",
+    },
+    "curves": {
+        "--counts=many": "--counts=many cannot be read",
+        "--counts=501": "--data=galaxies:500 has 500",
+        "--experiment=colorize": "makes images of other images",
+        "--eval_every=5": "--eval_every is not for this study",
+        "--scores=beauty": "beauty",
+        "--data=toys:plus --net=mlp --pixels=linear": "use --counts=all",
+        "--n_images=1": "--n_images=1",
     },
     "collapse": {
         "--data=npz:{}/plain.npz": "no two classes",
@@ -160,6 +171,7 @@ def test_refusals_in_one_line_and_before_anything_is_made(study, words, files, t
     ("study", "said"),
     [
         ("augment", "1 of 4: GAN of 60 images, 12 steps; 12 classifiers"),
+        ("curves", "300 images (galaxies:300): 2 models"),
         ("collapse", "gan_balance: GAN with S1's rule"),
         ("ensemble", "8 nodes"),
         ("few_images", "50 (galaxies:50), 200 (galaxies:200)"),

@@ -10,9 +10,10 @@ from gan_jax.errors import InputError, Stopped
 from gan_jax.metrics import pair_agreement
 from gan_jax.rundir import run_folder
 from gan_jax.studies import interleaved, table_format
+from gan_jax.studies.one_recipe import read
 from gan_jax.studies.two_models import command, halves, page, scorer, verdicts
 from gan_jax.studies.two_models import results as two_models
-from gan_jax.studies.two_models.flags import read
+from gan_jax.studies.two_models.flags import Flags
 from tests.studies import helpers
 
 SMOKE = ("--flagfile=two_models_smoke", "--devices=1")
@@ -63,7 +64,7 @@ def test_halves_are_disjoint_and_nobody_sees_what_is_unseen(real):
 
 def test_both_models_begin_alike_and_read_their_half():
     words = [*SMOKE, "--lr=0.004", "--seed=5", "--workdir=x"]
-    asked = read("", words)
+    asked = read("two_models", "", Flags(), words)
     study = command.open_study(asked)
     assert list(study.seeds) == [5, 6]
     first, second = study.prepare(400, 6)

@@ -57,8 +57,8 @@ from gan_jax.studies import interleaved, runner
 from gan_jax.studies.collapse import page, scorer
 from gan_jax.studies.collapse import results as collapse
 from gan_jax.studies.collapse.flags import GROUPS, RUN, Flags, SharedSettings
-from gan_jax.studies.collapse.scorer import KINDS, kind_of
-from gan_jax.studies.collapse.systems import SYSTEMS, build_config, of_points, title
+from gan_jax.studies.collapse.scorer import KINDS
+from gan_jax.studies.collapse.systems import SYSTEMS, build_config, kind_of, title
 
 
 class Study(NamedTuple):
@@ -138,7 +138,7 @@ def refuse_flags(run: RunSettings, shared: SharedSettings) -> None:
                 f"--{name} is not for this study, which takes its own scores --curve times; "
                 "leave it out."
             )
-    for field in dataclasses.fields(shared) if of_points(run) else ():
+    for field in dataclasses.fields(shared) if kind_of(run.data) == "points" else ():
         if getattr(shared, field.name) != field.default:
             raise InputError(
                 f"--{field.name} is for images; on points each system has the settings of "
@@ -153,7 +153,7 @@ def open_study(flags: Flags, run: RunSettings, shared: SharedSettings, root: pat
       InputError
     """
     run = dataclasses.replace(run, resident_gib=_resident_gib(flags, run))
-    systems = read_systems(flags, of_points(run))
+    systems = read_systems(flags, kind_of(run.data) == "points")
     refuse_flags(run, shared)
     configs = [build_config(system, run, shared) for system in systems]
     for one in configs:

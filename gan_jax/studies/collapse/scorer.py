@@ -13,13 +13,14 @@ import jax
 import numpy as np
 
 from gan_jax import metrics
-from gan_jax.data import stacked, toys
+from gan_jax.data import toys
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import InputError
 from gan_jax.metrics import class_balance, features, point_scores, scoring
 from gan_jax.metrics import controls as image_controls
 from gan_jax.rundir import log, run_folder
 from gan_jax.studies import run_outputs
+from gan_jax.studies.collapse.systems import kind_of
 from gan_jax.training import sampling
 
 
@@ -83,13 +84,6 @@ class Scorer(NamedTuple):
     classes: list[str]  # their names, none for points
     fractions: list[float]  # of the classes in real data, as classified
     protocol: str  # all of this in words
-
-
-def kind_of(spec: str) -> str:
-    """Return the kind of the data that a --data names, key of KINDS, before they are open."""
-    if toys.is_toy(spec):
-        return "points"
-    return "stacks" if stacked.is_stacked(spec) else "images"
 
 
 def check_data(source: Dataset, counts: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from gan_jax import methods
 from gan_jax.commands import presets
 from gan_jax.config import Config
+from gan_jax.data import stacked, toys
 from gan_jax.settings import RunSettings
 from gan_jax.studies.collapse.flags import SharedSettings
 
@@ -88,9 +89,11 @@ SYSTEMS = {
 }
 
 
-def of_points(run: RunSettings) -> bool:
-    """Say whether the data of a run are points, before they are open."""
-    return run.data.startswith("toys:")
+def kind_of(spec: str) -> str:
+    """Return the kind of the data that a --data names, a key of scorer.KINDS; opens none."""
+    if toys.is_toy(spec):
+        return "points"
+    return "stacks" if stacked.is_stacked(spec) else "images"
 
 
 def split_name(name: str) -> tuple[str, float | None]:
@@ -130,6 +133,6 @@ def hyperparameters(name: str, shared: SharedSettings, points: bool = False) -> 
 def build_config(name: str, run: RunSettings, shared: SharedSettings) -> Config:
     """Build the configuration of a system's run."""
     system = SYSTEMS[split_name(name)[0]]
-    hp = hyperparameters(name, shared, of_points(run))
+    hp = hyperparameters(name, shared, kind_of(run.data) == "points")
     run = dataclasses.replace(run, batch=run.batch * system.packs)
     return Config(system.experiment, system.method, run, hp)

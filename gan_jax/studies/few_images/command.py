@@ -42,8 +42,8 @@ from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.errors import InputError, counted, typed
 from gan_jax.metrics import scoring
 from gan_jax.rundir import run_lock, start_weights
-from gan_jax.studies import interleaved, run_outputs, runner
-from gan_jax.studies.few_images import page, scorer, sets, verdicts
+from gan_jax.studies import image_sets, interleaved, run_outputs, runner
+from gan_jax.studies.few_images import page, scorer, verdicts
 from gan_jax.studies.few_images import results as few_images
 from gan_jax.studies.few_images.flags import Flags
 from gan_jax.studies.few_images.recipes import RECIPES, build_config, typed_words
@@ -96,7 +96,8 @@ def read_recipes(flags: Flags) -> list[str]:
         )
     both = (flags.data, flags.start_data)
     own = not flags.finetune_from and (
-        len(set(both)) == 1 or {datasets.split_spec(spec)[0] for spec in both} == {sets.RENDERED}
+        len(set(both)) == 1
+        or {datasets.split_spec(spec)[0] for spec in both} == {image_sets.RENDERED}
     )
     for name in names:
         if RECIPES[name].finetunes and own:
@@ -114,7 +115,7 @@ def open_study(flags: Flags, root: pathlib.Path) -> Study:
     Raises:
       InputError
     """
-    recipes, counts = read_recipes(flags), sets.parse_counts(flags.counts)
+    recipes, counts = read_recipes(flags), image_sets.parse_counts(flags.counts)
     for recipe in recipes:
         build_config(recipe, flags, flags.data, flags.steps, flags.seed)
     options: DataOptions = flags.data_options(flags.size)
@@ -122,7 +123,7 @@ def open_study(flags: Flags, root: pathlib.Path) -> Study:
     if source.points:
         raise InputError(f"--data={flags.data} are points; use images.")
     scoring.check_counts(source, flags.n_images, "n_images", scorer.METRICS, scores_flag="")
-    opened = sets.open_sets(flags.data, counts, source, options)
+    opened = image_sets.open_sets(flags.data, counts, source, options)
     study = Study(flags, recipes, root, source, heldout, opened)
     for recipe in recipes:
         study.prepare(recipe, min(opened), flags.steps, flags.seed)

@@ -4,9 +4,8 @@ import dataclasses
 
 from gan_jax.data.reading_flags import ReadingFlags
 from gan_jax.settings import MAX_STEPS, setting, size_setting
+from gan_jax.studies.image_sets import ALL
 from gan_jax.studies.runner import StudyFlags
-
-ALL = "all"  # in --counts: the whole training split
 
 
 @dataclasses.dataclass(frozen=True)

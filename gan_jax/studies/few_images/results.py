@@ -7,12 +7,12 @@ training images (as text, in JSON) and recipe. The sentences are in the module v
 import itertools
 from typing import Any
 
-from gan_jax.errors import counted
 from gan_jax.metrics import significance
 from gan_jax.metrics.metric import Score
 from gan_jax.report import score_text
-from gan_jax.studies import table_format
+from gan_jax.studies import image_sets, table_format
 from gan_jax.studies.few_images.scorer import COLLAPSED, COPIES, FLOOR
+from gan_jax.studies.image_sets import counts, images_text
 from gan_jax.studies.table_format import Table
 
 # Scores of tables: {key: decimals}; shares are in percent.
@@ -56,18 +56,8 @@ def title_of(key: str) -> str:
 
 
 def known_scores(results: dict[str, Any]) -> list[str]:
-    """List the keys of SCORES that the data have; without classes there is no balance."""
-    return [key for key in SCORES if key != "total_variation" or results["classes"]]
-
-
-def counts(results: dict[str, Any]) -> list[str]:
-    """List the numbers of training images, as they are keys of the results."""
-    return sorted(results["rows"], key=int)
-
-
-def images_text(count: str) -> str:
-    """Return "1,000 images"."""
-    return counted(int(count), "image")
+    """List the keys of SCORES that the data have."""
+    return image_sets.known_scores(results, SCORES)
 
 
 def tables(results: dict[str, Any]) -> list[Table]:

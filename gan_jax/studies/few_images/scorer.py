@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from gan_jax.data.types import Dataset
-from gan_jax.metrics import controls, features, memorization, scoring
+from gan_jax.metrics import controls, memorization, scoring
 from gan_jax.metrics.metric import Views
 from gan_jax.studies import run_outputs
-from gan_jax.studies.few_images import sets as training_sets
+from gan_jax.studies.reference import open_reference
 
 METRICS = "frechet,kernel,coverage,classes"
 FLOOR_REPEATS = 3
@@ -86,16 +86,10 @@ def judge(
       n: images that are scored.
       neighbours: of them, whose nearest training images are searched.
     """
-    extractor = features.load(source, heldout)
-    evaluator = scoring.make_evaluator(extractor, source, METRICS)
-    words, pool = training_sets.choose_pool(source, sets, n)
-    reference, rows = controls.choose_reference(evaluator, pool, 0)
-    floor_words, floors = controls.floor_pairs(
-        evaluator, pool, heldout, reference, rows, n, FLOOR_REPEATS, 0
-    )
+    one = open_reference(source, heldout, sets, n, METRICS, FLOOR_REPEATS)
+    evaluator, reference, floor = one.evaluator, one.views, one.floor
     collapsed_words, collapsed = controls.collapsed_control(reference, n, 0)
     scorer = Scorer(evaluator, reference, heldout, n, neighbours)
-    floor = scoring.make_row(evaluator, floors)
     one_class = scoring.make_row(evaluator, [(reference, collapsed)])
     of_sets = {}
     for size, train in sets.items():
@@ -106,19 +100,12 @@ def judge(
             COPIES: scorer.score(images) | {"copied": copied["copied"]},
             COLLAPSED: one_class,
         }
-    accuracy = extractor.accuracy
-    known = "" if accuracy is None else f" (balanced accuracy {100 * accuracy:.1f} %)"
     protocol = (
-        f"Scores: {n:,} images against {len(rows):,} real ones of {source.name} at "
-        f"{source.images.shape[1]} px, {words}, in {reference['features'].shape[1]} features of "
-        f"{extractor.name}{known}. Copies: the nearest training images of {neighbours:,} "
-        f"generated ones. Floor: {floor_words}. Control copies: the training set, repeated. "
-        f"Control collapsed: {collapsed_words}. Times are of training alone, on "
-        f"{jax.devices()[0].device_kind}."
+        f"{one.protocol} Copies: the nearest training images of {neighbours:,} generated ones. "
+        f"Control copies: the training set, repeated. Control collapsed: {collapsed_words}. Times "
+        f"are of training alone, on {jax.devices()[0].device_kind}."
     )
-    return Judged(
-        scorer, of_sets, list(extractor.classes) if "probs" in reference else [], protocol
-    )
+    return Judged(scorer, of_sets, one.classes, protocol)
 
 
 def repeat_images(images: np.ndarray, n: int) -> np.ndarray:

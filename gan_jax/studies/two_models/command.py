@@ -32,12 +32,13 @@ from typing import Any, NamedTuple
 from gan_jax import config
 from gan_jax.config import Prepared
 from gan_jax.data.types import DataOptions, Dataset
-from gan_jax.errors import counted, typed
+from gan_jax.errors import counted
 from gan_jax.metrics import scoring
 from gan_jax.studies import interleaved, runner
+from gan_jax.studies.one_recipe import Asked, check_method, read
 from gan_jax.studies.two_models import page, scorer, verdicts
 from gan_jax.studies.two_models import results as two_models
-from gan_jax.studies.two_models.flags import Asked, read
+from gan_jax.studies.two_models.flags import Flags
 from gan_jax.studies.two_models.halves import Halves, open_halves
 
 MODELS = ("a", "b")  # in the names of run folders
@@ -46,7 +47,7 @@ MODELS = ("a", "b")  # in the names of run folders
 class Study(NamedTuple):
     """What all parts of the study share."""
 
-    asked: Asked
+    asked: Asked[Flags]
     options: DataOptions
     opened: Halves
 
@@ -70,7 +71,7 @@ class Study(NamedTuple):
         return runs[0], runs[1]
 
 
-def open_study(asked: Asked) -> Study:
+def open_study(asked: Asked[Flags]) -> Study:
     """Open the data, after all checks that precede training.
 
     Raises:
@@ -81,7 +82,7 @@ def open_study(asked: Asked) -> Study:
     scoring.check_counts(opened.source, flags.n_images, "n_images", scorer.METRICS, scores_flag="")
     study = Study(asked, one.data_options, opened)
     first, _ = study.prepare(min(opened.sets), study.seeds[0])
-    scorer.check_method(flags.experiment, first.method)
+    check_method(flags.experiment, first.method)
     return study
 
 
@@ -126,7 +127,7 @@ def collect(
             pair = judged.judge.score_pair((root / first, root / second), halves)
             rows[str(count)].append(pair)
     return {
-        "typed": describe(study.asked),
+        "typed": study.asked.command(),
         "repeats": flags.repeats,
         "classes": judged.classes,
         "rows": rows,
@@ -141,15 +142,10 @@ def collect(
     }
 
 
-def describe(asked: Asked) -> str:
-    """Say what a user types to train one of the models."""
-    return typed(f"train {asked.flags.experiment}", *asked.typed, "--data=...")
-
-
 def print_preview(study: Study) -> None:
     """Print what would be done."""
     print("Dry run: nothing was written. Both models of each pair:")
-    print(describe(study.asked))
+    print(study.asked.command())
     flags = study.asked.flags
     for count, one in study.opened.sets.items():
         print(
@@ -162,7 +158,7 @@ def print_preview(study: Study) -> None:
 
 def run(argv: list[str]) -> None:
     """Train and compare the pairs of models that a command line asks for."""
-    asked = read(__doc__, argv)
+    asked = read("two_models", __doc__, Flags(), argv)
     study = open_study(asked)
     if asked.flags.dry_run:
         print_preview(study)

@@ -10,8 +10,7 @@ from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.metrics.content_order import sort_rows
 from gan_jax.nets import classifier
-from gan_jax.studies import runner
-from gan_jax.studies.few_images import sets
+from gan_jax.studies import image_sets, runner
 
 MIN_HALF = 8  # images
 
@@ -43,11 +42,11 @@ def open_halves(data: str, counts: str, options: DataOptions, n: int) -> Halves:
     Raises:
       InputError: the data are points or too few, or --counts cannot be read.
     """
-    numbers = sets.parse_counts(counts)
+    numbers = image_sets.parse_counts(counts)
     source, heldout = runner.open_splits(data, options)
     if source.points:
         raise InputError(f"--data={data} are points, of which there are no halves; use images.")
-    opened = sets.open_sets(data, numbers, source, options)
+    opened = image_sets.open_sets(data, numbers, source, options)
     if min(opened) < 2 * MIN_HALF:
         raise InputError(
             f"--counts={counts}: halves of {min(opened)} images are too small; use "
@@ -56,7 +55,10 @@ def open_halves(data: str, counts: str, options: DataOptions, n: int) -> Halves:
     text, unseen = "held-out images", heldout
     if unseen is None or len(unseen.images) < 2 * n:
         most = 0 if unseen is None else len(unseen.images)
-        text, unseen = "training images that no model sees", sets.choose_pool(source, opened, 0)[1]
+        text, unseen = (
+            "training images that no model sees",
+            image_sets.choose_pool(source, opened, 0)[1],
+        )
         most = max(most, len(unseen.images))
         if len(unseen.images) < 2 * n:
             raise InputError(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.errors import counted
 from gan_jax.metrics import significance
 from gan_jax.report import score_text
-from gan_jax.studies import table_format
+from gan_jax.studies import image_sets, table_format
+from gan_jax.studies.image_sets import counts, images_text
 from gan_jax.studies.table_format import Table
 
 # Scores of tables: {key: decimals}.
@@ -34,16 +34,6 @@ NOTE = (
     "seeds and other halves. Nearest in the own half: 50 % where nothing is copied. "
     f"{significance.MEANS_NOTE}"
 )
-
-
-def counts(results: dict[str, Any]) -> list[str]:
-    """List the numbers of images, as they are keys of the results, ascending."""
-    return sorted(results["rows"], key=int)
-
-
-def images_text(count: str) -> str:
-    """Return "1,000 images"."""
-    return counted(int(count), "image")
 
 
 def between(results: dict[str, Any], count: str, key: str, what: str = "between") -> list[float]:
@@ -92,29 +82,17 @@ def differences(scores: np.ndarray) -> tuple[float, float | None]:
 def settled(results: dict[str, Any], key: str) -> str | None:
     """Return the smallest number of images from which on a score is as with the largest number.
 
-    The mean over pairs of models lies in the 95 % interval of the largest number; that interval
-    knows nothing of the others' own.
-
     Args:
       results: the results.
       key: key of SCORES.
 
     Returns:
-      None where the largest number has no interval.
+      See significance.settled; None where the largest number has no interval.
     """
     names = [name for name in counts(results) if results["rows"][name]]
-    if not names:
-        return None
-    means = of_models(results, names[-1], key).mean(1)
-    _, interval = significance.confidence_interval(means, *limits(key))
-    if interval is None:
-        return None
-    first = names[-1]
-    for name in reversed(names):
-        if not interval[0] <= of_models(results, name, key).mean() <= interval[1]:
-            break
-        first = name
-    return first
+    groups = [of_models(results, name, key).mean(1) for name in names]
+    i = significance.settled(groups, *limits(key)) if groups else None
+    return None if i is None else names[i]
 
 
 def tables(results: dict[str, Any]) -> list[Table]:
@@ -129,8 +107,8 @@ def tables(results: dict[str, Any]) -> list[Table]:
 
 
 def known_scores(results: dict[str, Any]) -> list[str]:
-    """List the keys of SCORES that the data have; without classes there is no balance."""
-    return [key for key in SCORES if key != "total_variation" or results["classes"]]
+    """List the keys of SCORES that the data have."""
+    return image_sets.known_scores(results, SCORES)
 
 
 def distribution_rows(results: dict[str, Any]) -> list[list[str]]:

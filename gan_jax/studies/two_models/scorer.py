@@ -9,9 +9,7 @@ import jax
 import numpy as np
 
 from gan_jax import images
-from gan_jax.core.method import Method
 from gan_jax.data.types import DataOptions, Dataset
-from gan_jax.errors import InputError
 from gan_jax.metrics import features, memorization, pair_agreement, scoring
 from gan_jax.metrics.metric import Views
 from gan_jax.rundir import run_folder
@@ -204,20 +202,3 @@ def draw_pairs(a: np.ndarray, b: np.ndarray, path: pathlib.Path) -> None:
     """Draw images of two models of the same noise, one above the other, as PNG."""
     tiles = np.concatenate([a[:SHOWN], b[:SHOWN]])
     images.save_png(path, images.grid(tiles, min(SHOWN, len(a))))
-
-
-def check_method(experiment: str, method: Method) -> None:
-    """Refuse a method whose generator takes images: there is no noise to share.
-
-    Args:
-      experiment: its training command.
-      method: the method.
-
-    Raises:
-      InputError
-    """
-    if method.conditioning.needs_images:
-        raise InputError(
-            f"--experiment={experiment} makes images of other images, and the study compares what "
-            "two models make of noise; use --experiment=dcgan."
-        )

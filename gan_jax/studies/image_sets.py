@@ -1,15 +1,16 @@
-"""The training sets of the study of few images, and the real images that scores compare with."""
+"""Training sets of several sizes out of one source, and the real images that scores are against."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
 from gan_jax import images
 from gan_jax.data import datasets
 from gan_jax.data.types import DataOptions, Dataset
-from gan_jax.errors import InputError
-from gan_jax.studies.few_images.flags import ALL
+from gan_jax.errors import InputError, counted
 
+ALL = "all"  # in --counts: the whole training split
 RENDERED = "galaxies"  # the source that makes as many images as it is asked for
 
 
@@ -103,6 +104,21 @@ def choose_pool(source: Dataset, sets: dict[int, Dataset], n: int) -> tuple[str,
     labels = None if source.labels is None else source.labels[rows]
     pool = source._replace(images=images.take_rows(source.images, rows), labels=labels)
     return "none of which is a training image", pool
+
+
+def counts(results: dict[str, Any]) -> list[str]:
+    """List the numbers of images, as they are keys of results["rows"], ascending."""
+    return sorted(results["rows"], key=int)
+
+
+def images_text(count: str) -> str:
+    """Return "1,000 images"."""
+    return counted(int(count), "image")
+
+
+def known_scores(results: dict[str, Any], scores: dict[str, Any]) -> list[str]:
+    """List the keys of scores that the data have; without classes there is no balance."""
+    return [key for key in scores if key != "total_variation" or results["classes"]]
 
 
 def _digests(array):
