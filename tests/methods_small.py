@@ -121,7 +121,7 @@ CASES = {
 SHAPES = {case: base.DataSpec(16, 3) for case in ("colorize", "colorize_rp")}
 
 
-def build(case, steps=10):
+def build(case, steps=10, spec=None):
     """The Method of a case. Its players take steps of length 0.1 with momentum: SGD, because Adam
     turns rounding into steps where gradients vanish; of fixed length, because players' gradients
     differ a thousandfold; with a state to lose.
@@ -129,7 +129,7 @@ def build(case, steps=10):
     name, options = CASES[case]
     module = methods.TABLE[name]
     method = module.build(
-        dataclasses.replace(module.Settings(), **{**SMALL, **options}), shape(case), steps
+        dataclasses.replace(module.Settings(), **{**SMALL, **options}), spec or shape(case), steps
     )
     tx = optax.chain(optax.normalize_by_update_norm(), optax.sgd(0.1, momentum=0.5))
     return method._replace(players=tuple(p._replace(tx=tx) for p in method.players))
