@@ -38,7 +38,9 @@ class Config:
     def data_options(self) -> DataOptions:
         """How the data set is read."""
         run = self.run
-        return DataOptions(run.size, run.crop, run.labels, run.skip_bad_images, run.colors)
+        return DataOptions(
+            run.size, run.crop, run.labels, run.skip_bad_images, run.colors, run.stretch
+        )
 
     def build(self, spec: DataSpec) -> Method:
         """Build the method for data of this kind.
@@ -161,7 +163,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
       {"name", "digest", "n": images, "size": Size.value, "colors": channels, "classes": names,
-      "counts": images of each class}.
+      "counts": images of each class}; and "pixels": PixelFormat.to_dict(), where there is one.
     """
     n, *hw, channels = dataset.images.shape
     counts = [int((dataset.labels == i).sum()) for i in range(len(dataset.classes))]
@@ -173,6 +175,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "colors": channels,
         "classes": list(dataset.classes),
         "counts": counts,
+        **({"pixels": dataset.format.to_dict()} if dataset.format else {}),
     }
 
 

@@ -74,6 +74,12 @@ def from_net(x: Array, pixels: str, points: bool) -> Array:
     return (x.astype("float32") - shift) * scale
 
 
+def unit_range(pixels: str) -> tuple[float, float]:
+    """Return (scale, shift) of images: value in the range of a net = scale * [0, 1] - shift."""
+    scale, shift = _scale_and_shift(pixels, _IMAGE_RANGES)
+    return 255 / scale, shift
+
+
 def to_float(images: Array, pixels: str) -> Array:
     """Bring images to the range of a net.
 

@@ -229,6 +229,13 @@ class RunSettings:
         "convert all images to rgb or gray; auto: as they are, which must be one of the two",
         choices=("auto", "rgb", "gray"),
     )
+    stretch: str = setting(
+        "",
+        "how values become the range of the nets, NAME:KEY=VALUE,...: linear, asinh, log, sqrt, "
+        "zscale or percentile; low=, high= (in the data's units, or as 99.5%), per=image, "
+        "bands=joint; "
+        "empty: linear from the least to the largest value, and 8-bit images as they are",
+    )
     skip_bad_images: bool = setting(
         False,
         "leave out image files that cannot be read or are too small, and class folders without "

@@ -288,6 +288,7 @@ CASES = [
         "means nothing to points",
         "gan --data=toys:plus --net=mlp --pixels=linear --colors=gray",
     ),
+    train("data/stretches.py", "is not known; use one of", "dcgan --stretch=arcsinh"),
     train("data/image_checks.py", "too small for", "dcgan --data=folder:{small} --size=16"),
     train(
         "data/image_checks.py", "too small for", "dcgan --data=folder:{small} --size=12 --crop=14"
@@ -813,6 +814,7 @@ NOT_RUN = {
         "has labels from": DATA,
     },
     "data/npz.py": {"there is no such file": NO_WAY},
+    "data/stretched.py": {"test images {}": DATA, "pictures of 8 bits": DATA},
     "data/plugin_source.py": {
         "it must give a tuple": DATA,
         "--debug shows where": DATA,

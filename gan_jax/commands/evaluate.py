@@ -53,6 +53,7 @@ class Flags(command_line.RunFlags):
         "with --images: convert all images to rgb or gray; auto: as they are",
         choices=("auto", "rgb", "gray"),
     )
+    stretch: str = setting("", "with --images: stretch of the real images, as in training")
     skip_bad_images: bool = setting(
         False, "leave out image files that cannot be read or are too small, and name them"
     )
@@ -142,7 +143,7 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
-    for name in ("crop", "labels", "colors"):
+    for name in ("crop", "labels", "colors", "stretch"):
         if (value := getattr(flags, name)) != getattr(Flags, name):
             raise InputError(
                 f"--{name}={value} is for --images, a run knows its own; leave it out."
@@ -206,19 +207,20 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     import numpy as np
 
     from gan_jax import images
-    from gan_jax.data import datasets, labels
+    from gan_jax.data import datasets, labels, stretched
     from gan_jax.metrics import content_order, evaluate
 
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
     options = datasets.DataOptions(
-        flags.size, flags.crop, flags.labels, flags.skip_bad_images, flags.colors
+        flags.size, flags.crop, flags.labels, flags.skip_bad_images, flags.colors, flags.stretch
     )
     # Scored images may lie in any folders: their classes do not count.
     scored = datasets.load(
         data_spec_of(flags.images), options._replace(crop=0, labels=labels.NO_LABELS)
     )
     real = datasets.load(data_spec_of(flags.data), options)
+    scored = stretched.like(scored, real)
     check_comparable(flags, scored, real)
     n = min(flags.n_images, len(scored.images))
     heldout = datasets.load_heldout(real, options)

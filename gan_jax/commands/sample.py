@@ -8,7 +8,7 @@ import dataclasses
 import json
 import pathlib
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from gan_jax.rundir.run_folder import LoadedRun
 
 PATH_STEPS = 10  # images of a path
-SUFFIXES = {"npz": ".npz", "folder": ""}  # of what a form writes; otherwise .png
+# Of what a form writes; otherwise .png.
+SUFFIXES = {"npz": ".npz", "folder": "", "fits": "", "tiff": ""}
+FOLDERS = {"folder": ".png", "fits": ".fits", "tiff": ".tif"}  # {form: ending of its files}
+IN_UNITS = ("npz", "fits", "tiff")  # forms that keep the depth and the units of the data
 OWN_FOLDER = ".sampled.json"  # says what a folder of samples holds, so that it may be replaced
 
 
@@ -37,9 +40,10 @@ class Flags(command_line.RunFlags):
     form: str = setting(
         "grid",
         "grid: one PNG; kinds: a PNG with a column per class, generator or code; paths: a PNG with "
-        "a path between two samples in every row; folder: a PNG each; npz: uint8 array 'images' "
-        "and, where images have kinds, 'labels' and their names 'classes'",
-        choices=("grid", "kinds", "paths", "folder", "npz"),
+        "a path between two samples in every row; folder: a PNG each; fits, tiff: a file each, "
+        "in the data's own units; npz: array 'images' in these units, of pictures uint8, and, "
+        "where images have kinds, 'labels' and their names 'classes'",
+        choices=("grid", "kinds", "paths", "folder", "npz", "fits", "tiff"),
     )
     kind: str = setting(
         "", "only these classes, generators or codes, in turn: names or numbers, with commas"
@@ -61,8 +65,9 @@ class Flags(command_line.RunFlags):
     )
     out: str = setting(
         "",
-        "where to write; default: sampled.png, sampled_kinds.png, sampled_paths.png, sampled/ or "
-        "sampled.npz in the run folder, or in NAME-results beside a published one",
+        "where to write; default: sampled.png, sampled_kinds.png, sampled_paths.png, sampled/, "
+        "sampled_fits/, sampled_tiff/ or sampled.npz in the run folder, or in NAME-results beside "
+        "a published one",
     )
     seed: int = setting(0, "seed of the noise", low=0, high=2**31 - 1)
     ema: bool = setting(True, "use the averaged generator")
@@ -71,12 +76,15 @@ class Flags(command_line.RunFlags):
 def run(argv: list[str]) -> None:
     """Sample from a command line to files."""
     from gan_jax import images
+    from gan_jax.data import formats
     from gan_jax.rundir import run_folder
 
     (flags,), _ = command_line.parse(__doc__, "sample", [Flags()], argv)
     default = run_folder.output_folder(flags.workdir) / run_folder.SAMPLED[flags.form]
     out = pathlib.Path(flags.out).expanduser() if flags.out else default
     check_place(out, flags.form, out == default)
+    if flags.form in formats.TABLE:
+        formats.require(flags.form, f"--form={flags.form}")
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
         kinds = ", or use --form=kinds" if loaded.method.conditioning.names else ""
@@ -94,7 +102,7 @@ def run(argv: list[str]) -> None:
     if labels is not None:
         arrays |= {"labels": labels, "classes": np.array(loaded.method.conditioning.names)}
     about = {"run": flags.workdir, "step": loaded.step, "seed": flags.seed, "kind": flags.kind}
-    save(arrays, flags.form, columns, out, about, show)
+    save(arrays, flags.form, columns, out, about, show, loaded.dataset_info)
     print(f"{len(samples)} images of step {loaded.step}: {out}")
 
 
@@ -102,11 +110,13 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
     """Sample the images that the flags ask for.
 
     Returns:
-      (uint8 [N, H, W, C], labels int [N] or None, columns of a grid).
+      (images [N, H, W, C], uint8 or, of some forms, in the data's units; labels int [N] or None;
+      columns of a grid).
     """
     import jax
 
     from gan_jax.core.conditioning import ByImage
+    from gan_jax.data import pixel_format
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
@@ -115,7 +125,9 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
     if flags.skip_bad_images:
         loaded = run_folder.skipping_bad_images(loaded)
     pool = run_folder.load_pool(loaded, flags.data)
-    sampler = sampling.build_sampler(method, pool, flags.truncation)
+    units = pixel_format.from_dict(loaded.dataset_info.get("pixels"))
+    units = units if flags.form in IN_UNITS else None
+    sampler = sampling.build_sampler(method, pool, flags.truncation, units)
     if flags.form == "paths":
         z, condition = sampling.paths(method, key, n, PATH_STEPS, flags.truncation)
         return sampler(vs, key, len(z), condition, z), condition, PATH_STEPS
@@ -183,10 +195,10 @@ def check_place(out: pathlib.Path, form: str, default: bool = False) -> None:
       InputError
     """
     suffix = SUFFIXES.get(form, ".png")
-    if form == "folder":
+    if form in FOLDERS:
         if out.exists() and not out.is_dir():
             raise InputError(
-                f"--out={out} is a file, and --form=folder writes a folder; name another place."
+                f"--out={out} is a file, and --form={form} writes a folder; name another place."
             )
         if out.is_dir() and any(out.iterdir()) and not (default or (out / OWN_FOLDER).exists()):
             raise InputError(
@@ -205,21 +217,24 @@ def save(
     out: pathlib.Path,
     about: dict[str, object],
     show: str = "",
+    data: dict[str, Any] | None = None,
 ) -> None:
     """Write samples in one of the forms. A folder of samples is replaced as a whole.
 
     Args:
-      arrays: "images" uint8 [N, H, W, C], or points; others go to an npz file alone.
+      arrays: "images" [N, H, W, C], see `make_samples`, or points; others go to an npz file alone.
       form: see Flags.
       columns: of a grid.
       out: where to write, see `check_place`.
       about: JSON-able description of the samples, kept in a folder.
       show: channels that pictures show, see images.parse_bands.
+      data: what the run was trained on, see config.describe; for FITS and TIFF files.
 
     Raises:
       InputError: the place cannot be written to.
     """
     from gan_jax import images
+    from gan_jax.data import unit_files
 
     samples = arrays["images"]
     try:
@@ -227,12 +242,16 @@ def save(
         if form == "npz":
             with open(out, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
-        elif form == "folder":
+        elif form in FOLDERS:
             with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as scratch:
                 new = pathlib.Path(scratch) / "new"
                 new.mkdir()
                 for i, sample in enumerate(samples):
-                    images.save_png(new / f"{i:06d}.png", images.grid(sample[None], 1, show=show))
+                    path = new / f"{i:06d}{FOLDERS[form]}"
+                    if form == "folder":
+                        images.save_png(path, images.grid(sample[None], 1, show=show))
+                    else:
+                        unit_files.WRITERS[form](path, sample, about | {"number": i}, data or {})
                 (new / OWN_FOLDER).write_text(json.dumps(about | {"n": len(samples)}) + "\n")
                 if out.exists():
                     out.rename(pathlib.Path(scratch) / "old")

@@ -285,6 +285,7 @@ def _check_data(command, workdir, config):
         histogram = shown["train"].pixels.histogram
         report = data_report.format_report(name, shown["train"], shown["test"])
         print(report + "\n", flush=True)
+        _draw_values(shown["train"].dataset, workdir)
     open_split = functools.partial(data_check.open_inspected, spec, splits)
     plan = result_or_error(make_plan, command, workdir, config, open_split)
     if isinstance(plan, InputError):
@@ -295,6 +296,17 @@ def _check_data(command, workdir, config):
     unscored = result_or_error(datasets.open_heldout, plan.runs[0].train, open_split)
     more = f" Scoring would not: {unscored}" if isinstance(unscored, InputError) else ""
     print(f"Verdict: training would accept this command.{more}")
+
+
+def _draw_values(dataset, workdir):
+    """Draw the values of data with a format, before and after the stretch."""
+    from gan_jax.report import value_histograms
+
+    if dataset is None:
+        return
+    path = workdir.with_name(f"{workdir.name}-values.png")
+    value_histograms.draw(path, dataset)
+    print(f"Values before and after the stretch: {path}\n", flush=True)
 
 
 def _say_data(dataset: "Dataset"):
@@ -313,6 +325,8 @@ def _say_data(dataset: "Dataset"):
         colors = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
         what = f"images of {size} px, {colors}"
     print(f"{array_files.title(dataset.name)}: {n:,} {what}; {classes}", flush=True)
+    if dataset.format:
+        print(f"Values: {dataset.format.describe()}.", flush=True)
 
 
 def _remarks(prepared: "Prepared", histogram: "np.ndarray | None" = None) -> list[str]:

@@ -25,7 +25,8 @@ def save(
     Equal arrays give the same file.
 
     Args:
-      images: uint8 [N, H, W] or [N, H, W, C], whatever numpy can convert.
+      images: integers or floats [N, H, W] or [N, H, W, C], whatever numpy can convert; uint8 are
+        pictures.
       labels: integers [N], -1 where unknown; or class names, strings [N]; or None.
       test_images, test_labels: the same of held-out images, or None.
       classes: names of the classes in the order of the integers; None for numbers.

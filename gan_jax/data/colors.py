@@ -16,13 +16,13 @@ def convert(images: np.ndarray, colors: str, spec: str) -> np.ndarray:
     """Return images of the channels that --colors asks for.
 
     Args:
-      images: uint8 [N, H, W, C], or points float32 [N, 1, 1, D].
+      images: uint8, uint16 or float32 [N, H, W, C], or points float32 [N, 1, 1, D].
       colors: one of CHOICES.
       spec: --data, for the errors.
 
     Returns:
-      uint8 [N, H, W, 3] for RGB, [N, H, W, 1] for GRAY; `images` itself where nothing has to be
-      done.
+      [N, H, W, 3] of the same type for RGB, [N, H, W, 1] for GRAY; `images` itself where nothing
+      has to be done.
 
     Raises:
       InputError: the images are points, or neither gray nor of three channels.
@@ -30,7 +30,7 @@ def convert(images: np.ndarray, colors: str, spec: str) -> np.ndarray:
     n_channels = images.shape[3]
     if colors == AUTO:
         return images
-    if images.dtype != np.uint8:
+    if images.shape[1:3] == (1, 1):
         raise InputError(
             f"--colors={colors} means nothing to points, which --data={spec} has; leave it out."
         )
@@ -43,8 +43,13 @@ def convert(images: np.ndarray, colors: str, spec: str) -> np.ndarray:
         )
     if colors == RGB:
         return np.repeat(images, 3, axis=3)
-    gray = np.empty((*images.shape[:3], 1), np.uint8)
+    gray = np.empty((*images.shape[:3], 1), images.dtype)
     for start in range(0, len(images), _BLOCK):
         block = np.asarray(images[start : start + _BLOCK])
+        if block.dtype != np.uint8:
+            light = block @ (_LUMA / 2**16)
+            whole = block.dtype.kind == "u"
+            gray[start : start + _BLOCK, ..., 0] = np.rint(light) if whole else light
+            continue
         gray[start : start + _BLOCK, ..., 0] = (block @ _LUMA + 2**15) >> 16
     return gray

@@ -4,12 +4,14 @@ The data_report module writes the result as text; both together are `--check_dat
 """
 
 import hashlib
+import pathlib
+import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
-from gan_jax.data import datasets, image_checks, image_decoding
+from gan_jax.data import datasets, image_checks, image_decoding, pixel_format, scientific_files
 from gan_jax.data.digests import RunningDigest
 from gan_jax.data.image_decoding import BadFile, Header
 from gan_jax.data.image_files import ImageFileList
@@ -45,6 +47,8 @@ class InspectedSplit(NamedTuple):
     refusal: InputError | None  # the error that training ends with
     digest: str  # see digests.content_digest; of the good images
     points: bool = False  # whether these are points, not images
+    # The good images, of data with a format; None of others.
+    dataset: Dataset | None = None
 
 
 @overload
@@ -68,26 +72,40 @@ def inspect_split(spec, options, split="train"):
     """
     opened = datasets.open_source(spec, options, split)
     if isinstance(opened, ImageFileList):
-        return _inspect_files(opened, image_checks.resolve_crop(opened.crop, options))
+        options = image_checks.resolve_crop(opened.crop, options)
+        keys = scientific_files.find(opened.paths)
+        if keys:
+            return _inspect_scientific(opened, keys, options, spec, split)
+        return _inspect_files(opened, options, spec, split)
     dataset = datasets.as_dataset(opened, spec, options, split)
     if opened is None or dataset is None:
         return None
     rows = range(len(dataset.images))
+    if dataset.format:
+        pixels = _statistics_of(dataset, list(rows))
+        return _finished(dataset, options, pixels, opened.notes)
     sums = parallel_map(lambda row: _image_sums(dataset.images[row]), rows, "images examined")
     pixels, _, _ = _pixel_statistics(rows, sums)
+    return _finished(dataset, options, pixels, opened.notes)
+
+
+def _finished(dataset, options, pixels, notes):
+    """Return the InspectedSplit of arrays."""
+    what = "point" if dataset.points else "image"
     return InspectedSplit(
-        names=[f"{'point' if dataset.points else 'image'} {row}" for row in rows],
-        location=spec,
+        names=[f"{what} {row}" for row in range(len(dataset.images))],
+        location=dataset.name,
         options=options._replace(hw=Size.of(dataset.images.shape[1:3])),
         pixels=pixels,
         labels=dataset.labels,
         classes=dataset.classes,
-        notes=opened.notes,
+        notes=notes,
         headers={},
         bad={},
         refusal=None,
         digest=dataset.digest,
         points=dataset.points,
+        dataset=dataset if dataset.format else None,
     )
 
 
@@ -126,6 +144,8 @@ def open_inspected(
     refusal = found if isinstance(found, InputError) else found.refusal
     if refusal:
         raise refusal
+    if found.dataset:
+        return found.dataset
     good = [row for row in range(len(found.names)) if row not in found.bad]
     shape = len(good), *found.options.hw, found.pixels.n_channels
     labels = None if found.labels is None else found.labels[good]
@@ -134,7 +154,72 @@ def open_inspected(
     return Dataset(images, labels, found.classes, spec, found.digest)
 
 
-def _inspect_files(files, options):
+def _inspect_scientific(files, keys, options, spec, split):
+    """Inspect a list of image files of which some are deeper than 8 bits."""
+    paths = files.paths
+    found = scientific_files.describe(paths, keys)
+    headers, kept = found.headers, options._replace(skip_bad_images=True)
+    bad = image_checks.find_unusable(paths, headers, options)
+    result = result_or_error(image_checks.common_channels, paths, headers, bad, options)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
+        built = result_or_error(scientific_files.build, paths, keys, kept, folder)
+        if isinstance(built, InputError):
+            bad_files, rows, dataset, notes = bad, np.arange(0), None, []
+            refusal = result if isinstance(result, InputError) else built
+        else:
+            bad_files, (images, rows, opened) = built, scientific_files.open_built(folder)
+            result = result_or_error(image_checks.common_channels, paths, headers, built, options)
+            refusal, notes = result if isinstance(result, InputError) else None, opened.notes
+            labels = None if files.labels is None else files.labels[rows]
+            opened = opened._replace(images=np.array(images), labels=labels, classes=files.classes)
+            dataset = datasets.as_dataset(opened, spec, options, split)
+    names, of_file = [], []
+    for row, path in enumerate(paths):
+        n, name = int((rows == row).sum()), printable(path.relative_to(files.top))
+        names += [f"{name}[{i}]" for i in range(n)] if n > 1 else [name]
+        of_file += [row] * max(n, 1)
+    good = [i for i, row in enumerate(of_file) if row in set(rows.tolist())]
+    if dataset is not None and dataset.format:
+        pixels = _statistics_of(dataset, good)
+    else:
+        sums = [] if dataset is None else map(_image_sums, dataset.images)
+        pixels, _, _ = _pixel_statistics(good, sums)
+    return InspectedSplit(
+        names=names,
+        location=printable(files.top),
+        options=options,
+        pixels=pixels,
+        labels=None if files.labels is None else files.labels[of_file],
+        classes=files.classes,
+        notes=(*files.notes, *notes),
+        headers={i: h for i, r in enumerate(of_file) if isinstance(h := headers[r], Header)},
+        bad={i: bad_files[row] for i, row in enumerate(of_file) if row in bad_files},
+        refusal=refusal,
+        digest=dataset.digest if dataset else "",
+        dataset=dataset if dataset and dataset.format else None,
+    )
+
+
+def _statistics_of(dataset, rows):
+    """Return the PixelStatistics of data with a format, means in the data's units.
+
+    Args:
+      dataset: Dataset.
+      rows: number of each image in the split.
+    """
+    digests, total, squares, n = {}, 0, 0, 0
+    for row, image in zip(rows, dataset.stored, strict=True):
+        digests[row] = hashlib.sha256(np.ascontiguousarray(image)).digest()[:16]
+        values = pixel_format.in_units(image, dataset.format).astype(np.float64)
+        total, squares = total + values.sum((0, 1)), squares + (values * values).sum((0, 1))
+        n += values.shape[0] * values.shape[1]
+    std = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0))
+    histogram = np.bincount(np.asarray(dataset.images).ravel(), minlength=256)
+    return PixelStatistics(digests, dataset.images.shape[3], total / n, std, histogram)
+
+
+def _inspect_files(files, options, spec, split):
     """Inspect a list of image files; refuse in the order of image_cache.load_files."""
     paths = files.paths
     headers = image_checks.read_headers(paths)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gan_jax.data import colors
+from gan_jax.data import colors, pixel_format
 from gan_jax.data.data_check import InspectedSplit
 from gan_jax.errors import InputError
 
@@ -60,7 +60,10 @@ def _describe(split: InspectedSplit) -> Iterator[str]:
         yield from _fact("usable", _usable(split))
     elif split.pixels.digests:
         yield from _fact("duplicates", _duplicates(split))
-        yield from _fact("pixels", _pixels(split.pixels))
+        yield from _fact("pixels", _pixels(split))
+        if split.dataset:
+            yield from _fact("depth", split.dataset.format.describe())
+            yield from _fact("clipped", _clipped(split.dataset))
         yield from _fact("usable", _usable(split))
     yield from _faults(split)
 
@@ -151,7 +154,19 @@ def _duplicates(split):
     return text
 
 
-def _pixels(pixels):
+def _clipped(dataset):
+    n, n_values = pixel_format.count_clipped(dataset.stored, dataset.format), dataset.stored.size
+    return f"{n:,} of {n_values:,} values outside the stretch" + (
+        f" ({100 * n / n_values:.2g} %); they become its ends" if n else ""
+    )
+
+
+def _pixels(split):
+    pixels, form = split.pixels, split.dataset and split.dataset.format
+    if form:
+        mean, std = (" ".join(f"{x:.5g}" for x in v) for v in (pixels.mean, pixels.std))
+        bands = f"{', '.join(form.bands)}; " if form.bands else ""
+        return f"mean {mean}, standard deviation {std} ({bands}{form.unit or 'as in the files'})"
     mean, std = (" ".join(f"{x:.1f}" for x in values) for values in (pixels.mean, pixels.std))
     order = "red, green, blue; " if pixels.n_channels == 3 else ""
     return f"mean {mean}, standard deviation {std} ({order}0 to 255)"
@@ -194,7 +209,7 @@ def _rows_by_channels(split):
     rows = {1: [], 3: []}
     for row, header in split.headers.items():
         if row not in split.bad or split.bad[row].fault != "too small":
-            rows[header.channels].append(row)
+            rows.setdefault(header.channels, []).append(row)
     return rows[1], rows[3]
 
 

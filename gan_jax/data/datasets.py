@@ -1,7 +1,9 @@
 """Data sets by name: the table of data sources, and `load`, which opens one split."""
 
+import contextlib
 import functools
 import importlib
+import io
 import os
 import pathlib
 import shlex
@@ -10,11 +12,12 @@ from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
-from gan_jax import plugins
-from gan_jax.data import colors, image_cache, plugin_source
+from gan_jax import cache, plugins
+from gan_jax.data import colors, image_cache, plugin_source, stretched, stretches
 from gan_jax.data.digests import content_digest
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import NO_LABELS, check_labels
+from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.data.types import DataOptions, Dataset, OpenedArrays
 from gan_jax.errors import InputError
 from gan_jax.settings import MAX_SIDE, MIN_SIDE
@@ -120,12 +123,23 @@ def load(spec, options, split="train"):
         training split.
     """
     opened = open_source(spec, options, split)
-    if opened is not None:
-        for note in opened.notes:
-            print(note, flush=True)
+    say_notes(opened)
     if isinstance(opened, ImageFileList):
-        opened = OpenedArrays(*image_cache.load_files(opened, options, split))
+        opened = image_cache.load_files(opened, options, split)
+        say_notes(opened)
     return as_dataset(opened, spec, options, split)
+
+
+def say_notes(opened: ImageFileList | OpenedArrays | None) -> None:
+    """Print what a source says of its data."""
+    for note in opened.notes if opened is not None else ():
+        print(note, flush=True)
+
+
+def _format_of_train(spec: str, options: DataOptions) -> PixelFormat | None:
+    """Open the train split in silence, for the format that its test split shares."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return load(spec, options).format
 
 
 def as_dataset(
@@ -136,12 +150,27 @@ def as_dataset(
         if split == "train":
             raise InputError(f"--data={spec} has no training images; use data with a train split.")
         return None
-    images, labels, classes, _ = opened
-    _check_images(images, options.hw, spec)
+    images, labels, classes, _, form = opened
+    _check_images(images, options.hw, spec, form)
     images = colors.convert(images, options.colors, spec)
     if labels is not None:
         labels = check_labels(labels, len(images), len(classes), spec)
-    return Dataset(images, labels, tuple(classes), spec, content_digest(images, labels, classes))
+    digest, classes = content_digest(images, labels, classes), tuple(classes)
+    is_points = form is None and images.dtype == np.float32
+    if options.stretch and is_points:
+        raise InputError(
+            f"--stretch={options.stretch} is for images, and --data={spec} are points; leave it "
+            "out."
+        )
+    if form is None and (is_points or not options.stretch):
+        return Dataset(images, labels, classes, spec, digest)
+    form = form or PixelFormat("uint8")
+    if not form.low:
+        shared = _format_of_train(spec, options) if split == "test" else None
+        images, form = stretched.with_format(images, form, shared, options.stretch, spec)
+    shown = stretched.open_view(images, form, digest)
+    digest = cache.digest(digest, form.to_dict())
+    return Dataset(shown, labels, classes, spec, digest, images, form)
 
 
 def open_source(
@@ -177,6 +206,7 @@ def open_source(
         raise InputError(
             f"--crop={options.crop} is negative; give a side in pixels, or 0 for the source's own."
         )
+    stretches.parse(options.stretch)
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} is unknown; use train or test.")
     opener = source.load or importlib.import_module(source.module).load
@@ -271,11 +301,13 @@ def check_heldout(train: Dataset, test: Dataset) -> None:
             )
 
 
-def _check_images(images, hw, spec):
+def _check_images(images, hw, spec, form):
     """Refuse an array of the wrong type or shape, or an empty one."""
     source = SOURCES[split_spec(spec)[0]]
     points = source.points or (source.load is not None and images.dtype == np.float32)
+    points = points and form is None
     kind, (height, width) = (np.float32, (1, 1)) if points else (np.uint8, hw)
+    kind = np.dtype(form.dtype).type if form else kind
     fits = images.ndim == 4 and images.shape[1:3] == (height, width) and images.shape[3] > 0
     if images.dtype != kind or not fits:
         raise InputError(

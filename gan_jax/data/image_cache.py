@@ -1,30 +1,31 @@
-"""The cache of decoded images: every list of image files becomes one uint8 array, once."""
+"""The cache of decoded images: every list of image files becomes one array, once."""
 
 import contextlib
 import json
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import colors, image_checks, image_decoding
+from gan_jax.data import colors, image_checks, image_decoding, scientific_files
 from gan_jax.data.image_decoding import BadFile
 from gan_jax.data.image_files import ImageFileList
+from gan_jax.data.npy_writer import write_images
 from gan_jax.data.threads import parallel_map
-from gan_jax.data.types import Arrays, DataOptions
+from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError, result_or_error
 
-_VERSION = 3  # part of the cache key: raise it when decoding changes
+_VERSION = 4  # part of the cache key: raise it when decoding changes
 
 
-def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays:
+def load_files(files: ImageFileList, options: DataOptions, split: str) -> OpenedArrays:
     """Decode image files; later calls with the same files and options read the cache.
 
-    See image_decoding.decode_image. All files must be gray, or all in colour. Images are not
-    enlarged.
+    See image_decoding.decode_image, and scientific_files of what is deeper than 8 bits. All files
+    must have the same channels. Images are not enlarged.
 
     Args:
       files: ImageFileList.
@@ -33,11 +34,12 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays
       split: part of the cache key.
 
     Returns:
-      (images uint8 memmap [N, H, W, C], read-only; labels int32 [N] or None; class names).
+      OpenedArrays with images uint8, or as their format says, a read-only memmap [N, H, W, C]; and
+      labels int32 [N] or None.
 
     Raises:
-      InputError: an image is unreadable, animated or too small (by name), gray and colour files are
-        mixed, or no file is good.
+      InputError: an image is unreadable, animated or too small (by name), files of different
+        channels are mixed, or no file is good.
     """
     options = image_checks.resolve_crop(files.crop, options)
     settings = {
@@ -53,16 +55,22 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Arrays
     }
     entry = cache.entry("images", settings, lambda folder: _build(files.paths, options, folder))
     with refuse_damaged(entry):
-        images = np.load(entry / "images.npy", mmap_mode="r")
         raw = json.loads((entry / "skipped.json").read_text())
         skipped = {int(row): reason for row, reason in raw.items()}
+        if (entry / "format.json").exists():
+            images, rows, opened = scientific_files.open_built(entry)
+        else:
+            images, rows, opened = np.load(entry / "images.npy", mmap_mode="r"), None, None
     kept = np.setdiff1d(np.arange(len(files.paths)), list(skipped))
     labels = None if files.labels is None else files.labels[kept]
     if skipped:
         emptied = () if labels is None else np.setdiff1d(files.labels, [-1, *labels])
         lines = [f"No image is left in class {files.classes[label]}." for label in emptied]
         report_skipped(len(files.paths), list(skipped.values()), lines)
-    return images, labels, files.classes
+    if opened is None:
+        return OpenedArrays(images, labels, files.classes)
+    labels = None if files.labels is None else files.labels[rows]
+    return opened._replace(labels=labels, classes=files.classes)
 
 
 @contextlib.contextmanager
@@ -79,28 +87,6 @@ def refuse_damaged(entry: pathlib.Path, *kinds: type[Exception]):
         raise InputError(
             f"The cache entry {entry} is damaged; delete that folder and start again."
         ) from error
-
-
-def write_images(path: pathlib.Path, images: Iterable[np.ndarray]) -> None:
-    """Write images, as they come, into one .npy file.
-
-    Through the file and not through a memory map: a full disk is then an error, where a map would
-    kill the process.
-
-    Args:
-      path: the .npy file, of shape [N, H, W, C]; empty if there are no images.
-      images: uint8 [H, W, C], all of one shape.
-    """
-    n = 0
-    with open(path, "wb") as f:
-        for image in images:
-            if not n:
-                _write_header(f, (0, *image.shape))
-            f.write(image.tobytes())
-            n += 1
-        if n:
-            f.seek(0)
-            _write_header(f, (n, *image.shape))
 
 
 def report_skipped(
@@ -140,6 +126,10 @@ def _build(paths, options, folder):
 
     Headers come first: what they can refuse should not cost minutes of decoding.
     """
+    keys = scientific_files.find(paths)
+    if keys:
+        scientific_files.build(paths, keys, options, folder)
+        return
     headers = image_checks.read_headers(paths)
     bad = image_checks.find_unusable(paths, headers, options)
     image_checks.common_channels(paths, headers, bad, options)
@@ -164,12 +154,3 @@ def _build(paths, options, folder):
     image_checks.common_channels(paths, headers, bad, options)
     reasons = {row: str(bad[row]) for row in sorted(bad)}
     (folder / "skipped.json").write_text(json.dumps(reasons))
-
-
-def _write_header(f, shape):
-    """Write the header of a .npy file.
-
-    numpy pads it, so that the first axis can be rewritten in place.
-    """
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(f, header)

@@ -105,7 +105,7 @@ def common_channels(
     bad: Mapping[int, BadFile],
     options: DataOptions,
 ) -> int:
-    """Return the number of channels of all usable files, 1 or 3, as they will be decoded.
+    """Return the number of channels of all usable files, as they will be decoded.
 
     Args:
       paths: files [N].
@@ -114,8 +114,8 @@ def common_channels(
       options: DataOptions.
 
     Raises:
-      InputError: no file can be used; one cannot and bad ones are not to be skipped; or gray and
-        colour files are mixed.
+      InputError: no file can be used; one cannot and bad ones are not to be skipped; or files
+        of different channels are mixed.
     """
     first = next(iter(bad.values()), None)
     if len(bad) == len(paths):
@@ -126,15 +126,21 @@ def common_channels(
         raise InputError(f"{first} --skip_bad_images leaves such files out.") from first
     if options.colors != colors.AUTO:
         return colors.CHANNELS[options.colors]
-    rows = {1: [], 3: []}
+    rows: dict[int, list[int]] = {}
     for row, header in enumerate(headers):
-        if row not in bad:
-            rows[header.channels].append(row)
-    gray, colour = rows[1], rows[3]
-    if gray and colour:
+        if isinstance(header, Header) and row not in bad:
+            rows.setdefault(header.channels, []).append(row)
+    if set(rows) == {1, 3}:
+        gray, colour = rows[1], rows[3]
         raise InputError(
             f"{printable(paths[gray[0]])} is gray but {printable(paths[colour[0]])} is in colour "
             f"({len(gray)} gray, {len(colour)} colour files); use --colors=rgb or --colors=gray, "
             "which convert them to one kind."
         )
-    return 1 if gray else 3
+    if len(rows) > 1:
+        listed = [f"{printable(paths[of[0]])} has {n}" for n, of in sorted(rows.items())]
+        raise InputError(
+            f"The files differ in their channels: {', '.join(listed)}; put each kind into a folder "
+            "of its own."
+        )
+    return next(iter(rows))

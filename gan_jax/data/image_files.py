@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.data import formats
 from gan_jax.errors import InputError, printable
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+EXTENSIONS = tuple(dict.fromkeys((*_PICTURES, *formats.ENDINGS)))
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # which Windows leaves in folders
 _SYSTEM_FOLDERS = ("__MACOSX",)  # which macOS adds to zip files
 _N_NAMED_TYPES = 8

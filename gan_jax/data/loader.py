@@ -1,7 +1,7 @@
 """The way of the data to the device: data that fit stay there, larger data are streamed.
 
 Both ways give the same batches. Images cross to the device as uint8 and become floats inside the
-compiled step; points are floats all along.
+compiled step, and so do uint16 and float32 of deeper data; points are floats all along.
 """
 
 import concurrent.futures
@@ -14,6 +14,7 @@ import numpy as np
 from gan_jax import images
 from gan_jax.core import parallel
 from gan_jax.core.method import Batch
+from gan_jax.data import pixel_format
 from gan_jax.data.shuffling import row_indices
 from gan_jax.data.types import Dataset
 
@@ -53,7 +54,9 @@ def build_loader(
         own devices alone.
       resident: whether the data stay on the device.
     """
-    arrays = {"image": dataset.images}
+    arrays, form = {"image": dataset.trained_on}, dataset.format
+    if form and pixel_format.has_image_limits(form):
+        arrays["limits"] = pixel_format.image_limits(dataset.trained_on, form)
     if dataset.labels is not None:
         arrays["label"] = dataset.labels
     n_rows = len(dataset.images)
@@ -67,6 +70,10 @@ def build_loader(
         return parallel.put_split(leaves, devices, 2)
 
     def to_floats(leaves):
+        if form:
+            x, limits = leaves["image"], leaves.get("limits")
+            others = {name: leaf for name, leaf in leaves.items() if name != "limits"}
+            return {**others, "image": pixel_format.to_net(x, form, pixels, limits)}
         return {**leaves, "image": images.to_net(leaves["image"], pixels)}
 
     if resident:

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data import resize, titles
+from gan_jax.data import pixel_format, resize, titles
 from gan_jax.data.labels import NO_LABELS, numeric_class_names
 from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError, printable
@@ -25,10 +25,12 @@ _CHANNELS = (1, 3)
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays | None:
-    """Open an .npz file made by `np.savez` or `np.savez_compressed`.
+    """Open an .npz file made by `np.savez` or `np.savez_compressed`, or a .npy file of images.
 
     Its keys:
-      images (or x, x_train, or the only array with 3 or 4 axes): uint8 [N, H, W] or [N, H, W, C].
+      images (or x, x_train, or the only array with 3 or 4 axes): integers or floats [N, H, W] or
+        [N, H, W, C]; uint8 are pictures, and what others are kept as is said by
+        pixel_format.as_stored.
       labels (or y, y_train; of np.savez(FILE, images, labels) the second array): integers [N], -1
         where unknown; optional.
       classes: class names as strings; optional.
@@ -41,8 +43,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
       options, split: see datasets.load.
 
     Returns:
-      OpenedArrays with images uint8 [N, H, W, C] and integers [N] or None; None if there are
-      no test images.
+      OpenedArrays with images [N, H, W, C] and integers [N] or None; None if there are no test
+      images.
 
     Raises:
       InputError: the file is unreadable or holds pickled objects, or an array is not what its key
@@ -61,8 +63,9 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
             labels, classes = None, ()
         else:
             labels, classes = _labels(arrays, path, labels_key, keys["train"][1])
+    images, form, more = pixel_format.store(images, name)
     images = resize.crop_and_resize_all(images, options.hw, options.crop, name)
-    return OpenedArrays(images, labels, classes, notes)
+    return OpenedArrays(images, labels, classes, (*notes, *more), form)
 
 
 def _open(path):
@@ -79,8 +82,20 @@ def _open(path):
             f"{path} is not a readable .npz file; use np.savez(FILE, images=...)."
         ) from error
     if isinstance(arrays, np.ndarray):
-        raise InputError(f"{path} is a bare .npy array; save it with np.savez(FILE, images=...).")
+        return _Bare({_IMAGES["train"][0]: arrays})
     return arrays
+
+
+class _Bare(dict):
+    """The array of a .npy file, as the only one of an .npz file."""
+
+    files = _IMAGES["train"][:1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
 
 
 def _array(arrays, key, path):
@@ -119,9 +134,7 @@ def _only_images(arrays, path):
     image_keys = [key for key in train_keys if _array(arrays, key, path).ndim in (3, 4)]
     if len(image_keys) != 1:
         keys = ", ".join(arrays.files) or "nothing"
-        raise InputError(
-            f'{path} holds {keys}; call the array of images "images", uint8 [N, H, W, C].'
-        )
+        raise InputError(f'{path} holds {keys}; call the array of images "images", [N, H, W, C].')
     return image_keys[0]
 
 
@@ -155,24 +168,20 @@ def _labels(arrays, path, key, train_key):
 
 
 def check_images(images: np.ndarray, name: str) -> np.ndarray:
-    """Return images as uint8 [N, H, W, C].
+    """Return images as [N, H, W, C], of the type that they have.
 
     Args:
       images: an array of any type.
       name: what a message calls it.
 
     Raises:
-      InputError: it is not uint8, has neither 3 nor 4 axes, or has its channels first.
+      InputError: it is neither of integers nor of floats, has neither 3 nor 4 axes, or has its
+        channels first.
     """
-    if images.dtype.kind == "f":
-        raise InputError(
-            f"{name} is {images.dtype}; images must be uint8 in 0 to 255: for pixels in [0, 1] "
-            "give (255 * images).round().astype(np.uint8)."
-        )
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+    if images.dtype.kind not in "iuf" or images.ndim not in (3, 4):
         raise InputError(
             f"{name} is {images.dtype} {list(images.shape)}; "
-            "images must be uint8 [N, H, W] or [N, H, W, C]."
+            "images must be integers or floats [N, H, W] or [N, H, W, C]."
         )
     if images.ndim == 4 and images.shape[1] in _CHANNELS and images.shape[3] not in _CHANNELS:
         raise InputError(

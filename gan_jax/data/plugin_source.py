@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gan_jax.data import npz, resize
+from gan_jax.data import npz, pixel_format, resize
 from gan_jax.data.image_files import ImageFileList
-from gan_jax.data.types import Arrays, DataOptions
+from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError
 
 
 def load(
     name: str, function: Callable, arg: str, options: DataOptions, split: str = "train"
-) -> ImageFileList | Arrays | None:
+) -> ImageFileList | OpenedArrays | None:
     """Open one split by a function.
 
     Args:
       name: of the plug-in.
-      function: (arg, options, split) -> ImageFileList; or (images, labels, classes): uint8
-        [N, H, W] or [N, H, W, C] of any side, or points float32 [N, 1, 1, D] in [-1, 1]; integers
-        [N] or None; class names. None where there is no such split.
+      function: (arg, options, split) -> ImageFileList; or (images, labels, classes):
+        integers or floats [N, H, W] or [N, H, W, C] of any side, or points float32 [N, 1, 1, D] in
+        [-1, 1]; integers [N] or None; class names. None where there is no such split.
       arg: what follows the name and a colon in --data.
       options, split: see datasets.load.
 
@@ -52,7 +52,8 @@ def load(
             raise InputError(
                 f"--data={name} gives points outside of [-1, 1]; divide them by the largest."
             )
-        return images, labels, classes
+        return OpenedArrays(images, labels, classes)
     images = npz.check_images(images, f"what --data={name} gives")
+    images, form, notes = pixel_format.store(images, f"--data={name}")
     images = resize.crop_and_resize_all(images, options.hw, options.crop, f"--data={name}")
-    return images, labels, classes
+    return OpenedArrays(images, labels, classes, notes, form)

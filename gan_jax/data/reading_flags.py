@@ -14,10 +14,13 @@ class ReadingFlags:
     labels: str = override(RunSettings, "labels", "")
     colors: str = override(RunSettings, "colors", "auto")
     skip_bad_images: bool = override(RunSettings, "skip_bad_images", False)
+    stretch: str = override(RunSettings, "stretch", "")
 
     def data_options(self, size: int | str) -> DataOptions:
         """Return how images are read; size: see settings.Size.of."""
-        return DataOptions(size, self.crop, self.labels, self.skip_bad_images, self.colors)
+        return DataOptions(
+            size, self.crop, self.labels, self.skip_bad_images, self.colors, self.stretch
+        )
 
     def replaced(self, run: RunSettings) -> RunSettings:
         """Return settings of a run that reads the same way."""

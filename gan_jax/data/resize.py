@@ -31,8 +31,12 @@ def _rounded(a, b):
 def crop_and_resize(image: Image.Image, size: int | Size, crop: int = 0) -> Image.Image:
     """Cut out the centre of an image and resize it, with antialiased Lanczos; see `fit`.
 
+    Floats (mode F) are resized by an antialiased triangle, which makes no rings around stars and
+    keeps the mean.
+
     Args:
-      image: Pillow image with 8 bits per channel, at least `crop` pixels wide and high.
+      image: Pillow image with 8 bits per channel, or of mode F, at least `crop` pixels wide and
+        high.
       size: of the result.
       crop: side of the centre square in source pixels; 0 for the whole image.
 
@@ -44,7 +48,8 @@ def crop_and_resize(image: Image.Image, size: int | Size, crop: int = 0) -> Imag
     if part != (height, width):
         left, upper = (width - part.width) // 2, (height - part.height) // 2
         image = image.crop((left, upper, left + part.width, upper + part.height))
-    return image if part == hw else image.resize(hw[::-1], Image.Resampling.LANCZOS)
+    kernel = Image.Resampling.BILINEAR if image.mode == "F" else Image.Resampling.LANCZOS
+    return image if part == hw else image.resize(hw[::-1], kernel)
 
 
 def crop_and_resize_all(
@@ -55,19 +60,19 @@ def crop_and_resize_all(
     Images may be enlarged, as from 28 to 32 pixels.
 
     Args:
-      images: uint8 [N, H, W, C].
+      images: uint8, uint16 or float32 [N, H, W, C].
       size: of the result.
       crop: side of the centre square in source pixels; 0 for none.
       name: what errors call the images, usually the file.
 
     Returns:
-      uint8 [N, H, W, C]; `images` itself, bit for bit, where nothing has to be done.
+      [N, H, W, C] of the same type; `images` itself, bit for bit, where nothing has to be done.
 
     Raises:
       InputError: the crop is larger than the images, or there is none and the result would be
         square, but the images are not.
     """
-    (n, height, width, channels), hw = images.shape, Size.of(size)
+    (height, width), hw = images.shape[1:3], Size.of(size)
     if crop > min(height, width):
         raise InputError(
             f"{name} has images of {height}x{width} pixels, smaller than --crop={crop}; "
@@ -81,9 +86,25 @@ def crop_and_resize_all(
         )
     if (height, width) == fit(height, width, hw, crop) == hw:
         return images
-    resized = np.empty((n, *hw, channels), np.uint8)
-    for i in range(n):
-        for c in range(channels):
-            channel = Image.fromarray(np.ascontiguousarray(images[i, :, :, c]))
-            resized[i, :, :, c] = np.asarray(crop_and_resize(channel, hw, crop))
+    return resize_channels(images, hw, crop)
+
+
+def resize_channels(images: np.ndarray, size: int | Size, crop: int) -> np.ndarray:
+    """Crop and resize images [N, H, W, C] of any type, each channel by itself.
+
+    Args:
+      images, size: see `crop_and_resize_all`; whole numbers are rounded to whole numbers.
+      crop: see `crop_and_resize`.
+    """
+    dtype, hw = images.dtype, Size.of(size)
+    resized = np.empty((len(images), *hw, images.shape[3]), dtype)
+    for i in range(len(images)):
+        for c in range(images.shape[3]):
+            channel = np.ascontiguousarray(images[i, :, :, c])
+            if dtype != np.uint8:
+                channel = channel.astype(np.float32)
+            channel = np.asarray(crop_and_resize(Image.fromarray(channel), hw, crop))
+            if dtype == np.uint16:
+                channel = np.rint(channel).clip(0, 65535)
+            resized[i, :, :, c] = channel
     return resized

@@ -7,7 +7,7 @@ It is a data source like any other, so a run that was trained on a shard is an o
 import numpy as np
 
 from gan_jax.data import datasets
-from gan_jax.data.types import Arrays, DataOptions
+from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError, counted
 
 _FORM = (
@@ -37,7 +37,7 @@ def shard_rows(labels: np.ndarray, n_shards: int, seed: int) -> np.ndarray:
     return np.sort(order[: n - n % n_shards].reshape(-1, n_shards).T, axis=1)
 
 
-def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
+def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays | None:
     """Open one shard of the training split; the test split is not divided.
 
     Args:
@@ -45,8 +45,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
       options, split: see datasets.load.
 
     Returns:
-      (images uint8 [N // V, H, W, C], labels int32 [N // V] or None, class names); None if there
-      are no test images.
+      OpenedArrays with [N // V, H, W, C] and labels int32 [N // V] or None; None if there are no
+      test images. The stretch is that of the whole.
 
     Raises:
       InputError: the spec makes no sense, there are too few images, or the data are points.
@@ -56,7 +56,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
     if whole is None:
         return None
     if split == "test":
-        return whole.images, whole.labels, whole.classes
+        return OpenedArrays(whole.trained_on, whole.labels, whole.classes, (), whole.format)
     if whole.points:
         raise InputError(
             f"--data=shard:{arg}: {inner} are points, of which there are no shards; use images."
@@ -68,7 +68,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
         )
     labels = np.full(len(whole.images), -1) if whole.labels is None else whole.labels
     rows = shard_rows(labels, n_shards, seed)[shard - 1]
-    return whole.images[rows], None if whole.labels is None else labels[rows], whole.classes
+    labels = None if whole.labels is None else labels[rows]
+    return OpenedArrays(whole.trained_on[rows], labels, whole.classes, (), whole.format)
 
 
 def _parse(arg):

@@ -10,7 +10,8 @@ import numpy as np
 
 from gan_jax import cache
 from gan_jax.data import image_checks, image_decoding, resize
-from gan_jax.data.image_cache import refuse_damaged, report_skipped, write_images
+from gan_jax.data.image_cache import refuse_damaged, report_skipped
+from gan_jax.data.npy_writer import write_images
 from gan_jax.data.tfds_prepared import FORMAT, PreparedSet
 from gan_jax.data.threads import parallel_map
 from gan_jax.data.types import DataOptions

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.settings import Size
 
 # What a data source opens: (images or points, labels or None, class names), see Dataset.
@@ -14,21 +15,33 @@ Arrays = tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]
 class OpenedArrays(NamedTuple):
     """Arrays that a data source opens, and what it says of them."""
 
-    images: np.ndarray
+    images: np.ndarray  # with a format: the stored numbers, all finite
     labels: np.ndarray | None
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()  # lines about the data that the user should see
+    # None for images of 8 bits and for points; its stretch and limits may still be missing
+    format: PixelFormat | None = None
 
 
 class Dataset(NamedTuple):
     """One split of a data set."""
 
-    # uint8 [N, H, W, C], an array or a read-only memmap; points are float32 [N, 1, 1, D] in [-1, 1]
+    # uint8 [N, H, W, C], an array or a read-only memmap; points are float32 [N, 1, 1, D] in
+    # [-1, 1]. With a format they are the stretched images, which are shown and scored.
     images: np.ndarray
     labels: np.ndarray | None  # int32 [N], -1 where unknown; None without classes
     classes: tuple[str, ...]  # class names, in label order; () without classes
     name: str  # the --data spec
     digest: str  # hex hash of pixels, labels and class names
+    # Numbers at the source's own depth, which are trained on, and what they are; None of images of
+    # 8 bits without a stretch, and of points.
+    stored: np.ndarray | None = None
+    format: PixelFormat | None = None
+
+    @property
+    def trained_on(self) -> np.ndarray:
+        """What training reads: the stored numbers, or the images where there are no others."""
+        return self.images if self.stored is None else self.stored
 
     @property
     def points(self) -> bool:
@@ -47,6 +60,8 @@ class _DataOptions(NamedTuple):
     # Leave out image files that cannot be used, and class folders without images.
     skip_bad_images: bool = False
     colors: str = "auto"  # see colors.convert; "auto": as the data are
+    # See stretches.parse; "": linear from the least to the largest value, and 8 bits as they are.
+    stretch: str = ""
 
 
 class DataOptions(_DataOptions):

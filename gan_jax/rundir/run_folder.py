@@ -30,6 +30,8 @@ SAMPLED = {
     "paths": "sampled_paths.png",
     "folder": "sampled",
     "npz": "sampled.npz",
+    "fits": "sampled_fits",
+    "tiff": "sampled_tiff",
 }
 EXPORTED, PUBLISHED = "exported", "published"
 PROCESSES = "processes.json"  # which processes train the run together, where there are several

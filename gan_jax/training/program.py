@@ -116,7 +116,7 @@ def is_resident(run: RunSettings, dataset: Dataset) -> bool:
     gib = run.resident_gib
     if gib < 0:
         gib = RESIDENT_SHARE * parallel.memory_gib()
-    return dataset.images.nbytes <= gib * 2**30
+    return dataset.trained_on.nbytes <= gib * 2**30
 
 
 def steps_per_dispatch(run: RunSettings) -> int:

@@ -13,7 +13,9 @@ from gan_jax.core.conditioning import ByImage
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Method, make_context
 from gan_jax.core.state import Vars
+from gan_jax.data import pixel_format
 from gan_jax.data.datasets import Dataset
+from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.errors import InputError
 from gan_jax.ops import cpu
 from gan_jax.report import point_plots
@@ -25,7 +27,10 @@ CHUNK = 64  # images per call; with batch statistics an image depends on the oth
 
 
 def build_sampler(
-    method: Method, pool: np.ndarray | None = None, truncation: float = 0.0
+    method: Method,
+    pool: np.ndarray | None = None,
+    truncation: float = 0.0,
+    units: PixelFormat | None = None,
 ) -> Callable[..., np.ndarray]:
     """Build the sampler of a method.
 
@@ -35,6 +40,7 @@ def build_sampler(
         method.conditioning.needs_images.
       truncation: keep the noise within so many times its range (uniform priors) or standard
         deviations (normal prior); 0: keep all of it.
+      units: format of the data; images are then in the data's units, see pixel_format.to_units.
 
     Returns:
       sampler(vs, key, n, condition=None, z=None) -> uint8 [n, H, W, C] on the host, or float32
@@ -56,6 +62,8 @@ def build_sampler(
     def sample_chunk(vs, key, z, condition):
         condition = method.conditioning.to_net(condition, method.hp.pixels)
         generated = method.sample(ctx, vs, z, condition, fold(key, KeyStream.SAMPLE))
+        if units:
+            return generated
         return images.from_net(generated, method.hp.pixels, points=generated.shape[1] == 1)
 
     def select_chunk(array, i):
@@ -76,7 +84,8 @@ def build_sampler(
             if condition is not None:
                 chunk_condition = select_chunk(condition, i)
             chunks.append(sample_chunk(vs, chunk_key, chunk_z, chunk_condition))
-        return np.concatenate(jax.device_get(chunks))[:n]
+        made = np.concatenate(jax.device_get(chunks))[:n]
+        return pixel_format.to_units(made, units, method.hp.pixels) if units else made
 
     return sampler
 

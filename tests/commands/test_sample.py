@@ -74,7 +74,7 @@ def test_labels_of_samples_mean_the_same_when_read_back(tmp_path):
 
 def test_every_form_has_a_place_of_its_own_which_restart_discards(tmp_path):
     places = run_folder.SAMPLED
-    assert set(places) == {"grid", "kinds", "paths", "folder", "npz"}
+    assert set(places) == {"grid", "kinds", "paths", "folder", "npz", "fits", "tiff"}
     assert len(set(places.values())) == len(places)
     (tmp_path / "notes.txt").write_text("mine")
     for form, name in places.items():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gan_jax.data import image_cache, image_decoding
+from gan_jax.data import image_decoding, npy_writer
 from tests.data import making
 
 
@@ -75,7 +75,7 @@ def test_the_first_axis_can_be_rewritten_in_the_header(tmp_path):
     ends = []
     for n in (0, 7, 61_578, 10**12):
         with open(tmp_path / "a", "wb") as f:
-            image_cache._write_header(f, (n, 1024, 1024, 3))
+            npy_writer._write_header(f, (n, 1024, 1024, 3), "float32")
             ends.append(f.tell())
     assert len(set(ends)) == 1
 

@@ -100,8 +100,8 @@ def test_npz_without_labels(tmp_path):
 def test_bad_npz_is_refused(tmp_path):
     path, good, two = tmp_path / "a.npz", making.pixels(3, 16, 16), np.array([0, 1, 0])
     cases = [
-        ({"images": good / np.float32(255)}, "float32", "astype(np.uint8)"),
-        ({"images": good.astype(np.int64)}, "int64", "uint8 [N, H, W]"),
+        ({"images": good > 9}, "bool", "integers or floats [N, H, W]"),
+        ({"images": np.full((3, 16, 16), np.nan)}, "Image 0", "no defined value"),
         ({"images": good[0]}, "[16, 16]"),
         ({"images": making.pixels(3, 12, 16, 3)}, "height 12", "width 16"),
         ({"images": making.pixels(3, 3, 16, 16)}, "channels first", "(0, 2, 3, 1)"),
@@ -129,7 +129,7 @@ def test_bad_npz_is_refused(tmp_path):
     making.refused(path, "np.savez", spec=spec)
     with path.open("wb") as f:
         np.save(f, good)
-    making.refused(".npy", spec=spec)
+    assert np.array_equal(making.load(spec).images[..., 0], good)
     with path.open("wb") as f:
         np.save(f, np.array([{}], object), allow_pickle=True)
     making.refused(path, "np.savez", spec=spec)
