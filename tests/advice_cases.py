@@ -814,6 +814,7 @@ NOT_RUN = {
         "has labels from": DATA,
     },
     "data/npz.py": {"there is no such file": NO_WAY},
+    "data/stacked.py": {"save it as 8-bit": DATA},
     "data/stretched.py": {"test images {}": DATA, "pictures of 8 bits": DATA},
     "data/plugin_source.py": {
         "it must give a tuple": DATA,

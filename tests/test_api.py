@@ -188,7 +188,7 @@ def test_a_run_with_other_settings_is_refused_in_arguments(plain):
 
 
 ARRAYS = {
-    "data is float64; images must be uint8": {"data": IMAGES / 255.0},
+    "data is bool [60, 8, 8, 1]; images must be integers or floats": {"data": IMAGES > 9},
     "data is uint8 [60, 8]": {"data": IMAGES[:, 0, :, 0]},
     "give one label for each of the 60 images": {"data": IMAGES, "labels": [1, 2]},
     "labels, test and classes go with an array": {"data": "galaxies", "labels": [1]},

@@ -136,7 +136,7 @@ def wrong(arg, options, split):
         "pair": (np.zeros(3), None),
         "text": "no",
         "size": (np.zeros((9, 4, 5), np.uint8), None, ()),
-        "float": (np.zeros((9, 4, 4)), None, ()),
+        "bool": (np.zeros((9, 4, 4), bool), None, ()),
         "none": None,
     }[arg]
 """
@@ -163,7 +163,7 @@ def test_data_of_points(own):
         ("pair", "gives tuple; it must give a tuple of images, labels or None, and class names"),
         ("text", "gives str; it must give"),
         ("size", "images must be square"),
-        ("float", "images must be uint8"),
+        ("bool", "images must be integers or floats"),
         ("none", "has no training images"),
     ],
 )

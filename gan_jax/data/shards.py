@@ -56,7 +56,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
     if whole is None:
         return None
     if split == "test":
-        return OpenedArrays(whole.trained_on, whole.labels, whole.classes, (), whole.format)
+        return whole.part()
     if whole.points:
         raise InputError(
             f"--data=shard:{arg}: {inner} are points, of which there are no shards; use images."
@@ -68,8 +68,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays |
         )
     labels = np.full(len(whole.images), -1) if whole.labels is None else whole.labels
     rows = shard_rows(labels, n_shards, seed)[shard - 1]
-    labels = None if whole.labels is None else labels[rows]
-    return OpenedArrays(whole.trained_on[rows], labels, whole.classes, (), whole.format)
+    return whole.part(rows)
 
 
 def _parse(arg):

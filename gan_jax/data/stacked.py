@@ -58,7 +58,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
       names of the K^3 classes such as "3-0-7"), N from N_STACKS; None if there are no test images.
 
     Raises:
-      InputError: the other data are points, have fewer than two classes, or more than MAX_CLASSES.
+      InputError: the other data are points or deeper than 8 bits, have fewer than two classes, or more than MAX_CLASSES.
     """
     single = datasets.load(arg, options._replace(colors="auto"), split)
     if single is None:
@@ -66,6 +66,11 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
     if single.points:
         raise InputError(
             f"--data=stacked:{arg}: {arg} are points, which have no channels to stack; use images."
+        )
+    if single.format:
+        raise InputError(
+            f"--data=stacked:{arg}: stacks are of 8-bit images without --stretch, and {arg} is "
+            f"{single.format.dtype}; save it as 8-bit pictures."
         )
     k = len(single.classes)
     if not 2 <= k <= MAX_CLASSES:

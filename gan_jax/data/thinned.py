@@ -7,7 +7,7 @@ classes. It serves to measure what a method does for a rare class where the trut
 import numpy as np
 
 from gan_jax.data import datasets
-from gan_jax.data.types import Arrays, DataOptions
+from gan_jax.data.types import DataOptions, OpenedArrays
 from gan_jax.errors import InputError
 
 _FORM = "thin:CLASS/N/SEED:DATA, such as thin:spiral/20/0:galaxies"
@@ -30,7 +30,7 @@ def thinned_rows(labels: np.ndarray, c: int, n: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate([np.flatnonzero(labels != c), own[order[:n]]]))
 
 
-def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
+def load(arg: str, options: DataOptions, split: str = "train") -> OpenedArrays | None:
     """Open other data with fewer images of one class; the test split stays whole.
 
     Args:
@@ -38,7 +38,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
       options, split: see datasets.load.
 
     Returns:
-      (images uint8 [N, H, W, C], labels int32 [N], class names); None if there are no test images.
+      OpenedArrays with [N, H, W, C] and labels int32 [N]; None if there are no test images. The
+      stretch is that of the whole.
 
     Raises:
       InputError: the spec makes no sense, or the data have no such class or too few images of it.
@@ -48,7 +49,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
     if whole is None:
         return None
     if split == "test":
-        return whole.images, whole.labels, whole.classes
+        return whole.part()
     if whole.labels is None or not whole.classes:
         raise InputError(f"--data=thin:{arg}: {inner} has no classes; use data with labels.")
     numbers = {str(i): i for i in range(len(whole.classes))}
@@ -65,7 +66,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
             f"--data=thin:{arg}: {inner} has {n_own:,} images of class {name}; {most}."
         )
     rows = thinned_rows(whole.labels, numbers[name], n, seed)
-    return whole.images[rows], whole.labels[rows], whole.classes
+    return whole.part(rows)
 
 
 def _parse(arg):

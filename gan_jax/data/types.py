@@ -38,6 +38,13 @@ class Dataset(NamedTuple):
     stored: np.ndarray | None = None
     format: PixelFormat | None = None
 
+    def part(self, rows: np.ndarray | None = None) -> OpenedArrays:
+        """Return some of the images as a source opens them; rows: int [n], None for all."""
+        images, labels = self.trained_on, self.labels
+        if rows is not None:
+            images, labels = images[rows], None if labels is None else labels[rows]
+        return OpenedArrays(images, labels, self.classes, format=self.format)
+
     @property
     def trained_on(self) -> np.ndarray:
         """What training reads: the stored numbers, or the images where there are no others."""
