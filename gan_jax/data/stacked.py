@@ -58,7 +58,8 @@ def load(arg: str, options: DataOptions, split: str = "train") -> Arrays | None:
       names of the K^3 classes such as "3-0-7"), N from N_STACKS; None if there are no test images.
 
     Raises:
-      InputError: the other data are points or deeper than 8 bits, have fewer than two classes, or more than MAX_CLASSES.
+      InputError: the other data are points, deeper than 8 bits, have fewer than two classes, or
+        more than MAX_CLASSES.
     """
     single = datasets.load(arg, options._replace(colors="auto"), split)
     if single is None:
