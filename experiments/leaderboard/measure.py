@@ -1,0 +1,83 @@
+"""Measurement: trains and scores what TABLE lists, goes on where it was stopped, writes records."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+from typing import Any
+
+from experiments.leaderboard import records
+from experiments.leaderboard.table import RUN, Measurement
+from gan_jax import cache
+
+MEASURED = "measured.json"  # in a folder: where and when it was measured
+
+
+def hardware() -> str:
+    """Name the machine: its processor and how many cores this process may use."""
+    name = platform.machine()
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        name = next((x.partition(":")[2].strip() for x in lines if "model name" in x), name)
+    return f"{len(os.sched_getaffinity(0))} cores of {name}"
+
+
+def commit() -> str:
+    """Return the commit of the checkout, with + if files differ from it; UNKNOWN without git."""
+
+    def git(*words):
+        return subprocess.run(
+            ["git", "-C", str(records.ROOT), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return records.UNKNOWN
+
+
+def read_where(folder: pathlib.Path) -> dict[str, str]:
+    """Read where and when a folder was measured; {} if it was not, or not to its end."""
+    try:
+        return json.loads((folder / MEASURED).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def measure(
+    name: str, measurement: Measurement, folder: pathlib.Path, again: bool
+) -> dict[str, Any] | None:
+    """Measure one row of the table, unless its folder has it.
+
+    Args:
+      name: key of TABLE.
+      measurement: its entry.
+      folder: of its run or study.
+      again: whether what another version of the code has measured is measured once more, from the
+        beginning.
+
+    Returns:
+      Its record; None where a command failed.
+    """
+    where, code = read_where(folder), records.code_version()
+    if not where or (again and where["code"] != code):
+        for words in measurement.commands:
+            argv = [word.replace(RUN, str(folder)) for word in words.split()]
+            if where and words.startswith("train"):
+                argv.append("--restart")
+            print(f"{name}: gan-jax {' '.join(argv)}", flush=True)
+            if subprocess.run([sys.executable, "-m", "gan_jax", *argv], check=False).returncode:
+                return None
+        where = {
+            "commit": commit(),
+            "code": code,
+            "hardware": hardware(),
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        }
+        cache.write_atomic(folder / MEASURED, json.dumps(where, indent=1) + "\n")
+    result = json.loads((folder / measurement.result).read_text())
+    return records.build_record(name, measurement, result, where)

@@ -1,0 +1,118 @@
+"""Records of measurements, a small JSON file each in docs/results, and the version of the code."""
+
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from experiments.leaderboard.table import TABLE, Measurement, Number
+from gan_jax import cache
+from gan_jax.metrics import significance
+from gan_jax.report import score_text
+
+ROOT = pathlib.Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
+UNKNOWN = ""  # commit or code of a number that was measured before records were kept
+# What numbers depend on. Pages, commands and the studio may change without another measurement.
+PARTS = ("core", "data", "methods", "metrics", "nets", "ops", "training", "studies")
+
+
+def code_version() -> str:
+    """Return a digest, 12 hex digits, of all code and flagfiles that numbers depend on."""
+    package = ROOT / "gan_jax"
+    paths = [path for part in PARTS for path in (package / part).rglob("*.py")]
+    paths += (package / "commands" / "flagfiles").glob("*.flags")
+    paths += [package / "settings.py", package / "images.py", package / "config.py"]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def read_number(result: dict[str, Any], number: Number) -> dict[str, Any]:
+    """Read a number out of a result.
+
+    Args:
+      result: of a run, eval.json; or of a study, results.json.
+      number: Number; a list where it points is of seeds.
+
+    Returns:
+      {"value", "spread": standard deviation over repeats or seeds, or None, "interval": [low, high]
+      of 95 % that stays within what the score can be, or None}, scaled.
+
+    Raises:
+      LookupError: the result has no such number.
+    """
+    *places, key = number.path.split("/")
+    at: Any = result
+    for place in places:
+        at = at[place]
+    value, spread, interval = at[key], at.get(f"{key}_std"), None
+    if isinstance(value, list):
+        spread = float(np.std(value, ddof=1)) if len(value) > 1 else None
+        value, interval = significance.confidence_interval(value, *number.limits)
+    elif places[0] == "rows" and places[-1] == score_text.subject_row(result):
+        interval = score_text.confidence_interval(result, key)
+    scaled = lambda x: None if x is None else float(f"{number.scale * x:.6g}")
+    return {
+        "value": scaled(value),
+        "spread": scaled(spread),
+        "interval": None if interval is None else [scaled(x) for x in interval],
+    }
+
+
+def build_record(
+    name: str, measurement: Measurement, result: dict[str, Any], where: dict[str, str]
+) -> dict[str, Any]:
+    """Build the record of a measurement.
+
+    Args:
+      name: key of TABLE.
+      measurement: its entry.
+      result: what its last command wrote.
+      where: "commit", "code", "hardware" and "date" of the measurement.
+    """
+    protocol = result.get("protocol", "")
+    if isinstance(protocol, dict):
+        names = ("n_images", "n_real", "repeats", "features", "size")
+        protocol = ", ".join(f"{key} {protocol[key]}" for key in names if key in protocol)
+    return {
+        "name": name,
+        "commands": [f"gan-jax {words}" for words in measurement.commands],
+        "seeds": measurement.seeds,
+        **where,
+        "protocol": protocol,
+        "numbers": {n.key: read_number(result, n) for n in measurement.numbers},
+    }
+
+
+def write(record: dict[str, Any], folder: pathlib.Path = RESULTS) -> None:
+    """Write a record as FOLDER/NAME.json."""
+    text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
+    cache.write_atomic(folder / f"{record['name']}.json", text + "\n")
+
+
+def read_all(folder: pathlib.Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """Read the records that there are, in the order of TABLE."""
+    paths = {name: folder / f"{name}.json" for name in TABLE}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
+def quoted_text(number: Number, measured: dict[str, Any]) -> str:
+    """Return the words by which pages quote a number."""
+    return number.form.format(value=measured["value"], spread=measured["spread"])
+
+
+def wrong_quotes(records: dict[str, dict[str, Any]], root: pathlib.Path = ROOT) -> list[str]:
+    """List what pages quote in other words than the records have it, a sentence each."""
+    wrong = []
+    for name, record in records.items():
+        for number in TABLE[name].numbers:
+            text = quoted_text(number, record["numbers"][number.key])
+            for page, beside in number.quotes:
+                lines = [x for x in (root / page).read_text().splitlines() if beside in x]
+                if not any(text in line for line in lines):
+                    wrong.append(f"{page}: no line with {beside!r} says {text!r} ({name})")
+    return wrong

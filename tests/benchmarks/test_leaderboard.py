@@ -1,0 +1,134 @@
+"""The numbers that README quotes: records against pages, and a measurement stopped and resumed."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments.leaderboard import __main__ as command
+from experiments.leaderboard import measure, page, records
+from experiments.leaderboard.table import README, TABLE, Measurement, Number
+from gan_jax.commands import flagfile_list, process
+from tests.paths import ROOT
+
+RECORDS = records.read_all()
+
+
+def test_pages_quote_what_the_records_say():
+    assert records.wrong_quotes(RECORDS) == []
+
+
+def test_every_row_of_the_table_in_the_readme_has_a_record():
+    lines = (ROOT / README).read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| you want |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(line)
+    names = [re.search(r"--flagfile=(\w+)", row)[1] for row in rows]
+    of_readme = {
+        n for n, one in TABLE.items() if any(q[0] == README for x in one.numbers for q in x.quotes)
+    }
+    assert set(names) == of_readme and set(RECORDS) == set(TABLE) and len(names) == len(rows)
+    for name, row in zip(names, rows, strict=True):
+        quoted = [n for n in TABLE[name].numbers if n.quotes[0][0] == README]
+        texts = [records.quoted_text(n, RECORDS[name]["numbers"][n.key]) for n in quoted]
+        left = row
+        for text in texts:
+            left = left.replace(text, "")
+        cells = left.split("|")[5:]
+        assert not re.search(r"\d", "".join(cells)), f"{name}: {cells} have a number of no record"
+
+
+def test_another_number_in_a_record_or_on_a_page_is_found(tmp_path):
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    pages = {q[0] for one in TABLE.values() for number in one.numbers for q in number.quotes}
+    for name in pages:
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    changed = json.loads(json.dumps(RECORDS))
+    changed["gan_quick"]["numbers"]["frechet"]["value"] += 1
+    said = records.wrong_quotes(changed, tmp_path)
+    assert len(said) == 2 and all("gan_quick" in line for line in said)
+    text = (tmp_path / "README.md").read_text()
+    (tmp_path / "README.md").write_text(text.replace("97.8 %", "97.9 %"))
+    assert len(records.wrong_quotes(RECORDS, tmp_path)) == 1
+
+
+def test_the_page_is_that_of_the_records_and_marks_other_code():
+    text = page.PATH.read_text()
+    assert text == page.build(RECORDS, page.built_with(text)), (
+        "python -m experiments.leaderboard builds it"
+    )
+    old = json.loads(json.dumps(RECORDS))
+    for i, record in enumerate(old.values()):
+        record["code"] = "now" if i else "then"
+    first, *rest = re.findall(r"\| ([^|]*) \|\n", page.build(old, "now"))[1:]
+    n = len(TABLE["morpho_quick"].numbers)
+    assert [first, *rest[: n - 1]] == [f"{first}"] * n and "other code" in first
+    assert not any("other code" in cell for cell in rest[n - 1 :])
+
+
+def test_flagfiles_and_commands_exist():
+    for measurement in TABLE.values():
+        for words in measurement.commands:
+            for flagfile in re.findall(r"--flagfile=(\w+)", words):
+                name = words.removeprefix("train ").split()[0]
+                assert flagfile in flagfile_list.flagfiles_of(name), flagfile
+
+
+def test_numbers_of_runs_and_of_seeds():
+    rows = {"real": {"frechet": 0.03}, "model": {"frechet": 2.4, "frechet_std": 0.1}}
+    rows["model"]["frechet_se"] = 0.05
+    result = {"rows": rows, "classes": [], "shares": {"1": {"arms": {"a": [0.9, 0.8, 0.95]}}}}
+    one = records.read_number(result, Number("frechet", "rows/model/frechet", ""))
+    assert one["value"] == 2.4 and one["spread"] == 0.1
+    assert one["interval"] == pytest.approx(
+        [2.4 * np.exp(sign * 1.96 * 0.05 / 2.4) for sign in (-1, 1)], rel=1e-5
+    )
+    floor = records.read_number(result, Number("floor", "rows/real/frechet", ""))
+    assert floor == {"value": 0.03, "spread": None, "interval": None}
+    seeds = records.read_number(result, Number("a", "shares/1/arms/a", "", scale=100))
+    wanted = stats.t.interval(0.95, 2, np.mean([90, 80, 95]), stats.sem([90, 80, 95]))
+    assert seeds["value"] == pytest.approx(265 / 3, rel=1e-5)
+    assert seeds["interval"] == pytest.approx(wanted, rel=1e-5)
+    bounded = records.read_number(result, Number("a", "shares/1/arms/a", "", limits=(0, 1)))
+    assert 0 < bounded["interval"][0] < bounded["value"] < bounded["interval"][1] < 1
+    with pytest.raises(LookupError):
+        records.read_number(result, Number("x", "rows/model/beauty", ""))
+
+
+@pytest.mark.long
+def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, monkeypatch):
+    """A smoke run: stopped after training, scored by the same command, then not done again."""
+    train = "train dcgan --flagfile=dcgan_smoke --steps=4 --data=galaxies:300 --workdir=RUN"
+    score = "evaluate RUN --n_images=70 --repeats=2 --scores=kernel --neighbours=0"
+    one = Measurement(
+        (train, score), "eval.json", 1, (Number("kernel", "rows/model/kernel", "{value:.3f}"),)
+    )
+    folder = tmp_path / "run"
+    broken = one._replace(commands=(train, "evaluate RUN --n_images=0"))
+    assert measure.measure("smoke", broken, folder, False) is None
+    assert measure.read_where(folder) == {}, "a command failed"
+    record = measure.measure("smoke", one, folder, False)
+    assert record["code"] == records.code_version() and "cores of" in record["hardware"]
+    number = record["numbers"]["kernel"]
+    stored = json.loads((folder / "eval.json").read_text())["rows"]["model"]
+    assert number["value"] == pytest.approx(stored["kernel"], rel=1e-5)
+    assert number["spread"] == pytest.approx(stored["kernel_std"], rel=1e-5)
+    assert number["interval"][0] < number["value"] < number["interval"][1]
+    capfd.readouterr()
+    assert measure.measure("smoke", one, folder, False) == record
+    monkeypatch.setattr(records, "code_version", lambda: "other")
+    assert measure.measure("smoke", one, folder, False) == record
+    assert capfd.readouterr().out == "", "nothing was run"
+    records.write(record, tmp_path)
+    assert json.loads((tmp_path / "smoke.json").read_text()) == record
+
+
+def test_names_that_are_not_known_are_refused(capsys):
+    assert process.guarded(command.run, ["--only=beauty"]) == 2
+    assert "beauty is not known; use" in capsys.readouterr().err
+    assert command.choose("gan_quick,infogan_quick") == ["infogan_quick", "gan_quick"]
