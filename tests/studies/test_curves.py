@@ -120,5 +120,5 @@ def test_points_in_the_plane_have_curves_over_training(tmp_path):
     words += ["--n_images=200", "--log_every=4", "--sample_every=0", "--devices=1"]
     assert helpers.run(command, words, tmp_path / "study") == 0
     results = json.loads((tmp_path / "study" / "results.json").read_text())
-    assert curves.score_keys(results)[0] == "wasserstein" and len(results["rows"]["50000"]) == 2
+    assert "wasserstein" in curves.score_keys(results) and len(results["rows"]["50000"]) == 2
     assert results["floor"]["wasserstein"] < results["rows"]["50000"][0]["points"][0]["wasserstein"]
