@@ -5,10 +5,10 @@
 
 Every measurement is a few commands of gan-jax in ROOT/NAME: training goes on where it was stopped,
 and what is finished is not done again. --again measures what another version of the code has
-measured once more, from the beginning. Each has a record docs/results/NAME.json: value, interval,
-seeds, commands, commit, hardware, date, protocol. Says at the end what README and the documentation
-quote in other words. MNIST is read from data/mnist and CIFAR-10 from data/cifar10; rows whose data
-are not there are left out.
+measured once more, in a new folder; the old one is kept. Each has a record docs/results/NAME.json:
+value, interval, seeds, commands, commit, hardware, date, protocol. Says at the end what README and
+the documentation quote in other words. MNIST is read from data/mnist, Fashion-MNIST from
+data/fashion_mnist and CIFAR-10 from data/cifar10; rows whose data are not there are left out.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ class Flags(command_line.CommonFlags):
 
     root: str = setting("runs/leaderboard", "folder of the runs and studies")
     only: str = setting("", "names of measurements, with commas; empty: all")
-    measure: bool = setting(False, "measure what is missing, some two hours for all")
+    measure: bool = setting(False, "measure what is missing; some four hours for all on 2 cores")
     again: bool = setting(False, "with --measure: also what another version has measured")
 
 

@@ -57,18 +57,20 @@ def measure(
       name: key of TABLE.
       measurement: its entry.
       folder: of its run or study.
-      again: whether what another version of the code has measured is measured once more, from the
-        beginning.
+      again: whether what another version of the code has measured is measured once more, in a new
+        folder; the old one is kept beside it, as NAME.VERSION.
 
     Returns:
       Its record; None where a command failed.
     """
     where, code = read_where(folder), records.code_version()
-    if not where or (again and where["code"] != code):
+    if where and again and where["code"] != code:
+        older = len(list(folder.parent.glob(f"{folder.name}.{where['code']}*")))
+        folder.rename(folder.with_name(f"{folder.name}.{where['code']}" + "-" * older))
+        where = {}
+    if not where:
         for words in measurement.commands:
             argv = [word.replace(RUN, str(folder)) for word in words.split()]
-            if where and words.startswith("train"):
-                argv.append("--restart")
             print(f"{name}: gan-jax {' '.join(argv)}", flush=True)
             if subprocess.run([sys.executable, "-m", "gan_jax", *argv], check=False).returncode:
                 return None

@@ -124,6 +124,10 @@ def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, m
     monkeypatch.setattr(records, "code_version", lambda: "other")
     assert measure.measure("smoke", one, folder, False) == record
     assert capfd.readouterr().out == "", "nothing was run"
+    short = one._replace(commands=(train.replace("=4", "=2"), score))
+    again = measure.measure("smoke", short, folder, True)
+    assert again["code"] == "other" and (tmp_path / f"run.{record['code']}" / "DONE").exists()
+    assert (folder / "DONE").read_text().startswith("step 2")
     records.write(record, tmp_path)
     assert json.loads((tmp_path / "smoke.json").read_text()) == record
 
