@@ -212,7 +212,7 @@ class RunSettings:
         "shard:I/V/SEED:DATA for one part of V of any of them, stacked:DATA for three in one",
         plugins="data",
     )
-    size: int | str = size_setting(64, "side of the square images, in pixels (points have none)")
+    size: int | str = size_setting(64, "side of the images, in pixels (points have none)")
     crop: int = setting(
         0,
         "side of a centre crop before resizing, in source pixels; "

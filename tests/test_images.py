@@ -64,6 +64,16 @@ def test_any_channel_count_is_shown(tmp_path, channels, shown):
     )
 
 
+def test_channels_are_chosen():
+    five = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5), np.uint8)
+    for show, bands in [("4", [4]), ("2,1,0", [2, 1, 0]), (" 3, 3,1", [3, 3, 1]), ("", [0, 1, 2])]:
+        assert np.array_equal(images.shown(five, show), five[..., bands])
+        assert np.array_equal(images.grid(five, 1, show=show)[:3], five[0][..., bands])
+    for show in ("5", "0,1", "a", "-1", "1,,2", "0,1,2,3"):
+        with pytest.raises(errors.InputError, match="none of the channels 0 to 4 .*use --show=4"):
+            images.parse_bands(show, 5)
+
+
 def test_png_takes_a_plain_matrix():
     matrix = np.arange(12, dtype=np.uint8).reshape(3, 4)
     np.testing.assert_array_equal(

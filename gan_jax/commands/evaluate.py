@@ -191,9 +191,10 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
             gray, colored, originals = sampling.triplets(method, colored, originals)
             record["pairs"] = colorization.score_colorization(colored, gray, originals)
         generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
-        add_neighbours(record, flags, evaluator, train, heldout, generated, out)
+        show = loaded.config.run.show
+        add_neighbours(record, flags, evaluator, train, heldout, generated, out, show)
         if not (out / "config.json").exists():  # whose page shows the samples of training
-            shown, show = samplers["model"](flags.seed, 64), loaded.config.run.show
+            shown = samplers["model"](flags.seed, 64)
             images.save_png(out / "images.png", images.grid(shown, 8, show=show))
     record["step"], hp = loaded.step, loaded.config.hp
     if flags.ema and loaded.state.ema and not (hp.ema_warmup or hp.ema_images):
@@ -266,6 +267,7 @@ def add_neighbours(
     heldout: "Dataset | None",
     generated: "np.ndarray",
     workdir: pathlib.Path,
+    show: str = "",
 ) -> None:
     """Add the search for nearest training images to a record, and write its pictures."""
     from gan_jax import images
@@ -277,7 +279,7 @@ def add_neighbours(
         n = len(real.images)
         print(f"searching {n:,} training images for the nearest ...", file=sys.stderr, flush=True)
         record["neighbours"], pictures = memorization.detect_copies(
-            evaluator.extractor, real, heldout, generated, flags.seed
+            evaluator.extractor, real, heldout, generated, flags.seed, show
         )
         rows = (score_text.subject_row(record), "real")
         scores = memorization.copy_scores(record["neighbours"])

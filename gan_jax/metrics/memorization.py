@@ -90,26 +90,29 @@ def check_queries(n: int, flag: str) -> None:
 
 
 def detect_copies(
-    extractor: "Extractor", real: Dataset, heldout: Dataset | None, generated: np.ndarray, seed: int
+    extractor: "Extractor",
+    real: Dataset,
+    heldout: Dataset | None,
+    generated: np.ndarray,
+    seed: int,
+    show: str = "",
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Search the nearest training images of generated and of real images, and compare.
 
     Args:
       extractor: the feature space.
       real: training images, all of which are searched.
-      heldout: images of the test split, or None; at most N_HELDOUT are used, and no more than
-        `real` has.
+      heldout: images of the test split, or None; at most N_HELDOUT, and no more than `real` has.
       generated: uint8 [n, H, W, C]; as many training and held-out images are queries, too.
       seed: seed of every choice.
+      show: channels that pictures show, see images.parse_bands.
 
     Returns:
-      (JSON-able finite dict: "protocol" with all counts, "pixel" and "feature" as
-      `compare_distances`, "copying" and "verdict" as `copying_verdict`; {file of PICTURE_FILES:
-      uint8 [H, W, 3]}).
+      (finite dict: "protocol" with all counts, "pixel", "feature" as `compare_distances`, and
+      "copying", "verdict" as `copying_verdict`; {file of PICTURE_FILES: uint8 [H, W, 3]}).
     """
     rng, n = np.random.default_rng(seed), len(generated)
-    training = real.images
-    order = sort_rows(training)
+    training, order = real.images, sort_rows(real.images)
     own = rng.permutation(order)[:n]
     held, heldout_rows, subset = None, np.arange(0), np.arange(0)
     if heldout is not None:
@@ -141,16 +144,13 @@ def detect_copies(
         "copying": copying,
         "verdict": verdict,
     }
-    real_name = "training" if held is None else "heldout"
-    real_queries = training[own] if held is None else held[heldout_rows]
-    pictures = {}
-    for file, name, queries in zip(
-        PICTURE_FILES, ("generated", real_name), (generated, real_queries), strict=True
-    ):
+    drawn, pictures = {"generated": generated}, {}
+    drawn |= {"training": training[own]} if held is None else {"heldout": held[heldout_rows]}
+    for file, (name, queries) in zip(PICTURE_FILES, drawn.items(), strict=True):
         neighbours = {
             DISTANCES[distance]: search[f"{name}_training"] for distance, search in searches.items()
         }
-        pictures[file] = draw_neighbours(LABELS[name], queries, neighbours, training)
+        pictures[file] = draw_neighbours(LABELS[name], queries, neighbours, training, show)
     return record, pictures
 
 

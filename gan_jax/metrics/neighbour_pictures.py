@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from gan_jax import images
 from gan_jax.metrics.nearest_neighbours import Neighbours, distance_ratio
 
 N_SHOWN = 8  # queries in a picture
@@ -14,7 +15,11 @@ _DARK, _LIGHT = 32, 235  # grey levels of ground and text
 
 
 def draw_neighbours(
-    label: str, queries: np.ndarray, neighbours: dict[str, Neighbours], pool: np.ndarray
+    label: str,
+    queries: np.ndarray,
+    neighbours: dict[str, Neighbours],
+    pool: np.ndarray,
+    show: str = "",
 ) -> np.ndarray:
     """Draw queries with their neighbours, one row each, and one half for each distance.
 
@@ -23,6 +28,7 @@ def draw_neighbours(
       queries: uint8 [n, H, W, C]; those of `choose_shown` are drawn.
       neighbours: {the distance in words: neighbours of all queries in the pool}.
       pool: uint8 [N, H, W, C].
+      show: channels that are shown, see images.parse_bands.
 
     Returns:
       uint8 [height, width, 3]. Small images are enlarged by a whole factor. Each neighbour's
@@ -32,9 +38,9 @@ def draw_neighbours(
     for words, nearest in neighbours.items():
         lines = []
         for i in shown:
-            query = _draw_tile(queries[i], label)
+            query = _draw_tile(images.shown(queries[i], show), label)
             tiles = [
-                _draw_tile(pool[row], f"{distance:.3g}")
+                _draw_tile(images.shown(pool[row], show), f"{distance:.3g}")
                 for row, distance in zip(nearest.rows[i], nearest.distances[i], strict=True)
             ]
             space = np.full_like(query[:, : 3 * _GAP], _DARK)
@@ -62,8 +68,7 @@ def choose_shown(neighbours: list[Neighbours], n: int = N_SHOWN) -> list[int]:
 
 
 def _draw_tile(image, text):
-    """Draw an image uint8 [H, W, C] at about _TILE pixels, with a margin and text below."""
-    image = np.asarray(image)[..., : 3 if image.shape[-1] >= 3 else 1]
+    """Draw an image uint8 [H, W, 1 or 3] at about _TILE pixels, with a margin and text below."""
     longer = max(image.shape[:2])
     scale = max(1, round(_TILE / longer))
     image = np.broadcast_to(image, (*image.shape[:2], 3)).repeat(scale, 0).repeat(scale, 1)

@@ -11,6 +11,7 @@ from scipy import stats
 from gan_jax import errors
 from gan_jax.data import galaxies
 from gan_jax.metrics import galaxy_morphology
+from gan_jax.settings import Size
 from tests.metrics.helpers import make_dataset
 
 N_REAL = 60
@@ -384,3 +385,11 @@ def test_it_applies_to_images_of_the_sky():
 
     assert applies("galaxies") and applies("galaxies:2000") and applies("galaxyzoo:gz2", 32)
     assert not (applies("folder:galaxies") or applies("tfds:mnist") or applies("galaxies", 28))
+
+
+def test_images_of_two_sides_are_measured_alike_along_both():
+    images = galaxies.render(0, np.arange(12), Size(40, 64))[0]
+    turned = np.ascontiguousarray(images.swapaxes(1, 2))
+    measured = galaxy_morphology.measure_images(images)
+    assert measured[:, -1].all()
+    np.testing.assert_allclose(galaxy_morphology.measure_images(turned), measured, atol=1e-12)
