@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import controls, features, scoring
 from gan_jax.metrics.metric import Views
+from gan_jax.settings import Size
 from gan_jax.studies import image_sets
 
 
@@ -46,7 +47,8 @@ def open_reference(
         known = f" (balanced accuracy {100 * extractor.accuracy:.1f} %)"
     protocol = (
         f"Scores: {n:,} images against {len(rows):,} real ones of {source.name} at "
-        f"{source.images.shape[1]} px, {words}, in {views['features'].shape[1]} features of "
+        f"{Size.of(source.images.shape[1:3])} px, {words}, in "
+        f"{views['features'].shape[1]} features of "
         f"{extractor.name}{known}. Floor: {floor_words}."
     )
     classes = list(extractor.classes) if "probs" in views else []

@@ -13,6 +13,7 @@ from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.metrics import features, memorization, pair_agreement, scoring
 from gan_jax.metrics.metric import Views
 from gan_jax.rundir import run_folder
+from gan_jax.settings import Size
 from gan_jax.studies import run_outputs, runner
 from gan_jax.studies.few_images.scorer import repeat_images
 from gan_jax.studies.two_models import halves
@@ -159,7 +160,7 @@ def judge(opened: Halves, options: DataOptions, seed: int, n: int, neighbours: i
     protocol = (
         f"Scores: {n:,} generated images of each model, in "
         f"{parts[0][0]['features'].shape[1]} features of {extractor.name}{known}; {source.name} at "
-        f"{source.images.shape[1]} px. Floor: {n:,} real images against {n:,} others, "
+        f"{Size.of(source.images.shape[1:3])} px. Floor: {n:,} real images against {n:,} others, "
         f"{FLOOR_REPEATS} times, {opened.unseen_text}; the first {n:,} are also what each model is "
         f"scored against. Copies: the nearest training images of {neighbours:,} generated ones. "
         f"Control: the two halves, each repeated to {n:,} images. Times are of training alone, on "
