@@ -33,8 +33,8 @@ def test_galaxies_are_the_middle_of_square_ones():
 def test_folders_are_cut_to_the_shape(tmp_path):
     pictures = making.pixels(3, 30, 90, 3)
     for i, picture in enumerate(pictures):
-        making.write_image(tmp_path / f"{i}.png", picture)
-    spec = f"folder:{tmp_path}"
+        making.write_image(tmp_path / "set" / f"{i}.png", picture)
+    spec = f"folder:{tmp_path}/set"
     loaded = datasets.load(spec, DataOptions("30x50"))
     assert np.array_equal(loaded.images, pictures[:, :, 20:70])
     assert datasets.load(spec, DataOptions("24x40")).images.shape == (3, 24, 40, 3)
