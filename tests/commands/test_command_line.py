@@ -3,6 +3,7 @@
 """
 
 import dataclasses
+import functools
 import gzip
 import importlib
 import json
@@ -19,9 +20,11 @@ from PIL import Image
 from gan_jax import config
 from gan_jax.commands import command_line, entry, evaluate, inspect, presets, process, sample, train
 from gan_jax.rundir import run_folder, run_lock
+from gan_jax.studies import one_recipe
 from gan_jax.studies.ablate.flags import read_sweep
 from gan_jax.studies.augment.flags import read_study
-from gan_jax.studies.two_models import flags as two_models_flags
+from gan_jax.studies.curves.flags import Flags as CurveFlags
+from gan_jax.studies.two_models.flags import Flags as TwoModelFlags
 from gan_jax.training import training_loop
 from tests import paths, tiny_runs
 
@@ -316,7 +319,8 @@ def test_splits_that_differ_are_refused(tmp_path, capsys, no_compile):
 FLAGS_OF_ANOTHER_COMMAND = {
     "ablate": read_sweep,
     "augment": read_study,
-    "two_models": two_models_flags.read,
+    "curves": functools.partial(one_recipe.read, "curves", flags=CurveFlags()),
+    "two_models": functools.partial(one_recipe.read, "two_models", flags=TwoModelFlags()),
 }
 
 
@@ -330,7 +334,7 @@ def test_every_flagfile_is_accepted_by_its_experiment(tmp_path, no_compile):
         if name in presets.TABLE:
             groups, method = train.settings_groups(name), presets.TABLE[name].method
         elif name in FLAGS_OF_ANOTHER_COMMAND:
-            FLAGS_OF_ANOTHER_COMMAND[name]("", words)
+            FLAGS_OF_ANOTHER_COMMAND[name](doc="", argv=words)
             continue
         else:
             # MGAN has all settings that the systems of a study share.

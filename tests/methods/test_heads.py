@@ -431,7 +431,6 @@ REFUSED = [  # settings, shape, words of the refusal
     ("mgan", {"net": "s1"}, base.DataSpec(16, 1), "mixture"),
     ("mgan", {"penalty": "wgan_gp"}, base.DataSpec(16, 1), "wgan_gp"),
     ("colorize", {}, base.DataSpec(16, 1), "colour"),
-    ("colorize", {}, base.DataSpec(24, 3), "--size=24"),
     ("colorize", {"augment": "flip"}, base.DataSpec(16, 3), "--augment"),
     ("distgan", {"recon_space": "bce", "pixels": "tanh"}, base.DataSpec(16, 3), "sigmoid"),
 ]

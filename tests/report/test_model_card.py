@@ -109,7 +109,7 @@ def test_scores_stand_beside_floor_controls_interval_and_protocol():
     text = card()
     line = next(line for line in text.splitlines() if line.startswith("| Frechet"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[1:] == ["low", "0.040 ± 0.010", "6.530 ± 0.060", "6.33 to 6.73", "49.6", "12"]
+    assert cells[1:] == ["low", "0.040 ± 0.010", "6.530 ± 0.060", "6.34 to 6.73", "49.6", "12"]
     assert "| number scored |  | 500 | 500 |  | 500 | 500 |" in text
     assert "500 images against 1000 real ones of galaxies:2000 at 32 px" in text
     assert "Floor: held-out images" in text and "64 features of classifier-1234" in text
