@@ -40,8 +40,8 @@ class PixelFormat(NamedTuple):
         low, high = (f"{e[0]:.5g}" + (f" to {e[-1]:.5g}" if len(e) > 1 else "") for e in ends)
         each = ", of each image by itself; medians:" if choice.per_image else ":"
         return (
-            f"kept as {self.dtype}; stretched by {self.stretch or 'linear'}{each} from {low}"
-            f"{', by band,' if len(ends[0]) > 1 else ''} to {high}{unit}"
+            f"kept as {self.dtype}; stretched by {self.stretch or 'linear'}{each} low {low}, "
+            f"high {high}{unit}{', by band' if len(ends[0]) > 1 else ''}"
         )
 
 

@@ -5,8 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.data import pixel_format, stretches
+from gan_jax.core import parallel
+from gan_jax.data import loader, pixel_format, stretches
 from gan_jax.data.pixel_format import PixelFormat
+from gan_jax.data.shuffling import row_indices
+from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError
 
 # Of the range of values, for float32 through a net's range in float32.
@@ -209,3 +212,23 @@ def test_refusals(text, word):
     with pytest.raises(InputError) as caught:
         stretches.parse(text)
     assert word in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_resident_and_streamed_data_give_one_batch_and_take_the_depth_they_have():
+    values = np.random.default_rng(0).normal(size=(20, 8, 8, 3)).astype(np.float32)
+    form = pixel_format.measure(values, PixelFormat("float32"), "asinh:per=image")
+    shown = pixel_format.view(values, form)
+    data = Dataset(shown, np.arange(20, dtype=np.int32) % 2, ("a", "b"), "x", "d", values, form)
+    batches = []
+    for resident in (True, False):
+        one = loader.build_loader(data, "tanh", 0, 2, 4, parallel.all_devices(1), resident)
+        leaves = jax.tree.map(lambda a: a[0], one.inputs(0, 1))
+        batches.append(jax.jit(one.make_batch)(one.device_data, leaves))
+        if resident:
+            assert one.device_data["image"].dtype == np.float32
+    assert set(batches[0]) == {"image", "label"} and batches[0]["image"].shape == (2, 4, 8, 8, 3)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), *batches))
+    rows = row_indices(0, 0, 2, 4, 20)
+    limits = pixel_format.image_limits(values, form)[rows]
+    expected = pixel_format.to_net(values[rows], form, "tanh", limits)
+    np.testing.assert_allclose(batches[0]["image"], expected, atol=1e-6)
