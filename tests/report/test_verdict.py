@@ -43,7 +43,8 @@ def test_scores_where_high_is_good():
     options = {"real": 0.9, "untrained": 0.0, "collapsed": 0.2, "key": "coverage"}
     assert verdict(record(0.7, 0.05, **options)).kind == "better"
     assert verdict(record(0.25, 0.05, **options)).kind == "between"
-    assert verdict(record(0.01, 0.005, **options)).kind == "worse"
+    assert verdict(record(0.01, 0.005, **options)).kind == "between"  # never 0, as untrained
+    assert verdict(record(0.01, 0.005, **options | {"untrained": 0.015})).kind == "worse"
 
 
 def test_points_and_images_have_one_control():
