@@ -3,9 +3,13 @@
 Training and evaluation both use these functions, so their scores are computed alike.
 """
 
+import concurrent.futures
+import itertools
+import os
 from typing import NamedTuple
 
 import numpy as np
+import threadpoolctl
 
 from gan_jax import errors, images, metrics
 from gan_jax.data.types import Dataset
@@ -180,15 +184,20 @@ def standard_errors(
         {name: view for name, view in views.items() if name in needed}
         for views in (reference, sample)
     ]
-    rng, values = np.random.default_rng([seed, *sizes]), {}
-    for _ in range(N_HALVES):
-        halves = [
-            take_rows(views, np.sort(rng.permutation(n)[: n // 2]))
-            for views, n in zip(pair, sizes, strict=True)
-        ]
-        for metric in possible:
-            for key, value in metric.compute(*halves).items():
-                values.setdefault(key, []).append(value)
+    rng = np.random.default_rng([seed, *sizes])
+    rows = [[np.sort(rng.permutation(n)[: n // 2]) for n in sizes] for _ in range(N_HALVES)]
+
+    def scores_of(of_half):
+        halves = [take_rows(views, own) for views, own in zip(pair, of_half, strict=True)]
+        return [value for metric in possible for value in metric.compute(*halves).items()]
+
+    values: dict[str, list[float]] = {}
+    # A half per core: numpy is on one core for most of the time, and its matrix products would
+    # only wait for each other.
+    one_each = threadpoolctl.threadpool_limits(1, user_api="blas")
+    with one_each, concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for key, value in itertools.chain.from_iterable(pool.map(scores_of, rows)):
+            values.setdefault(key, []).append(value)
     return {key: float(np.std(of_halves, ddof=1)) for key, of_halves in values.items()}
 
 
