@@ -72,6 +72,23 @@ class Size(NamedTuple):
         return str(self.value)
 
 
+class Sized:
+    """Makes the first field of a named tuple, `hw`, a Size of anything that Size.of takes."""
+
+    __slots__ = ()
+    hw: Size
+
+    def __new__(cls, size: int | str | Sequence[int], *args, **options):
+        """Make one of a size; further arguments: the fields that follow `hw`."""
+        make: Any = super().__new__  # the named tuple's
+        return make(cls, Size.of(size), *args, **options)
+
+    @property
+    def size(self) -> int:
+        """The side of square images; 1 for points. Raises InputError: they are not square."""
+        return self.hw.side
+
+
 def setting(
     default: bool | int | float | str | tuple,
     text: str,

@@ -201,10 +201,14 @@ def rows(
     gflop = getattr(programs[first], "gflop", lambda: None)()
     for name, program in programs.items():
         seconds = estimate(times[name])
-        row = {"group": group, "program": name, "ms": estimate([1e3 * t for t in times[name]])}
-        row = row | {"ms": row["ms"]._asdict(), "times_s": times[name]}
-        row["of_first"] = ratio(times, first, name)._asdict()
-        row["memory_mib"] = program.memory_mib()
+        row = {
+            "group": group,
+            "program": name,
+            "ms": {key: 1e3 * value for key, value in seconds._asdict().items()},
+            "of_first": ratio(times, first, name)._asdict(),
+            "memory_mib": program.memory_mib(),
+            "times_s": times[name],
+        }
         if gflop:
             row["tflop_s"] = gflop / 1e3 / seconds.median
             kind = name if name in PRECISIONS else "tf32"

@@ -54,7 +54,8 @@ def write_job(folder: pathlib.Path, workload: Workload, steps: int, n: int = N_I
     trees = {"params": state.params, "batch_stats": state.batch_stats}
     job = {name: getattr(run, name) for name in ("log_every", "sample_every", "save_every")}
     job |= {"method": workload.method, "batch": workload.batch, "steps": steps}
-    job |= {"hp": vars(workload.hp), "data_spec": workload.data_spec._asdict()}
+    spec = workload.data_spec
+    job |= {"hp": vars(workload.hp), "data_spec": spec._asdict() | {"size": spec.size}}
     (folder / "job.pickle").write_bytes(pickle.dumps(job | jax.tree.map(np.asarray, trees)))
 
 

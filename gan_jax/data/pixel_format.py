@@ -93,8 +93,8 @@ def measure(stored: np.ndarray, base: PixelFormat, stretch: str) -> PixelFormat:
 def image_limits(stored: np.ndarray, form: PixelFormat) -> np.ndarray:
     """Find the limits of each image: float32 [N, 2, C], in stored numbers."""
     choice, channels = stretches.parse(form.stretch), stored.shape[-1]
-    found = [_limits(np.asarray(x).reshape(-1, channels), choice, form) for x in stored]
-    return np.array(found, np.float32).reshape(-1, 2, channels)
+    limits = [_limits(np.asarray(x).reshape(-1, channels), choice, form) for x in stored]
+    return np.array(limits, np.float32).reshape(-1, 2, channels)
 
 
 def has_image_limits(form: PixelFormat) -> bool:

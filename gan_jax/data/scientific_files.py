@@ -20,7 +20,7 @@ _PICTURE = "picture"  # title of files that Pillow reads with 8 bits
 _WHITE = {"uint8": 255, "uint16": 65535}
 
 
-class Found(NamedTuple):
+class Described(NamedTuple):
     """What a list of files is, before pixels are read."""
 
     keys: list[str]  # of formats.TABLE; "" for ordinary pictures [N]
@@ -44,12 +44,12 @@ class Images(NamedTuple):
 
 
 def find(paths: Sequence[pathlib.Path]) -> list[str] | None:
-    """Return the formats of files, see Found.keys; None if all are ordinary pictures."""
+    """Return the formats of files, see Described.keys; None if all are ordinary pictures."""
     keys = list(parallel_map(formats.find, paths, "files looked into"))
     return keys if any(keys) else None
 
 
-def describe(paths: Sequence[pathlib.Path], keys: list[str]) -> Found:
+def describe(paths: Sequence[pathlib.Path], keys: list[str]) -> Described:
     """Read the headers of all files.
 
     Raises:
@@ -66,15 +66,15 @@ def describe(paths: Sequence[pathlib.Path], keys: list[str]) -> Found:
         return Contents(1, header.height, header.width, header.channels, np.dtype("uint8"))
 
     contents = []
-    for found in parallel_map(one, range(len(paths)), "image headers read"):
-        if isinstance(found, InputError) and not isinstance(found, BadFile):
-            raise found
-        contents.append(found)
-    return Found(keys, contents)
+    for header in parallel_map(one, range(len(paths)), "image headers read"):
+        if isinstance(header, InputError) and not isinstance(header, BadFile):
+            raise header
+        contents.append(header)
+    return Described(keys, contents)
 
 
 def choose_format(
-    paths: Sequence[pathlib.Path], found: Found, bad: Mapping[int, BadFile]
+    paths: Sequence[pathlib.Path], described: Described, bad: Mapping[int, BadFile]
 ) -> PixelFormat:
     """Choose how the numbers of all usable files are stored.
 
@@ -85,13 +85,13 @@ def choose_format(
       InputError: pictures of 8 bits are mixed with files whose numbers have units.
     """
     rows = [row for row in range(len(paths)) if row not in bad]
-    contents = [found.contents[row] for row in rows]
-    plain = [row for row in rows if not found.keys[row]]
-    other = [row for row in rows if found.keys[row] and not _is_picture(found, row)]
+    contents = [described.contents[row] for row in rows]
+    plain = [row for row in rows if not described.keys[row]]
+    other = [row for row in rows if described.keys[row] and not _is_picture(described, row)]
     if plain and other:
         raise InputError(
             f"{printable(paths[plain[0]])} is a picture of 8 bits, and "
-            f"{printable(paths[other[0]])} is {formats.TABLE[found.keys[other[0]]].title} with "
+            f"{printable(paths[other[0]])} is {formats.TABLE[described.keys[other[0]]].title} with "
             "values of its own; put them into folders of their own."
         )
     first = contents[0]
@@ -161,15 +161,15 @@ def build(
     Raises:
       InputError: see image_cache.load_files.
     """
-    found = describe(paths, keys)
-    bad = image_checks.find_unusable(paths, found.headers, options)
-    image_checks.common_channels(paths, found.headers, bad, options)
-    form = choose_format(paths, found, bad)
+    described = describe(paths, keys)
+    bad = image_checks.find_unusable(paths, described.headers, options)
+    image_checks.common_channels(paths, described.headers, bad, options)
+    form = choose_format(paths, described, bad)
     rows, of_file, counts = [r for r in range(len(paths)) if r not in bad], [], [0, 0, 0]
 
     def read_row(row):
         return result_or_error(
-            read_images, paths[row], keys[row], found.contents[row], form, options
+            read_images, paths[row], keys[row], described.contents[row], form, options
         )
 
     def good_images():
@@ -186,13 +186,13 @@ def build(
             yield from one.stored
 
     write_images(folder / "images.npy", good_images(), form.dtype)
-    image_checks.common_channels(paths, found.headers, bad, options)
+    image_checks.common_channels(paths, described.headers, bad, options)
     reasons = {row: str(bad[row]) for row in sorted(bad)}
     (folder / "skipped.json").write_text(json.dumps(reasons))
     about = {
         "format": form.to_dict(),
         "rows": of_file,
-        "notes": [*_notes(found, bad, len(of_file), counts)],
+        "notes": [*_notes(described, bad, len(of_file), counts)],
     }
     (folder / "format.json").write_text(json.dumps(about))
     return bad
@@ -217,10 +217,10 @@ def is_plain(form: PixelFormat | None) -> bool:
     return form is not None and form._replace(bands=()) == PixelFormat("uint8")
 
 
-def _notes(found, bad, n_images, counts):
+def _notes(described, bad, n_images, counts):
     """Yield lines on what the files hold."""
     undefined, n_files, saturated = counts
-    good = [one for row, one in enumerate(found.contents) if row not in bad]
+    good = [one for row, one in enumerate(described.contents) if row not in bad]
     if n_images > len(good):
         yield f"{counted(len(good), 'file')} with {n_images:,} images."
     if undefined:
@@ -245,11 +245,11 @@ def _header(key, one: Contents):
     return Header(one.width, one.height, one.channels, f"{title}, {one.dtype.name}")
 
 
-def _is_picture(found, row):
+def _is_picture(described, row):
     """Return whether numbers are brightness from 0 to 65535, and nothing else."""
-    one: Any = found.contents[row]
+    one: Any = described.contents[row]
     plain = one.dtype == np.uint16 and (one.scale, one.zero) == (1, 0)
-    return found.keys[row] in ("png", "tiff") and plain
+    return described.keys[row] in ("png", "tiff") and plain
 
 
 def _store(raw, contents, form):

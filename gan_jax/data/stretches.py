@@ -70,17 +70,19 @@ def zscale(values: np.ndarray, contrast: float) -> tuple[float, float]:
         values = values[np.linspace(0, len(values) - 1, _ZSCALE_SAMPLES).astype(int)]
     values = np.asarray(values, np.float64)
     n = len(values)
-    rank, kept = np.arange(n) - (n - 1) / 2, np.ones(n, bool)
+    rank, inliers = np.arange(n) - (n - 1) / 2, np.ones(n, bool)
     slope, least = 0.0, max(5, n // 2)
     for _ in range(_ZSCALE_ROUNDS):
-        if kept.sum() < least:
+        if inliers.sum() < least:
             return values[0], values[-1]
-        slope, intercept = np.polyfit(rank[kept], values[kept], 1)
+        slope, intercept = np.polyfit(rank[inliers], values[inliers], 1)
         off = values - (intercept + slope * rank)
-        still = kept & (np.abs(off) <= _ZSCALE_SIGMAS * off[kept].std() + 1e-12 * np.abs(off).max())
-        if (still == kept).all():
+        still = inliers & (
+            np.abs(off) <= _ZSCALE_SIGMAS * off[inliers].std() + 1e-12 * np.abs(off).max()
+        )
+        if (still == inliers).all():
             break
-        kept = still
+        inliers = still
     median, reach = float(np.median(values)), slope / contrast * (n - 1) / 2
     return max(values[0], median - reach), min(values[-1], median + reach)
 
@@ -132,14 +134,15 @@ class Choice(NamedTuple):
           values: stored numbers, sorted.
           to_stored: from the data's units to stored numbers.
         """
-        found = self.stretch.limits(values, self.p)
-        for i, text in enumerate((self.low, self.high)):
+        ends = []
+        for text, own in zip(
+            (self.low, self.high), self.stretch.limits(values, self.p), strict=True
+        ):
             if text.endswith("%"):
-                value = percentile(values, float(text[:-1]))
+                ends.append(percentile(values, float(text[:-1])))
             else:
-                value = to_stored(float(text)) if text else found[i]
-            found = (value, found[1]) if i == 0 else (found[0], value)
-        low, high = map(float, found)
+                ends.append(to_stored(float(text)) if text else own)
+        low, high = map(float, ends)
         return (low, high) if high > low else (low, low + 1)
 
 

@@ -1,12 +1,11 @@
 """The types that modules of this package exchange: DataOptions, Dataset and what sources open."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from gan_jax.data.pixel_format import PixelFormat
-from gan_jax.settings import Size
+from gan_jax.settings import Size, Sized
 
 # What a data source opens: (images or points, labels or None, class names), see Dataset.
 Arrays = tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]
@@ -71,16 +70,7 @@ class _DataOptions(NamedTuple):
     stretch: str = ""
 
 
-class DataOptions(_DataOptions):
+class DataOptions(Sized, _DataOptions):
     """How a data set is read. Its first argument is anything that Size.of takes."""
 
     __slots__ = ()
-
-    def __new__(cls, size: int | str | Sequence[int], *args, **options):
-        """Make options of a size; further arguments: the fields that follow `hw`."""
-        return super().__new__(cls, Size.of(size), *args, **options)
-
-    @property
-    def size(self) -> int:
-        """The side of square images. Raises InputError: they are not square."""
-        return self.hw.side

@@ -54,9 +54,9 @@ def find_nearest(
             here = block[np.minimum(places, len(block) - 1)] == own
             squares[here, places[here]] = np.inf
         columns, smallest = _smallest(squares, min(k, len(block)))
-        found = np.concatenate([best.rows, block[columns]], 1)
+        candidates = np.concatenate([best.rows, block[columns]], 1)
         columns, smallest = _smallest(np.concatenate([best.distances, smallest], 1), k)
-        best = Neighbours(found[line, columns], smallest)
+        best = Neighbours(candidates[line, columns], smallest)
     if pool.dtype != np.uint8:
         return _measure_again(queries, pool, best.rows)
     return Neighbours(best.rows, np.sqrt(best.distances / math.prod(pool.shape[1:])))

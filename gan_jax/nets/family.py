@@ -1,6 +1,5 @@
 """The interface of a net family, and the fields and last layers that nets of all families share."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -11,7 +10,7 @@ from gan_jax.errors import InputError
 from gan_jax.nets import layers
 from gan_jax.nets.layers import WeightOptions
 from gan_jax.nets.outputs import DiscOutput
-from gan_jax.settings import Size
+from gan_jax.settings import Size, Sized
 
 
 class _DataSpec(NamedTuple):
@@ -21,19 +20,10 @@ class _DataSpec(NamedTuple):
     counts: tuple[int, ...] = ()  # training images of each class
 
 
-class DataSpec(_DataSpec):
+class DataSpec(Sized, _DataSpec):
     """What nets need to know of the data. Its first argument is anything that Size.of takes."""
 
     __slots__ = ()
-
-    def __new__(cls, size: int | str | Sequence[int], *args, **options):
-        """Make a spec of a size; further arguments: the fields that follow `hw`."""
-        return super().__new__(cls, Size.of(size), *args, **options)
-
-    @property
-    def size(self) -> int:
-        """The side of square images; 1 for points. Raises InputError: they are not square."""
-        return self.hw.side
 
     @property
     def is_points(self) -> bool:

@@ -60,7 +60,7 @@ class SlurmJob(NamedTuple):
         nodes = counted(self.nodes, "node") if self.nodes else "nodes"
         why = f": {self.why.rstrip('. ')}" if self.why else ""
         again = f", begun again {counted(self.restarts, 'time')}" if self.restarts else ""
-        said = {
+        words = {
             "pending": f"is pending: it waits for {nodes}",
             "requeued": "was requeued and goes on by itself, in about two minutes or when it gets "
             f"{nodes}{why}",
@@ -69,7 +69,7 @@ class SlurmJob(NamedTuple):
             "lost": f"is lost: it ran on {hosts}, which have been silent since then",
             "ended": f"ended with code {self.code}{again}{why}",
         }
-        return f"SLURM job {self.job} {said[self.state]}"
+        return f"SLURM job {self.job} {words[self.state]}"
 
 
 def log_name(job: int | str) -> str:

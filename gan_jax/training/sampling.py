@@ -84,8 +84,8 @@ def build_sampler(
             if condition is not None:
                 chunk_condition = select_chunk(condition, i)
             chunks.append(sample_chunk(vs, chunk_key, chunk_z, chunk_condition))
-        made = np.concatenate(jax.device_get(chunks))[:n]
-        return pixel_format.to_units(made, units, method.hp.pixels) if units else made
+        generated = np.concatenate(jax.device_get(chunks))[:n]
+        return pixel_format.to_units(generated, units, method.hp.pixels) if units else generated
 
     return sampler
 

@@ -60,12 +60,12 @@ def _open(path):
 def _images(hdus):
     """Return the HDUs that are an image together; [] if there is none."""
     kinds = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
-    found = [hdu for hdu in hdus if isinstance(hdu, kinds) and len(hdu.shape) >= 2]
-    named = [hdu for hdu in found if hdu.name.upper().startswith(_SCIENCE)]
-    found = named or [hdu for hdu in found if not _NO_IMAGE.fullmatch(hdu.name)]
-    if not found or len(found[0].shape) > 2:
-        return found[:1]
-    return [hdu for hdu in found if hdu.shape == found[0].shape]
+    images = [hdu for hdu in hdus if isinstance(hdu, kinds) and len(hdu.shape) >= 2]
+    named = [hdu for hdu in images if hdu.name.upper().startswith(_SCIENCE)]
+    images = named or [hdu for hdu in images if not _NO_IMAGE.fullmatch(hdu.name)]
+    if not images or len(images[0].shape) > 2:
+        return images[:1]
+    return [hdu for hdu in images if hdu.shape == images[0].shape]
 
 
 def _last_axis_bands(data):

@@ -87,6 +87,6 @@ def _names(file):
         return ()
     channels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
     channels = channels[0] if isinstance(channels, list) else channels
-    found = channels["Pixels"].get("Channel", ())
-    found = found if isinstance(found, list) else [found]
-    return tuple(str(one.get("Name", "")) for one in found if one) if found else ()
+    described = channels["Pixels"].get("Channel", ())
+    described = described if isinstance(described, list) else [described]
+    return tuple(str(one.get("Name", "")) for one in described if one) if described else ()

@@ -107,10 +107,10 @@ def _detection(results, share) -> Iterator[str]:
     results_of_share, n, n_others = results["shares"][share], *results["test"].values()
     parts = []
     for key, values in results_of_share["arms"].items():
-        found = values["detected"]
-        low, high = significance.binomial_interval(n * np.mean(found), n)
+        detected = values["detected"]
+        low, high = significance.binomial_interval(n * np.mean(detected), n)
         exact = f"{100 * low:.0f} to {100 * high:.0f} by the test images"
-        parts.append(f"{results['arms'][key]['text']} {format_percent(found)}, {exact}")
+        parts.append(f"{results['arms'][key]['text']} {format_percent(detected)}, {exact}")
     if parts:
         least = detection.allowed(n_others)
         yield (

@@ -19,9 +19,9 @@ TITLE = "Scores over training images and over training"
 
 def _curve(axes, results, key, x, groups, i, label=""):
     """Draw the means of groups of seeds over x, and their intervals as a band."""
-    found = [significance.confidence_interval(g, *curves.limits(results, key)) for g in groups]
-    means = [mean for mean, _ in found]
-    low, high = np.array([interval or (mean, mean) for mean, interval in found]).T
+    intervals = [significance.confidence_interval(g, *curves.limits(results, key)) for g in groups]
+    means = [mean for mean, _ in intervals]
+    low, high = np.array([interval or (mean, mean) for mean, interval in intervals]).T
     style = {"color": charts.color(i), "ls": charts.line(i), "marker": "o", "ms": 3.5, "lw": 1.3}
     axes.plot(x, means, label=label or None, **style)
     axes.fill_between(x, low, high, color=charts.color(i), alpha=0.18, lw=0)
