@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from gan_jax.data import datasets, image_checks, image_decoding, pixel_format, scientific_files
-from gan_jax.data.digests import RunningDigest
+from gan_jax.data.digests import RunningDigest, with_values
 from gan_jax.data.image_decoding import BadFile, Header
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.threads import parallel_map
@@ -49,6 +49,8 @@ class InspectedSplit(NamedTuple):
     points: bool = False  # whether these are points, not images
     # The good images, of data with a format; None of others.
     dataset: Dataset | None = None
+    values: np.ndarray | None = None  # float32 [N, A], see types.Dataset
+    quantities: tuple[str, ...] = ()
 
 
 @overload
@@ -106,6 +108,8 @@ def _finished(dataset, options, pixels, notes):
         digest=dataset.digest,
         points=dataset.points,
         dataset=dataset if dataset.format else None,
+        values=dataset.values,
+        quantities=dataset.quantities,
     )
 
 
@@ -148,10 +152,18 @@ def open_inspected(
         return found.dataset
     good = [row for row in range(len(found.names)) if row not in found.bad]
     shape = len(good), *found.options.hw, found.pixels.n_channels
-    labels = None if found.labels is None else found.labels[good]
+    labels, values = (x if x is None else x[good] for x in (found.labels, found.values))
     blank = np.float32(0) if found.points else np.uint8(0)
     images = np.broadcast_to(blank, shape)
-    return Dataset(images, labels, found.classes, spec, found.digest)
+    return Dataset(
+        images,
+        labels,
+        found.classes,
+        spec,
+        found.digest,
+        values=values,
+        quantities=found.quantities,
+    )
 
 
 def _inspect_scientific(files, keys, options, spec, split):
@@ -171,8 +183,7 @@ def _inspect_scientific(files, keys, options, spec, split):
             bad_files, (images, rows, opened) = built, scientific_files.open_built(folder)
             result = result_or_error(image_checks.common_channels, paths, headers, built, options)
             refusal, notes = result if isinstance(result, InputError) else None, opened.notes
-            labels = None if files.labels is None else files.labels[rows]
-            opened = opened._replace(images=np.array(images), labels=labels, classes=files.classes)
+            opened = opened._replace(images=np.array(images), **files.labels_of(rows))
             dataset = datasets.as_dataset(opened, spec, options, split)
     names, of_file = [], []
     for row, path in enumerate(paths):
@@ -190,14 +201,13 @@ def _inspect_scientific(files, keys, options, spec, split):
         location=printable(files.top),
         options=options,
         pixels=pixels,
-        labels=None if files.labels is None else files.labels[of_file],
-        classes=files.classes,
         notes=(*files.notes, *notes),
         headers={i: h for i, r in enumerate(of_file) if isinstance(h := headers[r], Header)},
         bad={i: bad_files[row] for i, row in enumerate(of_file) if row in bad_files},
         refusal=refusal,
         digest=dataset.digest if dataset else "",
         dataset=dataset if dataset and dataset.format else None,
+        **files.labels_of(np.array(of_file, int)),
     )
 
 
@@ -238,19 +248,20 @@ def _inspect_files(files, options, spec, split):
     pixels, damaged, digest = _pixel_statistics(rows, sums)
     refusal = refusal_with(bad) or refusal_with(bad | damaged)
     bad |= damaged
-    labels = None if files.labels is None else np.delete(files.labels, list(bad))
+    good = files.labels_of(np.setdiff1d(np.arange(len(paths)), list(bad)))
     return InspectedSplit(
         names=[printable(path.relative_to(files.top)) for path in paths],
         location=printable(files.top),
         options=options,
         pixels=pixels,
-        labels=files.labels,
-        classes=files.classes,
         notes=files.notes,
         headers={row: header for row, header in enumerate(headers) if isinstance(header, Header)},
         bad=bad,
         refusal=refusal,
-        digest=digest.finish(labels, files.classes),
+        digest=with_values(
+            digest.finish(good["labels"], files.classes), good["values"], files.quantities
+        ),
+        **files.labels_of(np.arange(len(paths))),
     )
 
 

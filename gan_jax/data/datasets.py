@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_jax import cache, plugins
 from gan_jax.data import colors, image_cache, plugin_source, stretched, stretches
-from gan_jax.data.digests import content_digest
+from gan_jax.data.digests import content_digest, with_values
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import NO_LABELS, check_labels
 from gan_jax.data.pixel_format import PixelFormat
@@ -150,12 +150,13 @@ def as_dataset(
         if split == "train":
             raise InputError(f"--data={spec} has no training images; use data with a train split.")
         return None
-    images, labels, classes, _, form = opened
+    images, labels, classes, _, form, values, quantities = opened
     _check_images(images, options.hw, spec, form)
     images = colors.convert(images, options.colors, spec)
     if labels is not None:
         labels = check_labels(labels, len(images), len(classes), spec)
     digest, classes = content_digest(images, labels, classes), tuple(classes)
+    digest = with_values(digest, values, quantities)
     is_points = form is None and images.dtype == np.float32
     if options.stretch and is_points:
         raise InputError(
@@ -163,14 +164,16 @@ def as_dataset(
             "out."
         )
     if form is None and (is_points or not options.stretch):
-        return Dataset(images, labels, classes, spec, digest)
+        return Dataset(images, labels, classes, spec, digest, values=values, quantities=quantities)
     form = form or PixelFormat("uint8")
     if not form.low:
         shared = _format_of_train(spec, options) if split == "test" else None
         images, form = stretched.with_format(images, form, shared, options.stretch, spec)
     shown = stretched.open_view(images, form, digest)
     digest = cache.digest(digest, form.to_dict())
-    return Dataset(shown, labels, classes, spec, digest, images, form)
+    return Dataset(
+        shown, labels, classes, spec, digest, images, form, values=values, quantities=quantities
+    )
 
 
 def open_source(
@@ -213,7 +216,7 @@ def open_source(
     if options.labels != NO_LABELS or source.reads_no_labels:
         return _with_notes(opener(arg, options, split))
     opened = _with_notes(opener(arg, options._replace(labels=""), split))
-    return opened and opened._replace(labels=None, classes=())
+    return opened and opened._replace(labels=None, classes=(), values=None, quantities=())
 
 
 def _with_notes(opened):

@@ -27,6 +27,21 @@ def content_digest(images: np.ndarray, labels: np.ndarray | None, classes: tuple
     return _total(images.shape, pieces, labels, classes)
 
 
+def with_values(digest: str, values: np.ndarray | None, quantities: tuple[str, ...]) -> str:
+    """Return the digest of data whose images also have values; the same without any.
+
+    Args:
+      digest: see `content_digest`.
+      values: float32 [N, A] or None.
+      quantities: their names [A].
+    """
+    if values is None:
+        return digest
+    total = hashlib.sha256(json.dumps([digest, list(quantities)]).encode())
+    total.update(np.ascontiguousarray(values, "<f4").data)
+    return total.hexdigest()[:32]
+
+
 class RunningDigest:
     """Computes `content_digest` of images that arrive one after another."""
 

@@ -62,15 +62,14 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         else:
             images, rows, opened = np.load(entry / "images.npy", mmap_mode="r"), None, None
     kept = np.setdiff1d(np.arange(len(files.paths)), list(skipped))
-    labels = None if files.labels is None else files.labels[kept]
     if skipped:
+        labels = None if files.labels is None else files.labels[kept]
         emptied = () if labels is None else np.setdiff1d(files.labels, [-1, *labels])
         lines = [f"No image is left in class {files.classes[label]}." for label in emptied]
         report_skipped(len(files.paths), list(skipped.values()), lines)
     if opened is None:
-        return OpenedArrays(images, labels, files.classes)
-    labels = None if files.labels is None else files.labels[rows]
-    return opened._replace(labels=labels, classes=files.classes)
+        return OpenedArrays(images, **files.labels_of(kept))
+    return opened._replace(**files.labels_of(rows))
 
 
 @contextlib.contextmanager

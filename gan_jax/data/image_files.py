@@ -6,7 +6,7 @@ import pathlib
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,21 @@ class ImageFileList(NamedTuple):
     classes: tuple[str, ...] = ()  # class names, in label order
     crop: int = 0  # default side of the centre crop in source pixels; 0 for the largest square
     notes: tuple[str, ...] = ()  # lines about the data that the user should see
+    values: np.ndarray | None = None  # of each file, see types.Dataset
+    quantities: tuple[str, ...] = ()
+
+    def labels_of(self, rows: np.ndarray) -> dict[str, Any]:
+        """Return the labels, classes, values and quantities of images: int rows [n] of files."""
+
+        def take(array):
+            return None if array is None else array[rows]
+
+        return {
+            "labels": take(self.labels),
+            "classes": self.classes,
+            "values": take(self.values),
+            "quantities": self.quantities,
+        }
 
 
 class FolderContent(NamedTuple):

@@ -20,6 +20,8 @@ class OpenedArrays(NamedTuple):
     notes: tuple[str, ...] = ()  # lines about the data that the user should see
     # None for images of 8 bits and for points; its stretch and limits may still be missing
     format: PixelFormat | None = None
+    values: np.ndarray | None = None  # see Dataset
+    quantities: tuple[str, ...] = ()
 
 
 class Dataset(NamedTuple):
@@ -31,18 +33,30 @@ class Dataset(NamedTuple):
     labels: np.ndarray | None  # int32 [N], -1 where unknown; None without classes
     classes: tuple[str, ...]  # class names, in label order; () without classes
     name: str  # the --data spec
-    digest: str  # hex hash of pixels, labels and class names
+    digest: str  # hex hash of pixels, labels, class names and quantities
     # Numbers at the source's own depth, which are trained on, and what they are; None of images of
     # 8 bits without a stretch, and of points.
     stored: np.ndarray | None = None
     format: PixelFormat | None = None
+    # Real numbers of each image, such as its redshift, that nets may be told: float32 [N, A], all
+    # finite, and their names [A]. None and () without any.
+    values: np.ndarray | None = None
+    quantities: tuple[str, ...] = ()
 
     def part(self, rows: np.ndarray | None = None) -> OpenedArrays:
         """Return some of the images as a source opens them; rows: int [n], None for all."""
-        images, labels = self.trained_on, self.labels
-        if rows is not None:
-            images, labels = images[rows], None if labels is None else labels[rows]
-        return OpenedArrays(images, labels, self.classes, format=self.format)
+
+        def take(array):
+            return array if array is None or rows is None else array[rows]
+
+        return OpenedArrays(
+            take(self.trained_on),
+            take(self.labels),
+            self.classes,
+            format=self.format,
+            values=take(self.values),
+            quantities=self.quantities,
+        )
 
     @property
     def trained_on(self) -> np.ndarray:
