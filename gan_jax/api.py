@@ -113,7 +113,8 @@ class Run:
           n: number of images.
           seed: seed of the noise.
           kind: class, generator or code: a name, several with commas, which take turns, or a
-            number from 0 on. Empty: drawn as often as in the data.
+            number from 0 on; values of quantities as text, "0.2,0.5". Empty: drawn as often as in
+            the data.
           truncation: keep the noise within so many of its standard deviations; 0: all of it.
 
         Returns:
@@ -122,10 +123,13 @@ class Run:
         Raises:
           InputError: the run has no such kind, or a value is out of bounds.
         """
+        from gan_jax.core.conditioning import ByQuantities
+
         flags = sample.Flags(workdir=str(self.workdir), form="npz", ema=self.ema)
         given = {"n": n, "seed": seed, "truncation": truncation}
         with arguments.refusals():
-            given["kind"] = "" if kind == "" else self._kind_name(kind)
+            by_name = kind == "" or isinstance(self.loaded.method.conditioning, ByQuantities)
+            given["kind"] = str(kind) if by_name else self._kind_name(kind)
             flags = arguments.replace(flags, given)
             settings.check(flags)
             return sample.make_samples(flags, self.loaded)[0]
@@ -149,7 +153,8 @@ class Run:
 
         Args:
           z: noise float [B, z_dim], or [z_dim] for a single image, such as `noise` draws.
-          kind: where the run has kinds: a name, a number, or int [B].
+          kind: where the run has kinds: a name, a number, or int [B]; of quantities a number,
+            float [B], or float [B, A].
 
         Returns:
           float32 [B, H, W, C], or [H, W, C], in [0, 1]; of points as the data have them.
@@ -199,9 +204,13 @@ class Run:
         import jax
         import jax.numpy as jnp
 
+        from gan_jax.core.conditioning import ByQuantities
+
         conditioning = self.loaded.method.conditioning
         if conditioning.needs_images:
             raise InputError("This run's generator takes images of the data; use sample().")
+        if isinstance(conditioning, ByQuantities):
+            return self._values(kind, n, conditioning.quantities.names)
         if kind is None and not conditioning.names:
             return None
         if kind is None:
@@ -215,6 +224,24 @@ class Run:
             for number in np.unique(kind):
                 self._kind_name(int(number))
         return jnp.broadcast_to(jnp.asarray(kind, jnp.int32), (n,))
+
+    def _values(self, kind, n, names):
+        """Turn a kind into quantities float32 [n, A]."""
+        import jax.numpy as jnp
+
+        if kind is None:
+            raise InputError(f"This run makes images of a given {' and '.join(names)}; add kind=.")
+        if isinstance(kind, str):
+            kind = sample.parse_values(names, kind)
+        kind = jnp.asarray(kind, jnp.float32)
+        kind = kind[:, None] if kind.ndim == 1 and len(names) == 1 else kind
+        try:
+            return jnp.broadcast_to(kind, (n, len(names)))
+        except ValueError:
+            raise InputError(
+                f"kind has the shape {list(kind.shape)}; give {[n, len(names)]}, of "
+                f"{' and '.join(names)}."
+            ) from None
 
     def _kind_name(self, kind: str | int) -> str:
         """Return a kind as --kind takes it: a number by its name."""

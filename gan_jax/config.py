@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import images, methods, metrics, plugins
-from gan_jax.core import parallel
+from gan_jax.core import parallel, quantities
 from gan_jax.core.method import Method
 from gan_jax.core.state import Vars
 from gan_jax.data import datasets, toys
@@ -163,7 +163,8 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
       {"name", "digest", "n": images, "size": Size.value, "colors": channels, "classes": names,
-      "counts": images of each class}; and "pixels": PixelFormat.to_dict(), where there is one.
+      "counts": images of each class}; and, where there are any, "pixels": PixelFormat.to_dict(),
+      and "quantities": Quantities.to_dict().
     """
     n, *hw, channels = dataset.images.shape
     counts = [int((dataset.labels == i).sum()) for i in range(len(dataset.classes))]
@@ -176,13 +177,20 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "classes": list(dataset.classes),
         "counts": counts,
         **({"pixels": dataset.format.to_dict()} if dataset.format else {}),
+        **({} if dataset.values is None else {"quantities": _measured(dataset).to_dict()}),
     }
+
+
+def _measured(dataset):
+    assert dataset.values is not None
+    return quantities.measure(dataset.quantities, dataset.values)
 
 
 def data_spec(info: dict[str, Any]) -> DataSpec:
     """Return what nets need to know of the data that `describe` described."""
     counts = tuple(info.get("counts", ()))
-    return DataSpec(info["size"], info["colors"], tuple(info["classes"]), counts)
+    of_images = quantities.from_dict(info.get("quantities"))
+    return DataSpec(info["size"], info["colors"], tuple(info["classes"]), counts, of_images)
 
 
 def validate_settings(run: RunSettings, hp, n_devices: int, n_processes: int = 1) -> None:

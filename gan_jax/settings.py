@@ -238,7 +238,8 @@ class RunSettings:
     )
     labels: str = setting(
         "",
-        "what the classes are, where a source has several kinds of labels; "
+        "what the classes are, where a source has several kinds of labels, or FILE:COLUMN of a "
+        "table (.csv, .fits, .parquet): classes, or quantities for --condition=quantities; "
         "empty: the source's own choice; none: no classes",
     )
     colors: str = setting(

@@ -7,9 +7,13 @@ import optax
 
 from gan_jax import methods
 from gan_jax.commands import presets
+from gan_jax.core import quantities
 from gan_jax.methods import base
 
-SHAPE = base.DataSpec(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4))
+QUANTITIES = quantities.measure(
+    ("size", "light"), np.random.default_rng(0).gamma(2, 3, (40, 2)).astype(np.float32)
+)
+SHAPE = base.DataSpec(16, 2, ("not-a not-b", "not-a b", "a not-b"), (3, 1, 4), QUANTITIES)
 SMALL = {"width": 4, "z_dim": 5, "ema": 0.9}
 CASES = {
     "gan": ("gan", {}),
@@ -85,6 +89,10 @@ CASES = {
         "gan",
         {"condition": "labels", "net": "r3gan", "cond_gen": "own", "cond_disc": "own"},
     ),
+    "cgan_quantities": (
+        "gan",
+        {"condition": "quantities", "cond_disc": "projection", "loss": "rp", "vicinity": 2.0},
+    ),
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
     "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),
     "acgan_d2d": (
@@ -146,9 +154,12 @@ def colors(method):
 
 
 def batch(draws, n, seed=0, colors=SHAPE.colors):
-    """{"image": float32 [draws, n, 16, 16, colors] in [0, 1], "label": int32 [draws, n]}."""
+    """{"image": float32 [draws, n, 16, 16, colors] in [0, 1], "label": int32 [draws, n],
+    "quantities": float32 [draws, n, 2]}.
+    """
     r = np.random.default_rng(seed)
     return {
         "image": r.random((draws, n, SHAPE.size, SHAPE.size, colors), np.float32),
         "label": r.integers(0, 3, (draws, n)).astype(np.int32),
+        "quantities": r.gamma(2, 3, (draws, n, 2)).astype(np.float32),
     }

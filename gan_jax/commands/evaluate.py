@@ -134,12 +134,13 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
       the record for eval.json.
     """
     import jax
+    import numpy as np
 
     from gan_jax import images
     from gan_jax.config import condition_pool
-    from gan_jax.core.conditioning import ByImage
+    from gan_jax.core.conditioning import ByImage, ByQuantities
     from gan_jax.core.initialize import init_jitted
-    from gan_jax.metrics import colorization, evaluate
+    from gan_jax.metrics import asked_quantities, colorization, evaluate
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
@@ -184,6 +185,12 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
             record["intended"] = evaluate.evaluate_class_accuracy(
                 evaluator, train, heldout, sample_classes, flags.n_images, flags.seed
             )
+        if isinstance(conditioning, ByQuantities) and train.values is not None:
+            reader = asked_quantities.load(train, heldout)
+            rng, names = np.random.default_rng(flags.seed), conditioning.quantities.names
+            asked = rng.choice(train.values, flags.n_images)
+            made = sampler(model, jax.random.key(flags.seed), len(asked), asked)
+            record["asked"] = asked_quantities.score_asked(reader, made, asked, names, flags.seed)
         if isinstance(conditioning, ByImage):
             key, n = jax.random.key(flags.seed), min(flags.n_images, len((heldout or train).images))
             originals = conditioning.choose(pool, key, n)

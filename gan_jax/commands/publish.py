@@ -167,12 +167,14 @@ def make_files(
 
 def portable_config(config: dict[str, Any]) -> dict[str, Any]:
     """Cut the paths of data and runs in a configuration, as of config.json, to their last part."""
+    from gan_jax.data import table_labels
     from gan_jax.data.datasets import portable_spec
     from gan_jax.rundir import start_weights
 
     run, dataset = config["run"], config["dataset"]
+    labels = table_labels.portable(run.get("labels", ""))
     out = config | {
-        "run": run | {"data": portable_spec(run["data"])},
+        "run": run | {"data": portable_spec(run["data"])} | ({"labels": labels} if labels else {}),
         "dataset": dataset | {"name": portable_spec(dataset["name"])},
     }
     if begun := config.get("init_from"):
@@ -183,12 +185,17 @@ def portable_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def portable_flags(text: str) -> str:
-    """Cut paths of --data and --init_from to their last part; leave out what needs an extra."""
+    """Cut paths in flags to their last part; leave out what needs an extra."""
+    from gan_jax.data import table_labels
     from gan_jax.data.datasets import portable_spec
     from gan_jax.rundir import start_weights
 
     text = re.sub(r"^--(tensorboard|wandb)\n", "", text, flags=re.M)
-    for flag, portable in (("data", portable_spec), ("init_from", start_weights.portable)):
+    for flag, portable in (
+        ("data", portable_spec),
+        ("labels", table_labels.portable),
+        ("init_from", start_weights.portable),
+    ):
         text = re.sub(
             rf"^--{flag}=(.*)$",
             lambda m, f=flag, portable=portable: f"--{f}={portable(m[1])}",
@@ -242,7 +249,7 @@ def make_samples(flags: Flags, name: str, loaded: "LoadedRun") -> tuple["np.ndar
     vs, show = loaded.state.vars(True), loaded.config.run.show
     picture = sampling.picture(method, sampler, vs, key, train, pool, show)
     n_kinds = len(conditioning.shown)
-    shown = [conditioning.names[i] for i in conditioning.shown[: sampling.MAX_COLUMNS]]
+    shown = [conditioning.name_of(kind) for kind in conditioning.shown[: sampling.MAX_COLUMNS]]
     command = f"gan-jax sample {shlex.quote(name)} --seed={flags.seed}"
     if is_points:
         caption = f"The density of {sampling.N_POINTS:,} generated points, and that of the data"
@@ -252,7 +259,9 @@ def make_samples(flags: Flags, name: str, loaded: "LoadedRun") -> tuple["np.ndar
         command += f" --n={sampling.ROWS * 3} --data=DATA"
     elif n_kinds:
         which = "the" if len(shown) == n_kinds else f"the first {len(shown)} of {n_kinds}"
-        plural = {"class": "classes"}.get(conditioning.what, f"{conditioning.what}s")
+        plural = {"class": "classes", "quantities": "values of the quantities"}.get(
+            conditioning.what, f"{conditioning.what}s"
+        )
         names = ", ".join(shown)
         caption = f"{sampling.ROWS} images in a column for each of {which} {plural} ({names})"
         command += f" --form=kinds --n={sampling.ROWS}"

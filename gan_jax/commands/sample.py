@@ -1,7 +1,8 @@
 """Samples images from a trained run: a grid, a column per class, paths, PNG files, or npz.
 
 Needs the run folder, and for colorization the data. --kind names classes, generators or codes: the
-run's own names, or numbers from 0 on; without it they are drawn as often as in the data.
+run's own names, or numbers from 0 on; or values of quantities. Without it they are drawn as often
+as in the data.
 """
 
 import dataclasses
@@ -39,14 +40,18 @@ class Flags(command_line.RunFlags):
     )
     form: str = setting(
         "grid",
-        "grid: one PNG; kinds: a PNG with a column per class, generator or code; paths: a PNG with "
+        "grid: one PNG; kinds: a PNG with a column per class, generator, code or value of a "
+        "quantity; paths: a PNG with "
         "a path between two samples in every row; folder: a PNG each; fits, tiff: a file each, "
         "in the data's own units; npz: array 'images' in these units, of pictures uint8, and, "
-        "where images have kinds, 'labels' and their names 'classes'",
+        "where images have kinds, 'labels' and their names 'classes', or 'values' and the names "
+        "'quantities'",
         choices=("grid", "kinds", "paths", "folder", "npz", "fits", "tiff"),
     )
     kind: str = setting(
-        "", "only these classes, generators or codes, in turn: names or numbers, with commas"
+        "",
+        "only these classes, generators or codes, in turn: names or numbers, with commas; of "
+        "quantities values, such as 0.2,0.5, with / between several quantities of an image",
     )
     truncation: float = setting(
         0.0,
@@ -76,6 +81,7 @@ class Flags(command_line.RunFlags):
 def run(argv: list[str]) -> None:
     """Sample from a command line to files."""
     from gan_jax import images
+    from gan_jax.core.conditioning import ByQuantities
     from gan_jax.data import formats
     from gan_jax.rundir import run_folder
 
@@ -87,7 +93,7 @@ def run(argv: list[str]) -> None:
         formats.require(flags.form, f"--form={flags.form}")
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
-        kinds = ", or use --form=kinds" if loaded.method.conditioning.names else ""
+        kinds = ", or use --form=kinds" if loaded.method.conditioning.shown else ""
         raise InputError(f"--kind={flags.kind} says nothing here; leave it empty{kinds}.")
     if loaded.dataset_info["size"] == 1 and flags.form != "npz":
         raise InputError(
@@ -99,8 +105,12 @@ def run(argv: list[str]) -> None:
         images.parse_bands(show, loaded.dataset_info["colors"])
     samples, labels, columns = make_samples(flags, loaded)
     arrays = {"images": samples}
-    if labels is not None:
-        arrays |= {"labels": labels, "classes": np.array(loaded.method.conditioning.names)}
+    conditioning = loaded.method.conditioning
+    if labels is not None and isinstance(conditioning, ByQuantities):
+        names = np.array(conditioning.quantities.names)
+        arrays |= {"values": np.asarray(labels, np.float32), "quantities": names}
+    elif labels is not None:
+        arrays |= {"labels": labels, "classes": np.array(conditioning.names)}
     about = {"run": flags.workdir, "step": loaded.step, "seed": flags.seed, "kind": flags.kind}
     save(arrays, flags.form, columns, out, about, show, loaded.dataset_info)
     print(f"{len(samples)} images of step {loaded.step}: {out}")
@@ -110,8 +120,8 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
     """Sample the images that the flags ask for.
 
     Returns:
-      (images [N, H, W, C], uint8 or, of some forms, in the data's units; labels int [N] or None;
-      columns of a grid).
+      (images [N, H, W, C], uint8 or, of some forms, in the data's units; labels int [N], values
+      float [N, A] or None; columns of a grid).
     """
     import jax
 
@@ -133,7 +143,7 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
         return sampler(vs, key, len(z), condition, z), condition, PATH_STEPS
     if flags.form == "kinds":
         kinds = parse_kinds(conditioning, flags.kind)
-        condition = np.tile(kinds, n)
+        condition = np.concatenate([kinds] * n)
         return sampler(vs, key, len(condition), condition), condition, len(kinds)
     columns = int(np.ceil(np.sqrt(n)))
     if isinstance(conditioning, ByImage):
@@ -142,20 +152,28 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
         if flags.form == "grid":
             return sampling.interleave(sampling.triplets(method, colored, originals)), None, 9
         return colored, None, columns
-    condition = None
     if flags.kind:
-        condition = np.resize(parse_kinds(conditioning, flags.kind), n)
-    elif conditioning.names:
+        kinds = parse_kinds(conditioning, flags.kind)
+        condition = kinds[np.arange(n) % len(kinds)]
+    else:
         condition = sampling.drawn_conditions(method, key, n)
     return sampler(vs, key, n, condition), condition, columns
 
 
 def parse_kinds(conditioning: "Conditioning", text: str) -> np.ndarray:
-    """Parse --kind into indices of conditioning.names; if it is empty, all that training saw.
+    """Parse --kind into conditions; if it is empty, those that a grid has a column of.
+
+    Returns:
+      Indices of conditioning.names, int [n]; or values of quantities, float32 [n, A].
 
     Raises:
       InputError: the run has no kinds, or none of that name.
     """
+    from gan_jax.core.conditioning import ByQuantities
+
+    if isinstance(conditioning, ByQuantities):
+        shown = np.array(conditioning.shown, np.float32)
+        return parse_values(conditioning.quantities.names, text) if text else shown
     if not conditioning.names:
         raise InputError(
             f"--kind={text}: this run's images are of no kind; leave --kind empty, and use "
@@ -181,6 +199,26 @@ def parse_kinds(conditioning: "Conditioning", text: str) -> np.ndarray:
         kinds.append(index[",".join(words[:n]).strip()])
         words = words[n:]
     return np.array(kinds)
+
+
+def parse_values(names: tuple[str, ...], text: str) -> np.ndarray:
+    """Parse --kind of quantities, "V,V" or "V/V,V/V": float32 [n, A].
+
+    Raises:
+      InputError: they are no numbers, or of other quantities.
+    """
+    rows = [word.split("/") for word in text.split(",")]
+    try:
+        values = [[float(value) for value in row] for row in rows]
+    except ValueError:
+        values = []
+    if not values or {len(row) for row in values} != {len(names)} or not np.isfinite(values).all():
+        example = ",".join("/".join([value] * len(names)) for value in ("0.2", "0.5"))
+        raise InputError(
+            f"--kind={text}: this run's images have {' and '.join(names)}; give numbers, such as "
+            f"--kind={example}."
+        )
+    return np.array(values, np.float32)
 
 
 def check_place(out: pathlib.Path, form: str, default: bool = False) -> None:

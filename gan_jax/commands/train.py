@@ -139,11 +139,14 @@ def with_places(name: str, run: RunSettings, hp: Any) -> "Config":
       name, run, hp: see `make_config`.
     """
     from gan_jax import config as configs
-    from gan_jax.data import datasets
+    from gan_jax.data import datasets, table_labels
     from gan_jax.rundir import start_weights
 
     run = dataclasses.replace(
-        run, data=datasets.absolute_spec(run.data), init_from=start_weights.absolute(run.init_from)
+        run,
+        data=datasets.absolute_spec(run.data),
+        labels=table_labels.absolute(run.labels),
+        init_from=start_weights.absolute(run.init_from),
     )
     return configs.Config(name, presets.find(name).method, run, hp)
 

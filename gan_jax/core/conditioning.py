@@ -1,27 +1,29 @@
-"""What a generator is told besides its noise: nothing, an index, or an image of the data."""
+"""What a generator is told besides its noise: nothing, an index, quantities, or an image."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from gan_jax import images
+from gan_jax.core import quantities
+from gan_jax.core.quantities import Quantities
 
 
 class Unconditional(NamedTuple):
     """The generator gets noise alone. The other kinds of conditioning have the same members.
 
-    what: "class", "generator", "code" or "image"; "" for nothing.
+    what: "class", "generator", "code", "quantities" or "image"; "" for nothing.
     names: names of the values of an index, in its order; () without an index.
-    shown: the values that grids and scores are of: those that training saw.
+    shown: the conditions that grids have a column of: of an index those that training saw.
     """
 
     what: str = ""
     names: tuple[str, ...] = ()
 
     @property
-    def shown(self) -> tuple[int, ...]:
+    def shown(self) -> tuple:
         """Return no values."""
         return ()
 
@@ -29,6 +31,10 @@ class Unconditional(NamedTuple):
     def needs_images(self) -> bool:
         """Whether a condition is an image of the data."""
         return False
+
+    def name_of(self, condition: Any) -> str:
+        """Return the text that --kind takes for a condition; there is none."""
+        return ""
 
     def choose(self, pool: np.ndarray | None, key: jax.Array, n: int) -> np.ndarray | None:
         """Choose n conditions on the host; None where the method draws them along with the noise.
@@ -58,9 +64,33 @@ class ByIndex(NamedTuple):
         counts = self.counts or (1,) * len(self.names)
         return tuple(i for i, n in enumerate(counts) if n)
 
+    def name_of(self, condition: Any) -> str:
+        """Return the name of a value, an int."""
+        return self.names[condition]
+
     needs_images = Unconditional.needs_images
     choose = Unconditional.choose
     to_net = Unconditional.to_net
+
+
+class ByQuantities(NamedTuple):
+    """The generator gets real numbers: float32 [n, A]."""
+
+    quantities: Quantities
+    what: str = "quantities"
+    names: tuple[str, ...] = ()
+    needs_images = Unconditional.needs_images
+    choose = Unconditional.choose
+    to_net = Unconditional.to_net
+
+    @property
+    def shown(self) -> tuple:
+        """List values of training images, ascending in the first quantity."""
+        return quantities.shown(self.quantities)
+
+    def name_of(self, condition: Any) -> str:
+        """Write the values of an image, float [A], as --kind takes them."""
+        return "/".join(f"{value:.4g}" for value in condition)
 
 
 class ByImage(NamedTuple):
@@ -73,6 +103,7 @@ class ByImage(NamedTuple):
     what: str = "image"
     names: tuple[str, ...] = ()
     shown = Unconditional.shown
+    name_of = Unconditional.name_of
 
     @property
     def needs_images(self) -> bool:
@@ -90,7 +121,7 @@ class ByImage(NamedTuple):
         return images.to_float(condition, pixels)
 
 
-Conditioning = Unconditional | ByIndex | ByImage
+Conditioning = Unconditional | ByIndex | ByQuantities | ByImage
 
 
 def choose_images(pool: np.ndarray, key: jax.Array, n: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 
 from gan_jax import cache, plugins
-from gan_jax.data import colors, image_cache, plugin_source, stretched, stretches
+from gan_jax.data import colors, image_cache, plugin_source, stretched, stretches, table_labels
 from gan_jax.data.digests import content_digest, with_values
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import NO_LABELS, check_labels
@@ -197,11 +197,13 @@ def open_source(
         raise InputError(
             f"--data={spec} says nothing after the name; write it as --data={source.form}."
         )
-    if options.labels not in ("", NO_LABELS) and not source.label_choice:
+    table = None if inner_spec(spec) else table_labels.parse(options.labels)
+    if options.labels not in ("", NO_LABELS) and not (source.label_choice or table):
         with_choice = ", ".join(name for name, source in SOURCES.items() if source.label_choice)
         raise InputError(
             f"--labels={options.labels} means nothing to {name}; leave it empty, or "
-            f"use {NO_LABELS} for no classes (others are for {with_choice})."
+            f"use {NO_LABELS} for no classes, or FILE:COLUMN of a table (others are for "
+            f"{with_choice})."
         )
     if not source.points and not MIN_SIDE <= min(options.hw) <= max(options.hw) <= MAX_SIDE:
         raise InputError(f"--size={options.hw} is outside {MIN_SIDE} to {MAX_SIDE} pixels.")
@@ -213,10 +215,16 @@ def open_source(
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} is unknown; use train or test.")
     opener = source.load or importlib.import_module(source.module).load
-    if options.labels != NO_LABELS or source.reads_no_labels:
+    unlabelled = table is not None or options.labels == NO_LABELS
+    if not unlabelled:
         return _with_notes(opener(arg, options, split))
-    opened = _with_notes(opener(arg, options._replace(labels=""), split))
-    return opened and opened._replace(labels=None, classes=(), values=None, quantities=())
+    own = options._replace(labels=NO_LABELS if source.reads_no_labels else "")
+    opened = _with_notes(opener(arg, own, split))
+    if opened is None:
+        return None
+    if not source.reads_no_labels or table:
+        opened = opened._replace(labels=None, classes=(), values=None, quantities=())
+    return table_labels.attach(opened, table, split, options.skip_bad_images) if table else opened
 
 
 def _with_notes(opened):

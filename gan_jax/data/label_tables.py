@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gan_jax.errors import InputError, printable
 
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 Row = tuple[int, list[str]]  # (line number from 1, fields)
 
 
 def read_lines(path: pathlib.Path) -> Iterator[Row]:
     """Yield the lines of a table that are not empty.
 
-    Lines of .csv files are split at commas, others at spaces.
+    Lines of .csv files are split at commas, of .tsv files at tabs, others at spaces.
 
     Raises:
       InputError: the file cannot be read, or is not text.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as f:
-            if path.suffix == ".csv":
-                rows = ([field.strip() for field in row] for row in csv.reader(f))
+            if path.suffix in _DELIMITERS:
+                reader = csv.reader(f, delimiter=_DELIMITERS[path.suffix])
+                rows = ([field.strip() for field in row] for row in reader)
             else:
                 rows = map(str.split, f)
             for number, fields in enumerate(rows, 1):

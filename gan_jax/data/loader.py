@@ -29,7 +29,8 @@ class Loader(NamedTuple):
     # [n_steps, n_minibatches, B, ...], split over the devices along B: row numbers, or images.
     inputs: Callable[[int, int], Any]
     # (device_data, the inputs of one step) -> {"image": float32 [n_minibatches, B, H, W, C],
-    # "label": int32 [n_minibatches, B] if labelled}; traced inside the step.
+    # "label": int32 [n_minibatches, B] if labelled, "quantities": float32 [n_minibatches, B, A] if
+    # there are any}; traced inside the step.
     make_batch: Callable[[dict[str, jax.Array], Any], Batch]
 
 
@@ -59,6 +60,8 @@ def build_loader(
         arrays["limits"] = pixel_format.image_limits(dataset.trained_on, form)
     if dataset.labels is not None:
         arrays["label"] = dataset.labels
+    if dataset.values is not None:
+        arrays["quantities"] = dataset.values
     n_rows = len(dataset.images)
 
     def rows(step, n_steps):

@@ -45,8 +45,7 @@ def build_generator(hp, spec: DataSpec, mode: str = "", **options):
     net = family(hp).gen(hp, spec, weights, **options)
     if not mode:
         return net
-    table = attribute_table(hp, spec) or ()
-    return conditional.Gen(net, mode, len(spec.classes), table, weights=weights)
+    return conditional.Gen(net, mode, len(spec.classes), *_readings(hp, spec), weights=weights)
 
 
 def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0, embedding: int = 0):
@@ -73,8 +72,13 @@ def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0, 
         net = net.clone(embedding=embedding)
     if not mode:
         return net
-    table = attribute_table(hp, spec) or ()
-    return conditional.Disc(net, mode, len(spec.classes), table, weights=weights)
+    return conditional.Disc(net, mode, len(spec.classes), *_readings(hp, spec), weights=weights)
+
+
+def _readings(hp, spec):
+    """Return (table, nodes) by which nets read a condition, see conditional.condition_vectors."""
+    nodes = spec.quantities.nodes if getattr(hp, "condition", "") == "quantities" else ()
+    return attribute_table(hp, spec) or (), nodes
 
 
 def attribute_table(hp, spec: DataSpec):
@@ -348,7 +352,13 @@ def check_condition(hp, spec: DataSpec) -> None:
     """
     if hp.condition == "none":
         return
-    if len(spec.classes) < 2:
+    if hp.condition == "quantities":
+        if not spec.quantities.names:
+            raise InputError(
+                "--condition=quantities needs real numbers of each image, and the data have none; "
+                "name a column of a table of them, --labels=FILE:COLUMN."
+            )
+    elif len(spec.classes) < 2:
         raise InputError(
             f"--condition={hp.condition} needs classes, and the data have none; "
             "name data with labels by --data."

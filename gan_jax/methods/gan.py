@@ -12,11 +12,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core import optimizers, parallel
-from gan_jax.core.conditioning import ByIndex, Unconditional
+from gan_jax.core import optimizers, parallel, quantities
+from gan_jax.core.conditioning import ByIndex, ByQuantities, Conditioning, Unconditional
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Method, Player, StepContext
 from gan_jax.core.state import Vars
+from gan_jax.errors import InputError
 from gan_jax.methods import base, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import AdversarialSettings
@@ -37,8 +38,14 @@ class Settings(AdversarialSettings):
     condition: str = setting(
         "none",
         "what both nets are told: none, labels (the class), attributes (of classes named like "
-        "'Male not-Smiling')",
-        choices=("none", "labels", "attributes"),
+        "'Male not-Smiling'), quantities (real numbers, of --labels=FILE:COLUMN)",
+        choices=("none", "labels", "attributes", "quantities"),
+    )
+    vicinity: float = setting(
+        0.0,
+        "with --condition=quantities: a real image also serves for values beside its own, normally "
+        "distributed around it; in bandwidths by the rule of thumb (CcGAN's is 1)",
+        low=0.0,
     )
     cond_gen: str = COND_GEN
     cond_disc: str = setting(
@@ -71,6 +78,25 @@ def _generate_of_labels(ctx, vs, key, batch):
     return (images, batch["label"]), vs
 
 
+def _generate_of_quantities(ctx, vs, key, batch, widths):
+    """Generate images of the minibatch's values, moved by noise of standard deviation `widths`.
+
+    D judges the real images under these values, too. Real images and moved values together are then
+    distributed as CcGAN's soft vicinal estimate has them: under one value, images weighted by a
+    Gaussian of the distance of theirs from it.
+
+    Source: Ding et al. 2021 (CcGAN), equation 10, with the kernel of the weights as wide as that of
+    the values.
+    """
+    y = batch["quantities"]
+    if any(widths):
+        key_moved = fold(key, KeyStream.TRAINING_CONDITION)
+        moves = parallel.random_rows(ctx, jax.random.normal, key_moved, y.shape)
+        y = y + jnp.asarray(widths, y.dtype) * moves.astype(y.dtype)
+    images, vs = base.generate(ctx, vs, key, base.n_images(batch), y)
+    return (images, y), vs
+
+
 PLAIN = HeadSpec(_generate)
 CONDITIONAL = HeadSpec(_generate_of_labels, disc_is_conditional=True)
 
@@ -94,16 +120,16 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: He
     _, key_real, key_fake, key_penalty = jax.random.split(key, 4)
     x = batch["image"]
     (fake, condition), _ = shared_forward(ctx, vs, batch, key, head)
-    real_y, fake_y = (batch["label"], condition) if head.disc_is_conditional else (None, None)
-    real_out, vs = discriminator.apply(ctx, vs, key_real, x, real_y)
-    fake_out, vs = discriminator.apply(ctx, vs, key_fake, fake, fake_y)
-    penalty, penalty_value = discriminator.penalty(ctx, vs, key_penalty, x, fake, real_y)
+    y = condition if head.disc_is_conditional else None  # the i-th of both have the same
+    real_out, vs = discriminator.apply(ctx, vs, key_real, x, y)
+    fake_out, vs = discriminator.apply(ctx, vs, key_fake, fake, y)
+    penalty, penalty_value = discriminator.penalty(ctx, vs, key_penalty, x, fake, y)
     term, metrics = head.disc_term(ctx, batch, real_out, fake_out, condition)
     adversarial, probabilities = discriminator.disc_terms(ctx, real_out, fake_out)
     metrics = probabilities | {"penalty": penalty_value} | metrics
     loss = adversarial + penalty + term
     if ctx.hp.consistency:
-        change, changes = discriminator.consistency_term(ctx, vs, key_real, real_out, x, real_y)
+        change, changes = discriminator.consistency_term(ctx, vs, key_real, real_out, x, y)
         loss, metrics = loss + change, metrics | changes
     return loss, (vs, metrics)
 
@@ -111,15 +137,14 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: He
 def gen_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array, head: HeadSpec = PLAIN):
     """Compute G's adversarial loss + head.gen_term.
 
-    A conditional D compares generated images with real ones of the same labels.
+    A conditional D compares generated images with real ones of the same condition.
     """
     _, key_fake = jax.random.split(key)
     (fake, condition), vs = shared_forward(ctx, vs, batch, key, head)
-    fake_y = condition if head.disc_is_conditional else None
-    out, vs = discriminator.apply(ctx, vs, key_fake, fake, fake_y)
+    y = condition if head.disc_is_conditional else None
+    out, vs = discriminator.apply(ctx, vs, key_fake, fake, y)
     term, metrics = head.gen_term(ctx, batch, None, out, condition)
-    real_y = batch["label"] if head.disc_is_conditional else None
-    adversarial = discriminator.gen_term(ctx, vs, key_fake, out, batch["image"], real_y)
+    adversarial = discriminator.gen_term(ctx, vs, key_fake, out, batch["image"], y)
     return adversarial + term, (vs, metrics)
 
 
@@ -183,6 +208,24 @@ def class_latent(spec: DataSpec) -> Callable:
     return latent
 
 
+def quantity_latent(spec: DataSpec) -> Callable:
+    """Make the `latent` of a method conditional on quantities.
+
+    Values are as frequent as in the training data.
+    """
+
+    def sample_values(key, shape):
+        return quantities.draw(key, shape[0], spec.quantities)
+
+    def latent(ctx, key, n):
+        value_key = fold(key, KeyStream.SAMPLED_CONDITION)
+        shape = (n, len(spec.quantities.names))
+        values = parallel.random_rows(ctx, sample_values, value_key, shape)
+        return base.sample_noise(ctx, key, n), values
+
+    return latent
+
+
 def class_conditioning(spec: DataSpec) -> ByIndex:
     """Return the conditioning of a class-conditional method."""
     return ByIndex("class", spec.classes, spec.counts)
@@ -192,22 +235,53 @@ def check(hp, spec: DataSpec) -> None:
     """Refuse settings that contradict each other or the data. Raises InputError."""
     base.check(hp, spec)
     base.check_condition(hp, spec)
+    if hp.vicinity and hp.condition != "quantities":
+        raise InputError(
+            f"--vicinity={hp.vicinity} is for --condition=quantities, and here it is "
+            f"{hp.condition}; leave it out."
+        )
+
+
+def _condition(hp, spec: DataSpec) -> "_Condition":
+    """Return what makes the method conditional, as the settings ask."""
+    if hp.condition == "none":
+        return _Condition()
+    if hp.condition == "quantities":
+        widths = tuple(hp.vicinity * width for width in quantities.vicinity(spec.quantities))
+        generate = functools.partial(_generate_of_quantities, widths=widths)
+        return _Condition(
+            HeadSpec(generate, disc_is_conditional=True),
+            quantity_latent(spec),
+            ByQuantities(spec.quantities),
+            jnp.zeros((2, len(spec.quantities.names))),
+        )
+    example = jnp.zeros((2,), jnp.int32)
+    return _Condition(CONDITIONAL, class_latent(spec), class_conditioning(spec), example)
+
+
+class _Condition(NamedTuple):
+    """What makes the method conditional."""
+
+    head: HeadSpec = PLAIN
+    latent: Callable = base.latent
+    conditioning: Conditioning = Unconditional()
+    example: jax.Array | None = None  # condition of two images
 
 
 def build(hp, spec: DataSpec, steps: int) -> Method:
     """Build the method for data of a DataSpec, trained for a number of steps."""
-    conditional = hp.condition != "none"
-    y = jnp.zeros((2,), jnp.int32) if conditional else None
+    condition = _condition(hp, spec)
+    y = condition.example
     return Method(
         nets={
             "gen": base.build_generator(hp, spec, conditioning_mode(hp, "gen")),
             "disc": base.build_discriminator(hp, spec, conditioning_mode(hp, "disc")),
         },
         example_inputs=base.example_inputs(hp, spec, "disc", gen_y=y, disc_y=y),
-        players=players(hp, steps, CONDITIONAL if conditional else PLAIN),
-        latent=class_latent(spec) if conditional else base.latent,
+        players=players(hp, steps, condition.head),
+        latent=condition.latent,
         sample=base.sample,
         steps=steps,
-        conditioning=class_conditioning(spec) if conditional else Unconditional(),
+        conditioning=condition.conditioning,
         **base.common_fields(hp),
     )

@@ -1,8 +1,9 @@
 """Conditioning of any generator or discriminator on a class, on attributes, or on a code.
 
-A condition is int32 [B], a class (-1: unknown), or float32 [B, A], a vector that is used as it is.
-Classes become one-hot vectors, or rows of a table of attributes. An unknown class is the zero
-vector. How the vector enters a net (`mode`):
+A condition is int32 [B], a class (-1: unknown), or float32 [B, A]: quantities, or a vector that is
+used as it is. Classes become one-hot vectors, or rows of a table of attributes. An unknown class is
+the zero vector. Quantities become the weights of their nodes (core.quantities). How the vector
+enters a net (`mode`):
 
   gen   concat      an embedding of it beside the noise (Mirza and Osindero 2014)
         plain       the vector itself beside the noise (InfoGAN)
@@ -21,22 +22,24 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core import quantities
 from gan_jax.nets import layers
 from gan_jax.nets.family import Net
 
 EMBEDDING = 50  # width of the embedding beside the noise
 
 
-def condition_vectors(y: jax.Array, n: int, table: tuple = ()) -> jax.Array:
-    """Return condition vectors float32 [B, A].
+def condition_vectors(y: jax.Array, n: int, table: tuple = (), nodes: tuple = ()) -> jax.Array:
+    """Return condition vectors float32 [B, F].
 
     Args:
-      y: classes int [B], -1 for unknown; vectors float [B, A] are returned as they are.
+      y: classes int [B], -1 for unknown; or quantities float [B, A]; or vectors float [B, F].
       n: number of classes.
-      table: vectors of the classes, [n, A]; () for one-hot vectors.
+      table: vectors of the classes, [n, F]; () for one-hot vectors.
+      nodes: of the quantities, see core.quantities; () where a float y is a vector.
     """
     if not jnp.issubdtype(y.dtype, jnp.integer):
-        return y
+        return quantities.to_weights(y, nodes) if nodes else y
     rows = jax.nn.one_hot(y, n)  # zeros for -1
     return rows @ jnp.asarray(table, jnp.float32) if table else rows
 
@@ -61,10 +64,11 @@ class _Conditional(Net):
     mode: str  # how the condition enters it, see the module's docstring
     n: int  # number of classes
     table: tuple = ()  # see `condition_vectors`
+    nodes: tuple = ()  # see `condition_vectors`
 
     def vectors(self, y, dtype):
         """Return the condition vectors [B, A]."""
-        return condition_vectors(y, self.n, self.table).astype(dtype)
+        return condition_vectors(y, self.n, self.table, self.nodes).astype(dtype)
 
     def embed(self, vectors, width, train):
         """Return the embedding [B, width] of condition vectors."""

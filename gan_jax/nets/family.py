@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gan_jax.core.quantities import Quantities
 from gan_jax.errors import InputError
 from gan_jax.nets import layers
 from gan_jax.nets.layers import WeightOptions
@@ -18,6 +19,7 @@ class _DataSpec(NamedTuple):
     colors: int  # channels; of a point, coordinates
     classes: tuple[str, ...] = ()  # names of the classes
     counts: tuple[int, ...] = ()  # training images of each class
+    quantities: Quantities = Quantities()
 
 
 class DataSpec(Sized, _DataSpec):

@@ -20,10 +20,10 @@ def export_generator(method: Method, vs: Vars) -> OnnxFile:
     """Export the generator as Method.sample runs it, in float32.
 
     Inputs: "z" float32 [B, z_dim], if it takes noise; "given", if it takes a condition: int32 [B]
-    into method.conditioning.names, or float32 images [B, H, W, C] in the range of the nets;
-    "noise/I" for dropout, if samples have it. Output: "image" float32 [B, H, W, C] in the range of
-    the nets. With batch statistics an image depends on its batch, so B is sampling.CHUNK; else it
-    is any number.
+    into method.conditioning.names, float32 [B, A] of quantities, or float32 images [B, H, W, C] in
+    the range of the nets; "noise/I" for dropout, if samples have it. Output: "image" float32
+    [B, H, W, C] in the range of the nets. With batch statistics an image depends on its batch, so B
+    is sampling.CHUNK; else it is any number.
 
     Args:
       method: Method, trained in any precision.
@@ -64,7 +64,7 @@ def _example_inputs(method: Method, n: Any) -> dict[str, Any]:
     if method.conditioning.needs_images:
         inputs["given"] = spec(n, *method.example_inputs["disc"][0].shape[1:])
     elif condition is not None:
-        inputs["given"] = spec(n, dtype=jnp.int32)
+        inputs["given"] = spec(n, *condition.shape[1:], dtype=condition.dtype)
     return inputs
 
 

@@ -56,10 +56,10 @@ def check(method: Method) -> None:
             "A step in bfloat16 cannot be exported, since browsers compute in float32; leave out "
             "--step, or train with --precision=float32."
         )
-    if method.conditioning.what in ("class", "image"):
+    if method.conditioning.what in ("class", "image", "quantities"):
         raise InputError(
-            "The step of a method that is given labels or images cannot be exported; export its "
-            "generator."
+            "The step of a method that is given labels, quantities or images cannot be exported; "
+            "export its generator."
         )
 
 

@@ -6,7 +6,7 @@ import shlex
 from typing import Any, NamedTuple
 
 from gan_jax.errors import counted
-from gan_jax.metrics import class_accuracy, colorization, memorization, protocol
+from gan_jax.metrics import asked_quantities, class_accuracy, colorization, memorization, protocol
 from gan_jax.report import score_text
 from gan_jax.report.verdict import verdict
 from gan_jax.rundir import start_weights
@@ -17,6 +17,7 @@ MAX_CLASSES = 100  # that are listed
 CONDITIONS = {
     "": ("", "unconditional-image-generation"),
     "class": (" of a class that you choose", ""),
+    "quantities": (" with quantities that you choose", ""),
     "generator": (", by a mixture of generators", "unconditional-image-generation"),
     "code": (", with a code that you choose", "unconditional-image-generation"),
     "image": (", coloured from gray ones", "image-to-image"),
@@ -39,7 +40,7 @@ class Card(NamedTuple):
 
     name: str  # what commands call the model: hf:USER/NAME, or the name of the folder
     config: dict[str, Any]  # config.json of the published folder
-    condition: str  # what a generated image is of: "class", "generator", "code", "image" or ""
+    condition: str  # what a generated image is of: a key of CONDITIONS
     license: str  # identifier of a license, or "unknown"
     samples: Samples
     evaluation: dict[str, Any] | None  # eval.json; None without scores of this very model
@@ -224,6 +225,11 @@ def _scores(card):
         parts.append("**By class.** " + _text(class_accuracy.summary_text(found)))
         parts.append(_table(class_accuracy.table_rows(found, evaluation["classes"])))
         parts.append(_text(class_accuracy.protocol_text(found)))
+    if "asked" in evaluation:
+        found = evaluation["asked"]
+        parts.append("**Quantities asked for.** " + _text(asked_quantities.summary_text(found)))
+        parts.append(_table(asked_quantities.table_rows(found)))
+        parts.append(_text(asked_quantities.protocol_text(found)))
     if "pairs" in evaluation:
         found = evaluation["pairs"]
         parts.append(f"**Against the originals**, {counted(found['n'], 'image')}:")

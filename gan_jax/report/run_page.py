@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_jax import cache, images
 from gan_jax.data import titles
-from gan_jax.metrics import class_accuracy, colorization, memorization
+from gan_jax.metrics import asked_quantities, class_accuracy, colorization, memorization
 from gan_jax.report import page, run_files, score_html, training_curves
 from gan_jax.rundir import health
 from gan_jax.settings import Size
@@ -153,6 +153,8 @@ def evaluation_sections(evaluation: dict | None, folder: pathlib.Path) -> page.H
     ]
     if "intended" in evaluation:
         parts.append(class_accuracy_section(evaluation["intended"], evaluation["classes"]))
+    if "asked" in evaluation:
+        parts.append(asked_section(evaluation["asked"]))
     if "pairs" in evaluation:
         parts.append(colorization_section(evaluation["pairs"]))
     if "neighbours" in evaluation:
@@ -167,6 +169,16 @@ def class_accuracy_section(found: dict, classes: list[str]) -> page.Html:
         page.paragraph(page.strong(class_accuracy.summary_text(found))),
         page.table(class_accuracy.table_rows(found, classes)),
         page.note(class_accuracy.protocol_text(found)),
+    )
+
+
+def asked_section(found: dict) -> page.Html:
+    """Show whether images have the quantities that were asked for."""
+    return page.section(
+        "Quantities asked for",
+        page.paragraph(page.strong(asked_quantities.summary_text(found))),
+        page.table(asked_quantities.table_rows(found)),
+        page.note(asked_quantities.protocol_text(found)),
     )
 
 

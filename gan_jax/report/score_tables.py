@@ -3,12 +3,20 @@
 import textwrap
 from collections.abc import Sequence
 
-from gan_jax.metrics import class_accuracy, colorization, evaluate, memorization, protocol
+from gan_jax.metrics import (
+    asked_quantities,
+    class_accuracy,
+    colorization,
+    evaluate,
+    memorization,
+    protocol,
+)
 from gan_jax.report import score_text
 from gan_jax.report.score_text import FRACTION_KINDS, HOW_TO_READ, LABELS
 from gan_jax.report.verdict import verdict
 
 WIDTH = 100  # columns of a terminal
+MAX_CLASSES = 40  # rows of a table of shares
 
 
 def format_evaluation(evaluation: dict) -> str:
@@ -21,6 +29,8 @@ def format_evaluation(evaluation: dict) -> str:
     lines += ["", *_wrap(how, protocol.describe(evaluation, LABELS))]
     if "intended" in evaluation:
         lines += class_accuracy_lines(evaluation["intended"], evaluation["classes"])
+    if "asked" in evaluation:
+        lines += asked_lines(evaluation["asked"])
     if "pairs" in evaluation:
         lines += colorization_lines(evaluation["pairs"])
     if "neighbours" in evaluation:
@@ -87,9 +97,11 @@ def _fraction_lines(evaluation, kind, suffix):
     fractions = score_text.class_fractions(evaluation, suffix)
     if not fractions:
         return []
-    names = evaluation["classes"]
+    names = evaluation["classes"][:MAX_CLASSES]
     cells = [[f"{100 * shares[i]:.1f}" for shares in fractions.values()] for i in range(len(names))]
-    return ["", *with_names([f"% {kind}", *names], [[*fractions], *cells])]
+    n_more = len(evaluation["classes"]) - len(names)
+    more = [f"and {n_more:,} more classes, in the report and in eval.json"] if n_more else []
+    return ["", *with_names([f"% {kind}", *names], [[*fractions], *cells]), *more]
 
 
 def class_accuracy_lines(found: dict, classes: list[str]) -> list[str]:
@@ -98,6 +110,12 @@ def class_accuracy_lines(found: dict, classes: list[str]) -> list[str]:
     body = with_names([name for name, *_ in rows], [cells for _, *cells in rows])
     text = _wrap(class_accuracy.summary_text(found), class_accuracy.protocol_text(found))
     return ["", *body, "", *text]
+
+
+def asked_lines(found: dict) -> list[str]:
+    """Format the result of asked_quantities.score_asked as lines for a terminal."""
+    text = _wrap(asked_quantities.summary_text(found), asked_quantities.protocol_text(found))
+    return ["", *align(asked_quantities.table_rows(found)), "", *text]
 
 
 def colorization_lines(found: dict) -> list[str]:

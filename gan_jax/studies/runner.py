@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax import cache, config
 from gan_jax.commands import command_line
 from gan_jax.config import Prepared
-from gan_jax.data import datasets
+from gan_jax.data import datasets, table_labels
 from gan_jax.data.types import DataOptions, Dataset
 from gan_jax.errors import InputError, Stopped
 from gan_jax.rundir import run_folder, run_lock
@@ -61,8 +61,10 @@ def parse(
                 "out."
             )
         if hasattr(group, "data"):
-            spec = datasets.absolute_spec(group.data)
-            parsed[i] = dataclasses.replace(group, data=spec)
+            paths = {"data": datasets.absolute_spec(group.data)}
+            if hasattr(group, "labels"):
+                paths["labels"] = table_labels.absolute(group.labels)
+            parsed[i] = dataclasses.replace(group, **paths)
     return parsed, command_line.workdir_of(parsed[0].workdir, values, name)
 
 

@@ -27,6 +27,9 @@ def batch_shapes(dataset: Dataset, n_minibatches: int, batch: int) -> dict:
     shapes = {"image": jax.ShapeDtypeStruct((*leading, *dataset.images.shape[1:]), np.float32)}
     if dataset.labels is not None:
         shapes["label"] = jax.ShapeDtypeStruct(leading, np.int32)
+    if dataset.values is not None:
+        shape = (*leading, dataset.values.shape[1])
+        shapes["quantities"] = jax.ShapeDtypeStruct(shape, np.float32)
     return shapes
 
 

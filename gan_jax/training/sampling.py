@@ -46,8 +46,8 @@ def build_sampler(
       sampler(vs, key, n, condition=None, z=None) -> uint8 [n, H, W, C] on the host, or float32
       points in [-1, 1]. Equal arguments give equal images, and a larger n adds images at the end.
         vs: Vars, averaged or not.
-        condition: int [n] into method.conditioning.names, or images uint8 [n, H, W, C];
-          drawn if None.
+        condition: int [n] into method.conditioning.names, quantities float32 [n, A], or images
+          uint8 [n, H, W, C]; drawn if None.
         z: noise float32 [n, z_dim]; drawn if None.
       Images are made in full chunks of 64, since batch statistics need a full batch.
     """
@@ -101,7 +101,7 @@ def _latents(method, key, n):
 
 
 def drawn_conditions(method: Method, key: jax.Array, n: int) -> np.ndarray | None:
-    """Return the conditions that `sampler(vs, key, n)` draws: int [n], or None."""
+    """Return the conditions that `sampler(vs, key, n)` draws: int [n], float [n, A], or None."""
     conditions = [condition for _, condition in _latents(method, key, n)]
     return None if conditions[0] is None else np.concatenate(conditions)[:n]
 
@@ -141,7 +141,7 @@ def paths(
     one_path = jax.vmap(between, (None, None, 0))
     along = jax.vmap(one_path, (0, 0, None))(z[:n], z[n:], jnp.linspace(0, 1, steps))
     if condition is not None:
-        condition = np.repeat(np.asarray(condition)[:n], steps)
+        condition = np.repeat(np.asarray(condition)[:n], steps, axis=0)
     return np.asarray(along).reshape(n * steps, -1), condition
 
 
@@ -167,7 +167,7 @@ def picture(
 
     Returns:
       uint8 [H, W, 1 or 3]: 64 images; a column for each of up to 10 classes with training images,
-      generators or codes;
+      generators or codes, or for each of some values of the quantities;
       triplets of gray, generated and original where images are made from images of the pool; or the
       density of points beside that of the data.
     """
@@ -180,7 +180,7 @@ def picture(
         return images.grid(interleave(triplets(method, generated, originals)), 9, show=show)
     shown = method.conditioning.shown[:MAX_COLUMNS]
     columns = len(shown) or ROWS
-    condition = np.tile(shown, ROWS) if shown else None
+    condition = np.concatenate([shown] * ROWS) if shown else None
     return images.grid(sampler(vs, key, ROWS * columns, condition), columns, show=show)
 
 
