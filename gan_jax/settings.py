@@ -224,7 +224,8 @@ class RunSettings:
     # Data.
     data: str = setting(
         "galaxies",
-        "data set: galaxies[:N], folder:DIR, idx:DIR (MNIST files), npz:FILE, tfds:NAME, "
+        "data set: galaxies[:N], galaxies5[:N] (five bands, in nJy), folder:DIR, "
+        "idx:DIR (MNIST files), npz:FILE, tfds:NAME, "
         "galaxyzoo:DIR, celeba:DIR, toys:NAME, python:MODULE:NAME[:ARG]; "
         "shard:I/V/SEED:DATA for one part of V of any of them, stacked:DATA for three in one",
         plugins="data",

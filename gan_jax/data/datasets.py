@@ -53,6 +53,7 @@ def _adapt(name, part):
 # such split.
 _BUILT_IN = {
     "galaxies": DataSource("galaxies", "gan_jax.data.galaxies"),
+    "galaxies5": DataSource("galaxies5", "gan_jax.data.galaxies5", label_choice=True),
     "folder": DataSource("folder:DIR", "gan_jax.data.folder", reads_no_labels=True),
     "idx": DataSource("idx:DIR", "gan_jax.data.idx"),
     "npz": DataSource("npz:FILE", "gan_jax.data.npz", reads_no_labels=True),

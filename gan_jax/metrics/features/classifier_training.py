@@ -23,6 +23,7 @@ VERSION = 2  # of this recipe; raise it when the same settings would give anothe
 # mean the same when turned or mirrored; the digits of stacks when moved and slanted a little.
 _CHANGES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
     "galaxies": classifier_augment.dihedral,
+    "galaxies5": classifier_augment.dihedral,
     "galaxyzoo": classifier_augment.dihedral,
     "stacked": functools.partial(classifier_augment.augment, names="shift,rotate"),
 }
