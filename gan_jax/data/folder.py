@@ -1,5 +1,6 @@
 """Image files in folders: `--data=folder:DIR`."""
 
+import os
 import pathlib
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
     other types are counted in a note.
 
     Args:
-      arg: the folder.
+      arg: the folder, or one file of images.
       options: see datasets.load. labels: NO_LABELS for no classes. skip_bad_images: leave out class
         folders without images.
       split: see datasets.load.
@@ -55,6 +56,9 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
     Raises:
       InputError: there are no images, a class has none, or the folder structure is ambiguous.
     """
+    path = pathlib.Path(os.path.realpath(arg))
+    if path.is_file() and is_image(path.name):
+        return ImageFileList(path.parent, [path]) if split == "train" else None
     root = readable_folder(arg, "folder")
     layout = folder_layout.find_layout(root)
     top = layout.train if split == "train" else layout.test

@@ -1,6 +1,8 @@
 """Lists of image files of which some are deeper than 8 bits: one array at their own depth, once."""
 
+import collections
 import json
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from gan_jax.errors import InputError, counted, printable, result_or_error
 
 _PICTURE = "picture"  # title of files that Pillow reads with 8 bits
 _WHITE = {"uint8": 255, "uint16": 65535}
+_MAX_WAITING = 2**30  # bytes of images that threads work on, or that wait to be written
 
 
 class Described(NamedTuple):
@@ -107,7 +110,12 @@ def choose_format(
 
 
 def read_images(
-    path: pathlib.Path, key: str, contents: Contents, form: PixelFormat, options: DataOptions
+    path: pathlib.Path,
+    key: str,
+    contents: Contents,
+    form: PixelFormat,
+    options: DataOptions,
+    rows: slice | None = None,
 ) -> Images:
     """Read the images of one file, cropped, resized, and stored as the format says.
 
@@ -116,6 +124,7 @@ def read_images(
       contents: its Contents.
       form: see `choose_format`.
       options: see datasets.load.
+      rows: which of its images, see formats.read; None for all.
 
     Raises:
       BadFile: it is damaged, or a band has no value.
@@ -125,8 +134,9 @@ def read_images(
         picture = image_decoding.decode_image(path, size, crop, options.colors)[None]
         deep = form.dtype == "uint16"
         return Images(picture.astype(np.uint16) * 257 if deep else picture.astype(form.dtype))
-    raw = formats.read(path, key)
-    if raw.shape != contents[:4]:
+    raw = formats.read(path, key, rows)
+    n = contents.n if rows is None else rows.stop - rows.start
+    if raw.shape != (n, *contents[1:4]):
         raise _bad(path, "damaged", f"holds {list(raw.shape)}, and says {list(contents[:4])}")
     whole = raw.dtype.kind in "iu"
     top = contents.full
@@ -165,37 +175,78 @@ def build(
     bad = image_checks.find_unusable(paths, described.headers, options)
     image_checks.common_channels(paths, described.headers, bad, options)
     form = choose_format(paths, described, bad)
-    rows, of_file, counts = [r for r in range(len(paths)) if r not in bad], [], [0, 0, 0]
+    good = {row: described.contents[row] for row in range(len(paths)) if row not in bad}
+    pieces = [(row, part) for row, one in good.items() for part in _parts(one)]
+    of_file, undefined, saturated = [], collections.Counter(), collections.Counter()
 
-    def read_row(row):
-        return result_or_error(
-            read_images, paths[row], keys[row], described.contents[row], form, options
-        )
+    def read_piece(piece):
+        row, part = piece
+        return result_or_error(read_images, paths[row], keys[row], good[row], form, options, part)
 
     def good_images():
-        for row, one in zip(rows, parallel_map(read_row, rows, "images read"), strict=True):
+        at_a_time = _at_a_time(good.values(), form, options)
+        read = parallel_map(read_piece, pieces, "images read", at_a_time)
+        for (row, _), one in zip(pieces, read, strict=True):
             if isinstance(one, InputError):
                 bad[row] = one
                 if not options.skip_bad_images:
                     return
+            if row in bad:
                 continue
             of_file.extend([row] * len(one.stored))
-            counts[0] += one.undefined
-            counts[1] += bool(one.undefined)
-            counts[2] += one.saturated
+            undefined[row] += one.undefined
+            saturated[row] += one.saturated
             yield from one.stored
 
     write_images(folder / "images.npy", good_images(), form.dtype)
     image_checks.common_channels(paths, described.headers, bad, options)
+    if bad.keys() & set(of_file):
+        of_file = _without_files(folder / "images.npy", of_file, bad)
     reasons = {row: str(bad[row]) for row in sorted(bad)}
     (folder / "skipped.json").write_text(json.dumps(reasons))
+    counts = [
+        collections.Counter({row: n for row, n in count.items() if row not in bad})
+        for count in (undefined, saturated)
+    ]
     about = {
         "format": form.to_dict(),
         "rows": of_file,
-        "notes": [*_notes(described, bad, len(of_file), counts)],
+        "notes": [*_notes(described, bad, len(of_file), *counts)],
     }
     (folder / "format.json").write_text(json.dumps(about))
     return bad
+
+
+def _parts(contents):
+    """Return the slices of a file's images that are read at a time; [None] for all at once."""
+    n, block = contents.n, contents.block
+    if not 0 < block < n:
+        return [None]
+    return [slice(start, min(start + block, n)) for start in range(0, n, block)]
+
+
+def _at_a_time(contents, form, options):
+    """Return how many pieces may be in memory at a time."""
+    largest = 1
+    for one in contents:
+        n = min(one.n, one.block or one.n)
+        pixels = one.height * one.width * one.dtype.itemsize
+        stored = options.hw.height * options.hw.width * np.dtype(form.dtype).itemsize
+        largest = max(largest, n * one.channels * (3 * pixels + stored))
+    return max(1, min(256, _MAX_WAITING // largest))
+
+
+def _without_files(path, of_file, bad):
+    """Write images.npy again without files that proved bad after some of their images.
+
+    Returns:
+      the file of each image that is left.
+    """
+    kept = [i for i, row in enumerate(of_file) if row not in bad]
+    images, rest = np.load(path, mmap_mode="r"), path.with_suffix(".rest")
+    write_images(rest, (images[i] for i in kept), images.dtype.name)
+    os.replace(rest, path)
+    return [of_file[i] for i in kept]
 
 
 def open_built(folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray, OpenedArrays]:
@@ -217,16 +268,18 @@ def is_plain(form: PixelFormat | None) -> bool:
     return form is not None and form._replace(bands=()) == PixelFormat("uint8")
 
 
-def _notes(described, bad, n_images, counts):
-    """Yield lines on what the files hold."""
-    undefined, n_files, saturated = counts
+def _notes(described, bad, n_images, undefined, saturated):
+    """Yield lines on what the files hold. undefined, saturated: {row: number of values}."""
     good = [one for row, one in enumerate(described.contents) if row not in bad]
     if n_images > len(good):
         yield f"{counted(len(good), 'file')} with {n_images:,} images."
-    if undefined:
-        yield pixel_format.undefined_note(undefined, counted(n_files, "file"))
-    if saturated:
-        yield f"{counted(saturated, 'value')} saturated; kept as in the files."
+    for note, n_files in collections.Counter(one.note for one in good if one.note).most_common(3):
+        yield note if n_files == len(good) == 1 else f"{counted(n_files, 'file')}: {note}"
+    if n := undefined.total():
+        n_files = sum(map(bool, undefined.values()))
+        yield pixel_format.undefined_note(n, counted(n_files, "file"))
+    if n := saturated.total():
+        yield f"{counted(n, 'value')} saturated; kept as in the files."
     if any(one.dtype.kind == "f" and one.dtype.itemsize > 4 for one in good):
         yield "float64 is kept as float32: 7 digits."
     if any(one.dtype.kind in "iu" and one.dtype.itemsize > 2 for one in good):

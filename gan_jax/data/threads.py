@@ -17,7 +17,9 @@ _QUIET = 2  # seconds before progress is shown
 _INTERVAL = 10  # seconds between lines of progress where stderr is not a terminal
 
 
-def parallel_map(function: Callable[[T], R], items: Sequence[T], what: str) -> Iterator[R]:
+def parallel_map(
+    function: Callable[[T], R], items: Sequence[T], what: str, block: int | None = None
+) -> Iterator[R]:
     """Yield function(item) of every item, in order, computed by threads on all cores.
 
     What takes longer than two seconds shows its progress and its speed on stderr.
@@ -26,16 +28,18 @@ def parallel_map(function: Callable[[T], R], items: Sequence[T], what: str) -> I
       function: function of one item.
       items: sequence of its arguments.
       what: name of the results, such as "images decoded".
+      block: items at a time, fewer where their results are large; None: 256.
     """
+    block = block or _BLOCK
     n, start, is_terminal = len(items), time.monotonic(), sys.stderr.isatty()
     next_line = start + _QUIET
     bar = tqdm(total=n, desc=what, unit="image", delay=_QUIET, disable=not is_terminal, leave=False)
     with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool, bar:
-        for first in range(0, n, _BLOCK):
-            for result in pool.map(function, items[first : first + _BLOCK]):
+        for first in range(0, n, block):
+            for result in pool.map(function, items[first : first + block]):
                 yield result
                 bar.update()
-            now, done = time.monotonic(), min(first + _BLOCK, n)
+            now, done = time.monotonic(), min(first + block, n)
             if now > next_line and not is_terminal:
                 next_line = now + _INTERVAL
                 _say(f"{done} of {n} {what}, {(now - start) * (n - done) / done:.0f} s left")

@@ -452,6 +452,7 @@ def test_a_missing_extra_is_refused_by_name(root, monkeypatch):
         "fits": ("a.fits", b"SIMPLE  =                    T".ljust(2880)),
         "dicom": ("a.dcm", b"\0" * 128 + b"DICM" + b"\0" * 99),
         "tiff": ("a.tif", None),
+        "hdf5": ("a.h5", b"\x89HDF\r\n\x1a\n".ljust(99, b"\0")),
     }
     array = io.BytesIO()
     Image.fromarray(integers(np.uint16, 16, 16)).save(array, "TIFF")

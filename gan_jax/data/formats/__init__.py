@@ -26,7 +26,8 @@ class Format(NamedTuple):
     endings: tuple[str, ...]  # of files that are looked into; lower case
     is_head: Callable[[bytes], bool]  # whether a file begins so
     # Its module has describe(path) -> Contents, and read(path) -> [n, H, W, C], raw numbers of
-    # Contents.dtype. Both may raise any error where a file is damaged.
+    # Contents.dtype; with Contents.block also read(path, rows), of a slice of the images. Both may
+    # raise any error where a file is damaged.
     module: str
     library: str = ""  # that the module imports; "" without one
     extra: str = ""  # of gan_jax, which installs it
@@ -56,6 +57,14 @@ TABLE = {
         "gan_jax.data.formats.tiff",
         "tifffile",
         "micro",
+    ),
+    "hdf5": Format(
+        "HDF5",
+        (".h5", ".hdf5"),
+        lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"),
+        "gan_jax.data.formats.hdf5",
+        "h5py",
+        "hdf5",
     ),
     "npy": Format(
         "npy", (".npy",), lambda head: head.startswith(b"\x93NUMPY"), "gan_jax.data.formats.npy"
@@ -106,13 +115,17 @@ def describe(path: pathlib.Path, key: str) -> Contents:
     return _call(path, key, "describe")
 
 
-def read(path: pathlib.Path, key: str) -> np.ndarray:
-    """Read the images of a file: raw numbers [n, H, W, C].
+def read(path: pathlib.Path, key: str, rows: slice | None = None) -> np.ndarray:
+    """Read the images of a file, or some of them: raw numbers [n, H, W, C].
+
+    Args:
+      path, key: the file and its format.
+      rows: slice of its images, where its Contents have a block; None for all.
 
     Raises:
       BadFile, InputError: see `describe`.
     """
-    return _call(path, key, "read")
+    return _call(path, key, "read") if rows is None else _call(path, key, "read", rows)
 
 
 def require(key: str, what: str) -> None:
@@ -129,11 +142,11 @@ def require(key: str, what: str) -> None:
         )
 
 
-def _call(path, key, name):
+def _call(path, key, name, *args):
     one = TABLE[key]
     require(key, printable(path))
     try:
-        return getattr(importlib.import_module(one.module), name)(path)
+        return getattr(importlib.import_module(one.module), name)(path, *args)
     except BadFile:
         raise
     except Exception as error:  # of libraries, on damaged files: of any kind

@@ -26,6 +26,8 @@ class Contents(NamedTuple):
     blank: int | None = None  # raw number that stands for no value
     full: float | None = None  # raw number from which on a pixel is saturated, if the file says so
     window: tuple[float, float] | None = None  # (low, high) that it is to be shown with, in units
+    block: int = 0  # images that are read at a time, by read(path, rows); 0: all, by read(path)
+    note: str = ""  # a line on what was chosen of the file
 
 
 def refuse(path: pathlib.Path, fault: str, detail: str, advice: str) -> BadFile:

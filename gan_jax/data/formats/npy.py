@@ -7,17 +7,19 @@ import numpy as np
 from gan_jax.data.formats.contents import Contents, check_shape, refuse
 
 _FEW = 16  # channels that a first axis is taken for
+_BLOCK_BYTES = 2**22  # of images that are read at a time
 
 
 def describe(path: pathlib.Path) -> Contents:
     """Return the Contents of a file."""
     array = _open(path)
-    return Contents(*array.shape, array.dtype.newbyteorder("="))
+    block = max(1, _BLOCK_BYTES // array[0].nbytes)
+    return Contents(*array.shape, array.dtype.newbyteorder("="), block=block)
 
 
-def read(path: pathlib.Path) -> np.ndarray:
-    """Read the images of a file: [n, H, W, C]."""
-    array = _open(path)
+def read(path: pathlib.Path, rows: slice = slice(None)) -> np.ndarray:
+    """Read some images of a file: [n, H, W, C]."""
+    array = _open(path)[rows]
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
