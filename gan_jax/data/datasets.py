@@ -171,7 +171,7 @@ def as_dataset(
         shared = _format_of_train(spec, options) if split == "test" else None
         images, form = stretched.with_format(images, form, shared, options.stretch, spec)
     shown = stretched.open_view(images, form, digest)
-    digest = cache.digest(digest, form.to_dict())
+    digest = cache.digest(digest, form.of_numbers())
     return Dataset(
         shown, labels, classes, spec, digest, images, form, values=values, quantities=quantities
     )

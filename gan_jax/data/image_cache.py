@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import colors, image_checks, image_decoding, scientific_files
+from gan_jax.data import colors, formats, image_checks, image_decoding, scientific_files
 from gan_jax.data.image_decoding import BadFile
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.npy_writer import write_images
@@ -52,6 +52,8 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         "version": _VERSION,
         # Left out where it changes nothing, so that entries of earlier versions serve.
         **({} if options.colors == colors.AUTO else {"colors": options.colors}),
+        # Entries of FITS files from before their headers were kept are made anew.
+        **({"header": 1} if formats.may_be_fits(files.paths) else {}),
     }
     entry = cache.entry("images", settings, lambda folder: _build(files.paths, options, folder))
     with refuse_damaged(entry):

@@ -27,10 +27,19 @@ class PixelFormat(NamedTuple):
     # the training images, which generated images have.
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    # (key, value) of the FITS header of all images, and CDELT1 and CDELT2: width and height in
+    # arcsec of a pixel of the size that is trained on. They say nothing of the numbers.
+    header: tuple[tuple[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a dict of JSON values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in self._asdict().items()}
+        """Return a dict of JSON values; "header", a dict, only where there is one."""
+        out = {k: list(v) if isinstance(v, tuple) else v for k, v in self._asdict().items()}
+        header = dict(out.pop("header"))
+        return out | ({"header": header} if header else {})
+
+    def of_numbers(self) -> dict[str, Any]:
+        """Return what decides on the meaning of the numbers, for digests: all but the header."""
+        return self._replace(header=()).to_dict()
 
     def describe(self) -> str:
         """Say in a line what is kept, and how it is stretched."""
@@ -49,7 +58,9 @@ def from_dict(raw: dict[str, Any] | None) -> PixelFormat | None:
     """Invert PixelFormat.to_dict; None for None."""
     if raw is None:
         return None
-    return PixelFormat(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    header = tuple(raw.get("header", {}).items())
+    known = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return PixelFormat(**(known | {"header": header}))
 
 
 def blocks(stored: np.ndarray) -> list[slice]:

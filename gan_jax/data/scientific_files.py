@@ -109,6 +109,28 @@ def choose_format(
     return PixelFormat("float32", unit=unit, bands=names)
 
 
+def common_header(
+    contents: Sequence[Contents], options: DataOptions
+) -> tuple[tuple[str, Any], ...]:
+    """Return what the FITS headers of all files have in common, see PixelFormat.header.
+
+    A pixel grows with what is cut out of an image: by its side over that of --size.
+    """
+    headers = []
+    for one in contents:
+        pairs = list(one.header)
+        if one.pixel_scale:
+            part = resize.fit(one.height, one.width, options.hw, options.crop)
+            sides = [
+                float(f"{scale * old / new:.6g}")
+                for scale, old, new in zip(one.pixel_scale, part, options.hw, strict=True)
+            ]
+            pairs += [("CDELT1", sides[1]), ("CDELT2", sides[0])]
+        headers.append(pairs)
+    common = set(headers[0]).intersection(*headers[1:])
+    return tuple(pair for pair in headers[0] if pair in common)
+
+
 def read_images(
     path: pathlib.Path,
     key: str,
@@ -176,6 +198,7 @@ def build(
     image_checks.common_channels(paths, described.headers, bad, options)
     form = choose_format(paths, described, bad)
     good = {row: described.contents[row] for row in range(len(paths)) if row not in bad}
+    form = form._replace(header=common_header([*good.values()], options))
     pieces = [(row, part) for row, one in good.items() for part in _parts(one)]
     of_file, undefined, saturated = [], collections.Counter(), collections.Counter()
 
@@ -265,7 +288,7 @@ def open_built(folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray, OpenedArra
 
 def is_plain(form: PixelFormat | None) -> bool:
     """Return whether numbers are nothing but pictures of 8 bits."""
-    return form is not None and form._replace(bands=()) == PixelFormat("uint8")
+    return form is not None and form._replace(bands=(), header=()) == PixelFormat("uint8")
 
 
 def _notes(described, bad, n_images, undefined, saturated):

@@ -80,6 +80,6 @@ def open_view(stored: np.ndarray, form: PixelFormat, digest: str) -> np.ndarray:
         blocks = (pixel_format.view(stored[part], form) for part in pixel_format.blocks(stored))
         write_images(folder / "images.npy", (image for block in blocks for image in block))
 
-    entry = cache.entry("views", {"digest": digest, "format": form.to_dict()}, build)
+    entry = cache.entry("views", {"digest": digest, "format": form.of_numbers()}, build)
     with refuse_damaged(entry):
         return np.load(entry / "images.npy", mmap_mode="r")

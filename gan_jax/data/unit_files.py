@@ -45,6 +45,7 @@ def write_fits(
             (f"BAND{i + 1}", name, f"name of band {i + 1}")
             for i, name in enumerate(form.get("bands", ()))
         ),
+        *_header_cards(form.get("header", {}), image.shape),
     ]
     for key, value, comment in cards:
         if value is not None:
@@ -69,6 +70,7 @@ def write_tiff(
         "unit": form.get("unit", ""),
         "bands": form.get("bands", []),
         "stretch": form.get("stretch", ""),
+        "header": form.get("header", {}),
     }
     bands, options = image.shape[2], {"description": json.dumps(said), "metadata": None}
     if bands == 1:
@@ -78,6 +80,23 @@ def write_tiff(
     else:
         planes = np.ascontiguousarray(image.transpose(2, 0, 1))
         tifffile.imwrite(path, planes, photometric="minisblack", planarconfig="separate", **options)
+
+
+def _header_cards(header, shape):
+    """Yield the cards of what all training images have in common, see PixelFormat.header.
+
+    A pixel's size makes linear coordinates: arcsec from the centre, along the axes of the image.
+    """
+    scales = {"CDELT1": "width", "CDELT2": "height"}
+    for key, value in header.items():
+        if key not in scales:
+            yield key, value, "of all training images"
+    for axis, (key, side) in enumerate(scales.items(), 1):
+        if key in header:
+            yield f"CUNIT{axis}", "arcsec", f"from the centre, along axis {axis}"
+            yield f"CRPIX{axis}", (shape[2 - axis] + 1) / 2, "centre"
+            yield f"CRVAL{axis}", 0.0, None
+            yield key, header[key], f"{side} of a pixel"
 
 
 WRITERS: dict[str, Callable] = {"fits": write_fits, "tiff": write_tiff}

@@ -7,7 +7,7 @@ import gzip
 import importlib
 import importlib.util
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +77,11 @@ TABLE = {
     ),
 }
 ENDINGS = tuple(dict.fromkeys(ending for one in TABLE.values() for ending in one.endings))
+
+
+def may_be_fits(paths: Iterable[pathlib.Path]) -> bool:
+    """Return whether the name of any file is that of a FITS file."""
+    return any(path.name.lower().endswith(TABLE["fits"].endings) for path in paths)
 
 
 def find(path: pathlib.Path) -> str:

@@ -1,7 +1,7 @@
 """What a file of scientific images says of itself before its pixels are read."""
 
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,10 @@ class Contents(NamedTuple):
     blank: int | None = None  # raw number that stands for no value
     full: float | None = None  # raw number from which on a pixel is saturated, if the file says so
     window: tuple[float, float] | None = None  # (low, high) that it is to be shown with, in units
+    header: tuple[
+        tuple[str, Any], ...
+    ] = ()  # (key, value) of a FITS header, of those that are kept
+    pixel_scale: tuple[float, float] | None = None  # height and width of a pixel in arcsec
     block: int = 0  # images that are read at a time, by read(path, rows); 0: all, by read(path)
     note: str = ""  # a line on what was chosen of the file
 

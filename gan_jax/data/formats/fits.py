@@ -18,6 +18,7 @@ import re
 import numpy as np
 from astropy.io import fits
 
+from gan_jax.data.formats import fits_header
 from gan_jax.data.formats.contents import Contents, check_shape, refuse
 
 _SCIENCE = "SCI"
@@ -34,8 +35,14 @@ def describe(path: pathlib.Path) -> Contents:
     with _open(path) as hdus:
         planes = _images(hdus)
         if planes:
-            return _describe_images(path, planes)
-        return _describe_table(path, *_table(path, hdus))
+            headers, contents = [plane.header for plane in planes], _describe_images(path, planes)
+        else:
+            table, columns = _table(path, hdus)
+            headers, contents = [table.header], _describe_table(path, table, columns)
+        return contents._replace(
+            header=fits_header.kept_keys(headers, hdus[0].header),
+            pixel_scale=fits_header.pixel_scale(headers) if planes else None,
+        )
 
 
 def read(path: pathlib.Path) -> np.ndarray:
