@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gan_jax import images, plugins, settings
-from gan_jax.commands import arguments, command_line, evaluate, presets, process, sample
+from gan_jax.commands import arguments, command_line, evaluate, kinds, presets, process, sample
 from gan_jax.commands import train as training
 from gan_jax.errors import InputError
 from gan_jax.training.timing import Startup
@@ -123,13 +123,10 @@ class Run:
         Raises:
           InputError: the run has no such kind, or a value is out of bounds.
         """
-        from gan_jax.core.conditioning import ByQuantities
-
         flags = sample.Flags(workdir=str(self.workdir), form="npz", ema=self.ema)
         given = {"n": n, "seed": seed, "truncation": truncation}
         with arguments.refusals():
-            by_name = kind == "" or isinstance(self.loaded.method.conditioning, ByQuantities)
-            given["kind"] = str(kind) if by_name else self._kind_name(kind)
+            given["kind"] = kinds.as_text(self.loaded.method.conditioning, kind)
             flags = arguments.replace(flags, given)
             settings.check(flags)
             return sample.make_samples(flags, self.loaded)[0]
@@ -175,7 +172,7 @@ class Run:
             )
         z = z[None] if single else z
         with arguments.refusals():
-            condition = self._condition(kind, len(z))
+            condition = kinds.to_condition(self.loaded.method.conditioning, kind, len(z))
         ctx, key, vs, _ = self._frozen
         x = method.sample(ctx, vs, z, condition, key)
         pixels = method.hp.pixels
@@ -198,61 +195,6 @@ class Run:
             ctx, key = make_context(self.loaded.method), jax.random.key(0)
             z, _ = jax.eval_shape(lambda key: self.loaded.method.latent(ctx, key, 2), key)
             return ctx, key, vs, z.shape[1]
-
-    def _condition(self, kind, n):
-        """Turn a kind into int32 [n], or None where the run has none."""
-        import jax
-        import jax.numpy as jnp
-
-        from gan_jax.core.conditioning import ByQuantities
-
-        conditioning = self.loaded.method.conditioning
-        if conditioning.needs_images:
-            raise InputError("This run's generator takes images of the data; use sample().")
-        if isinstance(conditioning, ByQuantities):
-            return self._values(kind, n, conditioning.quantities.names)
-        if kind is None and not conditioning.names:
-            return None
-        if kind is None:
-            raise InputError(
-                f"This run makes images of {len(conditioning.names)} kinds; add kind=, one of: "
-                f"{', '.join(conditioning.names[:12])}."
-            )
-        if isinstance(kind, (str, int)):
-            kind = sample.parse_kinds(conditioning, self._kind_name(kind))
-        elif not isinstance(kind, jax.core.Tracer):  # the values of a tracer are not known
-            for number in np.unique(kind):
-                self._kind_name(int(number))
-        return jnp.broadcast_to(jnp.asarray(kind, jnp.int32), (n,))
-
-    def _values(self, kind, n, names):
-        """Turn a kind into quantities float32 [n, A]."""
-        import jax.numpy as jnp
-
-        if kind is None:
-            raise InputError(f"This run makes images of a given {' and '.join(names)}; add kind=.")
-        if isinstance(kind, str):
-            kind = sample.parse_values(names, kind)
-        kind = jnp.asarray(kind, jnp.float32)
-        kind = kind[:, None] if kind.ndim == 1 and len(names) == 1 else kind
-        try:
-            return jnp.broadcast_to(kind, (n, len(names)))
-        except ValueError:
-            raise InputError(
-                f"kind has the shape {list(kind.shape)}; give {[n, len(names)]}, of "
-                f"{' and '.join(names)}."
-            ) from None
-
-    def _kind_name(self, kind: str | int) -> str:
-        """Return a kind as --kind takes it: a number by its name."""
-        names = self.kinds
-        if not names:
-            raise InputError(f"kind={kind}: this run's images are of no kind; leave it out.")
-        if isinstance(kind, str):
-            return kind
-        if not 0 <= kind < len(names):
-            raise InputError(f"kind={kind} is out of bounds; give 0 to {len(names) - 1}.")
-        return names[kind]
 
     @property
     def metrics(self) -> Metrics:

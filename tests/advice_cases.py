@@ -165,7 +165,7 @@ CASES = [
     train("methods/acgan.py", "is of --class_loss=ce", "acgan --class_loss=adc --fake_class=none"),
     train("methods/acgan.py", "shows D the class", "acgan --net=maxout_cgan"),
     train(
-        "methods/base.py",
+        "methods/conditions.py",
         "needs classes, and the data have none",
         "cgan --data=npz:{plain}",
         data="npz:{labelled}",
@@ -173,19 +173,28 @@ CASES = [
     train(
         "methods/base.py", "is for dcgan and its relatives", "dcgan --net=sngan --upsample=nearest"
     ),
-    train("methods/base.py", "needs classes named by attributes", "cgan --condition=attributes"),
     train(
-        "methods/base.py",
+        "methods/conditions.py",
+        "needs real numbers of each image",
+        "dcgan --data=npz:{labelled} --condition=quantities",
+        labels="{values}:z",
+    ),
+    train("methods/gan.py", "is for --condition=quantities", "dcgan --vicinity=1"),
+    train(
+        "methods/conditions.py", "needs classes named by attributes", "cgan --condition=attributes"
+    ),
+    train(
+        "methods/conditions.py",
         "needs a generator with BatchNorm",
         "cgan --cond_gen=batchnorm --gen_norm=none",
     ),
     train(
-        "methods/base.py",
+        "methods/conditions.py",
         "needs a generator with BatchNorm",
         "cgan --cond_gen=batchnorm --net=r3gan",
     ),
-    train("methods/base.py", "read a condition by themselves", "cgan --cond_gen=own"),
-    train("methods/base.py", "read a condition by themselves", "cgan --cond_disc=own"),
+    train("methods/conditions.py", "read a condition by themselves", "cgan --cond_gen=own"),
+    train("methods/conditions.py", "read a condition by themselves", "cgan --cond_disc=own"),
     train("methods/base.py", "divide by their norm", "dcgan --net=r3gan --spectral=disc"),
     train(
         "methods/base.py",
@@ -274,9 +283,33 @@ CASES = [
         "dcgan --data=folder",
         data="folder:{small}",
     ),
+    train(
+        "data/table_labels.py",
+        "cannot be read; write",
+        "dcgan --data=npz:{labelled} --labels={values}",
+        labels="{values}:z",
+    ),
+    train(
+        "data/table_labels.py",
+        "there is no file",
+        "dcgan --data=npz:{labelled} --labels={root}/gone.csv:z",
+        labels="{values}:z",
+    ),
+    train(
+        "data/table_labels.py",
+        "too many for classes",
+        "dcgan --data=npz:{labelled} --labels={values}:m",
+        labels="{values}:m>5",
+    ),
+    train(
+        "data/galaxies5.py",
+        "galaxies5 has the quantities",
+        "dcgan --data=galaxies5:20 --labels=mass",
+        labels="ellipticity",
+    ),
     train("data/datasets.py", "means nothing to", "dcgan --data=npz:{labelled} --labels=colour"),
     train("data/galaxies.py", "is not a number of images", "dcgan --data=galaxies:many"),
-    train("data/galaxies.py", "does nothing for galaxies", "dcgan --crop=9"),
+    train("data/galaxies.py", "does nothing for {}", "dcgan --crop=9"),
     train("data/toys.py", "names no toy", "gan --data=toys:nothing --net=mlp --pixels=linear"),
     train(
         "data/toys.py",
@@ -450,8 +483,9 @@ CASES = [
     ),
     Case("commands/sample.py", "says nothing here", "sample {gan} --form=paths --kind=1"),
     Case("commands/sample.py", "this run makes points", "sample {points}"),
-    Case("commands/sample.py", "are of no kind", "sample {gan} --form=kinds"),
-    Case("commands/sample.py", "is none of this run's", "sample {kinds} --kind=9"),
+    Case("commands/kinds.py", "are of no kind", "sample {gan} --form=kinds"),
+    Case("commands/kinds.py", "is none of this run's", "sample {kinds} --kind=9"),
+    Case("commands/kinds.py", "give numbers, such as", "sample {valued} --kind=large"),
     Case(
         "commands/export.py",
         "given; use one of",
@@ -795,6 +829,8 @@ NOT_RUN = {
     "commands/studio.py": {"is sent in addresses": NO_WAY},
     "core/lecam.py": {"is for methods whose D": "is about a plug-in; see tests/core/test_lecam.py"},
     "metrics/modes.py": {"counts combinations of classes": LATE},
+    "core/quantities.py": {"nets cannot learn from it": DATA},
+    "data/table_labels.py": {"install it with": NEEDS},
     "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},
     "data/datasets.py": {

@@ -70,6 +70,9 @@ def make_files(root):
     for name, content in arrays.items():
         np.savez(root / f"{name}.npz", **content)
         yield root / f"{name}.npz"
+    table = "".join(f"{i},{i / 7:.3f},{i}\n" for i in range(300))
+    (root / "values.csv").write_text(f"n,z,m\n{table}")
+    yield root / "values.csv"
     for name, side in (("small", 10), ("tiny", 6)):
         (root / name).mkdir()
         for i, pixels in enumerate([*images(6), *images(1, side)]):
@@ -147,6 +150,13 @@ _SMALL = ["--size=8", "--width=2", "--z_dim=3", "--batch=4", "--steps=8", "--dev
 RUNS = {
     "gan": ["dcgan", "--data=galaxies:300", *_SMALL],
     "kinds": ["cgan", "--data=npz:{root}/labelled.npz", *_SMALL],
+    "valued": [
+        "cgan",
+        "--data=npz:{root}/labelled.npz",
+        "--labels={root}/values.csv:z",
+        "--condition=quantities",
+        *_SMALL,
+    ],
     "colorize": ["colorize", "--data=galaxies:300", *_SMALL],
     "points": ["gan", "--data=toys:plus", "--net=mlp", "--pixels=linear", *_SMALL],
 }

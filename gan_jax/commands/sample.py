@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_jax.commands import command_line
+from gan_jax.commands import command_line, kinds
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
 
 if TYPE_CHECKING:
-    from gan_jax.core.conditioning import Conditioning
     from gan_jax.rundir.run_folder import LoadedRun
 
 PATH_STEPS = 10  # images of a path
@@ -93,8 +92,8 @@ def run(argv: list[str]) -> None:
         formats.require(flags.form, f"--form={flags.form}")
     loaded = run_folder.load(flags.workdir, flags.checkpoint, flags.download)
     if flags.kind and (flags.form == "paths" or loaded.method.conditioning.needs_images):
-        kinds = ", or use --form=kinds" if loaded.method.conditioning.shown else ""
-        raise InputError(f"--kind={flags.kind} says nothing here; leave it empty{kinds}.")
+        way = ", or use --form=kinds" if loaded.method.conditioning.shown else ""
+        raise InputError(f"--kind={flags.kind} says nothing here; leave it empty{way}.")
     if loaded.dataset_info["size"] == 1 and flags.form != "npz":
         raise InputError(
             f"--form={flags.form} is for images, and this run makes points; use --form=npz, or see "
@@ -142,9 +141,9 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
         z, condition = sampling.paths(method, key, n, PATH_STEPS, flags.truncation)
         return sampler(vs, key, len(z), condition, z), condition, PATH_STEPS
     if flags.form == "kinds":
-        kinds = parse_kinds(conditioning, flags.kind)
-        condition = np.concatenate([kinds] * n)
-        return sampler(vs, key, len(condition), condition), condition, len(kinds)
+        shown = kinds.parse(conditioning, flags.kind)
+        condition = np.concatenate([shown] * n)
+        return sampler(vs, key, len(condition), condition), condition, len(shown)
     columns = int(np.ceil(np.sqrt(n)))
     if isinstance(conditioning, ByImage):
         originals = conditioning.choose(pool, key, n)
@@ -153,72 +152,11 @@ def make_samples(flags: Flags, loaded: "LoadedRun") -> tuple[np.ndarray, np.ndar
             return sampling.interleave(sampling.triplets(method, colored, originals)), None, 9
         return colored, None, columns
     if flags.kind:
-        kinds = parse_kinds(conditioning, flags.kind)
-        condition = kinds[np.arange(n) % len(kinds)]
+        chosen = kinds.parse(conditioning, flags.kind)
+        condition = chosen[np.arange(n) % len(chosen)]
     else:
         condition = sampling.drawn_conditions(method, key, n)
     return sampler(vs, key, n, condition), condition, columns
-
-
-def parse_kinds(conditioning: "Conditioning", text: str) -> np.ndarray:
-    """Parse --kind into conditions; if it is empty, those that a grid has a column of.
-
-    Returns:
-      Indices of conditioning.names, int [n]; or values of quantities, float32 [n, A].
-
-    Raises:
-      InputError: the run has no kinds, or none of that name.
-    """
-    from gan_jax.core.conditioning import ByQuantities
-
-    if isinstance(conditioning, ByQuantities):
-        shown = np.array(conditioning.shown, np.float32)
-        return parse_values(conditioning.quantities.names, text) if text else shown
-    if not conditioning.names:
-        raise InputError(
-            f"--kind={text}: this run's images are of no kind; leave --kind empty, and use "
-            "--form=grid."
-        )
-    if not text:
-        return np.array(conditioning.shown)
-    names = conditioning.names
-    index = {name: i for i, name in enumerate(names)}
-    if not any(name.isdecimal() for name in names):  # otherwise a number is a name
-        index |= {str(i): i for i in range(len(names))}
-    words, kinds = text.split(","), []
-    while words:
-        # A name may hold commas: the longest that fits is meant.
-        lengths = range(len(words), 0, -1)
-        heads = [(n, ",".join(words[:n]).strip()) for n in lengths]
-        n = next((n for n, head in heads if head in index), 0)
-        if not n:
-            raise InputError(
-                f"--kind={text}: {heads[-1][1]!r} is none of this run's; use "
-                f"{', '.join(names[:12])}."
-            )
-        kinds.append(index[",".join(words[:n]).strip()])
-        words = words[n:]
-    return np.array(kinds)
-
-
-def parse_values(names: tuple[str, ...], text: str) -> np.ndarray:
-    """Parse --kind of quantities, "V,V" or "V/V,V/V": float32 [n, A].
-
-    Raises:
-      InputError: they are no numbers, or of other quantities.
-    """
-    rows = [word.split("/") for word in text.split(",")]
-    try:
-        values = [[float(value) for value in row] for row in rows]
-    except ValueError:
-        values = []
-    if not values or {len(row) for row in values} != {len(names)} or not np.isfinite(values).all():
-        example = ",".join("/".join([value] * len(names)) for value in ("0.2", "0.5"))
-        raise InputError(
-            f"--kind={text}: this run's images have {' and '.join(names)}; give numbers, such as "
-            f"--kind={example}."
-        )
-    return np.array(values, np.float32)
 
 
 def check_place(out: pathlib.Path, form: str, default: bool = False) -> None:

@@ -227,8 +227,8 @@ def _classes(choice, table, column, rows):
     if len(found) > MAX_CLASSES:
         raise InputError(
             f"{name} in {printable(choice.path)} has {len(found):,} different values, too many "
-            f"for classes (at most {MAX_CLASSES}); compare it, --labels=FILE:{name}>NUMBER, or "
-            f"name it beside another quantity."
+            f"for classes (at most {MAX_CLASSES}); use --labels=FILE:{name}>NUMBER for two "
+            "classes, or name another quantity beside it."
         )
     number = {text: i for i, text in enumerate(found)} | {"": -1}
     return np.array([number[text] for text in column.tolist()], np.int32), tuple(found)

@@ -18,7 +18,7 @@ from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Method, StepContext
 from gan_jax.core.parallel import mean
 from gan_jax.errors import InputError
-from gan_jax.methods import base, gan
+from gan_jax.methods import base, conditions, gan
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import AdversarialSettings
 from gan_jax.nets.outputs import DiscOutput
@@ -192,15 +192,12 @@ def build(hp, spec: DataSpec, steps: int) -> Method:
     options = {"embedding": hp.d2d_dim} if head.is_cosine else {}
     disc = base.build_discriminator(hp, spec, n_classes=head.n_outputs(hp, n), **options)
     return Method(
-        nets={
-            "gen": base.build_generator(hp, spec, gan.conditioning_mode(hp, "gen")),
-            "disc": disc,
-        },
+        nets={"gen": base.build_generator(hp, spec, conditions.reading(hp, "gen")), "disc": disc},
         example_inputs=base.example_inputs(hp, spec, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
         players=gan.players(hp, steps, head_spec(n)),
-        latent=gan.class_latent(spec),
+        latent=conditions.class_latent(spec),
         sample=base.sample,
         steps=steps,
-        conditioning=gan.class_conditioning(spec),
+        conditioning=conditions.by_class(spec),
         **base.common_fields(hp),
     )

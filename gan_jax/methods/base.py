@@ -344,44 +344,6 @@ def refuse_pack(hp, what_disc_does: str) -> None:
         )
 
 
-def check_condition(hp, spec: DataSpec) -> None:
-    """Refuse a condition that the data or the nets do not have.
-
-    Raises:
-      InputError
-    """
-    if hp.condition == "none":
-        return
-    if hp.condition == "quantities":
-        if not spec.quantities.names:
-            raise InputError(
-                "--condition=quantities needs real numbers of each image, and the data have none; "
-                "name a column of a table of them, --labels=FILE:COLUMN."
-            )
-    elif len(spec.classes) < 2:
-        raise InputError(
-            f"--condition={hp.condition} needs classes, and the data have none; "
-            "name data with labels by --data."
-        )
-    if hp.condition == "attributes" and attribute_table(hp, spec) is None:
-        raise InputError(
-            "--condition=attributes needs classes named by attributes, such as 'Male not-Smiling'; "
-            f"these are {', '.join(spec.classes[:4])}. Use --condition=labels."
-        )
-    nets = family(hp)
-    normed = nets.has_batch_norm and not nets.supports_points and hp.gen_norm == "batch"
-    if hp.cond_gen == "batchnorm" and not normed:
-        raise InputError(
-            "--cond_gen=batchnorm needs a generator with BatchNorm; use concat or product."
-        )
-    for name in ("cond_gen", "cond_disc"):
-        if getattr(hp, name, "") == "own" and not (nets.takes_condition or nets.reads_condition):
-            raise InputError(
-                f"--{name}=own is for nets that read a condition by themselves, such as r3gan, and "
-                f"--net={hp.net} does not; use --{name}=concat."
-            )
-
-
 def check(hp, spec: DataSpec, penalty: str = "--penalty=wgan_gp --disc_norm=none") -> None:
     """Refuse settings that contradict each other or the data.
 

@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.core import optimizers, parallel, quantities
-from gan_jax.core.conditioning import ByIndex, ByQuantities, Conditioning, Unconditional
+from gan_jax.core.conditioning import ByQuantities, Conditioning, Unconditional
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Method, Player, StepContext
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
-from gan_jax.methods import base, discriminator
+from gan_jax.methods import base, conditions, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import AdversarialSettings
 from gan_jax.settings import setting
@@ -183,59 +183,11 @@ def players(
     return base.balance_players(hp, (disc, gen))
 
 
-def conditioning_mode(hp, net: str) -> str:
-    """Return how a net reads the condition, see nets.conditional; "" without one."""
-    if hp.condition == "none":
-        return ""
-    return "own" if base.family(hp).reads_condition else getattr(hp, f"cond_{net}")
-
-
-def class_latent(spec: DataSpec) -> Callable:
-    """Make the `latent` of a class-conditional method.
-
-    Classes are as frequent as in the training data.
-    """
-    logits = jnp.log(jnp.asarray(spec.counts or [1] * len(spec.classes), jnp.float32))
-
-    def sample_classes(key, shape):
-        return jax.random.categorical(key, logits, shape=shape)
-
-    def latent(ctx, key, n):
-        class_key = fold(key, KeyStream.SAMPLED_CONDITION)
-        classes = parallel.random_rows(ctx, sample_classes, class_key, (n,))
-        return base.sample_noise(ctx, key, n), classes
-
-    return latent
-
-
-def quantity_latent(spec: DataSpec) -> Callable:
-    """Make the `latent` of a method conditional on quantities.
-
-    Values are as frequent as in the training data.
-    """
-
-    def sample_values(key, shape):
-        return quantities.draw(key, shape[0], spec.quantities)
-
-    def latent(ctx, key, n):
-        value_key = fold(key, KeyStream.SAMPLED_CONDITION)
-        shape = (n, len(spec.quantities.names))
-        values = parallel.random_rows(ctx, sample_values, value_key, shape)
-        return base.sample_noise(ctx, key, n), values
-
-    return latent
-
-
-def class_conditioning(spec: DataSpec) -> ByIndex:
-    """Return the conditioning of a class-conditional method."""
-    return ByIndex("class", spec.classes, spec.counts)
-
-
 def check(hp, spec: DataSpec) -> None:
     """Refuse settings that contradict each other or the data. Raises InputError."""
     base.check(hp, spec)
-    base.check_condition(hp, spec)
-    if hp.vicinity and hp.condition != "quantities":
+    conditions.check(hp, spec)
+    if getattr(hp, "vicinity", 0) and hp.condition != "quantities":
         raise InputError(
             f"--vicinity={hp.vicinity} is for --condition=quantities, and here it is "
             f"{hp.condition}; leave it out."
@@ -251,12 +203,14 @@ def _condition(hp, spec: DataSpec) -> "_Condition":
         generate = functools.partial(_generate_of_quantities, widths=widths)
         return _Condition(
             HeadSpec(generate, disc_is_conditional=True),
-            quantity_latent(spec),
+            conditions.quantity_latent(spec),
             ByQuantities(spec.quantities),
             jnp.zeros((2, len(spec.quantities.names))),
         )
     example = jnp.zeros((2,), jnp.int32)
-    return _Condition(CONDITIONAL, class_latent(spec), class_conditioning(spec), example)
+    return _Condition(
+        CONDITIONAL, conditions.class_latent(spec), conditions.by_class(spec), example
+    )
 
 
 class _Condition(NamedTuple):
@@ -274,8 +228,8 @@ def build(hp, spec: DataSpec, steps: int) -> Method:
     y = condition.example
     return Method(
         nets={
-            "gen": base.build_generator(hp, spec, conditioning_mode(hp, "gen")),
-            "disc": base.build_discriminator(hp, spec, conditioning_mode(hp, "disc")),
+            "gen": base.build_generator(hp, spec, conditions.reading(hp, "gen")),
+            "disc": base.build_discriminator(hp, spec, conditions.reading(hp, "disc")),
         },
         example_inputs=base.example_inputs(hp, spec, "disc", gen_y=y, disc_y=y),
         players=players(hp, steps, condition.head),

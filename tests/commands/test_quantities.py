@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import gan_jax as gj
-from gan_jax.commands import evaluate, publish, sample, train
+from gan_jax.commands import evaluate, kinds, publish, sample, train
 from gan_jax.errors import InputError
 from tests import tiny_runs
 
@@ -83,10 +83,10 @@ def test_grids_have_a_column_of_each_value(run, run_of_two):
     assert Image.open(next((run / "samples").glob("*.png"))).size[0] > 9 * SIZE
 
 
-@pytest.mark.parametrize("kind", ["1", "1/a", "1/2,3", "", "nan/1"])
-def test_other_values_are_refused(kind):
+@pytest.mark.parametrize("text", ["1", "1/a", "1/2,3", "", "nan/1"])
+def test_other_values_are_refused(text):
     with pytest.raises(InputError, match="images have z and mass; give numbers, such as --kind="):
-        sample.parse_values(("z", "mass"), kind)
+        kinds.parse_values(("z", "mass"), text)
 
 
 @pytest.mark.long

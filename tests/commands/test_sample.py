@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gan_jax.commands import sample
+from gan_jax.commands import kinds, sample
 from gan_jax.core.conditioning import ByIndex
 from gan_jax.data import datasets
 from gan_jax.data.types import DataOptions
@@ -13,25 +13,25 @@ from gan_jax.errors import InputError
 from gan_jax.rundir import run_folder
 
 
-def kinds(names, text):
-    return sample.parse_kinds(ByIndex("class", names), text).tolist()
+def indices(names, text):
+    return kinds.parse(ByIndex("class", names), text).tolist()
 
 
 def test_numbers_that_are_names_are_names():
     """Otherwise --kind=0 and --kind=1 would both be the first class."""
-    assert kinds(("1", "2", "3"), "1,3") == [0, 2]
+    assert indices(("1", "2", "3"), "1,3") == [0, 2]
     with pytest.raises(InputError, match="'0' is none of this run's; use 1, 2, 3"):
-        kinds(("1", "2", "3"), "0")
-    assert kinds(("round", "flat"), "0,flat") == [0, 1]
+        indices(("1", "2", "3"), "0")
+    assert indices(("round", "flat"), "0,flat") == [0, 1]
 
 
 def test_names_may_hold_commas():
     names = ("smooth, round", "smooth", "disk")
-    assert kinds(names, "smooth, round") == [0]
-    assert kinds(names, "disk, smooth, round,smooth") == [2, 0, 1]
-    assert kinds(names, "disk,1") == [2, 1]
+    assert indices(names, "smooth, round") == [0]
+    assert indices(names, "disk, smooth, round,smooth") == [2, 0, 1]
+    assert indices(names, "disk,1") == [2, 1]
     with pytest.raises(InputError, match="'round' is none"):
-        kinds(names, "disk,round")
+        indices(names, "disk,round")
 
 
 def save(out, n, form="folder", seed=0, **arrays):

@@ -35,9 +35,7 @@ def load(folder, labels, split="train", **options):
     return data, grays
 
 
-@pytest.mark.parametrize(
-    "key", [lambda n: n, lambda n: n[:-4], lambda n: n[2:], lambda n: n[2:-4]]
-)
+@pytest.mark.parametrize("key", [lambda n: n, lambda n: n[:-4], lambda n: n[2:], lambda n: n[2:-4]])
 def test_files_are_named_by_path_or_name_with_or_without_ending(folder, tmp_path, key):
     lines = [f"{key(name)},{i / 2},{-i}" for i, name in enumerate(NAMES)]
     table = write(tmp_path / "t.csv", "\n".join(["id,z,mass", *reversed(lines)]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax import methods
-from gan_jax.commands import sample
+from gan_jax.commands import kinds
 from gan_jax.core import priors
 from gan_jax.core.conditioning import choose_images
 from gan_jax.core.initialize import init_jitted
@@ -128,13 +128,13 @@ def test_pool_is_dealt_out_before_it_repeats():
 
 def test_kinds_by_name_number_and_not_at_all():
     method, _, _ = trained("cgan")
-    kinds = sample.parse_kinds(method.conditioning, "2, a not-b,not-a not-b")
-    assert kinds.tolist() == [2, 2, 0]
-    assert sample.parse_kinds(method.conditioning, "").tolist() == [0, 1, 2]
+    chosen = kinds.parse(method.conditioning, "2, a not-b,not-a not-b")
+    assert chosen.tolist() == [2, 2, 0]
+    assert kinds.parse(method.conditioning, "").tolist() == [0, 1, 2]
     with pytest.raises(InputError, match="'c' is none"):
-        sample.parse_kinds(method.conditioning, "c")
+        kinds.parse(method.conditioning, "c")
     with pytest.raises(InputError, match="no kind"):
-        sample.parse_kinds(trained("gan")[0].conditioning, "")
+        kinds.parse(trained("gan")[0].conditioning, "")
     with pytest.raises(InputError, match="no noise"):
         sampling.paths(trained("colorize")[0], KEY, 2, 5)
 
@@ -149,9 +149,9 @@ def test_grids_leave_out_classes_without_images(case, counts, shown):
     method = module.build(module.Settings(**methods_small.SMALL | options), spec, 10)
     assert method.conditioning.shown == shown
     assert set(sampling.drawn_conditions(method, KEY, 70)) == set(shown)
-    assert sample.parse_kinds(method.conditioning, "").tolist() == list(shown)
+    assert kinds.parse(method.conditioning, "").tolist() == list(shown)
     absent = counts.index(0)
-    assert sample.parse_kinds(method.conditioning, "abc"[absent]).tolist() == [absent]
+    assert kinds.parse(method.conditioning, "abc"[absent]).tolist() == [absent]
     asked = []
 
     def sampler(vs, key, n, condition):
