@@ -38,9 +38,7 @@ class Config:
     def data_options(self) -> DataOptions:
         """How the data set is read."""
         run = self.run
-        return DataOptions(
-            run.size, run.crop, run.labels, run.skip_bad_images, run.colors, run.stretch
-        )
+        return DataOptions(run.size, *(getattr(run, name) for name in DataOptions._fields[1:]))
 
     def build(self, spec: DataSpec) -> Method:
         """Build the method for data of this kind.

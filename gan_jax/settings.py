@@ -261,7 +261,12 @@ class RunSettings:
         "images, and name them",
         free=True,
     )
-
+    patches: int = setting(
+        0,
+        "side of the patches that each image file is cut into, in source pixels, of which "
+        "neighbours overlap by half; 0: one image of each",
+        low=0,
+    )
     show: str = setting(
         "",
         "channels that grids and pages show, from 0 on: three for red, green and blue, such as "

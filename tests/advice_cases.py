@@ -335,6 +335,20 @@ CASES = [
     ),
     train("data/image_checks.py", "fewer than --size", "dcgan --data=folder:{small} --crop=5"),
     train("data/image_checks.py", "in colour", "dcgan --data=folder:{mixed}"),
+    train(
+        "data/image_checks.py", "too small for", "dcgan --data=folder:{small} --size=8 --patches=12"
+    ),
+    train(
+        "data/image_checks.py",
+        "are smaller than --size",
+        "dcgan --data=folder:{small} --size=10 --patches=8",
+    ),
+    train(
+        "data/image_checks.py",
+        "fewer than --patches",
+        "dcgan --data=folder:{small} --size=8 --crop=9 --patches=10",
+    ),
+    train("data/datasets.py", "cuts image files", "dcgan --data=npz:{plain} --patches=12"),
     train("data/resize.py", "smaller than --crop", "dcgan --data=npz:{plain} --crop=20"),
     train("data/resize.py", "must be square", "dcgan --data=npz:{wide}"),
     train(
@@ -831,6 +845,7 @@ NOT_RUN = {
     "metrics/modes.py": {"counts combinations of classes": LATE},
     "core/quantities.py": {"nets cannot learn from it": DATA},
     "data/table_labels.py": {"install it with": NEEDS},
+    "data/scientific_cache.py": {"every patch has a band": "see tests/data/test_patches.py"},
     "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},
     "data/datasets.py": {

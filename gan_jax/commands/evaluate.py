@@ -47,6 +47,9 @@ class Flags(command_line.RunFlags):
     crop: int = setting(
         0, "with --images: side of a centre crop of the real images, as in training", low=0
     )
+    patches: int = setting(
+        0, "with --images: side of the patches of the real images, as in training", low=0
+    )
     labels: str = setting("", "with --images: what the classes of the real images are, see train")
     colors: str = setting(
         "auto",
@@ -144,7 +147,7 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
-    for name in ("crop", "labels", "colors", "stretch"):
+    for name in ("crop", "patches", "labels", "colors", "stretch"):
         if (value := getattr(flags, name)) != getattr(Flags, name):
             raise InputError(
                 f"--{name}={value} is for --images, a run knows its own; leave it out."
@@ -221,11 +224,17 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
     options = datasets.DataOptions(
-        flags.size, flags.crop, flags.labels, flags.skip_bad_images, flags.colors, flags.stretch
+        flags.size,
+        flags.crop,
+        flags.labels,
+        flags.skip_bad_images,
+        flags.colors,
+        flags.stretch,
+        flags.patches,
     )
     # Scored images may lie in any folders: their classes do not count.
     scored = datasets.load(
-        data_spec_of(flags.images), options._replace(crop=0, labels=labels.NO_LABELS)
+        data_spec_of(flags.images), options._replace(crop=0, patches=0, labels=labels.NO_LABELS)
     )
     real = datasets.load(data_spec_of(flags.data), options)
     scored = stretched.like(scored, real)

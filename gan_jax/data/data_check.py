@@ -4,6 +4,7 @@ The data_report module writes the result as text; both together are `--check_dat
 """
 
 import hashlib
+import os
 import pathlib
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,14 @@ from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
-from gan_jax.data import datasets, image_checks, image_decoding, pixel_format, scientific_files
+from gan_jax.data import (
+    datasets,
+    image_checks,
+    image_decoding,
+    pixel_format,
+    scientific_cache,
+    scientific_files,
+)
 from gan_jax.data.digests import RunningDigest, with_values
 from gan_jax.data.image_decoding import BadFile, Header
 from gan_jax.data.image_files import ImageFileList
@@ -73,9 +81,10 @@ def inspect_split(spec, options, split="train"):
         damaged archive.
     """
     opened = datasets.open_source(spec, options, split)
+    datasets.refuse_patches_of_arrays(opened, spec, options)
     if isinstance(opened, ImageFileList):
         options = image_checks.resolve_crop(opened.crop, options)
-        keys = scientific_files.find(opened.paths)
+        keys = scientific_files.find(opened.paths, options)
         if keys:
             return _inspect_scientific(opened, keys, options, spec, split)
         return _inspect_files(opened, options, spec, split)
@@ -175,22 +184,29 @@ def _inspect_scientific(files, keys, options, spec, split):
     result = result_or_error(image_checks.common_channels, paths, headers, bad, options)
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        built = result_or_error(scientific_files.build, paths, keys, kept, folder)
+        built = result_or_error(scientific_cache.build, paths, keys, kept, folder)
         if isinstance(built, InputError):
             bad_files, rows, dataset, notes = bad, np.arange(0), None, []
             refusal = result if isinstance(result, InputError) else built
         else:
-            bad_files, (images, rows, opened) = built, scientific_files.open_built(folder)
+            bad_files, (images, rows, opened) = built, scientific_cache.open_built(folder)
             result = result_or_error(image_checks.common_channels, paths, headers, built, options)
             refusal, notes = result if isinstance(result, InputError) else None, opened.notes
-            opened = opened._replace(images=np.array(images), **files.labels_of(rows))
+            opened = opened._replace(images=_kept(images), **files.labels_of(rows))
+            opened = scientific_cache.with_positions(opened, folder, options)
             dataset = datasets.as_dataset(opened, spec, options, split)
     names, of_file = [], []
     for row, path in enumerate(paths):
         n, name = int((rows == row).sum()), printable(path.relative_to(files.top))
         names += [f"{name}[{i}]" for i in range(n)] if n > 1 else [name]
         of_file += [row] * max(n, 1)
-    good = [i for i, row in enumerate(of_file) if row in set(rows.tolist())]
+    used = set(rows.tolist())
+    good = [i for i, row in enumerate(of_file) if row in used]
+    labels = files.labels_of(np.array(of_file, int))
+    if dataset is not None and options.labels == scientific_cache.POSITION:
+        values = np.zeros((len(of_file), len(dataset.quantities)), np.float32)
+        values[good] = dataset.values
+        labels |= {"values": values, "quantities": dataset.quantities}
     if dataset is not None and dataset.format:
         pixels = _statistics_of(dataset, good)
     else:
@@ -207,8 +223,13 @@ def _inspect_scientific(files, keys, options, spec, split):
         refusal=refusal,
         digest=dataset.digest if dataset else "",
         dataset=dataset if dataset and dataset.format else None,
-        **files.labels_of(np.array(of_file, int)),
+        **labels,
     )
+
+
+def _kept(images):
+    """Return a memmap that outlives its file. Elsewhere than on POSIX it has to be read."""
+    return images if os.name == "posix" else np.array(images)
 
 
 def _statistics_of(dataset, rows):

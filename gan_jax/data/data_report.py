@@ -224,7 +224,9 @@ def _usable(split):
     text = f"{len(split.names) - len(split.bad):,} of {hw.height}x{hw.width} pixels, {kind}"
     if split.headers:
         region = f"{crop}x{crop} pixels in the centre" if crop else "largest centre square"
-        if not hw.is_square:
+        if split.options.patches:
+            region = f"patches of {split.options.patches} pixels"
+        elif not hw.is_square:
             within = f" within {crop}x{crop} pixels" if crop else ""
             region = f"largest centre rectangle of that shape{within}"
         text += f", from the {region}"

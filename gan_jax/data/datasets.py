@@ -18,6 +18,7 @@ from gan_jax.data.digests import content_digest, with_values
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.labels import NO_LABELS, check_labels
 from gan_jax.data.pixel_format import PixelFormat
+from gan_jax.data.scientific_cache import POSITION
 from gan_jax.data.types import DataOptions, Dataset, OpenedArrays
 from gan_jax.errors import InputError
 from gan_jax.settings import MAX_SIDE, MIN_SIDE
@@ -124,11 +125,28 @@ def load(spec, options, split="train"):
         training split.
     """
     opened = open_source(spec, options, split)
+    refuse_patches_of_arrays(opened, spec, options)
     say_notes(opened)
     if isinstance(opened, ImageFileList):
         opened = image_cache.load_files(opened, options, split)
         say_notes(opened)
     return as_dataset(opened, spec, options, split)
+
+
+def refuse_patches_of_arrays(
+    opened: ImageFileList | OpenedArrays | None, spec: str, options: DataOptions
+) -> None:
+    """Refuse --patches where there are no image files to be cut.
+
+    Raises:
+      InputError
+    """
+    # Data within other data, as in a shard, were opened by themselves.
+    if options.patches and isinstance(opened, OpenedArrays) and not inner_spec(spec):
+        raise InputError(
+            f"--patches={options.patches} cuts image files, and --data={spec} has none; leave it "
+            "out, or save the images as .npy files and use --data=folder:DIR."
+        )
 
 
 def say_notes(opened: ImageFileList | OpenedArrays | None) -> None:
@@ -199,12 +217,13 @@ def open_source(
             f"--data={spec} says nothing after the name; write it as --data={source.form}."
         )
     table = None if inner_spec(spec) else table_labels.parse(options.labels)
-    if options.labels not in ("", NO_LABELS) and not (source.label_choice or table):
+    positions = options.labels == POSITION and options.patches > 0 and not inner_spec(spec)
+    if options.labels not in ("", NO_LABELS) and not (source.label_choice or table or positions):
         with_choice = ", ".join(name for name, source in SOURCES.items() if source.label_choice)
         raise InputError(
             f"--labels={options.labels} means nothing to {name}; leave it empty, or "
-            f"use {NO_LABELS} for no classes, or FILE:COLUMN of a table (others are for "
-            f"{with_choice})."
+            f"use {NO_LABELS} for no classes, FILE:COLUMN of a table, or {POSITION} with --patches "
+            f"(others are for {with_choice})."
         )
     if not source.points and not MIN_SIDE <= min(options.hw) <= max(options.hw) <= MAX_SIDE:
         raise InputError(f"--size={options.hw} is outside {MIN_SIDE} to {MAX_SIDE} pixels.")
@@ -216,14 +235,14 @@ def open_source(
     if split not in ("train", "test"):
         raise InputError(f"split {split!r} is unknown; use train or test.")
     opener = source.load or importlib.import_module(source.module).load
-    unlabelled = table is not None or options.labels == NO_LABELS
+    unlabelled = table is not None or positions or options.labels == NO_LABELS
     if not unlabelled:
         return _with_notes(opener(arg, options, split))
     own = options._replace(labels=NO_LABELS if source.reads_no_labels else "")
     opened = _with_notes(opener(arg, own, split))
     if opened is None:
         return None
-    if not source.reads_no_labels or table:
+    if not source.reads_no_labels or table or positions:
         opened = opened._replace(labels=None, classes=(), values=None, quantities=())
     return table_labels.attach(opened, table, split, options.skip_bad_images) if table else opened
 

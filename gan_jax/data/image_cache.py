@@ -10,7 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from gan_jax import cache
-from gan_jax.data import colors, formats, image_checks, image_decoding, scientific_files
+from gan_jax.data import (
+    colors,
+    formats,
+    image_checks,
+    image_decoding,
+    scientific_cache,
+    scientific_files,
+)
 from gan_jax.data.image_decoding import BadFile
 from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.npy_writer import write_images
@@ -52,6 +59,7 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         "version": _VERSION,
         # Left out where it changes nothing, so that entries of earlier versions serve.
         **({} if options.colors == colors.AUTO else {"colors": options.colors}),
+        **({"patches": options.patches} if options.patches else {}),
         # Entries of FITS files from before their headers were kept are made anew.
         **({"header": 1} if formats.may_be_fits(files.paths) else {}),
     }
@@ -60,7 +68,7 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         raw = json.loads((entry / "skipped.json").read_text())
         skipped = {int(row): reason for row, reason in raw.items()}
         if (entry / "format.json").exists():
-            images, rows, opened = scientific_files.open_built(entry)
+            images, rows, opened = scientific_cache.open_built(entry)
         else:
             images, rows, opened = np.load(entry / "images.npy", mmap_mode="r"), None, None
     kept = np.setdiff1d(np.arange(len(files.paths)), list(skipped))
@@ -71,7 +79,7 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         report_skipped(len(files.paths), list(skipped.values()), lines)
     if opened is None:
         return OpenedArrays(images, **files.labels_of(kept))
-    return opened._replace(**files.labels_of(rows))
+    return scientific_cache.with_positions(opened._replace(**files.labels_of(rows)), entry, options)
 
 
 @contextlib.contextmanager
@@ -127,9 +135,9 @@ def _build(paths, options, folder):
 
     Headers come first: what they can refuse should not cost minutes of decoding.
     """
-    keys = scientific_files.find(paths)
+    keys = scientific_files.find(paths, options)
     if keys:
-        scientific_files.build(paths, keys, options, folder)
+        scientific_cache.build(paths, keys, options, folder)
         return
     headers = image_checks.read_headers(paths)
     bad = image_checks.find_unusable(paths, headers, options)

@@ -16,8 +16,14 @@ def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
     """Return options with the source's default crop where the user names none.
 
     Raises:
-      InputError: the crop is smaller than the images' size.
+      InputError: the crop or the patches are smaller than the images' size, or the crop is smaller
+        than the patches.
     """
+    if 0 < options.patches < max(options.hw):
+        raise InputError(
+            f"--patches={options.patches} are smaller than --size={options.hw} (images are never "
+            f"enlarged); use --patches={max(options.hw)} or more."
+        )
     crop = options.crop or default_crop
     if crop and crop < max(options.hw):
         largest = fit(crop, crop, options.hw)
@@ -26,6 +32,11 @@ def resolve_crop(default_crop: int, options: DataOptions) -> DataOptions:
         raise InputError(
             f"The images are cropped to {crop} pixels, fewer than --size={options.hw}; "
             f"use {instead}."
+        )
+    if 0 < crop < options.patches:
+        raise InputError(
+            f"The images are cropped to {crop} pixels, fewer than --patches={options.patches}; use "
+            f"--crop={options.patches} or more."
         )
     return options._replace(crop=crop)
 
@@ -58,8 +69,8 @@ def find_unusable(
         for row, header in enumerate(headers)
         if isinstance(header, Header)
     }
-    flag = "crop" if options.crop else "size"
-    needed = options.crop or options.hw
+    flags = {"crop": options.crop, "patches": options.patches, "size": options.hw}
+    flag, needed = next((flag, value) for flag, value in flags.items() if value)
     too_small = [row for row, hw in sides.items() if is_too_small(hw, options)]
     too_small.sort(key=lambda row: min(sides[row]))
     for row in too_small:
@@ -78,7 +89,8 @@ def is_too_small(hw: Size, options: DataOptions) -> bool:
     """Say whether an image would have to be enlarged, or is smaller than the crop."""
     if options.crop:
         return min(hw) < options.crop
-    return hw.height < options.hw.height or hw.width < options.hw.width
+    needed = fit(options.patches, options.patches, options.hw) if options.patches else options.hw
+    return hw.height < needed.height or hw.width < needed.width
 
 
 def smaller_flags(hw: Size, options: DataOptions, end: str = ", or ") -> str:
@@ -94,6 +106,8 @@ def smaller_flags(hw: Size, options: DataOptions, end: str = ", or ") -> str:
     if min(largest) < MIN_SIDE:
         return ""
     flags = [f"--crop={crop}"] if crop else []
+    if options.patches:
+        flags += [f"--patches={min(options.patches, max(largest))}"]
     if largest.height < options.hw.height or largest.width < options.hw.width:
         flags += [f"--size={largest}"]
     return f"use {' '.join(flags)} or less{end}"

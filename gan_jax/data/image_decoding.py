@@ -88,12 +88,7 @@ def read_header(file: str | os.PathLike | BinaryIO) -> Header:
 def decode_image(
     file: str | os.PathLike | BinaryIO, size: int | Size, crop: int = 0, color: str = colors.AUTO
 ) -> np.ndarray:
-    """Decode an image file, crop its centre and resize it.
-
-    The orientation is applied as EXIF says; transparent pixels lie over black; 16-bit gray is
-    divided by 257, 12-bit gray by 4095 / 255, and 16-bit colour reduced to its higher byte;
-    palettes and CMYK (as Adobe has it, 0 is full ink) become RGB. The file's mode, not its pixels,
-    makes it gray or colour.
+    """Decode an image file, crop its centre and resize it; see `decode_parts`.
 
     Args:
       file: the image file.
@@ -102,7 +97,31 @@ def decode_image(
       color: convert to colors.RGB or colors.GRAY; colors.AUTO: as the file is.
 
     Returns:
-      uint8 [H, W, C], C = 1 for gray and 3 for colour.
+      uint8 [H, W, C].
+
+    Raises:
+      BadFile: it cannot be decoded.
+    """
+    return decode_parts(file, Size.of(size), crop, color)[0][0]
+
+
+def decode_parts(
+    file: str | os.PathLike | BinaryIO, hw: Size, crop: int, color: str, patches: int = 0
+) -> tuple[np.ndarray, Size]:
+    """Decode an image file, cut its centre or patches out of it, and resize them.
+
+    The orientation is applied as EXIF says; transparent pixels lie over black; 16-bit gray is
+    divided by 257, 12-bit gray by 4095 / 255, and 16-bit colour reduced to its higher byte;
+    palettes and CMYK (as Adobe has it, 0 is full ink) become RGB. The file's mode, not its pixels,
+    makes it gray or colour.
+
+    Args:
+      file: the image file.
+      hw, crop, patches: see resize.boxes.
+      color: convert to colors.RGB or colors.GRAY; colors.AUTO: as the file is.
+
+    Returns:
+      (uint8 [parts, H, W, C], C = 1 for gray and 3 for colour; the size of the whole image).
 
     Raises:
       BadFile: it cannot be decoded.
@@ -111,8 +130,13 @@ def decode_image(
         _refuse_unknown_range(image, file)
         is_gray = _mode(image).startswith(_GRAY) if color == colors.AUTO else color == colors.GRAY
         ImageOps.exif_transpose(image, in_place=True)
-        pixels = np.asarray(resize.crop_and_resize(_to_8bit(image, is_gray), size, crop))
-    return pixels if pixels.ndim == 3 else pixels[..., None]
+        image = _to_8bit(image, is_gray)
+        whole = Size(image.height, image.width)
+        boxes = resize.boxes(*whole, hw, crop, patches)
+        if not boxes:  # it is turned, which its header does not say
+            raise ValueError(f"turned as EXIF says it is {whole.width}x{whole.height} pixels")
+        parts = np.stack([np.asarray(resize.cut_and_resize(image, box, hw)) for box in boxes])
+    return (parts if parts.ndim == 4 else parts[..., None]), whole
 
 
 @contextlib.contextmanager

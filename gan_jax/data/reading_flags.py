@@ -15,11 +15,18 @@ class ReadingFlags:
     colors: str = override(RunSettings, "colors", "auto")
     skip_bad_images: bool = override(RunSettings, "skip_bad_images", False)
     stretch: str = override(RunSettings, "stretch", "")
+    patches: int = override(RunSettings, "patches", 0)
 
     def data_options(self, size: int | str) -> DataOptions:
         """Return how images are read; size: see settings.Size.of."""
         return DataOptions(
-            size, self.crop, self.labels, self.skip_bad_images, self.colors, self.stretch
+            size,
+            self.crop,
+            self.labels,
+            self.skip_bad_images,
+            self.colors,
+            self.stretch,
+            self.patches,
         )
 
     def replaced(self, run: RunSettings) -> RunSettings:

@@ -1,4 +1,6 @@
-"""Centre crop and resize, the same for every data source."""
+"""Crops, patches and resizing, the same for every data source."""
+
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -28,6 +30,44 @@ def _rounded(a, b):
     return (2 * a + b) // (2 * b)
 
 
+class Box(NamedTuple):
+    """A rectangle of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def boxes(height: int, width: int, hw: Size, crop: int = 0, patches: int = 0) -> list[Box]:
+    """Return what is cut out of an image: its centre, see `fit`, or a grid of patches.
+
+    Patches cover the whole image, or the whole crop. They lie evenly, and each begins half a side
+    or less after the one before.
+
+    Args:
+      height, width, hw, crop: see `fit`.
+      patches: side of the squares from which patches of the shape of `hw` are cut; 0 for none.
+    """
+    if not patches:
+        part = fit(height, width, hw, crop)
+        return [Box((height - part.height) // 2, (width - part.width) // 2, *part)]
+    part, region = fit(patches, patches, hw), Size(crop or height, crop or width)
+    tops, lefts = (
+        [(side - inner) // 2 + start for start in _starts(inner, step)]
+        for side, inner, step in zip((height, width), region, part, strict=True)
+    )
+    return [Box(top, left, *part) for top in tops for left in lefts]
+
+
+def _starts(length, side):
+    """Return where patches begin along an axis; nowhere if it is too short for one."""
+    if length < side:
+        return []
+    n = 1 + -(-(length - side) // max(1, side // 2))
+    return [i * (length - side) // max(1, n - 1) for i in range(n)]
+
+
 def crop_and_resize(image: Image.Image, size: int | Size, crop: int = 0) -> Image.Image:
     """Cut out the centre of an image and resize it, with antialiased Lanczos; see `fit`.
 
@@ -44,12 +84,17 @@ def crop_and_resize(image: Image.Image, size: int | Size, crop: int = 0) -> Imag
       Pillow image of the same mode; `image` itself where nothing has to be done.
     """
     (width, height), hw = image.size, Size.of(size)
-    part = fit(height, width, hw, crop)
-    if part != (height, width):
-        left, upper = (width - part.width) // 2, (height - part.height) // 2
-        image = image.crop((left, upper, left + part.width, upper + part.height))
+    (box,) = boxes(height, width, hw, crop)
+    return cut_and_resize(image, box, hw)
+
+
+def cut_and_resize(image: Image.Image, box: Box, hw: Size) -> Image.Image:
+    """Cut a box out of an image and resize it, see `crop_and_resize`."""
+    top, left, height, width = box
+    if (height, width) != image.size[::-1]:
+        image = image.crop((left, top, left + width, top + height))
     kernel = Image.Resampling.BILINEAR if image.mode == "F" else Image.Resampling.LANCZOS
-    return image if part == hw else image.resize(hw[::-1], kernel)
+    return image if (height, width) == hw else image.resize(hw[::-1], kernel)
 
 
 def crop_and_resize_all(
@@ -89,21 +134,29 @@ def crop_and_resize_all(
     return resize_channels(images, hw, crop)
 
 
-def resize_channels(images: np.ndarray, size: int | Size, crop: int) -> np.ndarray:
+def resize_channels(
+    images: np.ndarray, size: int | Size, crop: int, patches: int = 0
+) -> np.ndarray:
     """Crop and resize images [N, H, W, C] of any type, each channel by itself.
 
     Args:
       images, size: see `crop_and_resize_all`; whole numbers are rounded to whole numbers.
-      crop: see `crop_and_resize`.
+      crop, patches: see `boxes`.
+
+    Returns:
+      the parts of each image, one image after another [N * parts, H, W, C].
     """
     dtype, hw = images.dtype, Size.of(size)
-    resized = np.empty((len(images), *hw, images.shape[3]), dtype)
-    for i in range(len(images)):
+    parts = boxes(*images.shape[1:3], hw, crop, patches)
+    resized = np.empty((len(images) * len(parts), *hw, images.shape[3]), dtype)
+    for i, (image, box) in enumerate((image, box) for image in images for box in parts):
+        cut = image[box.top : box.top + box.height, box.left : box.left + box.width]
         for c in range(images.shape[3]):
-            channel = np.ascontiguousarray(images[i, :, :, c])
+            channel = np.ascontiguousarray(cut[:, :, c])
             if dtype != np.uint8:
                 channel = channel.astype(np.float32)
-            channel = np.asarray(crop_and_resize(Image.fromarray(channel), hw, crop))
+            whole = Box(0, 0, box.height, box.width)
+            channel = np.asarray(cut_and_resize(Image.fromarray(channel), whole, hw))
             if dtype == np.uint16:
                 channel = np.rint(channel).clip(0, 65535)
             resized[i, :, :, c] = channel

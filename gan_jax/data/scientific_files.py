@@ -1,26 +1,21 @@
 """Lists of image files of which some are deeper than 8 bits: one array at their own depth, once."""
 
-import collections
-import json
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.data import colors, formats, image_checks, image_decoding, pixel_format, resize
+from gan_jax.data import colors, formats, image_decoding, pixel_format, resize
 from gan_jax.data.formats.contents import Contents
 from gan_jax.data.image_decoding import BadFile, Header
-from gan_jax.data.npy_writer import write_images
 from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.data.threads import parallel_map
-from gan_jax.data.types import DataOptions, OpenedArrays
-from gan_jax.errors import InputError, counted, printable, result_or_error
+from gan_jax.data.types import DataOptions
+from gan_jax.errors import InputError, printable, result_or_error
 
 _PICTURE = "picture"  # title of files that Pillow reads with 8 bits
 _WHITE = {"uint8": 255, "uint16": 65535}
-_MAX_WAITING = 2**30  # bytes of images that threads work on, or that wait to be written
 
 
 class Described(NamedTuple):
@@ -42,14 +37,21 @@ class Images(NamedTuple):
     """The images of one file, as they are stored, and what was changed or noticed."""
 
     stored: np.ndarray  # [n, H, W, C]
+    # Of each: number of the image in what was read, top and left in it, and its height and width;
+    # int32 [n, 5].
+    places: np.ndarray
     undefined: int = 0  # values that were replaced
     saturated: int = 0  # values at the top of the range
+    empty: int = 0  # patches that were left out, as a band has no value in them
 
 
-def find(paths: Sequence[pathlib.Path]) -> list[str] | None:
-    """Return the formats of files, see Described.keys; None if all are ordinary pictures."""
+def find(paths: Sequence[pathlib.Path], options: DataOptions) -> list[str] | None:
+    """Return the formats of files, see Described.keys.
+
+    None if all are ordinary pictures that are one image each, for which image_cache is faster.
+    """
     keys = list(parallel_map(formats.find, paths, "files looked into"))
-    return keys if any(keys) else None
+    return keys if any(keys) or options.patches else None
 
 
 def describe(paths: Sequence[pathlib.Path], keys: list[str]) -> Described:
@@ -120,7 +122,8 @@ def common_header(
     for one in contents:
         pairs = list(one.header)
         if one.pixel_scale:
-            part = resize.fit(one.height, one.width, options.hw, options.crop)
+            box = resize.boxes(one.height, one.width, options.hw, options.crop, options.patches)[0]
+            part = box.height, box.width
             sides = [
                 float(f"{scale * old / new:.6g}")
                 for scale, old, new in zip(one.pixel_scale, part, options.hw, strict=True)
@@ -139,7 +142,7 @@ def read_images(
     options: DataOptions,
     rows: slice | None = None,
 ) -> Images:
-    """Read the images of one file, cropped, resized, and stored as the format says.
+    """Read the images of one file, cropped or cut, resized, and stored as the format says.
 
     Args:
       path, key: the file and its format, "" for an ordinary picture.
@@ -152,10 +155,11 @@ def read_images(
       BadFile: it is damaged, or a band has no value.
     """
     if not key:
-        size, crop = options.hw, options.crop
-        picture = image_decoding.decode_image(path, size, crop, options.colors)[None]
+        hw, crop, patches = options.hw, options.crop, options.patches
+        parts, whole = image_decoding.decode_parts(path, hw, crop, options.colors, patches)
         deep = form.dtype == "uint16"
-        return Images(picture.astype(np.uint16) * 257 if deep else picture.astype(form.dtype))
+        parts = parts.astype(np.uint16) * 257 if deep else parts.astype(form.dtype)
+        return Images(parts, _places(1, resize.boxes(*whole, hw, crop, patches), whole))
     raw = formats.read(path, key, rows)
     n = contents.n if rows is None else rows.stop - rows.start
     if raw.shape != (n, *contents[1:4]):
@@ -176,144 +180,24 @@ def read_images(
     values = _fill(path, values, undefined)
     if options.colors != colors.AUTO:
         values = colors.convert(values, options.colors, printable(path))
-    values = resize.resize_channels(values, options.hw, options.crop)
-    return Images(values, int(undefined.sum()), saturated)
-
-
-def build(
-    paths: Sequence[pathlib.Path], keys: list[str], options: DataOptions, folder: pathlib.Path
-) -> dict[int, BadFile]:
-    """Write images.npy, skipped.json and format.json into a cache entry, see image_cache.
-
-    format.json: {"format": PixelFormat; "rows": the file of each image; "notes": lines}.
-
-    Returns:
-      {row: BadFile} of the files that were left out.
-
-    Raises:
-      InputError: see image_cache.load_files.
-    """
-    described = describe(paths, keys)
-    bad = image_checks.find_unusable(paths, described.headers, options)
-    image_checks.common_channels(paths, described.headers, bad, options)
-    form = choose_format(paths, described, bad)
-    good = {row: described.contents[row] for row in range(len(paths)) if row not in bad}
-    form = form._replace(header=common_header([*good.values()], options))
-    pieces = [(row, part) for row, one in good.items() for part in _parts(one)]
-    of_file, undefined, saturated = [], collections.Counter(), collections.Counter()
-
-    def read_piece(piece):
-        row, part = piece
-        return result_or_error(read_images, paths[row], keys[row], good[row], form, options, part)
-
-    def good_images():
-        at_a_time = _at_a_time(good.values(), form, options)
-        read = parallel_map(read_piece, pieces, "images read", at_a_time)
-        for (row, _), one in zip(pieces, read, strict=True):
-            if isinstance(one, InputError):
-                bad[row] = one
-                if not options.skip_bad_images:
-                    return
-            if row in bad:
-                continue
-            of_file.extend([row] * len(one.stored))
-            undefined[row] += one.undefined
-            saturated[row] += one.saturated
-            yield from one.stored
-
-    write_images(folder / "images.npy", good_images(), form.dtype)
-    image_checks.common_channels(paths, described.headers, bad, options)
-    if bad.keys() & set(of_file):
-        of_file = _without_files(folder / "images.npy", of_file, bad)
-    reasons = {row: str(bad[row]) for row in sorted(bad)}
-    (folder / "skipped.json").write_text(json.dumps(reasons))
-    counts = [
-        collections.Counter({row: n for row, n in count.items() if row not in bad})
-        for count in (undefined, saturated)
+    boxes = resize.boxes(*raw.shape[1:3], options.hw, options.crop, options.patches)
+    values = resize.resize_channels(values, options.hw, options.crop, options.patches)
+    images = Images(values, _places(n, boxes, raw.shape[1:3]), int(undefined.sum()), saturated)
+    if not (options.patches and images.undefined):
+        return images
+    kept = [
+        not undefined[i, top : top + height, left : left + width].all((0, 1)).any()
+        for i in range(n)
+        for top, left, height, width in boxes
     ]
-    about = {
-        "format": form.to_dict(),
-        "rows": of_file,
-        "notes": [*_notes(described, bad, len(of_file), *counts)],
-    }
-    (folder / "format.json").write_text(json.dumps(about))
-    return bad
+    return images._replace(
+        stored=values[kept], places=images.places[kept], empty=len(kept) - sum(kept)
+    )
 
 
-def _parts(contents):
-    """Return the slices of a file's images that are read at a time; [None] for all at once."""
-    n, block = contents.n, contents.block
-    if not 0 < block < n:
-        return [None]
-    return [slice(start, min(start + block, n)) for start in range(0, n, block)]
-
-
-def _at_a_time(contents, form, options):
-    """Return how many pieces may be in memory at a time."""
-    largest = 1
-    for one in contents:
-        n = min(one.n, one.block or one.n)
-        pixels = one.height * one.width * one.dtype.itemsize
-        stored = options.hw.height * options.hw.width * np.dtype(form.dtype).itemsize
-        largest = max(largest, n * one.channels * (3 * pixels + stored))
-    return max(1, min(256, _MAX_WAITING // largest))
-
-
-def _without_files(path, of_file, bad):
-    """Write images.npy again without files that proved bad after some of their images.
-
-    Returns:
-      the file of each image that is left.
-    """
-    kept = [i for i, row in enumerate(of_file) if row not in bad]
-    images, rest = np.load(path, mmap_mode="r"), path.with_suffix(".rest")
-    write_images(rest, (images[i] for i in kept), images.dtype.name)
-    os.replace(rest, path)
-    return [of_file[i] for i in kept]
-
-
-def open_built(folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray, OpenedArrays]:
-    """Open what `build` wrote.
-
-    Returns:
-      (images, read-only; the file of each; OpenedArrays of them without labels).
-    """
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    about = json.loads((folder / "format.json").read_text())
-    form = pixel_format.from_dict(about["format"])
-    form = None if is_plain(form) else form
-    opened = OpenedArrays(images, None, (), tuple(about["notes"]), form)
-    return images, np.array(about["rows"], int), opened
-
-
-def is_plain(form: PixelFormat | None) -> bool:
-    """Return whether numbers are nothing but pictures of 8 bits."""
-    return form is not None and form._replace(bands=(), header=()) == PixelFormat("uint8")
-
-
-def _notes(described, bad, n_images, undefined, saturated):
-    """Yield lines on what the files hold. undefined, saturated: {row: number of values}."""
-    good = [one for row, one in enumerate(described.contents) if row not in bad]
-    if n_images > len(good):
-        yield f"{counted(len(good), 'file')} with {n_images:,} images."
-    for note, n_files in collections.Counter(one.note for one in good if one.note).most_common(3):
-        yield note if n_files == len(good) == 1 else f"{counted(n_files, 'file')}: {note}"
-    if n := undefined.total():
-        n_files = sum(map(bool, undefined.values()))
-        yield pixel_format.undefined_note(n, counted(n_files, "file"))
-    if n := saturated.total():
-        yield f"{counted(n, 'value')} saturated; kept as in the files."
-    if any(one.dtype.kind == "f" and one.dtype.itemsize > 4 for one in good):
-        yield "float64 is kept as float32: 7 digits."
-    if any(one.dtype.kind in "iu" and one.dtype.itemsize > 2 for one in good):
-        yield "Whole numbers of 32 bits and more are kept as float32: exact up to 16,777,216."
-    windows = {one.window for one in good}
-    if len(windows) == 1 and None not in windows:
-        low, high = windows.pop()
-        yield (
-            f"The files are meant to be shown from {low:g} to {high:g}; "
-            f"--stretch=linear:low={low:g},high={high:g} clips them so."
-        )
+def _places(n, boxes, whole):
+    """Return Images.places of the boxes of n images."""
+    return np.array([(i, b.top, b.left, *whole) for i in range(n) for b in boxes], np.int32)
 
 
 def _header(key, one: Contents):

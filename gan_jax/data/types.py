@@ -82,6 +82,9 @@ class _DataOptions(NamedTuple):
     colors: str = "auto"  # see colors.convert; "auto": as the data are
     # See stretches.parse; "": linear from the least to the largest value, and 8 bits as they are.
     stretch: str = ""
+    # Side in source pixels of the patches that every image file is cut into, see resize.boxes; 0
+    # for one image each.
+    patches: int = 0
 
 
 class DataOptions(Sized, _DataOptions):

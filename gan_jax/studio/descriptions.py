@@ -18,7 +18,7 @@ from gan_jax.studio import forms, sweeps
 
 # Flags that the forms of sweeps and of evaluate leave out, beside forms.HIDDEN_FLAGS.
 HIDDEN_OF_SWEEPS = ("experiment", "estimate", "estimate_steps", "slurm")
-HIDDEN_OF_SCORING = ("images", "size", "crop", "out", "download", "data")
+HIDDEN_OF_SCORING = ("images", "size", "crop", "patches", "out", "download", "data")
 
 # (command) -> [(name of a flagfile, its summary, its time)]
 ListFlagfiles = Callable[[str], Sequence[tuple[str, str, str]]]

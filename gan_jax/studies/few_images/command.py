@@ -75,7 +75,7 @@ class Study(NamedTuple):
 
     def prepare_start(self) -> Prepared:
         """Prepare the run on other images that the recipe finetune begins with."""
-        flags = dataclasses.replace(self.flags, crop=0, labels="", skip_bad_images=False)
+        flags = dataclasses.replace(self.flags, crop=0, patches=0, labels="", skip_bad_images=False)
         name = next(recipe for recipe in self.recipes if RECIPES[recipe].finetunes)
         built = build_config(name, flags, flags.start_data, flags.start_steps, flags.seed)
         return config.prepare(built)
