@@ -107,6 +107,21 @@ def test_results_of_stacks(stacks, tmp_path):
     assert "Modes covered against the width of D" in collapse_page.document(stacks, tmp_path)
 
 
+def test_results_without_equal_time(stacks, tmp_path):
+    """As --noequal_time leaves them: nothing is said of equal wall time."""
+    for part in ("tables", "curves"):
+        del stacks[part]["time"]
+    tables = found.tables(stacks)
+    assert [table.title for table in tables][0] == "Equal generator updates"
+    assert not any("wall time" in table.title for table in tables)
+    assert not any("wall time" in text for text in found.verdicts(stacks))
+    samples = {"updates": {system: making.pixels(9, 8, 8, 3) for system in stacks["systems"]}}
+    source = types.SimpleNamespace(images=making.pixels(9, 8, 8, 3), points=False)
+    for name, draw in collapse_page.figures(stacks, samples, source).items():
+        draw(tmp_path / name)
+    assert "wall time" not in collapse_page.document(stacks, tmp_path).split("<style")[0]
+
+
 def test_the_accuracy_of_stacks_is_that_of_a_channel_and_shares_of_combinations_are_left_out(
     monkeypatch,
 ):

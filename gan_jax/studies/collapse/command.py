@@ -2,12 +2,12 @@
 
 Trains systems on one data set from several seeds. All runs of a seed train in one process, a few
 steps of each in turn, so that what disturbs the machine disturbs them alike. They are compared
-after an equal number of generator updates, and after equal wall time: the time of a step is
-measured first and kept in pace.json, then the faster systems get as many updates as fit into the
-time of the slowest; the tables have the time that it really took. On images all systems have the
-same size, width, batch, optimizer, averaging and way of sampling, and those whose method allows it
-the same nets (Dist-GAN's), so that objectives are compared. On points each has the settings of
-the study toys. Systems:
+after an equal number of generator updates and, unless --noequal_time, after equal wall time: the
+time of a step is measured first and kept in pace.json, then the faster systems get as many updates
+as fit into the time of the slowest; the tables have the time that it really took. On images all
+systems have the same size, width, batch, optimizer, averaging and way of sampling, and those whose
+method allows it the same nets (Dist-GAN's), so that objectives are compared. On points each has the
+settings of the study toys. Systems:
 
   gan           one generator, plain loss
   gan_d5        the same, D updated 5 times per step
@@ -173,7 +173,7 @@ def _resident_gib(flags, run):
     if run.resident_gib >= 0:
         return run.resident_gib
     n_systems = len(flags.systems.split(",")) * max(1, len(read_sizes(flags)))
-    n_runs = n_systems * len(interleaved.TABLES)
+    n_runs = n_systems * (2 if flags.equal_time else 1)
     return 0.4 * parallel.memory_gib() / n_runs
 
 
@@ -205,16 +205,19 @@ def run_study(name: str, doc: str | None, groups: Sequence, argv: list[str]) -> 
     kept_flags = {"systems": ",".join(study.systems), "curve": flags.curve}
     with runner.study_folder(root, kinds, kept_flags):
         scores = scorer.build_scorer(study.train, study.test, flags.n_images)
-        pace = interleaved.load_pace(root, kinds, flags.pace_steps)
-        # The slowest system counts as 1, whatever noise says of another.
-        pace = {system: min(ratio, 1.0) for system, ratio in pace.items()}
-        runs = interleaved.plan_runs(pace, steps, "updates")
+        runs = {("updates", system): n for system, n in steps.items()}
+        kept = [table for table in interleaved.TABLES if table != "time" or flags.equal_time]
+        if flags.equal_time:
+            pace = interleaved.load_pace(root, kinds, flags.pace_steps)
+            # The slowest system counts as 1, whatever noise says of another.
+            pace = {system: min(ratio, 1.0) for system, ratio in pace.items()}
+            runs = interleaved.plan_runs(pace, steps, "updates")
         seeds = range(base.seed, base.seed + flags.seeds)
         folders, diverged = interleaved.train_seeds(
             study.prepare_scored, root, runs, seeds, flags.turns
         )
         results, samples = collapse.collect(
-            scores, folders, titles, flags.against, shared.net, diverged
+            scores, folders, titles, flags.against, shared.net, diverged, kept
         )
         runner.write_results(
             root,

@@ -18,6 +18,11 @@ class Flags(StudyFlags):
         "", "widths of D in units of G's, with commas, each for all systems; empty: as wide as G"
     )
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
+    equal_time: bool = setting(
+        True,
+        "compare after equal wall time, too: faster systems have further runs, as long as the "
+        "slowest one's, which is most of the work. They may be added later",
+    )
     turns: int = setting(20, "turns in which the runs of a seed alternate", low=1)
     n_images: int = setting(5000, "generated images or points that are scored, per run", low=100)
     curve: int = setting(

@@ -15,7 +15,6 @@ from gan_jax.studies import table_format
 from gan_jax.studies.collapse import results as collapse
 from gan_jax.studies.collapse.scorer import KINDS
 from gan_jax.studies.collapse.systems import SYSTEMS, split_name
-from gan_jax.studies.interleaved import TABLES
 
 TITLE = "Mode collapse and its cures"
 # {table: (key of a curve that is its x-axis, label)}
@@ -52,7 +51,7 @@ def draw_curve(axes: Axes, results: dict, table: str, key: str) -> None:
     Args:
       axes: where to draw.
       results: the results.
-      table: key of interleaved.TABLES; over steps, or over seconds for equal time.
+      table: key of results["tables"]; over steps, or over seconds for equal time.
       key: the score.
     """
     kind, (across, label) = KINDS[results["kind"]], X_AXES[table]
@@ -78,9 +77,9 @@ def draw_curves(results: dict, path: pathlib.Path) -> None:
     """Draw all curves as PNG, a row per score and a column per table."""
     kind = KINDS[results["kind"]]
     figure = Figure(figsize=(11, 7), layout="constrained")
-    panels = figure.subplots(2, len(TABLES), squeeze=False)
+    panels = figure.subplots(2, len(results["tables"]), squeeze=False)
     for row, key in zip(panels, (kind.covered, kind.distance), strict=True):
-        for axes, (table, title) in zip(row, TABLES.items(), strict=True):
+        for axes, (table, title) in zip(row, collapse.table_titles(results).items(), strict=True):
             draw_curve(axes, results, table, key)
             axes.set_title(title, loc="left")
             charts.hide_box(axes)
@@ -97,8 +96,8 @@ def _save_with_legend(figure, axes, path):
 def draw_shares(results: dict, path: pathlib.Path) -> None:
     """Draw S3's figure 3 as PNG: the share of every class in the data and for each system."""
     figure = Figure(figsize=(11, 4), layout="constrained")
-    panels = figure.subplots(1, len(TABLES), sharey=True)
-    for axes, (table, title) in zip(panels, TABLES.items(), strict=True):
+    panels = figure.subplots(1, len(results["tables"]), sharey=True, squeeze=False)[0]
+    for axes, (table, title) in zip(panels, collapse.table_titles(results).items(), strict=True):
         _draw_bars(axes, results, table)
         axes.set_title(title, loc="left")
         charts.hide_box(axes)
@@ -118,8 +117,8 @@ def draw_sizes(results: dict, path: pathlib.Path) -> None:
     names = dict.fromkeys(split_name(system)[0] for system in results["systems"])
     styles = line_styles(names)
     figure = Figure(figsize=(11, 4.4), layout="constrained")
-    panels = figure.subplots(1, len(TABLES), sharey=True)
-    for axes, (table, heading) in zip(panels, TABLES.items(), strict=True):
+    panels = figure.subplots(1, len(results["tables"]), sharey=True, squeeze=False)[0]
+    for axes, (table, heading) in zip(panels, collapse.table_titles(results).items(), strict=True):
         rows = {split_name(system): runs for system, runs in results["tables"][table].items()}
         for name in names:
             sizes = sorted(size for key, size in rows if key == name and rows[key, size])
@@ -171,7 +170,11 @@ def draw_samples(
     """
     n = len(results["systems"]) + 1
     figure = Figure(figsize=(14, 1 + 0.8 * n), layout="constrained")
-    for axes, (table, title) in zip(figure.subplots(1, len(TABLES)), TABLES.items(), strict=True):
+    for axes, (table, title) in zip(
+        figure.subplots(1, len(results["tables"]), squeeze=False)[0],
+        collapse.table_titles(results).items(),
+        strict=True,
+    ):
         parts = {"real": source.images}
         for system, sample in samples[table].items():
             if sample is not None:
@@ -250,7 +253,7 @@ def document(results: dict, root: pathlib.Path) -> str:
 def _curve_figures(results) -> Iterator[page.Html]:
     kind = KINDS[results["kind"]]
     for key in (kind.covered, kind.distance) if has_curves(results) else ():
-        for table, title in TABLES.items():
+        for table, title in collapse.table_titles(results).items():
             text = f"{title}: {kind.scores[key]} over training, mean and range over seeds."
             draw_one = lambda axes, table=table, key=key: draw_curve(axes, results, table, key)
             yield page.chart_figure(draw_one, text, 4.6, 3.4)

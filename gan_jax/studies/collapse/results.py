@@ -1,7 +1,7 @@
 """Results of a study of mode collapse: modes covered, differences, time, tables, sentences."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ def collect(
     against: str,
     net: str,
     diverged: dict[str, str],
+    kept: Sequence[str] = tuple(TABLES),
 ) -> tuple[dict, dict[str, dict[str, Any]]]:
     """Score all runs.
 
@@ -43,6 +44,7 @@ def collect(
         that size.
       net: nets of most systems, see flags.SharedSettings.
       diverged: {folder name: why}.
+      kept: keys of TABLES, those that the results have.
 
     Returns:
       (JSON-able results, {table: {system: images or points of the first seed, or None}}).
@@ -58,7 +60,7 @@ def collect(
     def by_table(of_job):
         return {
             table: {s: of_job.get((table, s), of_job["updates", s]) for s in words}
-            for table in TABLES
+            for table in kept
         }
 
     results = {
@@ -77,6 +79,11 @@ def collect(
         "diverged": diverged,
     }
     return results, by_table(samples)
+
+
+def table_titles(results: dict) -> dict[str, str]:
+    """Return the titles of the tables that the results have, by their keys."""
+    return {table: TABLES[table] for table in results["tables"]}
 
 
 def first_reaching(scores: list[float], better: str, share: float = SHARE) -> int:
@@ -101,7 +108,10 @@ def tables(results: dict) -> list[Table]:
     )
     lengths = f"How long to train: {100 * SHARE:g} % of the way from the first score to the best"
     built = [
-        *(Table(title, score_rows(results, table)) for table, title in TABLES.items()),
+        *(
+            Table(title, score_rows(results, table))
+            for table, title in table_titles(results).items()
+        ),
         Table(differences, difference_rows(results)),
         Table(lengths, length_rows(results)),
         *([published.table(results["net"])] if results["kind"] == "stacks" else []),
@@ -138,14 +148,14 @@ def _score_cells(results, rows):
 
 
 def length_rows(results: dict) -> list[list[str]]:
-    """Build the table of how long to train, from the runs of equal wall time.
+    """Build the table of how long to train, from the runs of equal wall time where there are any.
 
     For both scores that have curves it has the first, the best and the last value; and the steps,
     the seconds of training and the share of the run after which the score was `SHARE` of the way
     from the first to the best. [] where no curve was taken.
     """
     kind, lines = KINDS[results["kind"]], []
-    for system, runs in results["curves"]["time"].items():
+    for system, runs in list(results["curves"].values())[-1].items():
         runs = [run for run in runs if run["step"]]
         if runs:
             name = results["systems"][system]
@@ -238,7 +248,7 @@ def verdicts(results: dict) -> list[str]:
     """Say in sentences which systems lose modes, which differ from `against`, and what diverged."""
     return [
         headline(results),
-        *(_covered(results, table) for table in TABLES),
+        *(_covered(results, table) for table in results["tables"]),
         *_differences(results),
         *_skipped_updates(results),
         *_times(results),
@@ -249,7 +259,9 @@ def verdicts(results: dict) -> list[str]:
 def headline(results: dict) -> str:
     """Say which systems cover all modes in every seed, and how many differences are clear."""
     kind, pairs = KINDS[results["kind"]], comparisons(results)
-    whole = "; ".join(f"{title.lower()}, {_whole(results, t)}" for t, title in TABLES.items())
+    whole = "; ".join(
+        f"{title.lower()}, {_whole(results, t)}" for t, title in table_titles(results).items()
+    )
     gaps = [significance.welch_interval(*pair, len(pairs)) for pair in pairs.values()]
     intervals = [(low, high) for _, low, high in gaps if low is not None]
     better, worse = sum(high < 0 for _, high in intervals), sum(low > 0 for low, _ in intervals)
@@ -324,7 +336,7 @@ def _differences(results) -> Iterator[str]:
 
 def _skipped_updates(results) -> Iterator[str]:
     """Say which systems left out updates of G."""
-    for table, title in TABLES.items():
+    for table, title in table_titles(results).items():
         for system, rows in results["tables"][table].items():
             skipped = [1 - r["updates"] / r["steps"] for r in rows if r["updates"] < r["steps"]]
             if skipped:
@@ -336,7 +348,7 @@ def _skipped_updates(results) -> Iterator[str]:
 
 def _times(results) -> Iterator[str]:
     """Say how equal the equal wall times are."""
-    systems = results["tables"]["time"].items()
+    systems = results["tables"].get("time", {}).items()
     seconds = {s: np.mean([row["train_s"] for row in rows]) for s, rows in systems if rows}
     if seconds:
         longest, words = max(seconds.values()), results["systems"]
