@@ -2,11 +2,12 @@
 
 import os
 import pathlib
+import re
 from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import folder_layout, stylegan_labels
+from gan_jax.data import folder_layout, stylegan_labels, tar_shards
 from gan_jax.data.image_files import (
     EXTENSIONS,
     ImageFileList,
@@ -33,6 +34,7 @@ class _Content(NamedTuple):
     class_of: list[str] | None  # of each image, _UNKNOWN without one; None without classes
     classes: tuple[str, ...]
     notes: list[str]
+    top: pathlib.Path | None = None  # that the paths lie in; None for the folder of the split
 
 
 def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList | None:
@@ -41,8 +43,9 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
     Two or more subfolders are the classes, in natural order of their names; otherwise the images
     have no labels. A dataset.json by StyleGAN's tools has the labels instead. Folders named train
     and test, or alike, are the splits, each with the classes in it; the classes are those of the
-    train split. Without them everything is the train split. Hidden files are left out; files of
-    other types are counted in a note.
+    train split. Without them everything is the train split. A folder that holds .tar files has
+    their images, see tar_shards. Hidden files are left out; files of other types are counted in a
+    note.
 
     Args:
       arg: the folder, or one file of images.
@@ -68,17 +71,20 @@ def load(arg: str, options: DataOptions, split: str = "train") -> ImageFileList 
     if split == "train":
         notes = [*layout.notes, *content.notes]
         labels = _labels(content, content.classes, top)
+        top = content.top or top
         return ImageFileList(top, content.paths, labels, content.classes, notes=tuple(notes))
     classes = _read(layout.train, options, "train").classes
     labels, notes = _labels(content, classes, top), content.notes
     if classes and labels is None:
         notes = [*notes, "The test images have no class folders, and no labels."]
     notes = tuple(f"{printable(top.name)}/: {note}" for note in notes)
-    return ImageFileList(top, content.paths, labels, classes, notes=notes)
+    return ImageFileList(content.top or top, content.paths, labels, classes, notes=notes)
 
 
 def _read(top, options, split):
     """Read the folder of one split."""
+    if archives := tar_shards.find(top):
+        return _by_archives(top, archives, options)
     if options.labels == NO_LABELS:
         paths, others = search(top)
         if not paths:
@@ -86,6 +92,31 @@ def _read(top, options, split):
         return _Content(paths, None, (), not_read(others))
     labels = stylegan_labels.read(top)
     return _by_folder(top, options, split) if labels is None else _by_list(top, options, labels)
+
+
+def _by_archives(top, archives, options):
+    """Read a split whose images lie in .tar files."""
+    loose = search(top).images
+    if loose:
+        raise InputError(
+            f"{printable(top)} holds {printable(archives[0].name)} and images, the first "
+            f"{printable(loose[0].relative_to(top))}; put each kind into a folder of its own."
+        )
+    found = tar_shards.unpack(archives)
+    if not found.paths:
+        raise _no_images(top, found.others)
+    notes = [f"{counted(len(found.paths), 'image')} in {counted(len(archives), 'tar file')}."]
+    notes += not_read(found.others)
+    kinds = sorted({*found.class_of} - {_UNKNOWN}, key=natural_sort_key)
+    if options.labels == NO_LABELS or not kinds:
+        return _Content(found.paths, None, (), notes, found.folder)
+    if n_unknown := found.class_of.count(_UNKNOWN):
+        notes.append(f"{counted(n_unknown, 'image')} without a label: no .cls file beside it.")
+    if len(kinds) > 1 and all(re.fullmatch(r"0|[1-9]\d*", kind) for kind in kinds):
+        numbers = np.array([int(kind or -1) for kind in found.class_of])
+        kinds = numeric_class_names(numbers, archives[0])
+    classes = tuple(kinds) if len(kinds) > 1 else ()
+    return _Content(found.paths, found.class_of, classes, notes, found.folder)
 
 
 def _by_folder(top, options, split):
