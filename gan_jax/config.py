@@ -20,7 +20,7 @@ from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.methods import freeze
 from gan_jax.methods.base import DataSpec, check_minibatch
-from gan_jax.metrics import scoring
+from gan_jax.metrics import photometry, scoring
 from gan_jax.nets import classifier
 from gan_jax.settings import RunSettings, Size, check, values_before
 
@@ -270,6 +270,7 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
     if run.eval_every and run.keep_best != "none":
         _require_enough(run, dataset)
     if run.eval_every and not dataset.points:
+        scoring.check_values(run.eval_scores, photometry.has_units(dataset), "eval_scores")
         scoring.check_counts(
             dataset, run.eval_images, "eval_images", run.eval_scores, scores_flag="eval_scores"
         )

@@ -159,14 +159,18 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     train, heldout = run_folder.load_data(loaded.config, loaded.dataset_info, flags.data)
     method, conditioning = loaded.method, loaded.method.conditioning
     pool = condition_pool(method, train, heldout)
-    sampler = sampling.build_sampler(method, pool)
+    evaluator = None if train.points else make_evaluator(flags, train, heldout, flags.n_images)
+    units = train.format if evaluator and evaluator.reads_values else None
+    sample_all = sampling.build_sampler(method, pool, units=units, also_shown=True)
     untrained = init_jitted(method, loaded.config.run.seed).vars()
+
+    def sampler(*arguments):
+        return sample_all(*arguments)[0] if units else sample_all(*arguments)
 
     def sampler_of(name, vs):
         def sample(seed, n):
-            if n > 1:
-                print(f"scoring {n:,} images, {name}, seed {seed} ...", file=sys.stderr, flush=True)
-            return sampler(vs, jax.random.key(seed), n)
+            print(f"scoring {n:,} images, {name}, seed {seed} ...", file=sys.stderr, flush=True)
+            return sample_all(vs, jax.random.key(seed), n)
 
         return sample
 
@@ -175,10 +179,9 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     }
     sampling_flags = flags.n_images, flags.repeats, flags.seed
     out.mkdir(parents=True, exist_ok=True)
-    if train.points:
+    if evaluator is None:
         record = evaluate.evaluate_points(train, samplers, *sampling_flags)
     else:
-        evaluator = make_evaluator(flags, train, heldout, flags.n_images)
         record = evaluate.evaluate(evaluator, train, heldout, samplers, *sampling_flags)
         if conditioning.what == "class" and evaluator.extractor.confusion is not None:
 
@@ -200,11 +203,11 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
             colored = sampler(model, key, n, originals)
             gray, colored, originals = sampling.triplets(method, colored, originals)
             record["pairs"] = colorization.score_colorization(colored, gray, originals)
-        generated = samplers["model"](flags.seed, max(flags.neighbours, 1))
+        generated = sampler(model, jax.random.key(flags.seed), max(flags.neighbours, 1))
         show = loaded.config.run.show
         add_neighbours(record, flags, evaluator, train, heldout, generated, out, show)
         if not (out / "config.json").exists():  # whose page shows the samples of training
-            shown = samplers["model"](flags.seed, 64)
+            shown = sampler(model, jax.random.key(flags.seed), 64)
             images.save_png(out / "images.png", images.grid(shown, 8, show=show))
     record["step"], hp = loaded.step, loaded.config.hp
     if flags.ema and loaded.state.ema and not (hp.ema_warmup or hp.ema_images):
@@ -219,7 +222,7 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
 
     from gan_jax import images
     from gan_jax.data import datasets, labels, stretched
-    from gan_jax.metrics import content_order, evaluate
+    from gan_jax.metrics import content_order, evaluate, photometry, scoring
 
     if not flags.data:
         raise InputError("--images needs real images to be compared with; name them with --data.")
@@ -237,20 +240,28 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
         data_spec_of(flags.images), options._replace(crop=0, patches=0, labels=labels.NO_LABELS)
     )
     real = datasets.load(data_spec_of(flags.data), options)
+    has_values = photometry.has_units(scored)
     scored = stretched.like(scored, real)
     check_comparable(flags, scored, real)
     n = min(flags.n_images, len(scored.images))
     heldout = datasets.load_heldout(real, options)
-    evaluator = make_evaluator(flags, real, heldout, n)
+    evaluator = make_evaluator(flags, real, heldout, n, has_values)
 
     order = content_order.sort_rows(scored.images)
 
+    def chosen(seed, n):
+        return np.random.default_rng(seed).permutation(order)[:n]
+
     def sample(seed, n):
-        rows = np.random.default_rng(seed).permutation(order)[:n]
-        return images.take_rows(scored.images, rows)
+        return images.take_rows(scored.images, chosen(seed, n))
+
+    def sample_all(seed, n):
+        return sample(seed, n), scoring.values_of(scored, chosen(seed, n))
 
     repeats = flags.repeats if len(scored.images) > n else 1  # all images again would say nothing
-    samplers = {"images": sample}
+    samplers: dict[str, evaluate.Sampler] = {
+        "images": sample_all if evaluator.reads_values else sample
+    }
     record = evaluate.evaluate(evaluator, real, heldout, samplers, n, repeats, flags.seed)
     workdir.mkdir(parents=True, exist_ok=True)
     queries = sample(flags.seed, max(flags.neighbours, 1))
@@ -260,19 +271,24 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     return record
 
 
-def make_evaluator(flags: Flags, real: "Dataset", heldout: "Dataset | None", n: int) -> "Evaluator":
-    """Make the Evaluator that the flags ask for.
+def make_evaluator(
+    flags: Flags, real: "Dataset", heldout: "Dataset | None", n: int, values: bool = True
+) -> "Evaluator":
+    """Make the Evaluator that the flags ask for, of n images.
+
+    values: whether the scored images have values in units of their own where the real ones do.
 
     Raises:
       InputError: n images, or the real ones, are too few for a score.
     """
-    from gan_jax.metrics import features, scoring
+    from gan_jax.metrics import features, photometry, scoring
 
     n_features = features.count_features(flags.features, real)
     has_classes = features.has_classes(flags.features, real)
     scoring.check_counts(real, n, "n_images", flags.scores, n_features, has_classes=has_classes)
     extractor = features.load(real, heldout, flags.features)
-    return scoring.make_evaluator(extractor, real, flags.scores, strict=True)
+    values = values and photometry.has_units(real)
+    return scoring.make_evaluator(extractor, real, flags.scores, strict=True, values=values)
 
 
 def add_neighbours(

@@ -11,6 +11,7 @@ Metrics compare two sets of images (`TABLE` below):
   ndb                number of statistically different bins
   ms_ssim            multi-scale structural similarity between images of one set
   galaxy_morphology  shapes and colours of galaxies; `light_measures` has the formulas
+  photometry         light, colours, shapes and noise in the data's own units
 
 Other scores: class_accuracy (does a conditional generator make the requested class?), colorization,
 memorization (does the generator copy training images?) and point_scores (2-D toys).
@@ -38,6 +39,7 @@ from gan_jax.metrics import (
     modes,
     ms_ssim,
     ndb,
+    photometry,
     precision_recall,
 )
 from gan_jax.metrics.metric import Metric, Score, Views
@@ -104,6 +106,7 @@ _BUILT_IN = {
     "ndb": ndb.METRIC,
     "ms_ssim": ms_ssim.METRIC,
     "morphology": galaxy_morphology.METRIC,
+    "photometry": photometry.METRIC,
 }
 TABLE: plugins.Table[Metric] = plugins.Table("metrics", _BUILT_IN, _adapt)
 SCORES: dict[str, Score] = {key: s for metric in TABLE.values() for key, s in metric.scores.items()}

@@ -23,9 +23,9 @@ def sort_rows(images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     return rows[np.argsort(_hashes(images, rows), kind="stable")]
 
 
-def shuffle(images: np.ndarray, seed: int) -> np.ndarray:
-    """Shuffle images [N, ...] so that the result does not depend on their order."""
-    return images[np.random.default_rng(seed).permutation(sort_rows(images))]
+def shuffled_rows(images: np.ndarray, seed: int) -> np.ndarray:
+    """Shuffle rows: int64 [N]; images [N, ...] in that order do not depend on their own."""
+    return np.random.default_rng(seed).permutation(sort_rows(images))
 
 
 def _hashes(images, rows):

@@ -34,7 +34,9 @@ from gan_jax.metrics.metric import Views
 # Rows that a record is about; it has one of them. The other rows are there for comparison.
 SUBJECT_ROWS = ("model", "images")
 
-Sampler = Callable[[int, int], np.ndarray]  # (seed, n) -> images uint8 [n, H, W, C]
+# (seed, n) -> images uint8 [n, H, W, C]; where the evaluator reads values, (images, the same in the
+# data's own units, float32 [n, H, W, C]).
+Sampler = Callable[[int, int], np.ndarray | tuple[np.ndarray, np.ndarray]]
 
 
 def evaluate(
@@ -81,8 +83,8 @@ def evaluate(
     rows = {"real": scoring.make_row(evaluator, floor, seed)}
     for name, sampler in samplers.items():
         is_subject = name in SUBJECT_ROWS
-        samples = [sampler(seed + i, n) for i in range(repeats if is_subject else 1)]
-        pairs = [(reference, evaluator(content_order.shuffle(x, seed))) for x in samples]
+        seeds = range(seed, seed + (repeats if is_subject else 1))
+        pairs = [(reference, _sample_views(evaluator, sampler(i, n), seed)) for i in seeds]
         rows[name] = scoring.make_row(evaluator, pairs, seed if is_subject else None)
     rows["collapsed"] = scoring.make_row(evaluator, [(reference, collapsed)])
 
@@ -103,6 +105,13 @@ def evaluate(
         "rows": rows,
         **_class_fields(evaluator.extractor, real, reference, reference_rows),
     }
+
+
+def _sample_views(evaluator, sample, seed):
+    """Compute the views of what a sampler returns, in an order by content."""
+    images, values = sample if isinstance(sample, tuple) else (sample, None)
+    rows = content_order.shuffled_rows(images, seed)
+    return evaluator(images[rows], None if values is None else values[rows])
 
 
 def _class_fields(

@@ -11,31 +11,22 @@ import concurrent.futures
 import os
 
 import numpy as np
-from scipy import ndimage
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
-from gan_jax.metrics import light_measures, metric
+from gan_jax.metrics import light_measures, metric, objects
 
 MEASURES = ("ellipticity", "concentration", "asymmetry", "smoothness", "gini", "m20", "colour")
 COLUMNS = (*MEASURES, "found")  # of the view
 MIN_SIZE = 32  # pixels; smaller galaxies have no measurable profile
 
-# A galaxy stands out of the sky by this many times its noise, and by this many of 255 levels.
-_N_SIGMA, _CONTRAST = 3.0, 6.0
+_CONTRAST = 6.0  # of 255 levels, by which a galaxy stands out of the sky, see objects.find
 # Lengths as fractions of the image's side:
-_FRAME = 1 / 16  # width of the frame of sky
-_BLUR = 1 / 64  # standard deviation of the Gaussian that blurs the noise
-_CENTRAL = 1 / 8  # the galaxy is the object with most light within this distance from the middle
-_SMALLEST = 1 / 16  # radius of a disk as large as the smallest galaxy
 _STEPS = 0.5 ** np.arange(5, 9)  # 1/32 to 1/256: steps of the walk to the centre of symmetry
 # Of the radius of a disk as large as the galaxy: the box that smooths it, and the radius of its
 # core.
 _BOX = 0.25
 _BLOCK_PIXELS = 2**19  # that one thread works on at once: bounds the memory
-# Pixels of one image are connected by their sides; images are not connected.
-_CONNECTED = ndimage.generate_binary_structure(3, 1)
-_CONNECTED = _CONNECTED & np.array([False, True, False])[:, None, None]
 
 
 def measure_images(images: np.ndarray) -> np.ndarray:
@@ -109,11 +100,8 @@ def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:
 def segment(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find the galaxy of each image.
 
-    The sky is the median of a frame of 1/16 of the side; its noise is the clipped standard
-    deviation there. In the image, blurred by a Gaussian of 1/64 of the side, pixels that stand out
-    by 3 times the noise and by 6 levels form objects, connected by the sides of pixels. The galaxy
-    is the object with most light within 1/8 of the side from the middle, if it is as large as a
-    disk of radius 1/16 of the side. A neighbour that overlaps the galaxy is part of it.
+    The image is the mean of its channels, above its sky; the galaxy stands out by 6 levels. See
+    objects.find.
 
     Args:
       images: uint8 [n, H, W, C].
@@ -122,28 +110,9 @@ def segment(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       (light float64 [n, H, W], mean of the channels minus the sky; galaxy bool [n, H, W], empty
       where there is none; others bool [n, H, W], the other objects).
     """
-    light = _without_sky(images.mean(3, dtype=np.float64))
-    side = min(light.shape[1:])
-    blurred = _without_sky(ndimage.gaussian_filter(light, (0, _BLUR * side, _BLUR * side)))
-    above = blurred > np.maximum(_N_SIGMA * _noise(blurred), _CONTRAST)[:, None, None]
-    objects, n_objects = ndimage.label(above, _CONNECTED)
-    galaxy = _is_galaxy(objects, n_objects, light)[objects]
-    return light, galaxy, above & ~galaxy
-
-
-def _is_galaxy(objects, n_objects, light):
-    """Say which objects are galaxies: bool [n_objects + 1]; number 0 is the sky."""
-    y, x = (np.arange(size) - (size - 1) / 2 for size in light.shape[1:])
-    side = min(light.shape[1:])
-    central = np.where(y[:, None] ** 2 + x**2 <= (_CENTRAL * side) ** 2, light.clip(0), 0)
-    brightness = np.bincount(objects.ravel(), central.ravel(), n_objects + 1)
-    brightness[0] = 0
-    area = np.bincount(objects.ravel(), minlength=n_objects + 1)
-    image_of, brightest = np.zeros(n_objects + 1, np.int64), np.zeros(len(light))
-    image_of[objects] = np.arange(len(light))[:, None, None]
-    np.maximum.at(brightest, image_of, brightness)
-    is_brightest = (brightness > 0) & (brightness == brightest[image_of])
-    return is_brightest & (area >= np.pi * (_SMALLEST * side) ** 2)
+    light = objects.without_sky(images.mean(3, dtype=np.float64))
+    galaxy, others = objects.find(light, _CONTRAST)
+    return light, galaxy, others
 
 
 def _measure_block(images):
@@ -174,8 +143,8 @@ def _measure_shape(light, galaxy, others):
     detail = light_measures.small_scale_light(light, box)
     # What normal noise of the sky adds to each pixel: mean |a - b| is 2 sigma / sqrt(pi), and the
     # mean positive part is sigma / sqrt(2 pi).
-    sky_difference = 2 / np.sqrt(np.pi) * _noise(light)
-    sky_detail = _noise(detail) / np.sqrt(2 * np.pi)
+    sky_difference = 2 / np.sqrt(np.pi) * objects.noise(light)
+    sky_detail = objects.noise(detail) / np.sqrt(2 * np.pi)
     return (
         light_measures.ellipticity(bright, galaxy),
         light_measures.concentration(bright, galaxy, centre),
@@ -219,33 +188,9 @@ def colour(images: np.ndarray, galaxy: np.ndarray) -> np.ndarray:
     Returns:
       float64 [n].
     """
-    light = [_without_sky(images[..., channel].astype(np.float64)) for channel in (0, -1)]
+    light = [objects.without_sky(images[..., channel].astype(np.float64)) for channel in (0, -1)]
     red, blue = ((plane * galaxy).sum((1, 2)).clip(0) for plane in light)
     return np.divide(red - blue, red + blue, out=np.zeros(len(images)), where=red + blue > 0)
-
-
-def _frame(planes):
-    """Return the pixels of the frame of sky: [n, P]."""
-    width = max(1, round(_FRAME * min(planes.shape[1:])))
-    frame = np.ones(planes.shape[1:], bool)
-    frame[width:-width, width:-width] = False
-    return planes[:, frame]
-
-
-def _without_sky(planes):
-    return planes - np.median(_frame(planes), 1)[:, None, None]
-
-
-def _noise(planes):
-    """Estimate the standard deviation of the sky: [n].
-
-    Of the pixels within 3 times that by the median absolute deviation, which alone would jump from
-    level to level; divided by 0.987 for what normal noise loses by that.
-    """
-    sky = _frame(planes)
-    away = np.abs(sky - np.median(sky, 1, keepdims=True))
-    near = away <= 3 * 1.4826 * np.median(away, 1, keepdims=True)
-    return np.sqrt((away**2 * near).sum(1) / near.sum(1)) / 0.987
 
 
 def _shows_sky(dataset: Dataset) -> bool:

@@ -55,9 +55,11 @@ class Metric(NamedTuple):
     compute: Callable[[Views, Views], dict[str, float]]
     # Number of features -> number of images that each side needs at least.
     min_images: Callable[[int], int] = lambda n_features: 2
-    # {name: images uint8 [N, H, W, C] -> array [N, ...]}, views that only this metric needs.
+    # {name: images uint8 [N, H, W, C] -> array [N, ...]}, views that only this metric needs. With
+    # of_values: {name: float32 [N, H, W, C], in the data's own units -> array [N, ...]}.
     views: dict[str, Callable[[np.ndarray], np.ndarray]] = {}  # noqa: RUF012 - never mutated
     applies_to: Callable[[Dataset], bool] = lambda dataset: True  # whether it means anything there
+    of_values: bool = False  # for data with a PixelFormat alone
 
 
 # The largest value of float32, about. Sixth powers of it, summed, are finite in float64.

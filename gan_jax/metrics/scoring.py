@@ -12,6 +12,7 @@ import numpy as np
 import threadpoolctl
 
 from gan_jax import errors, images, metrics
+from gan_jax.data import pixel_format
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import class_balance, features
 from gan_jax.metrics.metric import Metric, Views, take_rows
@@ -26,36 +27,72 @@ class Evaluator(NamedTuple):
     extractor: features.Extractor
     metrics: dict[str, Metric]  # by name
 
-    def __call__(self, images: np.ndarray) -> Views:
-        """Compute the views of images uint8 [N, H, W, C]."""
+    @property
+    def reads_values(self) -> bool:
+        """Whether a metric reads values in the data's own units."""
+        return any(metric.of_values for metric in self.metrics.values())
+
+    def __call__(self, images: np.ndarray, values: np.ndarray | None = None) -> Views:
+        """Compute the views of images.
+
+        Args:
+          images: uint8 [N, H, W, C].
+          values: the same in the data's own units, float32; needed where a metric reads them.
+        """
         feats, probs = self.extractor.apply(images)
         views = {"images": images, "features": feats}
         if probs is not None:
             views["probs"] = probs
         for metric in self.metrics.values():
-            views |= {name: view(images) for name, view in metric.views.items()}
+            seen = values if metric.of_values else images
+            if seen is None:
+                raise ValueError("A metric reads values, and there are none.")
+            views |= {name: view(seen) for name, view in metric.views.items()}
         return views
 
     def views_of(self, dataset: Dataset, rows: np.ndarray) -> Views:
         """Compute the views of some images of a dataset, in the order of `rows`, int [n]."""
-        return self(images.take_rows(dataset.images, rows))
+        values = values_of(dataset, rows) if self.reads_values else None
+        return self(images.take_rows(dataset.images, rows), values)
+
+
+def values_of(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """Return some images of a dataset with a format in its own units: float32 [n, H, W, C].
+
+    Args:
+      dataset: the images.
+      rows: int [n].
+    """
+    if dataset.stored is None or dataset.format is None:
+        raise ValueError("Images without a format have no units.")
+    out = np.empty((len(rows), *dataset.stored.shape[1:]), np.float32)
+    for part in pixel_format.blocks(out):
+        stored = images.take_rows(dataset.stored, rows[part])
+        out[part] = pixel_format.in_units(stored, dataset.format)
+    return out
 
 
 def make_evaluator(
-    extractor: features.Extractor, dataset: Dataset, names: str = "", strict: bool = False
+    extractor: features.Extractor,
+    dataset: Dataset,
+    names: str = "",
+    strict: bool = False,
+    values: bool = False,
 ) -> Evaluator:
     """Make an Evaluator with the named metrics that the feature space can serve.
 
-    Metrics that need classes are left out where the feature space has none.
+    Metrics that need classes are left out where the feature space has none, and those of values
+    where there are none.
 
     Args:
       extractor: the feature space.
       dataset: images that it will see.
       names: names of metrics.TABLE, separated by commas; "" for all that apply to the dataset.
       strict: refuse what would be left out.
+      values: whether all images, also generated ones, come with values in the dataset's units.
 
     Raises:
-      InputError: a metric is unknown; or, if strict, needs classes that are missing.
+      InputError: a metric is unknown; or, if strict, needs classes or values that are missing.
     """
     requested = metrics.parse_names(names)
     has_classes = extractor.apply(np.asarray(dataset.images[:1]))[1] is not None
@@ -67,10 +104,32 @@ def make_evaluator(
             f"--scores={names}: {needs_classes[0]} needs a classifier, and {extractor.name} has no "
             "classes; leave it out."
         )
-    chosen = {name: metrics.TABLE[name] for name in requested if name not in needs_classes}
+    needs_values = [name for name in requested if not values and metrics.TABLE[name].of_values]
+    if strict:
+        check_values(names, values)
+    left_out = {*needs_classes, *needs_values}
+    chosen = {name: metrics.TABLE[name] for name in requested if name not in left_out}
     if not names:
         chosen = {name: metric for name, metric in chosen.items() if metric.applies_to(dataset)}
     return Evaluator(extractor, chosen)
+
+
+def check_values(names: str, values: bool, scores_flag: str = "scores") -> None:
+    """Refuse metrics of values that are asked for by name where there are none.
+
+    Args:
+      names, values: as in `make_evaluator`.
+      scores_flag: the flag that sets the names, for the message.
+
+    Raises:
+      InputError
+    """
+    of_values = [name for name in metrics.parse_names(names) if metrics.TABLE[name].of_values]
+    if names and of_values and not values:
+        raise errors.InputError(
+            f"--{scores_flag}={names}: {of_values[0]} is of images with floats or 16 bits, and not "
+            "all of these have them; leave it out."
+        )
 
 
 def check_counts(

@@ -222,6 +222,7 @@ def run(argv: list[str]) -> None:
             f"--data={flags.data} has no {flags.n_images} labelled test images to damage; "
             "use other data or a lower --n_images."
         )
+    scoring.check_values(flags.scores, False)
     scoring.check_counts(train, flags.n_images, "n_images", flags.scores)
     extractor = features.load(train, test)
     all_scores = scoring.make_evaluator(extractor, train, flags.scores)

@@ -12,7 +12,7 @@ from gan_jax import images
 from gan_jax.core import parallel
 from gan_jax.core.keys import KeyStream, run_key
 from gan_jax.core.method import n_minibatches
-from gan_jax.metrics import class_balance, controls, features, point_scores, scoring
+from gan_jax.metrics import class_balance, controls, features, photometry, point_scores, scoring
 from gan_jax.rundir import log
 from gan_jax.training import sampling
 from gan_jax.training.monitor import Monitor
@@ -62,21 +62,31 @@ class Evaluate(Hook):
         super().__init__(loop, *intervals, **options)
         self._evaluator: scoring.Evaluator | None = None
         self._reference = {}
+        self._sampler = None  # in place of the loop's, where scores read values
 
     def __call__(self):
         loop = self.loop
         with loop.timer("evaluate"):
             n, train = loop.run.eval_images, loop.prepared.train
-            generated = loop.sampler(loop.sampled_vars(), jax.random.key(0), n)
             if train.points:
+                generated = loop.sampler(loop.sampled_vars(), jax.random.key(0), n)
                 scores = point_scores.score_points(generated, train.name)
                 loop.results.scores = {f"eval/{name}": value for name, value in scores.items()}
                 return
             if self._evaluator is None:
                 extractor = features.load(train, loop.prepared.test)
-                self._evaluator = scoring.make_evaluator(extractor, train, loop.run.eval_scores)
+                self._evaluator = scoring.make_evaluator(
+                    extractor, train, loop.run.eval_scores, values=photometry.has_units(train)
+                )
                 self._reference, _ = controls.choose_reference(self._evaluator, train, 0)
-            pair = (self._reference, self._evaluator(generated))
+                self._sampler = loop.sampler
+                if self._evaluator.reads_values:
+                    self._sampler = sampling.build_sampler(
+                        loop.method, loop.prepared.pool, units=train.format, also_shown=True
+                    )
+            generated = (self._sampler or loop.sampler)(loop.sampled_vars(), jax.random.key(0), n)
+            views = self._evaluator(*(generated if self._sampler else (generated,)))
+            pair = (self._reference, views)
             row = scoring.make_row(self._evaluator, [pair])
             summary = scoring.summarize_row(row, self._evaluator)
             loop.results.scores = {f"eval/{name}": value for name, value in summary.items()}

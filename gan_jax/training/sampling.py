@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,8 @@ def build_sampler(
     pool: np.ndarray | None = None,
     truncation: float = 0.0,
     units: PixelFormat | None = None,
-) -> Callable[..., np.ndarray]:
+    also_shown: bool = False,
+) -> Callable[..., Any]:
     """Build the sampler of a method.
 
     Args:
@@ -41,6 +43,7 @@ def build_sampler(
       truncation: keep the noise within so many times its range (uniform priors) or standard
         deviations (normal prior); 0: keep all of it.
       units: format of the data; images are then in the data's units, see pixel_format.to_units.
+      also_shown: with units, return (images of 8 bits, images in units).
 
     Returns:
       sampler(vs, key, n, condition=None, z=None) -> uint8 [n, H, W, C] on the host, or float32
@@ -62,9 +65,16 @@ def build_sampler(
     def sample_chunk(vs, key, z, condition):
         condition = method.conditioning.to_net(condition, method.hp.pixels)
         generated = method.sample(ctx, vs, z, condition, fold(key, KeyStream.SAMPLE))
-        if units:
-            return generated
-        return images.from_net(generated, method.hp.pixels, points=generated.shape[1] == 1)
+        if units and not also_shown:
+            return (generated,)
+        shown = images.from_net(generated, method.hp.pixels, points=generated.shape[1] == 1)
+        return (shown, generated) if units else (shown,)
+
+    def to_host(chunk):
+        chunk = jax.device_get(chunk)
+        if not units:
+            return chunk
+        return *chunk[:-1], pixel_format.to_units(chunk[-1], units, method.hp.pixels)
 
     def select_chunk(array, i):
         """Select chunk i of an array; fill the last one up from the array's beginning."""
@@ -84,8 +94,9 @@ def build_sampler(
             if condition is not None:
                 chunk_condition = select_chunk(condition, i)
             chunks.append(sample_chunk(vs, chunk_key, chunk_z, chunk_condition))
-        generated = np.concatenate(jax.device_get(chunks))[:n]
-        return pixel_format.to_units(generated, units, method.hp.pixels) if units else generated
+        parts = zip(*map(to_host, chunks), strict=True)
+        generated = [np.concatenate(part)[:n] for part in parts]
+        return tuple(generated) if len(generated) > 1 else generated[0]
 
     return sampler
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax.commands import sample, train
+from gan_jax.commands import evaluate, sample, train
 from gan_jax.data import datasets, pixel_format
 from gan_jax.errors import InputError
+from gan_jax.metrics import photometry
 from gan_jax.rundir import run_folder
 from tests import tiny_runs
 
@@ -86,9 +87,38 @@ def test_a_run_on_fits_stamps_and_its_samples(tmp_path, fits, capsys):
     shown = sample.make_samples(flags, run_folder.load(str(run)))[0]
     seen = pixel_format.view(images, form._replace(stretch=stretch.replace(",per=image", "")))
     assert np.abs(seen.astype(int) - shown).max() <= 1
+    check_photometry(run, data, stretch, images, tmp_path / "scores")
     # Another stretch is another run.
     with pytest.raises(InputError, match=f"--stretch={stretch}, now sqrt"):
         run_train(tmp_path, data, "--stretch=sqrt")
+
+
+def check_photometry(run, data, stretch, images, out):
+    """Scores of values in nJy: of the run's samples, and of its FITS files as other images."""
+    common = {"scores": "kernel,photometry", "features": "pixels", "n_images": 5, "neighbours": 0}
+    record, _ = evaluate.evaluate_to_files(
+        evaluate.Flags(workdir=str(run), repeats=1, seed=3, **common)
+    )
+    real = datasets.load(data, datasets.DataOptions(SIZE)).stored
+    direct = photometry.compare_sets(measure(real), measure(images))
+    of_run = record["rows"]["model"]
+    assert {key: of_run[key] for key in direct} == pytest.approx(direct, rel=1e-4)
+    flags = {"data": data, "size": SIZE, "stretch": stretch, **common}
+    files = str(run / "sampled_fits")
+    record, _ = evaluate.evaluate_to_files(evaluate.Flags(workdir=str(out), images=files, **flags))
+    of_files = record["rows"]["images"]
+    assert {key: of_files[key] for key in direct} == pytest.approx(direct, rel=1e-6)
+    assert np.isfinite([record["rows"]["real"][key] for key in direct]).all()
+    pictures = out.parent / "pictures"
+    pictures.mkdir()
+    for i, image in enumerate(np.zeros((4, SIZE, SIZE, 5), np.uint8)):
+        np.save(pictures / f"{i}.npy", image)
+    with pytest.raises(InputError, match="--scores=kernel,photometry: photometry is of images"):
+        evaluate.evaluate_to_files(evaluate.Flags(workdir=str(out), images=str(pictures), **flags))
+
+
+def measure(values):
+    return {"photometry": photometry.measure_images(np.asarray(values))}
 
 
 @pytest.mark.long

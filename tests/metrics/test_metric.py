@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax import errors, metrics
+from gan_jax.metrics import photometry
 from tests.metrics.helpers import brightness_images, brightness_probs, normal_points
 
 OF_FEATURES = [name for name, metric in metrics.TABLE.items() if metric.needs == ("features",)]
@@ -14,7 +15,13 @@ def views(seed):
     morphology = np.concatenate([normal_points(60, seed, 7), np.ones((60, 1))], 1)
     features = normal_points(60, seed)
     probs = brightness_probs(images)
-    return {"images": images, "features": features, "probs": probs, "morphology": morphology}
+    return {
+        "images": images,
+        "features": features,
+        "probs": probs,
+        "morphology": morphology,
+        "photometry": photometry.measure_images(images.astype(np.float32)),
+    }
 
 
 def views_of(name, seed):

@@ -74,6 +74,7 @@ def open_study(asked: Asked[Flags]) -> Study:
             f"use --counts={image_sets.ALL}."
         )
     if not source.points:
+        scoring.check_values(flags.scores, False)
         scoring.check_counts(source, flags.n_images, "n_images", flags.scores)
     sets = image_sets.open_sets(one.run.data, counts, source, one.data_options)
     study = Study(asked, source, heldout, sets)
