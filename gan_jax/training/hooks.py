@@ -5,6 +5,7 @@ Hooks run in the order of `build_hooks`. Earlier ones pass results to later ones
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 
@@ -60,9 +61,9 @@ class Evaluate(Hook):
 
     def __init__(self, loop, *intervals, **options):
         super().__init__(loop, *intervals, **options)
-        self._evaluator: scoring.Evaluator | None = None
+        # The evaluator, and (vs, key, n) -> what it takes: images, and values where it reads them.
+        self._scored_by: tuple[scoring.Evaluator, Callable[..., tuple]] | None = None
         self._reference = {}
-        self._sampler = None  # in place of the loop's, where scores read values
 
     def __call__(self):
         loop = self.loop
@@ -73,26 +74,31 @@ class Evaluate(Hook):
                 scores = point_scores.score_points(generated, train.name)
                 loop.results.scores = {f"eval/{name}": value for name, value in scores.items()}
                 return
-            if self._evaluator is None:
-                extractor = features.load(train, loop.prepared.test)
-                self._evaluator = scoring.make_evaluator(
-                    extractor, train, loop.run.eval_scores, values=photometry.has_units(train)
-                )
-                self._reference, _ = controls.choose_reference(self._evaluator, train, 0)
-                self._sampler = loop.sampler
-                if self._evaluator.reads_values:
-                    self._sampler = sampling.build_sampler(
-                        loop.method, loop.prepared.pool, units=train.format, also_shown=True
-                    )
-            generated = (self._sampler or loop.sampler)(loop.sampled_vars(), jax.random.key(0), n)
-            views = self._evaluator(*(generated if self._sampler else (generated,)))
+            if self._scored_by is None:
+                self._scored_by = self._prepare(train)
+            evaluator, sample = self._scored_by
+            views = evaluator(*sample(loop.sampled_vars(), jax.random.key(0), n))
             pair = (self._reference, views)
-            row = scoring.make_row(self._evaluator, [pair])
-            summary = scoring.summarize_row(row, self._evaluator)
+            row = scoring.make_row(evaluator, [pair])
+            summary = scoring.summarize_row(row, evaluator)
             loop.results.scores = {f"eval/{name}": value for name, value in summary.items()}
             if "fractions" in row:
                 real = class_balance.class_fractions(self._reference["probs"]).tolist()
                 loop.results.shares = {"real": real, "model": row["fractions"]}
+
+    def _prepare(self, train):
+        """Return the evaluator and the sampler for it; measure the reference."""
+        loop = self.loop
+        extractor = features.load(train, loop.prepared.test)
+        evaluator = scoring.make_evaluator(
+            extractor, train, loop.run.eval_scores, values=photometry.has_units(train)
+        )
+        self._reference, _ = controls.choose_reference(evaluator, train, 0)
+        if not evaluator.reads_values:
+            return evaluator, lambda *arguments: (loop.sampler(*arguments),)
+        return evaluator, sampling.build_sampler(
+            loop.method, loop.prepared.pool, units=train.format, also_shown=True
+        )
 
 
 class Log(Hook):
