@@ -471,6 +471,7 @@ CASES = [
     evaluate("metrics/scoring.py", "is too few for the score", "--n_images=50"),
     evaluate("metrics/__init__.py", "is no metric", "--scores=beauty"),
     evaluate("metrics/scoring.py", "needs a classifier", "--scores=classes --features=random"),
+    evaluate("metrics/scoring.py", "is of images with floats", "--scores=photometry"),
     evaluate("metrics/features/__init__.py", "names no known feature space", "--features=vgg"),
     evaluate("metrics/features/__init__.py", "after the name; write", "--features=random:3"),
     evaluate(

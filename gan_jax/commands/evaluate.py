@@ -283,11 +283,12 @@ def make_evaluator(
     """
     from gan_jax.metrics import features, photometry, scoring
 
+    values = values and photometry.has_units(real)
+    scoring.check_values(flags.scores, values)
     n_features = features.count_features(flags.features, real)
     has_classes = features.has_classes(flags.features, real)
     scoring.check_counts(real, n, "n_images", flags.scores, n_features, has_classes=has_classes)
     extractor = features.load(real, heldout, flags.features)
-    values = values and photometry.has_units(real)
     return scoring.make_evaluator(extractor, real, flags.scores, strict=True, values=values)
 
 
