@@ -112,7 +112,7 @@ def test_results_without_equal_time(stacks, tmp_path):
     for part in ("tables", "curves"):
         del stacks[part]["time"]
     tables = found.tables(stacks)
-    assert [table.title for table in tables][0] == "Equal generator updates"
+    assert tables[0].title == "Equal generator updates"
     assert not any("wall time" in table.title for table in tables)
     assert not any("wall time" in text for text in found.verdicts(stacks))
     samples = {"updates": {system: making.pixels(9, 8, 8, 3) for system in stacks["systems"]}}
