@@ -211,7 +211,7 @@ def stages(files, monkeypatch):
         (hub, "upload"),
     ):
         monkeypatch.setattr(module, name, reached)
-    monkeypatch.setattr(sampling, "build_sampler", lambda *_: reached)
+    monkeypatch.setattr(sampling, "build_sampler", lambda *_, **__: reached)
 
 
 def attempt(words):

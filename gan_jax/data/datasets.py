@@ -222,7 +222,7 @@ def open_source(
         with_choice = ", ".join(name for name, source in SOURCES.items() if source.label_choice)
         raise InputError(
             f"--labels={options.labels} means nothing to {name}; leave it empty, or "
-            f"use {NO_LABELS} for no classes, FILE:COLUMN of a table, or {POSITION} with --patches "
+            f"use {NO_LABELS} for no classes, FILE:COLUMN of a table, or {POSITION} of patches "
             f"(others are for {with_choice})."
         )
     if not source.points and not MIN_SIDE <= min(options.hw) <= max(options.hw) <= MAX_SIDE:

@@ -111,8 +111,13 @@ _BUILT_IN = {
 TABLE: plugins.Table[Metric] = plugins.Table("metrics", _BUILT_IN, _adapt)
 SCORES: dict[str, Score] = {key: s for metric in TABLE.values() for key, s in metric.scores.items()}
 TRAINING_METRICS = "frechet,classes"  # scored during training by default
-# Scores that can say which checkpoint is best.
-RANKABLE_SCORES = tuple(key for key, score in SCORES.items() if score.better != "real")
+# Scores of any images that can say which checkpoint is best.
+RANKABLE_SCORES = tuple(
+    key
+    for metric in TABLE.values()
+    for key, score in metric.scores.items()
+    if score.better != "real" and not metric.of_values
+)
 
 
 def parse_names(names: str, flag: str = "scores") -> list[str]:
@@ -131,8 +136,11 @@ def parse_names(names: str, flag: str = "scores") -> list[str]:
     requested = [word.strip() for word in names.split(",") if word.strip()]
     for name in requested:
         if name not in TABLE:
+            of_all = [name for name, metric in TABLE.items() if not metric.of_values]
+            of_values = [name for name in TABLE if name not in of_all]
             raise errors.InputError(
-                f"--{flag}={names}: {name!r} is no metric; use some of {', '.join(TABLE)}."
+                f"--{flag}={names}: {name!r} is no metric; use some of {', '.join(of_all)} (others "
+                f"are for images with floats or 16 bits: {', '.join(of_values)})."
             )
     own = list(dict.fromkeys(name for name in requested if TABLE.is_plugin(name)))
     for name in own:
