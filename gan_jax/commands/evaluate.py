@@ -195,8 +195,10 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
             reader = asked_quantities.load(train, heldout)
             rng, names = np.random.default_rng(flags.seed), conditioning.quantities.names
             asked = rng.choice(train.values, flags.n_images)
-            made = sampler(model, jax.random.key(flags.seed), len(asked), asked)
-            record["asked"] = asked_quantities.score_asked(reader, made, asked, names, flags.seed)
+            generated = sampler(model, jax.random.key(flags.seed), len(asked), asked)
+            record["asked"] = asked_quantities.score_asked(
+                reader, generated, asked, names, flags.seed
+            )
         if isinstance(conditioning, ByImage):
             key, n = jax.random.key(flags.seed), min(flags.n_images, len((heldout or train).images))
             originals = conditioning.choose(pool, key, n)

@@ -165,10 +165,9 @@ def _rows_of_files(files, table, path):
     """Return (the row of each file, -1 without one; a note or "")."""
     names = [file.relative_to(files.top) for file in files.paths]
     forms = (str, lambda name: str(name.with_suffix("")), lambda n: n.name, lambda n: n.stem)
+    row_of = {key: row for row, key in enumerate(table.keys)}
     for form in forms:  # the whole path, then ever less of it
-        row_of, shown = {}, [form(name) for name in names]
-        for row, key in enumerate(table.keys):
-            row_of.setdefault(key, row)
+        shown = [form(name) for name in names]
         rows = np.array([row_of.get(name, -1) for name in shown])
         if (rows >= 0).any():
             break
