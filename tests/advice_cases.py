@@ -845,7 +845,7 @@ NOT_RUN = {
     "core/lecam.py": {"is for methods whose D": "is about a plug-in; see tests/core/test_lecam.py"},
     "metrics/modes.py": {"counts combinations of classes": LATE},
     "core/quantities.py": {"nets cannot learn from it": DATA},
-    "data/table_labels.py": {"install it with": NEEDS},
+    "data/tables.py": {"install it with": NEEDS},
     "data/scientific_cache.py": {"every patch has a band": "see tests/data/test_patches.py"},
     "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},

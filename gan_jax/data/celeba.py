@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_jax.data import label_tables, tfds
+from gan_jax.data import tables, tfds
 from gan_jax.data.celeba_attributes import CROP, check_attributes, combine_attributes
 from gan_jax.data.image_files import ImageFileList, index_images, natural_sort_key, readable_folder
 from gan_jax.data.types import Arrays, DataOptions
@@ -98,9 +98,9 @@ def _attributes_path(root):
 
 def _read_labels(path, wanted):
     """Read (file names [N], labels int32 [N], classes) from list_attr_celeba."""
-    rows, n_promised = label_tables.read_lines(path), None
+    rows, n_promised = tables.read_lines(path), None
     if path.suffix == ".txt":
-        first = label_tables.next_fields(path, rows)
+        first = tables.next_fields(path, rows)
         if len(first) != 1 or not first[0].isdecimal():
             start = printable(" ".join(first[:3]))
             raise InputError(
@@ -108,9 +108,9 @@ def _read_labels(path, wanted):
                 "its first line must be the number of images."
             )
         n_promised = int(first[0])
-    header = ([] if n_promised is None else [_KEY]) + label_tables.next_fields(path, rows)
+    header = ([] if n_promised is None else [_KEY]) + tables.next_fields(path, rows)
     attributes = check_attributes(wanted.split(","), [name for name in header if name != _KEY])
-    table = label_tables.read_columns(path, header, rows, _KEY, attributes)
+    table = tables.read_columns(path, header, rows, _KEY, attributes)
     if n_promised not in (None, len(table)):
         raise InputError(
             f"{printable(path)} promises {n_promised:,} images and lists {len(table):,}; "
@@ -119,7 +119,7 @@ def _read_labels(path, wanted):
     for name, (line, texts) in table.items():
         for attribute, text in zip(attributes, texts, strict=True):
             if text not in ("-1", "1"):
-                raise label_tables.field_error(
+                raise tables.field_error(
                     path, line, f"{attribute} of {name}", text, "-1 or 1"
                 )
     values = np.array([texts for _, texts in table.values()]) == "1"
@@ -133,13 +133,13 @@ def _read_partition(root):
     path = _find_list(root, _PARTITION)
     if path is None:
         return None
-    rows, header = label_tables.read_lines(path), [_KEY, "partition"]
+    rows, header = tables.read_lines(path), [_KEY, "partition"]
     if path.suffix == ".csv":
-        header = label_tables.next_fields(path, rows)
-    table = label_tables.read_columns(path, header, rows, _KEY, ("partition",))
+        header = tables.next_fields(path, rows)
+    table = tables.read_columns(path, header, rows, _KEY, ("partition",))
     for name, (line, (text,)) in table.items():
         if text not in _SPLITS:
-            raise label_tables.field_error(
+            raise tables.field_error(
                 path, line, f"the part of {name}", text, "0 (train), 1 (validation) or 2 (test)"
             )
     return {name: _SPLITS[text] for name, (_, (text,)) in table.items()}

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data import galaxies, label_tables
+from gan_jax.data import galaxies, tables
 from gan_jax.data.image_files import ImageFileList, index_images, natural_sort_key, readable_folder
 from gan_jax.data.types import DataOptions
 from gan_jax.errors import InputError, counted, printable
@@ -173,9 +173,9 @@ def _solutions_path(root):
 
 def _read_votes(path):
     """Read (galaxies' numbers as text [N], votes float64 [N, 8], see _VOTES)."""
-    rows = label_tables.read_lines(path)
-    header = label_tables.next_fields(path, rows)
-    table = label_tables.read_columns(path, header, rows, "GalaxyID", _VOTES)
+    rows = tables.read_lines(path)
+    header = tables.next_fields(path, rows)
+    table = tables.read_columns(path, header, rows, "GalaxyID", _VOTES)
     votes = [_parse_votes(path, name, line, texts) for name, (line, texts) in table.items()]
     return list(table), np.array(votes)
 
@@ -188,7 +188,7 @@ def _parse_votes(path, name, line, texts):
         except ValueError:
             value = -1.0
         if not 0 <= value <= 1:  # nan too
-            raise label_tables.field_error(
+            raise tables.field_error(
                 path, line, f"{column} of galaxy {name}", text, "a number from 0 to 1"
             )
         values.append(value)

@@ -9,18 +9,16 @@ such as an npz file, the rows of the table are the images in their order.
 """
 
 import collections
-import importlib
 import os
 import pathlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import label_tables
+from gan_jax.data import tables
 from gan_jax.data.image_files import ImageFileList, natural_sort_key
 from gan_jax.data.types import OpenedArrays
-from gan_jax.errors import InputError, counted, install_command, printable
+from gan_jax.errors import InputError, counted, printable
 
 MAX_CLASSES = 256  # of a column
 _FORM = "--labels=FILE:COLUMN, of a .csv, .tsv, .txt, .fits or .parquet file"
@@ -36,13 +34,6 @@ class Choice(NamedTuple):
     threshold: float = 0.0
 
 
-class Table(NamedTuple):
-    """The columns of a table that were asked for."""
-
-    keys: list[str]  # the first column [R], as text
-    columns: dict[str, np.ndarray]  # {name: numbers float64 [R], NaN where empty, or text [R]}
-
-
 def parse(text: str) -> Choice | None:
     """Parse --labels; None if it names no table.
 
@@ -52,7 +43,7 @@ def parse(text: str) -> Choice | None:
     path, colon, rest = text.rpartition(":")
     if not colon:
         path, rest = text, ""
-    if pathlib.Path(path).suffix.lower() not in READERS:
+    if pathlib.Path(path).suffix.lower() not in tables.READERS:
         return None
     comparison = next((sign for sign in _COMPARISONS if sign in rest), "")
     columns, _, limit = rest.partition(comparison) if comparison else (rest, "", "0")
@@ -99,9 +90,12 @@ def attach(
         class stay, as unknown.
 
     Raises:
-      InputError: the table cannot be read, has no such column, or does not fit the images.
+      InputError: there is no such table, it cannot be read, has no such column, or does not fit the
+        images.
     """
-    table = read(choice)
+    if not choice.path.is_file():
+        raise InputError(f"--labels: there is no file {printable(choice.path)}; write {_FORM}.")
+    table = tables.read(choice.path, choice.columns)
     if isinstance(opened, ImageFileList):
         rows, note = _rows_of_files(opened, table, choice.path)
     else:
@@ -231,100 +225,3 @@ def _classes(choice, table, column, rows):
         )
     number = {text: i for i, text in enumerate(found)} | {"": -1}
     return np.array([number[text] for text in column.tolist()], np.int32), tuple(found)
-
-
-def read(choice: Choice) -> Table:
-    """Read the columns of a table.
-
-    Raises:
-      InputError: there is no such file or column, or it is damaged.
-    """
-    path = choice.path
-    if not path.is_file():
-        raise InputError(f"--labels: there is no file {printable(path)}; write {_FORM}.")
-    header, column_of = READERS[path.suffix.lower()](path)
-    for name in choice.columns:
-        if name not in header:
-            names = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
-            raise InputError(
-                f"{printable(path)} has no column {printable(name)}; its columns "
-                f"({len(header)}) are {printable(names)}."
-            )
-    keys = [_key_text(key) for key in column_of(header[0])]
-    if not keys:
-        raise InputError(f"{printable(path)} has no rows; give one for each image.")
-    return Table(keys, {name: _typed(column_of(name)) for name in choice.columns})
-
-
-def _key_text(key):
-    if isinstance(key, (float, np.floating)) and key == int(key):
-        return str(int(key))
-    return str(key).strip()
-
-
-def _typed(column):
-    """Return a column as numbers float64, or as text where one is no number."""
-    array = np.asarray(column)
-    if array.dtype.kind in "fiub":
-        return array.astype(np.float64)
-    texts = ["" if x is None else str(x).strip() for x in array.tolist()]
-    try:
-        return np.array([float(text) if text else np.nan for text in texts])
-    except ValueError:
-        return np.array(texts, str)
-
-
-def _read_text(path) -> tuple[list[str], Callable]:
-    rows = label_tables.read_lines(path)
-    header, lines = label_tables.next_fields(path, rows), list(rows)
-    for number, fields in lines:
-        if len(fields) != len(header):
-            raise InputError(
-                f"{printable(path)}, line {number} has {counted(len(fields), 'field')} instead of "
-                f"{len(header)}; complete it."
-            )
-    return header, lambda name: [fields[header.index(name)] for _, fields in lines]
-
-
-def _read_fits(path) -> tuple[list[str], Callable]:
-    io = _library("astropy.io.fits", "astro", path)
-    try:
-        with io.open(path) as file:
-            table = next(hdu for hdu in file if isinstance(hdu, io.BinTableHDU | io.TableHDU))
-            columns = {name: np.array(table.data[name]) for name in table.columns.names}
-    except StopIteration:
-        raise InputError(f"{printable(path)} has no table; name a FITS file with one.") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{printable(path)} is no readable FITS table ({error}).") from error
-    flat = {name: column for name, column in columns.items() if column.ndim == 1}
-    native = {n: c.astype(c.dtype.newbyteorder("=")) for n, c in flat.items()}
-    return list(native), native.__getitem__
-
-
-def _read_parquet(path) -> tuple[list[str], Callable]:
-    parquet = _library("pyarrow.parquet", "tables", path)
-    try:
-        table = parquet.read_table(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{printable(path)} is no readable parquet file ({error}).") from error
-    return list(table.column_names), lambda name: table[name].to_pylist()
-
-
-def _library(name, extra, path):
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"--labels={printable(path)} needs {name.partition('.')[0]}; install it with: "
-            f"{install_command(extra)}"
-        ) from error
-
-
-READERS: dict[str, Callable] = {
-    ".csv": _read_text,
-    ".tsv": _read_text,
-    ".txt": _read_text,
-    ".fits": _read_fits,
-    ".fit": _read_fits,
-    ".parquet": _read_parquet,
-}
