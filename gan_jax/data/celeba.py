@@ -119,9 +119,7 @@ def _read_labels(path, wanted):
     for name, (line, texts) in table.items():
         for attribute, text in zip(attributes, texts, strict=True):
             if text not in ("-1", "1"):
-                raise tables.field_error(
-                    path, line, f"{attribute} of {name}", text, "-1 or 1"
-                )
+                raise tables.field_error(path, line, f"{attribute} of {name}", text, "-1 or 1")
     values = np.array([texts for _, texts in table.values()]) == "1"
     return list(table), *combine_attributes(
         attributes, dict(zip(attributes, values.T, strict=True))

@@ -57,7 +57,7 @@ def sky_noise(size: int) -> np.ndarray:
 
 
 def paint(seed: int, indices: np.ndarray, size: int | Size) -> Sky:
-    """Paint galaxies without noise; arguments as in `render`."""
+    """Paint galaxies without noise; arguments as in `galaxies.render`."""
     hw = Size.of(size)
     light, near = (np.empty((len(indices), *hw, len(BANDS)), np.float32) for _ in range(2))
     truth = np.empty((len(indices), len(QUANTITIES)), np.float32)
@@ -68,13 +68,7 @@ def paint(seed: int, indices: np.ndarray, size: int | Size) -> Sky:
 
 
 def render(seed: int, indices: np.ndarray, size: int | Size) -> tuple[np.ndarray, np.ndarray]:
-    """Render galaxies by their numbers.
-
-    Args:
-      seed: int >= 0; galaxies of two seeds have nothing in common.
-      indices: integers >= 0 [N], in any order.
-      size: side of the pictures in pixels; or a Size, which is the middle of a square of its longer
-        side.
+    """Render galaxies by their numbers; arguments as in `galaxies.render`.
 
     Returns:
       (images float32 [N, H, W, 5] in nJy per pixel; truth as in Sky).

@@ -6,6 +6,7 @@ colourfulness is reported too, and the gray image has a row of its own.
 
 import numpy as np
 
+from gan_jax.errors import counted
 from gan_jax.metrics.metric import number_text
 
 ROWS = {"made": "made", "gray": "gray (no colours)", "original": "original"}
@@ -68,3 +69,11 @@ def table_rows(record: dict) -> list[list[str]]:
         for name, title in ROWS.items()
     ]
     return [["", *COLUMNS.values()], *body]
+
+
+def protocol_text(record: dict) -> str:
+    """Say how many images there were, and how to read the table."""
+    return (
+        f"{counted(record['n'], 'image')}. Errors alone reward gray, the mean of all guesses; so "
+        "colourfulness (33: moderate) is beside."
+    )

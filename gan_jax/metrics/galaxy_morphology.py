@@ -7,8 +7,7 @@ light, and compare only between images that are stretched alike. Colour is a rat
 which the stretch of SDSS images preserves.
 """
 
-import concurrent.futures
-import os
+import functools
 
 import numpy as np
 
@@ -26,7 +25,6 @@ _STEPS = 0.5 ** np.arange(5, 9)  # 1/32 to 1/256: steps of the walk to the centr
 # Of the radius of a disk as large as the galaxy: the box that smooths it, and the radius of its
 # core.
 _BOX = 0.25
-_BLOCK_PIXELS = 2**19  # that one thread works on at once: bounds the memory
 
 
 def measure_images(images: np.ndarray) -> np.ndarray:
@@ -39,14 +37,7 @@ def measure_images(images: np.ndarray) -> np.ndarray:
       float64 [N, 8], finite; columns as in COLUMNS. "found" is 1, or 0 for an image without a
       galaxy, whose measures are all 0. Gray images have colour 0.
     """
-    step = max(1, _BLOCK_PIXELS // (images.shape[1] * images.shape[2]))
-
-    def measure_block(start):
-        return _measure_block(np.asarray(images[start : start + step]))
-
-    with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        blocks = pool.map(measure_block, range(0, len(images), step))
-        return np.concatenate([np.zeros((0, len(COLUMNS))), *blocks])
+    return objects.measure_blocks(images, _measure_block, (len(COLUMNS),))
 
 
 def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:
@@ -198,14 +189,7 @@ def _shows_sky(dataset: Dataset) -> bool:
     return is_galaxies and min(dataset.images.shape[1:3]) >= MIN_SIZE
 
 
-def _distance_score(title, what):
-    return metric.Score(
-        title,
-        "low",
-        f"How much {what} differ from those of real galaxies, in their standard deviations.",
-        least=0,
-    )
-
+_distance_score = functools.partial(metric.distance_score, of="galaxies")
 
 METRIC = metric.Metric(
     scores={

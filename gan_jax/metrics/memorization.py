@@ -353,15 +353,11 @@ def copy_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
     return generated, real
 
 
-def distance_rows(record: dict) -> list[tuple[str, dict[str, list[float]]]]:
-    """List the searches of a record of `detect_copies`.
-
-    Returns:
-      [(queries and pool in words, {key of DISTANCES: QUANTILES of the nearest distances})].
-    """
-    p, distances = record["protocol"], record["pixel"]["distances"]
+def tables(record: dict) -> list[list[list[str]]]:
+    """Format the searches of a record of `detect_copies`, a table for each of DISTANCES."""
+    p = record["protocol"]
     train, held = (f"{p[f'pool_{name}']:,}" for name in ("training", "heldout"))
-    words = {
+    searches = {
         "generated_training": f"generated to {train} training",
         "heldout_training": f"held-out to {train} training",
         "training_training": "training to other training",
@@ -370,12 +366,16 @@ def distance_rows(record: dict) -> list[tuple[str, dict[str, list[float]]]]:
         "training_heldout": f"training to {held} held-out",
     }
     if p["pool_training"] == p["pool_heldout"]:  # then it is the first search again
-        del words["generated_some"]
-    return [
-        (text, {name: record[name]["distances"][search] for name in DISTANCES})
-        for search, text in words.items()
-        if search in distances
-    ]
+        del searches["generated_some"]
+    found = []
+    for name, word in DISTANCES.items():
+        distances = record[name]["distances"]
+        rows = [[f"nearest by {word}, quantile", *(f"{100 * q:.0f} %" for q in QUANTILES)]]
+        for key, text in searches.items():
+            if key in distances:
+                rows.append([text, *(f"{value:.3g}" for value in distances[key])])
+        found.append(rows)
+    return found
 
 
 def protocol_text(record: dict) -> str:

@@ -46,6 +46,18 @@ class Score(NamedTuple):
         return most - least
 
 
+def distance_score(title: str, what: str, of: str = "images") -> Score:
+    """Return a score that is a distance between distributions, in real standard deviations.
+
+    Args:
+      title: of the score.
+      what: is distributed, such as "colours".
+      of: what has it, such as "galaxies".
+    """
+    text = f"How much {what} differ from those of real {of}, in their standard deviations."
+    return Score(title, "low", text, least=0)
+
+
 class Metric(NamedTuple):
     """Scores that are computed together."""
 

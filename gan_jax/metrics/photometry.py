@@ -6,9 +6,6 @@ It is made for images with one object near the middle of an even sky; where ther
 image takes its place, so that any images with floats or 16 bits have these scores.
 """
 
-import concurrent.futures
-import os
-
 import numpy as np
 
 from gan_jax import errors
@@ -24,7 +21,6 @@ N_BINS = 10  # of the frequency, from 0 to that of a checkerboard
 
 # Largest ratio, and factor of 10 between powers, that is told: the real ones may be nearly 0.
 _MAX_RATIO, _MAX_DEX = 1e3, 6.0
-_BLOCK_PIXELS = 2**19  # that one thread works on at once: bounds the memory
 _N_COLUMNS = len(COLUMNS) + N_RINGS + N_BINS
 
 
@@ -38,14 +34,7 @@ def measure_images(values: np.ndarray) -> np.ndarray:
       float64 [N, C, K], finite: columns as in COLUMNS, then the mean light in N_RINGS rings, then
       the mean power in N_BINS bins of the frequency (white noise has its variance in each).
     """
-    step = max(1, _BLOCK_PIXELS // max(1, values[:1].size))
-
-    def measure_block(start):
-        return _measure_block(np.asarray(values[start : start + step]))
-
-    with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        blocks = pool.map(measure_block, range(0, len(values), step))
-        return np.concatenate([np.zeros((0, values.shape[3], _N_COLUMNS)), *blocks])
+    return objects.measure_blocks(values, _measure_block, (values.shape[3], _N_COLUMNS))
 
 
 def _measure_block(values):
@@ -212,20 +201,15 @@ def has_units(dataset: Dataset) -> bool:
     return dataset.format is not None and dataset.format.dtype != "uint8"
 
 
-def _distance_score(title, what):
-    return metric.Score(
-        title,
-        "low",
-        f"How much {what} differ from those of real images, in their standard deviations.",
-        least=0,
-    )
-
-
 METRIC = metric.Metric(
     scores={
-        "phot_magnitude": _distance_score("magnitudes", "magnitudes of the light in each band"),
-        "phot_colour": _distance_score("band colours", "colours, ratios of neighbouring bands,"),
-        "phot_shape": _distance_score(
+        "phot_magnitude": metric.distance_score(
+            "magnitudes", "magnitudes of the light in each band"
+        ),
+        "phot_colour": metric.distance_score(
+            "band colours", "colours, ratios of neighbouring bands,"
+        ),
+        "phot_shape": metric.distance_score(
             "linear shapes", "ellipticity, concentration, Gini and M20 of the unstretched light"
         ),
         "phot_profile": metric.Score(

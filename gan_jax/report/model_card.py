@@ -6,8 +6,8 @@ import shlex
 from typing import Any, NamedTuple
 
 from gan_jax.errors import counted
-from gan_jax.metrics import asked_quantities, class_accuracy, colorization, memorization, protocol
-from gan_jax.report import score_text
+from gan_jax.metrics import protocol
+from gan_jax.report import parts, score_text
 from gan_jax.report.verdict import verdict
 from gan_jax.rundir import start_weights
 from gan_jax.settings import Size
@@ -217,28 +217,13 @@ def _scores(card):
     table.append(
         ["number scored", "", rows["real"]["n_fake"], rows[subject]["n_fake"], "", *counts]
     )
-    parts = [f"**{_text(verdict(evaluation).text)}**"] if verdict(evaluation).text else []
-    parts += [_table(table).replace("+-", "±"), score_text.HOW_TO_READ.replace("+-", "±")]
-    parts.append("Protocol: " + _text(protocol.describe(evaluation, score_text.LABELS)))
-    if "intended" in evaluation:
-        found = evaluation["intended"]
-        parts.append("**By class.** " + _text(class_accuracy.summary_text(found)))
-        parts.append(_table(class_accuracy.table_rows(found, evaluation["classes"])))
-        parts.append(_text(class_accuracy.protocol_text(found)))
-    if "asked" in evaluation:
-        found = evaluation["asked"]
-        parts.append("**Quantities asked for.** " + _text(asked_quantities.summary_text(found)))
-        parts.append(_table(asked_quantities.table_rows(found)))
-        parts.append(_text(asked_quantities.protocol_text(found)))
-    if "pairs" in evaluation:
-        found = evaluation["pairs"]
-        parts.append(f"**Against the originals**, {counted(found['n'], 'image')}:")
-        parts.append(_table(colorization.table_rows(found)))
-    if "neighbours" in evaluation:
-        found = evaluation["neighbours"]
-        parts.append("**Copies of training images.** " + _text(found["verdict"]))
-        parts.append(_text(memorization.protocol_text(found)))
-    return "\n\n".join(parts)
+    sections = [f"**{_text(verdict(evaluation).text)}**"] if verdict(evaluation).text else []
+    sections += [_table(table).replace("+-", "±"), score_text.HOW_TO_READ.replace("+-", "±")]
+    sections.append("Protocol: " + _text(protocol.describe(evaluation, score_text.LABELS)))
+    for part in parts.of(evaluation):
+        sections += [f"**{part.title}.** {_text(part.finding)}".rstrip(), *map(_table, part.tables)]
+        sections.append(_text(part.protocol))
+    return "\n\n".join(sections)
 
 
 def _limits(card):

@@ -9,8 +9,8 @@ from PIL import Image
 
 from gan_jax import cache, images
 from gan_jax.data import titles
-from gan_jax.metrics import asked_quantities, class_accuracy, colorization, memorization
-from gan_jax.report import page, run_files, score_html, training_curves
+from gan_jax.metrics import memorization
+from gan_jax.report import page, parts, run_files, score_html, training_curves
 from gan_jax.rundir import health
 from gan_jax.settings import Size
 
@@ -147,71 +147,28 @@ def evaluation_sections(evaluation: dict | None, folder: pathlib.Path) -> page.H
         command = page.element("code", f"python -m gan_jax evaluate {folder}")
         text = "Not evaluated yet; this adds scores, a floor and two controls: "
         return page.section("Scores", page.paragraph(text, command))
-    parts = [
+    sections = [
         score_html.classes_section(evaluation) if evaluation["classes"] else "",
         score_html.scores_section(evaluation),
     ]
-    if "intended" in evaluation:
-        parts.append(class_accuracy_section(evaluation["intended"], evaluation["classes"]))
-    if "asked" in evaluation:
-        parts.append(asked_section(evaluation["asked"]))
-    if "pairs" in evaluation:
-        parts.append(colorization_section(evaluation["pairs"]))
-    if "neighbours" in evaluation:
-        parts.append(memorization_sections(evaluation["neighbours"], folder))
-    return page.join(parts)
+    return page.join([*sections, *(part_section(part, folder) for part in parts.of(evaluation))])
 
 
-def class_accuracy_section(found: dict, classes: list[str]) -> page.Html:
-    """Show whether images are of the class that was asked for, see metrics.class_accuracy."""
-    return page.section(
-        "Images asked for by class",
-        page.paragraph(page.strong(class_accuracy.summary_text(found))),
-        page.table(class_accuracy.table_rows(found, classes)),
-        page.note(class_accuracy.protocol_text(found)),
-    )
-
-
-def asked_section(found: dict) -> page.Html:
-    """Show whether images have the quantities that were asked for."""
-    return page.section(
-        "Quantities asked for",
-        page.paragraph(page.strong(asked_quantities.summary_text(found))),
-        page.table(asked_quantities.table_rows(found)),
-        page.note(asked_quantities.protocol_text(found)),
-    )
-
-
-def colorization_section(found: dict) -> page.Html:
-    """Show errors and colourfulness of images that were made from images."""
-    text = (
-        f"{found['n']} images. Errors alone reward gray, the mean of all guesses; so colourfulness "
-        "(33: moderate) is beside."
-    )
-    table = page.table(colorization.table_rows(found), mark="made")
-    return page.section("Made against original", table, page.note(text))
-
-
-def memorization_sections(found: dict, folder: pathlib.Path) -> page.Html:
-    """Show whether the generator copies: a verdict, pictures of neighbours and their distances."""
+def part_section(part: parts.Filled, folder: pathlib.Path) -> page.Html:
+    """Show a part of an evaluation; arguments as in `evaluation_sections`."""
     pictures = [
         figure
         for name, kind in zip(memorization.PICTURE_FILES, ("Generated", "Real"), strict=True)
-        if (folder / name).exists()
+        if part.key == "neighbours" and (folder / name).exists()
         for figure in _neighbour_figures(folder / name, kind)
     ]
-    return page.join([
-        page.section(
-            "Nearest training images",
-            page.paragraph(page.strong(found["verdict"])),
-            page.grid(pictures, "pairs"),
-        ),
-        page.section(
-            "Distances to the nearest image",
-            _distance_table(found),
-            page.note(memorization.protocol_text(found)),
-        ),
-    ])  # fmt: skip
+    return page.section(
+        part.title,
+        page.paragraph(page.strong(part.finding)) if part.finding else "",
+        page.grid(pictures, "pairs") if pictures else "",
+        *map(page.table, part.tables),
+        page.note(part.protocol),
+    )
 
 
 def _neighbour_figures(path, kind):
@@ -231,18 +188,6 @@ def _neighbour_figures(path, kind):
     for half, word in zip(halves, memorization.DISTANCES.values(), strict=True):
         alt = f"{kind} images and the nearest by {word}"
         yield page.figure(page.image(images.encode_png(half), "png", alt), caption.format(word))
-
-
-def _distance_table(found):
-    words, quantiles = memorization.DISTANCES.values(), memorization.QUANTILES
-    spans = [page.element("th", f"by {word}", colspan=str(len(quantiles))) for word in words]
-    percent = [f"{100 * q:.0f} %" for q in quantiles] * len(words)
-    rows = [
-        [text, *(f"{value:.3g}" for name in memorization.DISTANCES for value in measures[name])]
-        for text, measures in memorization.distance_rows(found)
-    ]
-    head = [["", *spans], ["quantile", *percent]]
-    return page.table([*head, *rows], mark=rows[0][0], n_heads=len(head))
 
 
 def timing_section(log: list[dict]) -> page.Html:

@@ -3,15 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 
-from gan_jax.metrics import (
-    asked_quantities,
-    class_accuracy,
-    colorization,
-    evaluate,
-    memorization,
-    protocol,
-)
-from gan_jax.report import score_text
+from gan_jax.metrics import evaluate, protocol
+from gan_jax.report import parts, score_text
 from gan_jax.report.score_text import FRACTION_KINDS, HOW_TO_READ, LABELS
 from gan_jax.report.verdict import verdict
 
@@ -27,14 +20,10 @@ def format_evaluation(evaluation: dict) -> str:
     for kind, suffix in FRACTION_KINDS.items():
         lines += _fraction_lines(evaluation, kind, suffix)
     lines += ["", *_wrap(how, protocol.describe(evaluation, LABELS))]
-    if "intended" in evaluation:
-        lines += class_accuracy_lines(evaluation["intended"], evaluation["classes"])
-    if "asked" in evaluation:
-        lines += asked_lines(evaluation["asked"])
-    if "pairs" in evaluation:
-        lines += colorization_lines(evaluation["pairs"])
-    if "neighbours" in evaluation:
-        lines += memorization_lines(evaluation["neighbours"])
+    for part in parts.of(evaluation):
+        for rows in part.tables:
+            lines += ["", *with_names([name for name, *_ in rows], [row[1:] for row in rows])]
+        lines += ["", *_wrap(part.finding, part.protocol)]
     return "\n".join(lines)
 
 
@@ -102,34 +91,3 @@ def _fraction_lines(evaluation, kind, suffix):
     n_more = len(evaluation["classes"]) - len(names)
     more = [f"and {n_more:,} more classes, in the report and in eval.json"] if n_more else []
     return ["", *with_names([f"% {kind}", *names], [[*fractions], *cells]), *more]
-
-
-def class_accuracy_lines(found: dict, classes: list[str]) -> list[str]:
-    """Format the result of evaluate.evaluate_class_accuracy as lines for a terminal."""
-    rows = class_accuracy.table_rows(found, classes)
-    body = with_names([name for name, *_ in rows], [cells for _, *cells in rows])
-    text = _wrap(class_accuracy.summary_text(found), class_accuracy.protocol_text(found))
-    return ["", *body, "", *text]
-
-
-def asked_lines(found: dict) -> list[str]:
-    """Format the result of asked_quantities.score_asked as lines for a terminal."""
-    text = _wrap(asked_quantities.summary_text(found), asked_quantities.protocol_text(found))
-    return ["", *align(asked_quantities.table_rows(found)), "", *text]
-
-
-def colorization_lines(found: dict) -> list[str]:
-    """Format the result of colorization.score_colorization as lines for a terminal."""
-    return ["", *align(colorization.table_rows(found))]
-
-
-def memorization_lines(found: dict) -> list[str]:
-    """Format the result of memorization.detect_copies as lines for a terminal."""
-    quantiles = [f"{100 * q:.0f} %" for q in memorization.QUANTILES]
-    lines = []
-    for name, word in memorization.DISTANCES.items():
-        rows = [[f"nearest by {word}, quantile", *quantiles]]
-        for text, measures in memorization.distance_rows(found):
-            rows.append([text, *(f"{value:.3g}" for value in measures[name])])
-        lines += ["", *align(rows)]
-    return [*lines, "", *_wrap(found["verdict"], memorization.protocol_text(found))]

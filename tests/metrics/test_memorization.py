@@ -172,11 +172,12 @@ def test_record_and_its_words():
     quantiles = np.quantile(nearest, memorization.QUANTILES)
     found = record["pixel"]["distances"]["generated_training"]
     np.testing.assert_allclose(found, quantiles, rtol=1e-12)
-    words = [text for text, _ in memorization.distance_rows(record)]
-    assert words[0] == "generated to 1,500 training" and len(words) == 6
-    assert len(memorization.distance_rows(detect(generated, heldout=False))) == 2
-    few = [text for text, _ in memorization.distance_rows(detect(generated, n_train=300))]
-    assert len(few) == len(set(few)) == 5
+    by_pixels, by_features = memorization.tables(record)
+    assert by_pixels[1][:2] == ["generated to 1,500 training", f"{quantiles[0]:.3g}"]
+    assert len(by_pixels) == len(by_features) == 1 + 6
+    assert len(memorization.tables(detect(generated, heldout=False))[0]) == 1 + 2
+    few = {text for text, *_ in memorization.tables(detect(generated, n_train=300))[0]}
+    assert len(few) == 1 + 5
     counts = "60 generated, 60 training (each left out by itself) and 60 held-out"
     assert counts in memorization.protocol_text(record)
 

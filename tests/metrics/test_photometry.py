@@ -210,7 +210,7 @@ def test_any_images_have_finite_scores(shape):
 def test_an_image_does_not_depend_on_its_block(monkeypatch):
     images = (gaussians(np.arange(1.0, 8) * 300) + white(7, channels=3)).astype(np.float32)
     whole = photometry.measure_images(images)
-    monkeypatch.setattr(photometry, "_BLOCK_PIXELS", 2 * images[0].size)
+    monkeypatch.setattr(objects, "_BLOCK_VALUES", 2 * images[0].size)
     np.testing.assert_allclose(photometry.measure_images(images), whole, atol=1e-9)
     assert photometry.measure_images(images[:0]).shape == (0, *whole.shape[1:])
 
