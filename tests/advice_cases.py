@@ -179,7 +179,7 @@ CASES = [
         "dcgan --data=npz:{labelled} --condition=quantities",
         labels="{values}:z",
     ),
-    train("methods/gan.py", "is for --condition=quantities", "dcgan --vicinity=1"),
+    train("methods/conditions.py", "is for --condition=quantities", "dcgan --vicinity=1"),
     train(
         "methods/conditions.py", "needs classes named by attributes", "cgan --condition=attributes"
     ),

@@ -67,6 +67,11 @@ def check(hp, spec: DataSpec) -> None:
     Raises:
       InputError
     """
+    if getattr(hp, "vicinity", 0) and hp.condition != "quantities":
+        raise InputError(
+            f"--vicinity={hp.vicinity} is for --condition=quantities, and here it is "
+            f"{hp.condition}; leave it out."
+        )
     if hp.condition == "none":
         return
     if hp.condition == "quantities":

@@ -17,7 +17,6 @@ from gan_jax.core.conditioning import ByQuantities, Conditioning, Unconditional
 from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import Batch, Method, Player, StepContext
 from gan_jax.core.state import Vars
-from gan_jax.errors import InputError
 from gan_jax.methods import base, conditions, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import AdversarialSettings
@@ -187,11 +186,6 @@ def check(hp, spec: DataSpec) -> None:
     """Refuse settings that contradict each other or the data. Raises InputError."""
     base.check(hp, spec)
     conditions.check(hp, spec)
-    if getattr(hp, "vicinity", 0) and hp.condition != "quantities":
-        raise InputError(
-            f"--vicinity={hp.vicinity} is for --condition=quantities, and here it is "
-            f"{hp.condition}; leave it out."
-        )
 
 
 def _condition(hp, spec: DataSpec) -> "_Condition":
