@@ -32,7 +32,6 @@ from gan_jax.metrics import content_order
 from gan_jax.metrics.features import classifier_training
 from gan_jax.metrics.features.classifier_training import Settings
 from gan_jax.nets.classifier import Classifier
-from gan_jax.ops import cpu
 
 VERSION = 1  # of the training; raise it when the same settings would give another net
 _MAX_TRAIN, _MAX_HELDOUT = 60_000, 10_000  # images
@@ -109,29 +108,22 @@ def _split(dataset, heldout, seed):
 
 def _train(net, dataset, rows, of_train: Quantities, settings):
     """Train the net to give the weights of the nodes; return its variables."""
-    change = classifier_training.change_of(dataset)
-    optimizer, update = classifier_training.build_update(
-        net, settings, functools.partial(_cross_entropy, nodes=of_train.nodes)
-    )
-
-    def step(state, x, y, key):
-        batch = images.to_float(x, "tanh")
-        return update(state, change(key, batch) if change else batch, y)
-
-    step = jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())
-    variables = classifier_training.init_variables(net, dataset.images, settings)
-    state = (variables["params"], variables["batch_stats"], optimizer.init(variables["params"]))
-    rng, key = np.random.default_rng(settings.seed), jax.random.key(settings.seed)
     print(
         f"training a net that reads {' and '.join(of_train.names)}, once ...",
         file=sys.stderr,
         flush=True,
     )
-    for t in range(settings.steps):
-        chosen = rng.choice(rows, settings.batch)
-        x, y = images.take_rows(dataset.images, chosen), dataset.values[chosen]
-        state, _ = step(state, x, jnp.asarray(y), jax.random.fold_in(key, t))
-    return {"params": state[0], "batch_stats": state[1]}
+    rng = np.random.default_rng(settings.seed)
+    plan = np.stack([rng.choice(rows, settings.batch) for _ in range(settings.steps)])
+    return classifier_training.train_plan(
+        net,
+        dataset.images,
+        dataset.values,
+        settings,
+        plan,
+        classifier_training.change_of(dataset),
+        functools.partial(_cross_entropy, nodes=of_train.nodes),
+    )
 
 
 def _blocks(logits, nodes):

@@ -81,13 +81,39 @@ def fit_plan(dataset: Dataset, settings: Settings, plan: np.ndarray, change: str
       As `fit`.
     """
     net = Classifier(len(dataset.classes), settings.widths)
-    variables, key = init_variables(net, dataset.images, settings), jax.random.key(settings.seed)
-    optimizer, step = _build_planned_step(net, settings._replace(seed=0), change)
+    variables = train_plan(
+        net, dataset.images, dataset.labels, settings, plan, _named_change(change)
+    )
+    return build_apply(net, variables)
+
+
+def train_plan(
+    net: nn.Module,
+    x: np.ndarray,
+    y: np.ndarray,
+    settings: Settings,
+    plan: np.ndarray,
+    change: Callable | None,
+    cross_entropy: CrossEntropy = _CROSS_ENTROPY,
+) -> dict:
+    """Train a net on minibatches that the caller chooses, and return its variables.
+
+    Args:
+      net: the net.
+      x: images uint8 [N, H, W, C].
+      y: what they show, array [N, ...].
+      settings: training, with as many steps as the plan has rows.
+      plan: int [steps, B], the rows of every minibatch.
+      change: random change of the images, see `change_of`; None: none.
+      cross_entropy: (logits, rows of y) -> [B].
+    """
+    variables, key = init_variables(net, x, settings), jax.random.key(settings.seed)
+    optimizer, step = _build_planned_step(net, settings._replace(seed=0), change, cross_entropy)
     state = _init_state(variables, optimizer)
     for t, rows in enumerate(plan):
-        x, y = dataset.images[rows], dataset.labels[rows]
-        state, _ = step(state, x, y, jax.random.fold_in(key, t))
-    return build_apply(net, _variables(state))
+        batch = images.take_rows(x, rows), y[rows]
+        state, _ = step(state, *batch, jax.random.fold_in(key, t))
+    return _variables(state)
 
 
 def train(
@@ -222,18 +248,23 @@ def build_step(
 
 
 @functools.lru_cache(maxsize=8)
-def _build_planned_step(net, settings, change):
-    """Build the training step of `fit_plan`.
+def _named_change(names):
+    """Return the change of these names as `change_of` does: equal names give one function."""
+    return functools.partial(classifier_augment.augment, names=names) if names else None
+
+
+@functools.lru_cache(maxsize=8)
+def _build_planned_step(net, settings, change, cross_entropy):
+    """Build the training step of `train_plan`.
 
     Returns:
-      (optimizer, compiled (state, images uint8 [B, S, S, C], labels int32 [B], key) -> (state,
-      loss)).
+      (optimizer, compiled (state, images uint8 [B, H, W, C], y [B, ...], key) -> (state, loss)).
     """
-    optimizer, update = build_update(net, settings)
+    optimizer, update = build_update(net, settings, cross_entropy)
 
-    def step(state, x, labels, key):
-        batch = classifier_augment.augment(key, images.to_float(x, "tanh"), change)
-        return update(state, batch, labels)
+    def step(state, x, y, key):
+        batch = images.to_float(x, "tanh")
+        return update(state, change(key, batch) if change else batch, y)
 
     return optimizer, jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())
 
