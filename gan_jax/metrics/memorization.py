@@ -367,15 +367,15 @@ def tables(record: dict) -> list[list[list[str]]]:
     }
     if p["pool_training"] == p["pool_heldout"]:  # then it is the first search again
         del searches["generated_some"]
-    found = []
+    by_distance = []
     for name, word in DISTANCES.items():
         distances = record[name]["distances"]
         rows = [[f"nearest by {word}, quantile", *(f"{100 * q:.0f} %" for q in QUANTILES)]]
         for key, text in searches.items():
             if key in distances:
                 rows.append([text, *(f"{value:.3g}" for value in distances[key])])
-        found.append(rows)
-    return found
+        by_distance.append(rows)
+    return by_distance
 
 
 def protocol_text(record: dict) -> str:

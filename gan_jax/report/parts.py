@@ -22,25 +22,25 @@ PARTS = {
     "intended": Part(
         "Images asked for by class",
         class_accuracy.summary_text,
-        lambda found, classes: [class_accuracy.table_rows(found, classes)],
+        lambda record, classes: [class_accuracy.table_rows(record, classes)],
         class_accuracy.protocol_text,
     ),
     "asked": Part(
         "Quantities asked for",
         asked_quantities.summary_text,
-        lambda found, _: [asked_quantities.table_rows(found)],
+        lambda record, _: [asked_quantities.table_rows(record)],
         asked_quantities.protocol_text,
     ),
     "pairs": Part(
         "Made against original",
         lambda _: "",
-        lambda found, _: [colorization.table_rows(found)],
+        lambda record, _: [colorization.table_rows(record)],
         colorization.protocol_text,
     ),
     "neighbours": Part(
         "Nearest training images",
-        lambda found: found["verdict"],
-        lambda found, _: memorization.tables(found),
+        lambda record: record["verdict"],
+        lambda record, _: memorization.tables(record),
         memorization.protocol_text,
     ),
 }
@@ -60,11 +60,11 @@ def of(evaluation: dict) -> Iterator[Filled]:
     """Yield the parts that an evaluation has."""
     for key, part in PARTS.items():
         if key in evaluation:
-            found, classes = evaluation[key], evaluation.get("classes", [])
+            record, classes = evaluation[key], evaluation.get("classes", [])
             yield Filled(
                 key,
                 part.title,
-                part.finding(found),
-                part.tables(found, classes),
-                part.protocol(found),
+                part.finding(record),
+                part.tables(record, classes),
+                part.protocol(record),
             )
