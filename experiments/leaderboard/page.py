@@ -4,6 +4,7 @@ from typing import Any
 
 from experiments.leaderboard import records
 from experiments.leaderboard.table import TABLE
+from gan_jax.errors import counted
 
 HEAD = """# Leaderboard
 
@@ -13,8 +14,8 @@ was stopped; `python -m experiments.leaderboard` builds this page from the recor
 `docs/results/*.json`. A test compares README and the documentation with the records.
 
 "±" is the standard deviation over repeats of sampling, of one training. Intervals (95 %) are those
-of [sampling](../scores.md), and stay within what the score can be. A row is marked **other code**
-where the code that numbers depend on has changed since; this page was built with version
+of [sampling](../scores.md), and stay within what the score can be. A measurement is marked **other
+code** where the code that numbers depend on has changed since; this page was built with version
 """
 
 
@@ -25,35 +26,43 @@ def build(all_records: dict[str, dict[str, Any]], code: str) -> str:
       all_records: see records.read_all.
       code: version of the code of today, see records.code_version.
     """
-    lines = [
-        f"{HEAD}`{code}`.",
-        "",
-        "| result | value | 95 % interval | seeds | measured | code |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = [f"{HEAD}`{code}`."]
     for name, record in all_records.items():
-        known = record["commit"] or "before records"
-        mark = f"`{known}`" + ("" if record["code"] == code else ", **other code**")
-        for number in TABLE[name].numbers:
-            one = record["numbers"][number.key]
-            interval = "-"
-            if one["interval"]:
-                interval = " to ".join(f"{x:.3g}" for x in one["interval"])
-            value = f"{one['value']:.4g}"
-            if one["spread"] is not None:
-                value += f" ± {one['spread']:.2g}"
-            where = f"{record['date']}, {record['hardware']}"
-            cells = (f"{name}: {number.key}", value, interval, str(record["seeds"]), where, mark)
-            lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "## Commands and protocols", ""]
-    for name, record in all_records.items():
-        commands = "; ".join(f"`{command}`" for command in record["commands"])
-        protocol = f" {record['protocol'].rstrip('.')}." if record["protocol"] else ""
-        lines.append(f"- **{name}**: {commands}.{protocol}")
+        lines += ["", *_section(name, record, code)]
     missing = [name for name in TABLE if name not in all_records]
     if missing:
         lines += ["", f"Not measured: {', '.join(missing)}."]
     return "\n".join(lines) + "\n"
+
+
+def _section(name, record, code):
+    """Return the lines of one measurement."""
+    by = f"commit `{record['commit']}`" if record["commit"] else "a version before these records"
+    mark = "" if record["code"] == code else " (**other code**)"
+    where = f"{record['date']}, {record['hardware']}, {by}{mark}"
+    protocol = f"{record['protocol'][:1].upper()}{record['protocol'][1:].rstrip('.')}. "
+    lines = [
+        f"## {name}",
+        "",
+        f"{protocol if record['protocol'] else ''}{counted(record['seeds'], 'seed')}; {where}.",
+        "",
+        "```sh",
+        *record["commands"],
+        "```",
+        "",
+        "| result | value | 95 % interval |",
+        "|---|---|---|",
+    ]
+    for number in TABLE[name].numbers:
+        one = record["numbers"][number.key]
+        interval = "-"
+        if one["interval"]:
+            interval = " to ".join(f"{x:.3g}" for x in one["interval"])
+        value = f"{one['value']:.4g}"
+        if one["spread"] is not None:
+            value += f" ± {one['spread']:.2g}"
+        lines.append(f"| {number.key} | {value} | {interval} |")
+    return lines
 
 
 def built_with(text: str) -> str:
