@@ -156,7 +156,7 @@ def parse(text: str) -> Choice:
     name, _, rest = (text or "linear").partition(":")
     flag = f"--stretch={text}"
     if name not in TABLE:
-        raise InputError(f"{flag} is not known; use one of: {', '.join(TABLE)}.")
+        raise InputError(f"{flag}: {name!r} is not known; use one of: {', '.join(TABLE)}.")
     stretch, values = TABLE[name], {}
     keys = (*stretch.parameters, *_COMMON)
     for word in filter(None, rest.split(",")):

@@ -176,7 +176,7 @@ def check_counts(
         ]
         if not (enough and scores_flag):
             return ""
-        return f", or ask only for what so few can tell: --{scores_flag}={','.join(enough)}"
+        return f", or ask for scores that so few can give: --{scores_flag}={','.join(enough)}"
 
     if n < least[worst]:
         raise errors.InputError(

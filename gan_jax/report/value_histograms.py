@@ -15,6 +15,11 @@ _N_VALUES = 2**20  # of a band, evenly spread, that are counted
 _N_BINS = 128
 
 
+def spread_rows(n: int, most: int) -> np.ndarray:
+    """Choose at most so many of n rows, at least one, evenly spread: int, each once, in order."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, max(1, most)).astype(int)
+
+
 def draw(path: str | os.PathLike, dataset: Dataset) -> None:
     """Draw two histograms of each band: in the data's units, and as the nets see them.
 
@@ -25,8 +30,7 @@ def draw(path: str | os.PathLike, dataset: Dataset) -> None:
     form, stored = dataset.format, dataset.stored
     assert form is not None and stored is not None
     channels = stored.shape[-1]
-    rows = np.unique(np.linspace(0, len(stored) - 1, _N_VALUES // stored[0, ..., 0].size + 1))
-    rows = rows.astype(int)
+    rows = spread_rows(len(stored), _N_VALUES // stored[0, ..., 0].size)
     before = pixel_format.in_units(stored[rows], form).reshape(-1, channels).astype(np.float64)
     after = np.asarray(dataset.images[rows]).reshape(-1, channels) / 255
     figure = Figure(figsize=(9, 3.2), layout="constrained", dpi=110)

@@ -14,9 +14,11 @@ Source: FITS Standard 4.0, sections 4.4.2 (BSCALE, BZERO, BLANK) and 7.3 (tables
 
 import pathlib
 import re
+import warnings
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from gan_jax.data.formats import fits_header
 from gan_jax.data.formats.contents import Contents, check_shape, refuse
@@ -27,6 +29,8 @@ _NO_IMAGE = re.compile(  # names of extensions that describe the noise or the qu
     r"TIME)([_ ].*|\d*)",
     re.IGNORECASE,
 )
+# Such a file is refused, by its name, which this warning lacks.
+warnings.filterwarnings("ignore", "File may have been truncated", AstropyUserWarning)
 _DTYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 
 
