@@ -69,7 +69,7 @@ def test_what_a_run_records(run, data, tmp_path):
     )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_interrupted_equals_uninterrupted_and_members_equal_runs(run, data, tmp_path, monkeypatch):
     words = ("--net=dcgan", "--size=12x20", "--save_every=1", "--ema=0.9")
     one = trained("cgan", tmp_path / "one", data, 2, *words)
@@ -131,6 +131,7 @@ def test_exported_nets_make_the_same_images(run):
     assert manifest["run"]["size"] == "12x20"
 
 
+@pytest.mark.slow
 def test_colours_of_two_sides(tmp_path, capsys):
     folder = trained("colorize", tmp_path / "run", "galaxies:20", 1, "--size=12x20", "--n_down=1")
     sample.run([f"--workdir={folder}", "--n=3"])

@@ -19,7 +19,7 @@ from tests import methods_small
 from tests.tiers import slowly
 
 STEPS, BATCH = 3, 8
-QUICK = ("gan", "acgan", "cgan_quantities", "mgan", "distgan_enc_gen", "morpho")
+QUICK = ("gan", "cgan_quantities", "mgan", "distgan_enc_gen", "morpho")
 MEMBERS_QUICK = ("gan", "distgan_enc_gen")
 
 

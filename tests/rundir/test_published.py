@@ -23,6 +23,7 @@ from gan_jax.rundir import checkpoint, config_file, host_state, hub, published, 
 from gan_jax.settings import RunSettings
 from gan_jax.training import sampling
 from tests import methods_small, paths
+from tests.tiers import slowly
 
 SIZE = 16
 
@@ -95,8 +96,11 @@ def test_the_cases_are_all_methods():
     assert {methods_small.CASES[case][0] for case in CASES} == set(methods.TABLE)
 
 
+QUICK = ("gan", "cgan", "mgan", "colorize")
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [c if c in QUICK else slowly(c) for c in CASES])
 def test_samples_are_those_of_the_run(case, tmp_path):
     """Bit for bit, of the averaged generator; nets that sampling does not read are not there."""
     save_run(tmp_path / "run", case)

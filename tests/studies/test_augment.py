@@ -501,7 +501,7 @@ def test_a_gan_that_diverges_is_named_and_not_repeated(tmp_path, capsys):
     assert set(helpers.outcome(folder)[0]["shares"]["2"]["arms"]) == {"real", "ordinary"}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_rare_class_is_filled_up_with_a_gan_without_class_head(tmp_path, capsys):
     words = [
         *STUDY,

@@ -90,7 +90,7 @@ def test_figure_and_page(results, tmp_path):
     assert curves.verdicts(results) == ["No run ended."]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_stopped_study_goes_on_and_more_seeds_are_added(tmp_path, capsys):
     """Stopped between two points of the last run; the scores are those of one that ran through."""
     words = [*SMOKE, *TINY, "--scores=kernel"]

@@ -209,7 +209,7 @@ def test_nodes_in_one_program_are_the_nodes_alone(whole, tmp_path):
     assert two["sequential_s"][0] == pytest.approx(mean, rel=1e-6)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_stopped_study_ends_as_if_it_never_stopped(whole, tmp_path, capsys):
     """Stopped by a signal within a GAN, then killed between a node's classifiers.
 
@@ -249,7 +249,7 @@ def test_more_repeats_are_added_and_other_settings_refused(whole, capsys):
     helpers.assert_other_settings_refused(command, STUDY, whole, changes, capsys)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_node_that_fails_is_named_and_not_repeated(tmp_path, capsys):
     one = [*SMOKE, "--nodes=1", "--repeats=1"]
     for _ in range(2):

@@ -11,7 +11,7 @@ from gan_jax.rundir import checkpoint, host_state
 from tests import methods_small
 from tests.tiers import slowly
 
-QUICK = ("acgan_d2d", "gan_ada", "gan_pack")
+QUICK = ("gan_ada",)
 
 
 @pytest.mark.long
