@@ -6,3 +6,8 @@ import pytest
 def slowly(*case):
     """A case of the slow tests among cases of ordinary ones."""
     return pytest.param(*case, marks=pytest.mark.slow)
+
+
+def cases(every, quick):
+    """The cases of a test, of which only the quick ones are among the ordinary tests."""
+    return [case if case in quick else slowly(case) for case in every]

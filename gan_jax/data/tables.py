@@ -80,12 +80,7 @@ def read_columns(
       InputError: no rows, a missing column, a row of another length, or a key that occurs twice.
     """
     file = printable(path)
-    for name in (key, *columns):
-        if name not in header:
-            names = ", ".join(header[:8]) + (", ..." if len(header) > 8 else "")
-            raise InputError(
-                f"{file} has no column {name}; its columns ({len(header)}) are {printable(names)}."
-            )
+    _check_columns(path, header, (key, *columns))
     key_index, indices = header.index(key), [header.index(name) for name in columns]
     table = {}
     for line, fields in rows:
@@ -103,6 +98,17 @@ def read_columns(
     if not table:
         raise InputError(f"{file} has a header and no rows; it is truncated, fetch it again.")
     return table
+
+
+def _check_columns(path, header, names):
+    """Refuse names that are not in the header of a file."""
+    for name in names:
+        if name not in header:
+            shown = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
+            raise InputError(
+                f"{printable(path)} has no column {printable(name)}; its columns "
+                f"({len(header)}) are {printable(shown)}."
+            )
 
 
 def field_error(path: pathlib.Path, line: int, what: str, text: str, allowed: str) -> InputError:
@@ -131,13 +137,7 @@ def read(path: pathlib.Path, names: Sequence[str]) -> Table:
       InputError: there is no such column, no row, no library for the file, or it is damaged.
     """
     header, column_of = READERS[path.suffix.lower()](path)
-    for name in names:
-        if name not in header:
-            shown = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
-            raise InputError(
-                f"{printable(path)} has no column {printable(name)}; its columns "
-                f"({len(header)}) are {printable(shown)}."
-            )
+    _check_columns(path, header, names)
     keys = [_key_text(key) for key in column_of(header[0])]
     if not keys:
         raise InputError(f"{printable(path)} has no rows; give one for each image.")

@@ -37,7 +37,7 @@ def measure_images(images: np.ndarray) -> np.ndarray:
       float64 [N, 8], finite; columns as in COLUMNS. "found" is 1, or 0 for an image without a
       galaxy, whose measures are all 0. Gray images have colour 0.
     """
-    return objects.measure_blocks(images, _measure_block, (len(COLUMNS),))
+    return metric.measure_blocks(images, _measure_block, (len(COLUMNS),))
 
 
 def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:

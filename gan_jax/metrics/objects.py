@@ -1,9 +1,5 @@
 """The sky of images, its noise, and the object in their middle."""
 
-import concurrent.futures
-import os
-from collections.abc import Callable
-
 import numpy as np
 from scipy import ndimage
 
@@ -13,33 +9,9 @@ _BLUR = 1 / 64  # standard deviation of the Gaussian that blurs the noise
 _CENTRAL = 1 / 8  # the object is the one with most light within this distance from the middle
 _SMALLEST = 1 / 16  # radius of a disk as large as the smallest object
 _N_SIGMA = 3.0  # an object stands out of the sky by this many times its noise
-_BLOCK_VALUES = 2**19  # that one thread works on at once: bounds the memory
 # Pixels of one image are connected by their sides; images are not connected.
 _CONNECTED = ndimage.generate_binary_structure(3, 1)
 _CONNECTED = _CONNECTED & np.array([False, True, False])[:, None, None]
-
-
-def measure_blocks(
-    images: np.ndarray, measure: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]
-) -> np.ndarray:
-    """Measure images in blocks, on all cores.
-
-    Args:
-      images: [N, H, W, C], of any type; may be a memory map.
-      measure: images [n, H, W, C] -> float64 [n, *shape].
-      shape: of what is measured of one image.
-
-    Returns:
-      float64 [N, *shape].
-    """
-    step = max(1, _BLOCK_VALUES // max(1, images[:1].size))
-
-    def measure_block(start):
-        return measure(np.asarray(images[start : start + step]))
-
-    with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        blocks = pool.map(measure_block, range(0, len(images), step))
-        return np.concatenate([np.zeros((0, *shape)), *blocks])
 
 
 def without_sky(planes: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ def measure_images(values: np.ndarray) -> np.ndarray:
       float64 [N, C, K], finite: columns as in COLUMNS, then the mean light in N_RINGS rings, then
       the mean power in N_BINS bins of the frequency (white noise has its variance in each).
     """
-    return objects.measure_blocks(values, _measure_block, (values.shape[3], _N_COLUMNS))
+    return metric.measure_blocks(values, _measure_block, (values.shape[3], _N_COLUMNS))
 
 
 def _measure_block(values):

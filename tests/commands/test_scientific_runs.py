@@ -97,15 +97,15 @@ def test_a_run_on_fits_stamps_and_its_samples(tmp_path, fits, capsys):
 def test_photometry_while_training(tmp_path):
     np.savez(tmp_path / "set.npz", images=stamps().transpose(0, 2, 3, 1))
     data, stretch = f"npz:{tmp_path / 'set.npz'}", "asinh:softening=0.1"
-    scores = ["--eval_every=4", "--eval_images=100", "--eval_scores=photometry"]
-    run = run_train(tmp_path, data, f"--stretch={stretch}", *scores)
+    flags = ["--eval_every=4", "--eval_images=100", "--eval_scores=photometry"]
+    run = run_train(tmp_path, data, f"--stretch={stretch}", *flags)
     logged = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     sample.run([f"--workdir={run}", "--n=100", "--form=npz", "--seed=0"])
     images = np.load(run / "sampled.npz")["images"]
     real = datasets.load(data, datasets.DataOptions(SIZE)).stored
     direct = photometry.compare_sets(measure(real), measure(images))
-    found = {key: logged[f"eval/{key}"] for key in direct}
-    assert logged["step"] == 4 and found == pytest.approx(direct, rel=1e-4)
+    scores = {key: logged[f"eval/{key}"] for key in direct}
+    assert logged["step"] == 4 and scores == pytest.approx(direct, rel=1e-4)
 
 
 def check_photometry(run, data, stretch, images, out):

@@ -15,7 +15,7 @@ from gan_jax.core.method import n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint, host_state
 from gan_jax.training import multi_seed
-from tests import methods_small
+from tests import methods_small, tiers
 from tests.tiers import slowly
 
 STEPS, BATCH = 3, 8
@@ -23,11 +23,7 @@ QUICK = ("gan", "cgan_quantities", "mgan", "distgan_enc_gen", "morpho")
 MEMBERS_QUICK = ("gan", "distgan_enc_gen")
 
 
-def cases(quick):
-    return [c if c in quick else slowly(c) for c in methods_small.CASES]
-
-
-CASES = cases(QUICK)
+CASES = tiers.cases(methods_small.CASES, QUICK)
 
 
 @functools.cache
@@ -87,7 +83,7 @@ def test_four_devices_equal_one(case):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", cases(MEMBERS_QUICK))
+@pytest.mark.parametrize("case", tiers.cases(methods_small.CASES, MEMBERS_QUICK))
 def test_member_equals_solo_run(case):
     method, alone, _ = solo(case)
     members, one = (0, 1), build_step(method)
@@ -104,7 +100,9 @@ def test_member_equals_solo_run(case):
         )  # vmapped convolutions add up in another order: 1.03e-6 on one kind of processor
 
 
-@pytest.mark.parametrize("case", cases(("gan_hinge_r1", "gan_rp", "gan_spectral", "gan_ada")))
+@pytest.mark.parametrize(
+    "case", tiers.cases(methods_small.CASES, ("gan_hinge_r1", "gan_rp", "gan_spectral", "gan_ada"))
+)
 def test_a_step_in_float64_traces_and_stays_in_float64(case):
     """As the benchmarks' comparison of values needs it: also penalties of every k-th step."""
 

@@ -12,7 +12,7 @@ from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import base, freeze
 from gan_jax.nets import depth
-from tests.tiers import slowly
+from tests import tiers
 
 SPEC = base.DataSpec(16, 1, ("a", "b", "c"), (3, 1, 4))
 SMALL = {"width": 4, "z_dim": 3, "ema": 0.9}
@@ -91,7 +91,7 @@ CASES = {
 QUICK = ("adam", "spectral")
 
 
-@pytest.mark.parametrize("case", [c if c in QUICK else slowly(c) for c in CASES])
+@pytest.mark.parametrize("case", tiers.cases(CASES, QUICK))
 def test_frozen_layers_keep_every_bit_and_others_move(case):
     name, options = CASES[case]
     method = build(name, **options)

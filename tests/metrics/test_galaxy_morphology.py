@@ -10,7 +10,7 @@ from scipy import stats
 
 from gan_jax import errors
 from gan_jax.data import galaxies
-from gan_jax.metrics import galaxy_morphology, objects
+from gan_jax.metrics import galaxy_morphology, metric
 from gan_jax.settings import Size
 from tests.metrics.helpers import make_dataset
 
@@ -158,7 +158,7 @@ def test_the_size_of_the_images_hardly_matters(galaxy_set):
 
 def test_an_image_does_not_depend_on_its_block(galaxy_set, monkeypatch):
     images, _, rows = galaxy_set
-    monkeypatch.setattr(objects, "_BLOCK_VALUES", 7 * images[0].size)
+    monkeypatch.setattr(metric, "_BLOCK_VALUES", 7 * images[0].size)
     np.testing.assert_allclose(galaxy_morphology.measure_images(images[:40]), rows[:40], atol=1e-12)
     np.testing.assert_allclose(galaxy_morphology.measure_images(images[5:6]), rows[5:6], atol=1e-12)
     assert galaxy_morphology.measure_images(images[:0]).shape == (0, 8)

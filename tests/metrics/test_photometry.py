@@ -8,7 +8,7 @@ from gan_jax import errors, metrics
 from gan_jax.data import galaxies5
 from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.data.types import Dataset
-from gan_jax.metrics import evaluate, objects, photometry, scoring
+from gan_jax.metrics import evaluate, metric, objects, photometry, scoring
 from tests.metrics.helpers import linear_extractor, make_dataset
 
 SIDE = 64
@@ -210,7 +210,7 @@ def test_any_images_have_finite_scores(shape):
 def test_an_image_does_not_depend_on_its_block(monkeypatch):
     images = (gaussians(np.arange(1.0, 8) * 300) + white(7, channels=3)).astype(np.float32)
     whole = photometry.measure_images(images)
-    monkeypatch.setattr(objects, "_BLOCK_VALUES", 2 * images[0].size)
+    monkeypatch.setattr(metric, "_BLOCK_VALUES", 2 * images[0].size)
     np.testing.assert_allclose(photometry.measure_images(images), whole, atol=1e-9)
     assert photometry.measure_images(images[:0]).shape == (0, *whole.shape[1:])
 

@@ -22,8 +22,7 @@ from gan_jax.methods import base
 from gan_jax.rundir import checkpoint, config_file, host_state, hub, published, run_folder
 from gan_jax.settings import RunSettings
 from gan_jax.training import sampling
-from tests import methods_small, paths
-from tests.tiers import slowly
+from tests import methods_small, paths, tiers
 
 SIZE = 16
 
@@ -100,7 +99,7 @@ QUICK = ("gan", "cgan", "mgan", "colorize")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", [c if c in QUICK else slowly(c) for c in CASES])
+@pytest.mark.parametrize("case", tiers.cases(CASES, QUICK))
 def test_samples_are_those_of_the_run(case, tmp_path):
     """Bit for bit, of the averaged generator; nets that sampling does not read are not there."""
     save_run(tmp_path / "run", case)

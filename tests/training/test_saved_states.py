@@ -8,16 +8,13 @@ from gan_jax.core.initialize import init_jitted, state_shapes
 from gan_jax.core.method import n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint, host_state
-from tests import methods_small
-from tests.tiers import slowly
+from tests import methods_small, tiers
 
 QUICK = ("gan_ada",)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "case", [*QUICK, *(slowly(case) for case in methods_small.CASES if case not in QUICK)]
-)
+@pytest.mark.parametrize("case", tiers.cases(methods_small.CASES, QUICK))
 def test_a_loaded_state_goes_on_as_the_one_in_memory(case, tmp_path):
     """Bit for bit: weights, averages, optimizers and controls, after two steps and a third."""
     method = methods_small.build(case)
