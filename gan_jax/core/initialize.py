@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gan_jax.core.method import Method
+from gan_jax.core.method import Method, once_per_method
 from gan_jax.core.state import GanState, Vars
 
 
@@ -34,15 +34,18 @@ def init(method: Method, key: jax.Array) -> GanState:
     )
 
 
-def init_jitted(method: Method, seed: int) -> GanState:
-    """Initialise the state from a seed in one compiled call.
-
-    XLA's optimisations are off: they would take longer than they save.
-    """
+@once_per_method
+def _compiled_init(method):
+    """XLA's optimisations are off: they would take longer than they save."""
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(lambda: init(method, jax.random.key(seed)), compiler_options=options)()
+    return jax.jit(lambda key: init(method, key), compiler_options=options)
+
+
+def init_jitted(method: Method, seed: int) -> GanState:
+    """Initialise the state from a seed in one compiled call."""
+    return _compiled_init(method)(jax.random.key(seed))
 
 
 def state_shapes(method: Method) -> GanState:
     """Return the state of a method with jax.ShapeDtypeStruct leaves; computes nothing."""
-    return jax.eval_shape(lambda: init(method, jax.random.key(0)))
+    return jax.eval_shape(_compiled_init(method), jax.random.key(0))

@@ -9,6 +9,7 @@ a pure function
 that runs nets only through `apply_net`.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -82,6 +83,28 @@ class Method(NamedTuple):
     simultaneous: bool = False
     conditioning: Conditioning = Unconditional()
     dtype: Any = None  # see StepContext
+
+
+class _Identity:
+    """A method as a key: equal to itself alone."""
+
+    def __init__(self, method: Method):
+        self.method = method
+
+    def __eq__(self, other):
+        return self.method is other.method
+
+    def __hash__(self):
+        return id(self.method)
+
+
+def once_per_method(build: Callable) -> Callable:
+    """Let build(method) run once for each method, as long as it is among the last few asked for.
+
+    For jitted functions: who asks for the same one shares its trace, half of a warm start.
+    """
+    kept = functools.lru_cache(maxsize=8)(lambda identity: build(identity.method))
+    return functools.wraps(build)(lambda method: kept(_Identity(method)))
 
 
 def make_context(method: Method, axis: str | None = None, **state) -> StepContext:

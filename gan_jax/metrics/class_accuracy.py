@@ -13,7 +13,7 @@ reported too:
 """
 
 import numpy as np
-from scipy.spatial import distance
+import scipy
 
 from gan_jax.metrics import precision_recall
 from gan_jax.metrics.metric import Views, number_text
@@ -83,8 +83,8 @@ def _compare_class(generated, pool, other, k):
             "compared_per_class": n,
         }
     generated, pool, other = generated[:n], pool[:n], other[:n]
-    spread = distance.pdist(pool).mean()
-    diversity = float(distance.pdist(generated).mean() / spread) if spread else None
+    spread = scipy.spatial.distance.pdist(pool).mean()
+    diversity = float(scipy.spatial.distance.pdist(generated).mean() / spread) if spread else None
     return {
         "coverage_per_class": precision_recall.coverage(pool, generated, k),
         "coverage_real_per_class": precision_recall.coverage(pool, other, k),

@@ -1,7 +1,7 @@
 """Class shares of a set of images, and their distance from those of another set."""
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from gan_jax import errors
 from gan_jax.metrics.metric import Metric, Score
@@ -50,7 +50,7 @@ def correct_fractions(observed: np.ndarray, confusion: np.ndarray) -> np.ndarray
     """
     weight = 1e3
     left = np.vstack([np.asarray(confusion, np.float64).T, np.full(len(observed), weight)])
-    solution, _ = optimize.nnls(left, np.append(observed, weight))
+    solution, _ = scipy.optimize.nnls(left, np.append(observed, weight))
     return solution / solution.sum()
 
 

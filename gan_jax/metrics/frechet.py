@@ -1,7 +1,7 @@
 """Frechet distance of features: the FID where the features are Inception's."""
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from gan_jax import errors
 from gan_jax.metrics import metric
@@ -59,7 +59,7 @@ def _fit_gaussian(features):
 def _root(correlation):
     """Return R [F, F] with R^T R = a correlation matrix, which may be singular."""
     # Cholesky with pivots: factor^T factor = correlation[order, order].
-    factor, order, rank, _ = lapack.dpstrf(correlation)
+    factor, order, rank, _ = scipy.linalg.lapack.dpstrf(correlation)
     factor = np.triu(factor)
     factor[rank:] = 0
     root = np.empty_like(factor)

@@ -10,6 +10,7 @@ which the stretch of SDSS images preserves.
 import functools
 
 import numpy as np
+import scipy
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
@@ -74,11 +75,9 @@ def compare_sets(real: metric.Views, fake: metric.Views) -> dict[str, float]:
             "does not differ; give morphology more images of bright galaxies, each in the "
             "middle of a dark sky."
         )
-    from scipy import stats  # imports for half a second, which training need not wait for
-
     distances = {}
     for i, name in enumerate(compared):
-        distance = stats.wasserstein_distance(real_rows[:, i], fake_rows[:, i])
+        distance = scipy.stats.wasserstein_distance(real_rows[:, i], fake_rows[:, i])
         distances[f"morph_{name}"] = float(distance / galaxies[:, i].std())
     return {
         "morphology": float(np.mean(list(distances.values()))),

@@ -1,7 +1,7 @@
 """Inception Score, by the class probabilities of whatever classifier there is."""
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gan_jax import errors
 from gan_jax.metrics import metric
@@ -41,7 +41,9 @@ def inception_score(probs: np.ndarray, splits: int = 1) -> float:
             "classifier."
         )
     parts = [(probs / sums)[i * n // splits : (i + 1) * n // splits] for i in range(splits)]
-    return float(np.mean([np.exp(special.rel_entr(p, p.mean(0)).sum(1).mean()) for p in parts]))
+    return float(
+        np.mean([np.exp(scipy.special.rel_entr(p, p.mean(0)).sum(1).mean()) for p in parts])
+    )
 
 
 METRIC = metric.Metric(

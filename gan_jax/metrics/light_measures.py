@@ -11,7 +11,7 @@ Results are float64 [n].
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 M20_FLOOR = -4.0  # where the brightest pixels lie on the centroid
 _THIN = 1 / 12  # pixels^2, the variance of one pixel
@@ -180,7 +180,7 @@ def small_scale_light(light: np.ndarray, box: np.ndarray) -> np.ndarray:
     """
     smooth = np.empty_like(light)
     for side in np.unique(box):
-        smooth[box == side] = ndimage.uniform_filter(light[box == side], (1, side, side))
+        smooth[box == side] = scipy.ndimage.uniform_filter(light[box == side], (1, side, side))
     return light - smooth
 
 

@@ -4,13 +4,13 @@ The bins are clusters of the real images' features.
 """
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gan_jax import errors
 from gan_jax.metrics import metric
 
 MAX_BINS, IMAGES_PER_BIN = 100, 20
-LEVEL = special.ndtri(0.975)  # |z| that a standard normal exceeds with probability 0.05
+LEVEL = scipy.special.ndtri(0.975)  # |z| that a standard normal exceeds with probability 0.05
 SEED = 0
 ITERATIONS = 100  # of Lloyd's algorithm, at most; it stops when no point changes its cluster
 
@@ -51,7 +51,7 @@ def ndb(
     centers = kmeans(real, k, seed)
     counts = [np.bincount(assign_bins(x, centers), minlength=k) for x in (real, fake)]
     p, q = (count / count.sum() for count in counts)
-    js = sum(special.rel_entr(x, (p + q) / 2).sum() for x in (p, q)) / 2
+    js = sum(scipy.special.rel_entr(x, (p + q) / 2).sum() for x in (p, q)) / 2
     return {"ndb": float(differing_bins(*counts).mean()), "js": max(float(js), 0.0)}
 
 

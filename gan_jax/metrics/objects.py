@@ -1,7 +1,7 @@
 """The sky of images, its noise, and the object in their middle."""
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 # Lengths as fractions of the image's side:
 _FRAME = 1 / 16  # width of the frame of sky
@@ -10,8 +10,8 @@ _CENTRAL = 1 / 8  # the object is the one with most light within this distance f
 _SMALLEST = 1 / 16  # radius of a disk as large as the smallest object
 _N_SIGMA = 3.0  # an object stands out of the sky by this many times its noise
 # Pixels of one image are connected by their sides; images are not connected.
-_CONNECTED = ndimage.generate_binary_structure(3, 1)
-_CONNECTED = _CONNECTED & np.array([False, True, False])[:, None, None]
+_CONNECTED = np.zeros((3, 3, 3), bool)
+_CONNECTED[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
 
 
 def without_sky(planes: np.ndarray) -> np.ndarray:
@@ -66,9 +66,9 @@ def find(light: np.ndarray, contrast: float = 0.0) -> tuple[np.ndarray, np.ndarr
       (bool [n, H, W], the object, empty where there is none; bool [n, H, W], the other objects).
     """
     side = min(light.shape[1:])
-    blurred = without_sky(ndimage.gaussian_filter(light, (0, _BLUR * side, _BLUR * side)))
+    blurred = without_sky(scipy.ndimage.gaussian_filter(light, (0, _BLUR * side, _BLUR * side)))
     above = blurred > np.maximum(_N_SIGMA * noise(blurred), contrast)[:, None, None]
-    objects, n_objects = ndimage.label(above, _CONNECTED)
+    objects, n_objects = scipy.ndimage.label(above, _CONNECTED)
     middle = _is_in_the_middle(objects, n_objects, light)[objects]
     return middle, above & ~middle
 

@@ -7,6 +7,7 @@ image takes its place, so that any images with floats or 16 bits have these scor
 """
 
 import numpy as np
+import scipy
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
@@ -163,10 +164,8 @@ def _both_magnitudes(columns, name):
 
 def _distance(real, fake):
     """Average the distances between the columns of [N, A] and [M, A]; 0 without columns."""
-    from scipy import stats  # imports for half a second, which training need not wait for
-
     distances = [
-        stats.wasserstein_distance(a, b) / (a.std() or 1)
+        scipy.stats.wasserstein_distance(a, b) / (a.std() or 1)
         for a, b in zip(real.T, fake.T, strict=True)
     ]
     return float(np.mean(distances)) if distances else 0.0

@@ -8,7 +8,7 @@ collapse (`literature_coverage`).
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gan_jax import errors
 from gan_jax.data import toys
@@ -196,7 +196,7 @@ def _divergence(counts):
     """Compute the KL divergence in nats of counts [M] from equal shares; log M of no count."""
     if not counts.any():
         return float(np.log(len(counts)))
-    divergence = special.rel_entr(counts / counts.sum(), 1 / len(counts)).sum()
+    divergence = scipy.special.rel_entr(counts / counts.sum(), 1 / len(counts)).sum()
     return max(float(divergence), 0.0)
 
 
@@ -216,12 +216,10 @@ def wasserstein(a: np.ndarray, b: np.ndarray) -> float:
 
     Source: Bonneel et al. 2015, with fixed directions.
     """
-    from scipy import stats  # imports for half a second, which training need not wait for
-
     if a.shape[1] == 1:
-        return float(stats.wasserstein_distance(a[:, 0], b[:, 0]))
+        return float(scipy.stats.wasserstein_distance(a[:, 0], b[:, 0]))
     angles = np.pi * np.arange(N_DIRECTIONS) / N_DIRECTIONS
     directions = np.stack([np.cos(angles), np.sin(angles)])
     projections = zip((a @ directions).T, (b @ directions).T, strict=True)
-    slices = [stats.wasserstein_distance(*pair) for pair in projections]
+    slices = [scipy.stats.wasserstein_distance(*pair) for pair in projections]
     return float(np.mean(slices) * np.pi / 2)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 # How to read intervals of means, for pages.
 MEANS_NOTE = (
@@ -93,8 +93,8 @@ def confidence_interval(
     mean = float(values.mean())
     if len(values) < 2 or np.ptp(values) == 0:
         return mean, None
-    quantile = float(stats.t.ppf(0.975, len(values) - 1))
-    return mean, bounded_interval(mean, float(stats.sem(values)), quantile, least, most)
+    quantile = float(scipy.stats.t.ppf(0.975, len(values) - 1))
+    return mean, bounded_interval(mean, float(scipy.stats.sem(values)), quantile, least, most)
 
 
 def settled(
@@ -154,8 +154,8 @@ def binomial_interval(hits: float, n: int, level: float = 0.95) -> tuple[float, 
     Source: Clopper and Pearson 1934.
     """
     tail = (1 - level) / 2
-    low = 0.0 if hits <= 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if hits >= n else float(stats.beta.ppf(1 - tail, hits + 1, n - hits))
+    low = 0.0 if hits <= 0 else float(scipy.stats.beta.ppf(tail, hits, n - hits + 1))
+    high = 1.0 if hits >= n else float(scipy.stats.beta.ppf(1 - tail, hits + 1, n - hits))
     return low, high
 
 
@@ -187,7 +187,7 @@ def welch_interval(
     difference = float(a.mean() - b.mean())
     if min(len(a), len(b)) < 2 or min(np.ptp(a), np.ptp(b)) == 0:
         return difference, None, None
-    test = stats.ttest_ind(a, b, equal_var=False)
+    test = scipy.stats.ttest_ind(a, b, equal_var=False)
     return difference, *_cut(*test.confidence_interval(1 - 0.05 / n_comparisons), widest)
 
 
@@ -228,7 +228,7 @@ def paired_t_test(
         note = f"all {n} differences {same}: no spread, no interval, no p-value"
     if note:
         return PairedTest(n, mean, None, None, None, None, note)
-    test = stats.ttest_rel(a, b)
+    test = scipy.stats.ttest_rel(a, b)
     low, high = _cut(*test.confidence_interval(1 - 0.05 / n_comparisons), widest)
     return PairedTest(n, mean, low, high, float(test.statistic), float(test.pvalue), "")
 
@@ -310,7 +310,7 @@ def compare_two_runs(
       decimals: decimals of the numbers.
       widest: see `welch_interval`.
     """
-    difference, half = a - b, stats.norm.ppf(0.975) * np.hypot(se_a, se_b)
+    difference, half = a - b, scipy.stats.norm.ppf(0.975) * np.hypot(se_a, se_b)
     head = f"{name_a} against {name_b}, {score}: {difference:+.{decimals}f}"
     if not np.isfinite(half):
         return f"{head} (one run each, no interval: nothing follows)."
@@ -347,7 +347,7 @@ def mcnemar_test(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemarTest:
     if only_a + only_b == 0:
         note = f"both are right on the same of {len(a)} images: no p-value"
         return McNemarTest(0, 0, None, note)
-    p = stats.binomtest(only_a, only_a + only_b).pvalue
+    p = scipy.stats.binomtest(only_a, only_a + only_b).pvalue
     return McNemarTest(only_a, only_b, float(p), "")
 
 

@@ -6,8 +6,8 @@ import pathlib
 
 import matplotlib
 import numpy as np
+import scipy
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 from gan_jax import cache
 from gan_jax.data import toys
@@ -65,7 +65,8 @@ def _draw_map(fake, true, rings):
       rings: opacity of the rings [SIDE, SIDE].
     """
     fake, true = (
-        ndimage.gaussian_filter(x, _BLUR, mode="constant").astype(np.float32) for x in (fake, true)
+        scipy.ndimage.gaussian_filter(x, _BLUR, mode="constant").astype(np.float32)
+        for x in (fake, true)
     )
     typical = (true**2).sum() / true.sum()
     fake, true = (
@@ -98,7 +99,9 @@ def _draw_curves(fake, true):
     Args:
       fake, true: histograms [SIDE].
     """
-    fake, true = (ndimage.gaussian_filter1d(x, 2 * _BLUR, mode="constant") for x in (fake, true))
+    fake, true = (
+        scipy.ndimage.gaussian_filter1d(x, 2 * _BLUR, mode="constant") for x in (fake, true)
+    )
     fake, true = (x * _PEAK * SIDE / true.max() for x in (fake, true))
     above = np.arange(SIDE)[::-1, None] + 0.5  # height of the middle of a row of pixels
     areas = [(height - above + 0.5).clip(0, 1)[..., None] for height in (true, fake)]

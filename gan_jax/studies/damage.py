@@ -13,8 +13,8 @@ import sys
 from typing import Any
 
 import numpy as np
+import scipy
 from matplotlib.figure import Figure
-from scipy import ndimage
 
 from gan_jax import metrics
 from gan_jax.data.reading_flags import ReadingFlags
@@ -82,7 +82,7 @@ def damage(
         noisy = clean + rng.normal(0, level, clean.shape)
         return noisy.round().clip(0, 255).astype(np.uint8)
     if kind == "blur":
-        blurred = ndimage.gaussian_filter(clean.astype(np.float32), (0, level, level, 0))
+        blurred = scipy.ndimage.gaussian_filter(clean.astype(np.float32), (0, level, level, 0))
         return blurred.round().astype(np.uint8)
     if kind == "classes":
         by_frequency = np.argsort(-np.bincount(labels[labels >= 0]), kind="stable")

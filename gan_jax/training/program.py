@@ -9,8 +9,8 @@ import numpy as np
 from jax import lax
 
 from gan_jax.core import parallel
-from gan_jax.core.initialize import init
-from gan_jax.core.method import Method
+from gan_jax.core.initialize import state_shapes
+from gan_jax.core.method import Method, once_per_method
 from gan_jax.core.step import build_step
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.loader import Loader
@@ -33,15 +33,18 @@ def batch_shapes(dataset: Dataset, n_minibatches: int, batch: int) -> dict:
     return shapes
 
 
+@once_per_method
+def _step_on_one_device(method):
+    return jax.jit(build_step(method), inline=True)
+
+
 def empty_tally(method: Method, batch: dict) -> dict[str, np.ndarray]:
     """Make the zeros that metrics are summed into. batch: see `batch_shapes`."""
-    step = build_step(method)
-
-    def metrics_of_a_step():
-        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), batch)
-        return step(init(method, jax.random.key(0)), zeros)[1]
-
-    names = jax.eval_shape(metrics_of_a_step)
+    placed = parallel.replicated(jax.local_devices()[:1])  # as a program has them: one trace
+    like = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=placed)
+    names = jax.eval_shape(
+        _step_on_one_device(method), *jax.tree.map(like, (state_shapes(method), batch))
+    )[1]
     return {name: np.zeros((), np.float32) for name in (*names, "steps")}
 
 
@@ -95,7 +98,9 @@ def build_program(method: Method, loader: Loader, devices: list, votes: bool = F
     Returns:
       A jitted function. Its carry is donated.
     """
-    one_step = accumulate_metrics(build_step(method, parallel.AXIS if len(devices) > 1 else None))
+    shared = len(devices) > 1
+    step = build_step(method, parallel.AXIS) if shared else _step_on_one_device(method)
+    one_step = accumulate_metrics(step)
 
     def program(carry, data, leaves):
         carry = scan_steps(lambda c, x: one_step(c, loader.make_batch(data, x)), carry, leaves)
@@ -109,7 +114,7 @@ def build_program(method: Method, loader: Loader, devices: list, votes: bool = F
     options = cpu.compiler_options()
     if votes:
         return parallel.pmapped(voting_program, devices, batch_axis=2, compiler_options=options)
-    if len(devices) > 1:
+    if shared:
         return parallel.pmapped(program, devices, batch_axis=2, compiler_options=options)
     return jax.jit(program, donate_argnums=0, compiler_options=options)
 

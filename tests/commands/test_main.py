@@ -54,3 +54,17 @@ def test_the_first_word_is_the_command(child_env, tmp_path):
     assert refused.returncode == 2 and "is not a run folder" in refused.stderr
     unknown = run("no_such", env=env, cwd=tmp_path)
     assert unknown.returncode == 2 and "no_such is not a command" in unknown.stderr
+
+
+@pytest.mark.long
+def test_training_does_not_wait_for_what_only_scores_need(child_env, tmp_path):
+    """They import for a second."""
+    code = (
+        "import sys; from gan_jax.commands import entry, train; "
+        "from gan_jax.training import training_loop; "
+        "print(sorted({'scipy.stats', 'scipy.optimize', 'scipy.spatial'} & set(sys.modules)))"
+    )
+    env = {**child_env, "PYTHONPATH": str(paths.ROOT)}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

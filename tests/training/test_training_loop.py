@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.core import initialize, step
 from gan_jax.data import shuffling
 from gan_jax.errors import NonFiniteError
 from gan_jax.methods import gan
@@ -249,6 +250,21 @@ def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, m
     assert (
         len(fetched) == 2 * 2 + 1
     )  # at two log intervals the sums and the watched images; one sample grid
+
+
+def test_a_start_traces_the_step_and_the_first_state_once(source, tmp_path, monkeypatch):
+    """Tracing is half of a warm start."""
+    traced = []
+    for module, name in ((step, "update_player"), (initialize, "init")):
+        original = getattr(module, name)
+
+        def count(*args, original=original, name=name):
+            traced.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(module, name, count)
+    run(tmp_path, source, steps=4, sample_every=0, save_every=0)
+    assert sorted(traced) == ["init", "update_player", "update_player"]  # those of D and of G
 
 
 def test_best_checkpoint_is_kept(source, tmp_path):

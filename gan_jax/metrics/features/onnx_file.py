@@ -1,7 +1,7 @@
 """`--features=onnx:FILE`: any net in an ONNX file, run by ONNX Runtime on the processor."""
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gan_jax import errors, images
 from gan_jax.data.types import Dataset
@@ -91,7 +91,7 @@ def _softmax(logits, what):
             f"{what} gives probabilities as its second output; it must give logits, before the "
             "softmax."
         )
-    return special.softmax(logits, axis=-1)
+    return scipy.special.softmax(logits, axis=-1)
 
 
 def _shape_text(shape):
