@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.core import initialize, step
+from gan_jax.core import initialize
+from gan_jax.core import step as update_step
 from gan_jax.data import shuffling
 from gan_jax.errors import NonFiniteError
 from gan_jax.methods import gan
@@ -255,7 +256,7 @@ def test_the_loop_forbids_every_transfer_but_the_row_numbers(source, tmp_path, m
 def test_a_start_traces_the_step_and_the_first_state_once(source, tmp_path, monkeypatch):
     """Tracing is half of a warm start."""
     traced = []
-    for module, name in ((step, "update_player"), (initialize, "init")):
+    for module, name in ((update_step, "update_player"), (initialize, "init")):
         original = getattr(module, name)
 
         def count(*args, original=original, name=name):
