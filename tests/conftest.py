@@ -3,24 +3,17 @@
 import os
 import signal
 
+from tests import environment
+
 # Before JAX is imported anywhere.
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4 "
-    "--xla_cpu_collective_call_terminate_timeout_seconds=60"
-).strip()
+os.environ.update(environment.of_tests())
 
 import jax
 import pytest
 
-from tests import environment
-
 # A shell starts what runs in the background with SIGINT ignored, and some tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# Optimisations triple the time to compile and change no result these tests look at.
-jax.config.update("jax_disable_most_optimizations", True)
 
 
 def pytest_addoption(parser):
@@ -93,5 +86,11 @@ def float64():
 
 @pytest.fixture
 def child_env():
-    """Environment for commands that a test starts: one device, compiled as users run them."""
+    """Environment for commands that a test starts: one device, quick compiles."""
     return environment.of_commands()
+
+
+@pytest.fixture
+def user_env():
+    """Environment for commands that a test starts: one device, compiled as users run them."""
+    return environment.of_users()

@@ -35,7 +35,7 @@ def figures(notebook):
 @pytest.mark.long
 @pytest.mark.notebooks
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_and_what_it_says_holds(name, tmp_path, child_env):
+def test_runs_and_what_it_says_holds(name, tmp_path, user_env):
     notebook = jupytext.read(FOLDER / f"{name}.md")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert sum("assert " in cell.source for cell in code) > 0
@@ -45,7 +45,7 @@ def test_runs_and_what_it_says_holds(name, tmp_path, child_env):
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
     )
-    client.execute(env={**child_env, "PYTHONPATH": str(paths.ROOT), "TMPDIR": str(tmp_path)})
+    client.execute(env={**user_env, "PYTHONPATH": str(paths.ROOT), "TMPDIR": str(tmp_path)})
     assert all(cell.execution_count for cell in code)
     errors = [o.text for o in outputs(notebook, "stream") if o.name == "stderr"]
     assert not [text for text in errors if "Traceback" in text or "Warning" in text]

@@ -12,6 +12,7 @@ import pytest
 from gan_jax.report import run_files, score_tables, score_text
 from gan_jax.report.notebook_html import run_html
 from tests import paths
+from tests.environment import of_commands
 from tests.plugin_listings import DATA, FEATURES, METHOD, METRIC, write_listings
 from tests.waiting import until
 
@@ -34,9 +35,7 @@ def command(*words, own, **options):
 
 
 def environment(own):
-    flags = os.environ["XLA_FLAGS"].replace("--xla_force_host_platform_device_count=4", "")
-    path = f"{own}{os.pathsep}{paths.ROOT}"
-    return {**os.environ, "XLA_FLAGS": flags.strip(), "PYTHONPATH": path}
+    return {**of_commands(), "PYTHONPATH": f"{own}{os.pathsep}{paths.ROOT}"}
 
 
 @pytest.fixture(scope="module")

@@ -57,9 +57,9 @@ def end(process):
 
 @pytest.mark.long
 @pytest.mark.parametrize("sent", [["SIGTERM"], ["SIGINT", "SIGINT"]])
-def test_signals_while_compiling(sent, tmp_path, child_env):
+def test_signals_while_compiling(sent, tmp_path, user_env):
     """Nothing is to be saved, so one signal is enough; a second one does no harm."""
-    env = {**child_env, "GAN_JAX_CACHE": str(tmp_path / "cache")}  # nothing is compiled yet
+    env = {**user_env, "GAN_JAX_CACHE": str(tmp_path / "cache")}  # nothing is compiled yet
     words = ["--data=galaxies:20", "--size=32", "--devices=1", NEVER, f"--workdir={tmp_path}/run"]
     process = start("train", "dcgan", *words, env=env)
     read_until(process, "compiling ...")
