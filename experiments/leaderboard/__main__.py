@@ -30,7 +30,7 @@ class Flags(command_line.CommonFlags):
 
     root: str = setting("runs/leaderboard", "folder of the runs and studies")
     only: str = setting("", "names of measurements, with commas; empty: all")
-    measure: bool = setting(False, "measure what is missing; some four hours for all on 2 cores")
+    measure: bool = setting(False, "measure what is missing; some six hours for all on 2 cores")
     again: bool = setting(False, "with --measure: also what another version has measured")
 
 

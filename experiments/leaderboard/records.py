@@ -36,7 +36,7 @@ def read_number(result: dict[str, Any], number: Number) -> dict[str, Any]:
 
     Args:
       result: of a run, eval.json; or of a study, results.json.
-      number: Number; a list where it points is of seeds.
+      number: Number; a list where it points, or one level above, is of seeds.
 
     Returns:
       {"value", "spread": standard deviation over repeats or seeds, or None, "interval": [low, high]
@@ -49,6 +49,8 @@ def read_number(result: dict[str, Any], number: Number) -> dict[str, Any]:
     at: Any = result
     for place in places:
         at = at[place]
+    if isinstance(at, list):
+        at = {key: [one[key] for one in at]}
     value, spread, interval = at[key], at.get(f"{key}_std"), None
     if isinstance(value, list):
         spread = float(np.std(value, ddof=1)) if len(value) > 1 else None
@@ -78,6 +80,7 @@ def build_record(
     if isinstance(protocol, dict):
         names = ("n_images", "n_real", "repeats", "features", "size")
         protocol = ", ".join(f"{key} {protocol[key]}" for key in names if key in protocol)
+    protocol = protocol.replace(f"{pathlib.Path.cwd()}/", "")  # of paths of the data
     return {
         "name": name,
         "commands": [f"gan-jax {words}" for words in measurement.commands],

@@ -1,4 +1,4 @@
-"""The table of everything that README quotes: its commands, and where its numbers stand."""
+"""The table of what README and its pages quote: its commands, and where its numbers stand."""
 
 import math
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 RUN = "RUN"  # in commands: the folder of the measurement
 README, CHOOSING = "README.md", "docs/choosing-a-method.md"
 S0, S1 = "docs/results/s0.md", "docs/results/s1.md"
+STACKS = "docs/stacked-mnist.md"
 
 
 class Number(NamedTuple):
@@ -69,6 +70,21 @@ def nodes(n: int, row: str) -> tuple[Number, ...]:
     form = "{value:.1f} ± {spread:.1f}"
     kinds = ("single",) if n == 1 else ("single", "voted")
     return tuple(share(f"{n}, {kind}", f"counts/{n}/{kind}", S0, row, form) for kind in kinds)
+
+
+def modes(systems: dict[str, str]) -> tuple[Number, ...]:
+    """Return the modes of systems with each size of D. systems: {name: beginning of its row}."""
+    return tuple(
+        Number(
+            f"{system}, D {size}",
+            f"tables/updates/{system}@{size}/modes",
+            "{value:.0f} ± {spread:.0f}",
+            ((STACKS, row),),
+            limits=(0, 1000),
+        )
+        for system, row in systems.items()
+        for size in ("0.25", "0.5", "1")
+    )
 
 
 def quoted(command: str, name: str) -> tuple[str, str]:
@@ -226,6 +242,23 @@ TABLE = {
         60,
         (*nodes(1, "| 1 | 6,000 |"), *nodes(3, "| 3 | 2,000 |"), *nodes(5, "| 5 | 1,200 |")),
         seeds=10,
+        data="mnist",
+    ),
+    "stacked_mnist_quick": Measurement(
+        ("stacked_mnist --flagfile=stacked_mnist_quick --workdir=RUN",),
+        "results.json",
+        120,
+        modes(
+            {
+                "gan": "| GAN |",
+                "pac2": "| PacGAN of 2 |",
+                "pac4": "| PacGAN of 4 |",
+                "mgan": "| MGAN |",
+                "wgan_gp": "| WGAN-GP |",
+                "pair": "| pair loss, R1 + R2 |",
+            }
+        ),
+        seeds=3,
         data="mnist",
     ),
 }
