@@ -95,6 +95,9 @@ def test_numbers_of_runs_and_of_seeds():
     assert seeds["interval"] == pytest.approx(wanted, rel=1e-5)
     bounded = records.read_number(result, Number("a", "shares/1/arms/a", "", limits=(0, 1)))
     assert 0 < bounded["interval"][0] < bounded["value"] < bounded["interval"][1] < 1
+    result["tables"] = {"gan": [{"frechet": 0.9}, {"frechet": 0.8}, {"frechet": 0.95}]}
+    table = records.read_number(result, Number("a", "tables/gan/frechet", "", limits=(0, 1)))
+    assert table == bounded, "a row of each seed"
     with pytest.raises(LookupError):
         records.read_number(result, Number("x", "rows/model/beauty", ""))
 
