@@ -106,13 +106,14 @@ def test_scale_zero_and_blank_of_fits(root, fits):
         assert np.array_equal(np.isnan(file[0].data), raw == -999)
 
 
-def test_extensions_of_fits_are_bands(root, fits):
+def test_extensions_of_fits_are_bands(root, fits, capsys):
     planes = {name: RNG.normal(size=(16, 16)).astype(">f4") for name in ("G", "R", "ERR", "DQ")}
     hdus = [fits.PrimaryHDU(), *(fits.ImageHDU(a, name=name) for name, a in planes.items())]
     fits.HDUList(hdus).writeto(root / "a.fits")
     data = load(root)
     assert data.format.bands == ("G", "R")
     assert np.array_equal(values(data)[0, ..., 1], planes["R"])
+    assert "Extensions of FITS not read: ERR, DQ." in capsys.readouterr().out
     (root / "a.fits").unlink()
     hdus.append(fits.ImageHDU(planes["G"], name="SCI"))
     fits.HDUList(hdus).writeto(root / "b.fits")

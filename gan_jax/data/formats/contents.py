@@ -1,6 +1,7 @@
 """What a file of scientific images says of itself before its pixels are read."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from gan_jax.data.image_decoding import BadFile
 from gan_jax.errors import printable
 
 MAX_BANDS = 64
+_N_NAMED = 4  # parts that are not read
 
 
 class Contents(NamedTuple):
@@ -37,6 +39,13 @@ class Contents(NamedTuple):
 def refuse(path: pathlib.Path, fault: str, detail: str, advice: str) -> BadFile:
     """Return the BadFile of a file that is well, but of no use here."""
     return BadFile(f"{printable(path)} {detail}; {advice}.", fault, detail)
+
+
+def not_read(names: Sequence[str]) -> str:
+    """Say which parts of a file are not its images."""
+    named = ", ".join(map(printable, names[:_N_NAMED]))
+    more = f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else ""
+    return f"not read: {named}{more}."
 
 
 def check_shape(path: pathlib.Path, shape: tuple[int, ...], order: str) -> None:

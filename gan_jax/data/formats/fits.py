@@ -21,7 +21,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from gan_jax.data.formats import fits_header
-from gan_jax.data.formats.contents import Contents, check_shape, refuse
+from gan_jax.data.formats.contents import Contents, check_shape, not_read, refuse
 
 _SCIENCE = "SCI"
 _NO_IMAGE = re.compile(  # names of extensions that describe the noise or the quality of an image
@@ -46,6 +46,7 @@ def describe(path: pathlib.Path) -> Contents:
         return contents._replace(
             header=fits_header.kept_keys(headers, hdus[0].header),
             pixel_scale=fits_header.pixel_scale(headers) if planes else None,
+            note=_note(hdus, planes),
         )
 
 
@@ -70,13 +71,24 @@ def _open(path):
 
 def _images(hdus):
     """Return the HDUs that are an image together; [] if there is none."""
-    kinds = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
-    images = [hdu for hdu in hdus if isinstance(hdu, kinds) and len(hdu.shape) >= 2]
+    images = _all_images(hdus)
     named = [hdu for hdu in images if hdu.name.upper().startswith(_SCIENCE)]
     images = named or [hdu for hdu in images if not _NO_IMAGE.fullmatch(hdu.name)]
     if not images or len(images[0].shape) > 2:
         return images[:1]
     return [hdu for hdu in images if hdu.shape == images[0].shape]
+
+
+def _all_images(hdus):
+    kinds = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
+    return [hdu for hdu in hdus if isinstance(hdu, kinds) and len(hdu.shape) >= 2]
+
+
+def _note(hdus, planes):
+    """Return a line on the images of a file that are not read; empty if all are."""
+    read = {id(plane) for plane in planes}
+    others = [hdu.name or "one without name" for hdu in _all_images(hdus) if id(hdu) not in read]
+    return f"Extensions of FITS {not_read(others)}" if others else ""
 
 
 def _last_axis_bands(data):

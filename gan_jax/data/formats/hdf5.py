@@ -16,13 +16,12 @@ import pathlib
 import h5py
 import numpy as np
 
-from gan_jax.data.formats.contents import Contents, check_shape, refuse
+from gan_jax.data.formats.contents import Contents, check_shape, not_read, refuse
 from gan_jax.errors import printable
 from gan_jax.settings import MIN_SIDE
 
 _NAMES = ("images", "image", "data", "x")
 _BLOCK_BYTES = 2**22  # of images that are read at a time
-_N_NAMED = 4
 
 
 def describe(path: pathlib.Path) -> Contents:
@@ -35,11 +34,9 @@ def describe(path: pathlib.Path) -> Contents:
         check_shape(path, shape, "NHWC")
         note = ""
         if others:
-            left_out = [printable(other.name) for other in others[:_N_NAMED]]
-            more = f" and {len(others) - _N_NAMED} more" if len(others) > _N_NAMED else ""
             note = (
-                f"Images are {printable(array.name)} {list(array.shape)}; not read: "
-                f"{', '.join(left_out)}{more}."
+                f"Images are {printable(array.name)} {list(array.shape)}; "
+                f"{not_read([other.name for other in others])}"
             )
         unit = array.attrs.get("units", "")
         return Contents(
