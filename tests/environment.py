@@ -15,7 +15,7 @@ _QUICK = (
 
 
 def of_tests():
-    """What tests change: four virtual devices, and compiles that take a fifth of the time.
+    """What tests change: four virtual devices, and compiles that take a quarter of the time.
 
     Optimisations change no result that tests look at.
     """

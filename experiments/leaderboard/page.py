@@ -60,7 +60,7 @@ def _section(name, record, code):
             interval = " to ".join(f"{x:.3g}" for x in one["interval"])
         value = f"{one['value']:.4g}"
         if one["spread"] is not None:
-            value += f" ± {one['spread']:.2g}"
+            value += f" ± {float(format(one['spread'], '.2g')):g}"
         lines.append(f"| {number.key} | {value} | {interval} |")
     return lines
 

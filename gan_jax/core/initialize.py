@@ -36,7 +36,10 @@ def init(method: Method, key: jax.Array) -> GanState:
 
 @once_per_method
 def _compiled_init(method):
-    """XLA's optimisations are off: they would take longer than they save."""
+    """Build `init` as a compiled function of the key.
+
+    XLA's optimisations are off: they would take longer than they save.
+    """
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
     return jax.jit(lambda key: init(method, key), compiler_options=options)
 

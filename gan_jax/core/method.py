@@ -103,8 +103,8 @@ def once_per_method(build: Callable) -> Callable:
 
     For jitted functions: who asks for the same one shares its trace, half of a warm start.
     """
-    kept = functools.lru_cache(maxsize=8)(lambda identity: build(identity.method))
-    return functools.wraps(build)(lambda method: kept(_Identity(method)))
+    cached = functools.lru_cache(maxsize=8)(lambda identity: build(identity.method))
+    return functools.wraps(build)(lambda method: cached(_Identity(method)))
 
 
 def make_context(method: Method, axis: str | None = None, **state) -> StepContext:
