@@ -50,7 +50,7 @@ def test_recipes_differ_in_what_they_are():
         ], name
         assert (hp[name].loss, hp[name].penalty) == ("ns", "none")
     assert hp["plain"].augment == "" and "rotation" in hp["plain_augment"].augment
-    assert hp["finetune"] == hp["finetune_freeze"] == hp["plain_augment"]
+    assert hp["finetune"] == hp["finetune_freeze"] == hp["plain_turns"]
     assert (hp["lecam"].lecam, hp["plain"].lecam) == (0.3, 0)
     assert (hp["plain_ada"].augment_target, hp["plain_augment"].augment_target) == (0.6, 0)
     assert hp["r3gan"].loss == hp["r3gan_ada"].loss == "rp" and hp["r3gan"].warmup_images

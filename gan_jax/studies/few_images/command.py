@@ -11,10 +11,10 @@ many updates as fit into the time of the recipe --against. Recipes:
   plain_turns    the same with turns and flips of all that D sees
   plain_augment  the same with DiffAugment: turns, flips, shifts and cutouts of all that D sees
   plain_ada      turns, flips, and the geometry of ADA as often as D's overfitting asks for
-  lecam          plain_augment with LeCam's regularisation, which acts from step 1,000 on
+  lecam          plain_turns with LeCam's regularisation, which acts from step 1,000 on
   r3gan          R3GAN; what moves over its warm-up has the same share of the run as in its flagfile
   r3gan_ada      the same with the geometry of ADA, more often as training goes on
-  finetune       plain_augment begun with the weights of a run on other images (--finetune_from, or
+  finetune       plain_turns begun with the weights of a run on other images (--finetune_from, or
                  one that the study trains on --start_data); its own time alone counts
   finetune_freeze  the same; the first two layers of D stay as they come
 

@@ -45,12 +45,12 @@ RECIPES = {
     "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
     "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
-    "lecam": Recipe("plain + DiffAugment + LeCam", "dcgan", (*_PLAIN, *_AUGMENT, "--lecam=0.3")),
+    "lecam": Recipe("turns and flips + LeCam", "dcgan", (*_PLAIN, *_TURNS, "--lecam=0.3")),
     "r3gan": Recipe("R3GAN", "r3gan"),
     "r3gan_ada": Recipe("R3GAN + ADA's pipe", "r3gan", _ADA[:1]),
-    "finetune": Recipe("fine-tuned", "dcgan", _PLAIN + _AUGMENT, finetunes=True),
+    "finetune": Recipe("fine-tuned", "dcgan", _PLAIN + _TURNS, finetunes=True),
     "finetune_freeze": Recipe(
-        "fine-tuned + FreezeD", "dcgan", _PLAIN + _AUGMENT, finetunes=True, freeze_disc=2
+        "fine-tuned + FreezeD", "dcgan", _PLAIN + _TURNS, finetunes=True, freeze_disc=2
     ),
 }
 
