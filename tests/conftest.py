@@ -1,9 +1,10 @@
 """Four virtual devices, quick compiles, a private cache; --slow and --fast choose the tests."""
 
+import collections
 import os
 import signal
 
-from tests import environment
+from tests import environment, scheduling
 
 # Before JAX is imported anywhere.
 os.environ.update(environment.of_tests())
@@ -33,13 +34,31 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
         return
-    if config.getoption("--slow"):
-        return
     options = ["slow"] if config.getoption("--notebooks") else ["slow", "notebooks"]
+    if config.getoption("--slow"):
+        options = []
     for item in items:
         for option in options:
             if option in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=f"{option}; run with --{option}"))
+    items.sort(key=_longest_first(items))
+
+
+def _longest_first(items):
+    """Make the key that sorts tests by their part: no worker is to begin a long part last."""
+    seconds = collections.Counter()
+    for item in items:
+        if "skip" not in item.keywords:
+            kinds = item.keywords
+            cost = 999 if "notebooks" in kinds else 20 if {"long", "slow"} & set(kinds) else 1
+            seconds[scheduling.part(item.nodeid)] += cost
+    return lambda item: -seconds[scheduling.part(item.nodeid)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker one part of the tests after the other, in the order of collection."""
+    return scheduling.ByPart(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,4 +10,5 @@ def slowly(*case):
 
 def cases(every, quick):
     """The cases of a test, of which only the quick ones are among the ordinary tests."""
+    assert set(quick) <= set(every), (quick, every)
     return [case if case in quick else slowly(case) for case in every]

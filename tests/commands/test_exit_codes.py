@@ -14,6 +14,7 @@ import pytest
 from gan_jax.commands import process, train
 from gan_jax.errors import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED
 from tests import paths, tiny_runs, waiting
+from tests.tiers import slowly
 
 TINY = [*tiny_runs.FLAGS, "--log_every=1", "--save_every=1"]
 NEVER = "--steps=1000000"  # so many that a run does not end by itself
@@ -56,7 +57,7 @@ def end(process):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("sent", [["SIGTERM"], ["SIGINT", "SIGINT"]])
+@pytest.mark.parametrize("sent", [slowly(["SIGTERM"]), ["SIGINT", "SIGINT"]])
 def test_signals_while_compiling(sent, tmp_path, user_env):
     """Nothing is to be saved, so one signal is enough; a second one does no harm."""
     env = {**user_env, "GAN_JAX_CACHE": str(tmp_path / "cache")}  # nothing is compiled yet
@@ -112,7 +113,7 @@ def test_a_reader_of_the_help_that_leaves(child_env):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("how", ["renamed", "replaced"])
+@pytest.mark.parametrize("how", ["renamed", slowly("replaced")])
 def test_a_run_folder_that_goes_away(how, tmp_path, child_env):
     """The run stops, and goes on where its folder is now."""
     run, moved = tmp_path / "run", tmp_path / "moved"

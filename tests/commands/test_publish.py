@@ -177,7 +177,7 @@ def test_points(tmp_path):
         assert np.array_equal(a["images"], b["images"])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_colorization(data, tmp_path, capsys):
     """Its images have to be named, since no path of this machine is published."""
     words = [f"--data=npz:{data / 'set.npz'}", "--size=16", *TINY[1:]]

@@ -19,8 +19,8 @@ from tests import methods_small, tiers
 from tests.tiers import slowly
 
 STEPS, BATCH = 3, 8
-QUICK = ("gan", "cgan_quantities", "mgan", "distgan_enc_gen", "morpho")
-MEMBERS_QUICK = ("gan", "distgan_enc_gen")
+QUICK = ("cgan_quantities", "mgan", "morpho")
+MEMBERS_QUICK = ("cgan_quantities", "morpho")
 
 
 CASES = tiers.cases(methods_small.CASES, QUICK)

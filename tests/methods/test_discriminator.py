@@ -13,6 +13,7 @@ from gan_jax.core.method import StepContext
 from gan_jax.core.state import Vars
 from gan_jax.methods import discriminator, gan
 from gan_jax.nets.outputs import DiscOutput
+from tests import tiers
 
 KEY = jax.random.key(5)
 R = np.random.default_rng(2)
@@ -61,7 +62,13 @@ def logits(weights, x):
     return (hidden @ d1["kernel"])[:, 0]
 
 
-@pytest.mark.parametrize("names", [*diffaugment.OPERATIONS, "color,translation,cutout"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        *tiers.cases(diffaugment.OPERATIONS, ("color", "rotation", "cutout")),
+        "color,translation,cutout",
+    ],
+)
 def test_r1r2_through_an_augmentation(float64, names):
     """Value by Jacobians of the composition in forward mode; gradient in D's weights by
     differences of that value.

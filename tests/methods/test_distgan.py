@@ -12,7 +12,7 @@ from gan_jax.core.initialize import init
 from gan_jax.core.method import StepContext
 from gan_jax.core.state import Vars
 from gan_jax.methods import base, distgan
-from tests import methods_small
+from tests import methods_small, tiers
 from tests.reference import distgan as reference
 from tests.reference import mlp, ownership
 
@@ -237,7 +237,11 @@ def test_score_distance_saturates_and_ns_does_not(float64):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "case", [case for case, (method, _) in methods_small.CASES.items() if method == "distgan"]
+    "case",
+    tiers.cases(
+        [case for case, (method, _) in methods_small.CASES.items() if method == "distgan"],
+        ("morpho", "distgan_enc_gen"),
+    ),
 )
 def test_players_change_only_their_nets(case):
     ownership.check(case)

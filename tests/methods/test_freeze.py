@@ -88,7 +88,7 @@ CASES = {
 }
 
 
-QUICK = ("adam", "spectral")
+QUICK = ("spectral",)
 
 
 @pytest.mark.parametrize("case", tiers.cases(CASES, QUICK))

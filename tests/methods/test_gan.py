@@ -16,7 +16,7 @@ from gan_jax.core.state import Vars
 from gan_jax.core.step import build_step
 from gan_jax.methods import base, discriminator, gan
 from gan_jax.nets.outputs import DiscOutput
-from tests import methods_small
+from tests import methods_small, tiers
 from tests.reference import mlp, ownership
 
 B, KEY = 6, jax.random.key(7)
@@ -198,7 +198,11 @@ def test_input_noise_is_fresh_at_every_call(float64):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "case", [case for case, (method, _) in methods_small.CASES.items() if method == "gan"]
+    "case",
+    tiers.cases(
+        [case for case, (method, _) in methods_small.CASES.items() if method == "gan"],
+        ("gan_hinge_r1", "gan_ada"),
+    ),
 )
 def test_players_change_only_their_nets(case):
     ownership.check(case)

@@ -19,7 +19,7 @@ from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
 from gan_jax.methods import acgan, base, colorize, discriminator, gan, infogan, mgan
 from gan_jax.nets.outputs import DiscOutput
-from tests import methods_small
+from tests import methods_small, tiers
 from tests.reference import ownership
 from tests.tiers import slowly
 
@@ -29,7 +29,11 @@ R = np.random.default_rng(5)
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "case", [c for c, (m, _) in methods_small.CASES.items() if m not in ("gan", "distgan")]
+    "case",
+    tiers.cases(
+        [c for c, (m, _) in methods_small.CASES.items() if m not in ("gan", "distgan")],
+        ("acgan_d2d", "mgan", "colorize"),
+    ),
 )
 def test_players_change_only_their_nets(case):
     ownership.check(case)
@@ -61,7 +65,7 @@ AT_START = {  # case: what D's and G's losses are where D knows nothing
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", AT_START)
+@pytest.mark.parametrize("case", tiers.cases(AT_START, ("gan", "acgan", "mgan")))
 def test_losses_where_d_knows_nothing(case):
     """2 ln 2 for D, ln 2 for G, ln K for each class term."""
     method, vs = blind(case)
@@ -346,7 +350,9 @@ def equations(jaxpr):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", methods_small.CASES)
+@pytest.mark.parametrize(
+    "case", tiers.cases(methods_small.CASES, ("gan_ada", "acgan", "mgan", "morpho"))
+)
 def test_bfloat16_is_for_nets_alone(case):
     """All convolutions compute in it, those of a penalty's derivative too; state and metrics are
     float32. By tracing alone.

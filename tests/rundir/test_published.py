@@ -95,7 +95,7 @@ def test_the_cases_are_all_methods():
     assert {methods_small.CASES[case][0] for case in CASES} == set(methods.TABLE)
 
 
-QUICK = ("gan", "cgan", "mgan", "colorize")
+QUICK = ("cgan", "mgan")
 
 
 @pytest.mark.long

@@ -122,6 +122,7 @@ def test_results_without_equal_time(stacks, tmp_path):
     assert "wall time" not in collapse_page.document(stacks, tmp_path).split("<style")[0]
 
 
+@pytest.mark.slow
 def test_the_accuracy_of_stacks_is_that_of_a_channel_and_shares_of_combinations_are_left_out(
     monkeypatch,
 ):

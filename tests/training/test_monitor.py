@@ -20,7 +20,8 @@ from gan_jax.report import training_curves
 from gan_jax.rundir import health
 from gan_jax.settings import RunSettings
 from gan_jax.training import monitor, training_loop
-from tests import methods_small, tiny_runs
+from tests import methods_small, tiers, tiny_runs
+from tests.tiers import slowly
 from tests.tiny_runs import records, stop_at
 
 CONFIG = {"hp": {"ema": 0.0}, "dataset": {"counts": [10, 10]}}
@@ -163,7 +164,9 @@ def test_names_of_other_values_are_not_judged():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", methods_small.CASES)
+@pytest.mark.parametrize(
+    "case", tiers.cases(methods_small.CASES, ("gan", "acgan", "mgan", "morpho"))
+)
 def test_every_method_logs_what_is_judged(case):
     method = methods_small.build(case)
     (disc,) = [player for player in method.players if player.name == "disc"]
@@ -218,7 +221,7 @@ WGAN_GP = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("hp", [{}, WGAN_GP])
+@pytest.mark.parametrize("hp", [{}, slowly(WGAN_GP)])
 def test_runs_that_learn_are_not_warned(toy, tmp_path, capfd, hp):
     run(tmp_path, toy, hp)
     found = records(tmp_path)
@@ -273,7 +276,7 @@ def test_stop_on_collapse_saves_says_why_and_stays_stopped(toy, tmp_path, capfd,
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("at", [600, 800])
+@pytest.mark.parametrize("at", [slowly(600), 800])
 def test_a_resumed_run_says_the_same(toy, tmp_path, monkeypatch, collapsed, at):
     stop_at(monkeypatch, at)
     with pytest.raises(training_loop.Stopped):

@@ -16,7 +16,7 @@ from gan_jax.errors import Stopped
 from gan_jax.methods import gan
 from gan_jax.rundir import run_folder
 from gan_jax.training import multi_seed
-from tests import tiny_runs
+from tests import tiers, tiny_runs
 from tests.tiers import slowly
 from tests.tiny_runs import records
 
@@ -75,7 +75,7 @@ def vmapped(sources, tmp_path_factory):
 
 @pytest.mark.long
 @pytest.mark.parametrize("changes", [{}, slowly({"steps_per_dispatch": 2})])
-@pytest.mark.parametrize("how", training_flags.MEMBERS_BY[1:])
+@pytest.mark.parametrize("how", tiers.cases(training_flags.MEMBERS_BY[1:], ("vmapped",)))
 def test_members_with_data_of_their_own_are_what_they_are_alone(
     how, changes, sources, alone, tmp_path
 ):

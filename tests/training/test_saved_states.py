@@ -10,7 +10,7 @@ from gan_jax.core.step import build_step
 from gan_jax.rundir import checkpoint, host_state
 from tests import methods_small, tiers
 
-QUICK = ("gan_ada",)
+QUICK = ("mgan",)
 
 
 @pytest.mark.long

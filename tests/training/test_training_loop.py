@@ -64,7 +64,7 @@ def test_only_the_newest_two_checkpoints_stay(whole):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "changes", [{"resident_gib": 0.0}, {"steps_per_dispatch": 2}, {"devices": 2}]
+    "changes", [{"resident_gib": 0.0}, slowly({"steps_per_dispatch": 2}), {"devices": 2}]
 )
 def test_execution_does_not_change_numbers(whole, source, tmp_path, changes):
     run(tmp_path, source, **changes)
@@ -155,10 +155,10 @@ def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({"devices": 4}, {"devices": 1}),
+        slowly({"devices": 4}, {"devices": 1}),
         slowly({"devices": 1}, {"devices": 4}),
         slowly({"resident_gib": 0.0}, {"resident_gib": -1.0}),
-        ({"resident_gib": -1.0}, {"resident_gib": 0.0}),
+        slowly({"resident_gib": -1.0}, {"resident_gib": 0.0}),
         ({"devices": 4, "resident_gib": 0.0}, {"devices": 2}),
     ],
 )
