@@ -77,21 +77,19 @@ def cache(tmp_path_factory):
 def classifiers():
     """Train the classifiers of scores by optimised code, and for a quarter of the updates."""
     from gan_jax.metrics.features import classifier, classifier_training
-    from gan_jax.ops import cpu
+    from gan_jax.ops import compiling
 
     class Optimized:
-        """In place of gan_jax.ops.cpu, for the steps of these classifiers alone."""
+        """In place of gan_jax.ops.compiling, for these classifiers alone."""
 
         @staticmethod
-        def compiler_options():
-            return cpu.compiler_options() | {
-                "xla_backend_optimization_level": 3,
-                "xla_llvm_disable_expensive_passes": False,
-            }
+        def jit(function, *, optimized=True, **arguments):
+            more = compiling.options() | environment.OPTIMIZED if optimized else {}
+            return jax.jit(function, compiler_options=more, **arguments)
 
     short = classifier_training.Settings(steps=classifier_training.Settings().steps // 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier_training, "cpu", Optimized)
+        patch.setattr(classifier_training, "compiling", Optimized)
         patch.setattr(classifier, "default_settings", lambda dataset: short)
         yield
 

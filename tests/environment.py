@@ -13,6 +13,11 @@ _QUICK = (
     else ""
 )
 
+# Options of one compile that undo the changes of `of_tests`.
+OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+if _QUICK:
+    OPTIMIZED["xla_cpu_use_fusion_emitters"] = True
+
 
 def of_tests():
     """What tests change: four virtual devices, and compiles that take a quarter of the time.

@@ -152,3 +152,19 @@ def test_files_of_experiments_are_doors_of_commands():
     assert set(presets.TABLE) < set(doors) <= set(entry.names())
     for name, path in doors.items():
         assert f'main("{name}")' in path.read_text()
+
+
+def test_one_module_compiles():
+    """Of the others, each for a reason of its own."""
+    others = {
+        "gan_jax.ops.cpu",  # an identity inside other programs
+        "gan_jax.training.program",  # a step that other programs take in
+        "gan_jax.training.peer_start",  # asks whether processes reach each other
+        "gan_jax.commands.doctor",  # asks whether JAX works at all
+    }
+    found = {
+        name
+        for name, path in FILES.items()
+        if name.startswith("gan_jax.") and "jax.jit" in path.read_text().split('"""', 2)[-1]
+    }
+    assert found == {"gan_jax.ops.compiling", *others}

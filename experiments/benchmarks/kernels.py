@@ -22,7 +22,7 @@ from experiments.benchmarks import harness
 from experiments.benchmarks.harness import Column, Program
 from experiments.benchmarks.intervals import ratio
 from gan_jax.commands import command_line, process
-from gan_jax.ops import conv, cpu
+from gan_jax.ops import compiling, conv
 
 # (side in pixels, channels in, channels out): S2's middle one on MNIST, then DCGAN's at 64 px.
 LAYERS = ((14, 64, 128), (32, 64, 128), (16, 128, 256), (8, 256, 512), (64, 3, 64))
@@ -59,7 +59,7 @@ def ours(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> dict[str, Call]:
     calls = {}
     for name, (f, *arrays) in maps.items():
         arrays = [jnp.asarray(a) for a in arrays]
-        compiled = jax.jit(f, compiler_options=cpu.compiler_options()).lower(*arrays).compile()
+        compiled = compiling.jit(f).lower(*arrays).compile()
         calls[name] = Call(functools.partial(compiled, *arrays), jax.block_until_ready)
     return calls
 

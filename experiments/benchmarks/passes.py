@@ -23,7 +23,7 @@ from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.errors import InputError
-from gan_jax.ops import cpu
+from gan_jax.ops import compiling
 from gan_jax.settings import setting
 
 WORKLOADS = {n: w for n, w in TABLE.items() if w.twin and w.kind == "training" and not w.gpu} | {
@@ -96,7 +96,7 @@ def measure(workload: Workload) -> tuple[float, int]:
     passes = count_passes(workload, bool(state.batch_stats["disc"]), n == 1)
     inputs = method.example_inputs
     needed = sum(rows @ count_terms(method.nets[k], inputs[k]) for k, rows in passes.items())
-    step = jax.jit(build_step(method), donate_argnums=0, compiler_options=cpu.compiler_options())
+    step = compiling.jit(build_step(method), donate_argnums=0)
     program = step.lower(state, workload.batch_shapes(n)).compile()
     return needed, sum(p.terms for p in products.count(program.as_text()))
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from gan_jax.core.method import Method, once_per_method
 from gan_jax.core.state import GanState, Vars
+from gan_jax.ops import compiling
 
 
 def init(method: Method, key: jax.Array) -> GanState:
@@ -40,8 +41,7 @@ def _compiled_init(method):
 
     XLA's optimisations are off: they would take longer than they save.
     """
-    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    return jax.jit(lambda key: init(method, key), compiler_options=options)
+    return compiling.jit(lambda key: init(method, key), optimized=False)
 
 
 def init_jitted(method: Method, seed: int) -> GanState:

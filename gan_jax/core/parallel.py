@@ -18,7 +18,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gan_jax.errors import InputError, counted
-from gan_jax.ops import random
+from gan_jax.ops import compiling, random
 
 if TYPE_CHECKING:
     from gan_jax.core.method import StepContext
@@ -107,18 +107,17 @@ def split(devices: list, batch_axis: int) -> NamedSharding:
     return NamedSharding(mesh(devices), PartitionSpec(*[None] * batch_axis, AXIS))
 
 
-def pmapped(f: Callable, devices: list, batch_axis: int = 1, **jit_options) -> Callable:
+def pmapped(f: Callable, devices: list, batch_axis: int = 1) -> Callable:
     """Compile f to run on several devices at once, each with its share of the last argument.
 
     This is what jax.pmap is, jit of shard_map without replication checks, at a fraction of its
-    dispatch cost. The state has no device axis, so a checkpoint does not know how many devices
-    wrote it.
+    dispatch cost. The state is donated. It has no device axis, so a checkpoint does not know how
+    many devices wrote it.
 
     Args:
       f: function (state, *shared, batch) -> replicated outputs, built with axis=AXIS.
       devices: devices; their number must divide the batch axis.
       batch_axis: axis of every leaf of the last argument that is split.
-      **jit_options: passed to jax.jit. The state is donated.
     """
     batch_spec = split(devices, batch_axis).spec
 
@@ -129,7 +128,7 @@ def pmapped(f: Callable, devices: list, batch_axis: int = 1, **jit_options) -> C
         )
         return sharded(*args)
 
-    return jax.jit(mapped, donate_argnums=0, **jit_options)
+    return compiling.jit(mapped, donate_argnums=0)
 
 
 def all_devices(n: int = 0) -> list:

@@ -32,6 +32,7 @@ from gan_jax.metrics import content_order
 from gan_jax.metrics.features import classifier_training
 from gan_jax.metrics.features.classifier_training import Settings
 from gan_jax.nets.classifier import Classifier
+from gan_jax.ops import compiling
 
 VERSION = 1  # of the training; raise it when the same settings would give another net
 _MAX_TRAIN, _MAX_HELDOUT = 60_000, 10_000  # images
@@ -142,7 +143,7 @@ def _cross_entropy(logits, values, nodes):
 def _build_read(net, variables, of_train: Quantities):
     """Build Reader.read: the mean of the nodes under the probabilities of each quantity."""
 
-    @jax.jit
+    @compiling.jit
     def read_batch(x):
         _, logits = net.apply(variables, images.to_float(x, "tanh"))
         return jnp.stack(

@@ -21,6 +21,7 @@ from gan_jax.core.step import update_averages, update_player
 from gan_jax.errors import InputError
 from gan_jax.onnx_export import exporter, noise_inputs
 from gan_jax.onnx_export.exporter import OnnxFile, convert, spec
+from gan_jax.ops import compiling
 
 Shape = tuple[int, int, int]  # (H, W, C) of an image
 
@@ -145,7 +146,7 @@ def record_noise(
 def noise_arrays(
     method: Method, index: int, state: GanState, image: jax.Array, key: jax.Array
 ) -> list[jax.Array]:
-    """Return the arrays of `record_noise`, for jax.jit. image: [B, H, W, C]."""
+    """Return the arrays of `record_noise`, to be compiled. image: [B, H, W, C]."""
     return record_noise(method, index, state, {"image": image}, key)[1]
 
 
@@ -278,7 +279,7 @@ def _noise_ids(method: Method, batch: int, shape: Shape) -> dict[str, list[int]]
     known_by_group: dict[str, list[jax.Array]] = {}
     ids: dict[str, list[int]] = {}
     for index, player in enumerate(method.players):
-        draw = jax.jit(functools.partial(noise_arrays, method, index))
+        draw = compiling.jit(functools.partial(noise_arrays, method, index))
         known = known_by_group.setdefault(player.batch_group or player.name, [])
         ids[player.name] = []
         for value in draw(zeros, image, jax.random.key(0)):

@@ -1,11 +1,9 @@
-"""The choice of forms for CPUs, and what steers XLA's compiler for CPUs."""
+"""The choice of forms for CPUs."""
 
-import functools
 import os
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
-import jax.numpy as jnp
 
 try:
     from jax.experimental.xla_metadata import set_xla_metadata
@@ -44,20 +42,3 @@ def materialize(tree: Tree) -> Tree:
         return tree
     with set_xla_metadata(inlineable="false"):
         return _same(tree)
-
-
-@functools.cache
-def compiler_options() -> dict[str, Any]:
-    """Return options of jax.jit for training steps and sampling.
-
-    On a CPU, convolutions go to the faster of XLA's libraries (Eigen, not YNNPACK), if this jaxlib
-    has the option.
-    """
-    if jax.default_backend() != "cpu":
-        return {}
-    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
-    try:
-        jax.jit(lambda: jnp.zeros(()), compiler_options=options)()
-    except Exception:  # an experimental option: versions that lack it refuse it in several ways
-        return {}
-    return options

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from gan_jax.config import Prepared
 from gan_jax.core.step import build_step
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
-from gan_jax.ops import cpu
+from gan_jax.ops import compiling
 from gan_jax.rundir import run_folder, run_lock
 from gan_jax.settings import RunSettings
 from gan_jax.training.program import accumulate_metrics, scan_steps
@@ -105,7 +105,7 @@ def build_vmapped_program(loops: Sequence[Loop]) -> Callable:
         carries = unstack_tree(scan_steps(one_step, stack_trees(carries), leaves))
         return carries, carries[0][0].step
 
-    return jax.jit(program, donate_argnums=0, compiler_options=cpu.compiler_options())
+    return compiling.jit(program, donate_argnums=0)
 
 
 def align(loops: Sequence[Loop]) -> list[Loop]:

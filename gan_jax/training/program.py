@@ -14,7 +14,7 @@ from gan_jax.core.method import Method, once_per_method
 from gan_jax.core.step import build_step
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.loader import Loader
-from gan_jax.ops import cpu
+from gan_jax.ops import compiling
 from gan_jax.settings import RunSettings
 
 Carry = tuple[Any, dict]  # (GanState, tally); the tally sums every metric, and counts "steps"
@@ -111,12 +111,11 @@ def build_program(method: Method, loader: Loader, devices: list, votes: bool = F
         carry, step = program(carry, data, inputs)
         return carry, (step, parallel.largest(vote))
 
-    options = cpu.compiler_options()
     if votes:
-        return parallel.pmapped(voting_program, devices, batch_axis=2, compiler_options=options)
+        return parallel.pmapped(voting_program, devices, batch_axis=2)
     if shared:
-        return parallel.pmapped(program, devices, batch_axis=2, compiler_options=options)
-    return jax.jit(program, donate_argnums=0, compiler_options=options)
+        return parallel.pmapped(program, devices, batch_axis=2)
+    return compiling.jit(program, donate_argnums=0)
 
 
 def is_resident(run: RunSettings, dataset: Dataset) -> bool:

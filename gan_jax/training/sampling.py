@@ -18,7 +18,7 @@ from gan_jax.data import pixel_format
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.errors import InputError
-from gan_jax.ops import cpu
+from gan_jax.ops import compiling
 from gan_jax.report import point_plots
 
 ROWS = 8  # of a grid
@@ -56,12 +56,12 @@ def build_sampler(
     """
     ctx = make_context(method)
 
-    @jax.jit
+    @compiling.jit
     def draw_latent(key):
         z, condition = method.latent(ctx, key, CHUNK)
         return _truncate(method, z, truncation), condition
 
-    @functools.partial(jax.jit, compiler_options=cpu.compiler_options())
+    @compiling.jit
     def sample_chunk(vs, key, z, condition):
         condition = method.conditioning.to_net(condition, method.hp.pixels)
         generated = method.sample(ctx, vs, z, condition, fold(key, KeyStream.SAMPLE))

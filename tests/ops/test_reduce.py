@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax.core import parallel
 from gan_jax.nets import layers
-from gan_jax.ops import cpu, reduce
+from gan_jax.ops import compiling, reduce
 
 SHAPES = [
     (5,),
@@ -90,7 +90,7 @@ def test_the_error_of_a_sum_does_not_grow_with_its_rows(shape):
     """Numbers of one sign, of which a plain loop over 2^20 rows loses 3e-5."""
     x = np.random.default_rng(0).normal(3, 1, shape).astype(np.float32)
     expected = x.sum(tuple(range(x.ndim - 1)), dtype=np.float64)
-    ours = jax.jit(reduce.sum_to_channels, compiler_options=cpu.compiler_options())(x)
+    ours = compiling.jit(reduce.sum_to_channels)(x)
     np.testing.assert_allclose(ours, expected, rtol=8 * EPS)
 
 
@@ -164,7 +164,7 @@ def slope_of(normalize, weights):
         (_, y), grads = jax.value_and_grad(loss, (0, 1, 2), has_aux=True)(x, scale, bias)
         return y, *grads
 
-    return jax.jit(run, compiler_options=cpu.compiler_options())
+    return compiling.jit(run)
 
 
 def ours(x, scale, bias):

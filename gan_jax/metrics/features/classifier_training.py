@@ -16,7 +16,7 @@ from gan_jax.data import classifier_augment
 from gan_jax.data.types import Dataset
 from gan_jax.metrics.features.extractor import Apply, batched_apply
 from gan_jax.nets.classifier import WIDTHS, Classifier
-from gan_jax.ops import cpu
+from gan_jax.ops import compiling
 
 VERSION = 2  # of this recipe; raise it when the same settings would give another net
 # Random changes of training images, by data source: (key, float [B, S, S, C]) -> the same. Galaxies
@@ -162,12 +162,12 @@ def _variables(state):
 
 def init_variables(net: nn.Module, x: np.ndarray, settings: Settings) -> dict:
     """Initialise a net. x: images [N, H, W, C], of which only the shape counts."""
-    return _init(net, jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
+    return _compiled_init(net)(jax.random.key(settings.seed), jnp.zeros((1, *x.shape[1:])))
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _init(net, key, x):
-    return net.init(key, x)
+@functools.lru_cache(maxsize=8)
+def _compiled_init(net):
+    return compiling.jit(net.init)
 
 
 def any_orientation(dataset: Dataset) -> bool:
@@ -182,17 +182,23 @@ def change_of(dataset: Dataset) -> Callable | None:
 
 def build_apply(net: nn.Module, variables: dict) -> Apply:
     """Build the `apply` of an Extractor, in batches of one shape, for one compilation."""
+    run = _compiled_net(net)
 
     def embed(x):
-        return jax.device_get(_embed(net, variables, x))
+        return jax.device_get(run(variables, x))
 
     return batched_apply(embed, "The classifier", _APPLY_BATCH, fill=True)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _embed(net, variables, x):
-    features, logits = net.apply(variables, images.to_float(x, "tanh"))
-    return features, jax.nn.softmax(logits)
+@functools.lru_cache(maxsize=8)
+def _compiled_net(net):
+    """Compile (variables, images uint8) -> (features, probabilities)."""
+
+    def run(variables, x):
+        features, logits = net.apply(variables, images.to_float(x, "tanh"))
+        return features, jax.nn.softmax(logits)
+
+    return compiling.jit(run)
 
 
 def rows_by_class(labels: np.ndarray) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -244,7 +250,7 @@ def build_step(
             batch = change(change_key, batch)
         return update(state, batch, labels[rows])
 
-    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())
+    return optimizer, compiling.jit(step, donate_argnums=0)
 
 
 @functools.lru_cache(maxsize=8)
@@ -266,7 +272,7 @@ def _build_planned_step(net, settings, change, cross_entropy):
         batch = images.to_float(x, "tanh")
         return update(state, change(key, batch) if change else batch, y)
 
-    return optimizer, jax.jit(step, donate_argnums=0, compiler_options=cpu.compiler_options())
+    return optimizer, compiling.jit(step, donate_argnums=0)
 
 
 def build_update(

@@ -6,6 +6,7 @@ alone changes distances (Parmar et al. 2022): each does as the program that it i
 scores must not be mixed.
 """
 
+import functools
 import pathlib
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from gan_jax.data.types import Dataset
 from gan_jax.metrics.features import state_dict
 from gan_jax.metrics.features.extractor import Extractor, batched_apply, read_file
 from gan_jax.nets import inception as nets
+from gan_jax.ops import compiling
 
 _BATCH = 16  # about 1 GiB of memory in all; larger ones are no faster on a CPU
 
@@ -97,15 +99,23 @@ def _load(kind: str, arg: str, dataset: Dataset, resize: Callable, resize_words:
     arrays = state_dict.parse(data, pathlib.Path(arg).suffix, what)
     variables = jax.device_put(nets.from_state_dict(arrays, what))
 
+    run = _compiled_net()
+
     def embed(images):
-        return jax.device_get(_run(variables, resize(images)))
+        return jax.device_get(run(variables, resize(images)))
 
     apply = batched_apply(embed, what, _BATCH, fill=True)
     return Extractor(f"{kind}-{digest}", None, None, (), apply, resize_words)
 
 
-@jax.jit
-def _run(variables, x):
-    """Return (features, probabilities) of gray or RGB images in the net's range and side."""
-    features, logits = nets.Inception().apply(variables, jnp.broadcast_to(x, (*x.shape[:3], 3)))
-    return features, jax.nn.softmax(logits)
+@functools.cache
+def _compiled_net():
+    """Compile (variables, gray or RGB images in the net's range and side) -> (features,
+    probabilities).
+    """
+
+    def run(variables, x):
+        features, logits = nets.Inception().apply(variables, jnp.broadcast_to(x, (*x.shape[:3], 3)))
+        return features, jax.nn.softmax(logits)
+
+    return compiling.jit(run)

@@ -16,6 +16,7 @@ from gan_jax.data import writers
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import features
 from gan_jax.metrics.features import Extractor, extractor
+from gan_jax.ops import compiling
 from gan_jax.rundir import run_folder
 from gan_jax.rundir.run_folder import LoadedRun
 from gan_jax.studies import interleaved, run_outputs, runner
@@ -131,7 +132,7 @@ def class_head(gan: LoadedRun) -> Callable[[np.ndarray], np.ndarray] | None:
     if jax.eval_shape(discriminate, *method.example_inputs["disc"]).classes is None:
         return None
 
-    @jax.jit
+    @compiling.jit
     def probabilities(x):
         logits = discriminate(images.to_float(x, method.hp.pixels)).classes
         return jax.nn.softmax(logits[:, : len(method.conditioning.names)])
