@@ -66,7 +66,7 @@ def _mmd2_of_subsets(a, b, rows):
 
     Args:
       a: float [N, F]; b: float [M, F].
-      rows: [(rows of a, rows of b), ...], all of one number.
+      rows: [(rows of a, rows of b), ...], of one number for each side.
 
     Returns:
       float64 [subsets].
@@ -76,9 +76,26 @@ def _mmd2_of_subsets(a, b, rows):
     for i, of_subset in enumerate(rows):
         for of_set, own in zip(chosen, of_subset, strict=True):
             of_set[own, i] = 1
-    size = len(rows[0][0])
-    within = sum(_sums_within(x, own) for x, own in zip(sets, chosen, strict=True))
-    return within / (size * (size - 1)) - 2 * _sums_between(*sets, *chosen) / size**2
+    n, m = (len(own) for own in rows[0])
+    within_a, within_b = (_sums_within(x, own) for x, own in zip(sets, chosen, strict=True))
+    between = _sums_between(*sets, *chosen)
+    return within_a / (n * (n - 1)) + within_b / (m * (m - 1)) - 2 * between / (n * m)
+
+
+def standard_error(a: np.ndarray, b: np.ndarray, halves: metric.Halves) -> float:
+    """Estimate the standard error of `kernel_distance`.
+
+    That of all images comes from `mmd2` of the halves; the choice of subsets adds its own.
+
+    Args:
+      a: float [N, F] features.
+      b: float [M, F] features.
+      halves: see scoring.standard_errors.
+    """
+    of_images = np.std(_mmd2_of_subsets(a, b, halves), ddof=1)
+    _, of_ten = kernel_distance(a, b, subsets=10)
+    of_subsets = of_ten * np.sqrt(10 / 9) * np.sqrt(10 / N_SUBSETS)
+    return float(np.hypot(of_images, of_subsets))
 
 
 def _sums_between(x, y, of_x, of_y):
@@ -163,4 +180,7 @@ METRIC = metric.Metric(
     },
     needs=("features",),
     compute=lambda real, fake: {"kernel": kernel_distance(real["features"], fake["features"])[0]},
+    standard_errors=lambda real, fake, halves: {
+        "kernel": standard_error(real["features"], fake["features"], halves)
+    },
 )

@@ -8,7 +8,7 @@ runs on halves of both sets, which gives the intervals.
 import concurrent.futures
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +22,8 @@ from gan_jax.data.types import Dataset
 #   "probs"     float32 [N, K], class probabilities, only where the feature space has classes
 # and the views that a metric adds (Metric.views).
 Views = dict[str, np.ndarray]
+# Random halves of a pair of sets: rows int [n // 2] of the real images, and of the others.
+Halves = Sequence[Sequence[np.ndarray]]
 
 
 class Score(NamedTuple):
@@ -69,6 +71,9 @@ class Metric(NamedTuple):
     compute: Callable[[Views, Views], dict[str, float]]
     # Number of features -> number of images that each side needs at least.
     min_images: Callable[[int], int] = lambda n_features: 2
+    # (real, fake, halves) -> {key: standard error}, of what is computed once for all halves; None:
+    # the standard deviation of `compute` of each. See scoring.standard_errors.
+    standard_errors: Callable[[Views, Views, Halves], dict[str, float]] | None = None
     # {name: images uint8 [N, H, W, C] -> array [N, ...]}, views that only this metric needs. With
     # of_values: {name: float32 [N, H, W, C], in the data's own units -> array [N, ...]}.
     views: dict[str, Callable[[np.ndarray], np.ndarray]] = {}  # noqa: RUF012 - never mutated
@@ -102,6 +107,11 @@ def measure_blocks(
     with concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         blocks = pool.map(measure_block, range(0, len(images), step))
         return np.concatenate([np.zeros((0, *shape)), *blocks])
+
+
+def spread(scores: list[dict[str, float]]) -> dict[str, float]:
+    """Compute the standard deviation of each score."""
+    return {key: float(np.std([of[key] for of in scores], ddof=1)) for key in scores[0]}
 
 
 def take_rows(views: Views, rows: np.ndarray | slice) -> Views:

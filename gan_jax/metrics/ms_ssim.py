@@ -32,12 +32,22 @@ def mean_pair_similarity(images: np.ndarray, pairs: int = MAX_PAIRS) -> float:
 
     Source: Odena et al. 2017, section 4.2.
     """
+    return float(_of_pairs(images, pairs).mean())
+
+
+def _of_pairs(images, pairs=MAX_PAIRS):
     n = min(len(images) // 2, pairs)
     if not n:
         raise errors.InputError(
             f"MS-SSIM between images was asked of {len(images)} images; use at least 2."
         )
-    return float(ms_ssim(images[: 2 * n : 2], images[1 : 2 * n : 2]).mean())
+    return ms_ssim(images[: 2 * n : 2], images[1 : 2 * n : 2])
+
+
+def _standard_errors(real, fake, halves):
+    """Compute the standard error of the mean: no image is in two pairs."""
+    values = _of_pairs(fake["images"])
+    return {"ms_ssim": float(values.std(ddof=1) / np.sqrt(len(values)))}
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -133,4 +143,5 @@ METRIC = metric.Metric(
     },
     needs=("images",),
     compute=lambda real, fake: {"ms_ssim": mean_pair_similarity(fake["images"])},
+    standard_errors=_standard_errors,
 )

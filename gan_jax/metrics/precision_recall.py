@@ -5,6 +5,8 @@ nearest neighbour of its centre in that set. They depend on k and on both counts
 only at equal ones.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gan_jax import errors
@@ -43,12 +45,58 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = K) -> dict[str, float]:
     real, fake = _checked(real, k), _checked(fake, k)
     of_fake, in_real = count_hits(fake, real, ball_radii(real, k))
     of_real, _ = count_hits(real, fake, ball_radii(fake, k))
+    return _shares(of_fake, in_real, of_real, k)
+
+
+def _shares(of_fake, in_real, of_real, k):
     return {
         "precision": float((of_fake > 0).mean()),
         "recall": float((of_real > 0).mean()),
         "density": float(of_fake.mean() / k),
         "coverage": float((in_real > 0).mean()),
     }
+
+
+def prdc_of_subsets(
+    real: np.ndarray, fake: np.ndarray, subsets: metric.Halves, k: int = K
+) -> list[dict[str, float]]:
+    """Compute `prdc` of many subsets of both sets; each distance is computed once.
+
+    Args:
+      real: float [N, F] features.
+      fake: float [M, F] features.
+      subsets: [(rows of real, rows of fake), ...], each of more than k rows.
+      k: neighbours.
+
+    Returns:
+      As `prdc`, of each subset, up to the rounding of distances.
+    """
+    real, fake = _checked(real, k), _checked(fake, k)
+    of_real, of_fake = zip(*subsets, strict=True)
+    real_radii, fake_radii = _radii_within(real, of_real, k), _radii_within(fake, of_fake, k)
+    hits = count_hits_of_subsets(fake, real, real_radii, of_fake, of_real)
+    back = count_hits_of_subsets(real, fake, fake_radii, of_real, of_fake)
+    return [
+        _shares(of_fake, in_real, of_real, k)
+        for (of_fake, in_real), (of_real, _) in zip(hits, back, strict=True)
+    ]
+
+
+def _radii_within(x, subsets, k):
+    """Compute the `ball_radii` of each subset, of those of its rows alone: float64 [n] each."""
+    # Of a subset of half of the points, nearly all have k neighbours among their nearest 4 k.
+    nearest = find_nearest(x, x, 4 * k, own=np.arange(len(x)))
+    radii = []
+    for rows in subsets:
+        inside = np.zeros(len(x), bool)
+        inside[rows] = True
+        place = inside[nearest.rows[rows]].cumsum(1) == k
+        of_rows = nearest.distances[rows, place.argmax(1)]
+        rest = np.flatnonzero(~place.any(1))
+        if rest.size:
+            of_rows[rest] = find_nearest(x[rows[rest]], x[rows], k, own=rest).distances[:, -1]
+        radii.append(of_rows)
+    return radii
 
 
 def coverage(real: np.ndarray, fake: np.ndarray, k: int = K) -> float:
@@ -97,21 +145,78 @@ def count_hits(
     Returns:
       (int64 [M], number of balls that hold each point; int64 [N], number of points in each ball).
     """
-    middle = np.mean(centers, 0, np.float64)
-    points = np.asarray(points, np.float64) - middle
-    centers = np.asarray(centers, np.float64) - middle
-    slack = 2 * (points.shape[1] + 4) * np.finfo(np.float64).eps
-    reach = radii**2 + slack * np.einsum("nf,nf->n", centers, centers)
     in_ball, of_point = np.zeros(len(centers), np.int64), []
-    step = max(1, _BLOCK_FLOATS // len(centers))
-    for start in range(0, len(points), step):
-        block = points[start : start + step]
-        squares = squared_distances(block, centers)
-        squares -= slack * np.einsum("nf,nf->n", block, block)[:, None]
+    blocks, slack = _blocks_of_squares(points, centers)
+    reach = radii**2 + slack
+    for _, squares in blocks:
         inside = squares <= reach
         in_ball += np.count_nonzero(inside, 0)
         of_point.append(np.count_nonzero(inside, 1))
     return np.concatenate(of_point), in_ball
+
+
+def count_hits_of_subsets(
+    points: np.ndarray,
+    centers: np.ndarray,
+    radii: Sequence[np.ndarray],
+    of_points: Sequence[np.ndarray],
+    of_centers: Sequence[np.ndarray],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Do what `count_hits` does for many subsets of the points and of the balls.
+
+    Args:
+      points: float [M, F].
+      centers: float [N, F].
+      radii: of each subset float [n], of the balls `of_centers`.
+      of_points: of each subset int [m], rows of points.
+      of_centers: of each subset int [n], rows of centers.
+    """
+    n_subsets = len(radii)
+    blocks, slack = _blocks_of_squares(points, centers)
+    reach = np.full((n_subsets, len(centers)), -np.inf)  # no point is in a ball of no subset
+    chosen = np.zeros((n_subsets, len(points)), bool)
+    for i, (own, rows, balls) in enumerate(zip(radii, of_points, of_centers, strict=True)):
+        reach[i, balls] = own**2 + slack[balls]
+        chosen[i, rows] = True
+    widest = reach.max(0)
+    in_ball = np.zeros((n_subsets, len(centers)), np.int64)
+    of_point = np.zeros((n_subsets, len(points)), np.int64)
+    for start, squares in blocks:
+        rows, columns = np.nonzero(squares <= widest)
+        near = squares[rows, columns]
+        for i in range(n_subsets):
+            inside = (near <= reach[i, columns]) & chosen[i, start + rows]
+            in_ball[i] += np.bincount(columns[inside], minlength=len(centers))
+            of_point[i, start : start + len(squares)] = np.bincount(
+                rows[inside], minlength=len(squares)
+            )
+    return [
+        (of_point[i, rows], in_ball[i, balls])
+        for i, (rows, balls) in enumerate(zip(of_points, of_centers, strict=True))
+    ]
+
+
+def _blocks_of_squares(points, centers):
+    """Compute squared distances in blocks of points, for the comparison with squared radii.
+
+    Returns:
+      (iterator of (first point, float64 [m, N] squared distances less what rounding may have added
+      for the point); float64 [N], what it may have added for the centre).
+    """
+    middle = np.mean(centers, 0, np.float64)
+    points = np.asarray(points, np.float64) - middle
+    centers = np.asarray(centers, np.float64) - middle
+    rounding = 2 * (points.shape[1] + 4) * np.finfo(np.float64).eps
+    step = max(1, _BLOCK_FLOATS // len(centers))
+
+    def blocks():
+        for start in range(0, len(points), step):
+            block = points[start : start + step]
+            squares = squared_distances(block, centers)
+            squares -= rounding * np.einsum("nf,nf->n", block, block)[:, None]
+            yield start, squares
+
+    return blocks(), rounding * np.einsum("nf,nf->n", centers, centers)
 
 
 def _checked(x, k):
@@ -124,6 +229,10 @@ def _checked(x, k):
         )
     metric.check_finite(x)
     return x
+
+
+def _standard_errors(real, fake, halves):
+    return metric.spread(prdc_of_subsets(real["features"], fake["features"], halves))
 
 
 METRIC = metric.Metric(
@@ -161,5 +270,6 @@ METRIC = metric.Metric(
     },
     needs=("features",),
     compute=lambda real, fake: prdc(real["features"], fake["features"]),
+    standard_errors=_standard_errors,
     min_images=lambda n_features: K + 1,
 )

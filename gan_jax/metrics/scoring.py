@@ -4,7 +4,8 @@ Training and evaluation both use these functions, so their scores are computed a
 """
 
 import concurrent.futures
-import itertools
+import functools
+import operator
 import os
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from gan_jax import errors, images, metrics
 from gan_jax.data import pixel_format
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import class_balance, features
-from gan_jax.metrics.metric import Metric, Views, take_rows
+from gan_jax.metrics.metric import Metric, Views, spread, take_rows
 from gan_jax.nets import classifier
 
 N_HALVES = 20  # random halves that a standard error is computed from
@@ -206,9 +207,8 @@ def compute_scores(evaluator: Evaluator, reference: Views, sample: Views) -> dic
       shares, float64 [K]: "fractions", as classified, and "fractions_corrected", with the
       classifier's confusions undone.
     """
-    out = {}
-    for metric in evaluator.metrics.values():
-        out |= metric.compute(reference, sample)
+    compute = lambda metric: metric.compute(reference, sample)
+    out = functools.reduce(operator.or_, _on_cores(compute, evaluator.metrics.values()), {})
     if "probs" in sample:
         out["fractions"] = class_balance.class_fractions(sample["probs"])
         confusion = evaluator.extractor.confusion
@@ -227,7 +227,8 @@ def standard_errors(
     It is the standard deviation of the scores of random halves of both sets: for a fixed set, the
     choice of a half varies as much as the set itself does. This is a bootstrap without copies,
     which have distance 0 from each other and would spoil every score that uses neighbours. Metrics
-    for which half of the images are too few are left out.
+    for which half of the images are too few are left out. Costly ones compute all halves together,
+    see metric.Metric.
 
     Source: Shao and Wu 1989, the delete-d jackknife with d = n / 2.
     """
@@ -238,7 +239,9 @@ def standard_errors(
         for metric in evaluator.metrics.values()
         if metric.min_images(n_features) <= min(sizes) // 2
     ]
-    needed = {name for metric in possible for name in metric.needs}
+    together = [metric for metric in possible if metric.standard_errors]
+    others = [metric for metric in possible if not metric.standard_errors]
+    needed = {name for metric in others for name in metric.needs}
     pair = [
         {name: view for name, view in views.items() if name in needed}
         for views in (reference, sample)
@@ -248,16 +251,25 @@ def standard_errors(
 
     def scores_of(of_half):
         halves = [take_rows(views, own) for views, own in zip(pair, of_half, strict=True)]
-        return [value for metric in possible for value in metric.compute(*halves).items()]
+        return {k: v for metric in others for k, v in metric.compute(*halves).items()}
 
-    values: dict[str, list[float]] = {}
-    # A half per core: numpy is on one core for most of the time, and its matrix products would
-    # only wait for each other.
+    of_own = lambda metric: metric.standard_errors(reference, sample, rows)
+    tasks = [functools.partial(of_own, metric) for metric in together]
+    tasks += [functools.partial(scores_of, of_half) for of_half in rows]
+    done = _on_cores(lambda task: task(), tasks)
+    of_halves = done[len(together) :]
+    return functools.reduce(operator.or_, done[: len(together)], spread(of_halves))
+
+
+def _on_cores(f, tasks):
+    """Return f of each task. A core does one after the other.
+
+    Numpy is on one core for most of the time, and its matrix products would only wait for each
+    other.
+    """
     one_each = threadpoolctl.threadpool_limits(1, user_api="blas")
     with one_each, concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for key, value in itertools.chain.from_iterable(pool.map(scores_of, rows)):
-            values.setdefault(key, []).append(value)
-    return {key: float(np.std(of_halves, ddof=1)) for key, of_halves in values.items()}
+        return list(pool.map(f, tasks))
 
 
 def make_row(

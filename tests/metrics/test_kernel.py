@@ -120,3 +120,11 @@ def test_pairs_of_many_subsets_are_evaluated_once(subsets, monkeypatch):
     mean, error = kernel.kernel_distance(x, y, subsets=subsets, size=12, seed=3)
     assert mean == pytest.approx(np.mean(values), rel=1e-12)
     assert error == pytest.approx(np.std(values) / np.sqrt(subsets), rel=1e-10)
+
+
+def test_the_choice_of_subsets_adds_to_the_standard_error():
+    """Of one pair of sets: what other subsets give is part of it, as far as ten subsets tell."""
+    x, y = normal_points(1300, 2), normal_points(1300, 3)
+    values = [kernel.kernel_distance(x, y, seed=seed)[0] for seed in range(40)]
+    whole = [[np.arange(1300)] * 2] * 2  # halves that do not differ
+    assert kernel.standard_error(x, y, whole) == pytest.approx(np.std(values), rel=0.6)

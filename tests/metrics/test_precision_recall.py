@@ -45,6 +45,18 @@ def test_brute_force(n, m, k, shift):
         assert len(set(scores.values())) == 4  # none in the place of another
 
 
+@pytest.mark.parametrize("n, m, k", [(60, 40, 5), (41, 90, 2), (14, 14, 5)])
+def test_subsets_have_the_values_that_they_have_alone(n, m, k):
+    """With copies, of each other and of the other side; also where few of the subset are near."""
+    rng = np.random.default_rng(n)
+    real, fake = normal_points(n, 0, 3), normal_points(m, 1, 3)
+    real[1], fake[:3] = real[0], real[2:5]
+    subsets = [[np.sort(rng.permutation(size)[: size // 2]) for size in (n, m)] for _ in range(30)]
+    subsets.append([np.argsort(real[:, 0])[-k - 1 :], np.arange(m)])
+    found = precision_recall.prdc_of_subsets(real, fake, subsets, k)
+    assert found == [prdc(real[of_real], fake[of_fake], k) for of_real, of_fake in subsets]
+
+
 def test_by_hand():
     """Five points in a row, k = 1: real ones at 0, 1, 3, generated ones at 1.5, 10, 11."""
     real, fake = np.float64([[0], [1], [3]]), np.float64([[1.5], [10], [11]])

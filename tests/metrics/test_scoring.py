@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gan_jax.metrics import frechet, metric, scoring
+from gan_jax.metrics import frechet, kernel, metric, ms_ssim, precision_recall, scoring
 from gan_jax.metrics.features import Extractor
 from tests.metrics.helpers import brightness_dataset, linear_extractor
 
@@ -28,6 +28,38 @@ def test_standard_errors_are_the_spread_of_the_score_over_other_samples():
         for i, pair in enumerate(pairs[:20])
     ]
     assert np.sqrt(np.mean(np.square(estimates))) == pytest.approx(spread, rel=0.15)
+
+
+def normal_images(n, seed):
+    """Images of 12 pixels, each of one random gray and noise."""
+    rng = np.random.default_rng(seed)
+    gray, noise = rng.normal(128, 30, (n, 1, 1, 1)), rng.normal(0, 20, (n, 12, 12, 1))
+    return {"images": (gray + noise).clip(0, 255).astype(np.uint8)}
+
+
+@pytest.mark.parametrize(
+    "of, key, shift",
+    [(kernel, "kernel", 0.5), (precision_recall, "coverage", 1), (ms_ssim, "ms_ssim", 0)],
+)
+def test_errors_that_a_metric_computes_itself_are_that_spread(of, key, shift):
+    """They are those of its halves, but for the choice of pairs and subsets."""
+    evaluator = scoring.Evaluator(None, {key: of.METRIC})
+    pairs = [
+        tuple(
+            standard_normal(n, at, [side, i]) | normal_images(n, [side, i])
+            for side, (n, at) in enumerate([(120, 0), (100, shift)])
+        )
+        for i in range(60)
+    ]
+    spread = np.std([of.METRIC.compute(*pair)[key] for pair in pairs], ddof=1)
+    estimates = [scoring.standard_errors(evaluator, *pair, i)[key] for i, pair in enumerate(pairs)]
+    assert np.sqrt(np.mean(np.square(estimates))) == pytest.approx(spread, rel=0.3)
+    halves = metric.Metric({}, of.METRIC.needs, of.METRIC.compute)
+    generic = scoring.Evaluator(None, {key: halves})
+    alike = [scoring.standard_errors(generic, *pair, i)[key] for i, pair in enumerate(pairs)]
+    if key == "coverage":
+        assert estimates == alike
+    assert np.mean(estimates) == pytest.approx(np.mean(alike), rel=0.3)
 
 
 def test_metrics_that_halves_are_too_small_for_have_no_standard_error():
