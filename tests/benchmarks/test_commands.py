@@ -1,12 +1,13 @@
 """The benchmarks of whole commands, growth and memory: what they start and what they count."""
 
+import json
 import mmap
 import pickle
 
 import numpy as np
 import pytest
 
-from experiments.benchmarks import feeding, growth, memory, processes, start, whole
+from experiments.benchmarks import feeding, growth, memory, processes, scores, start, whole
 from experiments.benchmarks.workloads import TABLE
 from gan_jax.commands import presets
 
@@ -137,3 +138,13 @@ def test_both_sides_of_a_whole_run_begin_alike(tmp_path, monkeypatch):
     assert (tmp_path / "7.pt").stat().st_size > 1000
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
     assert line.startswith('{"step": 7, "disc": ')
+
+
+@pytest.mark.slow
+def test_the_parts_of_an_evaluation(tmp_path, capsys):
+    path = tmp_path / "parts.json"
+    scores.run(["--n_images=200", "--size=32", "--features=random", "--rounds=6", f"--json={path}"])
+    rows = {row["part"]: row["seconds"]["median"] for row in json.loads(path.read_text())}
+    assert set(rows) == {"features", "morphology", "scores", "intervals", "all"}
+    assert 0 < max(v for k, v in rows.items() if k != "all") < rows["all"]
+    assert "200 images against 200 at 32 px" in capsys.readouterr().out
