@@ -17,7 +17,6 @@ M20_FLOOR = -4.0  # where the brightest pixels lie on the centroid
 _THIN = 1 / 12  # pixels^2, the variance of one pixel
 _BINS = 8  # per pixel, of a curve of growth
 _SUBPIXELS = 320  # along the side of an image
-_MARGIN = 2  # pixels of zeros around an image, for mirrored pixels that lie outside
 
 
 def centroid(light: np.ndarray) -> np.ndarray:
@@ -115,7 +114,7 @@ def asymmetry(
 
     Source: Conselice 2003 (without the factor 1/2 of earlier papers); Lotz et al. 2004, eq. 10.
     """
-    differences = _turned_differences(light, weight, centre[None])[0]
+    differences = _turned_differences(light, weight, centre, [(0, 0)])[0]
     return _ratio(differences - sky * _sum(weight), _sum(weight * np.abs(light)))
 
 
@@ -143,32 +142,48 @@ def symmetry_centre(
     square = np.array([(0, 0), *((i, j) for i in signs for j in signs if i or j)])
     centre = np.asarray(start, np.float64)
     for step in steps:
-        around = centre + step * square[:, None]
-        best = _turned_differences(light, weight, around).argmin(0)
-        centre = around[best, np.arange(len(centre))]
+        best = _turned_differences(light, weight, centre, step * square).argmin(0)
+        centre = centre + step * square[best]
     return centre
 
 
-def _turned_differences(light, weight, centres):
-    """Sum |I - R| over the weight for several centres [J, n, 2] of each image: [J, n]."""
+def _turned_differences(light, weight, centre, shifts):
+    """Sum |I - R| over the weight for turns about centre + shift, shifts [J, 2]: [J, n].
+
+    Shifts that differ by half pixels in the centre, whole ones in R, share what is interpolated.
+    """
     n, height, width = light.shape
     k, y, x = np.nonzero(weight)
     value, share = light[k, y, x], weight[k, y, x]
-    across, start = width + 2 * _MARGIN, np.arange(n)[:, None] * (height + 2 * _MARGIN)
-    padded = np.pad(light, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN))).ravel()
-    sums = []
-    for double in 2 * centres:
-        low = np.floor(double).astype(np.int64)
-        fy, fx = (double - low).T
-        rows = start + (low[:, :1] - np.arange(height) + _MARGIN).clip(0, height + _MARGIN)
-        columns = (low[:, 1:] - np.arange(width) + _MARGIN).clip(0, width + _MARGIN)
-        at = (rows * across)[k, y] + columns[k, x]
-        difference = value - ((1 - fy) * (1 - fx))[k] * padded.take(at)
-        difference -= ((1 - fy) * fx)[k] * padded.take(at + 1)
-        difference -= (fy * (1 - fx))[k] * padded.take(at + across)
-        difference -= (fy * fx)[k] * padded.take(at + across + 1)
-        sums.append(np.bincount(k, share * np.abs(difference), n))
-    return np.stack(sums)
+    double = 2 * np.asarray(shifts, np.float64)
+    whole = np.floor(double).astype(np.int64)
+    # Zeros around the image: mirrored pixels farther outside are read there, whatever the shift.
+    reach = np.abs(whole).max() + 2
+    margin = reach + np.abs(whole).max() + 1
+    padded = np.pad(light, ((0, 0), (margin, margin), (margin, margin)))
+    down, across = height + 2 * margin - 1, width + 2 * margin - 1
+    sums = np.empty((len(double), n))
+    for part in np.unique(double - whole, axis=0):
+        at = 2 * centre + part
+        between = _interpolate(padded, at).ravel()
+        low = np.floor(at).astype(np.int64)
+        rows = (low[:, :1] - np.arange(height)).clip(-reach, height - 1 + reach) + margin
+        columns = (low[:, 1:] - np.arange(width)).clip(-reach, width - 1 + reach) + margin
+        rows = (np.arange(n)[:, None] * down + rows) * across
+        mirrored = rows[k, y] + columns[k, x]
+        for j in np.flatnonzero((double - whole == part).all(1)):
+            turned = between.take(mirrored + (whole[j, 0] * across + whole[j, 1]))
+            sums[j] = np.bincount(k, share * np.abs(value - turned), n)
+    return sums
+
+
+def _interpolate(planes, at):
+    """Read planes [n, H, W] the fractions of `at` [n, 2] below and to the right of each pixel:
+    [n, H - 1, W - 1].
+    """
+    fy, fx = (at - np.floor(at)).T[:, :, None, None]
+    upper = (1 - fx) * planes[:, :, :-1] + fx * planes[:, :, 1:]
+    return (1 - fy) * upper[:, :-1] + fy * upper[:, 1:]
 
 
 def small_scale_light(light: np.ndarray, box: np.ndarray) -> np.ndarray:
