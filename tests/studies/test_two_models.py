@@ -173,9 +173,26 @@ def test_verdicts_follow_the_numbers(results):
         results["rows"][n] = [pair(3.0, 0.1), pair(3.1, 0.1)]
     assert verdicts.headline(results) == (
         "Two models on disjoint halves do not agree within the floor of real images up to 3,000 "
-        "images (not decided: 300 images): what they learned depends on the half that they saw."
+        "images (not decided: 300 images)."
     )
-    assert "does not give the same image" in verdicts.verdicts(results)[1]
+    assert "does not give the same image" in verdicts.verdicts(results)[2]
+    for n in results["rows"]:
+        results["rows"][n] = [pair(0.3, 0.1), pair(1.5, 0.1)]
+    assert "cannot be told for any number of images" in verdicts.headline(results)
+
+
+def test_a_distance_that_falls_with_the_number_is_that_of_samples(results):
+    for n in results["rows"]:
+        results["rows"][n] = [pair(300 / int(n) * f, 0.5) for f in (0.8, 1, 1.25)]
+    said = verdicts.answers(results)[1]
+    assert said.startswith("The distance between the models changes by a factor of 0.10 (0.08 to")
+    assert "it falls, so what they learned depends on the sample" in said
+    for n in results["rows"]:
+        results["rows"][n] = [pair(f, 0.5) for f in (0.8, 1, 1.25)]
+    said = verdicts.answers(results)[1]
+    assert "a factor of 1.00 (0.79 to 1.26)" in said and "no fall is seen, so they differ by chance" in said
+    results["rows"] = {n: [] for n in results["rows"]} | {"100": [pair(1, 0.5)] * 3}
+    assert not any("changes by a factor" in text for text in verdicts.answers(results))
 
 
 def test_tables_and_page_follow_the_numbers(results, tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import scipy
 
 from gan_jax.metrics import significance
 from gan_jax.report import score_text
@@ -74,7 +75,8 @@ def verdicts(results: dict[str, Any]) -> list[str]:
 
 def answers(results: dict[str, Any]) -> list[str]:
     """Answer the questions of the study, the headline first."""
-    return [headline(results), _noise(results), _copying(results), *_scores(results)]
+    parts = headline(results), *_trend(results), _noise(results), _copying(results)
+    return [*parts, *_scores(results)]
 
 
 def details(results: dict[str, Any]) -> list[str]:
@@ -101,13 +103,38 @@ def headline(results: dict[str, Any]) -> str:
             "from each other."
         )
     undecided = [name for name in names if agrees(results, name) is None]
+    if undecided == names:
+        return (
+            "Whether two models on disjoint halves agree within the floor of real images cannot be "
+            "told for any number of images; more pairs may tell (--repeats)."
+        )
     text = (
         "Two models on disjoint halves do not agree within the floor of real images up to "
         f"{images_text(names[-1])}"
     )
     if undecided:
         text += f" (not decided: {', '.join(map(images_text, undecided))})"
-    return f"{text}: what they learned depends on the half that they saw."
+    return f"{text}."
+
+
+def _trend(results):
+    """Say whether the distance between two models falls with the number of images.
+
+    It does where the models differ by their sample. Chance in training does not know the number.
+    """
+    points = [(n, d) for n in counts(results) for d in between(results, n, FIRST) if d > 0]
+    if len({n for n, _ in points}) < 2 or len(points) < 3:
+        return []
+    x, y = np.log10(np.array([(int(n), d) for n, d in points], np.float64)).T
+    line = scipy.stats.linregress(x, y)
+    reach = scipy.stats.t.ppf(0.975, len(x) - 2) * line.stderr
+    low, middle, high = (10 ** (line.slope + sign * reach) for sign in (-1, 0, 1))
+    factor = f"by a factor of {middle:.2f} ({low:.2f} to {high:.2f}) for ten times as many images"
+    if high < 1:
+        why = "so what they learned depends on the sample that they saw"
+        return [f"The distance between the models changes {factor}: it falls, {why}."]
+    why = "so they differ by chance in training as much as by the sample that they saw, or more"
+    return [f"The distance between the models changes {factor}: no fall is seen, {why}."]
 
 
 def _times_floor(results, count):
