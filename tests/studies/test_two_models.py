@@ -190,7 +190,10 @@ def test_a_distance_that_falls_with_the_number_is_that_of_samples(results):
     for n in results["rows"]:
         results["rows"][n] = [pair(f, 0.5) for f in (0.8, 1, 1.25)]
     said = verdicts.answers(results)[1]
-    assert "a factor of 1.00 (0.79 to 1.26)" in said and "no fall is seen, so they differ by chance" in said
+    assert (
+        "a factor of 1.00 (0.79 to 1.26)" in said
+        and "no fall is seen, so they differ by chance" in said
+    )
     results["rows"] = {n: [] for n in results["rows"]} | {"100": [pair(1, 0.5)] * 3}
     assert not any("changes by a factor" in text for text in verdicts.answers(results))
 
