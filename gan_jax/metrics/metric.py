@@ -71,14 +71,14 @@ class Metric(NamedTuple):
     compute: Callable[[Views, Views], dict[str, float]]
     # Number of features -> number of images that each side needs at least.
     min_images: Callable[[int], int] = lambda n_features: 2
-    # (real, fake, halves) -> {key: standard error}, of what is computed once for all halves; None:
-    # the standard deviation of `compute` of each. See scoring.standard_errors.
-    standard_errors: Callable[[Views, Views, Halves], dict[str, float]] | None = None
     # {name: images uint8 [N, H, W, C] -> array [N, ...]}, views that only this metric needs. With
     # of_values: {name: float32 [N, H, W, C], in the data's own units -> array [N, ...]}.
     views: dict[str, Callable[[np.ndarray], np.ndarray]] = {}  # noqa: RUF012 - never mutated
     applies_to: Callable[[Dataset], bool] = lambda dataset: True  # whether it means anything there
     of_values: bool = False  # for data with a PixelFormat alone
+    # (real, fake, halves) -> {key: standard error}, of what is computed once for all halves; None:
+    # the standard deviation of `compute` of each. See scoring.standard_errors.
+    standard_errors: Callable[[Views, Views, Halves], dict[str, float]] | None = None
 
 
 _BLOCK_VALUES = 2**19  # that one thread measures at once: bounds the memory
