@@ -13,10 +13,9 @@ _QUICK = (
     else ""
 )
 
-# Options of one compile that undo the changes of `of_tests`.
+# Options of one compile that undo changes of `of_tests`: optimizations; all of them.
 OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
-if _QUICK:
-    OPTIMIZED["xla_cpu_use_fusion_emitters"] = True
+AS_USERS_DO = OPTIMIZED | ({"xla_cpu_use_fusion_emitters": True} if _QUICK else {})
 
 
 def of_tests():
