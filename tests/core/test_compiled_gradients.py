@@ -24,12 +24,12 @@ def widened(tree, dtype):
     return jax.tree.map(wide, tree)
 
 
-def difference(found, right):
+def difference(compiled, single):
     """The distance of two gradients of a net, relative to the size of the second."""
     flat = lambda tree: np.concatenate([np.ravel(a) for a in jax.tree.leaves(tree)]).astype("f8")
-    found, right = flat(found), flat(right)
-    assert np.isfinite(right).all() and right.any()
-    return np.linalg.norm(found - right) / np.linalg.norm(right)
+    compiled, single = flat(compiled), flat(single)
+    assert np.isfinite(single).all() and single.any()
+    return np.linalg.norm(compiled - single) / np.linalg.norm(single)
 
 
 @pytest.mark.long

@@ -53,8 +53,8 @@ def test_subsets_have_the_values_that_they_have_alone(n, m, k):
     real[1], fake[:3] = real[0], real[2:5]
     subsets = [[np.sort(rng.permutation(size)[: size // 2]) for size in (n, m)] for _ in range(30)]
     subsets.append([np.argsort(real[:, 0])[-k - 1 :], np.arange(m)])
-    found = precision_recall.prdc_of_subsets(real, fake, subsets, k)
-    assert found == [prdc(real[of_real], fake[of_fake], k) for of_real, of_fake in subsets]
+    together = precision_recall.prdc_of_subsets(real, fake, subsets, k)
+    assert together == [prdc(real[of_real], fake[of_fake], k) for of_real, of_fake in subsets]
 
 
 def test_by_hand():

@@ -184,15 +184,17 @@ def test_verdicts_follow_the_numbers(results):
 def test_a_distance_that_falls_with_the_number_is_that_of_samples(results):
     for n in results["rows"]:
         results["rows"][n] = [pair(300 / int(n) * f, 0.5) for f in (0.8, 1, 1.25)]
-    said = verdicts.answers(results)[1]
-    assert said.startswith("The distance between the models changes by a factor of 0.10 (0.08 to")
-    assert "it falls, so what they learned depends on the sample" in said
+    sentence = verdicts.answers(results)[1]
+    assert sentence.startswith(
+        "The distance between the models changes by a factor of 0.10 (0.08 to"
+    )
+    assert "it falls, so what they learned depends on the sample" in sentence
     for n in results["rows"]:
         results["rows"][n] = [pair(f, 0.5) for f in (0.8, 1, 1.25)]
-    said = verdicts.answers(results)[1]
+    sentence = verdicts.answers(results)[1]
     assert (
-        "a factor of 1.00 (0.79 to 1.26)" in said
-        and "no fall is seen, so they differ by chance" in said
+        "a factor of 1.00 (0.79 to 1.26)" in sentence
+        and "no fall is seen, so they differ by chance" in sentence
     )
     results["rows"] = {n: [] for n in results["rows"]} | {"100": [pair(1, 0.5)] * 3}
     assert not any("changes by a factor" in text for text in verdicts.answers(results))
