@@ -5,44 +5,20 @@ its step, which appears whole, by rename, or not at all. A damaged one is report
 before it is used.
 """
 
-import contextlib
 import hashlib
 import json
-import logging
 import os
 import pathlib
 import shutil
 import sys
-import threading
-import time
 from concurrent import futures
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from gan_jax.core.state import GanState
 from gan_jax.errors import InputError
 from gan_jax.rundir import host_state, legacy, log
-
-# Orbax mixes up saves that several threads of a process make at the same time.
-_ORBAX_LOCK = threading.Lock()
-
-
-@contextlib.contextmanager
-def _orbax():
-    """Use orbax alone among the threads, and silence its log: it narrates every save.
-
-    Its errors are raised, too.
-    """
-    logger = logging.getLogger("absl")
-    with _ORBAX_LOCK:
-        level = logger.level
-        logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
 
 
 class Store:
@@ -65,8 +41,6 @@ class Store:
         self._best, self._sign = (best or "").lstrip("-"), -1 if (best or "").startswith("-") else 1
         self._root = pathlib.Path(workdir).resolve() / "checkpoints"
         self._read_only = read_only
-        with _orbax():
-            self._checkpointer = _alone()
         self._writer, self._saving = futures.ThreadPoolExecutor(1), None
         if not read_only:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -80,7 +54,10 @@ class Store:
             self.wait()
         finally:
             self._writer.shutdown()
-            self._checkpointer.close()
+
+    def prepare(self) -> None:
+        """Import what saves, in the background."""
+        self._writer.submit(_files)
 
     def steps(self) -> list[int]:
         """List the steps that have a checkpoint, in order, after the save in progress."""
@@ -137,15 +114,9 @@ class Store:
             "scores": scores,
         }
         meta = {"content": content, "sha256": _sha256(content)}
-        args = {
-            "state": ocp.args.StandardSave(state),
-            "tally": ocp.args.StandardSave(tally),
-            "meta": ocp.args.JsonSave(meta),
-        }
         self._sweep()
         try:
-            with _orbax(), _ignore_late_writes():
-                self._checkpointer.save(self._root / str(step), ocp.args.Composite(**args))
+            _files().save(self._root / str(step), state, tally, meta)
         except Exception as error:  # tensorstore has no type of its own for a full disk
             if not log.disk_full(error):
                 raise
@@ -206,7 +177,7 @@ class Store:
         Raises:
           Exception: it is damaged: ValueError, or what orbax raises.
         """
-        meta = self._restore(step, meta=ocp.args.JsonRestore())["meta"]
+        meta = _files().load_meta(self._root / str(step))
         if "leaves" in meta:
             return meta  # written before there was a checksum here, and scores
         if _sha256(meta["content"]) != meta["sha256"]:
@@ -214,10 +185,6 @@ class Store:
         if meta["content"]["step"] != step:
             raise ValueError(f"it holds step {meta['content']['step']}")
         return meta["content"]
-
-    def _restore(self, step, **items):
-        with _orbax():
-            return self._checkpointer.restore(self._root / str(step), ocp.args.Composite(**items))
 
     def load(self, step: int, state, tally=None) -> tuple:
         """Load one checkpoint as host trees, and verify its checksums.
@@ -243,9 +210,7 @@ class Store:
         path = self._root / str(step)
         _same_leaves(meta["leaves"], host_state.describe(shapes["state"]), path, instead)
         empty = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), shapes)
-        out = self._restore(
-            step, **{name: ocp.args.StandardRestore(tree) for name, tree in empty.items()}
-        )
+        out = _files().load(path, empty)
         for name in empty:
             if host_state.digest(out[name]) != meta[name]:
                 raise ValueError(f"the {name} does not match its checksum")
@@ -291,34 +256,11 @@ class Store:
         return None
 
 
-def _alone():
-    """Make a checkpointer that waits for no other process of a run of several."""
-    own = jax.process_index()
-    options = ocp.options.MultiprocessingOptions(own, {own}, f"process {own}")
-    handler = ocp.CompositeCheckpointHandler(
-        composite_options=ocp.CompositeOptions(multiprocessing_options=options)
-    )
-    return ocp.Checkpointer(handler, multiprocessing_options=options)
+def _files():
+    """Import the module of the files: it takes a tenth of the time of a start."""
+    from gan_jax.rundir import checkpoint_files
 
-
-@contextlib.contextmanager
-def _ignore_late_writes():
-    """Silence the writes that end after another write of the same save has failed.
-
-    Each of them makes its folder again, and then reports to an event loop that orbax has closed.
-    Python prints that on stderr for every one. They get a moment to end.
-    """
-    told = sys.unraisablehook
-    sys.unraisablehook = lambda what: (
-        None if "Event loop is closed" in str(what.exc_value) else told(what)
-    )
-    try:
-        yield
-    except Exception:
-        time.sleep(0.5)
-        raise
-    finally:
-        sys.unraisablehook = told
+    return checkpoint_files
 
 
 def _smallest(scores):

@@ -12,6 +12,9 @@ class NoStore(checkpoint.Store):
     def __exit__(self, *_):
         pass
 
+    def prepare(self):
+        """Do nothing."""
+
     def steps(self):
         """Return []."""
         return []

@@ -1,4 +1,4 @@
-"""The run folder while a run trains in it: still in its place, and nothing later than its step."""
+"""The run folder while a run trains in it: in its place, nothing later than its step, its page."""
 
 import contextlib
 import pathlib
@@ -13,6 +13,17 @@ def remove_later_files(workdir: pathlib.Path, step: int) -> None:
         is_later = path.stem.isdigit() and int(path.stem) > step
         if path.name.startswith(".tmp-") or is_later:
             path.unlink()
+
+
+def write_page(workdir: pathlib.Path, film: bool = False) -> None:
+    """Write the page of a run; with `film`, also its samples in order as density.webp."""
+    from gan_jax.report import point_plots, run_page  # matplotlib: not at the start of a run
+
+    if film:
+        frames = [path for path in (workdir / "samples").glob("*.png") if path.stem.isdigit()]
+        frames.sort(key=lambda path: int(path.stem))
+        point_plots.animate(frames, workdir / "density.webp")
+    run_page.write(workdir)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,6 @@ from gan_jax.data.datasets import Dataset
 from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.errors import InputError
 from gan_jax.ops import compiling
-from gan_jax.report import point_plots
 
 ROWS = 8  # of a grid
 MAX_COLUMNS = 10  # of a grid with a column for each class, generator or code
@@ -183,6 +182,8 @@ def picture(
       density of points beside that of the data.
     """
     if dataset is not None and dataset.points:
+        from gan_jax.report import point_plots
+
         points = sampler(vs, key, N_POINTS)
         return point_plots.draw_density(points, dataset.images, dataset.name)
     if isinstance(method.conditioning, ByImage):

@@ -21,7 +21,6 @@ from gan_jax.core.method import n_minibatches
 from gan_jax.core.state import Vars
 from gan_jax.data import loader
 from gan_jax.errors import Collapsed, NonFiniteError, Stopped
-from gan_jax.report import point_plots, run_page
 from gan_jax.rundir import checkpoint, host_state, log, start_weights
 from gan_jax.training import follower, hooks, run_place, sampling
 from gan_jax.training.lockstep import Lockstep
@@ -110,6 +109,7 @@ class Loop:
             self._passed("init")
             if not self.member:
                 self.compile()
+            self.store.prepare()
             self._open = stack.pop_all()
         return self
 
@@ -155,11 +155,7 @@ class Loop:
         with self._in_place():
             self._require_saved("trained to its end")
         with self._in_place(), log.stopping_if_full(self.workdir):
-            if self.prepared.train.points:
-                frames = [p for p in (self.workdir / "samples").glob("*.png") if p.stem.isdigit()]
-                frames.sort(key=lambda p: int(p.stem))
-                point_plots.animate(frames, self.workdir / "density.webp")
-            run_page.write(self.workdir)
+            run_place.write_page(self.workdir, film=self.prepared.train.points)
             done = f"step {self.run.steps}\nstate sha256: {digest}\n"
             cache.write_atomic(self.workdir / "DONE", done)
         return digest
@@ -304,7 +300,7 @@ class Loop:
             self._save_hook()
         self._require_saved(why)
         with log.stopping_if_full(self.workdir):
-            run_page.write(self.workdir)
+            run_place.write_page(self.workdir)
         raise Collapsed(
             f"{self.name}{why} Stopped at step {self.t} of {self.run.steps}; saved. The same "
             "command would end here again; with --nostop_on_collapse it goes on, and with "
