@@ -218,6 +218,7 @@ RARE = Preset(
         "init": "xavier",
         "pixels": "sigmoid",
         "augment": "flip,rotation",
+        "augment_p": 0.5,
         "schedule": "linear",
         "batch": 32,
     },

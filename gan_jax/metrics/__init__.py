@@ -10,6 +10,7 @@ Metrics compare two sets of images (`TABLE` below):
   modes              classes that are made at all, where there are very many (Stacked MNIST)
   ndb                number of statistically different bins
   ms_ssim            multi-scale structural similarity between images of one set
+  directions         which way things lie
   galaxy_morphology  shapes and colours of galaxies; `light_measures` has the formulas
   photometry         light, colours, shapes and noise in the data's own units
 
@@ -32,6 +33,7 @@ from collections.abc import Iterable
 from gan_jax import errors, plugins
 from gan_jax.metrics import (
     class_balance,
+    directions,
     frechet,
     galaxy_morphology,
     inception_score,
@@ -105,6 +107,7 @@ _BUILT_IN = {
     "modes": modes.METRIC,
     "ndb": ndb.METRIC,
     "ms_ssim": ms_ssim.METRIC,
+    "directions": directions.METRIC,
     "morphology": galaxy_morphology.METRIC,
     "photometry": photometry.METRIC,
 }

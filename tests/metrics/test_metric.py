@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gan_jax import errors, metrics
-from gan_jax.metrics import photometry
+from gan_jax.metrics import directions, photometry
 from tests.metrics.helpers import brightness_images, brightness_probs, normal_points
 
 OF_FEATURES = [name for name, metric in metrics.TABLE.items() if metric.needs == ("features",)]
@@ -19,6 +19,7 @@ def views(seed):
         "images": images,
         "features": features,
         "probs": probs,
+        "directions": directions.measure_images(images),
         "morphology": morphology,
         "photometry": photometry.measure_images(images.astype(np.float32)),
     }

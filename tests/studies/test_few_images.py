@@ -102,7 +102,13 @@ def test_lengths_take_the_time_of_the_baseline():
 
 
 def row(frechet, copied=0.0, copying=False, coverage=0.5):
-    scores = {"kernel": 0.1, "precision": 0.5, "recall": 0.4, "total_variation": 0.1}
+    scores = {
+        "kernel": 0.1,
+        "precision": 0.5,
+        "recall": 0.4,
+        "total_variation": 0.1,
+        "directions": 0.05,
+    }
     scores |= {"frechet": frechet, "coverage": coverage, "copied": copied, "copied_real": 0.01}
     return scores | {"copying": copying, "steps": 100, "train_s": 60.0, "passes": 32.0}
 

@@ -24,6 +24,7 @@ SCORES = {
     "coverage": 2,
     "copied": 1,
     "total_variation": 2,
+    "directions": 3,
 }
 FIRST = "frechet"  # by which recipes are ranked
 COMPARED = (FIRST, "coverage")  # with the baseline
@@ -34,12 +35,13 @@ CONTROLS = {
     COLLAPSED: "real images of one class or of few",
 }
 NOTE = (
-    "Means over seeds, in brackets their 95 % interval. Frechet distance, kernel distance, copies "
-    "and total variation are best when low, the others when high. Precision: share of the "
-    "generated images that look real. Recall: share of the real images that the generator could "
-    "have made. Coverage: share of the real images with a generated one near. Copies: share of the "
-    "generated images that match one single training image. Total variation: share of the images "
-    "that would have to change class for the classes to be as in the data. Floor: no generator is "
+    "Means over seeds, in brackets their 95 % interval. Frechet distance, kernel distance, copies, "
+    "total variation and directions are best when low, the others when high. Precision: share of "
+    "the generated images that look real. Recall: share of the real images that the generator "
+    "could have made. Coverage: share of the real images with a generated one near. Copies: share "
+    "of the generated images that match one single training image. Total variation: share of the "
+    "images that would have to change class for the classes to be as in the data. Directions: how "
+    "far the ways that generated things lie are from the real ones. Floor: no generator is "
     "expected to do better than real images. Passes: how often a run has seen each training image. "
     f"{significance.MEANS_NOTE}"
 )

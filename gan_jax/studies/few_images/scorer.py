@@ -13,7 +13,7 @@ from gan_jax.metrics.metric import Views
 from gan_jax.studies import run_outputs
 from gan_jax.studies.reference import open_reference
 
-METRICS = "frechet,kernel,coverage,classes"
+METRICS = "frechet,kernel,coverage,classes,directions"
 FLOOR_REPEATS = 3
 FLOOR, COPIES, COLLAPSED = "real (floor)", "copies", "collapsed"  # rows of controls
 
