@@ -330,7 +330,7 @@ def test_five_images_are_scored_by_what_is_advised(files):
     words = shlex.split(line.format(**files))
     ways = advice.read(str(attempt(words)), words, {})
     (way,) = [way for way in ways if way.flags[0][0] == "scores"]
-    assert way.flags == (("scores", "--scores=kernel,ms_ssim"),)
+    assert way.flags == (("scores", "--scores=kernel,ms_ssim,directions"),)
     assert attempt(way.typed(words)) is None
     assert (pathlib.Path(files["root"]) / "scored" / "report.html").exists()
 

@@ -45,7 +45,7 @@ RECIPES = {
     "morpho": Recipe("Morpho-GAN", "morpho", ("--augment=", "--schedule=constant")),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
     "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
-    "plain_half_turns": Recipe("plain + half the turns and flips", "dcgan", _PLAIN + _HALF_TURNS),
+    "half_turns": Recipe("plain + half the turns and flips", "dcgan", _PLAIN + _HALF_TURNS),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
     "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
     "lecam": Recipe("turns and flips + LeCam", "dcgan", (*_PLAIN, *_TURNS, "--lecam=0.3")),
