@@ -12,6 +12,7 @@ from typing import Any
 from experiments.leaderboard import records
 from experiments.leaderboard.table import RUN, Measurement
 from gan_jax import cache
+from gan_jax.errors import counted
 
 MEASURED = "measured.json"  # in a folder: where and when it was measured
 
@@ -23,7 +24,7 @@ def hardware() -> str:
     if info.exists():
         lines = info.read_text().splitlines()
         name = next((x.partition(":")[2].strip() for x in lines if "model name" in x), name)
-    return f"{len(os.sched_getaffinity(0))} cores of {name}"
+    return f"{counted(len(os.sched_getaffinity(0)), 'core')} of {name}"
 
 
 def commit() -> str:

@@ -115,7 +115,7 @@ def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, m
     assert measure.measure("smoke", broken, folder, False) is None
     assert measure.read_where(folder) == {}, "there is no run yet"
     record = measure.measure("smoke", one, folder, False)
-    assert record["code"] == records.code_version() and "cores of" in record["hardware"]
+    assert record["code"] == records.code_version() and " of " in record["hardware"]
     number = record["numbers"]["kernel"]
     stored = json.loads((folder / "eval.json").read_text())["rows"]["model"]
     assert number["value"] == pytest.approx(stored["kernel"], rel=1e-5)
