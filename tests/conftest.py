@@ -75,21 +75,11 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def classifiers():
-    """Train the classifiers of scores by optimised code, and for a quarter of the updates."""
+    """Train the classifiers of scores for a quarter of the updates."""
     from gan_jax.metrics.features import classifier, classifier_training
-    from gan_jax.ops import compiling
-
-    class Optimized:
-        """In place of gan_jax.ops.compiling, for these classifiers alone."""
-
-        @staticmethod
-        def jit(function, *, optimized=True, **arguments):
-            more = compiling.options() | environment.OPTIMIZED if optimized else {}
-            return jax.jit(function, compiler_options=more, **arguments)
 
     short = classifier_training.Settings(steps=classifier_training.Settings().steps // 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier_training, "compiling", Optimized)
         patch.setattr(classifier, "default_settings", lambda dataset: short)
         yield
 

@@ -15,9 +15,12 @@ _QUICK = (
 # To compile in one thread is cheaper in all, and other workers have the other cores.
 _ONE_THREAD = "--xla_cpu_parallel_codegen_split_count=1"
 
-# Options of one compile that undo changes of `of_tests`: optimizations; all of them.
-OPTIMIZED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
-AS_USERS_DO = OPTIMIZED | ({"xla_cpu_use_fusion_emitters": True} if _QUICK else {})
+# Options of one compile that undo changes of `of_tests`.
+AS_USERS_DO = {
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    **({"xla_cpu_use_fusion_emitters": True} if _QUICK else {}),
+}
 
 
 def of_tests():
