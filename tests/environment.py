@@ -12,8 +12,6 @@ _QUICK = (
     if importlib.metadata.version("jaxlib").startswith("0.10.")
     else ""
 )
-# To compile in one thread is cheaper in all, and other workers have the other cores.
-_ONE_THREAD = "--xla_cpu_parallel_codegen_split_count=1"
 
 # Options of one compile that undo changes of `of_tests`.
 AS_USERS_DO = {
@@ -28,7 +26,7 @@ def of_tests():
 
     Optimisations change no result that tests look at.
     """
-    flags = [os.environ.get("XLA_FLAGS", ""), _DEVICES, _QUICK, _ONE_THREAD]
+    flags = [os.environ.get("XLA_FLAGS", ""), _DEVICES, _QUICK]
     flags.append("--xla_cpu_collective_call_terminate_timeout_seconds=60")
     return {
         "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),

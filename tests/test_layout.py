@@ -3,6 +3,8 @@
 import ast
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -168,3 +170,14 @@ def test_one_module_compiles():
         if name.startswith("gan_jax.") and "jax.jit" in path.read_text().split('"""', 2)[-1]
     }
     assert found == {"gan_jax.ops.compiling", *others}
+
+
+def test_a_start_imports_nothing_that_only_saves_draws_or_scores():
+    late = "orbax.checkpoint", "matplotlib", "scipy.special", "pandas"
+    code = f"""
+import sys
+import gan_jax.commands.train, gan_jax.training.training_loop
+print([name for name in {late} if name in sys.modules])
+"""
+    started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert started.stdout == "[]\n", started.stdout + started.stderr

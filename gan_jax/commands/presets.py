@@ -226,9 +226,10 @@ RARE = Preset(
         The recipe for few or rare images: the plain loss on Morpho-GAN's nets, with augmentation.
 
         Not a paper's method: the recipe that did best in the study few_images. The nets are
-        HDCGAN's with SELU, as in Morpho-GAN's paper (S3); the loss is DCGAN's; D sees turned and
-        mirrored images, which galaxies and cells allow. Pictures that have an up and a down want
-        --augment=flip. The rates fall to 0 over the run, so --steps belongs to the recipe.
+        HDCGAN's with SELU, as in Morpho-GAN's paper (S3); the loss is DCGAN's. Of the images that D
+        sees half are mirrored and half turned, which galaxies and cells allow. Pictures that have
+        an up and a down want --augment=flip. The rates fall to 0 over the run, so --steps belongs
+        to the recipe.
     """),
 )
 

@@ -10,7 +10,7 @@ from gan_jax import errors
 from gan_jax.metrics import metric
 
 MAX_BINS, IMAGES_PER_BIN = 100, 20
-PROBABILITY = 0.05  # that a bin of two samples of one distribution counts as different
+LEVEL = 0.05  # of significance, for each bin
 SEED = 0
 ITERATIONS = 100  # of Lloyd's algorithm, at most; it stops when no point changes its cluster
 
@@ -75,7 +75,7 @@ def differing_bins(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
     n, m = real.sum(), fake.sum()
     pooled = (real + fake) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    return np.abs(real / n - fake / m) > scipy.special.ndtri(1 - PROBABILITY / 2) * error
+    return np.abs(real / n - fake / m) > scipy.special.ndtri(1 - LEVEL / 2) * error
 
 
 def assign_bins(x: np.ndarray, centers: np.ndarray) -> np.ndarray:

@@ -257,7 +257,7 @@ class Store:
 
 
 def _files():
-    """Import the module of the files: it takes a tenth of the time of a start."""
+    """Import the module that writes and reads the files, see there."""
     from gan_jax.rundir import checkpoint_files
 
     return checkpoint_files

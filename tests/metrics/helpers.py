@@ -9,6 +9,13 @@ from gan_jax.metrics import features
 
 CLASSES = ("dark", "grey", "bright")
 LEVELS = np.array([40, 120, 210])  # of the classes
+ORIENTATIONS = [(turns, flip) for turns in range(4) for flip in (False, True)]
+
+
+def turn(images, turns, flip):
+    """Turn images [N, H, W, C] by quarters, then mirror them left to right."""
+    images = np.rot90(images, turns, (1, 2))
+    return images[:, :, ::-1] if flip else images
 
 
 def normal_points(n, seed=0, dim=4, shift=0.0):

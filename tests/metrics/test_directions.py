@@ -6,13 +6,7 @@ from scipy import stats
 
 from gan_jax.data import galaxies
 from gan_jax.metrics import directions
-
-TURNS = [(turns, is_mirrored) for turns in range(4) for is_mirrored in (False, True)]
-
-
-def turn(images, turns, is_mirrored):
-    images = np.rot90(images, turns, (1, 2))
-    return images[:, :, ::-1] if is_mirrored else images
+from tests.metrics.helpers import ORIENTATIONS, turn
 
 
 def compare(real, fake):
@@ -25,7 +19,7 @@ def sky():
     """800 galaxies, each turned and mirrored at random: all directions are equally likely."""
     images, _ = galaxies.render(3, np.arange(800), 32)
     rng = np.random.default_rng(0)
-    some = [turn(image[None], *TURNS[rng.integers(8)]) for image in images]
+    some = [turn(image[None], *ORIENTATIONS[rng.integers(8)]) for image in images]
     return np.concatenate(some)
 
 
@@ -35,8 +29,8 @@ def test_stripes(degrees):
     angle = np.radians(degrees)
     y, x = np.mgrid[:64, :64]
     wave = np.sin(0.1 * (np.cos(angle) * x + np.sin(angle) * y))[None, :, :, None]
-    found = directions.measure_images(wave)
-    np.testing.assert_allclose(found[0], [np.cos(2 * angle), np.sin(2 * angle)], atol=5e-3)
+    measured = directions.measure_images(wave)
+    np.testing.assert_allclose(measured[0], [np.cos(2 * angle), np.sin(2 * angle)], atol=5e-3)
 
 
 def test_an_even_image_and_a_round_one_have_none():
@@ -48,21 +42,23 @@ def test_an_even_image_and_a_round_one_have_none():
 
 def test_against_loops():
     images = np.random.default_rng(1).integers(0, 256, (5, 6, 9, 3), dtype=np.uint8)
-    for image, found in zip(images, directions.measure_images(images), strict=True):
+    for image, measured in zip(images, directions.measure_images(images), strict=True):
         light = image.astype(float).mean(2)
         xx = yy = xy = 0
         for i in range(1, 5):
             for j in range(1, 8):
                 gx, gy = light[i, j + 1] - light[i, j - 1], light[i + 1, j] - light[i - 1, j]
                 xx, yy, xy = xx + gx * gx, yy + gy * gy, xy + gx * gy
-        np.testing.assert_allclose(found, [(xx - yy) / (xx + yy), 2 * xy / (xx + yy)])
+        np.testing.assert_allclose(measured, [(xx - yy) / (xx + yy), 2 * xy / (xx + yy)])
 
 
 def test_turns_and_mirrors(sky):
-    found = directions.measure_images(sky)
-    np.testing.assert_allclose(directions.measure_images(turn(sky, 1, False)), -found, atol=1e-12)
+    measured = directions.measure_images(sky)
+    np.testing.assert_allclose(
+        directions.measure_images(turn(sky, 1, False)), -measured, atol=1e-12
+    )
     mirrored = directions.measure_images(turn(sky, 0, True))
-    np.testing.assert_allclose(mirrored, found * [1, -1], atol=1e-12)
+    np.testing.assert_allclose(mirrored, measured * [1, -1], atol=1e-12)
 
 
 def test_the_distance_is_that_of_scipy(sky):
@@ -76,14 +72,7 @@ def test_galaxies_that_lie_one_way_are_far_from_those_that_lie_in_all(sky):
     """Each of them may be a real one."""
     half = sky[400:]
     floor = compare(sky[:400], half)
-    one_way = np.stack(
-        [
-            max((turn(image[None], *t)[0] for t in TURNS), key=lambda x: lean(x, [1, 0]))
-            for image in half
-        ]
-    )
+    turned = np.stack([turn(half, *orientation) for orientation in ORIENTATIONS])
+    first = np.stack([directions.measure_images(images)[:, 0] for images in turned])
+    one_way = turned[first.argmax(0), np.arange(len(half))]
     assert compare(sky[:400], one_way) > 2 * floor
-
-
-def lean(image, direction):
-    return directions.measure_images(image[None])[0] @ direction

@@ -12,10 +12,9 @@ from gan_jax import errors
 from gan_jax.data import galaxies
 from gan_jax.metrics import galaxy_morphology, metric
 from gan_jax.settings import Size
-from tests.metrics.helpers import make_dataset
+from tests.metrics.helpers import ORIENTATIONS, make_dataset, turn
 
 N_REAL = 60
-ORIENTATIONS = [(turns, flip) for turns in range(4) for flip in (False, True)]
 
 
 def column(rows, name):
@@ -28,11 +27,6 @@ def disk(ratio=1.0, angle=0.0, length=6.0, centre=(31.5, 31.5), colour=(1, 1, 1)
     along, across = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
     light = 180 * np.exp(-np.sqrt(along**2 + (across / ratio) ** 2) / length)
     return np.rint(sky + light[None, :, :, None] * colour).astype(np.uint8)
-
-
-def turn(images, turns, flip):
-    images = np.rot90(images, turns, (1, 2))
-    return images[:, :, ::-1] if flip else images
 
 
 @pytest.fixture(scope="module")
