@@ -192,8 +192,8 @@ def _inspect_scientific(files, keys, options, spec, split):
             bad_files, (images, rows, opened) = built, scientific_cache.open_built(folder)
             result = result_or_error(image_checks.common_channels, paths, headers, built, options)
             refusal, notes = result if isinstance(result, InputError) else None, opened.notes
-            opened = opened._replace(images=_kept(images), **files.labels_of(rows))
-            opened = scientific_cache.with_positions(opened, folder, options)
+            opened = opened._replace(images=_kept(images))
+            opened = scientific_cache.with_labels(opened, rows, files, folder, options)
             dataset = datasets.as_dataset(opened, spec, options, split)
     names, of_file = [], []
     for row, path in enumerate(paths):
@@ -203,10 +203,13 @@ def _inspect_scientific(files, keys, options, spec, split):
     used = set(rows.tolist())
     good = [i for i, row in enumerate(of_file) if row in used]
     labels = files.labels_of(np.array(of_file, int))
-    if dataset is not None and options.labels == scientific_cache.POSITION:
-        values = np.zeros((len(of_file), len(dataset.quantities)), np.float32)
-        values[good] = dataset.values
-        labels |= {"values": values, "quantities": dataset.quantities}
+    if dataset is not None and (files.within or options.labels == scientific_cache.POSITION):
+        labels = {
+            "labels": _spread(dataset.labels, good, len(of_file), -1),
+            "classes": dataset.classes,
+            "values": _spread(dataset.values, good, len(of_file), 0),
+            "quantities": dataset.quantities,
+        }
     if dataset is not None and dataset.format:
         pixels = _statistics_of(dataset, good)
     else:
@@ -225,6 +228,15 @@ def _inspect_scientific(files, keys, options, spec, split):
         dataset=dataset if dataset and dataset.format else None,
         **labels,
     )
+
+
+def _spread(array, rows, n, empty):
+    """Put an array, or None, into some of n rows; the others are empty."""
+    if array is None:
+        return None
+    out = np.full((n, *array.shape[1:]), empty, array.dtype)
+    out[rows] = array
+    return out
 
 
 def _kept(images):

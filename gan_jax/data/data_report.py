@@ -55,6 +55,11 @@ def _describe(split: InspectedSplit) -> Iterator[str]:
         kinds = collections.Counter(_kind(header.mode) for header in split.headers.values())
         yield from _fact("kinds", ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common()))
     yield from _fact("classes", _classes(split))
+    if split.values is not None:
+        good = np.delete(split.values, list(split.bad), 0)
+        for name, column in zip(split.quantities, good.T, strict=True):
+            ends = f"{column.min():.5g} to {column.max():.5g}" if len(column) else "of no image"
+            yield from _fact("quantity", f"{name}, {ends}")
     if split.points:  # no duplicates: that two points have equal coordinates means nothing
         yield from _fact("coordinates", _coordinates(split.pixels))
         yield from _fact("usable", _usable(split))

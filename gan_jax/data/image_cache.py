@@ -79,7 +79,7 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         report_skipped(len(files.paths), list(skipped.values()), lines)
     if opened is None:
         return OpenedArrays(images, **files.labels_of(kept))
-    return scientific_cache.with_positions(opened._replace(**files.labels_of(rows)), entry, options)
+    return scientific_cache.with_labels(opened, rows, files, entry, options)
 
 
 @contextlib.contextmanager

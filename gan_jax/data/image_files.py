@@ -31,9 +31,18 @@ class ImageFileList(NamedTuple):
     notes: tuple[str, ...] = ()  # lines about the data that the user should see
     values: np.ndarray | None = None  # of each file, see types.Dataset
     quantities: tuple[str, ...] = ()
+    # Whether labels and values are of the images within the only file, not of files.
+    within: bool = False
 
-    def labels_of(self, rows: np.ndarray) -> dict[str, Any]:
-        """Return the labels, classes, values and quantities of images: int rows [n] of files."""
+    def labels_of(self, rows: np.ndarray, numbers: np.ndarray | None = None) -> dict[str, Any]:
+        """Return the labels, classes, values and quantities of images.
+
+        Args:
+          rows: the file of each, int [n].
+          numbers: the number of each within its file, int [n]; None if each is the only one.
+        """
+        if self.within:
+            rows = np.zeros_like(rows) if numbers is None else numbers
 
         def take(array):
             return None if array is None else array[rows]

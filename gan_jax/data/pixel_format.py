@@ -48,9 +48,10 @@ class PixelFormat(NamedTuple):
         ends = [sorted(set(end)) for end in ends]
         low, high = (f"{e[0]:.5g}" + (f" to {e[-1]:.5g}" if len(e) > 1 else "") for e in ends)
         each = ", of each image by itself; medians:" if choice.per_image else ":"
+        start = f", counted from {self.zero:g}" if self.dtype == "uint16" and self.zero else ""
         return (
-            f"kept as {self.dtype}; stretched by {self.stretch or 'linear'}{each} low {low}, "
-            f"high {high}{unit}{', by band' if len(ends[0]) > 1 else ''}"
+            f"kept as {self.dtype}{start}; stretched by {self.stretch or 'linear'}{each} "
+            f"low {low}, high {high}{unit}{', by band' if len(ends[0]) > 1 else ''}"
         )
 
 

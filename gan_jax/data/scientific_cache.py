@@ -10,11 +10,12 @@ import numpy as np
 
 from gan_jax.data import image_checks, pixel_format, resize, scientific_files
 from gan_jax.data.image_decoding import BadFile
+from gan_jax.data.image_files import ImageFileList
 from gan_jax.data.npy_writer import write_images
 from gan_jax.data.pixel_format import PixelFormat
 from gan_jax.data.threads import parallel_map
 from gan_jax.data.types import DataOptions, OpenedArrays
-from gan_jax.errors import InputError, counted, result_or_error
+from gan_jax.errors import InputError, counted, printable, result_or_error
 from gan_jax.settings import Size
 
 POSITION = "position"  # value of --labels: where in its image a patch lies, as quantities
@@ -142,19 +143,40 @@ def open_built(folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray, OpenedArra
     return images, np.array(about["rows"], int), opened
 
 
-def with_positions(
-    opened: OpenedArrays, folder: pathlib.Path, options: DataOptions
+def with_labels(
+    opened: OpenedArrays,
+    rows: np.ndarray,
+    files: ImageFileList,
+    folder: pathlib.Path,
+    options: DataOptions,
 ) -> OpenedArrays:
-    """Give patches their place as quantities, if --labels asks for it; otherwise return them.
+    """Give images the labels of their files, or their own.
 
-    x and y are of the centre of a patch: -1 and 1 are the edges of its image, and y grows downwards
-    in pictures, as rows do.
+    With --labels=position these are the place of a patch, as quantities: x and y are of its centre,
+    -1 and 1 are the edges of its image, and y grows downwards in pictures, as rows do.
 
     Args:
       opened: OpenedArrays.
+      rows: the file of each image, int [N].
+      files: the files with their labels.
       folder: what `build` wrote.
       options: DataOptions.
+
+    Raises:
+      InputError: a table has another number of rows than the only file has images.
     """
+    numbers = np.arange(len(rows))
+    if options.patches:
+        numbers = np.load(folder / "patches.npy")[:, 1]
+    labels = files.labels if files.values is None else files.values
+    if files.within and labels is not None:
+        n_images = int(numbers.max()) + 1
+        if len(labels) < n_images or (len(labels) > n_images and not options.patches):
+            raise InputError(
+                f"{printable(files.paths[0])} holds {counted(n_images, 'image')}, and the table of "
+                f"--labels has {len(labels):,} rows; give a row for each image, in their order."
+            )
+    opened = opened._replace(**files.labels_of(rows, numbers))
     if options.labels != POSITION:
         return opened
     _, _, top, left, height, width = np.load(folder / "patches.npy").T

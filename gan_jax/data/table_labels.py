@@ -5,7 +5,8 @@ several columns, with commas, have several. FILE:COLUMN>NUMBER makes two classes
 numbers.
 
 The first column names the image files, with or without folder and ending. Of data without files,
-such as an npz file, the rows of the table are the images in their order.
+such as an npz file, and of a single file with many images, such as an HDF5 file or a FITS table of
+stamps, the rows of the table are the images in their order. That file may hold the table, too.
 """
 
 import collections
@@ -15,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.data import tables
+from gan_jax.data import formats, tables
 from gan_jax.data.image_files import ImageFileList, natural_sort_key
 from gan_jax.data.types import OpenedArrays
 from gan_jax.errors import InputError, counted, printable
 
 MAX_CLASSES = 256  # of a column
-_FORM = "--labels=FILE:COLUMN, of a .csv, .tsv, .txt, .fits or .parquet file"
+_FORM = f"--labels=FILE:COLUMN, of a file that ends in {', '.join(tables.READERS)}"
 _COMPARISONS = {">": np.greater, "<": np.less}
 
 
@@ -96,7 +97,10 @@ def attach(
     if not choice.path.is_file():
         raise InputError(f"--labels: there is no file {printable(choice.path)}; write {_FORM}.")
     table = tables.read(choice.path, choice.columns)
-    if isinstance(opened, ImageFileList):
+    if isinstance(opened, ImageFileList) and _is_of_images(opened, table):
+        opened = opened._replace(within=True)
+        rows, note = np.arange(0 if split == "test" else len(table.keys)), ""
+    elif isinstance(opened, ImageFileList):
         rows, note = _rows_of_files(opened, table, choice.path)
     else:
         rows, note = _rows_of_arrays(opened, table, choice.path, split)
@@ -116,7 +120,7 @@ def attach(
     values = np.stack(columns, 1).astype(np.float32)
     missing = np.flatnonzero(~np.isfinite(values).all(1))
     if len(missing):
-        is_files = isinstance(opened, ImageFileList)
+        is_files = isinstance(opened, ImageFileList) and not opened.within
         first = opened.paths[missing[0]].name if is_files else f"image {missing[0]}"
         text = (
             f"{printable(choice.path)} has no {' and '.join(choice.columns)} of "
@@ -142,6 +146,17 @@ def _take(column, rows):
     return np.concatenate([column, [empty]])[rows]
 
 
+def _is_of_images(files, table):
+    """Return whether the rows of a table are the images within the only file of a list."""
+    names = [] if len(files.paths) > 1 else _names(files.paths[0].relative_to(files.top))
+    return bool(names) and not set(names) & set(table.keys) and bool(formats.find(files.paths[0]))
+
+
+def _names(path):
+    """Return what a table may call a file: its whole path, then ever less of it."""
+    return [str(path), str(path.with_suffix("")), path.name, path.stem]
+
+
 def _rows_of_arrays(arrays, table, path, split):
     """Return (the row of each image, -1 without one; a note or "")."""
     n = len(arrays.images)
@@ -157,11 +172,8 @@ def _rows_of_arrays(arrays, table, path, split):
 
 def _rows_of_files(files, table, path):
     """Return (the row of each file, -1 without one; a note or "")."""
-    names = [file.relative_to(files.top) for file in files.paths]
-    forms = (str, lambda name: str(name.with_suffix("")), lambda n: n.name, lambda n: n.stem)
     row_of = {key: row for row, key in enumerate(table.keys)}
-    for form in forms:  # the whole path, then ever less of it
-        shown = [form(name) for name in names]
+    for shown in zip(*(_names(file.relative_to(files.top)) for file in files.paths), strict=True):
         rows = np.array([row_of.get(name, -1) for name in shown])
         if (rows >= 0).any():
             break

@@ -1,9 +1,10 @@
-"""Tables in text, FITS and parquet files.
+"""Tables in text, FITS, parquet and HDF5 files.
 
 `read` gives columns of any of them. The others read text line by line, with errors that name the
 file and the line.
 """
 
+import collections
 import csv
 import importlib
 import pathlib
@@ -127,10 +128,10 @@ def field_error(path: pathlib.Path, line: int, what: str, text: str, allowed: st
 
 
 def read(path: pathlib.Path, names: Sequence[str]) -> Table:
-    """Read columns of a .csv, .tsv, .txt, .fits or .parquet file.
+    """Read columns of a file of READERS.
 
     Args:
-      path: an existing file with one of these endings.
+      path: an existing file with one of their endings.
       names: names of the columns.
 
     Raises:
@@ -198,6 +199,28 @@ def _read_parquet(path) -> tuple[list[str], Callable]:
     return list(table.column_names), lambda name: table[name].to_pylist()
 
 
+def _read_hdf5(path) -> tuple[list[str], Callable]:
+    """Read the arrays of one axis that have the length that most of them have."""
+    h5py = _library("h5py", "hdf5", path)
+    columns = {}
+
+    def visit(name, array):
+        if isinstance(array, h5py.Dataset) and array.ndim == 1 and len(array):
+            columns[name] = array.asstr()[()] if h5py.check_string_dtype(array.dtype) else array[()]
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            file.visititems(visit)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{printable(path)} is no readable HDF5 file ({error}).") from error
+    lengths = collections.Counter(map(len, columns.values()))
+    if not lengths:
+        raise InputError(f"{printable(path)} has no array of one axis, such as labels.")
+    n = max(lengths, key=lambda length: (lengths[length], length))
+    columns = {name: column for name, column in columns.items() if len(column) == n}
+    return list(columns), columns.__getitem__
+
+
 def _library(name, extra, path):
     try:
         return importlib.import_module(name)
@@ -215,4 +238,6 @@ READERS: dict[str, Callable] = {
     ".fits": _read_fits,
     ".fit": _read_fits,
     ".parquet": _read_parquet,
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
 }

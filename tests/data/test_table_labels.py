@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
-from gan_jax.data import datasets, table_labels
+from gan_jax.data import data_check, data_report, datasets, table_labels
 from gan_jax.data.types import DataOptions
 from gan_jax.errors import InputError
 
@@ -123,6 +123,63 @@ def test_rows_of_arrays_are_in_order(tmp_path):
     short = write(tmp_path / "s.csv", "n,z\n1,1.5\n")
     with pytest.raises(InputError, match="has 1 rows for 5 images without names"):
         datasets.load(spec, DataOptions(8, labels=f"{short}:z"))
+
+
+def many_in_one(path, side=16, **columns):
+    """Write an HDF5 file with six images, image i all gray of 40 i, and columns beside them."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        grays = np.arange(0, 240, 40, np.uint8)
+        file["images"] = np.broadcast_to(grays[:, None, None], (6, side, side))
+        for name, column in columns.items():
+            file[name] = column
+    return path
+
+
+def test_images_within_one_file_have_rows_in_order(tmp_path):
+    kinds, z = ["a", "b", "a", "c", "b", "a"], np.arange(6) / 8
+    file = many_in_one(tmp_path / "g.h5", kind=kinds, z=z, n=z.astype("u1"), other=np.zeros(3))
+    data, grays = load(file, f"{file}:kind")
+    assert grays == list(range(6)) and data.classes == ("a", "b", "c")
+    assert data.labels.tolist() == [0, 1, 0, 2, 1, 0] and data.values is None
+    data, _ = load(file, f"{file}:z")
+    assert data.labels is None and data.values[:, 0].tolist() == z.tolist()
+    text = "any,z\n" + "".join(f"{9 - i},{x}\n" for i, x in enumerate(z))
+    table = write(tmp_path / "t.csv", text)
+    assert load(file, f"{table}:z")[0].values[:, 0].tolist() == z.tolist()
+    with pytest.raises(InputError, match=r"no column other; its columns \(3\) are kind, n, z"):
+        load(file, f"{file}:other")
+    write(table, "any,z\n1,0.5\n2,1.5\n")
+    with pytest.raises(InputError, match=r"g.h5 holds 6 images, and the table .* has 2 rows"):
+        load(file, f"{table}:z")
+    write(table, text.replace("0.25", ""))
+    with pytest.raises(InputError, match="no z of 1 image, the first image 2; add them"):
+        load(file, f"{table}:z", skip_bad_images=True)
+
+
+def test_patches_have_the_row_of_their_image_within_the_file(tmp_path):
+    file = many_in_one(tmp_path / "g.h5", side=24, z=np.arange(6) / 8)
+    data, grays = load(file, f"{file}:z", patches=8)
+    assert len(grays) > 6 and data.values[:, 0].tolist() == [gray / 8 for gray in grays]
+
+
+def test_stamps_of_a_fits_table_have_the_columns_beside_them(tmp_path):
+    stamps = np.arange(5, dtype="f4")[:, None, None] + np.zeros((5, 16, 16), "f4")
+    Table({"stamp": stamps, "z": np.arange(5) / 4}).write(tmp_path / "t.fits")
+    options = DataOptions(16, labels=f"{tmp_path / 't.fits'}:z")
+    data = datasets.load(f"folder:{tmp_path / 't.fits'}", options)
+    assert (4 * data.values[:, 0]).tolist() == data.stored[:, 0, 0, 0].tolist()
+
+
+def test_a_check_tells_what_training_reads_of_one_file(tmp_path):
+    file = many_in_one(tmp_path / "g.h5", kind=list("abacba"), z=np.arange(6) / 8)
+    for column in ("kind", "z"):
+        options = DataOptions(16, labels=f"{file}:{column}")
+        split = data_check.inspect_split(f"folder:{file}", options)
+        data = datasets.load(f"folder:{file}", options)
+        assert split.digest == data.digest and split.classes == data.classes
+    text = data_report.format_report(f"folder:{file}", split, None)
+    assert "  quantity      z, 0 to 0.625\n" in text
 
 
 def test_test_images_have_rows_of_the_same_table(tmp_path):

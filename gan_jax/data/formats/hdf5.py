@@ -6,8 +6,8 @@ axis of fewer than 8 numbers can be no side, so the axes are
   of three: [H, W, C] where the last has fewer than 8 numbers, otherwise [N, H, W];
   of two: [H, W].
 
-Labels and other arrays are not read, and no other file is: neither what a file links to nor what
-its arrays keep elsewhere.
+Labels are read by data.tables. No other file is read: neither what a file links to nor what its
+arrays keep elsewhere.
 """
 
 import math
