@@ -31,6 +31,7 @@ def test_steps_keep_the_shapes_of_the_state(case):
     batch = {
         "image": jax.ShapeDtypeStruct((n, 8, *HW, spec.colors), jnp.float32),
         "label": jax.ShapeDtypeStruct((n, 8), jnp.int32),
+        "quantities": jax.ShapeDtypeStruct((n, 8, 2), jnp.float32),
     }
     after, _ = jax.eval_shape(build_step(method), state, batch)
     shapes = [jax.tree.map(lambda leaf: leaf.shape, s) for s in (state, after)]
