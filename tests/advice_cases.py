@@ -269,6 +269,8 @@ CASES = [
     train("nets/s1.py", "is not a multiple of 4", "acgan --net=s1 --size=9x17"),
     train("nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=9x17"),
     train("methods/base.py", "rotation turns", "dcgan --augment=rotation --size=9x17"),
+    train("methods/base.py", "turn turns", "dcgan --gen_symmetry=turn --size=9x17"),
+    train("methods/base.py", "takes 3 signs", "dcgan --gen_symmetry=turn --z_dim=3"),
     train("images.py", "names none of the channels", "dcgan --show=7 --data=npz:{labelled}"),
     # Data.
     train(

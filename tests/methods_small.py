@@ -91,7 +91,13 @@ CASES = {
     ),
     "cgan_quantities": (
         "gan",
-        {"condition": "quantities", "cond_disc": "projection", "loss": "rp", "vicinity": 2.0},
+        {
+            "condition": "quantities",
+            "cond_disc": "projection",
+            "loss": "rp",
+            "vicinity": 2.0,
+            "gen_symmetry": "turn",
+        },
     ),
     "acgan": ("acgan", {"net": "s1", "width": 8, "cond_gen": "product"}),
     "acgan_fake_class": ("acgan", {"fake_class": "extra", "penalty": "dragan"}),

@@ -12,7 +12,7 @@ from gan_jax.core.method import Batch, Player, StepContext, apply_net
 from gan_jax.core.state import Vars
 from gan_jax.errors import InputError
 from gan_jax.methods.discriminator import pack
-from gan_jax.nets import conditional, families
+from gan_jax.nets import conditional, families, symmetric
 from gan_jax.nets.family import DataSpec, Discriminator, Family
 from gan_jax.nets.layers import WeightOptions
 
@@ -43,9 +43,9 @@ def build_generator(hp, spec: DataSpec, mode: str = "", **options):
     """
     weights = weight_options(hp, "gen")
     net = family(hp).gen(hp, spec, weights, **options)
-    if not mode:
-        return net
-    return conditional.Gen(net, mode, len(spec.classes), *_readings(hp, spec), weights=weights)
+    if mode:
+        net = conditional.Gen(net, mode, len(spec.classes), *_readings(hp, spec), weights=weights)
+    return net if hp.gen_symmetry == "none" else symmetric.Gen(net, hp.gen_symmetry)
 
 
 def build_discriminator(hp, spec: DataSpec, mode: str = "", n_classes: int = 0, embedding: int = 0):
@@ -255,6 +255,21 @@ def refusals(hp, spec: DataSpec, penalty: str) -> list[tuple[bool, str]]:
             not spec.hw.is_square and "rotation" in diffaugment.operations(hp.augment),
             f"--augment={hp.augment}: rotation turns images by quarters, and of these of {spec.hw} "
             "pixels the ends would be lost; use flip or ada_geometry.",
+        ),
+        (
+            points and hp.gen_symmetry != "none",
+            f"--gen_symmetry={hp.gen_symmetry} moves images, and the data are points; leave it "
+            "out.",
+        ),
+        (
+            not spec.hw.is_square and hp.gen_symmetry == "turn",
+            f"--gen_symmetry=turn turns images by quarters, and these of {spec.hw} pixels would "
+            "get other sides; use --gen_symmetry=flip.",
+        ),
+        (
+            hp.z_dim <= symmetric.SIGNS[hp.gen_symmetry],
+            f"--gen_symmetry={hp.gen_symmetry} takes {symmetric.SIGNS[hp.gen_symmetry]} signs of "
+            f"the noise, and --z_dim={hp.z_dim}; use --z_dim=64.",
         ),
         (
             not points and hp.pixels == "linear",

@@ -122,6 +122,11 @@ def check(hp, spec: DataSpec) -> None:
             "--consistency moves images, and D of colorize judges patches at their places; use "
             "--consistency=0."
         )
+    if hp.gen_symmetry != "none":
+        raise InputError(
+            f"--gen_symmetry={hp.gen_symmetry} would part the image from its gray version; leave "
+            "it out."
+        )
     if hp.augment:
         raise InputError("--augment would part the image from its gray version; leave it empty.")
 

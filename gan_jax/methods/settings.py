@@ -3,7 +3,7 @@
 import dataclasses
 
 from gan_jax.core import diffaugment, losses, optimizers, penalties, priors
-from gan_jax.nets import families
+from gan_jax.nets import families, symmetric
 from gan_jax.nets.layers import INITIALIZERS
 from gan_jax.settings import setting
 
@@ -135,6 +135,12 @@ class BaseSettings(optimizers.OptimizerSettings):
     )
     input_noise: float = setting(
         0.0, "sd of Gaussian noise added to D's input, in pixel units (D16)", low=0.0
+    )
+    gen_symmetry: str = setting(
+        "none",
+        "what the generator does to its images by chance, so that they lie every way alike: mirror "
+        "(left to right), flip (also top to bottom), turn (also by quarters)",
+        choices=tuple(symmetric.SIGNS),
     )
     augment: str = setting(
         "",
