@@ -2,8 +2,8 @@
 
 D that sees turned images alone (`--augment=flip,rotation`) cannot tell which way an image lies, and
 G makes one direction. With these turns within G, all directions are equally frequent whatever D
-sees: the first entries of the noise lose their signs, which the inner net does not see and which
-choose one of the symmetries of a square. The prior has to be even, as all of core.priors are.
+sees: the first entries of the noise lose their signs, which the plain generator does not see and
+which choose one of the symmetries of a square. The prior has to be even, as all of core.priors are.
 
 Source: Birrell et al. 2022, "Structure-preserving GANs", section 4.3: a random group element after
 a generator makes its distribution invariant.
@@ -20,21 +20,22 @@ SIGNS = {"none": 0, "mirror": 1, "flip": 2, "turn": 3}
 
 
 class Gen(Net):
-    """Noise [B, z_dim], further inputs of the inner net -> its images [N, H, W, C]."""
+    """Noise [B, z_dim], further inputs of the plain generator -> its images [N, H, W, C]."""
 
-    inner: nn.Module  # the generator, whose parameters these are
+    plain: nn.Module  # the generator without the moves, whose parameters these are
     symmetry: str  # of SIGNS, not "none"
 
     def setup(self):
-        self.net = self.inner.copy(axis=self.axis)
-        nn.share_scope(self, self.net)
+        self.shared = self.plain.copy(axis=self.axis)
+        nn.share_scope(self, self.shared)
 
     def __call__(self, z, *inputs, train, **options):
         n = SIGNS[self.symmetry]
         unsigned = jnp.concatenate([jnp.abs(z[:, :n]), z[:, n:]], -1)
-        images = self.net(unsigned, *inputs, train=train, **options)
-        # A mixture makes several images of each row of noise, one after the other.
-        chosen = jnp.repeat(z[:, :n] < 0, len(images) // len(z), 0)
+        images = self.shared(unsigned, *inputs, train=train, **options)
+        chosen = z[:, :n] < 0
+        if images.shape[0] != z.shape[0]:  # a mixture: the first row's images, then the second's
+            chosen = jnp.repeat(chosen, images.shape[0] // z.shape[0], 0)
         return move(images, chosen)
 
 
