@@ -88,7 +88,8 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
     try:
         if needs_jax:
             restart_with_kept_memory()
-            prepare_jax()
+            # Nets are float32; JAX_ENABLE_X64 of the environment would mix them with float64.
+            prepare_jax().config.update("jax_enable_x64", False)
         with plugins.trusting([]):  # what the command line trusts ends with the command
             body(argv)
         sys.stdout.flush()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -172,3 +174,14 @@ def test_a_home_of_nobody(capsys):
     words = [*TINY, "--dry_run", "--workdir=~no_such_user_1/run"]
     assert process.guarded(lambda argv: train.run("dcgan", argv), words) == EXIT_REFUSED
     assert "write the whole path" in capsys.readouterr().err
+
+
+def test_commands_stay_in_float32():
+    was = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        types = []
+        body = lambda argv: types.append(jnp.asarray(0.5 * np.ones(1)).dtype)
+        assert process.guarded(body, []) == 0 and types == [jnp.float32]
+    finally:
+        jax.config.update("jax_enable_x64", was)
