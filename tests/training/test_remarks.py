@@ -1,6 +1,7 @@
 """What is said of settings and data that can be used, and when nothing is."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -47,6 +48,32 @@ def test_adas_probability_in_a_short_run():
     assert "cannot exceed 0.00019 in this run, of 96 images for D" in said
     quick = dataclasses.replace(hp, augment_images=100)
     assert remarks.all_remarks(tiny_runs.prepare(train, quick)) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "brighter", "advice"),
+    [
+        ("turn", "", None),
+        ("turn", "down", "turn makes images that lie every way.* use --gen_symmetry=mirror"),
+        ("flip", "down", "use --gen_symmetry=mirror"),
+        ("mirror", "down", None),
+        ("flip", "right", "use --gen_symmetry=none"),
+        ("none", "right", None),
+    ],
+)
+def test_a_generator_that_turns_images_of_something_with_an_up(choice, brighter, advice):
+    train = tiny_runs.dataset(300)
+    n, height, width, _ = train.images.shape
+    slope = {
+        "": 0,
+        "down": np.linspace(-60, 60, height)[:, None],
+        "right": np.linspace(-60, 60, width),
+    }
+    light = 128 + slope[brighter] + np.random.default_rng(0).normal(0, 9, (n, height, width))
+    train = train._replace(images=light.astype(np.uint8)[..., None])
+    hp = dataclasses.replace(tiny_runs.HP, gen_symmetry=choice, z_dim=5)
+    said = " ".join(remarks.all_remarks(tiny_runs.prepare(train, hp)))
+    assert re.search(advice, said) if advice else not said
 
 
 def test_few_images():
