@@ -219,6 +219,7 @@ RARE = Preset(
         "pixels": "sigmoid",
         "augment": "flip,rotation",
         "augment_p": 0.5,
+        "gen_symmetry": "turn",
         "schedule": "linear",
         "batch": 32,
     },
@@ -227,9 +228,9 @@ RARE = Preset(
 
         Not a paper's method: the recipe that did best in the study few_images. The nets are
         HDCGAN's with SELU, as in Morpho-GAN's paper (S3); the loss is DCGAN's. Of the images that D
-        sees half are mirrored and half turned, which galaxies and cells allow. Pictures that have
-        an up and a down want --augment=flip. The rates fall to 0 over the run, so --steps belongs
-        to the recipe.
+        sees half are mirrored and half turned, and G mirrors and turns its own, which galaxies and
+        cells allow. Pictures that have an up and a down want --augment=translation
+        --gen_symmetry=mirror. The rates fall to 0 over the run, so --steps belongs to the recipe.
     """),
 )
 

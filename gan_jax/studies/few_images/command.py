@@ -9,7 +9,7 @@ many updates as fit into the time of the recipe --against. Recipes:
   morpho         Morpho-GAN
   plain          the plain loss on Morpho-GAN's nets
   plain_turns    the same with turns and flips of all that D sees
-  half_turns     plain_turns, where each of the two changes half of the images
+  symmetric      plain_turns of half of the images, and G turns its own
   plain_augment  the same with DiffAugment: turns, flips, shifts and cutouts of all that D sees
   plain_ada      turns, flips, and the geometry of ADA as often as D's overfitting asks for
   lecam          plain_turns with LeCam's regularisation, which acts from step 1,000 on

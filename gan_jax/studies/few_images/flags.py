@@ -21,7 +21,7 @@ class Flags(StudyFlags, ReadingFlags):
 
     # Recipes and their lengths.
     recipes: str = setting(
-        "dcgan,morpho,plain,plain_turns,half_turns,plain_augment,plain_ada,r3gan,r3gan_ada",
+        "dcgan,morpho,plain,plain_turns,symmetric,plain_augment,plain_ada,r3gan,r3gan_ada",
         "recipes, with commas",
     )
     against: str = setting("plain", "the recipe that all others are compared with")

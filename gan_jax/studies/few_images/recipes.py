@@ -26,8 +26,8 @@ class Recipe(NamedTuple):
 _PLAIN = ("--net=hdcgan", "--input_noise=0.05", "--init=xavier", "--pixels=sigmoid")
 # Galaxies have no up and no handedness, so turned and mirrored ones are galaxies, too.
 _TURNS = ("--augment=flip,rotation",)
-# Where D sees all images turned, it does not see that generated ones lie one way.
-_HALF_TURNS = (*_TURNS, "--augment_p=0.5")
+# Where D sees all images turned, it does not see that generated ones lie one way; then G turns them.
+_SYMMETRIC = (*_TURNS, "--augment_p=0.5", "--gen_symmetry=turn")
 _AUGMENT = ("--augment=flip,rotation,translation,cutout",)
 
 # ADA. The default of --augment_images is for long runs; a quick one shows D about 20,000 images.
@@ -45,7 +45,7 @@ RECIPES = {
     "morpho": Recipe("Morpho-GAN", "morpho", ("--augment=", "--schedule=constant")),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
     "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
-    "half_turns": Recipe("plain + half the turns and flips", "dcgan", _PLAIN + _HALF_TURNS),
+    "symmetric": Recipe("the same + G that turns", "dcgan", _PLAIN + _SYMMETRIC),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
     "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
     "lecam": Recipe("turns and flips + LeCam", "dcgan", (*_PLAIN, *_TURNS, "--lecam=0.3")),
