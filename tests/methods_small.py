@@ -169,3 +169,8 @@ def batch(draws, n, seed=0, colors=SHAPE.colors):
         "label": r.integers(0, 3, (draws, n)).astype(np.int32),
         "quantities": r.gamma(2, 3, (draws, n, 2)).astype(np.float32),
     }
+
+
+def one_batch(method, seed=0):
+    """A batch of 8 images of a Method, as its losses take it."""
+    return {name: array[0] for name, array in batch(1, 8, seed, colors(method)).items()}
