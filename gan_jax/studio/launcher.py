@@ -168,7 +168,10 @@ class Launcher:
             return _withdraw(folder, TRAINING)
         if state not in ACTIVE_STATES:
             raise InputError(f"{name} does not run.")
-        _terminate(name, self._training_pid(folder))
+        pid = supervised_pid(folder, TRAINING)
+        if not pid and self.runs.summary(name)["state"] not in ACTIVE_STATES:  # it ended meanwhile
+            raise InputError(f"{name} does not run.")
+        _terminate(name, pid)
         self.runs.stop_asked[name] = time.time()
         return "asked to save and end"
 
@@ -198,15 +201,8 @@ class Launcher:
             return _withdraw(folder, SCORING)
         if state != RunState.RUNNING:
             raise InputError(f"{name} is not being scored.")
-        _terminate(name, _supervised_pid(folder, SCORING))
+        _terminate(name, supervised_pid(folder, SCORING))
         return "its evaluation ends"
-
-    def _training_pid(self, folder: Path) -> int | None:
-        """Return the id of the process that trains in a folder, or is about to.
-
-        The run lock names it; before training has taken that, studio.json does.
-        """
-        return _supervised_pid(folder, TRAINING)
 
     def start_queued(self, commands: dict[str, Any]) -> int:
         """Start queued runs as far as `jobs` allows, if this studio is the one to do so.
@@ -326,7 +322,7 @@ def _terminate(name, pid):
         raise InputError(f"The process of {name} cannot be reached ({error.strerror}).") from error
 
 
-def _supervised_pid(folder: Path, place: LaunchFiles) -> int | None:
+def supervised_pid(folder: Path, place: LaunchFiles) -> int | None:
     """Return the id of the process that works in a folder, or is about to.
 
     The run lock names one that trains; before it has taken that, the record does.

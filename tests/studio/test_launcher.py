@@ -127,6 +127,20 @@ def test_a_run_is_stopped_before_it_has_begun(place):
     until(lambda: stands(studio, "a") == "stopped")
 
 
+def test_a_run_that_ends_as_it_is_stopped_does_not_run(place, monkeypatch):
+    root, make = place
+    studio = make()
+    studio.enqueue("a", "gan", [])
+    start_queued(studio, "a")
+    before, read = studio.runs.summary("a"), studio.runs.summary
+    (root / "a" / "end").touch()
+    until(lambda: stands(studio, "a") == "finished")
+    summaries = iter([before, before])  # what the studio last saw, for both checks of `stop`
+    monkeypatch.setattr(studio.runs, "summary", lambda name: next(summaries, None) or read(name))
+    with pytest.raises(InputError, match="a does not run"):
+        studio.stop("a")
+
+
 def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
     root, make = place
     studio = make()
@@ -137,7 +151,7 @@ def test_what_fails_or_is_killed_shows_as_crashed_and_can_go_on(place):
     assert studio.runs.summary("a")["reason"] == "ValueError: no good"
     studio.enqueue("b", "gan", [])
     start_queued(studio, "b")
-    os.kill(studio._training_pid(root / "b"), signal.SIGKILL)
+    os.kill(launcher.supervised_pid(root / "b", launcher.TRAINING), signal.SIGKILL)
     until(lambda: stands(studio, "b") == "crashed")
     assert "signal 9" in studio.runs.summary("b")["reason"]
     studio.resume("b", EXPERIMENTS)

@@ -26,7 +26,7 @@ class Recipe(NamedTuple):
 _PLAIN = ("--net=hdcgan", "--input_noise=0.05", "--init=xavier", "--pixels=sigmoid")
 # Galaxies have no up and no handedness, so turned and mirrored ones are galaxies, too.
 _TURNS = ("--augment=flip,rotation",)
-# Where D sees all images turned, it does not see that generated ones lie one way; then G turns them.
+# D that sees turned images alone does not see that generated ones lie one way; then G turns them.
 _SYMMETRIC = (*_TURNS, "--augment_p=0.5", "--gen_symmetry=turn")
 _AUGMENT = ("--augment=flip,rotation,translation,cutout",)
 
