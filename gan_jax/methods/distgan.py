@@ -22,7 +22,7 @@ from gan_jax.errors import InputError
 from gan_jax.methods import base, discriminator
 from gan_jax.methods.base import DataSpec
 from gan_jax.methods.settings import BaseSettings
-from gan_jax.nets import layers
+from gan_jax.nets import layers, symmetric
 from gan_jax.settings import override, setting
 
 
@@ -110,6 +110,12 @@ PIXEL_ERRORS = {  # reconstruction errors in data space: (ctx, x, rec) -> []
 }
 
 
+def _encode(ctx, vs, x, key):
+    """Return (codes of images, vs). Signs that move images are none of E's: it cannot learn them."""
+    code, vs = apply_net(ctx, vs, "enc", x, key=key)
+    return symmetric.without_signs(code, ctx.hp.gen_symmetry), vs
+
+
 def recon_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     """Compute the encoder's loss: reconstruction error + lambda_r (latent-data distance)^2.
 
@@ -123,7 +129,7 @@ def recon_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     noise = base.sample_noise(ctx, key, base.n_images(batch))
     first = KeyStream.RECON_DROPOUT
     keys = [jax.random.fold_in(key, first + i) for i in range(6)]  # of the six passes below
-    code, vs = apply_net(ctx, vs, "enc", x, key=keys[0])
+    code, vs = _encode(ctx, vs, x, keys[0])
     rec, vs = apply_net(ctx, vs, "gen", code, key=keys[1])
     fake, vs = apply_net(ctx, vs, "gen", noise, key=keys[2])
     real_f, rec_f, fake_f = (
@@ -138,7 +144,8 @@ def recon_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
         real_f, rec_f, fake_f = (layers.flatten(image) for image in (x, rec, fake))
     compared = rec_f if hp.gap_from == "rec" else real_f
     data_distance = mean(ctx, compared - fake_f)
-    latent_distance = latent_weight(hp, real_f.shape[-1]) * mean(ctx, code - noise)
+    seen = symmetric.without_signs(noise, hp.gen_symmetry)
+    latent_distance = latent_weight(hp, real_f.shape[-1]) * mean(ctx, code - seen)
     gap = data_distance - latent_distance
     return error + hp.lambda_r * gap**2, (vs, {"error": error, "gap": jnp.abs(gap)})
 
@@ -174,7 +181,7 @@ def disc_loss(ctx: StepContext, vs: Vars, batch: Batch, key: jax.Array):
     key_noise, key_real, key_rec, key_fake, key_penalty = jax.random.split(key, 5)
     hp, x = ctx.hp, batch["image"]
     fake, _ = base.generate(ctx, vs, key_noise, base.n_images(batch))
-    code, _ = apply_net(ctx, vs, "enc", x, key=fold(key_rec, KeyStream.CODE_DROPOUT))
+    code, _ = _encode(ctx, vs, x, fold(key_rec, KeyStream.CODE_DROPOUT))
     rec_key = fold(key_rec, KeyStream.RECONSTRUCTION_DROPOUT)
     rec, _ = apply_net(ctx, vs, "gen", code, key=rec_key)
     real_out, vs = discriminator.apply(ctx, vs, key_real, x)

@@ -30,13 +30,23 @@ class Gen(Net):
         nn.share_scope(self, self.shared)
 
     def __call__(self, z, *inputs, train, **options):
-        n = SIGNS[self.symmetry]
-        unsigned = jnp.concatenate([jnp.abs(z[:, :n]), z[:, n:]], -1)
+        unsigned = without_signs(z, self.symmetry)
         images = self.shared(unsigned, *inputs, train=train, **options)
-        chosen = z[:, :n] < 0
+        chosen = z[:, : SIGNS[self.symmetry]] < 0
         if images.shape[0] != z.shape[0]:  # a mixture: the first row's images, then the second's
             chosen = jnp.repeat(chosen, images.shape[0] // z.shape[0], 0)
         return move(images, chosen)
+
+
+def without_signs(z: jax.Array, symmetry: str) -> jax.Array:
+    """Return the noise [B, z_dim] as the plain generator sees it, which moves nothing.
+
+    Args:
+      z: noise, or an encoder's code.
+      symmetry: of SIGNS.
+    """
+    n = SIGNS[symmetry]
+    return jnp.concatenate([jnp.abs(z[:, :n]), z[:, n:]], -1) if n else z
 
 
 def move(images: jax.Array, chosen: jax.Array) -> jax.Array:
