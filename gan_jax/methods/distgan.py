@@ -111,7 +111,7 @@ PIXEL_ERRORS = {  # reconstruction errors in data space: (ctx, x, rec) -> []
 
 
 def _encode(ctx, vs, x, key):
-    """Return (codes of images, vs). Signs that move images are none of E's: it cannot learn them."""
+    """Return (codes of images, vs). E cannot learn the signs that move images, so it has none."""
     code, vs = apply_net(ctx, vs, "enc", x, key=key)
     return symmetric.without_signs(code, ctx.hp.gen_symmetry), vs
 

@@ -43,11 +43,16 @@ def noise(key):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "options", [{}, {"lambda_r": 2.5}, {"lambda_w": 0.3}, {"recon_space": "pixels"}], ids=str
+    "options",
+    [{}, {"lambda_r": 2.5}, {"lambda_w": 0.3}, {"recon_space": "pixels"}, {"gen_symmetry": "flip"}],
+    ids=str,
 )
 def test_recon_loss(float64, options):
     z, ze = noise(KEY), mlp.enc(P, X)
-    rec, fake = mlp.gen(P, ze), mlp.gen(P, z)
+    fake = mlp.gen(P, z)
+    if "gen_symmetry" in options:  # codes are noise without the two signs that move images
+        z, ze = (np.concatenate([np.abs(a[:, :2]), a[:, 2:]], 1) for a in (z, ze))
+    rec = mlp.gen(P, ze)
     real_f, rec_f, fake_f = (mlp.features(P, image) for image in (X, rec, fake))
     gap = reference.latent_data(rec_f, fake_f, ze, z, options.get("lambda_w"))
     error = (
