@@ -1,5 +1,6 @@
 """Crops, patches and resizing, the same for every data source."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -131,23 +132,21 @@ def crop_and_resize_all(
         )
     if (height, width) == fit(height, width, hw, crop) == hw:
         return images
-    return resize_channels(images, hw, crop)
+    return resize_parts(images, hw, boxes(height, width, hw, crop))
 
 
-def resize_channels(
-    images: np.ndarray, size: int | Size, crop: int, patches: int = 0
-) -> np.ndarray:
-    """Crop and resize images [N, H, W, C] of any type, each channel by itself.
+def resize_parts(images: np.ndarray, hw: Size, parts: Sequence[Box]) -> np.ndarray:
+    """Cut parts out of images [N, H, W, C] of any type, and resize them, each channel by itself.
 
     Args:
-      images, size: see `crop_and_resize_all`; whole numbers are rounded to whole numbers.
-      crop, patches: see `boxes`.
+      images: see `crop_and_resize_all`; whole numbers are rounded to whole numbers.
+      hw: size of the result.
+      parts: what is cut out of each image.
 
     Returns:
       the parts of each image, one image after another [N * parts, H, W, C].
     """
-    dtype, hw = images.dtype, Size.of(size)
-    parts = boxes(*images.shape[1:3], hw, crop, patches)
+    dtype = images.dtype
     resized = np.empty((len(images) * len(parts), *hw, images.shape[3]), dtype)
     for i, (image, box) in enumerate((image, box) for image in images for box in parts):
         cut = image[box.top : box.top + box.height, box.left : box.left + box.width]

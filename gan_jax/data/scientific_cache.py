@@ -43,19 +43,19 @@ def build(
     form = scientific_files.choose_format(paths, described, bad)
     good = {row: described.contents[row] for row in range(len(paths)) if row not in bad}
     form = form._replace(header=scientific_files.common_header([*good.values()], options))
-    pieces = [(row, part) for row, one in good.items() for part in _parts(one)]
+    pieces = [(row, *piece) for row, one in good.items() for piece in _pieces(one, options)]
     of_file, places = [], []
     counts = {name: collections.Counter() for name in ("undefined", "saturated", "empty")}
 
     def read_piece(piece):
-        row, part = piece
+        row, part, strip = piece
         read = scientific_files.read_images
-        return result_or_error(read, paths[row], keys[row], good[row], form, options, part)
+        return result_or_error(read, paths[row], keys[row], good[row], form, options, part, strip)
 
     def good_images():
         at_a_time = _at_a_time(good.values(), form, options)
         read = parallel_map(read_piece, pieces, "images read", at_a_time)
-        for (row, part), one in zip(pieces, read, strict=True):
+        for (row, part, _), one in zip(pieces, read, strict=True):
             if isinstance(one, InputError):
                 bad[row] = one
                 if not options.skip_bad_images:
@@ -96,22 +96,27 @@ def build(
     return bad
 
 
-def _parts(contents):
-    """Return the slices of a file's images that are read at a time; [None] for all at once."""
-    n, block = contents.n, contents.block
+def _pieces(contents, options):
+    """Return what of a file is read at a time: [(slice of its images, Strip)], None for all."""
+    n, block, strips = contents.n, contents.block, scientific_files.strips(contents, options)
+    if strips != [None]:
+        return [(slice(i, i + 1), strip) for i in range(n) for strip in strips]
     if not 0 < block < n:
-        return [None]
-    return [slice(start, min(start + block, n)) for start in range(0, n, block)]
+        return [(None, None)]
+    return [(slice(start, min(start + block, n)), None) for start in range(0, n, block)]
 
 
 def _at_a_time(contents, form, options):
     """Return how many pieces may be in memory at a time."""
     largest = 1
     for one in contents:
-        n = min(one.n, one.block or one.n)
-        boxes = resize.boxes(one.height, one.width, options.hw, options.crop, options.patches)
-        pixels = one.height * one.width * one.dtype.itemsize
         stored = options.hw.height * options.hw.width * np.dtype(form.dtype).itemsize
+        n, height = min(one.n, one.block or one.n), one.height
+        boxes = resize.boxes(one.height, one.width, options.hw, options.crop, options.patches)
+        if strips := [strip for strip in scientific_files.strips(one, options) if strip]:
+            n, height = 1, max(strip.lines.stop - strip.lines.start for strip in strips)
+            boxes = max((strip.boxes for strip in strips), key=len)
+        pixels = height * one.width * one.dtype.itemsize
         largest = max(largest, n * one.channels * (3 * pixels + len(boxes) * stored))
     return max(1, min(256, _MAX_WAITING // largest))
 

@@ -1,5 +1,6 @@
 """Lists of image files of which some are deeper than 8 bits: one array at their own depth, once."""
 
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from gan_jax.data.types import DataOptions
 from gan_jax.errors import InputError, printable, result_or_error
 
 _PICTURE = "picture"  # title of files that Pillow reads with 8 bits
+LARGE = 2**28  # bytes of an image above which --patches reads strips of it
 _WHITE = {"uint8": 255, "uint16": 65535}
 
 
@@ -43,6 +45,14 @@ class Images(NamedTuple):
     undefined: int = 0  # values that were replaced
     saturated: int = 0  # values at the top of the range
     empty: int = 0  # patches that were left out, as a band has no value in them
+
+
+class Strip(NamedTuple):
+    """Lines of a large image that are read at a time, and what is cut out of them."""
+
+    lines: slice
+    boxes: list[resize.Box]  # in the whole image
+    fresh: int  # the first line that no strip before has read
 
 
 def find(paths: Sequence[pathlib.Path], options: DataOptions) -> list[str] | None:
@@ -134,6 +144,24 @@ def common_header(
     return tuple(pair for pair in headers[0] if pair in common)
 
 
+def strips(contents: Contents, options: DataOptions) -> list[Strip] | list[None]:
+    """Divide a large image that --patches cuts into strips; [None] where all is read at once."""
+    line = contents.width * contents.channels * contents.dtype.itemsize
+    if not (options.patches and contents.by_lines and contents.height * line > LARGE):
+        return [None]
+    boxes = resize.boxes(contents.height, contents.width, options.hw, options.crop, options.patches)
+    out, fresh = [], 0
+    for top, of_top in itertools.groupby(boxes, lambda box: box.top):
+        here = list(of_top)
+        end = top + here[0].height
+        if out and (end - out[-1].lines.start) * line <= LARGE // 4:
+            last = out.pop()
+            here, top, fresh = last.boxes + here, last.lines.start, last.fresh
+        out.append(Strip(slice(top, end), here, fresh))
+        fresh = end
+    return out
+
+
 def read_images(
     path: pathlib.Path,
     key: str,
@@ -141,6 +169,7 @@ def read_images(
     form: PixelFormat,
     options: DataOptions,
     rows: slice | None = None,
+    strip: Strip | None = None,
 ) -> Images:
     """Read the images of one file, cropped or cut, resized, and stored as the format says.
 
@@ -150,6 +179,7 @@ def read_images(
       form: see `choose_format`.
       options: see datasets.load.
       rows: which of its images, see formats.read; None for all.
+      strip: which of their lines, see `strips`; None for all.
 
     Raises:
       BadFile: it is damaged, or a band has no value.
@@ -160,15 +190,18 @@ def read_images(
         deep = form.dtype == "uint16"
         parts = parts.astype(np.uint16) * 257 if deep else parts.astype(form.dtype)
         return Images(parts, _places(1, resize.boxes(*whole, hw, crop, patches), whole))
-    raw = formats.read(path, key, rows)
+    raw = formats.read(path, key, rows, strip and strip.lines)
     n = contents.n if rows is None else rows.stop - rows.start
-    if raw.shape != (n, *contents[1:4]):
+    whole_hw = contents.height, contents.width
+    height = strip.lines.stop - strip.lines.start if strip else contents.height
+    if raw.shape != (n, height, *contents[2:4]):
         raise _bad(path, "damaged", f"holds {list(raw.shape)}, and says {list(contents[:4])}")
     whole = raw.dtype.kind in "iu"
     top = contents.full
     if top is None and whole and raw.dtype.itemsize <= 2:
         top = np.iinfo(raw.dtype).max
-    saturated = 0 if top is None else int((raw >= top).sum())
+    fresh = slice(strip.fresh - strip.lines.start if strip else 0, None)
+    saturated = 0 if top is None else int((raw[:, fresh] >= top).sum())
     undefined = np.zeros(raw.shape, bool)
     if whole and contents.blank is not None:
         undefined = raw == contents.blank
@@ -177,13 +210,17 @@ def read_images(
     values = _store(raw, contents, form)
     if form.dtype == "float32":
         undefined |= ~np.isfinite(values)  # beyond the range of float32
-    values = _fill(path, values, undefined)
+    values = _fill(path, values, undefined, whole=strip is None)
     if options.colors != colors.AUTO:
         values = colors.convert(values, options.colors, printable(path))
-    boxes = resize.boxes(*raw.shape[1:3], options.hw, options.crop, options.patches)
-    values = resize.resize_channels(values, options.hw, options.crop, options.patches)
-    images = Images(values, _places(n, boxes, raw.shape[1:3]), int(undefined.sum()), saturated)
-    if not (options.patches and images.undefined):
+    cut = resize.boxes(*whole_hw, options.hw, options.crop, options.patches)
+    cut = strip.boxes if strip else cut
+    first = strip.lines.start if strip else 0
+    boxes = [box._replace(top=box.top - first) for box in cut]
+    values = resize.resize_parts(values, options.hw, boxes)
+    n_undefined = int(undefined[:, fresh].sum())
+    images = Images(values, _places(n, cut, whole_hw), n_undefined, saturated)
+    if not (options.patches and undefined.any()):
         return images
     kept = [
         not undefined[i, top : top + height, left : left + width].all((0, 1)).any()
@@ -227,11 +264,17 @@ def _store(raw, contents, form):
     )
 
 
-def _fill(path, values, undefined):
-    """Replace undefined values, see pixel_format.fill."""
+def _fill(path, values, undefined, whole):
+    """Replace undefined values, see pixel_format.fill. Strips may have bands without any: 0."""
     holes = np.flatnonzero(undefined.any((1, 2, 3)))
     values = values.copy() if len(holes) else values
     for row in holes:
+        if not whole:
+            empty = undefined[row].all((0, 1))
+            values[row][..., empty] = 0
+            rest = undefined[row] & ~empty
+            pixel_format.fill(values[row], rest, f"image {row}")
+            continue
         try:
             pixel_format.fill(values[row], undefined[row], f"image {row}")
         except InputError as error:

@@ -1,13 +1,14 @@
 """--patches: image files cut into a grid, against slices of numpy."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gan_jax import config, settings
-from gan_jax.data import pixel_format, resize
+from gan_jax.data import formats, pixel_format, resize, scientific_cache, scientific_files
 from gan_jax.data.data_check import inspect, open_inspected
 from gan_jax.data.types import DataOptions
 from tests.data import making
@@ -84,21 +85,88 @@ def test_patches_of_pictures_are_slices(root, channels):
 @pytest.mark.parametrize("kind", ["npy", "h5", "fits"])
 def test_patches_of_scientific_files_are_slices(root, kind):
     cube = RNG.normal(size=(5, 32, 40, 2)).astype(np.float32)
-    if kind == "npy":
-        np.save(root / "a.npy", cube)
-    elif kind == "h5":
-        h5py = pytest.importorskip("h5py")
-        with h5py.File(root / "a.h5", "w") as file:
-            file["images"] = cube
-    else:
-        fits = pytest.importorskip("astropy.io.fits")
-        fits.PrimaryHDU(cube.transpose(0, 3, 1, 2)).writeto(root / "a.fits")
+    write(root / f"a.{kind}", cube)
     expected = np.concatenate([cut(image, 16, 8) for image in cube])
     assert np.array_equal(values(load(root)), expected)
     data = load(root, "8x16")
     tops, lefts = range(0, 25, 4), range(0, 25, 8)  # half a side apart, of 8x16
     expected = [x[t : t + 8, l : l + 16] for x in cube for t in tops for l in lefts]
     assert np.array_equal(values(data), expected)
+
+
+def write(path, cube):
+    """Write images [N, H, W, C] in the format that the name of a file says."""
+    if path.suffix == ".npy":
+        np.save(path, cube)
+    elif path.suffix == ".h5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file["images"] = cube
+    else:
+        fits = pytest.importorskip("astropy.io.fits")
+        bands = cube.transpose(0, 3, 1, 2)
+        if len(cube) == 1:  # each band an extension
+            hdus = [fits.ImageHDU(band, name=f"SCI{i}") for i, band in enumerate(bands[0])]
+            fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
+        else:
+            fits.PrimaryHDU(bands).writeto(path)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.h5", "a.fits"])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("large", [1, 16_000, 30_000])
+def test_large_images_read_in_strips_give_the_same_patches(root, name, n, large, monkeypatch):
+    cube = RNG.integers(-900, 900, size=(n, 121, 40, 2)).astype(np.int16)
+    write(root / name, cube)
+    whole = load(root, labels="position")
+    monkeypatch.setattr(scientific_files, "LARGE", large)
+    contents = formats.describe(root / name, formats.find(root / name))
+    strips = scientific_files.strips(contents, DataOptions(16, patches=16))
+    assert (strips == [None]) == (large == 30_000)
+    if large == 16_000:  # several rows of patches a strip
+        assert len(strips) == 8 and len(strips[0].boxes) == 8
+    write(root / f"b{name[1:]}", cube)  # another folder of files, so that it is read anew
+    (root / name).unlink()
+    parts = load(root, labels="position")
+    assert np.array_equal(parts.stored, whole.stored) and parts.format == whole.format
+    assert np.array_equal(parts.values, whole.values)
+
+
+def test_strips_with_undefined_and_saturated_values(root, monkeypatch, capsys):
+    monkeypatch.setattr(scientific_files, "LARGE", 1)
+    fits = pytest.importorskip("astropy.io.fits")
+    image = RNG.normal(size=(64, 16)).astype(np.float32)
+    image[:20] = np.nan  # of the first strip all, of the second some
+    image[40, 3] = np.nan
+    image[50:52] = 99
+    fits.PrimaryHDU(image, fits.Header({"SATURATE": 90.0})).writeto(root / "a.fits")
+    data = load(root)
+    said = capsys.readouterr().out
+    assert "no defined value there: 1 more." in said and "6 patches" in said
+    assert "321 values in 1 file undefined" in said and "32 values saturated" in said
+    stored = values(data)[..., 0]
+    assert np.array_equal(stored[-1], image[48:])
+    holed = image[32:48].copy()
+    holed[8, 3] = np.median(np.delete(holed.ravel(), 8 * 16 + 3))
+    assert np.array_equal(stored[-3], holed)
+
+
+def test_an_image_larger_than_memory(root, monkeypatch):
+    """Of 64 MB, with a limit of 4, no more than a part is in memory at a time."""
+    monkeypatch.setattr(scientific_files, "LARGE", 2**22)
+    monkeypatch.setattr(scientific_cache, "_MAX_WAITING", 2**24)
+    image = np.lib.format.open_memmap(root / "a.npy", "w+", np.uint16, (4096, 8192))
+    image[::64, ::64] = 1000
+    image.flush()
+    nbytes = image.nbytes
+    del image
+    tracemalloc.start()
+    try:
+        data = load(root, 32, patches=1024)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(data.images) == 7 * 15 and peak < nbytes / 1.5, peak
 
 
 def test_labels_digests_and_identity(root):

@@ -26,8 +26,9 @@ class Format(NamedTuple):
     endings: tuple[str, ...]  # of files that are looked into; lower case
     is_head: Callable[[bytes], bool]  # whether a file begins so
     # Its module has describe(path) -> Contents, and read(path) -> [n, H, W, C], raw numbers of
-    # Contents.dtype; with Contents.block also read(path, rows), of a slice of the images. Both may
-    # raise any error where a file is damaged.
+    # Contents.dtype; with Contents.block also read(path, rows), of a slice of the images, and with
+    # Contents.by_lines read(path, rows, lines), of a slice of their lines. All may raise any error
+    # where a file is damaged.
     module: str
     library: str = ""  # that the module imports; "" without one
     extra: str = ""  # of gan_jax, which installs it
@@ -120,16 +121,21 @@ def describe(path: pathlib.Path, key: str) -> Contents:
     return _call(path, key, "describe")
 
 
-def read(path: pathlib.Path, key: str, rows: slice | None = None) -> np.ndarray:
+def read(
+    path: pathlib.Path, key: str, rows: slice | None = None, lines: slice | None = None
+) -> np.ndarray:
     """Read the images of a file, or some of them: raw numbers [n, H, W, C].
 
     Args:
       path, key: the file and its format.
       rows: slice of its images, where its Contents have a block; None for all.
+      lines: slice of their lines of pixels, where its Contents are by_lines; None for all.
 
     Raises:
       BadFile, InputError: see `describe`.
     """
+    if lines is not None:
+        return _call(path, key, "read", slice(None) if rows is None else rows, lines)
     return _call(path, key, "read") if rows is None else _call(path, key, "read", rows)
 
 

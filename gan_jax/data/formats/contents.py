@@ -34,6 +34,7 @@ class Contents(NamedTuple):
     pixel_scale: tuple[float, float] | None = None  # height and width of a pixel in arcsec
     block: int = 0  # images that are read at a time, by read(path, rows); 0: all, by read(path)
     note: str = ""  # a line on what was chosen of the file
+    by_lines: bool = False  # whether read(path, rows, lines) reads some lines of pixels alone
 
 
 def refuse(path: pathlib.Path, fault: str, detail: str, advice: str) -> BadFile:

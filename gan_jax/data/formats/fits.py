@@ -47,12 +47,16 @@ def describe(path: pathlib.Path) -> Contents:
             header=fits_header.kept_keys(headers, hdus[0].header),
             pixel_scale=fits_header.pixel_scale(headers) if planes else None,
             note=_note(hdus, planes),
+            by_lines=bool(planes)
+            and not any(isinstance(plane, fits.CompImageHDU) for plane in planes)
+            and not path.name.lower().endswith(".gz"),
         )
 
 
-def read(path: pathlib.Path) -> np.ndarray:
-    """Read the images of a file: raw numbers [n, H, W, C]."""
-    with _open(path) as hdus:
+def read(path: pathlib.Path, rows: slice = slice(None), lines: slice | None = None) -> np.ndarray:
+    """Read the images of a file, or some lines of some: raw numbers [n, H, W, C]."""
+    # Mapped, only the pages of these lines are read.
+    with _open(path, memmap=lines is not None) as hdus:
         planes = _images(hdus)
         if not planes:
             table, columns = _table(path, hdus)
@@ -60,13 +64,13 @@ def read(path: pathlib.Path) -> np.ndarray:
             return np.concatenate([_stamps(table, name) for name in columns], -1)
         for plane in planes:
             _refuse_cut(path, plane)
-        stacked = [_last_axis_bands(plane.data) for plane in planes]
+        stacked = [_last_axis_bands(plane.data)[rows, lines or slice(None)] for plane in planes]
         return np.concatenate([x.astype(x.dtype.newbyteorder("=")) for x in stacked], -1)
 
 
-def _open(path):
+def _open(path, memmap=False):
     # Raw numbers: 16 bits stay 16 bits, and BLANK stays what it is.
-    return fits.open(path, memmap=False, do_not_scale_image_data=True, ignore_blank=True)
+    return fits.open(path, memmap=memmap, do_not_scale_image_data=True, ignore_blank=True)
 
 
 def _images(hdus):

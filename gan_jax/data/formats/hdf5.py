@@ -45,15 +45,18 @@ def describe(path: pathlib.Path) -> Contents:
             unit=unit.strip() if isinstance(unit, str) else "",
             block=_block(array) if "N" in axes else 0,
             note=note,
+            by_lines=True,
         )
 
 
-def read(path: pathlib.Path, rows: slice = slice(None)) -> np.ndarray:
-    """Read some images of a file: [n, H, W, C]."""
+def read(path: pathlib.Path, rows: slice = slice(None), lines: slice = slice(None)) -> np.ndarray:
+    """Read some lines of some images of a file: [n, H, W, C]."""
     with _open(path) as file:
         array = _find(path, file)[0]
         axes = _axes(array.shape)
-        values = array[rows] if "N" in axes else array[()][None]
+        chosen = {"N": rows, "H": lines}
+        values = array[tuple(chosen.get(axis, slice(None)) for axis in axes)]
+        values = values if "N" in axes else values[None]
     values = values if "C" in axes else values[..., None]
     values = values.transpose(0, 2, 3, 1) if axes == "NCHW" else values
     return np.ascontiguousarray(values, values.dtype.newbyteorder("="))

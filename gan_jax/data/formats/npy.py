@@ -14,12 +14,12 @@ def describe(path: pathlib.Path) -> Contents:
     """Return the Contents of a file."""
     array = _open(path)
     block = max(1, _BLOCK_BYTES // array[0].nbytes)
-    return Contents(*array.shape, array.dtype.newbyteorder("="), block=block)
+    return Contents(*array.shape, array.dtype.newbyteorder("="), block=block, by_lines=True)
 
 
-def read(path: pathlib.Path, rows: slice = slice(None)) -> np.ndarray:
-    """Read some images of a file: [n, H, W, C]."""
-    array = _open(path)[rows]
+def read(path: pathlib.Path, rows: slice = slice(None), lines: slice = slice(None)) -> np.ndarray:
+    """Read some lines of some images of a file: [n, H, W, C]."""
+    array = _open(path)[rows, lines]
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
