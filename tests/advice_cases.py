@@ -248,6 +248,7 @@ CASES = [
         data="npz:{labelled}",
     ),
     train("methods/colorize.py", "from its gray version", "colorize --augment=color"),
+    train("methods/colorize.py", "would part the image", "colorize --gen_symmetry=flip"),
     train(
         "methods/distgan.py", "nets of their own", "distgan --simultaneous --recon_trains=enc_gen"
     ),
@@ -270,7 +271,12 @@ CASES = [
     train("nets/resnet.py", "times a power of two", "dcgan --net=sngan --size=9x17"),
     train("methods/base.py", "rotation turns", "dcgan --augment=rotation --size=9x17"),
     train("methods/base.py", "turn turns", "dcgan --gen_symmetry=turn --size=9x17"),
-    train("methods/base.py", "takes 3 signs", "dcgan --gen_symmetry=turn --z_dim=3"),
+    train(
+        "methods/base.py",
+        "moves images, and",
+        "dcgan --data=toys:plus --net=mlp --pixels=linear --gen_symmetry=flip",
+    ),
+    train("methods/base.py", "signs of the noise", "dcgan --gen_symmetry=turn --z_dim=3"),
     train("images.py", "names none of the channels", "dcgan --show=7 --data=npz:{labelled}"),
     # Data.
     train(
@@ -848,7 +854,10 @@ NOT_RUN = {
     "metrics/modes.py": {"counts combinations of classes": LATE},
     "core/quantities.py": {"nets cannot learn from it": DATA},
     "data/tables.py": {"install it with": NEEDS},
-    "data/scientific_cache.py": {"every patch has a band": "see tests/data/test_patches.py"},
+    "data/scientific_cache.py": {
+        "every patch has a band": "see tests/data/test_patches.py",
+        "give a row for each image": "is of a file; see tests/data/test_table_labels.py",
+    },
     "data/celeba_attributes.py": {"name different attributes": NO_WAY},
     "data/colors.py": {"converts images of": DATA},
     "data/datasets.py": {
