@@ -192,15 +192,15 @@ def read_images(
         return Images(parts, _places(1, resize.boxes(*whole, hw, crop, patches), whole))
     raw = formats.read(path, key, rows, strip and strip.lines)
     n = contents.n if rows is None else rows.stop - rows.start
-    whole_hw = contents.height, contents.width
-    height = strip.lines.stop - strip.lines.start if strip else contents.height
+    first = strip.lines.start if strip else 0
+    height = strip.lines.stop - first if strip else contents.height
     if raw.shape != (n, height, *contents[2:4]):
         raise _bad(path, "damaged", f"holds {list(raw.shape)}, and says {list(contents[:4])}")
     whole = raw.dtype.kind in "iu"
     top = contents.full
     if top is None and whole and raw.dtype.itemsize <= 2:
         top = np.iinfo(raw.dtype).max
-    fresh = slice(strip.fresh - strip.lines.start if strip else 0, None)
+    fresh = slice(strip.fresh - first if strip else 0, None)  # lines that are counted
     saturated = 0 if top is None else int((raw[:, fresh] >= top).sum())
     undefined = np.zeros(raw.shape, bool)
     if whole and contents.blank is not None:
@@ -213,13 +213,13 @@ def read_images(
     values = _fill(path, values, undefined, whole=strip is None)
     if options.colors != colors.AUTO:
         values = colors.convert(values, options.colors, printable(path))
-    cut = resize.boxes(*whole_hw, options.hw, options.crop, options.patches)
-    cut = strip.boxes if strip else cut
-    first = strip.lines.start if strip else 0
-    boxes = [box._replace(top=box.top - first) for box in cut]
+    whole_hw = contents.height, contents.width
+    in_whole = strip.boxes if strip else None
+    in_whole = in_whole or resize.boxes(*whole_hw, options.hw, options.crop, options.patches)
+    boxes = [box._replace(top=box.top - first) for box in in_whole]
     values = resize.resize_parts(values, options.hw, boxes)
     n_undefined = int(undefined[:, fresh].sum())
-    images = Images(values, _places(n, cut, whole_hw), n_undefined, saturated)
+    images = Images(values, _places(n, in_whole, whole_hw), n_undefined, saturated)
     if not (options.patches and undefined.any()):
         return images
     kept = [
