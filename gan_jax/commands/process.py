@@ -72,6 +72,13 @@ def prepare_jax():
     return jax
 
 
+def _stay_in_float32():
+    """Undo JAX_ENABLE_X64 of the environment, which would mix nets of float32 with float64."""
+    import jax
+
+    jax.config.update("jax_enable_x64", False)
+
+
 def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool = True) -> int:
     """Run a command; turn what users can cause into one line on stderr and an exit code.
 
@@ -88,8 +95,8 @@ def guarded(body: Callable[[list[str]], None], argv: list[str], needs_jax: bool 
     try:
         if needs_jax:
             restart_with_kept_memory()
-            # Nets are float32; JAX_ENABLE_X64 of the environment would mix them with float64.
-            prepare_jax().config.update("jax_enable_x64", False)
+            prepare_jax()
+            _stay_in_float32()
         with plugins.trusting([]):  # what the command line trusts ends with the command
             body(argv)
         sys.stdout.flush()
