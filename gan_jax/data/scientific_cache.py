@@ -99,7 +99,7 @@ def build(
 def _pieces(contents, options):
     """Return what of a file is read at a time: [(slice of its images, Strip)], None for all."""
     n, block, strips = contents.n, contents.block, scientific_files.strips(contents, options)
-    if strips != [None]:
+    if strips:
         return [(slice(i, i + 1), strip) for i in range(n) for strip in strips]
     if not 0 < block < n:
         return [(None, None)]
@@ -113,7 +113,7 @@ def _at_a_time(contents, form, options):
         stored = options.hw.height * options.hw.width * np.dtype(form.dtype).itemsize
         n, height = min(one.n, one.block or one.n), one.height
         boxes = resize.boxes(one.height, one.width, options.hw, options.crop, options.patches)
-        if strips := [strip for strip in scientific_files.strips(one, options) if strip]:
+        if strips := scientific_files.strips(one, options):
             n, height = 1, max(strip.lines.stop - strip.lines.start for strip in strips)
             boxes = max((strip.boxes for strip in strips), key=len)
         pixels = height * one.width * one.dtype.itemsize
@@ -170,9 +170,8 @@ def with_labels(
     Raises:
       InputError: a table has another number of rows than the only file has images.
     """
-    numbers = np.arange(len(rows))
-    if options.patches:
-        numbers = np.load(folder / "patches.npy")[:, 1]
+    patches = np.load(folder / "patches.npy").T if options.patches else None
+    numbers = np.arange(len(rows)) if patches is None else patches[1]
     labels = files.labels if files.values is None else files.values
     if files.within and labels is not None:
         n_images = int(numbers.max()) + 1
@@ -182,9 +181,9 @@ def with_labels(
                 f"--labels has {len(labels):,} rows; give a row for each image, in their order."
             )
     opened = opened._replace(**files.labels_of(rows, numbers))
-    if options.labels != POSITION:
+    if options.labels != POSITION or patches is None:
         return opened
-    _, _, top, left, height, width = np.load(folder / "patches.npy").T
+    _, _, top, left, height, width = patches
     part = resize.fit(options.patches, options.patches, options.hw)
     x = (2 * left + part.width) / width - 1
     y = (2 * top + part.height) / height - 1

@@ -144,11 +144,11 @@ def common_header(
     return tuple(pair for pair in headers[0] if pair in common)
 
 
-def strips(contents: Contents, options: DataOptions) -> list[Strip] | list[None]:
-    """Divide a large image that --patches cuts into strips; [None] where all is read at once."""
+def strips(contents: Contents, options: DataOptions) -> list[Strip]:
+    """Divide a large image that --patches cuts into strips; [] where all is read at once."""
     line = contents.width * contents.channels * contents.dtype.itemsize
     if not (options.patches and contents.by_lines and contents.height * line > LARGE):
-        return [None]
+        return []
     boxes = resize.boxes(contents.height, contents.width, options.hw, options.crop, options.patches)
     out, fresh = [], 0
     for top, of_top in itertools.groupby(boxes, lambda box: box.top):
@@ -196,26 +196,27 @@ def read_images(
     height = strip.lines.stop - first if strip else contents.height
     if raw.shape != (n, height, *contents[2:4]):
         raise _bad(path, "damaged", f"holds {list(raw.shape)}, and says {list(contents[:4])}")
-    whole = raw.dtype.kind in "iu"
+    integers = raw.dtype.kind in "iu"
     top = contents.full
-    if top is None and whole and raw.dtype.itemsize <= 2:
+    if top is None and integers and raw.dtype.itemsize <= 2:
         top = np.iinfo(raw.dtype).max
     fresh = slice(strip.fresh - first if strip else 0, None)  # lines that are counted
     saturated = 0 if top is None else int((raw[:, fresh] >= top).sum())
     undefined = np.zeros(raw.shape, bool)
-    if whole and contents.blank is not None:
+    if integers and contents.blank is not None:
         undefined = raw == contents.blank
-    elif not whole:
+    elif not integers:
         undefined = ~np.isfinite(raw)
     values = _store(raw, contents, form)
     if form.dtype == "float32":
         undefined |= ~np.isfinite(values)  # beyond the range of float32
-    values = _fill(path, values, undefined, whole=strip is None)
+    values = _fill(path, values, undefined, of_strip=strip is not None)
     if options.colors != colors.AUTO:
         values = colors.convert(values, options.colors, printable(path))
     whole_hw = contents.height, contents.width
-    in_whole = strip.boxes if strip else None
-    in_whole = in_whole or resize.boxes(*whole_hw, options.hw, options.crop, options.patches)
+    in_whole = (
+        strip.boxes if strip else resize.boxes(*whole_hw, options.hw, options.crop, options.patches)
+    )
     boxes = [box._replace(top=box.top - first) for box in in_whole]
     values = resize.resize_parts(values, options.hw, boxes)
     n_undefined = int(undefined[:, fresh].sum())
@@ -264,12 +265,12 @@ def _store(raw, contents, form):
     )
 
 
-def _fill(path, values, undefined, whole):
-    """Replace undefined values, see pixel_format.fill. Strips may have bands without any: 0."""
+def _fill(path, values, undefined, of_strip):
+    """Replace undefined values, see pixel_format.fill. A band without any of a strip becomes 0."""
     holes = np.flatnonzero(undefined.any((1, 2, 3)))
     values = values.copy() if len(holes) else values
     for row in holes:
-        if not whole:
+        if of_strip:
             empty = undefined[row].all((0, 1))
             values[row][..., empty] = 0
             rest = undefined[row] & ~empty

@@ -10,7 +10,7 @@ from gan_jax.errors import InputError, counted, result_or_error
 from gan_jax.metrics import scoring
 from gan_jax.nets import symmetric
 
-_N_AVERAGED = 2**23  # values of the images whose mean tells whether they have an up
+_AVERAGED_VALUES = 2**23  # of the images whose mean tells whether they have an up
 # Squared change of the mean when it is moved, over that of an image without any symmetry, beyond
 # chance: 0.01 of real galaxies, 0.08 and more of digits and clothes.
 _ASYMMETRY = 0.03
@@ -63,7 +63,7 @@ def _symmetry(choice: str, images: np.ndarray) -> str:
     """Say that generated images are turned, and training images are not; "" if it is not so."""
     if choice == "none":
         return ""
-    n = min(len(images), max(16, _N_AVERAGED // images[0].size))
+    n = min(len(images), max(16, _AVERAGED_VALUES // images[0].size))
     x = images[np.linspace(0, len(images) - 1, n).astype(int)].astype(np.float64)
     mean, chance = x.mean(0), 2 * x.var(0).sum() / len(x)
     contrast = max(2 * ((mean - mean.mean((0, 1))) ** 2).sum(), 1e-9)

@@ -122,7 +122,7 @@ def test_large_images_read_in_strips_give_the_same_patches(root, name, n, large,
     monkeypatch.setattr(scientific_files, "LARGE", large)
     contents = formats.describe(root / name, formats.find(root / name))
     strips = scientific_files.strips(contents, DataOptions(16, patches=16))
-    assert (strips == [None]) == (large == 30_000)
+    assert bool(strips) == (large < 30_000)
     if large == 16_000:  # several rows of patches a strip
         assert len(strips) == 8 and len(strips[0].boxes) == 8
     write(root / f"b{name[1:]}", cube)  # another folder of files, so that it is read anew
@@ -141,9 +141,9 @@ def test_strips_with_undefined_and_saturated_values(root, monkeypatch, capsys):
     image[50:52] = 99
     fits.PrimaryHDU(image, fits.Header({"SATURATE": 90.0})).writeto(root / "a.fits")
     data = load(root)
-    said = capsys.readouterr().out
-    assert "no defined value there: 1 more." in said and "6 patches" in said
-    assert "321 values in 1 file undefined" in said and "32 values saturated" in said
+    notes = capsys.readouterr().out
+    assert "no defined value there: 1 more." in notes and "6 patches" in notes
+    assert "321 values in 1 file undefined" in notes and "32 values saturated" in notes
     stored = values(data)[..., 0]
     assert np.array_equal(stored[-1], image[48:])
     holed = image[32:48].copy()

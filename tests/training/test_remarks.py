@@ -72,8 +72,8 @@ def test_a_generator_that_turns_images_of_something_with_an_up(choice, brighter,
     light = 128 + slope[brighter] + np.random.default_rng(0).normal(0, 9, (n, height, width))
     train = train._replace(images=light.astype(np.uint8)[..., None])
     hp = dataclasses.replace(tiny_runs.HP, gen_symmetry=choice, z_dim=5)
-    said = " ".join(remarks.all_remarks(tiny_runs.prepare(train, hp)))
-    assert re.search(advice, said) if advice else not said
+    text = " ".join(remarks.all_remarks(tiny_runs.prepare(train, hp)))
+    assert re.search(advice, text) if advice else not text
 
 
 def test_few_images():
