@@ -20,7 +20,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
     parser.addoption("--fast", action="store_true", help="leave out the tests marked long")
-    parser.addoption("--notebooks", action="store_true", help="also run the notebooks of docs/")
+    parser.addoption(
+        "--notebooks", action="store_true", help="also run the notebooks of docs/, but slow ones"
+    )
 
 
 def pytest_xdist_auto_num_workers(config):

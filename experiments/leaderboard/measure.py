@@ -65,7 +65,7 @@ def measure(
       Its record; None where a command failed.
     """
     where, code = read_where(folder), records.code_version()
-    if where and again and where["code"] != code:
+    if where and again and not records.is_current(where, measurement.commands, code):
         older = len(list(folder.parent.glob(f"{folder.name}.{where['code']}*")))
         folder.rename(folder.with_name(f"{folder.name}.{where['code']}" + "-" * older))
         where = {}
@@ -78,6 +78,7 @@ def measure(
         where = {
             "commit": commit(),
             "code": code,
+            "flags": records.flags_version(measurement.commands),
             "hardware": hardware(),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }

@@ -15,7 +15,8 @@ was stopped; `python -m experiments.leaderboard` builds this page from the recor
 
 "±" is the standard deviation over repeats of sampling, of one training. Intervals (95 %) are those
 of [sampling](../scores.md), and stay within what the score can be. A measurement is marked **other
-code** where the code that numbers depend on has changed since; this page was built with version
+code** where the code that numbers depend on, or its flagfile, has changed since; this page was
+built with version
 """
 
 
@@ -38,7 +39,8 @@ def build(all_records: dict[str, dict[str, Any]], code: str) -> str:
 def _section(name, record, code):
     """Return the lines of one measurement."""
     by = f"commit `{record['commit']}`" if record["commit"] else "a version before these records"
-    mark = "" if record["code"] == code else " (**other code**)"
+    current = records.is_current(record, TABLE[name].commands, code)
+    mark = "" if current else " (**other code**)"
     where = f"{record['date']}, {record['hardware']}, {by}{mark}"
     protocol = f"{record['protocol'][:1].upper()}{record['protocol'][1:].rstrip('.')}. "
     lines = [

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import pathlib
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.leaderboard.table import TABLE, Measurement, Number
 from gan_jax import cache
+from gan_jax.commands import command_line
 from gan_jax.metrics import significance
 from gan_jax.report import score_text
 
@@ -20,15 +23,35 @@ PARTS = ("core", "data", "methods", "metrics", "nets", "ops", "training", "studi
 
 
 def code_version() -> str:
-    """Return a digest, 12 hex digits, of all code and flagfiles that numbers depend on."""
+    """Return a digest, 12 hex digits, of all code that numbers depend on."""
     package = ROOT / "gan_jax"
     paths = [path for part in PARTS for path in (package / part).rglob("*.py")]
-    paths += (package / "commands" / "flagfiles").glob("*.flags")
     paths += [package / "settings.py", package / "images.py", package / "config.py"]
     digest = hashlib.sha256()
     for path in sorted(paths):
         digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def flags_version(commands: Sequence[str]) -> str:
+    """Return a digest, 12 hex digits, of the flagfiles that commands name, without comments."""
+    digest = hashlib.sha256()
+    for name in re.findall(r"--flagfile=(\w+)", " ".join(commands)):
+        lines = (command_line.FLAGFILES / f"{name}.flags").read_text().splitlines()
+        flags = [line for line in lines if line.startswith("--")]
+        digest.update("\n".join([name, *flags]).encode() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def is_current(record: dict[str, Any], commands: Sequence[str], code: str) -> bool:
+    """Return whether a measurement was made with this code and the flagfiles of today.
+
+    Args:
+      record: with "code" and "flags", as measure.measure writes them.
+      commands: of the measurement.
+      code: see code_version.
+    """
+    return record.get("code") == code and record.get("flags") == flags_version(commands)
 
 
 def read_number(result: dict[str, Any], number: Number) -> dict[str, Any]:
@@ -74,7 +97,7 @@ def build_record(
       name: key of TABLE.
       measurement: its entry.
       result: what its last command wrote.
-      where: "commit", "code", "hardware" and "date" of the measurement.
+      where: "commit", "code", "flags", "hardware" and "date" of the measurement.
     """
     protocol = result.get("protocol", "")
     if isinstance(protocol, dict):

@@ -63,11 +63,23 @@ def test_the_page_is_that_of_the_records_and_marks_other_code():
         "python -m experiments.leaderboard builds it"
     )
     old = json.loads(json.dumps(RECORDS))
-    for i, record in enumerate(old.values()):
-        record["code"] = "now" if i else "then"
-    first, *rest = page.build(old, "now").split("\n## ")[1:]
+    for name, record in old.items():
+        record.update(code="now", flags=records.flags_version(TABLE[name].commands))
+    old["morpho_quick"]["code"] = "then"
+    old["rare_quick"]["flags"] = old["gan_quick"]["flags"]
+    first, second, *rest = page.build(old, "now").split("\n## ")[1:]
     assert first.startswith("morpho_quick\n") and "other code" in first
-    assert len(rest) == len(RECORDS) - 1 and not any("other code" in text for text in rest)
+    assert second.startswith("rare_quick\n") and "other code" in second
+    assert len(rest) == len(RECORDS) - 2 and not any("other code" in text for text in rest)
+
+
+def test_comments_of_a_flagfile_change_no_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(records.command_line, "FLAGFILES", tmp_path)
+    versions = []
+    for text in ("# a; 1 minute.\n--steps=5\n", "# b; 2 minutes.\n--steps=5\n", "--steps=6\n"):
+        (tmp_path / "x.flags").write_text(text)
+        versions.append(records.flags_version(["train gan --flagfile=x --workdir=RUN"]))
+    assert versions[0] == versions[1] != versions[2]
 
 
 def test_flagfiles_and_commands_exist():
@@ -115,7 +127,10 @@ def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, m
     assert measure.measure("smoke", broken, folder, False) is None
     assert measure.read_where(folder) == {}, "there is no run yet"
     record = measure.measure("smoke", one, folder, False)
-    assert record["code"] == records.code_version() and " of " in record["hardware"]
+    assert (
+        records.is_current(record, one.commands, records.code_version())
+        and " of " in record["hardware"]
+    )
     number = record["numbers"]["kernel"]
     stored = json.loads((folder / "eval.json").read_text())["rows"]["model"]
     assert number["value"] == pytest.approx(stored["kernel"], rel=1e-5)

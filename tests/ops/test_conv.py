@@ -1,5 +1,7 @@
 """Our convolutions against XLA's: value, first and second gradient, inside cond and scan."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,6 +67,30 @@ def assert_close(a, b):
     jax.tree.map(check, a, b)
 
 
+def to_second_order(conv_, conv_t_, geometry, n):
+    """Both convolutions of a geometry, and first and second gradients of them."""
+    side, _, stride, _, _ = geometry
+    arguments = arrays(geometry, n)
+
+    def first(x, w, y):
+        images = conv_t_(y, w, stride, (side, side))
+        return jnp.sum(jnp.sin(conv_(x, w, stride)) * y) + jnp.sum(jnp.cos(images) * x)
+
+    def second(x, w, y):
+        return sum(jnp.sum(jnp.tanh(g)) for g in jax.grad(first, (0, 1, 2))(x, w, y))
+
+    def every(x, w, y):
+        values = conv_(x, w, stride), conv_t_(y, w, stride, (side, side))
+        return *values, *(jax.grad(f, (0, 1, 2))(x, w, y) for f in (first, second))
+
+    return jax.jit(every)(*arguments)
+
+
+@functools.cache
+def native(geometry, n):
+    return to_second_order(plain, plain_t, geometry, n)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("rule", ["cpu", "native"])
 @pytest.mark.parametrize(
@@ -72,29 +98,7 @@ def assert_close(a, b):
 )
 def test_equals_native_to_second_order(geometry, n, rule, monkeypatch):
     monkeypatch.setenv("GAN_CONV", rule)
-    side, _, stride, _, _ = geometry
-    x, w, y = arrays(geometry, n)
-    hw = (side, side)
-
-    def losses(conv_, conv_t_):
-        def first(x, w, y):
-            return jnp.sum(jnp.sin(conv_(x, w, stride)) * y) + jnp.sum(
-                jnp.cos(conv_t_(y, w, stride, hw)) * x
-            )
-
-        def second(x, w, y):
-            return sum(jnp.sum(jnp.tanh(g)) for g in jax.grad(first, (0, 1, 2))(x, w, y))
-
-        return jax.jit(
-            lambda *a: (
-                conv_(x, w, stride),
-                conv_t_(y, w, stride, hw),
-                jax.grad(first, (0, 1, 2))(*a),
-                jax.grad(second, (0, 1, 2))(*a),
-            )
-        )
-
-    assert_close(losses(conv.conv, conv.conv_t)(x, w, y), losses(plain, plain_t)(x, w, y))
+    assert_close(to_second_order(conv.conv, conv.conv_t, geometry, n), native(geometry, n))
 
 
 @pytest.mark.long
