@@ -59,6 +59,8 @@ install_into_venv() {
     python="$(find_python)"
     [ -x .venv/bin/python ] || "$python" -m venv .venv ||
       { echo "launch.sh: $python cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
+    # pip 23, which Python 3.11 brings, takes five times as long; where no newer one is had, it will do.
+    .venv/bin/python -m pip install --quiet --upgrade pip || true
     .venv/bin/python -m pip install --quiet -e ".[$extras]" --config-settings editable_mode=compat
   fi
   echo "$stamp" > .venv/stamp

@@ -10,6 +10,7 @@ import pytest
 from experiments.benchmarks import feeding, growth, memory, processes, scores, start, whole
 from experiments.benchmarks.workloads import TABLE
 from gan_jax.commands import presets
+from tests.tiers import slowly
 
 
 def test_every_start_is_a_command_of_one_dispatch():
@@ -81,7 +82,7 @@ def test_points_take_turns_and_are_plotted(monkeypatch):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("panel", ["size", "members", "images"])
+@pytest.mark.parametrize("panel", ["size", "members", slowly("images")])
 def test_every_point_of_a_panel_runs(panel, tmp_path, monkeypatch):
     monkeypatch.setattr(growth, "PANELS", {"size": (8,), "members": (2,), "images": (100,)})
     monkeypatch.setattr(growth, "BASE", {"batch": 4, "size": 8, "width": 2})

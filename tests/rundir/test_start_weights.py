@@ -78,6 +78,7 @@ def test_other_classes_leave_the_layers_new_that_depend_on_them(root):
     assert_same(state.params["gen"]["embed"], jax.tree.map(np.asarray, own.params["gen"]["embed"]))
 
 
+@pytest.mark.slow
 def test_a_condition_that_is_new_keeps_the_other_layers(root):
     """From a conditional GAN to one without classes, and to another method."""
     state, own, source = first_vars(root, "plain", "old", "dcgan")
