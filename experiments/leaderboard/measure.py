@@ -28,7 +28,10 @@ def hardware() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the checkout, with + if files differ from it; UNKNOWN without git."""
+    """Return the commit of the checkout, with + where files that are no results differ from it.
+
+    UNKNOWN without git.
+    """
 
     def git(*words):
         return subprocess.run(
@@ -36,7 +39,8 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain"))
+        differ = git("status", "--porcelain", "--", ".", ":!docs/results")
+        return git("rev-parse", "--short", "HEAD") + "+" * bool(differ)
     except (OSError, subprocess.CalledProcessError):
         return records.UNKNOWN
 

@@ -12,6 +12,7 @@ import numpy as np
 from experiments.leaderboard.table import TABLE, Measurement, Number
 from gan_jax import cache
 from gan_jax.commands import command_line
+from gan_jax.errors import counted
 from gan_jax.metrics import significance
 from gan_jax.report import score_text
 
@@ -100,9 +101,11 @@ def build_record(
       where: "commit", "code", "flags", "hardware" and "date" of the measurement.
     """
     protocol = result.get("protocol", "")
-    if isinstance(protocol, dict):
-        names = ("n_images", "n_real", "repeats", "features", "size")
-        protocol = ", ".join(f"{key} {protocol[key]}" for key in names if key in protocol)
+    if isinstance(protocol, dict):  # of a run
+        protocol = (
+            f"{protocol['n_fake']:,} images at {protocol['size']} px against "
+            f"{protocol['n_real']:,} real ones, {counted(protocol['repeats'], 'repeat')} of sampling"
+        )
     protocol = protocol.replace(f"{pathlib.Path.cwd()}/", "")  # of paths of the data
     return {
         "name": name,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -82,6 +83,23 @@ def test_comments_of_a_flagfile_change_no_version(tmp_path, monkeypatch):
     assert versions[0] == versions[1] != versions[2]
 
 
+def test_only_what_a_number_depends_on_marks_the_commit(tmp_path, monkeypatch):
+    """Records that are written during a measurement leave the commit of the next as it is."""
+    monkeypatch.setattr(records, "ROOT", tmp_path)
+    assert measure.commit() == records.UNKNOWN, "no checkout"
+    (tmp_path / "docs" / "results").mkdir(parents=True)
+    (tmp_path / "code.py").write_text("a = 1\n")
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in (("init", "-q"), ("add", "."), (*author, "commit", "-q", "-m", "a")):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    clean = measure.commit()
+    assert re.fullmatch("[0-9a-f]{4,}", clean)
+    (tmp_path / "docs" / "results" / "gan_quick.json").write_text("{}")
+    assert measure.commit() == clean
+    (tmp_path / "code.py").write_text("a = 2\n")
+    assert measure.commit() == f"{clean}+"
+
+
 def test_flagfiles_and_commands_exist():
     for measurement in TABLE.values():
         for words in measurement.commands:
@@ -131,6 +149,7 @@ def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, m
         records.is_current(record, one.commands, records.code_version())
         and " of " in record["hardware"]
     )
+    assert record["protocol"] == ("70 images at 16 px against 300 real ones, 2 repeats of sampling")
     number = record["numbers"]["kernel"]
     stored = json.loads((folder / "eval.json").read_text())["rows"]["model"]
     assert number["value"] == pytest.approx(stored["kernel"], rel=1e-5)
