@@ -102,9 +102,10 @@ def build_record(
     """
     protocol = result.get("protocol", "")
     if isinstance(protocol, dict):  # of a run
+        repeats = counted(protocol["repeats"], "repeat")
         protocol = (
             f"{protocol['n_fake']:,} images at {protocol['size']} px against "
-            f"{protocol['n_real']:,} real ones, {counted(protocol['repeats'], 'repeat')} of sampling"
+            f"{protocol['n_real']:,} real ones, {repeats} of sampling"
         )
     protocol = protocol.replace(f"{pathlib.Path.cwd()}/", "")  # of paths of the data
     return {
