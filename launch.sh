@@ -10,7 +10,7 @@ Usage: ./launch.sh COMMAND
 
   demo                  train a small Morpho-GAN on the embedded galaxies, evaluate it, say where the report is
                         (minutes on 2 cores, the first set-up aside)
-  test [--fast] [...]   run the tests; --fast: those of two minutes, --notebooks: also those of the documentation,
+  test [--fast] [...]   run the tests; --fast: those of two minutes, --notebooks: also notebooks of the documentation,
                         --slow: all of them, an hour or more
                         (further words go to pytest)
   run NAME [--flag=...] run a command. Training: gan, dcgan, cgan, acgan, acgan_s1_section4, mgan, wgan_gp, dragan, r3gan,

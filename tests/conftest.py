@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(config, items):
         left_out = [item for item in items if {"long", "slow"} & set(item.keywords)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+        items.sort(key=_longest_first(items))
         return
     options = ["slow"] if config.getoption("--notebooks") else ["slow", "notebooks"]
     if config.getoption("--slow"):

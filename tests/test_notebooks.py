@@ -19,7 +19,7 @@ pytest.importorskip("ipykernel")
 
 FOLDER = paths.ROOT / "docs" / "notebooks"
 NAMES = ("train_your_own", "collapse", "your_own_method", "latent_search")
-QUICK = NAMES[:3]  # the last trains as the first does, and looks longer at what it has
+QUICK = NAMES[1:3]  # the other two train galaxies, for as long as those together
 
 
 def outputs(notebook, kind):
