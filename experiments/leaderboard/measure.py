@@ -82,7 +82,7 @@ def measure(
         where = {
             "commit": commit(),
             "code": code,
-            "flags": records.flags_version(measurement.commands),
+            "recipe": records.recipe_version(measurement.commands),
             "hardware": hardware(),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         }

@@ -15,8 +15,8 @@ was stopped; `python -m experiments.leaderboard` builds this page from the recor
 
 "±" is the standard deviation over repeats of sampling, of one training. Intervals (95 %) are those
 of [sampling](../scores.md), and stay within what the score can be. A measurement is marked **other
-code** where the code that numbers depend on, or its flagfile, has changed since; this page was
-built with version
+code** where the code that all numbers depend on, its flagfile or its study has changed since; this
+page was built with version
 """
 
 

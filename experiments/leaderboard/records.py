@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.leaderboard.table import TABLE, Measurement, Number
 from gan_jax import cache
-from gan_jax.commands import command_line
+from gan_jax.commands import command_line, entry
 from gan_jax.errors import counted
 from gan_jax.metrics import significance
 from gan_jax.report import score_text
@@ -19,40 +19,54 @@ from gan_jax.report import score_text
 ROOT = pathlib.Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
 UNKNOWN = ""  # commit or code of a number that was measured before records were kept
-# What numbers depend on. Pages, commands and the studio may change without another measurement.
-PARTS = ("core", "data", "methods", "metrics", "nets", "ops", "training", "studies")
+PACKAGE = ROOT / "gan_jax"
+# What all numbers depend on. Pages, commands and the studio may change without another measurement.
+PARTS = ("core", "data", "methods", "metrics", "nets", "ops", "training")
+MODULES = ("settings.py", "images.py", "config.py")
 
 
 def code_version() -> str:
-    """Return a digest, 12 hex digits, of all code that numbers depend on."""
-    package = ROOT / "gan_jax"
-    paths = [path for part in PARTS for path in (package / part).rglob("*.py")]
-    paths += [package / "settings.py", package / "images.py", package / "config.py"]
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+    """Return a digest, 12 hex digits, of the code that all numbers depend on."""
+    paths = [path for part in PARTS for path in (PACKAGE / part).rglob("*.py")]
+    return _digest([*paths, *(PACKAGE / name for name in MODULES)], [])
 
 
-def flags_version(commands: Sequence[str]) -> str:
-    """Return a digest, 12 hex digits, of the flagfiles that commands name, without comments."""
-    digest = hashlib.sha256()
+def recipe_version(commands: Sequence[str]) -> str:
+    """Return a digest, 12 hex digits, of the flagfiles and studies that commands name.
+
+    Comments of flagfiles do not count. Of a study all modules count, and those that studies share.
+    """
+    texts, paths = [], []
     for name in re.findall(r"--flagfile=(\w+)", " ".join(commands)):
         lines = (command_line.FLAGFILES / f"{name}.flags").read_text().splitlines()
-        flags = [line for line in lines if line.startswith("--")]
-        digest.update("\n".join([name, *flags]).encode() + b"\0")
+        texts.append("\n".join([name, *(line for line in lines if line.startswith("--"))]))
+    for words in commands:
+        module = entry.MODULES.get(words.split()[0], "")
+        if module.startswith("gan_jax.studies."):
+            study = PACKAGE.joinpath(*module.split(".")[1:-1])
+            paths += [*study.rglob("*.py"), *(PACKAGE / "studies").glob("*.py")]
+    return _digest(paths, texts)
+
+
+def _digest(paths, texts):
+    """Return 12 hex digits for the names and contents of files of the package, and for texts."""
+    digest = hashlib.sha256()
+    for path in sorted(set(paths)):
+        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
     return digest.hexdigest()[:12]
 
 
 def is_current(record: dict[str, Any], commands: Sequence[str], code: str) -> bool:
-    """Return whether a measurement was made with this code and the flagfiles of today.
+    """Return whether a measurement was made with this code and the recipe of today.
 
     Args:
-      record: with "code" and "flags", as measure.measure writes them.
+      record: with "code" and "recipe", as measure.measure writes them.
       commands: of the measurement.
       code: see code_version.
     """
-    return record.get("code") == code and record.get("flags") == flags_version(commands)
+    return record.get("code") == code and record.get("recipe") == recipe_version(commands)
 
 
 def read_number(result: dict[str, Any], number: Number) -> dict[str, Any]:
@@ -98,7 +112,7 @@ def build_record(
       name: key of TABLE.
       measurement: its entry.
       result: what its last command wrote.
-      where: "commit", "code", "flags", "hardware" and "date" of the measurement.
+      where: "commit", "code", "recipe", "hardware" and "date" of the measurement.
     """
     protocol = result.get("protocol", "")
     if isinstance(protocol, dict):  # of a run

@@ -65,9 +65,9 @@ def test_the_page_is_that_of_the_records_and_marks_other_code():
     )
     old = json.loads(json.dumps(RECORDS))
     for name, record in old.items():
-        record.update(code="now", flags=records.flags_version(TABLE[name].commands))
+        record.update(code="now", recipe=records.recipe_version(TABLE[name].commands))
     old["morpho_quick"]["code"] = "then"
-    old["rare_quick"]["flags"] = old["gan_quick"]["flags"]
+    old["rare_quick"]["recipe"] = old["gan_quick"]["recipe"]
     first, second, *rest = page.build(old, "now").split("\n## ")[1:]
     assert first.startswith("morpho_quick\n") and "other code" in first
     assert second.startswith("rare_quick\n") and "other code" in second
@@ -79,8 +79,35 @@ def test_comments_of_a_flagfile_change_no_version(tmp_path, monkeypatch):
     versions = []
     for text in ("# a; 1 minute.\n--steps=5\n", "# b; 2 minutes.\n--steps=5\n", "--steps=6\n"):
         (tmp_path / "x.flags").write_text(text)
-        versions.append(records.flags_version(["train gan --flagfile=x --workdir=RUN"]))
+        versions.append(records.recipe_version(["train gan --flagfile=x --workdir=RUN"]))
     assert versions[0] == versions[1] != versions[2]
+
+
+@pytest.mark.parametrize(
+    "name, code, training, study",
+    [
+        ("core/gan.py", True, False, False),
+        ("settings.py", True, False, False),
+        ("report/page.py", False, False, False),
+        ("studies/runner.py", False, False, True),
+        ("studies/ensemble/nodes.py", False, False, True),
+        ("studies/augment/gan.py", False, False, False),
+    ],
+)
+def test_what_changes_which_version(name, code, training, study, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "PACKAGE", tmp_path)
+    for module in (name, *records.MODULES, "studies/jobs.py", "studies/ensemble/page.py"):
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / module).write_text("a = 1\n")
+
+    def versions():
+        one, two = ("train gan --workdir=RUN",), ("ensemble --repeats=10 --workdir=RUN",)
+        return records.code_version(), records.recipe_version(one), records.recipe_version(two)
+
+    before = versions()
+    (tmp_path / name).write_text("a = 2\n")
+    changed = [a != b for a, b in zip(before, versions(), strict=True)]
+    assert changed == [code, training, study]
 
 
 def test_only_what_a_number_depends_on_marks_the_commit(tmp_path, monkeypatch):
