@@ -13,12 +13,13 @@ import sys
 
 import pytest
 
+from gan_jax import metrics
 from gan_jax.commands import command_line, presets
 from gan_jax.errors import EXIT_STOPPED, InputError, Stopped
 from gan_jax.rundir import run_lock
 from gan_jax.studies import jobs
-from gan_jax.studies.ablate import command, estimate, grid, plan
-from gan_jax.studies.ablate.flags import read_sweep
+from gan_jax.studies.ablate import command, estimate, grid, plan, results
+from gan_jax.studies.ablate.flags import ScoringFlags, read_sweep
 from gan_jax.studies.ablate.state import SweepState
 from tests import waiting
 from tests.studies import helpers
@@ -114,6 +115,9 @@ def test_every_flagfile_is_read_by_the_experiment_that_it_varies(name):
     assert len(configurations) == others.get(name, 11)
     assert sweep.scoring.n_images >= 200 and sweep.base.get("steps", 10000) >= 20
     assert sweep.root == pathlib.Path("runs", name), "each in a folder of its own"
+    if sweep.scoring.scores != ScoringFlags().scores:  # which are all
+        for metric in metrics.parse_names(sweep.scoring.scores):
+            assert set(metrics.TABLE[metric].scores) & set(results.SHOWN), f"no column for {metric}"
 
 
 def test_the_flags_of_every_training_command_can_be_read():

@@ -15,6 +15,8 @@ SHOWN = (
     "coverage",
     "total_variation",
     "classes_5pct",
+    "modes",
+    "modes_kl",
     "modes_covered",
     "registered",
     "modes_3sd",
@@ -22,7 +24,7 @@ SHOWN = (
     "reverse_kl",
 )
 # Scores that configurations differ by.
-COMPARED = ("frechet", "total_variation", "registered", "reverse_kl")
+COMPARED = ("frechet", "total_variation", "modes_kl", "registered", "reverse_kl")
 
 
 def summary(state: SweepState, incomparable: str = "") -> str:
