@@ -35,22 +35,26 @@ def parts(evaluator: scoring.Evaluator, images: list[np.ndarray]) -> dict[str, f
     """Measure one evaluation: {part: seconds}."""
     seconds: dict[str, float] = {}
 
-    def timed(name, f, *args):
-        began = time.perf_counter()
-        value = f(*args)
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-        return value
+    def timed(name, f):
+        def call(*args):
+            began = time.perf_counter()
+            value = f(*args)
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            return value
 
-    views = []
-    for x in images:
-        feats, probs = timed("features", evaluator.extractor.apply, x)
-        seen = {"images": x, "features": feats} | ({} if probs is None else {"probs": probs})
-        for metric in evaluator.metrics.values():
-            for name, view in metric.views.items():
-                seen[name] = timed(name, view, x)
-        views.append(seen)
-    timed("scores", scoring.compute_scores, evaluator, *views)
-    timed("intervals", scoring.standard_errors, evaluator, *views, 0)
+        return call
+
+    apply = timed("features", evaluator.extractor.apply)
+    clocked = scoring.Evaluator(
+        evaluator.extractor._replace(apply=apply),
+        {
+            key: metric._replace(views={n: timed(n, view) for n, view in metric.views.items()})
+            for key, metric in evaluator.metrics.items()
+        },
+    )
+    views = [clocked(x) for x in images]
+    timed("scores", scoring.compute_scores)(evaluator, *views)
+    timed("intervals", scoring.standard_errors)(evaluator, *views, 0)
     return {**seconds, "all": sum(seconds.values())}
 
 

@@ -146,6 +146,6 @@ def test_the_parts_of_an_evaluation(tmp_path, capsys):
     path = tmp_path / "parts.json"
     scores.run(["--n_images=200", "--size=32", "--features=random", "--rounds=6", f"--json={path}"])
     rows = {row["part"]: row["seconds"]["median"] for row in json.loads(path.read_text())}
-    assert set(rows) == {"features", "morphology", "scores", "intervals", "all"}
+    assert set(rows) == {"features", "morphology", "directions", "scores", "intervals", "all"}
     assert 0 < max(v for k, v in rows.items() if k != "all") < rows["all"]
     assert "200 images against 200 at 32 px" in capsys.readouterr().out
