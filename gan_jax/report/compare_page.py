@@ -236,16 +236,20 @@ def _caption(name: str) -> str:
 
 
 def _differences(systems):
-    """Rows of the table of the settings in which the systems differ, their folders and times."""
+    """Rows of the table of the settings in which the systems differ, their folders and times.
+
+    A setting has a row; where the systems are more, a system has one.
+    """
     settings = [compare.system_settings(system.runs[0]) for system in systems]
     names = dict.fromkeys(name for one in settings for name in one)
     differing = [name for name in names if len({str(one.get(name)) for one in settings}) > 1]
-    return [
+    rows = [
         ["", *(system.name for system in systems)],
         ["runs", *(", ".join(run.folder.name for run in system.runs) for system in systems)],
         ["training, minutes", *(_minutes(system) for system in systems)],
         *([name, *(str(one.get(name, "-")) for one in settings)] for name in differing),
     ]
+    return rows if len(systems) < len(rows) else list(zip(*rows, strict=True))
 
 
 def _minutes(system):

@@ -272,6 +272,18 @@ def test_command_writes_table_and_page(tmp_path, capsys):
     assert found["dcgan lr=0.001"] == [9.0, 9.3, 9.1] and len(found["verdicts"]) == 1
 
 
+@pytest.mark.parametrize("n, heads", [(2, ["", "dcgan width=8", "dcgan width=9"]), (5, None)])
+def test_settings_have_rows_or_systems_where_those_are_more(tmp_path, n, heads):
+    widths = range(8, 8 + n)
+    runs = grouped(*(make_run(tmp_path / str(width), width=width) for width in widths))
+    section = compare_page.document(runs, []).partition("What differs")[2]
+    heads = heads or ["", "runs", "training, minutes", "width"]
+    assert re.findall("<th>(.*?)</th>", section) == heads
+    firsts = re.findall("<tr><td>(.*?)</td>", section)
+    systems = [f"dcgan width={width}" for width in widths]
+    assert firsts == (["runs", "training, minutes", "width"] if n == 2 else systems)
+
+
 def test_one_scored_run_has_no_boxes(tmp_path):
     """There is nothing to compare: its scores are in the table."""
     folders = [make_run(tmp_path / "a", scored=record(5.0)), make_run(tmp_path / "b", 1)]
