@@ -56,16 +56,20 @@ def typed(command: str, *words: object) -> str:
     """Return how this user types a command: as this process was started, or as what is installed.
 
     Args:
-      command: its words after the program's name, such as "evaluate" or "train morpho".
+      command: its words after the program's name, such as "evaluate" or "train morpho"; or a
+        module with its words, such as "experiments.benchmarks".
       *words: its arguments, such as a path; quoted where a shell needs it.
     """
     command = " ".join([command, *(shlex.quote(str(word)) for word in words)])
+    if command.startswith("experiments."):  # what only a checkout has, such as benchmarks
+        return f"python -m {command}"
     program = os.environ.get("GAN_JAX_PROGRAM")  # set by launch.sh
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    door = f"experiments.{command.removeprefix('train ')}"
-    in_experiments = spec is not None and spec.name.startswith("experiments.")
-    if not program and in_experiments and importlib.util.find_spec(door.split()[0]):
-        return f"python -m {door}"
+    if not program and spec is not None and spec.name.startswith("experiments."):
+        door = f"experiments.{command.removeprefix('train ')}"
+        module = importlib.util.find_spec(door.split()[0])
+        if module and module.origin:  # and not a mere folder
+            return f"python -m {door}"
     if not program:
         script = shutil.which(PROGRAM)
         same = script and os.path.dirname(script) == os.path.dirname(sys.executable)

@@ -476,8 +476,16 @@ def test_sweeps(own, tmp_path):
     assert "--trust" in plan.command("evaluate", [], opens=second)
 
 
-def test_sweeps_of_a_flagfile(own, tmp_path):
-    (tmp_path / "sweep.flags").write_text("--vary=loss=ns,python:my_losses:PEARSON\n")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--vary=loss=ns,python:my_losses:PEARSON",
+        "--data=python:my_losses:PEARSON",
+        "--eval_scores=python:my_losses:PEARSON",
+    ],
+)
+def test_sweeps_of_a_flagfile(line, own, tmp_path):
+    (tmp_path / "sweep.flags").write_text(f"{line}\n")
     words = [f"--workdir={tmp_path}", "--experiment=dcgan", f"--flagfile={tmp_path}/sweep.flags"]
     with pytest.raises(InputError, match="The sweep names python:my_losses:PEARSON.*--trust"):
         plan.list_runs(read_sweep("", words))

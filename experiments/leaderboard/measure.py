@@ -14,7 +14,8 @@ from experiments.leaderboard.table import RUN, Measurement
 from gan_jax import cache
 from gan_jax.errors import counted
 
-MEASURED = "measured.json"  # in a folder: where and when it was measured
+BEGUN = "begun.json"  # in a folder: with which code a measurement began
+MEASURED = "measured.json"  # where and when it was measured
 
 
 def hardware() -> str:
@@ -45,10 +46,13 @@ def commit() -> str:
         return records.UNKNOWN
 
 
-def read_where(folder: pathlib.Path) -> dict[str, str]:
-    """Read where and when a folder was measured; {} if it was not, or not to its end."""
+def read_where(folder: pathlib.Path, name: str = MEASURED) -> dict[str, str]:
+    """Read where and when a folder was measured; {} if it was not, or not to its end.
+
+    name: MEASURED, or BEGUN.
+    """
     try:
-        return json.loads((folder / MEASURED).read_text())
+        return json.loads((folder / name).read_text())
     except (OSError, ValueError):
         return {}
 
@@ -74,18 +78,19 @@ def measure(
         folder.rename(folder.with_name(f"{folder.name}.{where['code']}" + "-" * older))
         where = {}
     if not where:
+        begun = read_where(folder, BEGUN)  # what was stopped goes on, and is of the code before
+        if not begun:
+            recipe = records.recipe_version(measurement.commands)
+            begun = {"commit": commit(), "code": code, "recipe": recipe}
+            folder.mkdir(parents=True, exist_ok=True)
+            cache.write_atomic(folder / BEGUN, json.dumps(begun, indent=1) + "\n")
         for words in measurement.commands:
             argv = [word.replace(RUN, str(folder)) for word in words.split()]
             print(f"{name}: gan-jax {' '.join(argv)}", flush=True)
             if subprocess.run([sys.executable, "-m", "gan_jax", *argv], check=False).returncode:
                 return None
-        where = {
-            "commit": commit(),
-            "code": code,
-            "recipe": records.recipe_version(measurement.commands),
-            "hardware": hardware(),
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        }
+        date = datetime.datetime.now(datetime.UTC).date().isoformat()
+        where = {**begun, "hardware": hardware(), "date": date}
         cache.write_atomic(folder / MEASURED, json.dumps(where, indent=1) + "\n")
     result = json.loads((folder / measurement.result).read_text())
     return records.build_record(name, measurement, result, where)

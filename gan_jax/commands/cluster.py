@@ -88,8 +88,9 @@ def submit(argv: Sequence[str]) -> None:
     check(flags)
     workdir, restart, finished = _checked(name, rest, n_tasks(flags)[1])
     folder, here = workdir.absolute(), pathlib.Path.cwd()
-    kept = [w for w in rest if not w.startswith("--workdir=") and w not in ("--restart",)]
-    words = [*_program(flags), "train", name, *kept, f"--workdir={folder}"]
+    kept = [w for w in rest if not w.startswith("--workdir=") and w != "--restart"]
+    # A job that SLURM puts back goes on, in whichever form --restart was given.
+    words = [*_program(flags), "train", name, *kept, "--norestart", f"--workdir={folder}"]
     made_by = typed("cluster submit", *argv)
     script = write(flags, words, ["--restart"] * restart, folder, here, made_by)
     if flags.dry_run:
@@ -327,7 +328,10 @@ def cancel(argv: Sequence[str]) -> None:
     if not is_running and not queue_state.startswith("RUNNING"):  # no script is there to say so
         slurm_record.append(folder, job.job, "ended", code=4, why="cancelled")
     what = "saves and ends" if is_running else "is cancelled"
-    print(f"Job {job.job} {what}. To go on: submit it again, with the same command.")
+    print(
+        f"Job {job.job} {what}. To go on: submit it again, with the same command (without "
+        "--restart)."
+    )
 
 
 def _words(argv):
@@ -355,7 +359,8 @@ def _folder(word):
     if not word.isdigit() or folder.is_dir():
         return folder
     for known in sorted(pathlib.Path(RUNS).rglob(slurm_record.NAME)):
-        if any(event["job"] == int(word) for event in slurm_record.parse(known.read_text())):
+        events = slurm_record.parse(slurm_record.read_text(known.parent))
+        if any(event["job"] == int(word) for event in events):
             return known.parent
     if shutil.which("scontrol"):
         done = slurm.ask(["scontrol", "show", "job", word, "--oneliner"])

@@ -191,7 +191,7 @@ def write(
     Args:
       flags: SubmitFlags.
       words: the training command.
-      first: further words when the job begins for the first time.
+      first: further words when the script runs for the first time.
       run: absolute path of the run folder.
       here: absolute path of the folder that paths in flags are relative to.
       made_by: the command that made the script.
@@ -211,7 +211,7 @@ def write(
         setup="".join(
             f'{line}\n[ $? = 0 ] || end 1 "a line of --setup failed"\n' for line in flags.setup
         ),
-        first=FIRST.format(words=shlex.join(first)) if first else "",
+        first=FIRST.format(words=shlex.join(first), starts=_starts(run)) if first else "",
         more=' "${first[@]}"' if first else "",
         wait=WAIT_S,
         srun="".join(f" {shlex.quote(option)}" for option in [*inside, *flags.srun]),
@@ -219,9 +219,18 @@ def write(
     )
 
 
+def _starts(run):
+    """Count how often a script of a run folder has said that it runs."""
+    return sum(
+        event["state"] == "running" for event in slurm_record.parse(slurm_record.read_text(run))
+    )
+
+
+# A job that is put back, or this script submitted once more, goes on.
 FIRST = """\
 first=()
-if [ "${{SLURM_RESTART_COUNT:-0}}" = 0 ]; then first=({words}); fi
+starts=$(cat "$events" 2>/dev/null | grep -c '"state": "running"')
+if [ "$starts" = {starts} ]; then first=({words}); fi
 """
 SCRIPT = """\
 #!/bin/bash

@@ -26,6 +26,11 @@ EXTRAS = {
     "tf": ("tensorflow-cpu",),
     "web": ("starlette", "uvicorn", "jinja2"),
     "sweep": ("submitit",),
+    "tables": ("pyarrow",),
+    "astro": ("astropy",),
+    "medical": ("pydicom",),
+    "hdf5": ("h5py",),
+    "micro": ("tifffile", "imagecodecs"),
 }
 CORE = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "pillow")
 

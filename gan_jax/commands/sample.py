@@ -219,7 +219,7 @@ def save(
             with open(out, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
         elif form in FOLDERS:
-            with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as scratch:
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=out.parent) as scratch:
                 new = pathlib.Path(scratch) / "new"
                 new.mkdir()
                 for i, sample in enumerate(samples):

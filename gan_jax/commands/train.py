@@ -23,8 +23,8 @@ from gan_jax.commands.command_line import (
 from gan_jax.commands.process import BEGAN, typed
 from gan_jax.commands.train_plan import make_plan
 from gan_jax.commands.training_flags import TrainingFlags
-from gan_jax.errors import InputError, NonFiniteError, result_or_error
-from gan_jax.settings import RunSettings, values_before
+from gan_jax.errors import InputError, NonFiniteError, Stopped, result_or_error
+from gan_jax.settings import RunSettings, Size, values_before
 from gan_jax.training import peers
 from gan_jax.training.timing import Startup
 
@@ -169,7 +169,12 @@ def run(name: str, argv: list[str]) -> None:
         if peers.current().leads:
             _check_data(command, workdir, config)
         return
-    execute(command, workdir, config, values, startup)
+    try:
+        execute(command, workdir, config, values, startup)
+    except Stopped as error:
+        if not command.restart or not str(error):
+            raise
+        raise Stopped(f"{error} Leave out --restart, which would begin again.") from error
 
 
 def execute(
@@ -316,7 +321,7 @@ def _say_data(dataset: "Dataset"):
     """Print one line on the data."""
     from gan_jax.data import array_files
 
-    n, size, _, channels = dataset.images.shape
+    n, *sides, channels = dataset.images.shape
     named = [
         f"{name} {int((dataset.labels == i).sum()):,}"
         for i, name in enumerate(dataset.classes[:12])
@@ -326,7 +331,7 @@ def _say_data(dataset: "Dataset"):
         what = f"points of {channels} coordinate(s)"
     else:
         colors = {1: "gray", 3: "colour"}.get(channels, f"{channels} channels")
-        what = f"images of {size} px, {colors}"
+        what = f"images of {Size.of(sides)} px, {colors}"
     print(f"{array_files.title(dataset.name)}: {n:,} {what}; {classes}", flush=True)
     if dataset.format:
         print(f"Values: {dataset.format.describe()}.", flush=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.errors import InputError, counted
+from gan_jax.errors import InputError, counted, typed
 from gan_jax.methods.settings import BaseSettings
 from gan_jax.metrics import protocol, significance
 from gan_jax.metrics.metric import Score
@@ -50,7 +50,7 @@ def read_run(folder: str | pathlib.Path) -> RunFiles:
     except (ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         raise InputError(
             f"{folder / 'eval.json'} cannot be read ({error}); run "
-            f"`python -m gan_jax evaluate {folder}` again."
+            f"`{typed('evaluate', folder)}` again."
         ) from error
     return run
 

@@ -11,7 +11,7 @@ from gan_jax import cache, images
 from gan_jax.data import titles
 from gan_jax.metrics import memorization
 from gan_jax.report import page, parts, run_files, score_html, training_curves
-from gan_jax.rundir import health
+from gan_jax.rundir import config_file, health
 from gan_jax.settings import Size
 
 N_SNAPSHOTS = 8
@@ -144,7 +144,7 @@ def evaluation_sections(evaluation: dict | None, folder: pathlib.Path) -> page.H
       folder: where the pictures of neighbours are.
     """
     if evaluation is None:
-        command = page.element("code", f"python -m gan_jax evaluate {folder}")
+        command = page.element("code", f"python -m gan_jax {shlex.join(['evaluate', str(folder)])}")
         text = "Not evaluated yet; this adds scores, a floor and two controls: "
         return page.section("Scores", page.paragraph(text, command))
     sections = [
@@ -212,15 +212,16 @@ def timing_section(log: list[dict]) -> page.Html:
 
 def next_section(run: run_files.RunFiles) -> page.Html:
     """Show what can be done with the run now, as commands to type."""
-    folder = str(run.folder)
-    commands = {"100 images as PNG files:": ["sample", folder, "--n=100", "--form=folder"]}
-    if not run.finished:
-        flags = [f"--flagfile={run.folder / 'flags.txt'}", f"--workdir={folder}"]
-        commands = {"Go on with the training:": [run.config["experiment"], *flags]} | commands
+    folder, trust = str(run.folder), config_file.trust_words(run.config)
+    words = config_file.resume_words(run.folder, run.config)
+    commands = {}
+    if words and not run.finished:
+        commands["Go on with the training:"] = ["train", *words]
     commands |= {
-        "Scores, with fresh samples:": ["evaluate", folder],
+        "100 images as PNG files:": ["sample", folder, "--n=100", "--form=folder", *trust],
+        "Scores, with fresh samples:": ["evaluate", folder, *trust],
         "Side by side with other runs:": ["compare", folder, "OTHER"],
-        "A folder to share:": ["publish", folder],
+        "A folder to share:": ["publish", folder, *trust],
     }
     rows = [
         [text, page.element("td", page.element("code", f"python -m gan_jax {shlex.join(words)}"))]

@@ -72,6 +72,32 @@ def plugins_of(raw: dict[str, Any]) -> dict[str, dict[str, str]]:
     return out
 
 
+def trust_words(raw: dict[str, Any]) -> list[str]:
+    """Return the words that a command needs to open the run of a config.json."""
+    return ["--trust"] if plugins_of(raw) else []
+
+
+def resume_words(workdir: pathlib.Path, raw: dict[str, Any]) -> list[str] | None:
+    """Return the words after `train` that continue a run.
+
+    Args:
+      workdir: the run folder.
+      raw: its config.json.
+
+    Returns:
+      The words; None for a run of a study or of Python code, which no such command continues.
+    """
+    flags = workdir / "flags.txt"
+    if not flags.exists():
+        return None
+    return [
+        str(raw["experiment"]),
+        f"--flagfile={flags}",
+        f"--workdir={workdir}",
+        *trust_words(raw),
+    ]
+
+
 def write(workdir: pathlib.Path, config: dict[str, Any]) -> None:
     """Write the config.json of a run folder, whole or not at all."""
     cache.write_atomic(workdir / NAME, json.dumps(config, indent=1) + "\n")

@@ -150,7 +150,7 @@ def write(out: pathlib.Path, files: Mapping[str, bytes], overwrite: bool = False
     scratch = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".tmp-", dir=out.parent))
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=out.parent))
         new, old = scratch / "new", scratch / "old"
         new.mkdir()
         for name, content in files.items():

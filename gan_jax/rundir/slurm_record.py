@@ -99,6 +99,18 @@ def parse(text: str) -> list[dict[str, Any]]:
     return out
 
 
+def read_text(folder: Path) -> str:
+    """Read the record of a run folder; "" if SLURM never trained it.
+
+    Raises:
+      OSError: the record cannot be read.
+    """
+    try:
+        return (folder / NAME).read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
 def newest(text: str, alive: float | None, now: float) -> SlurmJob | None:
     """Return the newest job of a record; None if there is none.
 
@@ -153,10 +165,7 @@ def read(folder: Path) -> SlurmJob | None:
     Raises:
       OSError: the record cannot be read.
     """
-    try:
-        text = (folder / NAME).read_text(errors="replace")
-    except FileNotFoundError:
-        return None
+    text = read_text(folder)
     try:
         alive = (folder / ALIVE).stat().st_mtime
     except OSError:

@@ -28,7 +28,6 @@ def advice(
       old_info, new_info: the data of each, see config.describe; None before they are open.
       command: what goes before the name of a training command, such as "cluster submit".
     """
-    flags = workdir / "flags.txt"
     longer = dataclasses.replace(old, run=dataclasses.replace(old.run, steps=new.run.steps))
     is_finished = (workdir / "DONE").exists() and new.run.steps > old.run.steps
     if is_finished and not configs.differences(longer, new, old_info, new_info):
@@ -44,12 +43,10 @@ def advice(
             f"Use another --workdir, --restart to discard it, or name with --data where the "
             f"{old_info['n']:,} images are that it was trained on."
         )
-    if not flags.exists():  # not of a training command
+    words = config_file.resume_words(workdir, config_file.read(workdir))
+    if words is None:
         return "Use another --workdir, or --restart to discard it."
-    trust = ["--trust"] if config_file.plugins_of(config_file.read(workdir)) else []
-    line = typed(
-        f"{command} {old.experiment}", f"--flagfile={flags}", f"--workdir={workdir}", *trust
-    )
+    line = typed(command, *words)
     return f"Use another --workdir, --restart to discard it, or continue it as it was: `{line}`"
 
 

@@ -16,6 +16,7 @@ from gan_jax.rundir import log, run_lock, slurm_record
 from gan_jax.training.signals import Signals
 
 POLL_SECONDS = 0.1
+GRACE_SECONDS = 60  # in which a process that is to end may save
 SQUEUE_S = 60  # SLURM forgets a job that is over after five minutes
 STATUS = {
     EXIT_DONE: "done",
@@ -313,10 +314,21 @@ def run(
                 log.say(f"waiting for another process to leave {waiting[0].folder} ...")
             time.sleep(POLL_SECONDS)
     finally:
-        for _, process, _ in running.values():  # only if this process is interrupted or fails
-            process.kill()
+        _end([process for _, process, _ in running.values()])  # only if this process fails
     if signals.name:
         raise Stopped(f"stopped by {signals.name}; what ran has saved. The same command goes on.")
+
+
+def _end(processes):
+    """End processes: ask them to save what they have, and kill those that still run later."""
+    for process in processes:
+        process.terminate()
+    late = time.monotonic() + GRACE_SECONDS
+    while any(process.poll() is None for process in processes) and time.monotonic() < late:
+        time.sleep(POLL_SECONDS)
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
 
 
 def _unlocked(jobs):

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from gan_jax.errors import InputError
 from gan_jax.rundir import config_file
 
-MAX_JSON_BYTES = 2**21  # of a config.json, eval.json or studio.json
+MAX_JSON_BYTES = 2**24  # of a config.json, eval.json or studio.json; 1,000 classes take 8 MiB
 TAIL_BYTES = 2**14  # where the newest record is searched first
 MAX_RECORD_BYTES = 2**20  # of one line of metrics.jsonl
 MAX_DIGITS = 18  # of an integer
@@ -69,7 +69,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """
     try:
         with open_regular(path) as file:
-            value = parse_json(file.read(MAX_JSON_BYTES + 1)[:MAX_JSON_BYTES])
+            text = file.read(MAX_JSON_BYTES + 1)
+        if len(text) > MAX_JSON_BYTES:
+            raise ValueError(f"it is larger than {MAX_JSON_BYTES // 2**20} MiB")
+        value = parse_json(text)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

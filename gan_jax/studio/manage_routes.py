@@ -63,13 +63,29 @@ async def change_notes(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Move runs into the bin. Returns their keys there, with which they can be restored."""
+    """Move runs into the bin. Returns their keys there, with which they can be restored.
+
+    What a chosen sweep holds goes with it. Runs that cannot be moved stay, and are named.
+
+    Raises:
+      NotFound, InputError: no run can be moved.
+    """
     names, _ = await _names(request)
-    studio, keys = get_studio(request), []
+    studio, keys, moved, stay = get_studio(request), [], [], []
     for name in names:
-        keys.append(await asyncio.to_thread(studio.bin.delete, name))
+        if any(name.startswith(f"{other}/") for other in names):
+            continue
+        try:
+            keys.append(await asyncio.to_thread(studio.bin.delete, name))
+            moved.append(name)
+        except InputError as error:
+            stay.append(str(error))
     studio.forget_summaries()
-    return AsciiJson({"keys": keys, "message": f"{', '.join(names)}: in the bin"})
+    if not keys:
+        raise InputError(" ".join(stay))
+    return AsciiJson(
+        {"keys": keys, "message": ". ".join([f"{', '.join(moved)}: in the bin", *stay])}
+    )
 
 
 async def restore(request: Request) -> Response:

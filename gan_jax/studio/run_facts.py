@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax.data import titles
-from gan_jax.errors import EXIT_DONE, InputError
+from gan_jax.errors import EXIT_DONE, EXIT_STOPPED, InputError
 from gan_jax.rundir import run_lock, slurm_record
 from gan_jax.settings import Size
 from gan_jax.studio import files, run_notes, slurm_facts
@@ -230,6 +230,8 @@ def evaluation(folder: Path) -> dict[str, str] | None:
         return {"state": RunState.FINISHED, "reason": ""}
     if launch.get("state") == "launched":
         return {"state": RunState.CRASHED, "reason": "its process ended without a word"}
+    if code == EXIT_STOPPED:
+        return {"state": RunState.STOPPED, "reason": last}
     if isinstance(code, int) and code < 0:
         return {"state": RunState.STOPPED, "reason": f"ended by signal {-code}"}
     return {"state": RunState.REFUSED if code == 2 else RunState.CRASHED, "reason": last}

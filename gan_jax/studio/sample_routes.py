@@ -43,9 +43,18 @@ async def report(request: Request) -> Response:
 
 
 async def comparison(request: Request) -> Response:
-    """Return the page that compares the runs that the query names."""
+    """Return the page that compares the runs that the query names.
+
+    Raises:
+      NotFound, InputError: there is no such run, or there are too many.
+    """
     studio = get_studio(request)
-    names = request.query_params.getlist("run")[:MAX_COMPARED]
+    names = request.query_params.getlist("run")
+    if len(names) > MAX_COMPARED:
+        raise InputError(
+            f"{len(names)} runs are chosen; one page compares up to {MAX_COMPARED}. Compare more "
+            "with `gan-jax compare`."
+        )
     folders = [studio.runs.folder(name) for name in names]
     known, when, html = studio.comparison
     if known != folders or time.monotonic() - when > COMPARISON_SECONDS:

@@ -121,7 +121,7 @@ def draw_latents(
     Whole chunks are drawn, since with batch statistics an image depends on all of its chunk.
 
     Returns:
-      (noise float32 [m, z_dim], conditions int [m] or None, key), m >= options.n.
+      (noise float32 [m, z_dim], conditions int [m], float [m, A] or None, key), m >= options.n.
 
     Raises:
       InputError: the run has no such condition.
@@ -137,7 +137,7 @@ def draw_latents(
         )
     if options.kind >= 0:
         return z, np.full(m, options.kind), key
-    return z, sampling.drawn_conditions(run.method, key, m) if names else None, key
+    return z, sampling.drawn_conditions(run.method, key, m), key
 
 
 def sample_images(
@@ -146,7 +146,8 @@ def sample_images(
     """Sample a run.
 
     Returns:
-      (images uint8 [n, H, W, C] or points, noise float32 [n, z_dim], conditions int [n] or None).
+      (images uint8 [n, H, W, C] or points, noise float32 [n, z_dim], conditions int [n],
+      float [n, A] or None).
 
     Raises:
       InputError: the run makes images from images, or has no such condition.
@@ -163,9 +164,9 @@ def sample(folder: Path, options: SampleOptions) -> dict[str, Any]:
     """Sample a run for the page Try it.
 
     Returns:
-      {"images": PNG files, "kinds": condition of each image or None, "z": the first dimensions of
-      the noise of each, "step": the checkpoint's}. Points come as one picture of their density
-      beside that of the data.
+      {"images": PNG files, "kinds": the kind of each image, or None where there are none, "z": the
+      first dimensions of the noise of each, "step": the checkpoint's}. Points come as one picture
+      of their density beside that of the data.
     """
     run = open_run(folder, options.checkpoint)
     step = run.loaded.step
@@ -175,9 +176,10 @@ def sample(folder: Path, options: SampleOptions) -> dict[str, Any]:
         picture = point_plots.draw_density(points, train.images, train.name)
         return {"images": [images.encode_png(picture)], "kinds": None, "z": [], "step": step}
     samples, z, condition = sample_images(run, options)
+    has_kinds = condition is not None and run.method.conditioning.names
     return {
         "images": png_files(samples, run.show),
-        "kinds": None if condition is None else [int(k) for k in condition],
+        "kinds": [int(k) for k in condition] if has_kinds else None,
         "z": np.round(z[:, :N_LATENTS], 4).tolist(),
         "step": step,
     }
@@ -213,13 +215,13 @@ def interpolate(folder: Path, options: SampleOptions, first: int, last: int) -> 
     path = np.asarray(jax.vmap(between, (None, None, 0))(a, b, jnp.linspace(0, 1, n)))
     vs = run.loaded.state.vars(options.ema)
     if not use_batch:
-        condition = None if condition is None else np.full(n, condition[first])
+        condition = None if condition is None else np.repeat(condition[[first]], n, 0)
         return png_files(run.sampler(vs, key, n, condition, path), run.show)
     chunk_index, row = divmod(first, sampling.CHUNK)
     chunk = slice(chunk_index * sampling.CHUNK, (chunk_index + 1) * sampling.CHUNK)
     chunks = np.repeat(z[None, chunk], n, 0)
     chunks[:, row] = path
-    condition = None if condition is None else np.tile(condition[chunk], n)
+    condition = None if condition is None else np.concatenate([condition[chunk]] * n)
     noise = chunks.reshape(-1, chunks.shape[2])
     samples = run.sampler(vs, key, len(noise), condition, noise)
     return png_files(samples[row :: sampling.CHUNK], run.show)

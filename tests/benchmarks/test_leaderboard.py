@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from scipy import stats
 from experiments.leaderboard import __main__ as command
 from experiments.leaderboard import measure, page, records
 from experiments.leaderboard.table import README, TABLE, Measurement, Number
+from gan_jax import errors
 from gan_jax.commands import flagfile_list, process
 from tests.paths import ROOT
 
@@ -171,6 +175,10 @@ def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, m
     broken = one._replace(commands=("evaluate RUN --n_images=70",))
     assert measure.measure("smoke", broken, folder, False) is None
     assert measure.read_where(folder) == {}, "there is no run yet"
+    begun = (folder / measure.BEGUN).read_text()
+    (folder / measure.BEGUN).write_text(begun.replace(records.code_version(), "before"))
+    assert measure.measure("smoke", one, folder, False)["code"] == "before", "it went on"
+    shutil.rmtree(folder)
     record = measure.measure("smoke", one, folder, False)
     assert (
         records.is_current(record, one.commands, records.code_version())
@@ -193,6 +201,19 @@ def test_a_measurement_is_made_once_and_again_with_other_code(tmp_path, capfd, m
     assert (folder / "DONE").read_text().startswith("step 2")
     records.write(record, tmp_path)
     assert json.loads((tmp_path / "smoke.json").read_text()) == record
+
+
+@pytest.mark.long
+def test_modules_of_a_checkout_say_how_they_are_typed(child_env, monkeypatch):
+    words = [sys.executable, "-m", "experiments.leaderboard", "--mesure"]
+    done = subprocess.run(words, env=child_env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "Did you mean: measure" in done.stderr
+    assert "python -m experiments.leaderboard --help" in done.stderr
+    spec = types.SimpleNamespace(name="experiments.dcgan")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert errors.typed("train dcgan", "a b") == "python -m experiments.dcgan 'a b'"
+    assert errors.typed("flagfiles", "dcgan").endswith(" flagfiles dcgan")
+    assert "experiments" not in errors.typed("flagfiles")
 
 
 def test_names_that_are_not_known_are_refused(capsys):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -68,12 +69,37 @@ def test_the_script_asks_for_what_the_flags_say(here, capsys):
         "--account=me",
         "--constraint=a100",
     ]
-    assert f"train morpho --flagfile=morpho_smoke --batch=64 --workdir={run}" in text
+    assert f"train morpho --flagfile=morpho_smoke --batch=64 --norestart --workdir={run}" in text
     assert "\nmodule load cuda\n" in text and " --cpu-bind=cores" in text
-    assert "first=(--restart)" in text, "only when the job begins for the first time"
+    assert "first=(--restart)" in text, "only when the script runs for the first time"
     assert "first" not in script(capsys), "with nothing to add"
     assert not run.exists(), "a dry run writes nothing"
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+
+
+@pytest.mark.parametrize("restart", ["--restart", "--restart=true", "a line of a flagfile"])
+def test_only_the_first_start_of_a_script_discards_the_run_before(restart, here, capsys):
+    if not restart.startswith("--"):
+        (here / "mine.flags").write_text("--restart\n")
+        restart = "--flagfile=mine.flags"
+    run = here / "runs" / "a"
+    run.mkdir(parents=True)
+    slurm_record.append(run, 1, "running")
+    slurm_record.append(run, 1, "ended")
+    text = script(capsys, restart, f"--workdir={run}")
+    begin, end = text.index("first=()"), text.index("# A node failed")
+    part = f'events={run}/{slurm_record.NAME}\n{text[begin:end]}echo "${{first[@]}}"\n'
+
+    def first():
+        done = subprocess.run(["bash"], input=part, text=True, capture_output=True, check=True)
+        return done.stdout.strip()
+
+    assert first() == "--restart"
+    slurm_record.append(run, 2, "submitted")
+    assert first() == "--restart"
+    slurm_record.append(run, 2, "running")
+    assert first() == "", "put back by SLURM, or submitted once more by hand"
+    assert re.search(r"--norestart --workdir=\S+ \"\${first\[@\]}\"", text)
 
 
 def test_a_container_and_an_environment(here, capsys):

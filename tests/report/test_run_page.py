@@ -1,6 +1,7 @@
 """The page of a run: what it shows at each stage, its curves, its scores and its neighbours."""
 
 import base64
+import html
 import io
 import json
 import math
@@ -125,6 +126,28 @@ def test_nothing_but_a_configuration(tmp_path):
     ):
         assert expected in page
     assert "Where the time went" not in page and svg_texts(page) == []
+
+
+def test_commands_on_the_page_work_when_typed(tmp_path):
+    """Of a folder with a space, of a run with Python code, and of a run of a study."""
+    folder = tmp_path / "my run"
+    make_run(folder)
+    typed = lambda: [
+        html.unescape(x)
+        for x in re.findall("<code>(.*?)</code>", run_page.write(folder).read_text())
+    ]
+    assert f"python -m gan_jax evaluate '{folder}'" in typed()
+    assert not any("train" in line for line in typed()), "no training command made it"
+    (folder / "flags.txt").write_text("--steps=1000\n")
+    go_on = f"python -m gan_jax train morpho '--flagfile={folder}/flags.txt' '--workdir={folder}'"
+    assert go_on in typed()
+    config = json.loads((folder / "config.json").read_text())
+    config["hp"]["loss"] = "python:mine:LOSS"
+    (folder / "config.json").write_text(json.dumps(config))
+    assert f"{go_on} --trust" in typed() and f"python -m gan_jax sample '{folder}'" in str(typed())
+    assert all(
+        line.endswith("--trust") for line in typed() if " sample " in line or " publish " in line
+    )
 
 
 def test_no_run_folder_is_refused(tmp_path):

@@ -368,6 +368,28 @@ def test_a_signal_stops_what_runs_and_begins_nothing_more(tmp_path):
     assert begun == ["a", "b"] and {end.code for end in ends.values()} == {EXIT_STOPPED}
 
 
+def test_what_runs_saves_when_the_process_that_started_it_fails(tmp_path):
+    """As at a full disk, which runs outlive."""
+    saves = (
+        "import pathlib, signal, sys, time\n"
+        "def save(*_): time.sleep(0.3); pathlib.Path(sys.argv[0]).touch(); sys.exit(4)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        f"pathlib.Path({str(tmp_path / 'ready')!r}).touch(); time.sleep(60)"
+    ).replace("sys.argv[0]", repr(str(tmp_path / "kept")))
+
+    class Signals:
+        name = None
+
+    def fail(job, result):
+        wait_for((tmp_path / "ready").exists)
+        raise OSError(28, "No space left on device")
+
+    work = [python("a", saves), python("b", "pass")]
+    with pytest.raises(OSError, match="No space left"):
+        jobs.run(work, 2, jobs.local(2), tmp_path, Signals, lambda job: None, fail)
+    assert (tmp_path / "kept").exists()
+
+
 @pytest.mark.long
 def test_a_folder_that_another_process_has_is_waited_for(tmp_path):
     folder = tmp_path / "run"

@@ -274,6 +274,13 @@ def test_a_study_with_other_settings_is_refused(tmp_path, capsys, monkeypatch):
     helpers.assert_other_settings_refused(command, SMOKE, folder, changes, capsys)
 
 
+def test_images_to_begin_with_are_opened_by_a_dry_run(tmp_path, capsys):
+    words = [*SMOKE, "--recipes=plain,finetune", "--against=plain", "--dry_run"]
+    gone = f"--start_data=folder:{tmp_path / 'gone'}"
+    assert helpers.run(command, [*words, gone], tmp_path / "study") == 2
+    assert str(tmp_path / "gone") in capsys.readouterr().err
+
+
 @pytest.mark.long
 def test_a_short_study(tmp_path, capsys):
     """One recipe, images without classes; a second call finds all done."""

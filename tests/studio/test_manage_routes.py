@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from gan_jax.rundir import run_lock
 from tests.studio.run_files import record
 
 
@@ -49,6 +50,22 @@ def test_a_deleted_run_is_in_the_bin_until_it_is_restored(client, own):
     assert client.post("/api/restore", json={"key": key}).json()["name"] == "own"
     assert summary(client)["state"] == "stopped"
     assert client.post("/api/restore", json={"key": key}).status_code == 404
+
+
+def test_what_can_be_deleted_is_and_the_rest_is_named(client, own, make_run):
+    root = own.parent
+    make_run(root / "sweep" / "a_0", DONE="")
+    (root / "sweep" / "sweep.json").write_text('{"a_0": {"code": 0}}')
+    client.app.app.state.studio.runs.refresh()
+    with run_lock.lock_run(own):
+        answer = client.post("/api/delete", json={"names": ["own", "sweep", "sweep/a_0"]})
+        alone = client.post("/api/delete", json={"names": ["own"]})
+    (key,) = answer.json()["keys"]
+    assert answer.json()["message"].startswith("sweep: in the bin. own is running")
+    assert alone.status_code == 400 and "own is running" in alone.text
+    assert summary(client)["state"] == "stopped" and not (root / "sweep").exists()
+    assert client.post("/api/restore", json={"key": key}).status_code == 200
+    shutil.rmtree(root / "sweep")
 
 
 @pytest.mark.parametrize("checkpoints", ["yes", "no"])

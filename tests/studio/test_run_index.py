@@ -235,6 +235,16 @@ def test_damage_shows_as_such_and_harms_no_other(tmp_path, make_run, case):
     json.dumps([bad, good], allow_nan=False)
 
 
+def test_an_evaluation_of_a_thousand_classes_is_read(tmp_path, make_run):
+    confusion = [[0.001] * 1000] * 1000
+    scores = {"rows": {"model": {"frechet": 1.5}}, "classes": [], "confusion": confusion}
+    make_run(tmp_path / "a", eval_json=json.dumps(scores, indent=1))
+    assert (tmp_path / "a" / "eval.json").stat().st_size > 2**22
+    assert RunIndex(tmp_path).summary("a")["state"] == RunState.STOPPED
+    (tmp_path / "a" / "eval.json").write_text(" " * (2**24 + 1))
+    assert "larger than 16 MiB" in RunIndex(tmp_path).summary("a")["reason"]
+
+
 ODD = {
     "torn end": record(10) + '{"step": 20, "disc/l',
     "not JSON": "x\n" * 10,

@@ -23,6 +23,18 @@ from gan_jax.errors import InputError
 from gan_jax.rundir import checkpoint, run_folder, run_lock
 from gan_jax.studio import report_tasks, sampling_tasks, worker
 from gan_jax.studio.forms import SampleOptions
+from tests import tiny_runs
+
+
+def save_before_its_first_step(name, argv):
+    """The folder of a run that a command would begin, with a checkpoint named 5."""
+    _, workdir, config, _ = train.configure(name, argv)
+    prepared = prepare(config)
+    with run_lock.lock_run(workdir):
+        run_folder.prepare_folder(workdir, prepared)
+        with checkpoint.Store(workdir) as store:
+            store.save(5, init_jitted(prepared.method, 0), {"steps": np.zeros(())})
+    return workdir
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +45,7 @@ def folder(tmp_path_factory):
     def make(name):
         if name not in made:
             argv = [f"--flagfile={name}_smoke", "--data=galaxies:256", f"--workdir={root / name}"]
-            _, workdir, config, _ = train.configure(name, argv)
-            prepared = prepare(config)
-            with run_lock.lock_run(workdir):
-                run_folder.prepare_folder(workdir, prepared)
-                with checkpoint.Store(workdir) as store:
-                    store.save(5, init_jitted(prepared.method, 0), {"steps": np.zeros(())})
-            made[name] = workdir
+            made[name] = save_before_its_first_step(name, argv)
         return made[name]
 
     return make
@@ -108,6 +114,27 @@ def test_a_chosen_kind_is_made_throughout(folder):
     assert same and all(drawn["images"][i] == second["images"][i] for i in same)
     with pytest.raises(InputError, match="3 kinds"):
         sampling_tasks.sample(folder("mgan"), SampleOptions(kind=3))
+
+
+@pytest.mark.parametrize("statistics", ["running", "batch"])
+def test_a_path_of_a_run_with_quantities_keeps_those_of_the_first(statistics, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (40, 16, 16, 1), np.uint8)
+    np.savez(tmp_path / "set.npz", images=pictures)
+    (tmp_path / "t.csv").write_text("n,z\n" + "".join(f"{i},{i / 40}\n" for i in range(40)))
+    argv = [*tiny_runs.FLAGS[2:], f"--data=npz:{tmp_path}/set.npz", "--condition=quantities"]
+    argv += [f"--labels={tmp_path}/t.csv:z", "--size=16", f"--sample_stats={statistics}"]
+    run = save_before_its_first_step("cgan", [*argv, f"--workdir={tmp_path}/run"])
+    options = SampleOptions(n=5)
+    found = sampling_tasks.sample(run, options)
+    way = sampling_tasks.interpolate(run, options, 2, 4)
+    assert found["kinds"] is None and way[0] == found["images"][2]
+    still = sampling_tasks.interpolate(run, options, 2, 2)
+    if statistics == "running":
+        assert set(still) == {way[0]}, "the same noise under the same values"
+    assert np.array_equal(
+        pixels(sampling_tasks.edit_latent(run, options, 3, [])), pixels(found["images"][3])
+    )
 
 
 def test_a_path_joins_two_samples_and_a_slider_moves_one(folder):

@@ -66,7 +66,7 @@ def member_result(root: pathlib.Path, name: str, job: Job, result: JobResult) ->
     """Return (exit code, reason) of one of several runs that a process made together."""
     if (root / name / "DONE").exists():
         return EXIT_DONE, ""
-    lines = (root / "logs" / f"{job.name}.err").read_text().splitlines()
+    lines = (root / "logs" / f"{job.name}.err").read_text(errors="replace").splitlines()
     own = [line for line in lines if line.startswith(f"{name}: ")]
     return result.code, own[0] if own else result.reason
 

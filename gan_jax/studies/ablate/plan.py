@@ -72,6 +72,7 @@ def list_runs(sweep: Sweep) -> list[SweepRun]:
                 )
     # The commands of the runs would trust what stands in their words.
     named = [sweep.flags.experiment, *sweep.flags.vary, *sweep.scoring.words()]
+    named += map(str, sweep.base.values())
     plugins.refuse_foreign(plugins.names_in(named), "The sweep")
     first = sweep.base.get("seed", 0)
     runs = []

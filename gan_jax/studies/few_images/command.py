@@ -128,7 +128,9 @@ def open_study(flags: Flags, root: pathlib.Path) -> Study:
     study = Study(flags, recipes, root, source, heldout, opened)
     for recipe in recipes:
         study.prepare(recipe, min(opened), flags.steps, flags.seed)
-        if RECIPES[recipe].finetunes and flags.finetune_from:
+        if RECIPES[recipe].finetunes and not flags.finetune_from:
+            study.prepare_start()
+        elif RECIPES[recipe].finetunes:
             begun = study.prepare(recipe, min(opened), flags.steps, flags.seed, flags.finetune_from)
             start_weights.describe(begun, start_weights.read(flags.finetune_from))
     return study
