@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
-from gan_jax.commands import entry, presets
+from gan_jax.commands import doctor, entry, presets
 from tests import paths
 
 
@@ -68,3 +69,13 @@ def test_training_does_not_wait_for_what_only_scores_need(child_env, tmp_path):
     words = [sys.executable, "-c", code]
     done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_doctor_names_what_every_extra_installs():
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]
+    of_developers = {"bench", "validate", "docs", "test"}
+    extras = project["optional-dependencies"]
+    assert set(doctor.EXTRAS) == set(extras) - of_developers
+    for extra, distributions in doctor.EXTRAS.items():
+        asked = " ".join(extras[extra]).replace("_", "-") + " jax-cuda12-plugin jax2onnx"
+        assert all(name in asked for name in distributions), extra

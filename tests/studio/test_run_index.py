@@ -235,6 +235,16 @@ def test_damage_shows_as_such_and_harms_no_other(tmp_path, make_run, case):
     json.dumps([bad, good], allow_nan=False)
 
 
+@pytest.mark.parametrize(
+    "code, state", [(4, RunState.STOPPED), (-9, RunState.STOPPED), (3, RunState.CRASHED)]
+)
+def test_a_scoring_that_was_stopped_did_not_crash(tmp_path, make_run, code, state):
+    folder = make_run(tmp_path / "a")
+    launch_files.SCORING.write(folder, {"state": "ended", "code": code})
+    (folder / launch_files.SCORING.console).write_text("stopped by SIGTERM.\n")
+    assert RunIndex(tmp_path).summary("a")["evaluation"]["state"] == state
+
+
 def test_an_evaluation_of_a_thousand_classes_is_read(tmp_path, make_run):
     confusion = [[0.001] * 1000] * 1000
     scores = {"rows": {"model": {"frechet": 1.5}}, "classes": [], "confusion": confusion}

@@ -158,6 +158,11 @@ def test_only_the_static_files_are_static(client, path):
     assert client.get(path).status_code in (404, 405)
 
 
+def test_a_comparison_leaves_no_chosen_run_out(client):
+    answer = client.get("/comparison", params=[("run", f"run{i}") for i in range(25)])
+    assert answer.status_code == 400 and "25 runs are chosen" in answer.text
+
+
 def test_requests_are_limited_in_size(client):
     body = b'{"a": "' + b"x" * request_utils.MAX_BODY_BYTES + b'"}'
     assert client.post("/api/command_line", content=body, headers=JSON).status_code == 413
