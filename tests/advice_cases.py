@@ -468,6 +468,7 @@ CASES = [
         workdir="{new}",
     ),
     evaluate("commands/evaluate.py", "is the folder of another run", "--out={kinds}", out="{new}"),
+    evaluate("commands/evaluate.py", "cannot be written to", "--out={file}/a", out="{new}"),
     evaluate("commands/evaluate.py", "leave it out", "--crop=4"),
     Case(
         "commands/evaluate.py",

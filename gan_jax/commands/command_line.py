@@ -225,7 +225,9 @@ def _suggest_data(word, values):
     return datasets.suggest_source(word)
 
 
-def workdir_of(workdir: str, values: flags.FlagValues, name: str) -> pathlib.Path:
+def workdir_of(
+    workdir: str, values: flags.FlagValues, name: str, has_runs: bool = False
+) -> pathlib.Path:
     """Return the folder that a command works in.
 
     Args:
@@ -233,10 +235,14 @@ def workdir_of(workdir: str, values: flags.FlagValues, name: str) -> pathlib.Pat
         folder of its own, or the name of the command without one.
       values: see `parse`.
       name: name of the command.
+      has_runs: whether the command has runs of its own, as studies have. With a flagfile of
+        another command its folder has both names: the flagfile's is that of a run.
     """
     files = values["flagfile"].value
     # Of python:package.module the last word names a folder.
     default = pathlib.Path(files[-1]).stem if files else re.split("[.:]", name)[-1]
+    if has_runs and not default.startswith(name):
+        default = f"{name}_{default}"
     return pathlib.Path(workdir or f"runs/{default}").expanduser()
 
 

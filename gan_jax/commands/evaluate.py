@@ -15,6 +15,7 @@ import dataclasses
 import json
 import pathlib
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 from gan_jax import metrics
@@ -94,6 +95,19 @@ def run(argv: list[str]) -> None:
     print(f"Report: {page}")
 
 
+def _check_place(out, flag):
+    """Refuse a folder that cannot be written to, before anything is computed."""
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return
+    except OSError as error:
+        raise InputError(
+            f"--{flag}={out} cannot be written to ({error.strerror}); name another folder with "
+            f"--{flag}."
+        ) from error
+
+
 def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
     """Score what the flags name; write eval.json, pictures and the report page.
 
@@ -121,6 +135,7 @@ def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
     out = pathlib.Path(flags.out or run_folder.output_folder(workdir)).expanduser()
     if out != workdir and (out / "config.json").exists():
         raise InputError(f"--out={out} is the folder of another run; name another for the scores.")
+    _check_place(out, "workdir" if flags.images else "out")
     record = score_images(flags, out) if flags.images else score_run(flags, out)
     cache.write_atomic(out / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     if flags.images:

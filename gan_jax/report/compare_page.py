@@ -245,9 +245,9 @@ def _differences(systems):
     differing = [name for name in names if len({str(one.get(name)) for one in settings}) > 1]
     rows = [
         ["", *(system.name for system in systems)],
-        ["runs", *(", ".join(run.folder.name for run in system.runs) for system in systems)],
-        ["training, minutes", *(_minutes(system) for system in systems)],
         *([name, *(str(one.get(name, "-")) for one in settings)] for name in differing),
+        ["training, minutes", *(_minutes(system) for system in systems)],
+        ["runs", *(", ".join(run.folder.name for run in system.runs) for system in systems)],
     ]
     return rows if len(systems) < len(rows) else list(zip(*rows, strict=True))
 

@@ -220,7 +220,8 @@ class Store:
     def load_newest(self, state, tally=None, keep: bool = False) -> tuple | None:
         """Load the newest intact checkpoint.
 
-        A damaged one is named on stderr, and the one before it is tried.
+        A damaged one is named on stderr, and the one before it is tried. One that a run in training
+        removes meanwhile is not damaged: there is a newer one.
 
         Args:
           state, tally: see `load`.
@@ -233,13 +234,18 @@ class Store:
         Raises:
           InputError: there are checkpoints, but none is intact, or another version wrote them.
         """
-        steps = self.steps()
-        for step in reversed(steps):
+        tried, is_damaged = set(), False
+        while steps := [step for step in self.steps() if step not in tried]:
+            step = steps[-1]
+            tried.add(step)
             try:
                 return step, *self.load(step, state, tally)
             except (InputError, MemoryError):
                 raise
             except Exception as error:  # damage shows as a dozen exception types
+                if step not in self.steps():
+                    continue
+                is_damaged = True
                 damaged, place = self._root / str(step), self._root.parent / "damaged" / str(step)
                 what = "trying an older one" if keep else f"moved to {place}, trying an older one"
                 print(
@@ -250,7 +256,7 @@ class Store:
                     shutil.rmtree(place, ignore_errors=True)
                     place.parent.mkdir(exist_ok=True)
                     shutil.move(damaged, place)
-        if steps:
+        if is_damaged:
             instead = "train again" if self._read_only else "use --restart to begin from nothing"
             raise InputError(f"None of the checkpoints in {self._root} is intact; {instead}.")
         return None

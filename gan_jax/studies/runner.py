@@ -65,7 +65,7 @@ def parse(
             if hasattr(group, "labels"):
                 paths["labels"] = table_labels.absolute(group.labels)
             parsed[i] = dataclasses.replace(group, **paths)
-    return parsed, command_line.workdir_of(parsed[0].workdir, values, name)
+    return parsed, command_line.workdir_of(parsed[0].workdir, values, name, has_runs=True)
 
 
 def split_names(text: str, known: Iterable[str], flag: str) -> list[str]:

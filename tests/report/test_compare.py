@@ -277,11 +277,11 @@ def test_settings_have_rows_or_systems_where_those_are_more(tmp_path, n, heads):
     widths = range(8, 8 + n)
     runs = grouped(*(make_run(tmp_path / str(width), width=width) for width in widths))
     section = compare_page.document(runs, []).partition("What differs")[2]
-    heads = heads or ["", "runs", "training, minutes", "width"]
+    heads = heads or ["", "width", "training, minutes", "runs"]
     assert re.findall("<th>(.*?)</th>", section) == heads
     firsts = re.findall("<tr><td>(.*?)</td>", section)
     systems = [f"dcgan width={width}" for width in widths]
-    assert firsts == (["runs", "training, minutes", "width"] if n == 2 else systems)
+    assert firsts == (["width", "training, minutes", "runs"] if n == 2 else systems)
 
 
 def test_one_scored_run_has_no_boxes(tmp_path):

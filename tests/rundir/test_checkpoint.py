@@ -105,6 +105,22 @@ def test_a_reader_leaves_a_save_in_progress_alone(folder):
     assert newest(folder)[0] == 8
 
 
+def test_what_training_removes_under_a_reader_is_not_damaged(folder, monkeypatch, capsys):
+    """While the reader opens step 2, training saves 3 and 4, and removes 1 and 2."""
+    load = checkpoint.Store.load
+
+    def overtaken(self, step, *trees):
+        if step == 2:
+            with checkpoint.Store(folder) as writer:
+                for later in (3, 4):
+                    writer.save(later, state(later), TALLY)
+        return load(self, step, *trees)
+
+    monkeypatch.setattr(checkpoint.Store, "load", overtaken)
+    step, found = checkpoint.load_state(folder, state())
+    assert step == found["w"][0, 0] == 4 and "damaged" not in capsys.readouterr().err
+
+
 @pytest.mark.long
 def test_several_stores_of_one_process_save_at_the_same_time(tmp_path):
     """As the runs of a study do; each save overlaps with the others'."""

@@ -127,6 +127,8 @@ def test_the_flags_of_every_training_command_can_be_read():
         assert (sweep.flags.experiment, sweep.base) == (name, {"steps": 7, "seed": 5})
         assert sweep.root == pathlib.Path("runs/ablate")
     assert [run.seed for run in plan.list_runs(sweep)] == [5, 6]
+    sweep = read_sweep("", ["--experiment=dcgan", "--flagfile=dcgan_quick"])
+    assert sweep.root == pathlib.Path("runs/ablate_dcgan_quick"), "not where that run lies"
 
 
 @pytest.mark.long

@@ -19,8 +19,8 @@ class Flags(command_line.CommonFlags):
     seeds: int = setting(3, "training seeds, from --seed on", low=1)
     workdir: str = setting(
         "",
-        "folder of the sweep, in which every run has one; default: runs/ and the name of the "
-        "flagfile, or runs/ablate",
+        "folder of the sweep, in which every run has one; default: runs/ablate, with a flagfile "
+        "runs/ablate_NAME",
     )
     jobs: int = setting(1, "runs at a time; they share the cores, and the GPUs, equally", low=1)
     members_by: str = setting(
@@ -88,4 +88,5 @@ def read_sweep(doc: str | None, argv: list[str]) -> Sweep:
     groups = [Flags(), ScoringFlags(), *defaults]
     (flags, scoring, *experiment), values = command_line.parse(doc, "ablate", groups, argv)
     base = changed(experiment, defaults)
-    return Sweep(flags, scoring, base, command_line.workdir_of(flags.workdir, values, "ablate"))
+    root = command_line.workdir_of(flags.workdir, values, "ablate", has_runs=True)
+    return Sweep(flags, scoring, base, root)
