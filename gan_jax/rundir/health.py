@@ -7,6 +7,8 @@ and points, healthy ones and ones made to fail (tests/training/test_monitor.py r
 them).
 """
 
+import bisect
+import collections
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,19 +23,42 @@ WARMUP_MEMORIES = 3
 COLLAPSE_WARNINGS = ("watch/diversity low", "watch/largest_class high")
 
 
-def _absolute(values: list[float], n_warmup: int) -> float:
+class _History:
+    """One value of all records so far. What bounds depend on is there without looking back."""
+
+    def __init__(self):
+        self.values: list[float] = []
+        self.n_warmup = 0  # how many of them are warm-up
+        self.best = -math.inf  # largest after warm-up
+        self._ordered: list[float] = []
+
+    def add(self, value: float, warmup: bool) -> None:
+        """Add the next value, of the warm-up or after it."""
+        self.values.append(value)
+        bisect.insort(self._ordered, value)
+        self.n_warmup += warmup
+        if not warmup:
+            self.best = max(self.best, value)
+
+    def median(self) -> float:
+        """Return the median of all values."""
+        middle = len(self._ordered) // 2
+        return (self._ordered[middle] + self._ordered[-middle - 1]) / 2
+
+
+def _absolute(history: _History) -> float:
     """Unit of bounds that are absolute."""
     return 1.0
 
 
-def _median(values: list[float], n_warmup: int) -> float:
+def _median(history: _History) -> float:
     """Median so far; extremes at the beginning do not count."""
-    return float(np.median(values))
+    return history.median()
 
 
-def _best(values: list[float], n_warmup: int) -> float:
+def _best(history: _History) -> float:
     """Best value after warm-up, clipped to [0.7, 1.0]."""
-    return min(max([*values[n_warmup:], 0.7]), 1.0)
+    return min(max(history.best, 0.7), 1.0)
 
 
 class HealthyRange(NamedTuple):
@@ -43,9 +68,7 @@ class HealthyRange(NamedTuple):
     high: float
     below: str  # what it means to lie below, and what helps
     above: str
-    unit: Callable = (
-        _absolute  # (values so far, how many of them are warm-up) -> unit of the bounds
-    )
+    unit: Callable[[_History], float] = _absolute  # of the bounds
     patience: int = 5  # consecutive records outside that begin a warning, or inside that end it
 
 
@@ -161,7 +184,7 @@ class Health:
         one_class = max(counts) > 0.6 * sum(counts)
         self._ignored = ("watch/largest_class",) if one_class else ()
         self._warmup_steps = WARMUP_MEMORIES * _memory(config)
-        self._values, self._n_warmup, self._n = {}, {}, 0
+        self._histories, self._n = collections.defaultdict(_History), 0
         self.began = {}
 
     def add(self, record: dict) -> list[str]:
@@ -169,9 +192,9 @@ class Health:
         self._n += 1
         warmup = self._n <= WARMUP_RECORDS or record["step"] < self._warmup_steps
         for name in (n for n in record if _is_judged(n) and n not in self._ignored):
-            self._values.setdefault(name, []).append(record[name])
-            self._n_warmup[name] = self._n_warmup.get(name, 0) + warmup
-        active = [w for name in self._values if name in record for w in self._warnings_of(name)]
+            self._histories[name].add(record[name], warmup)
+        judged = [name for name in self._histories if name in record]
+        active = [warning for name in judged for warning in self._warnings_of(name)]
         # A value that this record lacks keeps its warning.
         active += [w for w in self.began if w.rpartition(" ")[0] not in record]
         self.began = {w: self.began.get(w, record["step"]) for w in sorted(active)}
@@ -179,8 +202,8 @@ class Health:
 
     def bounds(self, name: str) -> tuple[float, float] | None:
         """Return (low, high) of a value now; None if it is not judged, or was always 0."""
-        values = self._values.get(name, [])
-        unit = _range_of(name).unit(values, self._n_warmup[name]) if values else 0
+        history = self._histories.get(name)
+        unit = _range_of(name).unit(history) if history else 0
         return (_range_of(name).low * unit, _range_of(name).high * unit) if unit > 0 else None
 
     def _warnings_of(self, name):
@@ -189,8 +212,9 @@ class Health:
         A warning begins when the last `patience` values lie outside and are not on their way back.
         It ends when they all lie inside.
         """
-        n, bounds, values = _range_of(name).patience, self.bounds(name), self._values[name]
-        if len(values) < self._n_warmup[name] + n or bounds is None:
+        n, bounds, history = _range_of(name).patience, self.bounds(name), self._histories[name]
+        values = history.values
+        if len(values) < history.n_warmup + n or bounds is None:
             return []
         now, before = np.array(values[-n:]), np.array(values[-2 * n : -n])
         rise = (np.median(now) - np.median(before)) / abs(np.median(before)) if before.any() else 0
@@ -208,7 +232,7 @@ class Health:
         """Write an active warning as a sentence."""
         name, _, side = warning.rpartition(" ")
         low, high = self.bounds(name) or (math.nan, math.nan)
-        value = self._values[name][-1]
+        value = self._histories[name].values[-1]
         word, bound = ("below", low) if side == "low" else ("above", high)
         return f"{name} is {value:.3g}, {word} {bound:.3g}: {meaning(warning)}"
 

@@ -345,3 +345,20 @@ def test_bands_of_the_report():
         training_curves.curve(rows, ["a/b"], bounds=(0.7, np.inf)),
     )
     assert plain != banded == training_curves.curve(rows, ["a/b"], bounds=(0.7, np.inf))
+
+
+def test_bounds_follow_the_median_and_the_best_so_far():
+    """Those that numpy finds in all values, at every record."""
+    rng = np.random.default_rng(0)
+    config = {"dataset": {}, "hp": {"ema": 0.9}, "run": {"batch": 4}}
+    judge, values = health.Health(config), []
+    for i, value in enumerate(rng.lognormal(size=60)):
+        values.append(float(value))
+        judge.add({"step": i + 1, "disc/grad_norm": value, "watch/diversity": value / 9})
+        wide = health.RANGES["grad_norm"]
+        assert judge.bounds("disc/grad_norm") == tuple(
+            bound * float(np.median(values)) for bound in (wide.low, wide.high)
+        )
+    after_warmup = [value / 9 for i, value in enumerate(values) if i >= 29]
+    best = min(max([*after_warmup, 0.7]), 1.0)
+    assert judge.bounds("watch/diversity") == (0.5 * best, 2.0 * best)
