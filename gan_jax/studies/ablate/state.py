@@ -33,6 +33,7 @@ class SweepState:
           InputError: it cannot be read.
         """
         self.root, self.plan = root, plan
+        self._read = {}  # {path: ((time of its last change, bytes), what it holds)}
         stored = _load(root)
         self.outcomes = {
             run.name: self._outcome_before(run, stored.get(run.name, {})) for run in plan.runs
@@ -76,20 +77,43 @@ class SweepState:
 
     def scores(self, name: str) -> dict[str, float]:
         """Read {key: score, key_se: its standard error} of a scored run; {} of another."""
-        path = self.root / name / "eval.json"
-        if not (self.outcomes[name]["scored"] and path.exists()):
+        if not self.outcomes[name]["scored"]:
             return {}
-        record = json.loads(path.read_text())
-        row = record["rows"][score_text.subject_row(record)]
-        keys = [k for score in score_text.score_keys(record) for k in (score, f"{score}_se")]
-        return {key: row[key] for key in keys if key in row}
+        return self._read_changed(self.root / name / "eval.json", _parse_scores, {})
 
     def progress(self, name: str) -> tuple[int, float]:
         """Read (steps trained, minutes of training) of a run; (0, 0.0) if it has logged nothing."""
-        records = log.read(self.root / name / "metrics.jsonl")
-        if not records:
-            return 0, 0.0
-        return records[-1]["step"], records[-1]["wall"].get("train_s", 0.0) / 60
+        return self._read_changed(self.root / name / "metrics.jsonl", _parse_progress, (0, 0.0))
+
+    def _read_changed(self, path, parse, absent):
+        """Return parse(path), or `absent` without a file; it is parsed again if it has changed.
+
+        Every run that ends has the files of all runs read.
+        """
+        try:
+            stat = path.stat()
+        except OSError:
+            return absent
+        version = stat.st_mtime_ns, stat.st_size
+        if self._read.get(path, (None,))[0] != version:
+            self._read[path] = version, parse(path)
+        return self._read[path][1]
+
+
+def _parse_scores(path):
+    """Read {key: score, key_se: its standard error} of an eval.json."""
+    record = json.loads(path.read_text())
+    row = record["rows"][score_text.subject_row(record)]
+    keys = [k for score in score_text.score_keys(record) for k in (score, f"{score}_se")]
+    return {key: row[key] for key in keys if key in row}
+
+
+def _parse_progress(path):
+    """Read (steps trained, minutes of training) of a metrics.jsonl."""
+    records = log.read(path)
+    if not records:
+        return 0, 0.0
+    return records[-1]["step"], records[-1]["wall"].get("train_s", 0.0) / 60
 
 
 def _load(root):
