@@ -219,6 +219,7 @@ def save(
             with open(out, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
         elif form in FOLDERS:
+            # Not .tmp-: a run that resumes here removes such files, and takes no folder for one.
             with tempfile.TemporaryDirectory(prefix=".new-", dir=out.parent) as scratch:
                 new = pathlib.Path(scratch) / "new"
                 new.mkdir()

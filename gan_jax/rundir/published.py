@@ -150,6 +150,7 @@ def write(out: pathlib.Path, files: Mapping[str, bytes], overwrite: bool = False
     scratch = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        # Not .tmp-: a run that resumes here removes such files, and takes no folder for one.
         scratch = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=out.parent))
         new, old = scratch / "new", scratch / "old"
         new.mkdir()
