@@ -88,9 +88,9 @@ def submit(argv: Sequence[str]) -> None:
     check(flags)
     workdir, restart, finished = _checked(name, rest, n_tasks(flags)[1])
     folder, here = workdir.absolute(), pathlib.Path.cwd()
-    kept = [w for w in rest if not w.startswith("--workdir=") and w != "--restart"]
+    given = [w for w in rest if not w.startswith("--workdir=") and w != "--restart"]
     # A job that SLURM puts back goes on, in whichever form --restart was given.
-    words = [*_program(flags), "train", name, *kept, "--norestart", f"--workdir={folder}"]
+    words = [*_program(flags), "train", name, *given, "--norestart", f"--workdir={folder}"]
     made_by = typed("cluster submit", *argv)
     script = write(flags, words, ["--restart"] * restart, folder, here, made_by)
     if flags.dry_run:

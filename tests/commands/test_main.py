@@ -77,5 +77,5 @@ def test_doctor_names_what_every_extra_installs():
     extras = project["optional-dependencies"]
     assert set(doctor.EXTRAS) == set(extras) - of_developers
     for extra, distributions in doctor.EXTRAS.items():
-        asked = " ".join(extras[extra]).replace("_", "-") + " jax-cuda12-plugin jax2onnx"
-        assert all(name in asked for name in distributions), extra
+        installed = " ".join(extras[extra]).replace("_", "-") + " jax-cuda12-plugin jax2onnx"
+        assert all(name in installed for name in distributions), extra

@@ -117,8 +117,8 @@ def test_what_training_removes_under_a_reader_is_not_damaged(folder, monkeypatch
         return load(self, step, *trees)
 
     monkeypatch.setattr(checkpoint.Store, "load", overtaken)
-    step, found = checkpoint.load_state(folder, state())
-    assert step == found["w"][0, 0] == 4 and "damaged" not in capsys.readouterr().err
+    step, loaded = checkpoint.load_state(folder, state())
+    assert step == loaded["w"][0, 0] == 4 and "damaged" not in capsys.readouterr().err
 
 
 @pytest.mark.long

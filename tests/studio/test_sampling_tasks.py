@@ -126,14 +126,14 @@ def test_a_path_of_a_run_with_quantities_keeps_those_of_the_first(statistics, tm
     argv += [f"--labels={tmp_path}/t.csv:z", "--size=16", f"--sample_stats={statistics}"]
     run = save_before_its_first_step("cgan", [*argv, f"--workdir={tmp_path}/run"])
     options = SampleOptions(n=5)
-    found = sampling_tasks.sample(run, options)
+    samples = sampling_tasks.sample(run, options)
     way = sampling_tasks.interpolate(run, options, 2, 4)
-    assert found["kinds"] is None and way[0] == found["images"][2]
+    assert samples["kinds"] is None and way[0] == samples["images"][2]
     still = sampling_tasks.interpolate(run, options, 2, 2)
     if statistics == "running":
         assert set(still) == {way[0]}, "the same noise under the same values"
     assert np.array_equal(
-        pixels(sampling_tasks.edit_latent(run, options, 3, [])), pixels(found["images"][3])
+        pixels(sampling_tasks.edit_latent(run, options, 3, [])), pixels(samples["images"][3])
     )
 
 
