@@ -4,6 +4,7 @@ Everything lies under `~/.cache/gan_jax` (or `GAN_JAX_CACHE`), in folders named 
 settings. Concurrent runs are safe: an entry appears whole, by a rename, or not at all.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from gan_jax.errors import InputError
 
 SECONDS_PER_DAY = 86_400
+SCRATCH = ".gan_jax-"  # prefix of files and folders that are being written
 
 
 def root() -> pathlib.Path:
@@ -57,8 +59,8 @@ def entry(kind: str, settings, build: Callable[[pathlib.Path], object]) -> pathl
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path.parent)
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        remove_abandoned(path.parent)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=SCRATCH, dir=path.parent))
         try:
             build(scratch)
             try:
@@ -76,22 +78,31 @@ def entry(kind: str, settings, build: Callable[[pathlib.Path], object]) -> pathl
     return path
 
 
-def _remove_abandoned(folder):
-    """Remove scratch folders of processes that were killed a day ago or earlier."""
-    for scratch in folder.glob(".tmp-*"):
-        if scratch.stat().st_mtime < time.time() - SECONDS_PER_DAY:
-            shutil.rmtree(scratch, ignore_errors=True)
+def remove_abandoned(folder: pathlib.Path) -> None:
+    """Remove what was half-written in a folder by processes killed a day ago or earlier.
+
+    Later ones may be at work: this computer cannot tell, where another one shares the disk.
+    """
+    for scratch in folder.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):  # finished, or removed, at this moment
+            if scratch.stat().st_mtime > time.time() - SECONDS_PER_DAY:
+                continue
+            if scratch.is_dir():
+                shutil.rmtree(scratch, ignore_errors=True)
+            else:
+                scratch.unlink()
 
 
 def write_atomic(path: str | os.PathLike, data: bytes | str) -> None:
     """Write a file so that readers see its old content or the new, never a part."""
     path = pathlib.Path(path)
-    handle, scratch = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    handle, scratch = tempfile.mkstemp(prefix=SCRATCH, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as f:
             f.write(data.encode() if isinstance(data, str) else data)
         os.chmod(scratch, 0o644)
         os.replace(scratch, path)
     except BaseException:
-        os.unlink(scratch)
+        with contextlib.suppress(FileNotFoundError):  # it has its name already
+            os.unlink(scratch)
         raise

@@ -119,7 +119,7 @@ def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
     """
     from gan_jax import cache
     from gan_jax.metrics import memorization
-    from gan_jax.report import run_page
+    from gan_jax.report import parts, run_page
     from gan_jax.rundir import run_folder
 
     memorization.check_queries(flags.neighbours, "neighbours")
@@ -137,6 +137,7 @@ def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
         raise InputError(f"--out={out} is the folder of another run; name another for the scores.")
     _check_place(out, "workdir" if flags.images else "out")
     record = score_images(flags, out) if flags.images else score_run(flags, out)
+    parts.add_scores(record)
     cache.write_atomic(out / "eval.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
     if flags.images:
         return record, run_page.write_images(out)
@@ -322,7 +323,6 @@ def add_neighbours(
     """Add the search for nearest training images to a record, and write its pictures."""
     from gan_jax import images
     from gan_jax.metrics import memorization
-    from gan_jax.report import score_text
 
     pictures = {}
     if flags.neighbours:
@@ -331,10 +331,6 @@ def add_neighbours(
         record["neighbours"], pictures = memorization.detect_copies(
             evaluator.extractor, real, heldout, generated, flags.seed, show
         )
-        rows = (score_text.subject_row(record), "real")
-        scores = memorization.copy_scores(record["neighbours"])
-        for row, row_scores in zip(rows, scores, strict=True):
-            record["rows"][row] |= row_scores
     for name in memorization.PICTURE_FILES:  # those of an earlier evaluation go
         (workdir / name).unlink(missing_ok=True)
         if name in pictures:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gan_jax import cache
 from gan_jax.commands import command_line, kinds
 from gan_jax.errors import InputError
 from gan_jax.settings import setting
@@ -219,8 +220,8 @@ def save(
             with open(out, "wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
         elif form in FOLDERS:
-            # Not .tmp-: a run that resumes here removes such files, and takes no folder for one.
-            with tempfile.TemporaryDirectory(prefix=".new-", dir=out.parent) as scratch:
+            cache.remove_abandoned(out.parent)
+            with tempfile.TemporaryDirectory(prefix=cache.SCRATCH, dir=out.parent) as scratch:
                 new = pathlib.Path(scratch) / "new"
                 new.mkdir()
                 for i, sample in enumerate(samples):

@@ -47,8 +47,11 @@ from gan_jax.metrics import (
 from gan_jax.metrics.metric import Metric, Score, Views
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*(?<!_se)(?<!_std)")
-# Keys of a row that are no scores, see scoring.make_row.
-_TAKEN = ("n_real", "n_fake", "repeats", "fractions", "fractions_corrected")
+# Keys of a row that are no scores of metrics: see scoring.make_row and report.parts.
+_TAKEN = (
+    *("n_real", "n_fake", "repeats", "fractions", "fractions_corrected"),
+    *("intended", "asked_correlation", "psnr", "colourfulness", "copied"),
+)
 
 
 def _adapt(name, part):

@@ -31,12 +31,23 @@ from gan_jax.data.types import Dataset
 from gan_jax.metrics import content_order
 from gan_jax.metrics.features import classifier_training
 from gan_jax.metrics.features.classifier_training import Settings
+from gan_jax.metrics.metric import Score
 from gan_jax.nets.classifier import Classifier
 from gan_jax.ops import compiling
 
 VERSION = 1  # of the training; raise it when the same settings would give another net
 _MAX_TRAIN, _MAX_HELDOUT = 60_000, 10_000  # images
 COLUMNS = {"correlation": 3, "error": 3}  # of the table: {key: decimals}
+SCORES = {
+    "asked_correlation": Score(
+        "quantities asked",
+        "high",
+        "Correlation of the quantities that images were asked for with those that a net reads of "
+        "them, the mean over quantities; at the left of real images.",
+        least=-1,
+        most=1,
+    )
+}
 
 
 class Reader(NamedTuple):
@@ -208,6 +219,20 @@ def _agreement(asked, read, spread):
         "correlation": float(np.corrcoef(asked, read)[0, 1]) if differs else None,
         "error": float(np.sqrt(np.mean((read - asked) ** 2)) / spread),
     }
+
+
+def row_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """Return SCORES of the generated images and of real ones; {} where no quantity has one.
+
+    Args:
+      record: of `score_asked`.
+    """
+
+    def mean(key):
+        values = [own[key] for own in record["by_quantity"].values() if own[key] is not None]
+        return {"asked_correlation": float(np.mean(values))} if values else {}
+
+    return mean("correlation"), mean("correlation_real")
 
 
 def table_rows(record: dict) -> list[list[str]]:

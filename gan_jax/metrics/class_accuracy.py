@@ -16,9 +16,19 @@ import numpy as np
 import scipy
 
 from gan_jax.metrics import precision_recall
-from gan_jax.metrics.metric import Views, number_text
+from gan_jax.metrics.metric import Score, Views, number_text
 
 N_PER_CLASS = 1000  # generated images, at most
+SCORES = {
+    "intended": Score(
+        "intended class",
+        "high",
+        "Share of the images that show the class they were asked for, says a classifier; at the "
+        "left its balanced accuracy on real ones.",
+        least=0,
+        most=1,
+    )
+}
 COLUMNS = {  # of the table: (key in the record, factor, decimals)
     "classified %": ("intended_per_class", 100, 1),
     "real %": ("intended_real_per_class", 100, 1),
@@ -91,6 +101,22 @@ def _compare_class(generated, pool, other, k):
         "diversity_per_class": diversity,
         "compared_per_class": n,
     }
+
+
+def row_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """Return SCORES of the generated images, with its standard error, and of real ones.
+
+    The error is Wilson's, which is above 0 where all images are right, or none.
+
+    Args:
+      record: of evaluate.evaluate_class_accuracy.
+
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    share, n = record["intended"], record["n_per_class"] * len(record["intended_per_class"])
+    z2 = 1.96**2
+    se = float(np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n))
+    return {"intended": share, "intended_se": se}, {"intended": record["intended_real"]}
 
 
 def table_rows(record: dict, classes: list[str] | tuple[str, ...]) -> list[list[str]]:

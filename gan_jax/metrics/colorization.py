@@ -7,10 +7,25 @@ colourfulness is reported too, and the gray image has a row of its own.
 import numpy as np
 
 from gan_jax.errors import counted
-from gan_jax.metrics.metric import number_text
+from gan_jax.metrics.metric import Score, number_text
 
 ROWS = {"made": "made", "gray": "gray (no colours)", "original": "original"}
 COLUMNS = {"l1": "mean error (grey levels)", "psnr": "PSNR (dB)", "colourfulness": "colourfulness"}
+
+SCORES = {
+    "psnr": Score(
+        "PSNR (dB)",
+        "high",
+        "Peak signal-to-noise ratio of coloured images against their originals; it rewards gray.",
+        most=99,
+    ),
+    "colourfulness": Score(
+        "colourfulness",
+        "real",
+        "How strong and how varied colours are: 0 is gray, 33 moderate; at the left of originals.",
+        least=0,
+    ),
+}
 
 
 def score_colorization(generated: np.ndarray, gray: np.ndarray, original: np.ndarray) -> dict:
@@ -59,6 +74,19 @@ def colourfulness(x: np.ndarray) -> float:
     opponents = np.stack([r - g, (r + g) / 2 - b])
     sd, mean = opponents.std((2, 3)), opponents.mean((2, 3))
     return float((np.hypot(*sd) + 0.3 * np.hypot(*mean)).mean())
+
+
+def row_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """Return SCORES of the colorized images and of their originals, which have no errors.
+
+    Args:
+      record: of `score_colorization`.
+    """
+    made, original = (
+        {key: value for key, value in record["rows"][name].items() if key in SCORES}
+        for name in ("made", "original")
+    )
+    return made, original
 
 
 def table_rows(record: dict) -> list[list[str]]:

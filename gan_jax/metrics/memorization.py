@@ -340,8 +340,8 @@ def _identical_sign(by_pixel):
     ]
 
 
-def copy_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
-    """Return {"copied": share} of the generated images and of real ones, by the worse distance.
+def row_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
+    """Return SCORES of the generated images and of real ones, by the worse distance.
 
     Args:
       record: of `detect_copies`.

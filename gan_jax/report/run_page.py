@@ -39,7 +39,7 @@ def write(workdir: str | os.PathLike) -> pathlib.Path:
         score_html.verdict_paragraph(run.evaluation),
         warnings_section(run.log),
         samples_section(run.samples, Size.of(dataset["size"])),
-        evaluation_sections(run.evaluation, run.folder),
+        evaluation_sections(run.evaluation, run.folder, config_file.trust_words(run.config)),
         training_curves.training_section(run.config, run.log),
         timing_section(run.log),
         next_section(run),
@@ -136,15 +136,19 @@ def samples_section(samples: list[tuple[int, pathlib.Path]], hw: Size) -> page.H
     ])  # fmt: skip
 
 
-def evaluation_sections(evaluation: dict | None, folder: pathlib.Path) -> page.Html:
+def evaluation_sections(
+    evaluation: dict | None, folder: pathlib.Path, trust: list[str] | None = None
+) -> page.Html:
     """Show an evaluation, or the command that makes one.
 
     Args:
       evaluation: eval.json, or None.
       folder: where the pictures of neighbours are.
+      trust: words that the command needs besides the folder, see config_file.trust_words.
     """
     if evaluation is None:
-        command = page.element("code", f"python -m gan_jax {shlex.join(['evaluate', str(folder)])}")
+        words = shlex.join(["evaluate", str(folder), *(trust or ())])
+        command = page.element("code", f"python -m gan_jax {words}")
         text = "Not evaluated yet; this adds scores, a floor and two controls: "
         return page.section("Scores", page.paragraph(text, command))
     sections = [

@@ -3,8 +3,9 @@
 import math
 
 from gan_jax import metrics
-from gan_jax.metrics import evaluate, memorization, point_scores, significance
+from gan_jax.metrics import evaluate, point_scores, significance
 from gan_jax.metrics.metric import Score
+from gan_jax.report import parts
 
 LABELS = {
     "real": "real (floor)",
@@ -38,7 +39,7 @@ def all_scores(*evaluations: dict) -> dict[str, Score]:
     Args:
       *evaluations: their scores by plug-ins, which they describe themselves, come last.
     """
-    known = metrics.SCORES | memorization.SCORES | point_scores.SCORES
+    known = metrics.SCORES | parts.SCORES | point_scores.SCORES
     for evaluation in evaluations:
         for key, words in evaluation.get("scores", {}).items():
             better = words["better"] if words["better"] in BETTER else "real"

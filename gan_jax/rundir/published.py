@@ -24,6 +24,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from gan_jax import cache
 from gan_jax.core.initialize import state_shapes
 from gan_jax.core.method import Method, make_context
 from gan_jax.core.state import GanState, Vars
@@ -150,8 +151,8 @@ def write(out: pathlib.Path, files: Mapping[str, bytes], overwrite: bool = False
     scratch = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        # Not .tmp-: a run that resumes here removes such files, and takes no folder for one.
-        scratch = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=out.parent))
+        cache.remove_abandoned(out.parent)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix=cache.SCRATCH, dir=out.parent))
         new, old = scratch / "new", scratch / "old"
         new.mkdir()
         for name, content in files.items():

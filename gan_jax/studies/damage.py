@@ -121,7 +121,7 @@ def score_damage(
             row = scoring.summarize_row(scoring.make_row(evaluator, [pair]))
             queries = damaged[rng.permutation(n)[:N_QUERIES]]
             record, _ = memorization.detect_copies(evaluator.extractor, train, test, queries, seed)
-            row |= memorization.copy_scores(record)[0]
+            row |= memorization.row_scores(record)[0]
             scores[kind].append({"level": level, **row})
     return scores
 

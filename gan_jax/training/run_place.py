@@ -4,14 +4,17 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
+from gan_jax import cache
 from gan_jax.errors import Stopped
 
 
 def remove_later_files(workdir: pathlib.Path, step: int) -> None:
     """Remove samples of steps after `step`, and what a kill left half-written."""
-    for path in [*workdir.glob(".tmp-*"), *(workdir / "samples").iterdir()]:
-        is_later = path.stem.isdigit() and int(path.stem) > step
-        if path.name.startswith(".tmp-") or is_later:
+    samples = workdir / "samples"
+    for folder in (workdir, samples):
+        cache.remove_abandoned(folder)
+    for path in samples.iterdir():
+        if path.stem.isdigit() and int(path.stem) > step:
             path.unlink()
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from gan_jax import cache
 from gan_jax.data import image_decoding, npy_writer
 from tests.data import making
 
@@ -61,12 +62,12 @@ def test_a_kill_leaves_no_entry(tmp_path, child_env, many):
     process = loading(many, child_env)
     written = []
     while not written and process.poll() is None:
-        scratch = tmp_path.glob("cache/images/.tmp-*/images.npy")
+        scratch = tmp_path.glob(f"cache/images/{cache.SCRATCH}*/images.npy")
         written = [path for path in scratch if path.stat().st_size > 10_000]
     process.kill()
     process.wait()
     (left,) = (tmp_path / "cache" / "images").iterdir()
-    assert left.name.startswith(".tmp-"), "the process was killed too late"
+    assert left.name.startswith(cache.SCRATCH), "the process was killed too late"
     assert making.load(many, 32).images.shape == (300, 32, 32, 3)
 
 

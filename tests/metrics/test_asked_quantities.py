@@ -77,3 +77,11 @@ def test_one_value_for_all_has_no_correlation(reader):
     asked = np.tile(data.values[:1], (20, 1))
     own = asked_quantities.score_asked(reader, data.images, asked, NAMES, 0)["by_quantity"]
     assert own["radius"]["correlation"] is None and own["radius"]["error"] > 0
+
+
+def test_the_score_of_a_row_is_the_mean_over_quantities_that_have_one():
+    own = {"correlation": 0.5, "correlation_real": 0.75}
+    alike = {"correlation": None, "correlation_real": 0.25}
+    made, real = asked_quantities.row_scores({"by_quantity": {"a": own, "b": alike}})
+    assert made == {"asked_correlation": 0.5} and real == {"asked_correlation": 0.5}
+    assert asked_quantities.row_scores({"by_quantity": {"b": alike}})[0] == {}

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy
 
 from gan_jax.metrics import class_accuracy, precision_recall
 from gan_jax.metrics.metric import take_rows
@@ -149,6 +150,17 @@ RECORD = {
     "k": 5,
     "control": "as many held-out images",
 }
+
+
+def test_the_score_of_a_row_has_the_standard_error_of_wilson():
+    """As scipy has it: half the width of its interval, divided by 1.96."""
+    for share in (0.755, 1.0, 0.0):
+        of_model, of_real = class_accuracy.row_scores(RECORD | {"intended": share})
+        assert of_real == {"intended": 0.97}
+        test = scipy.stats.binomtest(round(share * 600), 600)
+        interval = test.proportion_ci(2 * scipy.stats.norm.cdf(1.96) - 1, "wilson")
+        expected = (interval.high - interval.low) / 2 / 1.96
+        assert of_model == {"intended": share, "intended_se": pytest.approx(expected, rel=1e-6)}
 
 
 def test_in_words():

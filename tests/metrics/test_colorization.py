@@ -36,3 +36,7 @@ def test_record_and_table():
     head, *body = colorization.table_rows(record)
     assert len(body) == 3 and all(len(row) == len(head) for row in body)
     assert body[2][1:3] == ["-", "-"] and body[0][1:3] == ["0.00", "99.00"]
+    made, real = colorization.row_scores(record)
+    assert made == {"psnr": 99, "colourfulness": real["colourfulness"]} and set(real) == {
+        "colourfulness"
+    }

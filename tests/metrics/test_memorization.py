@@ -101,7 +101,7 @@ def test_identical_images_are_copies_however_few_they_are(n_kinds):
             f"Signs of copying: {share:.1f} % of the generated images are identical to a training"
         )
         assert record["verdict"].startswith(sign)
-        copied, real = memorization.copy_scores(record)
+        copied, real = memorization.row_scores(record)
         assert share / 100 <= copied["copied"] < share / 100 + 0.02 and real["copied"] < 0.02
 
 

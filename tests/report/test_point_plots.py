@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_jax import images
+from gan_jax import cache, images
 from gan_jax.data import datasets, toys
 from gan_jax.report import point_plots
 
@@ -109,7 +109,7 @@ def test_film(tmp_path, load):
             point_plots.draw_density(data.images[: 400 * i + 5], data.images[:3000], data.name),
         )
     point_plots.animate(paths, tmp_path / "film.webp", ms=50)
-    assert not list(tmp_path.glob(".tmp-*"))
+    assert not list(tmp_path.glob(f"{cache.SCRATCH}*"))
     with Image.open(tmp_path / "film.webp") as film:
         assert (film.n_frames, film.size, film.info["loop"]) == (4, (360, 360), 0)
         durations = []

@@ -145,9 +145,8 @@ def test_commands_on_the_page_work_when_typed(tmp_path):
     config["hp"]["loss"] = "python:mine:LOSS"
     (folder / "config.json").write_text(json.dumps(config))
     assert f"{go_on} --trust" in typed() and f"python -m gan_jax sample '{folder}'" in str(typed())
-    assert all(
-        line.endswith("--trust") for line in typed() if " sample " in line or " publish " in line
-    )
+    opening = [x for x in typed() if re.search(" (sample|publish|evaluate) ", x)]
+    assert len(opening) == 4 and all(line.endswith("--trust") for line in opening)
 
 
 def test_no_run_folder_is_refused(tmp_path):

@@ -3,12 +3,14 @@ number.
 """
 
 import json
+import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import cache
 from gan_jax.core import initialize
 from gan_jax.core import step as update_step
 from gan_jax.data import shuffling
@@ -136,7 +138,9 @@ def test_resume_is_exact_for_every_way_to_run(big_source, tmp_path, monkeypatch,
     with pytest.raises(training_loop.Stopped):
         run(tmp_path / "stopped", big_source, **changes)
     monkeypatch.undo()
-    (tmp_path / "stopped" / "samples" / ".tmp-left").write_text("by a kill")
+    left = tmp_path / "stopped" / "samples" / f"{cache.SCRATCH}left"
+    left.write_text("by a kill")
+    os.utime(left, (0, 0))
     (tmp_path / "stopped" / "samples" / "mine.png").write_text("a user's own file")
     assert run(tmp_path / "stopped", big_source, **changes) == digest
     assert records(tmp_path / "stopped") == records(tmp_path / "whole")

@@ -22,9 +22,16 @@ SHOWN = (
     "modes_3sd",
     "high_quality",
     "reverse_kl",
+    "intended",
+    "asked_correlation",
+    "psnr",
+    "colourfulness",
 )
 # Scores that configurations differ by.
-COMPARED = ("frechet", "total_variation", "modes_kl", "registered", "reverse_kl")
+COMPARED = (
+    *("frechet", "total_variation", "modes_kl", "registered", "reverse_kl"),
+    *("intended", "asked_correlation", "psnr"),
+)
 
 
 def summary(state: SweepState, incomparable: str = "") -> str:

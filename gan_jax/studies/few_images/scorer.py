@@ -61,7 +61,7 @@ class Scorer:
         record, _ = memorization.detect_copies(
             self.evaluator.extractor, train, self.heldout, images[: self.neighbours], 0
         )
-        generated, real = memorization.copy_scores(record)
+        generated, real = memorization.row_scores(record)
         return {**generated, "copied_real": real["copied"], "copying": record["copying"]}
 
 

@@ -109,7 +109,7 @@ class Judge:
           real image is in the own half}; half of them for a model that copies nothing}.
         """
         record, _ = memorization.detect_copies(self.evaluator.extractor, train, other, generated, 0)
-        copied, real = memorization.copy_scores(record)
+        copied, real = memorization.row_scores(record)
         nearest = {name: 1 - record[name]["heldout"] for name in memorization.DISTANCES}
         return {
             **copied,
