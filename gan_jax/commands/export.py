@@ -12,7 +12,7 @@ three lessons, on mode collapse, losses and penalties, that train the same besid
 folder works without a network, and asks no other server for anything.
 
 Needs the extra export, and jax2onnx, which asks for an older orbax-checkpoint than this project,
-and works with it: pip install 'gan-jax[export]' && pip install --no-deps jax2onnx
+and works with it. In the checkout: pip install -e '.[export]' && pip install --no-deps jax2onnx
 """
 
 import dataclasses
