@@ -45,7 +45,7 @@ RECIPES = {
     "morpho": Recipe("Morpho-GAN", "morpho", ("--augment=", "--schedule=constant")),
     "plain": Recipe("plain loss", "dcgan", _PLAIN),
     "plain_turns": Recipe("plain + turns and flips", "dcgan", _PLAIN + _TURNS),
-    "symmetric": Recipe("the same + G that turns", "dcgan", _PLAIN + _SYMMETRIC),
+    "symmetric": Recipe("plain + turns of D and G", "dcgan", _PLAIN + _SYMMETRIC),
     "plain_augment": Recipe("plain + DiffAugment", "dcgan", _PLAIN + _AUGMENT),
     "plain_ada": Recipe("plain + ADA", "dcgan", _PLAIN + _ADA),
     "lecam": Recipe("turns and flips + LeCam", "dcgan", (*_PLAIN, *_TURNS, "--lecam=0.3")),
