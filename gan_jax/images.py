@@ -177,7 +177,7 @@ def encode_png(image: np.ndarray) -> bytes:
     image = np.asarray(image)
     picture = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG")  # optimize=True takes 2 to 8 times as long for 1 to 3 % fewer bytes
     return buffer.getvalue()
 
 
