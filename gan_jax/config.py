@@ -20,7 +20,7 @@ from gan_jax.data.datasets import DataOptions, Dataset
 from gan_jax.errors import InputError
 from gan_jax.methods import freeze
 from gan_jax.methods.base import DataSpec, check_minibatch
-from gan_jax.metrics import photometry, scoring
+from gan_jax.metrics import features, photometry, scoring
 from gan_jax.nets import classifier
 from gan_jax.settings import RunSettings, Size, check, values_before
 
@@ -278,8 +278,11 @@ def validate_data(run: RunSettings, dataset: Dataset) -> None:
 
 def _require_enough(run, dataset):
     """Refuse a --keep_best that needs more images than there are."""
+    n_features = (
+        classifier.WIDTHS[-1] if dataset.points else features.count_features("auto", dataset)
+    )
     least = {
-        key: metrics.TABLE[metrics.metric_of(key)].min_images(classifier.WIDTHS[-1])
+        key: metrics.TABLE[metrics.metric_of(key)].min_images(n_features)
         for key in metrics.RANKABLE_SCORES
     }
     few = min(run.eval_images, len(dataset.images) // 2)

@@ -266,9 +266,11 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     evaluator = make_evaluator(flags, real, heldout, n, has_values)
 
     order = content_order.sort_rows(scored.images)
+    repeats = max(1, min(flags.repeats, len(order) // n))  # parts that share no image
 
-    def chosen(seed, n):
-        return np.random.default_rng(seed).permutation(order)[:n]
+    def chosen(seed, n):  # of other seeds, other images
+        first = n * ((seed - flags.seed) % repeats)
+        return np.random.default_rng(flags.seed).permutation(order)[first : first + n]
 
     def sample(seed, n):
         return images.take_rows(scored.images, chosen(seed, n))
@@ -276,7 +278,6 @@ def score_images(flags: Flags, workdir: pathlib.Path) -> dict:
     def sample_all(seed, n):
         return sample(seed, n), scoring.values_of(scored, chosen(seed, n))
 
-    repeats = flags.repeats if len(scored.images) > n else 1  # all images again would say nothing
     samplers: dict[str, evaluate.Sampler] = {
         "images": sample_all if evaluator.reads_values else sample
     }

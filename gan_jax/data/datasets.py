@@ -97,6 +97,17 @@ def inner_spec(spec: str) -> str:
     return _split_inner(form, arg)[1] if form.endswith("DATA") else ""
 
 
+def kind_of_images(spec: str) -> str:
+    """Return the name of the source that a --data has its images from.
+
+    Of a part of other data, such as a shard, that is the source of those; stacks are a kind of
+    their own.
+    """
+    name, _ = split_spec(spec)
+    inner = inner_spec(spec)
+    return kind_of_images(inner) if inner and name != "stacked" else name
+
+
 def _split_inner(form, arg):
     """Split the argument of a source of form "NAME:...:DATA" into ("...:", DATA)."""
     n_before = form.count(":") - 1

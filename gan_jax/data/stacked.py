@@ -22,10 +22,7 @@ _JOINT = "-"  # between the names of the classes in a stack
 
 def is_stacked(spec: str) -> bool:
     """Say whether a --data spec names stacks, or a part of them."""
-    if datasets.split_spec(spec)[0] == "stacked":
-        return True
-    inner = datasets.inner_spec(spec)
-    return bool(inner) and is_stacked(inner)
+    return datasets.kind_of_images(spec) == "stacked"
 
 
 def stack_rows(n_images: int, n_stacks: int, seed: int) -> np.ndarray:

@@ -81,6 +81,7 @@ def load(dataset: Dataset, heldout: Dataset | None = None, settings: Settings | 
     identity = {
         "version": VERSION,
         "digest": dataset.digest,
+        "turned": classifier_training.any_orientation(dataset),
         "heldout": None if tested is dataset else tested.digest,
         **settings._asdict(),
     }
@@ -189,7 +190,7 @@ def score_asked(reader: Reader, generated: np.ndarray, asked: np.ndarray, names,
     Returns:
       JSON-able finite dict: "n", "n_real", "reader", and "by_quantity": {name: {"correlation",
       "error", and both with "_real" and "_shuffled"}}. A correlation is None where all values are
-      alike.
+      alike, and an error where those of the real images are.
     """
     read, spread = reader.read(generated), reader.real.std(0)
     shuffled = np.random.default_rng(seed).permutation(asked)
@@ -217,7 +218,7 @@ def _agreement(asked, read, spread):
     differs = np.ptp(asked) > 0 and np.ptp(read) > 0
     return {
         "correlation": float(np.corrcoef(asked, read)[0, 1]) if differs else None,
-        "error": float(np.sqrt(np.mean((read - asked) ** 2)) / spread),
+        "error": float(np.sqrt(np.mean((read - asked) ** 2)) / spread) if spread else None,
     }
 
 

@@ -106,7 +106,8 @@ def _compare_class(generated, pool, other, k):
 def row_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
     """Return SCORES of the generated images, with its standard error, and of real ones.
 
-    The error is Wilson's, which is above 0 where all images are right, or none.
+    The error is that of a share. Where all images are right, or none, it is the one with which the
+    95 % interval (significance.bounded_interval) ends where Wilson's does.
 
     Args:
       record: of evaluate.evaluate_class_accuracy.
@@ -114,8 +115,7 @@ def row_scores(record: dict) -> tuple[dict[str, float], dict[str, float]]:
     Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
     """
     share, n = record["intended"], record["n_per_class"] * len(record["intended_per_class"])
-    z2 = 1.96**2
-    se = float(np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n))
+    se = float(np.sqrt(share * (1 - share) / n)) or 1.96 / (n + 1.96**2)
     return {"intended": share, "intended_se": se}, {"intended": record["intended_real"]}
 
 

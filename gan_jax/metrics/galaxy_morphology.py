@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 
 from gan_jax import errors
+from gan_jax.data import datasets
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import light_measures, metric, objects
 
@@ -184,7 +185,7 @@ def colour(images: np.ndarray, galaxy: np.ndarray) -> np.ndarray:
 
 
 def _shows_sky(dataset: Dataset) -> bool:
-    is_galaxies = dataset.name.partition(":")[0] in ("galaxies", "galaxyzoo")
+    is_galaxies = datasets.kind_of_images(dataset.name) in ("galaxies", "galaxyzoo")
     return is_galaxies and min(dataset.images.shape[1:3]) >= MIN_SIZE
 
 

@@ -34,7 +34,7 @@ import numpy as np
 
 from gan_jax import errors
 from gan_jax.data.types import Dataset
-from gan_jax.metrics import significance
+from gan_jax.metrics import exact_tests
 from gan_jax.metrics.content_order import sort_rows
 from gan_jax.metrics.metric import Score
 from gan_jax.metrics.nearest_neighbours import Neighbours, distance_ratio, find_nearest
@@ -120,12 +120,11 @@ def detect_copies(
         held = heldout.images[rng.permutation(sort_rows(heldout.images))[:n_held]]
         heldout_rows = rng.permutation(len(held))[:n]
         subset = np.sort(rng.permutation(order)[: len(held)])
-    of_generated, of_training = (extractor.apply(x)[0] for x in (generated, training))
-    of_held = None if held is None else extractor.apply(held)[0]
-    chosen = (own, heldout_rows, subset)
+    sets = (generated, training, held)
+    embedded = [None if x is None else extractor.apply(x)[0] for x in sets]
     searches = {
-        "pixel": _search(generated, training, held, *chosen),
-        "feature": _search(of_generated, of_training, of_held, *chosen),
+        name: _search(*views, own, heldout_rows, subset)
+        for name, views in (("pixel", sets), ("feature", embedded))
     }
     comparisons = {name: compare_distances(search) for name, search in searches.items()}
     copying, verdict = copying_verdict(comparisons)
@@ -138,7 +137,7 @@ def detect_copies(
             "pool_heldout": len(subset),
             "seed": seed,
             "net": extractor.name,
-            "n_features": int(of_generated.shape[1]),
+            "n_features": int(embedded[0].shape[1]),
         },
         **comparisons,
         "copying": copying,
@@ -194,7 +193,8 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
         "distinct": number of training images that are nearest to a generated one; "conclusive":
         whether they are enough for a significant outcome.
         With held-out images "heldout", "heldout_real": shares of the generated and of the training
-        images whose nearest real image is a held-out one.
+        images whose nearest real image is a held-out one; "nearer_training": share of the generated
+        images nearer to one of as many training images than to any held-out one, ties half.
         For each test NAME_p, its p-value.
     """
     model = searches["generated_training"]
@@ -214,30 +214,30 @@ def compare_distances(searches: Searches) -> dict[str, Any]:
         },
         "identical": float(identical.mean()),
         "identical_real": float(identical_real.mean()),
-        "identical_p": significance.fisher_exact_p(identical, identical_real),
+        "identical_p": exact_tests.fisher_exact_p(identical, identical_real),
         "distinct": len(once),
         "conclusive": _can_alarm(len(once), single_real[once_real]),
         "closer": float(closer.mean()),
-        "closer_p": significance.fisher_exact_p(closer[once], closer_real[once_real]),
+        "closer_p": exact_tests.fisher_exact_p(closer[once], closer_real[once_real]),
         "single": float(single.mean()),
         "single_real": float(single_real.mean()),
-        "single_p": significance.fisher_exact_p(single[once], single_real[once_real]),
+        "single_p": exact_tests.fisher_exact_p(single[once], single_real[once_real]),
     }
     if "generated_heldout" in searches:
         is_heldout, share = _nearest_is_heldout(searches, "generated")
         is_heldout_real, share_real = _nearest_is_heldout(searches, "training")
+        some, held = (searches[f"generated_{of}"].distances[:, 0] for of in ("some", "heldout"))
+        out["nearer_training"] = float((np.sign(held - some).mean() + 1) / 2)
         out["heldout"] = share
         out["heldout_real"] = share_real
-        out["heldout_p"] = significance.fisher_exact_p(~is_heldout, ~is_heldout_real)
+        out["heldout_p"] = exact_tests.fisher_exact_p(~is_heldout, ~is_heldout_real)
         out["conclusive"] |= _can_alarm(len(is_heldout), ~is_heldout_real)
     return out
 
 
 def _can_alarm(n, real):
-    """Say whether the test of n generated images against real ones, bool [m], has an outcome that
-    is significant.
-    """
-    return significance.fisher_exact_p(np.ones(n, bool), real) < ALARM_P
+    """Say whether n generated images against real ones, bool [m], can be significant at all."""
+    return exact_tests.fisher_exact_p(np.ones(n, bool), real) < ALARM_P
 
 
 def _join(neighbours):

@@ -17,7 +17,6 @@ from gan_jax.data import pixel_format
 from gan_jax.data.types import Dataset
 from gan_jax.metrics import class_balance, features
 from gan_jax.metrics.metric import Metric, Views, spread, take_rows
-from gan_jax.nets import classifier
 
 N_HALVES = 20  # random halves that a standard error is computed from
 
@@ -138,7 +137,7 @@ def check_counts(
     n: int,
     flag: str,
     names: str = "",
-    n_features: int = classifier.WIDTHS[-1],
+    n_features: int | None = None,
     scores_flag: str = "scores",
     has_classes: bool | None = None,
 ) -> None:
@@ -149,13 +148,14 @@ def check_counts(
       n: images per sample.
       flag: the flag that sets n, for the message.
       names: as in `make_evaluator`.
-      n_features: number of features; the default is that of the nets of metrics.features.
+      n_features: number of features; None: as many as --features=auto has.
       scores_flag: the flag that sets the names, for the message; "" for none.
       has_classes: whether the feature space has classes; None: if the images have two.
 
     Raises:
       InputError: n, or half of the real images, is too few.
     """
+    n_features = n_features or features.count_features("auto", real)
     least = {
         name: metrics.TABLE[name].min_images(n_features) for name in metrics.parse_names(names)
     }

@@ -195,21 +195,23 @@ def score_intervals(system: System, key: str) -> np.ndarray | None:
 def verdicts(systems: list[System], key: str) -> list[str]:
     """Say of every pair of systems whether they differ in a score.
 
-    Where both have several seeds, the sentence is about trainings; else it is about these two runs.
+    Sentences are about trainings. That of two systems of one seed each is about these two runs.
     """
     score = find_score(systems, key)
     pairs = list(itertools.combinations([s for s in systems if s.evaluations], 2))
-    sentences, widest = [], score.widest()
+    sentences = []
     for a, b in pairs:
         x, y = score_values(a, key), score_values(b, key)
-        if min(len(x), len(y)) > 1:
+        if max(len(x), len(y)) > 1:
             sentence = significance.compare_seeds(
-                a.name, x, b.name, y, score.title, 3, len(pairs), score.better, widest
+                a.name, x, b.name, y, score.title, 3, len(pairs), score.better, score.limits()
             )
         else:
             se_x, se_y = standard_errors(a, key)[0], standard_errors(b, key)[0]
             sentence = significance.compare_two_runs(
-                a.name, x[0], se_x, b.name, y[0], se_y, score.title, widest=widest
+                *(a.name, x[0], se_x, b.name, y[0], se_y, score.title),
+                n_comparisons=len(pairs),
+                widest=score.widest(),
             )
         sentences.append(sentence)
     return sentences

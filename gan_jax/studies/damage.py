@@ -78,6 +78,8 @@ def damage(
     Returns:
       uint8 [N, H, W, C].
     """
+    if not level:
+        return clean
     if kind == "noise":
         noisy = clean + rng.normal(0, level, clean.shape)
         return noisy.round().clip(0, 255).astype(np.uint8)
@@ -90,7 +92,7 @@ def damage(
         return clean[np.resize(rng.permutation(rows), len(clean))]
     damaged = clean.copy()
     rows = rng.permutation(len(clean))[: round(level * len(clean))]
-    damaged[rows] = train_images[rng.permutation(len(train_images))[: len(rows)]]
+    damaged[rows] = train_images[np.resize(rng.permutation(len(train_images)), len(rows))]
     return damaged
 
 

@@ -168,6 +168,17 @@ def test_refusals(data, tmp_path, capsys, words, message):
 
 
 @pytest.mark.slow
+def test_copies_are_repeated_where_training_images_are_few_and_no_damage_is_none():
+    rng = np.random.default_rng(0)
+    clean, labels = rng.integers(0, 256, (40, 4, 4, 1), np.uint8), np.full(40, -1)
+    training = rng.integers(0, 256, (30, 4, 4, 1), np.uint8)
+    copies = damage.damage("copies", 1.0, clean, labels, training, rng)
+    known = {image.tobytes() for image in training}
+    assert len(copies) == 40 and {image.tobytes() for image in copies} == known
+    for kind, levels in damage.LEVELS.items():
+        assert (damage.damage(kind, levels[0], clean, labels, training, rng) == clean).all()
+
+
 def test_damage_smoke_flagfile_gets_worse_by_every_score(tmp_path, capsys):
     """Distances rise with noise and blur, coverage falls with every class left out; only the
     neighbours show copies.

@@ -1,5 +1,7 @@
 """Whether generated images have the quantities that were asked for: the reader and its scores."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,19 @@ def test_one_value_for_all_has_no_correlation(reader):
     asked = np.tile(data.values[:1], (20, 1))
     own = asked_quantities.score_asked(reader, data.images, asked, NAMES, 0)["by_quantity"]
     assert own["radius"]["correlation"] is None and own["radius"]["error"] > 0
+
+
+def test_an_error_needs_a_spread_of_real_values(reader):
+    """As of a rare yes that no held-out image has."""
+    data, real = disks(20, 6), reader.real.copy()
+    real[:, 0] = 3
+    record = asked_quantities.score_asked(
+        reader._replace(real=real), data.images, data.values, NAMES, 0
+    )
+    own = record["by_quantity"]
+    assert own[NAMES[0]]["error"] is None and own[NAMES[1]]["error"] > 0
+    assert json.dumps(record, allow_nan=False)
+    assert asked_quantities.table_rows(record)[1][4] == "-"
 
 
 def test_the_score_of_a_row_is_the_mean_over_quantities_that_have_one():

@@ -1,5 +1,6 @@
 """Records of generators with known quality: rows, controls, class shares and class accuracy."""
 
+import itertools
 import json
 
 import numpy as np
@@ -190,6 +191,22 @@ def test_counts_that_cannot_be_scored_are_refused():
     with pytest.raises(errors.InputError, match="--eval_images=4 .* use at least 6"):
         scoring.check_counts(dataset(1, 100), 4, "eval_images", NAMES, 5)
     evaluate.evaluate(make_evaluator(), dataset(1, 12), None, SAMPLERS, 6, 1, seed=0)
+
+
+def test_counts_are_those_of_the_features_that_the_data_have():
+    """Those of a stack's three channels are three times as many, or more."""
+    names = tuple("-".join(word) for word in itertools.product("ab", repeat=3))
+    stacks = dataset(1, 900)._replace(
+        images=np.zeros((900, 28, 28, 3), np.uint8),
+        labels=np.arange(900) % 8,
+        classes=names,
+        name="stacked:idx:DIR",
+    )
+    n = feature_spaces.count_features("auto", stacks)
+    assert n >= 3 * feature_spaces.count_features("auto", dataset(1, 900))
+    with pytest.raises(errors.InputError, match=f"--eval_images={n} is too few .* {n} features"):
+        scoring.check_counts(stacks, n, "eval_images", "frechet")
+    scoring.check_counts(dataset(1, 900), n, "eval_images", "frechet")
 
 
 def test_summary_of_a_row(record):

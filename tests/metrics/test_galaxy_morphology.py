@@ -378,6 +378,8 @@ def test_it_applies_to_images_of_the_sky():
         return galaxy_morphology.METRIC.applies_to(make_dataset(images, name=name))
 
     assert applies("galaxies") and applies("galaxies:2000") and applies("galaxyzoo:gz2", 32)
+    assert applies("shard:0/3/0:galaxyzoo:gz2") and applies("thin:spiral/20/0:galaxies")
+    assert not applies("shard:0/3/0:stacked:galaxies")
     assert not (applies("folder:galaxies") or applies("tfds:mnist") or applies("galaxies", 28))
 
 

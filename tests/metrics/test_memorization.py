@@ -129,6 +129,18 @@ def test_data_that_repeat_themselves_make_identical_images_no_copies():
     assert "identical" not in record["verdict"]
 
 
+def test_what_copies_nothing_is_as_near_to_as_many_training_images_as_to_others():
+    """Also where there are many more training images, which are nearer as a whole."""
+    real, held = make_dataset(waves(0, 900)), make_dataset(waves(2, 300))
+    record, _ = memorization.detect_copies(EXTRACTOR, real, held, waves(5, 300), 0)
+    for distance in memorization.DISTANCES:
+        assert abs(record[distance]["nearer_training"] - 0.5) < 0.1
+        assert record[distance]["heldout"] < 0.35
+    copies = waves(0, 900)[:300]
+    record, _ = memorization.detect_copies(EXTRACTOR, real, held, copies, 0)
+    assert record["pixel"]["nearer_training"] > 0.6, "a third of them is among the chosen ones"
+
+
 def test_a_slight_pull_towards_the_training_set_shows_against_heldout_images():
     """Copies too noisy to be near any image: only the held-out images tell."""
     real, held = make_dataset(waves(0, 400)), make_dataset(waves(2, 400))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from gan_jax.metrics import significance
+from gan_jax.metrics import exact_tests, significance
 
 A, B = [1.0, 2.0, 4.0], [3.0, 3.5, 5.0, 9.0]
 
@@ -45,6 +45,81 @@ def test_compare_seeds():
     text = significance.compare_seeds("A", [1.0, 5.0], "B", [2.0, 5.0], "distance")
     assert "cannot tell" in text
     assert "nothing follows" in significance.compare_seeds("A", [1.0], "B", [2.0], "distance")
+
+
+DISTANCE = (0, math.inf)
+
+
+def test_distances_are_compared_by_their_ratio():
+    """Student's t of the logarithm of a ratio, with standard errors by the delta method."""
+    a, b = np.array([66.9, 56.2, 79.8]), np.array([3.5, 3.0, 4.1, 3.4])
+    variances = [stats.sem(x) ** 2 / x.mean() ** 2 for x in (a, b)]
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / 2 + variances[1] ** 2 / 3)
+    for n in (1, 36):
+        found = significance.compare_means(a, b, n, DISTANCE)
+        wanted = stats.t.interval(
+            1 - 0.05 / n, freedom, np.log(a.mean() / b.mean()), np.sqrt(sum(variances))
+        )
+        assert np.log(found.value) == pytest.approx(np.mean(wanted))
+        assert np.log([found.low, found.high]) == pytest.approx(wanted, rel=1e-9)
+        back = significance.compare_means(b, a, n, DISTANCE)
+        assert (back.low, back.high) == pytest.approx((1 / found.high, 1 / found.low))
+        assert found.is_ratio and found.is_decided and found.is_larger and not back.is_larger
+    text = significance.compare_seeds("A", a, "B", b, "distance", 3, 36, limits=DISTANCE)
+    assert text.startswith("A against B, distance: 19.3 times (95 % interval ")
+    assert text.endswith("one of 36 that hold together): B is better.")
+    back = significance.compare_seeds("B", b, "A", a, "distance", limits=DISTANCE)
+    assert "0.0517 times" in back and back.endswith("B is better.")
+    alike = significance.compare_seeds("A", b, "B", b + 0.1, "distance", limits=DISTANCE)
+    assert alike.endswith("these seeds cannot tell.")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "limits"),
+    [
+        ([1.0, 2.0], [3.0, 3.5], (0, 1)),
+        ([1.0, 2.0], [3.0, 3.5], (-math.inf, math.inf)),
+        ([0.0, 0.0], [3.0, 3.5], DISTANCE),  # no ratio to 0
+        ([-1.0, 0.5], [3.0, 3.5], DISTANCE),
+    ],
+)
+def test_other_scores_are_compared_by_their_difference(a, b, limits):
+    found = significance.compare_means(a, b, 2, limits)
+    assert found[:3] == significance.welch_interval(a, b, 2, limits[1] - limits[0])
+    assert not found.is_ratio
+
+
+def test_a_ratio_without_spread_has_no_interval():
+    for a, b in (([4.0], [2.0, 2.5]), ([4.0, 4.0], [2.0, 2.5])):
+        found = significance.compare_means(a, b, 1, DISTANCE)
+        assert (found.low, found.high, found.is_decided) == (None, None, False)
+        assert found.value == pytest.approx(4 / 2.25) and found.texts(3) == ("1.78 times", "")
+
+
+@pytest.mark.parametrize("n", [3, 10])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, shape: (rng.lognormal(0, 0.1, shape), rng.lognormal(0, 0.1, shape)),
+        lambda rng, shape: (rng.gamma(4, 0.25, shape), rng.gamma(100, 0.01, shape)),
+        lambda rng, shape: (20 * rng.lognormal(0, 0.1, shape), rng.lognormal(0, 0.1, shape)),
+    ],
+)
+def test_a_ratio_holds_the_truth_as_often_as_a_difference_and_decides_more(draw, n):
+    rng, trials = np.random.default_rng(0), 500
+    hits, decided = np.zeros(2), np.zeros(2)
+    for a, b in zip(*draw(rng, (trials, n)), strict=True):
+        truth = 20 if a.mean() > 5 else 1
+        ratio = significance.compare_means(a, b, 1, DISTANCE)
+        _, low, high = significance.welch_interval(a, b)
+        hits += ratio.low <= truth <= ratio.high, low <= truth - 1 <= high
+        together = significance.compare_means(a, b, 36, DISTANCE)
+        decided += together.is_decided, significance.compare_means(a, b, 36).is_decided
+    assert hits[0] / trials > 0.92 and hits[0] > hits[1] - 0.02 * trials
+    if truth == 20:
+        assert decided[0] > 0.95 * trials and (n > 3 or decided[1] < 0.5 * trials)
+    else:
+        assert decided[0] < 0.01 * trials
 
 
 def test_compare_two_runs():
@@ -151,7 +226,7 @@ def test_near_a_limit_it_holds_the_truth_more_often_than_a_cut_one(draw, truth, 
 @pytest.mark.parametrize("level", [0.95, 0.99])
 def test_binomial_interval_is_clopper_and_pearsons(hits, n, level):
     wanted = stats.binomtest(hits, n).proportion_ci(level, "exact")
-    found = significance.binomial_interval(hits, n, level)
+    found = exact_tests.binomial_interval(hits, n, level)
     assert found == pytest.approx((wanted.low, wanted.high), rel=1e-9)
     assert 0 <= found[0] <= hits / n <= found[1] <= 1
 
@@ -164,7 +239,7 @@ def test_differences_are_cut_at_the_largest_that_there_can_be():
     paired = significance.paired_t_test([0.0, 1.0], [0.1, 0.0], 1, 1)
     assert (paired.low, paired.high) == (-1, 1)
     assert "-1.00 to +1.00" in significance.compare_seeds(
-        "A", [0.0, 1.0], "B", [0.1, 0.0], "share", widest=1
+        "A", [0.0, 1.0], "B", [0.1, 0.0], "share", limits=(0, 1)
     )
     text = significance.compare_two_runs("A", 0.75, 0.6, "B", 0.5, 0.0, "share", widest=1)
     assert "-0.926 to +1.000" in text
@@ -233,22 +308,22 @@ def test_a_spread_that_is_small_but_real_is_tested():
 def test_mcnemar_is_the_exact_binomial_test(b, c):
     a = np.r_[np.ones(b), np.zeros(c), np.ones(9), np.zeros(4)].astype(bool)
     other = np.r_[np.zeros(b), np.ones(c), np.ones(9), np.zeros(4)].astype(bool)
-    found = significance.mcnemar_test(a, other)
+    found = exact_tests.mcnemar_test(a, other)
     assert (found.only_a, found.only_b, found.note) == (b, c, "")
     assert found.p == pytest.approx(stats.binomtest(b, b + c, 0.5).pvalue, rel=1e-9)
     by_counting = min(1, 2 * sum(math.comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c))
     assert found.p == pytest.approx(by_counting, rel=1e-9)
-    assert significance.mcnemar_test(other, a).p == found.p
+    assert exact_tests.mcnemar_test(other, a).p == found.p
 
 
 def test_mcnemar_of_equal_classifiers_has_no_p_value():
     right = np.array([True, False, True])
-    found = significance.mcnemar_test(right, right)
+    found = exact_tests.mcnemar_test(right, right)
     assert found.p is None and "same of 3 images: no p-value" in found.note
 
 
 def test_fishers_exact_test():
     a, b = np.arange(40) < 9, np.arange(60) < 2
     exact = stats.fisher_exact([[9, 31], [2, 58]], alternative="greater").pvalue
-    assert significance.fisher_exact_p(a, b) == pytest.approx(exact, rel=1e-9)
-    assert significance.fisher_exact_p(np.zeros(5, bool), np.zeros(9, bool)) == 1
+    assert exact_tests.fisher_exact_p(a, b) == pytest.approx(exact, rel=1e-9)
+    assert exact_tests.fisher_exact_p(np.zeros(5, bool), np.zeros(9, bool)) == 1

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import math
 import pathlib
 import re
 
@@ -223,6 +224,7 @@ def test_verdicts_over_seeds_and_between_two_runs(tmp_path):
             [9.0, 9.3, 9.1],
             "Frechet distance",
             3,
+            limits=(0, math.inf),
         )
     ]
     assert "dcgan lr=0.0002 is better" in compare.verdicts(found, "frechet")[0]
@@ -233,6 +235,30 @@ def test_verdicts_over_seeds_and_between_two_runs(tmp_path):
         "-4.000 (95 % interval from sampling -4.554 to -3.446): these two runs differ"
         in compare.verdicts(single, "frechet")[0]
     )
+
+
+def test_a_single_seed_beside_several_tells_nothing_of_trainings(tmp_path):
+    """And the difference is that of the means, as in the table."""
+    folders = [
+        make_run(tmp_path / f"a{i}", i, scored=record(x, 0.5), width=8)
+        for i, x in enumerate((1.0, 9.0, 9.0))
+    ]
+    folders.append(make_run(tmp_path / "b", 0, scored=record(5.0, 0.5), width=16))
+    found = compare.group_runs([compare.read_run(f) for f in folders])
+    assert compare.verdicts(found, "frechet") == [
+        "dcgan width=8 against dcgan width=16, Frechet distance: 1.27 times (no interval without "
+        "spread: nothing follows)."
+    ]
+
+
+def test_many_single_runs_have_intervals_that_hold_together(tmp_path):
+    folders = [
+        make_run(tmp_path / f"{width}", 0, scored=record(float(width), 0.5), width=width)
+        for width in (8, 16, 32)
+    ]
+    found = compare.group_runs([compare.read_run(f) for f in folders])
+    said = compare.verdicts(found, "frechet")
+    assert len(said) == 3 and all("one of 3 that hold together)" in line for line in said)
 
 
 def test_more_is_better_for_some_scores(tmp_path):

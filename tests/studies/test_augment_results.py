@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from gan_jax.metrics import significance
+from gan_jax.metrics import exact_tests, significance
 from gan_jax.studies import table_format
 from gan_jax.studies.augment import page as augment_page
 from gan_jax.studies.augment import results as found
@@ -214,7 +214,7 @@ def test_a_rare_class_is_compared_by_its_recall_and_that_of_the_others(folder):
         line for line in verdicts.verdicts(results) if "Clopper" in line and "100 % of" in line
     ]
     assert "where 2 of 200 others may be taken for it" in said
-    exact = significance.binomial_interval(15.75, 20)
+    exact = exact_tests.binomial_interval(15.75, 20)
     mean = significance.interval_text(np.array(RARES["filled"]) / 20, 2, 0, 1, 100)
     assert (
         f"synthetic cigar {mean}, {100 * exact[0]:.0f} to {100 * exact[1]:.0f} by the test images"

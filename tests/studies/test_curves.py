@@ -33,6 +33,16 @@ def test_a_score_has_settled_from_where_on_it_stays_in_the_last_interval():
     assert significance.settled([last], 0) == 0
 
 
+def test_over_steps_every_seed_that_still_improves_counts():
+    """Seeds of different levels hide that all of them improve; their changes show it."""
+    curve = [[16.0, 26.1, 36.0], [12.0, 22.1, 32.1], [10.1, 20.0, 30.0]]
+    assert significance.settled(curve, 0) == 0 and significance.settled(curve, 0, paired=True) == 2
+    flat = [[16.0, 26.1, 36.0], [10.3, 19.9, 30.0], [10.1, 20.0, 30.0]]
+    assert significance.settled(flat, 0, paired=True) == 1
+    same = [[11.0, 21.0, 31.0], [10.0, 20.0, 30.0]]
+    assert significance.settled(same, 0, paired=True) == 1, "the same change of all, without spread"
+
+
 def run_of(seed, *scores):
     points = [
         {"step": step, "train_s": 0.1 * step, "frechet": f + 0.02 * seed, "coverage": c}
@@ -43,7 +53,7 @@ def run_of(seed, *scores):
 
 @pytest.fixture
 def results():
-    few = [run_of(s, (30, 0.2), (20, 0.3), (20.01, 0.3)) for s in (0, 1)]
+    few = [run_of(s, (30, 0.2), (20, 0.3), (20.01 - 0.03 * s, 0.3)) for s in (0, 1)]
     many = [run_of(s, (30, 0.1), (9, 0.5), (5, 0.7 + 0.01 * s)) for s in (0, 1)]
     return {
         "typed": "gan-jax train dcgan --data=...",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import types
 
 import numpy as np
@@ -12,6 +13,7 @@ from gan_jax import images
 from gan_jax.commands import train
 from gan_jax.data.types import Dataset
 from gan_jax.errors import InputError, Stopped
+from gan_jax.metrics import significance
 from gan_jax.rundir import config_file
 from gan_jax.studies import image_sets, interleaved, table_format
 from gan_jax.studies.few_images import command, page, recipes, scorer, verdicts
@@ -168,9 +170,9 @@ def test_tables_follow_the_numbers(results):
     assert "| copies of the training images | 8.00 |" in few and "| 100.0 |" in few
     assert "real images of one class or of few | 30.00 | 0.100 | 0.50 | 0.40 | 0.50 |  |" in few
     # Two recipes ended beside the baseline, at two counts, in two scores.
-    welch = stats.ttest_ind(BAD, NEAR, equal_var=False).confidence_interval(1 - 0.05 / 8)
-    gap = np.mean(BAD) - np.mean(NEAR)
-    assert f"| DCGAN | {gap:+.2f} ({welch.low:+.2f} to {welch.high:+.2f}) | +0.00 |" in differences
+    found = significance.compare_means(BAD, NEAR, 8, (0, math.inf))
+    ratio = f"{found.value:.3g} times ({found.low:.3g} to {found.high:.3g})"
+    assert found.value > 2 and f"| DCGAN | {ratio} | +0.00 |" in differences
     assert "| augmented | gan-jax train plain_augment |" in typed
     assert "| augmented | 100 | 1.0 | 32.0 | 1.0 | 32.0 |" in length
     assert "| Gone | - | - | - | - | - |" in length
@@ -205,7 +207,7 @@ def test_verdicts_follow_the_numbers(results):
     )
     assert "100 images, signs of copying: none. It cannot be told" in said
     assert "too much alike: DCGAN in 3 of 3 seeds." in said
-    assert "1,000 images: augmented against plain loss, Frechet distance: +3.93" in said
+    assert "1,000 images: augmented against plain loss, Frechet distance: 4.58 times" in said
     assert "one of 8 that hold together): plain loss is better" in said
     assert "100 images, Frechet distance: whether augmented differs from plain loss" in said
     assert "DCGAN 1.00, plain loss 1.00" in said and "Diverged: 100_gone_0: non-finite" in said

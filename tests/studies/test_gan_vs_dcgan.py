@@ -1,6 +1,7 @@
 """S2's study: settings and lengths, numbers, and a whole study made, stopped and continued."""
 
 import json
+import math
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import stats
 
 from gan_jax import config, images
 from gan_jax.commands import command_line, train
-from gan_jax.metrics import scoring
+from gan_jax.metrics import scoring, significance
 from gan_jax.rundir import log, run_folder
 from gan_jax.studies import interleaved, run_outputs, table_format
 from gan_jax.studies.gan_vs_dcgan import command, systems
@@ -184,7 +185,7 @@ def results():
     }
 
 
-def test_verdicts_are_welchs_intervals_that_hold_together(results, root):
+def test_verdicts_are_intervals_that_hold_together(results, root):
     said = gan_vs_dcgan.verdicts(results, root)
     assert said[0].endswith(
         "By Frechet distance: at S2's lengths they are; at equal wall time these seeds cannot tell."
@@ -193,12 +194,9 @@ def test_verdicts_are_welchs_intervals_that_hold_together(results, root):
         (said[1], GAN, "DCGAN is better"),
         (said[2], LONGER, "cannot tell"),
     ):
-        low, high = stats.ttest_ind(DCGAN, other, equal_var=False).confidence_interval(1 - 0.05 / 2)
-        gap = np.mean(DCGAN) - np.mean(other)
-        assert (
-            f"{gap:+.2f} (95 % interval {low:+.2f} to {high:+.2f}, one of 2" in line
-            and better in line
-        )
+        found = significance.compare_means(DCGAN, other, 2, (0, math.inf))
+        interval = f"{found.low:#.3g} to {found.high:#.3g}, one of 2 that hold together"
+        assert f"{found.value:#.3g} times (95 % interval {interval})" in line and better in line
     precision = next(line for line in said if "S2's lengths: DCGAN against GAN, precision" in line)
     low, high = stats.ttest_ind(
         np.divide(DCGAN, 100), np.divide(GAN, 100), equal_var=False
@@ -233,7 +231,10 @@ def test_runs_that_both_tables_share_are_compared_once(results, root):
     results["tables"]["time"] = results["tables"]["lengths"]
     results["folders"]["time"] = results["folders"]["lengths"]
     said = gan_vs_dcgan.verdicts(results, root)
-    assert sum("Frechet distance: -" in line for line in said) == 1 and "one of" not in said[1]
+    assert (
+        sum("DCGAN against GAN, Frechet distance: " in line for line in said) == 1
+        and "one of" not in said[1]
+    )
     assert "training at S2's lengths 4.00 times as long, as good as equal." in "\n".join(said)
     assert [table.title for table in gan_vs_dcgan.tables(results)] == ["At S2's lengths", "Classes"]
     page = gan_vs_dcgan_page.document(results | {"protocol": ""}, root)

@@ -55,7 +55,7 @@ def _adapt(name, function):
 
 _BUILT_IN = {
     "classifier": Kind("classifier", classifier.load, classifier.count_features),
-    "random": Kind("random", classifier.load_random),
+    "random": Kind("random", classifier.load_random, classifier.count_random_features),
     "pixels": Kind("pixels", pixels.load),
     "onnx": Kind("onnx:FILE", onnx_file.load),
     "python": Kind("python:MODULE:NAME", python_function.load),

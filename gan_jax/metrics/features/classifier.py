@@ -98,6 +98,11 @@ def count_features(arg: str, dataset: Dataset) -> int:
     return default_settings(dataset).widths[-1]
 
 
+def count_random_features(arg: str, dataset: Dataset) -> int:
+    """Return the number of features of `load_random`."""
+    return default_settings(dataset).widths[-1]
+
+
 def n_labelled_classes(dataset: Dataset) -> int:
     """Count the classes that have labelled images."""
     return len(classes_with_images(dataset))

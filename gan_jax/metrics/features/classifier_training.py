@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from gan_jax import images
-from gan_jax.data import classifier_augment
+from gan_jax.data import classifier_augment, datasets
 from gan_jax.data.types import Dataset
 from gan_jax.metrics.features.extractor import Apply, batched_apply
 from gan_jax.nets.classifier import WIDTHS, Classifier
@@ -177,7 +177,7 @@ def any_orientation(dataset: Dataset) -> bool:
 
 def change_of(dataset: Dataset) -> Callable | None:
     """Return the random change that training images of a data set may have; None for none."""
-    return _CHANGES.get(dataset.name.partition(":")[0])
+    return _CHANGES.get(datasets.kind_of_images(dataset.name))
 
 
 def build_apply(net: nn.Module, variables: dict) -> Apply:

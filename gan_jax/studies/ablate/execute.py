@@ -90,7 +90,7 @@ def score_runs(sweep: Sweep, state: SweepState, launch: Launch, signals: Signals
         if result.code == EXIT_DONE:
             state.update(name, scored=words, reason="")
         else:
-            state.update(name, reason=NOT_SCORED + result.reason)
+            state.update(name, scored=None, reason=NOT_SCORED + result.reason)
         log.say(f"{name}: {NOT_SCORED + result.reason if result.reason else 'scored'}")
 
     work = [

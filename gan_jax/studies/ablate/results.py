@@ -127,7 +127,7 @@ def verdicts(state: SweepState) -> list[str]:
         a, b = ([np.float64(run[key]) for run in group] for group in (runs, base))
         sentences.append(
             significance.compare_seeds(
-                name, a, first, b, score.title, 3, len(comparisons), score.better, score.widest()
+                name, a, first, b, score.title, 3, len(comparisons), score.better, score.limits()
             )
         )
     return sentences

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gan_jax.metrics import detection, significance
+from gan_jax.metrics import detection, exact_tests, significance
 from gan_jax.studies.augment.results import (
     AGAINST,
     CONCLUSIONS,
@@ -108,7 +108,7 @@ def _detection(results, share) -> Iterator[str]:
     parts = []
     for key, values in results_of_share["arms"].items():
         detected = values["detected"]
-        low, high = significance.binomial_interval(n * np.mean(detected), n)
+        low, high = exact_tests.binomial_interval(n * np.mean(detected), n)
         exact = f"{100 * low:.0f} to {100 * high:.0f} by the test images"
         parts.append(f"{results['arms'][key]['text']} {format_percent(detected)}, {exact}")
     if parts:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gan_jax.errors import counted
 from gan_jax.metrics import significance
+from gan_jax.report import score_text
 from gan_jax.studies import table_format
 from gan_jax.studies.collapse import published
 from gan_jax.studies.collapse.scorer import KINDS, Kind, Scorer, read_curve, score_run
@@ -104,7 +105,7 @@ def first_reaching(scores: list[float], better: str, share: float = SHARE) -> in
 def tables(results: dict) -> list[Table]:
     """Build all tables that have rows."""
     differences = (
-        f"Difference from {_against_title(results)}, mean and interval (95 % for all together)"
+        f"Against {_against_title(results)}: ratio or difference, interval (95 % for all together)"
     )
     lengths = f"How long to train: {100 * SHARE:g} % of the way from the first score to the best"
     built = [
@@ -230,18 +231,20 @@ def difference_rows(results: dict) -> list[list[str]]:
     columns = list(dict.fromkeys((table, key) for table, _, key in pairs))
     titles = (f"{TABLES[table].lower()}: {kind.scores[key]}" for table, key in columns)
     lines = [["system", *titles]]
+    found = {k: _compare(k, pair, len(pairs)).texts(3) for k, pair in pairs.items()}
+    cells = {
+        k: f"{value} ({interval})" if interval else value for k, (value, interval) in found.items()
+    }
     for system in dict.fromkeys(system for _, system, _ in pairs):
         keys = [(table, system, key) for table, key in columns]
-        cells = [
-            _difference_cell(pairs[k], len(pairs)) if k in pairs else "the same runs" for k in keys
-        ]
-        lines.append([results["systems"][system], *cells])
+        lines.append([results["systems"][system], *(cells.get(k, "the same runs") for k in keys)])
     return lines
 
 
-def _difference_cell(pair, n_comparisons):
-    gap, low, high = significance.welch_interval(*pair, n_comparisons)
-    return f"{gap:+.3f}" + ("" if low is None else f" ({low:+.3f} to {high:+.3f})")
+def _compare(name, pair, n_comparisons):
+    """Compare a pair of `comparisons` by its name, (table, system, key of the score)."""
+    limits = score_text.all_scores()[name[2]].limits()
+    return significance.compare_means(*pair, n_comparisons, limits)
 
 
 def verdicts(results: dict) -> list[str]:
@@ -262,9 +265,11 @@ def headline(results: dict) -> str:
     whole = "; ".join(
         f"{title.lower()}, {_whole(results, t)}" for t, title in table_titles(results).items()
     )
-    gaps = [significance.welch_interval(*pair, len(pairs)) for pair in pairs.values()]
-    intervals = [(low, high) for _, low, high in gaps if low is not None]
-    better, worse = sum(high < 0 for _, high in intervals), sum(low > 0 for low, _ in intervals)
+    clear = [
+        x for name, pair in pairs.items() if (x := _compare(name, pair, len(pairs))).is_decided
+    ]
+    worse = sum(x.is_larger for x in clear)
+    better = len(clear) - worse
     return (
         f"Systems that cover all {results['n_modes']} {kind.noun} in every seed: {whole}. Against "
         f"{_against_title(results)}, {better or 'none'} of {len(pairs)} "
@@ -318,11 +323,13 @@ def _differences(results) -> Iterator[str]:
     kind, pairs, words = KINDS[results["kind"]], comparisons(results), results["systems"]
     unsure = {}
     for (table, system, key), (a, b) in pairs.items():
-        _, low, high = significance.welch_interval(a, b, len(pairs))
-        if low is not None and not low <= 0 <= high:
+        if _compare((table, system, key), (a, b), len(pairs)).is_decided:
             score, n = kind.scores[key], len(pairs)
             other = words[against_of(results, system)]
-            verdict = significance.compare_seeds(words[system], a, other, b, score, 3, n)
+            limits = score_text.all_scores()[key].limits()
+            verdict = significance.compare_seeds(
+                words[system], a, other, b, score, 3, n, limits=limits
+            )
             yield f"{TABLES[table]}: {verdict}"
         else:
             unsure.setdefault((table, key), []).append(words[system])

@@ -20,7 +20,8 @@ DIGITS = 3  # significant, of the mean
 NOTE = (
     "Means over seeds, in brackets their 95 % interval. A score has settled at the smallest number "
     "of images, or of steps, from which on its mean lies within its interval of the largest; the "
-    "largest itself where none is smaller. That says that these seeds see no gain from there on, "
+    "largest itself where none is smaller; over steps, also the interval of the seeds' changes to "
+    "the end holds 0. That says that these seeds see no gain from there on, "
     f"not that there is none. {significance.MEANS_NOTE}"
 )
 
@@ -71,7 +72,7 @@ def settled_images(results: dict[str, Any], key: str) -> str | None:
 def settled_steps(results: dict[str, Any], count: str, key: str) -> int | None:
     """Return the smallest step from which on a score is as at the end; None without intervals."""
     columns = list(values(results, count, key).T)
-    i = significance.settled(columns, *limits(results, key)) if len(columns) > 1 else None
+    i = significance.settled(columns, *limits(results, key), True) if len(columns) > 1 else None
     return None if i is None else steps(results, count)[i]
 
 

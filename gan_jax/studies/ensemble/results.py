@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.metrics import significance
+from gan_jax.metrics import exact_tests, significance
 from gan_jax.studies import vote
 from gan_jax.studies.table_format import Table
 
@@ -71,7 +71,7 @@ def score_ensemble(nodes: list[dict], labels: np.ndarray) -> dict:
         "nodes": correct.mean(1).tolist(),
         "single": float(correct.mean()),
         "voted": float(voted.mean()),
-        "mcnemar": significance.mcnemar_test(voted, correct[0])._asdict(),
+        "mcnemar": exact_tests.mcnemar_test(voted, correct[0])._asdict(),
         "per_image": vote.t_test_over_images(voted, correct)._asdict(),
         "labeller": float(np.mean([node["labeller_accuracy"] for node in nodes])),
         "kept": float(np.mean([np.sum(node["kept"]) for node in nodes]) / counts[0].sum()),
@@ -211,7 +211,7 @@ def _against_one_node(n_nodes, values, one) -> Iterator[str]:
         a, b = (100 * np.array(side[name]) for side in (values, one))
         name_a, score = f"{n_nodes} nodes, {who}", "accuracy in points"
         yield significance.compare_seeds(
-            name_a, a, "one node with all data", b, score, better="high", widest=100
+            name_a, a, "one node with all data", b, score, better="high", limits=(0, 100)
         )
     parallel, sequential = (
         np.mean(values[name]) / np.mean(one[name]) for name in ("parallel_s", "sequential_s")

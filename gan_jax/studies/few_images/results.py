@@ -71,7 +71,7 @@ def tables(results: dict[str, Any]) -> list[Table]:
     against = results["recipes"][results["against"]]["title"]
     differences = difference_rows(results)
     if len(differences) > 1:
-        title = f"Difference from {against}, and interval (95 % for all together)"
+        title = f"Against {against}: ratio or difference, interval (95 % for all together)"
         out.append(Table(title, differences))
     out.append(Table("Equal wall time", length_rows(results)))
     return [*out, Table("What to type", command_rows(results), prose=True)]
@@ -154,10 +154,9 @@ def difference_rows(results: dict[str, Any]) -> list[list[str]]:
 
 
 def _difference_cell(pair, key, n_comparisons):
-    gap, low, high = significance.welch_interval(*pair, n_comparisons, score_of(key).widest())
-    digits = SCORES[key]
-    interval = "" if low is None else f" ({low:+.{digits}f} to {high:+.{digits}f})"
-    return f"{gap:+.{digits}f}{interval}"
+    found = significance.compare_means(*pair, n_comparisons, score_of(key).limits())
+    value, interval = found.texts(SCORES[key])
+    return f"{value} ({interval})" if interval else value
 
 
 def command_rows(results: dict[str, Any]) -> list[list[str]]:

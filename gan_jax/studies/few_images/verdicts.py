@@ -1,5 +1,6 @@
 """The sentences of a study of few images: which recipe for how many, who copies, what is open."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -33,7 +34,8 @@ class Standing(NamedTuple):
 def standing(results: dict[str, Any], count: str) -> Standing:
     """Rank the recipes by the Frechet distance; those that copy are left out.
 
-    Intervals of all differences from the best recipes, of all numbers of images, hold together.
+    Intervals of all pairs of recipes, of all numbers of images, hold together: the best one is
+    chosen by the same scores, so any pair could have been compared.
     """
     ended = {recipe: rows for recipe, rows in results["rows"][count].items() if rows}
     copiers = [r for r, rows in ended.items() if any(row["copying"] for row in rows)]
@@ -41,12 +43,14 @@ def standing(results: dict[str, Any], count: str) -> Standing:
     if not honest:
         return Standing(None, [], [], copiers)
     best = min(honest, key=lambda recipe: np.mean(honest[recipe]))
-    n_comparisons = max(1, (len(results["recipes"]) - 1) * len(results["rows"]))
+    n_comparisons = max(1, math.comb(len(results["recipes"]), 2) * len(results["rows"]))
     undecided, worse = [], []
     for recipe, scores in honest.items():
         if recipe != best:
-            _, low, _ = significance.welch_interval(scores, honest[best], n_comparisons)
-            (worse if low is not None and low > 0 else undecided).append(recipe)
+            found = significance.compare_means(
+                scores, honest[best], n_comparisons, score_of(FIRST).limits()
+            )
+            (worse if found.is_decided else undecided).append(recipe)
     return Standing(best, undecided, worse, copiers)
 
 
@@ -158,8 +162,7 @@ def _differences(results) -> Iterator[str]:
     against = results["recipes"][results["against"]]["title"]
     for (count, recipe, key), (a, b) in pairs.items():
         title, score = results["recipes"][recipe]["title"], score_of(key)
-        _, low, high = significance.welch_interval(a, b, len(pairs), score.widest())
-        if low is not None and high is not None and not low <= 0 <= high:
+        if significance.compare_means(a, b, len(pairs), score.limits()).is_decided:
             sentence = significance.compare_seeds(
                 title,
                 a,
@@ -169,7 +172,7 @@ def _differences(results) -> Iterator[str]:
                 SCORES[key],
                 len(pairs),
                 score.better,
-                score.widest(),
+                score.limits(),
             )
             yield f"{images_text(count).capitalize()}: {sentence}"
         else:

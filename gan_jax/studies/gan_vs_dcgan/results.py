@@ -141,7 +141,7 @@ def _compare(key, dcgan, gan, n_comparisons):
     a, b = ([row[key] for row in rows] for rows in (dcgan, gan))
     score, decimals = score_text.all_scores()[key], DECIMALS.get(key, 3)
     return significance.compare_seeds(
-        "DCGAN", a, "GAN", b, score.title, decimals, n_comparisons, score.better, score.widest()
+        "DCGAN", a, "GAN", b, score.title, decimals, n_comparisons, score.better, score.limits()
     )
 
 
@@ -154,13 +154,14 @@ def claim(pairs: list[tuple[str, list[dict], list[dict]]]) -> str:
     answers = []
     for title, *sides in pairs:
         dcgan, gan = ([row[SCORES[0]] for row in rows] for rows in sides)
-        gap, low, high = significance.welch_interval(dcgan, gan, len(pairs))
-        if low is None:
+        limits = score_text.all_scores()[SCORES[0]].limits()
+        found = significance.compare_means(dcgan, gan, len(pairs), limits)
+        if found.low is None:
             answer = "nothing follows without several seeds that differ"
-        elif low <= 0 <= high:
+        elif not found.is_decided:
             answer = "these seeds cannot tell"
         else:
-            answer = "they are" if gap < 0 else "GAN's are better"
+            answer = "GAN's are better" if found.is_larger else "they are"
         answers.append(f"at {title} {answer}")
     return (
         f"S2 says, by eye, that DCGAN's images are better than GAN's. By {score_title(SCORES[0])}: "

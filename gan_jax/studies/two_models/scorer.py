@@ -106,11 +106,12 @@ class Judge:
           {"copied": share of the images that match one image of the own half, "copied_real": the
           same share of real images, "copying": whether that is a sign of copying, None where it
           cannot be told, "nearest_own": {"pixel", "feature": share of the images whose nearest
-          real image is in the own half}; half of them for a model that copies nothing}.
+          real image is in the own half, of which as many are searched as of the other}; half of
+          them for a model that copies nothing}.
         """
         record, _ = memorization.detect_copies(self.evaluator.extractor, train, other, generated, 0)
         copied, real = memorization.row_scores(record)
-        nearest = {name: 1 - record[name]["heldout"] for name in memorization.DISTANCES}
+        nearest = {name: record[name]["nearer_training"] for name in memorization.DISTANCES}
         return {
             **copied,
             "copied_real": real["copied"],
