@@ -127,6 +127,27 @@ def test_compressed_tiles_of_fits(root, fits):
     assert np.array_equal(values(load(root, 64))[0, ..., 0], array)
 
 
+def test_tiles_that_are_far_smaller_than_their_pixels(root, fits):
+    array = np.zeros((256, 256), np.int16)
+    array[3, 4] = 7
+    hdu = fits.CompImageHDU(array, compression_type="RICE_1")
+    hdu.writeto(root / "a.fits.fz")
+    data = (root / "a.fits.fz").read_bytes()
+    assert len(data) < array.nbytes // 8
+    assert np.array_equal(values(load(root, 256))[0, ..., 0], array)
+    (root / "a.fits.fz").write_bytes(data[:-2880])
+    refused(root, "a.fits.fz", "ends 2,880 bytes too early")
+
+
+@pytest.mark.parametrize(
+    "name", ["UNCERT", "unc", "Uncertainty", "STDDEV", "RMS", "BKG", "NOISE_1"]
+)
+def test_extensions_of_noise_and_background_are_no_bands(root, fits, name):
+    image, noise = (RNG.normal(size=(16, 16)).astype(">f4") for _ in range(2))
+    fits.HDUList([fits.PrimaryHDU(image), fits.ImageHDU(noise, name=name)]).writeto(root / "a.fits")
+    assert np.array_equal(values(load(root))[0], image[..., None])
+
+
 @pytest.mark.parametrize("bands", [1, 3])
 def test_tables_of_stamps(root, fits, bands):
     stamps = RNG.normal(size=(7, 16, 16, bands)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 The images of a file are, whichever it has first:
   an image of two axes; further ones of the same shape are its bands, in order. Extensions named
-    ERR, WHT and alike are left out; where some are named SCI, only those count.
+    ERR, UNCERT, WHT and alike are left out; where some are named SCI, only those count.
   an image of three axes, of which the first in numpy's order (NAXIS3) is the band; of four axes,
     of which the first (NAXIS4) counts images.
   a table with columns of images (TDIM): a row is an image, and the columns are its bands.
@@ -24,9 +24,9 @@ from gan_jax.data.formats import fits_header
 from gan_jax.data.formats.contents import Contents, check_shape, not_read, refuse
 
 _SCIENCE = "SCI"
-_NO_IMAGE = re.compile(  # names of extensions that describe the noise or the quality of an image
-    r"(ERR|ERROR|SIGMA|DQ|QUALITY|WHT|WEIGHT|VAR|VARIANCE|IVAR|INVVAR|MASK|FLAGS?|CTX|PSF|SAMP|"
-    r"TIME)([_ ].*|\d*)",
+_NO_IMAGE = re.compile(  # names of extensions that describe noise, background or quality
+    r"(ERR|ERROR|SIGMA|UNC|UNCERT|UNCERTAINTY|STD|STDDEV|RMS|NOISE|BKG|BACKGROUND|DQ|QUALITY|WHT|"
+    r"WEIGHT|VAR|VARIANCE|IVAR|INVVAR|MASK|FLAGS?|CTX|PSF|SAMP|TIME)([_ ].*|\d*)",
     re.IGNORECASE,
 )
 # Such a file is refused, by its name, which this warning lacks.
@@ -201,6 +201,8 @@ def _refuse_cut(path, hdu):
     """Refuse a file that ends before its data do."""
     info = hdu.fileinfo()
     if info and not path.name.lower().endswith(".gz"):
-        missing = info["datLoc"] + hdu.size - path.stat().st_size
+        # The size of compressed tiles is that of their pixels.
+        size = info["datSpan"] if isinstance(hdu, fits.CompImageHDU) else hdu.size
+        missing = info["datLoc"] + size - path.stat().st_size
         if missing > 0:
             raise refuse(path, "cut off", f"ends {missing:,} bytes too early", "fetch it again")
