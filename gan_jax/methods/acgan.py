@@ -144,11 +144,18 @@ class Settings(AdversarialSettings):
     d2d_temperature: float = setting(0.5, "d2d_ce: what cosines are divided by", above=0.0)
 
 
-def head_spec(n_classes: int) -> gan.HeadSpec:
-    """Make the HeadSpec: fakes of uniform classes, and the class terms of both players."""
+def head_spec(n_classes: int, present: tuple[int, ...] = ()) -> gan.HeadSpec:
+    """Make the HeadSpec: fakes of uniform classes, and the class terms of both players.
+
+    Args:
+      n_classes: number of classes.
+      present: the classes that have training images, which fakes are of; () for all.
+    """
 
     def sample_classes(key, shape):
-        return jax.random.randint(key, shape, 0, n_classes)
+        if len(present) in (0, n_classes):
+            return jax.random.randint(key, shape, 0, n_classes)
+        return jnp.asarray(present)[jax.random.randint(key, shape, 0, len(present))]
 
     def generate(ctx, vs, key, batch):
         n = base.n_images(batch)
@@ -189,15 +196,16 @@ def check(hp, spec: DataSpec) -> None:
 def build(hp, spec: DataSpec, steps: int) -> Method:
     """Build the method for images with classes."""
     n, head = len(spec.classes), CLASS_LOSSES[hp.class_loss]
+    by_class = conditions.by_class(spec)
     options = {"embedding": hp.d2d_dim} if head.is_cosine else {}
     disc = base.build_discriminator(hp, spec, n_classes=head.n_outputs(hp, n), **options)
     return Method(
         nets={"gen": base.build_generator(hp, spec, conditions.reading(hp, "gen")), "disc": disc},
         example_inputs=base.example_inputs(hp, spec, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
-        players=gan.players(hp, steps, head_spec(n)),
+        players=gan.players(hp, steps, head_spec(n, by_class.shown)),
         latent=conditions.class_latent(spec),
         sample=base.sample,
         steps=steps,
-        conditioning=conditions.by_class(spec),
+        conditioning=by_class,
         **base.common_fields(hp),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gan_jax.core.initialize import init_jitted
+from gan_jax.core.keys import KeyStream, fold
 from gan_jax.core.method import StepContext, apply_net, make_context, n_minibatches
 from gan_jax.core.step import build_step
 from gan_jax.methods import acgan, base, colorize, discriminator, infogan, mgan
@@ -130,6 +131,26 @@ def test_acgan_draws_classes_uniformly_whatever_the_labels():
     batch = {"image": jnp.zeros((600, 16, 16, 2)), "label": jnp.zeros(600, jnp.int32)}
     (_, c), _ = jax.jit(lambda: fake(ctx, vs, KEY, batch))()
     assert np.abs(np.bincount(c, minlength=3) - 200).max() < 60  # 5 standard deviations
+
+
+def test_acgan_draws_only_classes_that_have_images(monkeypatch):
+    """Where all have some, the numbers are those of a plain draw."""
+    monkeypatch.setattr(base, "generate", lambda ctx, vs, key, n, classes: (classes, vs))
+    made = []
+    make = acgan.head_spec
+    monkeypatch.setattr(acgan, "head_spec", lambda *args: made.append(make(*args)) or made[-1])
+    ctx, batch = StepContext({}, acgan.Settings(), {}), {"image": jnp.zeros((300, 16, 16, 2))}
+    drawn = {}
+    for counts in ((3, 1, 4), (0, 5, 4), (), (0, 0, 7)):
+        spec = methods_small.SHAPE._replace(counts=counts)
+        acgan.build(acgan.Settings(width=4, z_dim=3), spec, 10)
+        drawn[counts] = np.asarray(made[-1].generate(ctx, {}, KEY, batch)[0][1])
+    key = fold(KEY, KeyStream.TRAINING_CONDITION)
+    plain = jax.random.randint(key, (300,), 0, 3)
+    assert np.array_equal(drawn[3, 1, 4], plain) and np.array_equal(drawn[()], plain)
+    found, n = np.unique(drawn[0, 5, 4], return_counts=True)
+    assert found.tolist() == [1, 2] and n.min() > 105  # 5 standard deviations
+    assert (drawn[0, 0, 7] == 2).all()
 
 
 def test_infogan_term_equals_numpy():
