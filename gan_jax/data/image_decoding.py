@@ -16,8 +16,9 @@ from gan_jax.settings import Size
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _GRAY = ("1", "L", "I")  # first letters of the modes of gray images
 # Tags of TIFF files: what bits, white and samples mean.
-_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 258, 262, 339
 _MIN_IS_WHITE = 0
+_ORIENTATION = 274  # a tag of EXIF, of which 5 and more exchange the sides
 _UNSIGNED = (1, 4)  # sample formats; 4 is "undefined", which programs write for unsigned
 # Pillow's errors for damaged files.
 _DECODER_ERRORS = (
@@ -36,7 +37,7 @@ _DECODER_ERRORS = (
 class Header(NamedTuple):
     """The properties of an image file that are known before it is decoded."""
 
-    width: int  # in pixels
+    width: int  # in pixels, turned as EXIF says
     height: int
     channels: int  # 1 (gray) or 3
     # Pillow's mode, such as "RGB"; with the bits per channel if they are more than 8, such as
@@ -82,7 +83,7 @@ def read_header(file: str | os.PathLike | BinaryIO) -> Header:
             )
         _refuse_unknown_range(image, file)
         mode = _mode(image)
-        return Header(*image.size, 1 if mode.startswith(_GRAY) else 3, mode)
+        return Header(*_turned_size(image), 1 if mode.startswith(_GRAY) else 3, mode)
 
 
 def decode_image(
@@ -133,7 +134,7 @@ def decode_parts(
         image = _to_8bit(image, is_gray)
         whole = Size(image.height, image.width)
         boxes = resize.boxes(*whole, hw, crop, patches)
-        if not boxes:  # it is turned, which its header does not say
+        if not boxes:  # it is turned, which is said only after its pixels
             raise ValueError(f"turned as EXIF says it is {whole.width}x{whole.height} pixels")
         parts = np.stack([np.asarray(resize.cut_and_resize(image, box, hw)) for box in boxes])
     return (parts if parts.ndim == 4 else parts[..., None]), whole
@@ -165,6 +166,16 @@ def _fault(error):
         return "unreadable", error.strerror
     fault = "too large" if isinstance(error, Image.DecompressionBombError) else "damaged"
     return fault, " ".join(str(error).split()).rstrip(".")
+
+
+def _turned_size(image):
+    """Return (width, height) after the turn that EXIF says."""
+    # Of TIFF files, some versions of Pillow have turned the size already.
+    is_tiff = image.format == "TIFF"
+    size = (image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]) if is_tiff else image.size
+    # Pillow's own method for PNG files would decode the image.
+    turned = Image.Image.getexif(image).get(_ORIENTATION, 1) >= 5
+    return size[::-1] if turned else size
 
 
 def _mode(image):

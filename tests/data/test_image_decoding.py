@@ -116,6 +116,16 @@ def test_exif_orientation_is_applied(tmp_path, name):
         assert np.abs(decoded(path, 16)[..., 0].astype(int) - upright).max() <= 2, orientation
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
+def test_headers_say_the_sides_after_the_turn(tmp_path, name):
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = making.write_image(tmp_path / name, making.pixels(8, 24), exif=exif)
+        header = image_decoding.read_header(path)
+        assert (header.width, header.height) == ((8, 24) if orientation >= 5 else (24, 8))
+
+
 def write_tiff(path, array, photometric=None, sample_format=1, bits=0):
     """An uncompressed TIFF file in one strip, of numbers of any kind [H, W] or [H, W, C]."""
     data, channels = array.tobytes(), 1 if array.ndim == 2 else array.shape[2]

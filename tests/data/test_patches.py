@@ -273,11 +273,11 @@ def test_check_data_counts_patches(root, deep):
 
 
 def test_turned_photographs(root):
-    """Whose headers say the sides before the turn."""
+    """Sizes are those after the turn."""
     exif = Image.Exif()
     exif[0x0112] = 6
     image = making.as_picture(making.pixels(16, 40, 3))
     image.save(root / "a.jpg", exif=exif, quality=95)
     turned = np.asarray(Image.open(root / "a.jpg").transpose(Image.Transpose.ROTATE_270))
     assert np.array_equal(load(root).images, cut(turned, 16, 8))
-    making.refused("a.jpg", "turned as EXIF says", spec=f"folder:{root}", size="8x16", patches=32)
+    making.refused("a.jpg is 16x40 pixels", spec=f"folder:{root}", size="8x16", patches=32)
