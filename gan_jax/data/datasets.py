@@ -183,6 +183,8 @@ def as_dataset(
     images, labels, classes, _, form, values, quantities = opened
     _check_images(images, options.hw, spec, form)
     images = colors.convert(images, options.colors, spec)
+    if form and len(form.bands) != images.shape[3]:  # --colors has made other channels
+        form = form._replace(bands=())
     if labels is not None:
         labels = check_labels(labels, len(images), len(classes), spec)
     digest, classes = content_digest(images, labels, classes), tuple(classes)
@@ -306,7 +308,7 @@ def load_heldout(train: Dataset, options: DataOptions) -> Dataset | None:
     """Open the test split that belongs to a training split; None if there is none.
 
     Raises:
-      InputError: as in `load`; or the two splits differ in channels or classes.
+      InputError: as in `load`; or the two splits do not fit together, see `check_heldout`.
     """
     return open_heldout(train, functools.partial(load, train.name, options))
 
@@ -327,11 +329,19 @@ def open_heldout(train: Dataset, open_split: Callable[[str], Dataset | None]) ->
 
 
 def check_heldout(train: Dataset, test: Dataset) -> None:
-    """Refuse two splits that differ in channels, or in classes if both have labels.
+    """Refuse two splits that differ in channels, in classes, or in having values of their own.
+
+    Classes are compared if both have labels.
 
     Raises:
       InputError
     """
+    kinds = [one.format.dtype if one.format else "pictures of 8 bits" for one in (train, test)]
+    if (train.format is None) != (test.format is None):
+        raise InputError(
+            f"--data={train.name}: training images are {kinds[0]}, test images {kinds[1]}; save "
+            "both alike."
+        )
     compared = {"channels": (train.images.shape[3], test.images.shape[3])}
     if test.labels is not None:
         compared["classes"] = (", ".join(train.classes), ", ".join(test.classes))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from gan_jax import errors
+from gan_jax.data import datasets, pixel_format
+from gan_jax.data.types import OpenedArrays
 from tests.data import making, test_idx
 
 
@@ -47,3 +49,26 @@ def test_no_classes_are_an_answer_of_every_source(tmp_path):
     for spec in (folder, f"npz:{tmp_path}/a.npz", "galaxies:3", f"shard:1/1/0:{folder}"):
         loaded = making.load(spec, labels="none")
         assert loaded.labels is None and loaded.classes == () and len(loaded.images) == 3
+
+
+@pytest.mark.parametrize("deep", ["images", "test_images"])
+def test_splits_of_pictures_and_of_values_are_refused(tmp_path, deep):
+    arrays = {"images": making.pixels(3, 16, 16), "test_images": making.pixels(3, 16, 16, seed=1)}
+    arrays[deep] = arrays[deep] / 7.0
+    np.savez(tmp_path / "a.npz", **arrays)
+    train = making.load(f"npz:{tmp_path}/a.npz")
+    with pytest.raises(errors.InputError, match="pictures of 8 bits.*save both alike") as caught:
+        datasets.load_heldout(train, datasets.DataOptions(16))
+    assert "training images are" in str(caught.value) and "float32" in str(caught.value)
+
+
+def test_a_gray_channel_has_none_of_the_names_of_bands(tmp_path):
+    array = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype(np.float32)
+    form = pixel_format.PixelFormat("float32", bands=("g", "r", "i"))
+
+    def load(color):
+        opened = OpenedArrays(array, None, (), format=form)
+        options = datasets.DataOptions(16, colors=color)
+        return datasets.as_dataset(opened, "npz:a", options, "train").format
+
+    assert load("auto").bands == ("g", "r", "i") and load("gray").bands == ()
