@@ -3,6 +3,7 @@
 Images of 8 bits without a stretch have none of this; see images.to_net.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,6 +91,8 @@ def measure(stored: np.ndarray, base: PixelFormat, stretch: str) -> PixelFormat:
         return base._replace(stretch=stretch, low=tuple(low), high=tuple(high))
     n, height, width, channels = stored.shape
     step = max(1, n * height * width // stretches.N_SAMPLED)
+    while step > 1 and math.gcd(step, height * width) > 1:  # it would see some columns alone
+        step += 1
     sampled, first, last = [], [], []
     for part in blocks(stored):
         block = np.asarray(stored[part]).reshape(-1, channels)

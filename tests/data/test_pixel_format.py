@@ -159,6 +159,19 @@ def test_limits_are_those_that_are_asked_for():
     assert (form.low[0], form.high[0]) == (25, 550)
 
 
+@pytest.mark.parametrize("name", ["percentile:below=10,above=90", "zscale"])
+@pytest.mark.parametrize("column", [0, 3])
+def test_samples_are_of_all_columns(monkeypatch, name, column):
+    """A step as wide as the images would see one of them alone."""
+    stored = np.random.default_rng(0).normal(100, 5, (64, 16, 24, 1)).astype(np.float32)
+    stored[:, :, column] = 5000
+    base = PixelFormat("float32")
+    exact = pixel_format.measure(stored, base, name)
+    monkeypatch.setattr(stretches, "N_SAMPLED", stored.size // 24)
+    sampled = pixel_format.measure(stored, base, name)
+    assert abs(sampled.low[0] - exact.low[0]) < 2 and abs(sampled.high[0] - exact.high[0]) < 2
+
+
 def test_zscale_ignores_what_is_bright():
     rng = np.random.default_rng(0)
     sky = np.sort(rng.normal(100, 5, 4000))
