@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_jax.data import datasets
+from gan_jax.data import array_files, datasets
 from tests.data import making
 
 
@@ -142,3 +142,26 @@ def test_damaged_npz_member_is_refused(tmp_path):
     data[60:70] = b"\xff" * 10
     path.write_bytes(data)
     making.refused("images of", "damaged", spec=f"npz:{path}")
+
+
+@pytest.mark.parametrize(
+    "labels, numbers, classes",
+    [
+        (["ring", None, float("nan"), "bar"], [1, -1, -1, 0], ("bar", "ring")),
+        (
+            np.array(["ring", None, np.float32("nan"), "nan"], object),
+            [1, -1, -1, 0],
+            ("nan", "ring"),
+        ),
+        (np.array([2, None, 0, 10], object), [2, -1, 0, 10], tuple(map(str, range(11)))),
+        (np.array(["b", "a", "b", "c"]), [1, 0, 1, 2], ("a", "b", "c")),
+        (np.array([None] * 4, object), [-1] * 4, ()),
+    ],
+)
+def test_labels_of_objects_that_are_passed(labels, numbers, classes):
+    data = making.load(array_files.save(making.pixels(4, 16, 16), labels))
+    assert data.labels.tolist() == numbers and data.classes == classes
+    named = array_files.save(
+        making.pixels(4, 16, 16), ["a", "b", "a", "b"], making.pixels(4, 16, 16), [None] * 4
+    )
+    assert making.load(named, split="test").labels.tolist() == [-1] * 4
