@@ -16,6 +16,7 @@ import numpy as np
 from gan_jax.errors import InputError, counted, install_command, printable
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_EMPTY = ("na", "n/a", "nan", "null", "none")  # what programs write for no value, in lower case
 Row = tuple[int, list[str]]  # (line number from 1, fields)
 
 
@@ -36,8 +37,9 @@ def read_lines(path: pathlib.Path) -> Iterator[Row]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as f:
-            if path.suffix in _DELIMITERS:
-                reader = csv.reader(f, delimiter=_DELIMITERS[path.suffix])
+            delimiter = _DELIMITERS.get(path.suffix.lower())
+            if delimiter:
+                reader = csv.reader(f, delimiter=delimiter)
                 rows = ([field.strip() for field in row] for row in reader)
             else:
                 rows = map(str.split, f)
@@ -146,17 +148,18 @@ def read(path: pathlib.Path, names: Sequence[str]) -> Table:
 
 
 def _key_text(key):
-    if isinstance(key, (float, np.floating)) and key == int(key):
+    if isinstance(key, (float, np.floating)) and np.isfinite(key) and key == int(key):
         return str(int(key))
     return str(key).strip()
 
 
 def _typed(column):
-    """Return a column as numbers float64, or as text where one is no number."""
+    """Return a column as numbers float64, or as text where one is no number; NaN or "": empty."""
     array = np.asarray(column)
     if array.dtype.kind in "fiub":
         return array.astype(np.float64)
-    texts = ["" if x is None else str(x).strip() for x in array.tolist()]
+    texts = [str(x).strip() for x in array.tolist()]
+    texts = ["" if text.lower() in _EMPTY else text for text in texts]
     try:
         return np.array([float(text) if text else np.nan for text in texts])
     except ValueError:

@@ -59,6 +59,25 @@ def test_text_and_whole_numbers_are_classes(folder, tmp_path):
     np.testing.assert_array_equal(data.labels, np.array([1, 0, 0, -1])[grays])
 
 
+@pytest.mark.parametrize("word", ["NA", "N/A", "nan", "NULL", "None"])
+def test_words_for_no_value_are_empty_fields(folder, tmp_path, word):
+    lines = f"name,kind,n\n1,spiral,10\n2,round,9\n3,{word},9\n4,spiral,{word}\n"
+    table = write(tmp_path / "T.CSV", lines)
+    data, grays = load(folder, f"{table}:kind")
+    assert data.classes == ("round", "spiral")
+    np.testing.assert_array_equal(data.labels, np.array([1, 0, -1, 1])[grays])
+    data, grays = load(folder, f"{table}:n")
+    assert data.classes == ("9", "10")
+    np.testing.assert_array_equal(data.labels, np.array([1, 0, 0, -1])[grays])
+
+
+def test_keys_that_are_no_numbers_name_no_image(folder, tmp_path):
+    keys = np.array([4, np.nan, 2, np.inf, 3, 1])
+    Table({"id": keys, "z": np.arange(6) + 0.5}).write(tmp_path / "t.fits")
+    data, grays = load(folder, f"{tmp_path / 't.fits'}:z")
+    np.testing.assert_array_equal(data.values[:, 0], np.array([5.5, 2.5, 4.5, 0.5])[grays])
+
+
 def test_a_threshold_makes_two_classes(folder, tmp_path):
     table = write(tmp_path / "t.txt", "name z\n1 0.5\n2 0.7\n3 nan\n4 -1\n")
     data, grays = load(folder, f"{table}:z>0.5")
