@@ -118,7 +118,14 @@ def has_image_limits(form: PixelFormat) -> bool:
 
 
 def _limits(values, choice, form):
-    """Find (low [C], high [C]) of values [n, C]."""
+    """Find (low [C], high [C]) of values [n, C].
+
+    Where low is not below high, as of constant bands, high becomes low + 1.
+
+    Raises:
+      InputError: the low and high of the whole set that --stretch says contradict the values.
+    """
+    asked = choice
     ordered = np.sort(values.reshape(-1, 1) if choice.joint else values, axis=0)
 
     def to_stored(value):
@@ -127,8 +134,24 @@ def _limits(values, choice, form):
     if form.scale < 0:  # low and high of the units are high and low of stored numbers
         choice = choice._replace(low=_mirrored(choice.high), high=_mirrored(choice.low))
     pairs = [choice.find_limits(band, to_stored) for band in ordered.T]
+    for band, pair in zip(ordered.T, pairs, strict=True):
+        is_asked = (asked.low or asked.high) and not asked.per_image
+        if pair[1] <= pair[0] and band[0] < band[-1] and is_asked:
+            raise _contradiction(asked, pair, band, form)
+    pairs = [(low, high if high > low else low + 1) for low, high in pairs]
     pairs *= values.shape[1] // len(pairs)
     return [low for low, _ in pairs], [high for _, high in pairs]
+
+
+def _contradiction(choice, pair, band, form):
+    """Return the error for limits that --stretch says and sorted values do not have."""
+    ends = [form.zero + form.scale * float(x) for x in (*pair, band[0], band[-1])]
+    low, high, least, most = ends if form.scale > 0 else (ends[1], ends[0], ends[3], ends[2])
+    given = (f"{k}={v}" for k, v in (("low", choice.low), ("high", choice.high)) if v)
+    return InputError(
+        f"--stretch: {','.join(given)} makes low {low:.5g} and high {high:.5g}, of values from "
+        f"{least:.5g} to {most:.5g}; give a low below the high, within these values."
+    )
 
 
 def _mirrored(end):

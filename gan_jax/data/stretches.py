@@ -128,7 +128,7 @@ class Choice(NamedTuple):
     joint: bool  # all bands together, which keeps their ratios
 
     def find_limits(self, values: np.ndarray, to_stored: Callable[[float], float]):
-        """Find (low, high) of sorted values [n].
+        """Find (low, high) of sorted values [n]; low is not below high where they contradict.
 
         Args:
           values: stored numbers, sorted.
@@ -143,7 +143,7 @@ class Choice(NamedTuple):
             else:
                 ends.append(to_stored(float(text)) if text else own)
         low, high = map(float, ends)
-        return (low, high) if high > low else (low, low + 1)
+        return low, high
 
 
 @functools.lru_cache

@@ -159,6 +159,19 @@ def test_limits_are_those_that_are_asked_for():
     assert (form.low[0], form.high[0]) == (25, 550)
 
 
+@pytest.mark.parametrize("scale", [1, 2, -1])
+def test_limits_that_contradict_the_data_are_refused(scale):
+    x = np.linspace(90, 110, 256, dtype=np.float32).reshape(1, 16, 16, 1)
+    base = PixelFormat("float32", scale=scale)
+    least, most = sorted((90 * scale, 110 * scale))
+    for text in ("low=500,high=99%", "low=500", "high=-300"):
+        with pytest.raises(InputError, match=f"{text} makes.* from {least} to {most}; give a low"):
+            pixel_format.measure(x, base, f"linear:{text}")
+        pixel_format.measure(x, base, f"linear:{text},per=image")
+    flat = pixel_format.measure(np.full_like(x, 7), base, "linear:low=1%,high=99%")
+    assert (flat.low, flat.high) == ((7,), (8,))
+
+
 @pytest.mark.parametrize("name", ["percentile:below=10,above=90", "zscale"])
 @pytest.mark.parametrize("column", [0, 3])
 def test_samples_are_of_all_columns(monkeypatch, name, column):
