@@ -879,9 +879,7 @@ NOT_RUN = {
     },
     "data/npz.py": {"there is no such file": NO_WAY},
     "data/stacked.py": {"save it as 8-bit": DATA},
-    "data/pixel_format.py": {
-        "give a low below the high": "leaves the choice of a number; see tests/data/test_pixel_format"
-    },
+    "data/pixel_format.py": {"give a low below the high": "leaves the choice of a number"},
     "data/stretched.py": {"test images {}": DATA, "pictures of 8 bits": DATA},
     "data/plugin_source.py": {
         "it must give a tuple": DATA,

@@ -1,9 +1,9 @@
 """Images in .tar files, as WebDataset has them: they are copied into the cache once.
 
 Files of one name up to the first dot belong together: an image, and in NAME.cls its class, as a
-number or a word. Images get new names in the cache, so that no path within an archive is ever
-written to. Links and other special members are left out. Memory is bounded: archives are read in
-order, a piece at a time.
+number or a word; a second image of the name is refused. Images get new names in the cache, so that
+no path within an archive is ever written to. Links and other special members are left out. Memory
+is bounded: archives are read in order, a piece at a time.
 """
 
 import collections
@@ -19,7 +19,7 @@ from gan_jax.data.image_files import EXTENSIONS, natural_sort_key
 from gan_jax.errors import InputError, printable
 
 ENDING = ".tar"
-_VERSION = 1  # part of the cache key
+_VERSION = 2  # part of the cache key
 _PIECE_BYTES = 2**20
 _MAX_CLASS_BYTES = 256
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE)
@@ -45,7 +45,7 @@ def unpack(archives: list[pathlib.Path]) -> Unpacked:
     """Copy the images of archives into the cache; later calls find them there.
 
     Raises:
-      InputError: an archive is damaged, cut off or unreadable.
+      InputError: an archive is damaged, cut off or unreadable, or has several images of a sample.
     """
     stamps = []
     for path in archives:
@@ -71,7 +71,7 @@ def _build(archives, folder):
     for number, path in enumerate(archives):
         into = f"{number:05d}_{path.name[:100]}"
         (folder / into).mkdir()
-        class_of, keys = {}, []
+        class_of, keys, members = {}, [], collections.defaultdict(dict)
         try:
             with tarfile.open(path, "r:") as file:
                 for member in file:
@@ -82,6 +82,7 @@ def _build(archives, folder):
                     if ending:
                         name = f"{into}/{len(keys):06d}{ending}"
                         keys.append((name, key))
+                        members[key][kind] = _base(member)
                         _copy(file, member, folder / name)
                     elif kind == ".cls":
                         content = file.extractfile(member).read(_MAX_CLASS_BYTES)
@@ -97,6 +98,13 @@ def _build(archives, folder):
                 f"{printable(path)} cannot be read as a tar file ({printable(error)}); fetch it "
                 "again, or remove it."
             ) from error
+        for names in members.values():
+            if len(names) > 1:
+                raise InputError(
+                    f"{printable(path)} has several images of one sample, "
+                    f"{printable(', '.join(names.values()))}, as a photograph and its mask are; "
+                    "keep one image for each name up to the first dot."
+                )
         images += [(name, class_of.get(key, "")) for name, key in keys]
     (folder / "images.json").write_text(json.dumps([images, others]))
 

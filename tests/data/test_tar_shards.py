@@ -78,6 +78,16 @@ def test_deep_images_and_patches(tmp_path):
     assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
+def test_several_images_of_a_sample_are_refused(tmp_path):
+    image = making.encoded(pictures(1)[0])
+    members = [("a/0.png", image), ("b/0.png", image), ("b/1.png", image), ("b/1.seg.png", image)]
+    write_tar(tmp_path / "set" / "a.tar", members[:3])
+    assert len(load(tmp_path / "set").images) == 3
+    write_tar(tmp_path / "set" / "a.tar", members)
+    words = ("a.tar has several images", "1.png, 1.seg.png", "keep one image for each name")
+    making.refused(*words, spec=f"folder:{tmp_path / 'set'}")
+
+
 def test_no_path_of_a_member_is_written_and_no_link_followed(tmp_path):
     image = making.encoded(pictures(1)[0])
     link = tarfile.TarInfo("link.png")
