@@ -294,6 +294,21 @@ def test_white_at_0_of_tiff(root, tifffile):
     assert np.corrcoef(data.stored.ravel(), array.ravel())[0, 1] < -0.99
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_extra_samples_of_tiff_are_bands_or_transparency(root, tifffile, dtype):
+    array = integers(dtype, 16, 16, 4)
+    white = np.iinfo(dtype).max
+    for kind, expected in (
+        ("unspecified", array),
+        ("unassalpha", np.rint(array[..., :3] * (array[..., 3:] / white))),
+        ("assocalpha", array[..., :3]),
+    ):
+        if dtype == np.uint8 and kind != "unspecified":
+            continue  # of Pillow
+        tifffile.imwrite(root / "a.tif", array, photometric="rgb", extrasamples=[kind])
+        assert np.array_equal(values(load(root))[0], expected), kind
+
+
 def test_damaged_tiff_is_refused(root, tifffile):
     tifffile.imwrite(root / "a.tif", RNG.normal(size=(64, 64)))
     data = (root / "a.tif").read_bytes()

@@ -2,7 +2,7 @@
 
 Of the first series of a file (the full resolution of a pyramid), and of others of its shape, X and
 Y are the image, C and S its channels, and all other axes, such as Z, T and pages, count images.
-Transparent pixels lie over black.
+Transparent pixels lie over black; extra samples that are not said to be transparency are bands.
 """
 
 import math
@@ -15,6 +15,7 @@ from gan_jax.data.formats.contents import Contents, check_shape, refuse
 
 _CHANNELS = "CS"
 _WHITE_IS_ZERO = 0
+_PREMULTIPLIED, _TRANSPARENCY = 1, 2  # what an extra sample is
 
 
 def describe(path: pathlib.Path) -> Contents:
@@ -50,7 +51,9 @@ def read(path: pathlib.Path) -> np.ndarray:
     n = math.prod(values.shape[i] for i in rest)
     values = np.ascontiguousarray(values.transpose(order)).reshape(n, height, width, -1)
     values = values.astype(values.dtype.newbyteorder("="))
-    if alpha:
+    if alpha == _PREMULTIPLIED:  # it lies over black already
+        values = values[..., :-1]
+    elif alpha:
         over_black = values[..., :-1] * (values[..., -1:] / np.float64(white))
         whole = values.dtype.kind != "f"
         values = (np.rint(over_black) if whole else over_black).astype(values.dtype)
@@ -72,8 +75,10 @@ def _series(path, file):
 
 
 def _alpha(page):
-    """Return whether the last channel is transparency."""
-    return page.photometric == 2 and page.samplesperpixel == 4 and bool(page.extrasamples)
+    """Return the kind of transparency that the last channel is; 0 where it is none."""
+    is_rgb = page.photometric == 2 and page.samplesperpixel == 4
+    kind = int(page.extrasamples[-1]) if is_rgb and page.extrasamples else 0
+    return kind if kind in (_PREMULTIPLIED, _TRANSPARENCY) else 0
 
 
 def _white(page):

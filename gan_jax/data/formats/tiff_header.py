@@ -5,7 +5,8 @@ import pathlib
 
 from PIL import Image
 
-BITS, SAMPLES, SAMPLE_FORMAT = 258, 277, 339
+BITS, SAMPLES, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 277, 338, 339
+_UNSPECIFIED = 0  # an extra sample that is no transparency, which Pillow leaves out
 _UNSIGNED = (1, 4)  # sample formats; 4 is "undefined", which programs write for unsigned
 
 
@@ -20,6 +21,7 @@ def is_ordinary(path: str | os.PathLike | pathlib.Path) -> bool:
             return (
                 getattr(image, "n_frames", 1) == 1
                 and tags.get(SAMPLES, 1) <= 4
+                and _UNSPECIFIED not in tags.get(EXTRA_SAMPLES, ())
                 and max(tags.get(BITS, (1,))) <= 8
                 and set(tags.get(SAMPLE_FORMAT, (1,))) <= set(_UNSIGNED)
             )
