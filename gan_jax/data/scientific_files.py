@@ -18,6 +18,7 @@ from gan_jax.errors import InputError, printable, result_or_error
 _PICTURE = "picture"  # title of files that Pillow reads with 8 bits
 LARGE = 2**28  # bytes of an image above which --patches reads strips of it
 _WHITE = {"uint8": 255, "uint16": 65535}
+_DEEPER = _WHITE["uint16"] // _WHITE["uint8"]  # what brings 8 bits to 16
 
 
 class Described(NamedTuple):
@@ -97,7 +98,8 @@ def choose_format(
     in the files' units. Pictures of 8 bits among those of 16 are scaled to 16.
 
     Raises:
-      InputError: pictures of 8 bits are mixed with files whose numbers have units.
+      InputError: pictures of 8 bits are mixed with files whose numbers have units, or files in
+        which large numbers are dark with others.
     """
     rows = [row for row in range(len(paths)) if row not in bad]
     contents = [described.contents[row] for row in rows]
@@ -108,6 +110,14 @@ def choose_format(
             f"{printable(paths[plain[0]])} is a picture of 8 bits, and "
             f"{printable(paths[other[0]])} is {formats.TABLE[described.keys[other[0]]].title} with "
             "values of its own; put them into folders of their own."
+        )
+    dark = [row for row in rows if _is_turned(described, row)]
+    bright = [row for row in rows if row not in set(dark)]
+    if dark and bright:
+        raise InputError(
+            f"Large numbers are dark in {printable(paths[dark[0]])} (MONOCHROME1 of DICOM, or "
+            f"white at 0 of TIFF), and bright in {printable(paths[bright[0]])}; save all alike, "
+            "or put them into folders of their own."
         )
     first = contents[0]
     units, bands = {one.unit for one in contents}, {one.bands for one in contents}
@@ -188,7 +198,7 @@ def read_images(
         hw, crop, patches = options.hw, options.crop, options.patches
         parts, whole = image_decoding.decode_parts(path, hw, crop, options.colors, patches)
         deep = form.dtype == "uint16"
-        parts = parts.astype(np.uint16) * 257 if deep else parts.astype(form.dtype)
+        parts = parts.astype(np.uint16) * _DEEPER if deep else parts.astype(form.dtype)
         return Images(parts, _places(1, resize.boxes(*whole, hw, crop, patches), whole))
     raw = formats.read(path, key, rows, strip and strip.lines)
     n = contents.n if rows is None else rows.stop - rows.start
@@ -207,6 +217,8 @@ def read_images(
         undefined = raw == contents.blank
     elif not integers:
         undefined = ~np.isfinite(raw)
+    if key == "tiff" and raw.dtype == np.uint8 and form.dtype == "uint16":  # as of a picture
+        raw = raw.astype(np.uint16) * _DEEPER
     values = _store(raw, contents, form)
     if form.dtype == "float32":
         undefined |= ~np.isfinite(values)  # beyond the range of float32
@@ -248,6 +260,12 @@ def _is_picture(described, row):
     one: Any = described.contents[row]
     plain = one.dtype == np.uint16 and (one.scale, one.zero) == (1, 0)
     return described.keys[row] in ("png", "tiff") and plain
+
+
+def _is_turned(described, row):
+    """Return whether large numbers of a file are dark, so that its format turns them."""
+    one: Any = described.contents[row]
+    return described.keys[row] in ("dicom", "tiff") and one.scale < 0
 
 
 def _store(raw, contents, form):

@@ -447,6 +447,30 @@ def test_pictures_of_eight_bits_among_sixteen(root):
     assert np.array_equal(back[0], small.astype(int) * 257) and np.array_equal(back[1], deep)
 
 
+def test_stacks_of_eight_bits_among_sixteen(root, tifffile):
+    pages, deep = integers(np.uint8, 2, 16, 16), integers(np.uint16, 2, 16, 16)
+    tifffile.imwrite(root / "a.tif", pages, photometric="minisblack")
+    assert np.array_equal(load(root).images[..., 0], pages)
+    tifffile.imwrite(root / "b.tif", deep, photometric="minisblack")
+    back = values(load(root))[..., 0]
+    assert np.array_equal(back[:2], pages.astype(int) * 257) and np.array_equal(back[2:], deep)
+
+
+def test_large_numbers_that_are_dark_and_bright_are_not_mixed(root, tifffile, pydicom):
+    array = RNG.integers(0, 4096, (16, 16)).astype(np.uint16)
+    for kind, ending, write in (
+        ("tiff", "tif", lambda path, key: tifffile.imwrite(path, array, photometric=key)),
+        ("dicom", "dcm", lambda path, key: write_dicom(pydicom, path, array, key)),
+    ):
+        names = {"tiff": ("miniswhite", "minisblack"), "dicom": ("MONOCHROME1", "MONOCHROME2")}
+        folder = root / kind
+        folder.mkdir()
+        write(folder / f"a.{ending}", names[kind][0])
+        assert np.array_equal(values(load(folder))[0, ..., 0], array)
+        write(folder / f"b.{ending}", names[kind][1])
+        refused(folder, f"dark in {folder}/a.{ending}", f"bright in {folder}/b.{ending}", "alike")
+
+
 def test_palettes_and_gray_stay_pictures(root):
     image = Image.fromarray(making.pixels(16, 16, 3)).quantize(8)
     image.save(root / "a.tif")
