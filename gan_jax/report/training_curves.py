@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from gan_jax.report import charts, page
+from gan_jax.report import charts, equilibrium, page
 from gan_jax.rundir import health
 
 # By a value's whole name, by what comes before it ("eval"), or by its last part, see `caption`.
@@ -11,9 +11,7 @@ CAPTIONS = {
     "loss": (
         "Depends on the opponent too: it should stay bounded; lower does not mean better pictures."
     ),
-    "prob": (
-        "The discriminator's mean output, 1 = surely real. At equilibrium all meet at 0.5 (dashed)."
-    ),
+    "prob": "The discriminator's mean output, 1 = surely real.",
     "penalty": (
         "Penalty on the discriminator's slope, before its weight: it should settle, not grow."
     ),
@@ -66,11 +64,13 @@ def _figures(config, log, names):
     run_health = health.Health(config)
     for record in log:
         run_health.add(record)
-    levels = equilibrium(config["hp"])
+    levels = equilibrium.of_losses(config)
     groups = {group: [] for group in (*GROUPS, "other")}
     probs = [name for name in names if name.endswith("_prob")]
     if probs:
-        groups["prob"].append(page.figure(curve(log, probs, 0.5), CAPTIONS["prob"]))
+        level = equilibrium.of_probabilities(config)
+        text = CAPTIONS["prob"] + (equilibrium.PROB_TEXT if level else "")
+        groups["prob"].append(page.figure(curve(log, probs, level), text))
     for name in [name for name in names if name not in probs]:
         prefix, _, kind = name.rpartition("/")
         group = prefix if prefix in ("eval", "watch") else kind
@@ -93,10 +93,7 @@ def curve_figure(
     if level is not None:
         value = level * np.log(2)
         words = f"{level} ln 2 = {value:.3f}" if value else "0"
-        text = (
-            f"Dashed: {words}, its value (without penalty) when the discriminator cannot tell real "
-            "from fake."
-        )
+        text = f"Dashed: {words}, its value when the discriminator cannot tell real from fake."
         text += " Near 0 it has won." if name == "disc/loss" else ""
         return page.figure(curve(log, [name], value), text)
     text = caption(name) + describe_range(bounds)
@@ -166,22 +163,3 @@ def describe_range(bounds: tuple[float, float] | None) -> str:
     else:
         words = f"up to {high}" if np.isfinite(bounds[1]) else f"{low} or more"
     return f" Shaded: no warning, {words}."
-
-
-def equilibrium(hp: dict) -> dict[str, int]:
-    """Return {loss: its value where D knows nothing, in units of ln 2}; {} if no log loss.
-
-    methods.gan has "loss"; methods.distgan has "hinge", and weights of D's real terms whose sum is
-    1, or 2 if equal.
-    """
-    if hp.get("loss") in ("rp", "ra"):
-        value = 1 if hp["loss"] == "rp" else 2
-        return {"disc/loss": value, "gen/loss": value}
-    if hp.get("loss") in ("ns", "saturating"):
-        return {"disc/loss": 2, "gen/loss": 1 if hp["loss"] == "ns" else -1}
-    if hp.get("hinge") == "off":
-        return {
-            "disc/loss": 3 if hp["disc_weights"] == "equal" else 2,
-            "gen/loss": int(hp["gen_loss"] == "ns"),
-        }
-    return {}

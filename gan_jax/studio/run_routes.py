@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gan_jax.errors import InputError
+from gan_jax.report import equilibrium
 from gan_jax.studio import files, run_facts, run_index, run_notes, security, slurm_facts, sweeps
 from gan_jax.studio.launch_files import TRAINING
 from gan_jax.studio.request_utils import MAX_IMAGE_BYTES, AsciiJson, get_studio
@@ -36,7 +37,10 @@ async def get_captions(request: Request) -> Response:
 
 
 async def get_run(request: Request) -> Response:
-    """Return a run's summary, sample steps, configuration, class shares and end of its console."""
+    """Return a run's summary, sample steps, configuration, class shares and end of its console.
+
+    "meeting" is where D's mean outputs meet, with a sentence; None where that is not known.
+    """
     studio, name = get_studio(request), request.path_params["name"]
     summary = await studio.summary(name)
     details = await asyncio.to_thread(_details, studio.runs.folder(name))
@@ -47,12 +51,15 @@ def _details(folder: Path) -> dict[str, Any]:
     details: dict[str, Any] = {
         "samples": run_facts.sample_steps(folder),
         "config": None,
+        "meeting": None,
         "shares": None,
         "console": files.read_tail(slurm_facts.console(folder), CONSOLE_BYTES)[0],
         "notes": run_notes.read(folder)["notes"],
     }
     with contextlib.suppress(InputError):
-        details["config"] = files.read_config(folder)
+        details["config"] = config = files.read_config(folder)
+        if level := equilibrium.of_probabilities(config):
+            details["meeting"] = {"level": level, "text": equilibrium.PROB_TEXT}
         details["shares"] = _evaluated_shares(files.read_json(folder / "eval.json") or {})
     return details
 

@@ -4,7 +4,6 @@ import base64
 import html
 import io
 import json
-import math
 import re
 
 import numpy as np
@@ -191,8 +190,9 @@ def test_a_full_run_is_one_self_contained_page(tmp_path):
         "675.0 s",
     ):
         assert expected in page
+    text = re.sub(r"base64,[^\"]+", "", page)  # in which any three letters may meet
     for absent in ("<script", "http:", "https:", "Not evaluated", "NaN", "2 ln 2"):
-        assert absent not in page
+        assert absent not in text
     assert set(re.findall(r'src="([^,]{0,30})', page)) == {
         "data:image/png;base64",
         "data:image/svg+xml;base64",
@@ -260,31 +260,6 @@ def test_snapshots_are_corners_evenly_spaced_in_time(tmp_path):
         35,
         35,
     )  # four tiles of 8 and three gaps
-
-
-@pytest.mark.parametrize(
-    "hp, disc, gen",
-    [
-        ({"loss": "ns"}, 2, 1),
-        ({"loss": "saturating"}, 2, -1),
-        ({"loss": "rp"}, 1, 1),
-        ({"loss": "ra"}, 2, 2),
-        ({"loss": "wasserstein"}, None, None),
-        ({"hinge": "off", "disc_weights": "schedule", "gen_loss": "score"}, 2, 0),
-        ({"hinge": "off", "disc_weights": "equal", "gen_loss": "ns"}, 3, 1),
-        ({"hinge": "corrected", "disc_weights": "schedule", "gen_loss": "score"}, None, None),
-    ],
-)
-def test_equilibrium_is_named_only_for_log_losses(tmp_path, hp, disc, gen):
-    run = make_run(tmp_path / "run", hp)
-    log(run, [10, 20])
-    page = run_page.write(run).read_text()
-    assert training_curves.equilibrium(hp) == (
-        {} if disc is None else {"disc/loss": disc, "gen/loss": gen}
-    )
-    assert ("ln 2" in page) == (disc is not None)
-    if disc is not None:
-        assert f"{disc} ln 2 = {disc * math.log(2):.3f}" in page
 
 
 def test_long_curves_are_averaged_not_dropped(tmp_path):

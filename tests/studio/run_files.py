@@ -6,7 +6,7 @@ CONFIG = {
     "experiment": "gan",
     "method": "gan",
     "run": {"steps": 1000, "seed": 3},
-    "hp": {"ema": 0.9},
+    "hp": {"ema": 0.9, "loss": "ns"},
     "dataset": {
         "name": "galaxies:256",
         "size": 16,

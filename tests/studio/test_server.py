@@ -70,6 +70,7 @@ def test_runs_their_curves_and_grids_are_answered(client):
     run = client.get("/api/run/run").json()
     assert run["console"] == "hello\n" and run["samples"] == [10, 77]
     assert run["config"]["run"]["steps"] == 1000
+    assert run["meeting"]["level"] == 0.5 and "0.5" in run["meeting"]["text"]
     assert client.get("/grid/10/run").content.startswith(b"\x89PNG")
 
 

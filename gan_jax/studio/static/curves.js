@@ -16,6 +16,7 @@ let curves = {}; // {logged value: Curve}
 let charts = new Map(); // {title: Chart}
 let words = { captions: {}, meanings: {}, warmup: { records: 10, memories: 3 } };
 let ema = 0; // decay of the averaged generator
+let meeting = null; // {level, text}: where D's mean outputs meet, if that is known
 
 /** Replaces the curves. known: {logged value: Curve}. */
 export function setCurves(known) {
@@ -24,10 +25,14 @@ export function setCurves(known) {
   showCharts();
 }
 
-/** words: what /api/captions says. average: decay of the averaged generator of the run. */
-export function setWords(known, average) {
+/**
+ * known: what /api/captions says. average: decay of the averaged generator of the run. level: where
+ * D's mean outputs meet, see get_run; null where that is not known.
+ */
+export function setWords(known, average, level = null) {
   words = known;
   ema = average;
+  meeting = level;
   charts = new Map();
   showCharts();
 }
@@ -63,9 +68,9 @@ function planCharts() {
       meaning: words.meanings[title] ?? words.meanings[title.split("/").pop()],
     }));
   if (probs.length) {
-    const text = words.captions.prob ?? "";
+    const text = (words.captions.prob ?? "") + (meeting?.text ?? "");
     const title = probs.map((value) => OUTPUTS[value.split("/").pop()] ?? value).join(", ");
-    plans.push({ title, names: probs, kind: "prob", text, level: 0.5 });
+    plans.push({ title, names: probs, kind: "prob", text, level: meeting?.level });
   }
   const rank = ({ kind }) => (MAIN_KINDS.includes(kind) ? MAIN_KINDS.indexOf(kind) : Infinity);
   const byTitle = (a, b) => (a.title < b.title ? -1 : 1);

@@ -176,7 +176,7 @@ async function loadDetails() {
   showWaits(config?.run ?? {});
   if (config) byId("config").replaceChildren(...settingRows(config));
   await updateScores(run);
-  return config;
+  return details;
 }
 
 /** Shows the scores anew where eval.json has changed. */
@@ -261,11 +261,12 @@ prepareNotes(name);
 prepareScoringForm(name);
 setInterval(showFacts, TICK_MS);
 attempt(async () => {
-  const details = loadDetails();
+  const loading = loadDetails();
   await follow();
   const words = await request("/api/captions");
   ({ meanings } = words);
-  setWords(words, (await details)?.hp?.ema ?? 0);
+  const { config, meeting } = (await loading) ?? {};
+  setWords(words, config?.hp?.ema ?? 0, meeting);
   if (summary) showSummary(summary);
 });
 addEventListener("pagehide", () => source?.close());
