@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 from concurrent import futures
@@ -19,6 +20,10 @@ import numpy as np
 from gan_jax.core.state import GanState
 from gan_jax.errors import InputError
 from gan_jax.rundir import host_state, legacy, log
+
+# What a removal leaves where it is interrupted, and an interrupted save, as orbax calls it: with
+# some versions a number follows.
+_LEFT = re.compile(r"\d+\.(removed|orbax-checkpoint-tmp.*)")
 
 
 class Store:
@@ -145,7 +150,8 @@ class Store:
     def _sweep(self):
         """Remove what interrupted saves and removals left."""
         for path in self._root.glob("[0-9]*.*"):
-            shutil.rmtree(path, ignore_errors=True)
+            if _LEFT.fullmatch(path.name):  # a copy of the user's, such as 5000.bak, stays
+                shutil.rmtree(path, ignore_errors=True)
 
     def _prune(self):
         """Keep the newest two, the best, and those with a damaged score."""

@@ -156,3 +156,32 @@ def test_missing_checkpoints_are_refused(folder, tmp_path_factory):
         checkpoint.load_state(folder, state(), "best", "frechet")
     with pytest.raises(InputError, match="no checkpoints yet"):
         checkpoint.load_state(tmp_path_factory.mktemp("none"), state())
+
+
+def test_what_interrupted_saves_left_is_removed_and_copies_of_the_user_stay(folder):
+    root = folder / "checkpoints"
+    left = ["3.removed", "4.orbax-checkpoint-tmp", "5.orbax-checkpoint-tmp-1700000000"]
+    kept = ["1", "2", "2.bak", "2.orig", "3.removed.bak"]
+    for name in [*left, *kept]:
+        (root / name / "inner").mkdir(parents=True, exist_ok=True)
+    with checkpoint.Store(folder, read_only=True):
+        assert all((root / name).exists() for name in left)
+    with checkpoint.Store(folder):
+        assert sorted(path.name for path in root.iterdir()) == sorted(kept)
+
+
+def test_orbax_calls_an_unfinished_save_as_expected(folder, monkeypatch):
+    seen = []
+
+    def fail(path, *_, **__):
+        seen.append(path)
+        raise KeyboardInterrupt
+
+    root = folder / "checkpoints"
+    monkeypatch.setattr(checkpoint.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("pathlib.Path.rename", fail)
+    monkeypatch.setattr("os.rename", fail)
+    with contextlib.suppress(BaseException):
+        checkpoint._files().save(root / "7", state(), TALLY, {})
+    unfinished = [path.name for path in root.iterdir() if path.name not in ("1", "2")]
+    assert unfinished and all(checkpoint._LEFT.fullmatch(name) for name in unfinished)
