@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax import methods
 from gan_jax.errors import InputError, counted, typed
 from gan_jax.methods.settings import BaseSettings
 from gan_jax.metrics import protocol, significance
@@ -56,11 +57,25 @@ def read_run(folder: str | pathlib.Path) -> RunFiles:
 
 
 def system_settings(run: RunFiles) -> dict[str, Any]:
-    """Return {flag: value} of the settings that all runs of a system share."""
-    settings = {k: v for k, v in run.config["run"].items() if k not in _IGNORED}
-    hp = values_before(BaseSettings) | run.config["hp"]
+    """Return {flag: value} of the settings that all runs of a system share.
+
+    A run from before there was a setting has the value that it was made with. Which settings a
+    plug-in has is known only to its code, which is not imported here.
+    """
+    method = run.config["method"]
+    is_known = method in list(methods.TABLE)  # which plug-ins are not
+    hp = _values_if_unnamed(methods.TABLE[method].Settings) if is_known else {}
+    hp |= values_before(BaseSettings) | run.config["hp"]
+    settings = _values_if_unnamed(RunSettings) | run.config["run"]
+    settings = {k: v for k, v in settings.items() if k not in _IGNORED}
     digest = run.config["dataset"]["digest"]
     return {"experiment": run.config["experiment"], **settings, **hp, "data": digest}
+
+
+def _values_if_unnamed(group):
+    """Return {name: value of runs whose config.json does not name it}, as JSON has values."""
+    values = {f.name: f.default for f in dataclasses.fields(group)} | values_before(group)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def group_runs(runs: list[RunFiles]) -> list[System]:

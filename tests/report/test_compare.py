@@ -155,6 +155,20 @@ def test_a_run_from_before_a_setting_is_of_the_same_system(tmp_path):
     assert len(grouped(a, b)) == 1 and len(grouped(b, make_run(tmp_path / "c", 2))) == 2
 
 
+def test_settings_that_an_old_run_does_not_name_have_their_defaults(tmp_path):
+    a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b", 1)
+    raw = json.loads((b / "config.json").read_text())
+    for group, name in (("run", "patches"), ("run", "freeze_disc"), ("hp", "vicinity")):
+        del raw[group][name]
+    (b / "config.json").write_text(json.dumps(raw))
+    assert len(grouped(a, b)) == 1
+    c = make_run(tmp_path / "c", 2, vicinity=1.0)
+    assert [system.name for system in grouped(b, c)] == ["dcgan vicinity=0.0", "dcgan vicinity=1.0"]
+    raw["method"] = "python:mine:METHOD"  # whose code says which settings it has
+    (b / "config.json").write_text(json.dumps(raw))
+    assert "vicinity" not in compare.system_settings(compare.read_run(b))
+
+
 def labels_of(chart):
     """The words in a chart of a page, as SVG has them."""
     return re.findall(r"<!-- (.*?) -->", base64.b64decode(chart).decode())
