@@ -15,7 +15,8 @@ from gan_jax.commands import evaluate, train
 from gan_jax.errors import InputError
 from gan_jax.settings import Size
 
-_FLAG = re.compile(r"--(no)?(\w+)(=?)")
+# A flag, or what is to be typed into a shell and stays as it is: a command, pip with its options.
+_FLAG = re.compile(r"--(no)?(\w+)(=?)|`[^`]*`|pip install(?: -\S+)*")
 # Flags of a training command that `gan_jax.train` has under another form, or not at all.
 NOT_SETTINGS = (
     "help",
@@ -42,6 +43,9 @@ def refusals() -> Iterator[None]:
 def _as_argument(flag):
     """Write one flag of a message as an argument."""
     negated, name, equals = flag.groups()
+    if name is None:
+        is_flag = flag[0].startswith("`-")
+        return f"`{_FLAG.sub(_as_argument, flag[0][1:])}" if is_flag else flag[0]
     whole = f"{negated or ''}{name}"
     if equals:
         return f"{whole}="
