@@ -364,6 +364,20 @@ def as_begun(workdir: pathlib.Path, prepared: Prepared, restart: bool = False) -
 
 
 def discard(workdir: pathlib.Path) -> None:
-    """Remove what a run put into its folder, and nothing else."""
+    """Remove what a run put into its folder, and nothing else.
+
+    A link to a folder stays, and is emptied: a user put it there, such as for a larger disk.
+    """
     for path in (workdir / name for name in RUN_FILES):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if path.is_symlink() and path.is_dir():
+            for inner in path.iterdir():
+                _remove(inner)
+        else:
+            _remove(path)
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
