@@ -834,7 +834,10 @@ NOT_RUN = {
         "that all nodes see": NEEDS,
         "SLURM refuses the job": NEEDS,
     },
-    "commands/slurm.py": {"There is no {} on this machine": "see tests/commands/test_cluster.py"},
+    "commands/slurm.py": {
+        "There is no {} on this machine": "see tests/commands/test_cluster.py",
+        "does not say its number": NEEDS,
+    },
     "commands/cluster_script.py": {
         "give one of them": "leaves the choice of two",
         "has no bin/python": NEEDS,

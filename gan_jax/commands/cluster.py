@@ -121,7 +121,7 @@ def _hand_over(script, folder):
     Where SLURM refuses it, the run folder is as before.
 
     Raises:
-      InputError: SLURM refuses it.
+      InputError: SLURM refuses it, or does not say which number it has.
       OSError: the script cannot be written.
     """
     path = folder / slurm_record.SCRIPT
@@ -131,7 +131,7 @@ def _hand_over(script, folder):
     path.write_text(script)
     done = slurm.ask([slurm.SUBMITTED_BY, "--parsable", str(path)])
     if not done.returncode:
-        return int(done.stdout.strip().partition(";")[0])
+        return slurm.job_number(done.stdout)
     if before is not None:
         path.write_text(before)
     else:
@@ -318,13 +318,13 @@ def cancel(argv: Sequence[str]) -> None:
         queue_state = slurm.queue_state(job.job)
     if not queue_state or slurm.is_over(queue_state):
         raise InputError(f"{job.text()}; there is nothing to cancel.")
-    slurm_record.append(folder, job.job, "cancelling")
     is_running = queue_state.startswith("RUNNING") and not flags.now
     # Steps alone: they save, and the script ends when they have.
     how = ["--signal=TERM"] if is_running else []
-    done = slurm.ask(["scancel", *how, str(job.job)])
-    if done.returncode:
-        raise InputError(f"SLURM does not cancel job {job.job}: {slurm.error_line(done)}")
+    with _asked_to_end(folder, job):
+        done = slurm.ask(["scancel", *how, str(job.job)])
+        if done.returncode:
+            raise InputError(f"SLURM does not cancel job {job.job}: {slurm.error_line(done)}")
     if not is_running and not queue_state.startswith("RUNNING"):  # no script is there to say so
         slurm_record.append(folder, job.job, "ended", code=4, why="cancelled")
     what = "saves and ends" if is_running else "is cancelled"
@@ -332,6 +332,20 @@ def cancel(argv: Sequence[str]) -> None:
         f"Job {job.job} {what}. To go on: submit it again, with the same command (without "
         "--restart)."
     )
+
+
+@contextlib.contextmanager
+def _asked_to_end(folder, job):
+    """Note that a job is to end, before its script hears so; take it back where that fails."""
+    if job.state == "cancelling":  # an earlier request, which holds
+        yield
+        return
+    slurm_record.append(folder, job.job, "cancelling")
+    try:
+        yield
+    except InputError:
+        slurm_record.append(folder, job.job, slurm_record.NOT_CANCELLED)
+        raise
 
 
 def _words(argv):

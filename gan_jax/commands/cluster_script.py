@@ -206,6 +206,7 @@ def write(
         record=slurm_record.NAME,
         alive=slurm_record.ALIVE,
         log=slurm_record.log_name("$SLURM_JOB_ID"),
+        not_cancelled=slurm_record.NOT_CANCELLED,
         beat=slurm_record.BEAT_S,
         requeues=flags.requeues,
         setup="".join(
@@ -252,8 +253,11 @@ note() {{
     "$(date +%s)" "$SLURM_JOB_ID" "$1" "$(step)" "${{2:+, $2}}" >> "$events"
 }}
 
-# Whether this job has noted a state.
-noted() {{ grep -q "\\"job\\": $SLURM_JOB_ID, \\"state\\": \\"$1\\"" "$events" 2>/dev/null; }}
+# Whether this job is to end. The last word counts, as SLURM may refuse to tell the tasks.
+cancelling() {{
+  grep -E "\\"job\\": $SLURM_JOB_ID, \\"state\\": \\"(cancelling|{not_cancelled})\\"" "$events" |
+    tail -n 1 | grep -q '"cancelling"'
+}} 2>/dev/null
 
 # The last line that the run printed, fit for a string in JSON.
 last_words() {{
@@ -296,7 +300,7 @@ case $code in
   1 | 2 | 3) end "$code" "$(last_words)" ;;
 esac
 # It was stopped (4), or a signal ended a task (128 and more).
-if noted cancelling; then end "$code" "cancelled"; fi
+if cancelling; then end "$code" "cancelled"; fi
 # SLURM ends a job that is cancelled or preempted, and one beyond its limit.
 reason=$(scontrol show job "$SLURM_JOB_ID" --oneliner | grep -o ' Reason=[A-Za-z]*' | cut -d = -f 2)
 if [ -n "$asked" ] && [ "$reason" != TimeLimit ]; then

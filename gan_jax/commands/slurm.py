@@ -1,5 +1,6 @@
 """What SLURM is asked, and what it answers."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -28,6 +29,24 @@ def ask(words: Sequence[str]) -> subprocess.CompletedProcess:
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InputError(f"{words[0]} does not work here: {error}") from error
+
+
+def job_number(output):
+    """Return the job in what `sbatch --parsable` printed, "JOB" or "JOB;CLUSTER".
+
+    The sbatch of a site may print lines of its own around it.
+
+    Raises:
+      InputError: no line is one.
+    """
+    lines = re.findall(r"^(\d+)(?:;.*)?$", output, re.MULTILINE)
+    if not lines:
+        raise InputError(
+            f"The job was submitted, and {SUBMITTED_BY} does not say its number, so that it "
+            f"cannot be followed here; it printed {output.strip()[-500:]!r}. See squeue, and end "
+            "it by scancel."
+        )
+    return int(lines[-1])
 
 
 def error_line(done: subprocess.CompletedProcess) -> str:

@@ -15,6 +15,7 @@ NAME, ALIVE, SCRIPT = "slurm.jsonl", "slurm.alive", "slurm.sh"
 BEAT_S = 30  # seconds between two touches of ALIVE
 SILENT_S = 180.0  # seconds without one after which a job counts as lost
 WAITING, ACTIVE = ("pending", "requeued"), ("pending", "requeued", "running", "cancelling")
+NOT_CANCELLED = "not cancelled"  # SLURM did not do what the "cancelling" before it says
 GONE = "unknown"  # what a job is that SLURM has forgotten
 # What SLURM calls a job that will not run again.
 OVER = (
@@ -131,7 +132,12 @@ def newest(text: str, alive: float | None, now: float) -> SlurmJob | None:
 def _job(events, alive, now):
     """Return what the events of one job say of it."""
     # A job may begin before the command that submitted it has written its line.
-    told = [e for e in events if e["state"] in ("running", "requeued", "cancelling", "ended")]
+    told = []
+    for event in events:
+        if event["state"] == NOT_CANCELLED:
+            told = [e for e in told if e["state"] != "cancelling"]
+        elif event["state"] in ("running", "requeued", "cancelling", "ended"):
+            told.append(event)
     asked = next((e for e in events if e["state"] == "submitted"), {})
     last = told[-1] if told else events[-1]
     state = last["state"] if told else "pending"
