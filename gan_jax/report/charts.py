@@ -23,6 +23,7 @@ COLORS = (
 LINES = ("-", "--", ":", "-.")
 _STYLE: Any = {
     "svg.hashsalt": "gan_jax",
+    "text.parse_math": False,  # names of classes, folders and systems may hold "$"
     "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": INK,

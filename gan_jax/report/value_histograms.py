@@ -40,12 +40,14 @@ def draw(path: str | os.PathLike, dataset: Dataset) -> None:
         name = form.bands[band] if form.bands else f"band {band}"
         for axes, values in ((left, before), (right, after)):
             axes.hist(values[:, band], _N_BINS, histtype="step", log=True, label=name)
-    left.set_xlabel(f"value{f' in {form.unit}' if form.unit else ''}")
+    # Names and units are text, even with "$".
+    left.set_xlabel(f"value{f' in {form.unit}' if form.unit else ''}", parse_math=False)
     left.set_ylabel("pixels")
     right.set_xlabel(f"after {form.stretch or 'linear'}")
     right.set_xlim(-0.02, 1.02)
     if 1 < channels <= 8:
-        left.legend(frameon=False)
+        for text in left.legend(frameon=False).get_texts():
+            text.set_parse_math(False)
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     figure.savefig(buffer := io.BytesIO(), format="png")
     cache.write_atomic(path, buffer.getvalue())
