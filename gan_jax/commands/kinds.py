@@ -98,15 +98,16 @@ def to_condition(conditioning: "Conditioning", kind: Any, n: int) -> "jax.Array 
 
     Args:
       conditioning: of the method.
-      kind: a name, a number or int [n]; of quantities a number, float [n] or float [n, A]; None
-        where the run has no kinds.
+      kind: a name, names with commas, which are taken in turn, a number or int [n]; of quantities
+        a number, float [n] or float [n, A], or --kind's text; None where the run has no kinds.
       n: number of images.
 
     Returns:
       int32 [n] or float32 [n, A]; None where the run has no kinds.
 
     Raises:
-      InputError: the kind is missing, or means nothing; the generator takes images.
+      InputError: the kind is missing, means nothing, or is of another number of images; the
+        generator takes images.
     """
     import jax
     import jax.numpy as jnp
@@ -125,11 +126,27 @@ def to_condition(conditioning: "Conditioning", kind: Any, n: int) -> "jax.Array 
             f"{', '.join(conditioning.names[:12])}."
         )
     if isinstance(kind, (str, int)):
-        kind = parse(conditioning, as_text(conditioning, kind))
+        kind = _in_turn(parse(conditioning, as_text(conditioning, kind)), n)
     elif not isinstance(kind, jax.core.Tracer):  # the values of a tracer are not known
         for number in np.unique(kind):
             as_text(conditioning, int(number))
-    return jnp.broadcast_to(jnp.asarray(kind, jnp.int32), (n,))
+    return _broadcast(jnp.asarray(kind, jnp.int32), (n,), "indices of kinds")
+
+
+def _in_turn(kinds, n):
+    """Return kinds for n images, as `sample` takes them."""
+    return kinds[np.arange(n) % len(kinds)]
+
+
+def _broadcast(kind, shape, meaning):
+    import jax.numpy as jnp
+
+    try:
+        return jnp.broadcast_to(kind, shape)
+    except ValueError:
+        raise InputError(
+            f"kind has the shape {list(kind.shape)}; give {list(shape)}, of {meaning}."
+        ) from None
 
 
 def _to_values(names, kind, n):
@@ -139,13 +156,7 @@ def _to_values(names, kind, n):
     if kind is None:
         raise InputError(f"This run makes images of a given {' and '.join(names)}; add kind=.")
     if isinstance(kind, str):
-        kind = parse_values(names, kind)
+        kind = _in_turn(parse_values(names, kind), n)
     kind = jnp.asarray(kind, jnp.float32)
     kind = kind[:, None] if kind.ndim == 1 and len(names) == 1 else kind
-    try:
-        return jnp.broadcast_to(kind, (n, len(names)))
-    except ValueError:
-        raise InputError(
-            f"kind has the shape {list(kind.shape)}; give {[n, len(names)]}, of "
-            f"{' and '.join(names)}."
-        ) from None
+    return _broadcast(kind, (n, len(names)), " and ".join(names))
