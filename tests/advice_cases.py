@@ -469,7 +469,13 @@ CASES = [
     ),
     evaluate("commands/evaluate.py", "is the folder of another run", "--out={kinds}", out="{new}"),
     evaluate("commands/evaluate.py", "cannot be written to", "--out={file}/a", out="{new}"),
-    evaluate("commands/evaluate.py", "leave it out", "--crop=4"),
+    evaluate("commands/evaluate.py", "a run knows its own", "--crop=4"),
+    Case(
+        "commands/evaluate.py",
+        "are no run's",
+        "evaluate --images={small} --data=npz:{plain} --size=8 --scores=kernel --neighbours=0 "
+        "--workdir={new} --checkpoint=best",
+    ),
     Case(
         "commands/evaluate.py",
         "name them with --data",

@@ -128,6 +128,11 @@ def evaluate_to_files(flags: Flags) -> tuple[dict, pathlib.Path]:
         raise InputError(
             f"--out={flags.out} is for runs; leave it out, and name the folder with --workdir."
         )
+    for name in ("checkpoint", "download"):
+        if flags.images and (value := getattr(flags, name)) != getattr(Flags, name):
+            raise InputError(
+                f"--{name}={value} is for runs, and --images are no run's; leave it out."
+            )
     if flags.images and (workdir / "config.json").exists():
         raise InputError(
             f"--workdir={workdir} is the folder of a run; use another for scores of other images."
@@ -163,7 +168,7 @@ def score_run(flags: Flags, out: pathlib.Path) -> dict:
     from gan_jax.rundir import run_folder
     from gan_jax.training import sampling
 
-    for name in ("crop", "patches", "labels", "colors", "stretch"):
+    for name in ("size", "crop", "patches", "labels", "colors", "stretch"):
         if (value := getattr(flags, name)) != getattr(Flags, name):
             raise InputError(
                 f"--{name}={value} is for --images, a run knows its own; leave it out."

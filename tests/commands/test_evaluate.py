@@ -111,9 +111,16 @@ def test_images_are_converted_on_advice(which, data, tmp_path, capsys):
 
 
 def test_the_flags_of_images_are_refused_for_a_run(tmp_path, capsys):
-    for flag in ("--labels=none", "--colors=rgb", "--crop=9"):
+    for flag in ("--labels=none", "--colors=rgb", "--crop=9", "--size=128"):
         code, said = run(capsys, f"--workdir={tmp_path}/run", flag)
         assert code == 2 and "a run knows its own" in said.err and flag in said.err
+
+
+@pytest.mark.parametrize("flag", ["--checkpoint=best", "--download"])
+def test_the_flags_of_a_run_are_refused_for_images(tmp_path, capsys, flag):
+    words = [f"--images={tmp_path}", f"--data={tmp_path}", f"--workdir={tmp_path}/out", flag]
+    code, said = run(capsys, *words)
+    assert code == 2 and "is for runs, and --images are no run's" in said.err and flag in said.err
 
 
 @pytest.mark.long
