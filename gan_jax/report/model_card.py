@@ -91,6 +91,11 @@ def _text(text):
     return " ".join(re.sub(r"([\\`*_\[\]])", r"\\\1", escaped).split())
 
 
+def _code(text):
+    """Write text as code; a backtick in it would end what backticks enclose."""
+    return f"<code>{_text(text)}</code>" if "`" in text else f"`{text}`"
+
+
 def _table(rows):
     """Format rows of text as a Markdown table, the first as its head."""
     lines = ["| " + " | ".join(map(_text, row)) + " |" for row in rows]
@@ -127,9 +132,9 @@ def _summary(card):
 
 def _picture(samples):
     lines = [f'<img src="{samples.file}" width="{samples.width}" alt="generated samples">', ""]
-    lines.append(f"*{samples.caption} Nothing was selected.*")
+    lines.append(f"*{_text(samples.caption)} Nothing was selected.*")
     if samples.command:
-        lines[-1] += f" The same picture: `{samples.command}`"
+        lines[-1] += f" The same picture: {_code(samples.command)}"
     return "\n".join(lines)
 
 
@@ -148,7 +153,6 @@ def _where(card):
 
 def _use(card):
     is_remote = card.name.startswith("hf:")
-    extra = "[hub]" if is_remote else ""
     data = " --data=DATA" if card.needs_data else ""
     size, channels = card.config["dataset"]["size"], card.config["dataset"]["colors"]
     height, width = Size.of(size)
@@ -158,7 +162,8 @@ def _use(card):
     form = " --form=npz" if size == 1 else ""
     fetch = " --download" if is_remote else ""
     trust = " --trust" if card.plugins else ""
-    shell = [f"pip install 'gan-jax{extra}'" if extra else "pip install gan-jax"]
+    package = "'.[hub]'" if is_remote else "."
+    shell = [f"pip install -e {package}  # in a checkout of gan_jax"]
     shell.append(f"gan-jax sample {shlex.quote(card.name)} --n=64{form}{fetch}{data}{trust}")
     out = ["```sh", *shell, "```", ""]
     if not card.needs_data:

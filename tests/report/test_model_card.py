@@ -142,12 +142,24 @@ def test_many_classes_are_cut():
     assert "| c99 | 1 |" in text and "| c100 |" not in text and "And 30 more classes." in text
 
 
+def test_names_in_the_caption_and_the_command_are_text():
+    name = "5*3 <img src=x>"
+    samples = SAMPLES._replace(
+        caption=f"Columns: {name}.", command=f"gan-jax sample '--kind={name}'"
+    )
+    text = card(samples=samples)
+    assert "*Columns: 5\\*3 &lt;img src=x>. Nothing was selected.*" in text
+    assert f"`gan-jax sample '--kind={name}'`" in text  # code is text already
+    text = card(samples=samples._replace(command=f"gan-jax sample '--kind=`{name}'"))
+    assert "<code>gan-jax sample '--kind=\\`5\\*3 &lt;img src=x>'</code>" in text
+
+
 def test_how_to_use_it():
     text = card()
     assert 'model = gj.load("model")\nsamples = model.sample(64)  # uint8 [64, 32, 32, 3]' in text
     assert "`model` is the folder that holds this file" in text
     remote = card(name="hf:me/x")
-    assert 'gj.load("hf:me/x")' in remote and "pip install 'gan-jax[hub]'" in remote
+    assert 'gj.load("hf:me/x")' in remote and "pip install -e '.[hub]'  # in a checkout" in remote
     assert "gan-jax sample hf:me/x --n=64 --download" in remote
     colored = card(condition="image", needs_data=True)
     assert "--data=DATA" in colored and "gj.load" not in colored
