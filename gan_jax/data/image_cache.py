@@ -60,8 +60,9 @@ def load_files(files: ImageFileList, options: DataOptions, split: str) -> Opened
         # Left out where it changes nothing, so that entries of earlier versions serve.
         **({} if options.colors == colors.AUTO else {"colors": options.colors}),
         **({"patches": options.patches} if options.patches else {}),
-        # Entries of FITS files from before their headers were kept are made anew.
-        **({"header": 1} if formats.may_be_fits(files.paths) else {}),
+        # Entries from before other bands of a file were read, or its headers kept, are made anew.
+        **({"header": 2} if formats.may_be(files.paths, "fits") else {}),
+        **({"bands": 1} if formats.may_be(files.paths, "tiff", "dicom") else {}),
     }
     entry = cache.entry("images", settings, lambda folder: _build(files.paths, options, folder))
     with refuse_damaged(entry):

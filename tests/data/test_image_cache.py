@@ -23,6 +23,16 @@ def test_settings_have_entries_of_their_own(tmp_path):
         assert len(list((tmp_path / "cache" / "images").iterdir())) == i + 1
 
 
+def test_entries_of_files_that_were_read_otherwise_are_made_anew(tmp_path, monkeypatch):
+    """Those of ordinary pictures are found again."""
+    made, entry = [], cache.entry
+    monkeypatch.setattr(cache, "entry", lambda *args: made.append(args[1]) or entry(*args))
+    for name in ("a.png", "a.tif"):
+        making.write_image(tmp_path / name / name, making.pixels(16, 16))
+        making.load(f"folder:{tmp_path / name}")
+    assert "bands" not in made[0] and made[1]["bands"] == 1
+
+
 LOADING = """
 import sys
 from gan_jax.data import datasets, threads

@@ -80,9 +80,10 @@ TABLE = {
 ENDINGS = tuple(dict.fromkeys(ending for one in TABLE.values() for ending in one.endings))
 
 
-def may_be_fits(paths: Iterable[pathlib.Path]) -> bool:
-    """Return whether the name of any file is that of a FITS file."""
-    return any(path.name.lower().endswith(TABLE["fits"].endings) for path in paths)
+def may_be(paths: Iterable[pathlib.Path], *keys: str) -> bool:
+    """Return whether the name of any file is that of one of some formats of TABLE."""
+    endings = tuple(ending for key in keys for ending in TABLE[key].endings)
+    return any(path.name.lower().endswith(endings) for path in paths)
 
 
 def find(path: pathlib.Path) -> str:
