@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from gan_jax import cache
 from gan_jax.commands import presets, training_flags
 from gan_jax.commands.command_line import (
     CommonFlags,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:  # these import JAX, whose start process.prepare_jax has to pr
 
     from gan_jax.config import Config, Prepared
     from gan_jax.data.datasets import Dataset
+
+SAID = "said"  # where the others wait until process 0 has said all that a command has to say
 
 
 def find_preset(
@@ -168,6 +171,7 @@ def run(name: str, argv: list[str]) -> None:
     if command.check_data:
         if peers.current().leads:
             _check_data(command, workdir, config)
+        peers.current().meet(SAID)
         return
     try:
         execute(command, workdir, config, values, startup)
@@ -200,7 +204,9 @@ def execute(
     prepared, folders, config = plan.runs[0], plan.folders, plan.runs[0].config
     startup.done("data")
     if not peers.current().leads:
-        if not command.dry_run and peers.current().share("begin"):
+        if command.dry_run:
+            peers.current().meet(SAID)
+        elif peers.current().share("begin"):
             peer_start.describe(workdir)
             training_loop.train(prepared, workdir, startup)
         return
@@ -214,6 +220,7 @@ def execute(
         print(json.dumps(prepared.to_dict(), indent=1))
         for folder, status in zip(folders, plan.statuses, strict=True):
             print(f"Dry run: nothing was written. The run folder {folder} {status}.")
+        peers.current().meet(SAID)
         return
     for name in ("data", "init_from", *values_before(type(config.hp))):
         group = config.run if hasattr(config.run, name) else config.hp
@@ -235,7 +242,7 @@ def _begin(workdir, prepared, restart, values):
             print(ways_out.of_finished(workdir, run.steps))
             return False
         values["seed"].value = run.seed
-        (workdir / "flags.txt").write_text(_flags_text(values))
+        cache.write_atomic(workdir / "flags.txt", _flags_text(values))
     return True
 
 
