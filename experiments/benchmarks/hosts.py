@@ -53,7 +53,8 @@ def train(words: list[str], steps: int, folder: pathlib.Path, together: bool) ->
         flags += " --xla_force_host_platform_device_count=2"
     started = []
     for p, way in enumerate(ways):
-        pinned = ["taskset", "-c", str(cores[p])] if together else []
+        own = cores[p : p + 1] if together else cores
+        pinned = ["taskset", "-c", ",".join(map(str, own))]
         started.append(
             subprocess.Popen(
                 [*pinned, *command, *way],
