@@ -2,6 +2,7 @@
 # Sets up gan_jax where it stands and runs it. `./launch.sh --help` says how.
 set -euo pipefail
 here="$PWD"  # paths in flags are relative to where the user stands
+case "$0" in */*) me="$(printf %q "$0")" ;; *) me="./$(printf %q "$0")" ;; esac  # as it is typed from there
 cd "$(dirname "$(readlink -f "$0")")"
 
 usage() {
@@ -64,7 +65,7 @@ install_into_venv() {
     .venv/bin/python -m pip install --quiet -e ".[$extras]" --config-settings editable_mode=compat
   fi
   echo "$stamp" > .venv/stamp
-  echo "Ready. Commands: ./launch.sh run NAME, or gan-jax NAME after: source .venv/bin/activate" >&2
+  echo "Ready. Commands: $me run NAME, or gan-jax NAME after: source .venv/bin/activate" >&2
 }
 
 # What `run export` needs besides; jax2onnx by itself, see pyproject.toml.
@@ -107,11 +108,13 @@ case "${1:-}" in ablate | cluster) set -- run "$@" ;; esac
 case "${1:-}" in
   demo)
     setup
-    export GAN_JAX_PROGRAM="./launch.sh run"
-    "$PYTHON" -m experiments.morpho --flagfile=morpho_quick --workdir=runs/demo "${@:2}"
-    "$PYTHON" -m experiments.evaluate --workdir=runs/demo --n_images=2000 --repeats=3
+    export GAN_JAX_PROGRAM="$me run"
+    demo=runs/demo
+    if [ "$here" != "$PWD" ]; then demo="$PWD/$demo"; fi  # as the commands that it suggests need it
+    "$PYTHON" -m experiments.morpho --flagfile=morpho_quick --workdir="$demo" "${@:2}"
+    "$PYTHON" -m experiments.evaluate --workdir="$demo" --n_images=2000 --repeats=3
     echo "The recommended recipe makes better galaxies in the same time, spiral arms too:"
-    echo "  ./launch.sh run train rare --flagfile=rare_quick"
+    echo "  $me run train rare --flagfile=rare_quick"
     ;;
   test)
     setup
@@ -119,7 +122,7 @@ case "${1:-}" in
     ;;
   run)
     setup
-    export GAN_JAX_PROGRAM="./launch.sh run"
+    export GAN_JAX_PROGRAM="$me run"
     if [ "${2:-}" = export ] && [ -z "${GAN_JAX_PYTHON:-}" ]; then install_export; fi
     cd "$here"
     case "${2:-}" in

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
+import shlex
 from typing import Any
 
 from gan_jax import config as configs
@@ -33,8 +34,8 @@ def advice(
     if is_finished and not configs.differences(longer, new, old_info, new_info):
         return (
             f"It is finished, and its schedules ended there. To train on, begin a new run with its "
-            f"weights: add --init_from={workdir} --workdir={_free_place(workdir)}; or use "
-            "--restart to discard it."
+            f"weights: add {_flag('init_from', workdir)} {_flag('workdir', _free_place(workdir))}; "
+            "or use --restart to discard it."
         )
     # Opening the old data can take minutes. They matter here only if nothing else differs.
     by_data_alone = not configs.differences(old, new)
@@ -54,8 +55,13 @@ def of_finished(workdir: pathlib.Path, steps: int) -> str:
     """Say that a run folder holds a finished run, and what else can be done with it."""
     return (
         f"{workdir} is finished: step {steps} of {steps}. Use --restart to train again, or another "
-        f"--workdir with --init_from={workdir} to begin with its weights."
+        f"--workdir with {_flag('init_from', workdir)} to begin with its weights."
     )
+
+
+def _flag(name, path):
+    """Write a flag with a path as a shell takes it."""
+    return shlex.quote(f"--{name}={path}")
 
 
 def _free_place(workdir):
