@@ -16,7 +16,8 @@ import numpy as np
 from gan_jax.errors import InputError, counted, install_command, printable
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_EMPTY = ("na", "n/a", "nan", "null", "none")  # what programs write for no value, in lower case
+# What programs write for no value; "none" in small letters may be a class.
+_EMPTY = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 Row = tuple[int, list[str]]  # (line number from 1, fields)
 
 
@@ -159,7 +160,7 @@ def _typed(column):
     if array.dtype.kind in "fiub":
         return array.astype(np.float64)
     texts = [str(x).strip() for x in array.tolist()]
-    texts = ["" if text.lower() in _EMPTY else text for text in texts]
+    texts = ["" if text in _EMPTY else text for text in texts]
     try:
         return np.array([float(text) if text else np.nan for text in texts])
     except ValueError:

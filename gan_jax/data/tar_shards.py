@@ -99,7 +99,8 @@ def _build(archives, folder):
                 "again, or remove it."
             ) from error
         for names in members.values():
-            if len(names) > 1:
+            # Such as .png and .seg.png; a number after the dot is a part of a plain name.
+            if len(names) > 1 and not any(kind[1].isdigit() for kind in names):
                 raise InputError(
                     f"{printable(path)} has several images of one sample, "
                     f"{printable(', '.join(names.values()))}, as a photograph and its mask are; "

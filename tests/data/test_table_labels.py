@@ -71,6 +71,11 @@ def test_words_for_no_value_are_empty_fields(folder, tmp_path, word):
     np.testing.assert_array_equal(data.labels, np.array([1, 0, 0, -1])[grays])
 
 
+def test_none_in_small_letters_is_a_class(folder, tmp_path):
+    table = write(tmp_path / "t.csv", "name,bar\n1,strong\n2,none\n3,none\n4,strong\n")
+    assert load(folder, f"{table}:bar")[0].classes == ("none", "strong")
+
+
 def test_keys_that_are_no_numbers_name_no_image(folder, tmp_path):
     keys = np.array([4, np.nan, 2, np.inf, 3, 1])
     Table({"id": keys, "z": np.arange(6) + 0.5}).write(tmp_path / "t.fits")

@@ -88,6 +88,14 @@ def test_several_images_of_a_sample_are_refused(tmp_path):
     making.refused(*words, spec=f"folder:{tmp_path / 'set'}")
 
 
+def test_dots_in_plain_names_are_no_samples(tmp_path):
+    """As in names of stars and galaxies, which are positions."""
+    image = making.encoded(pictures(1)[0])
+    members = [(f"J1237.{i}+6212.png", image) for i in range(3)]
+    write_tar(tmp_path / "set" / "a.tar", members)
+    assert len(load(tmp_path / "set").images) == 3
+
+
 def test_no_path_of_a_member_is_written_and_no_link_followed(tmp_path):
     image = making.encoded(pictures(1)[0])
     link = tarfile.TarInfo("link.png")
