@@ -58,7 +58,7 @@ def _details(folder: Path) -> dict[str, Any]:
     }
     with contextlib.suppress(InputError):
         details["config"] = config = files.read_config(folder)
-        if level := equilibrium.of_probabilities(config):
+        if config and (level := equilibrium.of_probabilities(config)):
             details["meeting"] = {"level": level, "text": equilibrium.PROB_TEXT}
         details["shares"] = _evaluated_shares(files.read_json(folder / "eval.json") or {})
     return details
