@@ -33,8 +33,8 @@ def of_losses(config: dict[str, Any]) -> dict[str, int]:
       config: config.json of a run.
     """
     hp, out = config["hp"], {}
-    if config["method"] == "gan" and _MEETING.get(hp.get("loss")):
-        disc, gen = _MEETING[hp["loss"]]
+    if config["method"] == "gan" and (levels := _MEETING.get(hp.get("loss"))):
+        disc, gen = levels
         out = {"disc/loss": disc, "gen/loss": gen}
     elif config["method"] == "distgan" and hp.get("hinge") == "off":
         # The difference of mean outputs is 0 wherever they meet.
@@ -53,9 +53,9 @@ def of_probabilities(config: dict[str, Any]) -> float | None:
     Args:
       config: config.json of a run.
     """
-    hp = config["hp"]
-    if config["method"] == "distgan":
+    method, hp = config.get("method"), config.get("hp") or {}  # perhaps of another program
+    if method == "distgan":
         # With "equal" weights reals count twice as much as fakes, so that an ideal D says 2/3.
         is_even = hp.get("disc_weights") in ("schedule", "half") and hp.get("rec_label") == "real"
         return 0.5 if hp.get("hinge") == "off" and is_even else None
-    return 0.5 if config["method"] in _BY_NAME and hp.get("loss") in _MEETING else None
+    return 0.5 if method in _BY_NAME and hp.get("loss") in _MEETING else None
