@@ -142,6 +142,11 @@ class Settings(AdversarialSettings):
         high=1.0,
     )
     d2d_temperature: float = setting(0.5, "d2d_ce: what cosines are divided by", above=0.0)
+    absent_classes: bool = setting(
+        False,
+        "train on generated images of classes without training images, too, as runs of 0.1 do",
+        before=True,
+    )
 
 
 def head_spec(n_classes: int, present: tuple[int, ...] = ()) -> gan.HeadSpec:
@@ -197,12 +202,13 @@ def build(hp, spec: DataSpec, steps: int) -> Method:
     """Build the method for images with classes."""
     n, head = len(spec.classes), CLASS_LOSSES[hp.class_loss]
     by_class = conditions.by_class(spec)
+    drawn = () if hp.absent_classes else by_class.shown
     options = {"embedding": hp.d2d_dim} if head.is_cosine else {}
     disc = base.build_discriminator(hp, spec, n_classes=head.n_outputs(hp, n), **options)
     return Method(
         nets={"gen": base.build_generator(hp, spec, conditions.reading(hp, "gen")), "disc": disc},
         example_inputs=base.example_inputs(hp, spec, "disc", gen_y=jnp.zeros((2,), jnp.int32)),
-        players=gan.players(hp, steps, head_spec(n, by_class.shown)),
+        players=gan.players(hp, steps, head_spec(n, drawn)),
         latent=conditions.class_latent(spec),
         sample=base.sample,
         steps=steps,

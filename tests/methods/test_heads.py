@@ -141,16 +141,17 @@ def test_acgan_draws_only_classes_that_have_images(monkeypatch):
     monkeypatch.setattr(acgan, "head_spec", lambda *args: made.append(make(*args)) or made[-1])
     ctx, batch = StepContext({}, acgan.Settings(), {}), {"image": jnp.zeros((300, 16, 16, 2))}
     drawn = {}
-    for counts in ((3, 1, 4), (0, 5, 4), (), (0, 0, 7)):
-        spec = methods_small.SHAPE._replace(counts=counts)
-        acgan.build(acgan.Settings(width=4, z_dim=3), spec, 10)
+    for counts in ((3, 1, 4), (0, 5, 4), (), (0, 0, 7), "absent"):
+        is_absent = counts == "absent"
+        spec = methods_small.SHAPE._replace(counts=(0, 5, 4) if is_absent else counts)
+        acgan.build(acgan.Settings(width=4, z_dim=3, absent_classes=is_absent), spec, 10)
         drawn[counts] = np.asarray(made[-1].generate(ctx, {}, KEY, batch)[0][1])
     key = fold(KEY, KeyStream.TRAINING_CONDITION)
     plain = jax.random.randint(key, (300,), 0, 3)
     assert np.array_equal(drawn[3, 1, 4], plain) and np.array_equal(drawn[()], plain)
     found, n = np.unique(drawn[0, 5, 4], return_counts=True)
     assert found.tolist() == [1, 2] and n.min() > 105  # 5 standard deviations
-    assert (drawn[0, 0, 7] == 2).all()
+    assert (drawn[0, 0, 7] == 2).all() and np.array_equal(drawn["absent"], plain)
 
 
 def test_infogan_term_equals_numpy():

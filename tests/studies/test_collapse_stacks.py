@@ -91,7 +91,10 @@ def test_results_of_stacks(stacks, tmp_path):
         "| PacGAN of 2 images (D 0.25) | 10 | 1.0 +- 0.0 | 600.0 +- 10.0 | 1.000 +- 0.100 |"
         in updates
     )
-    assert "-2.000" in differences and "| DCGAN | a quarter | 30.6 |" in published
+    assert (
+        "0.333 times (0.246 to 0.451)" in differences
+        and "| DCGAN | a quarter | 30.6 |" in published
+    )
     sentences = found.verdicts(stacks)
     assert "all 1000 combinations of classes" in sentences[0]
     assert any("(D 0.25) against GAN (D 0.25)" in text for text in sentences)
