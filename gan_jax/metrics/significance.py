@@ -119,10 +119,13 @@ def settled(
         return None
 
     def is_as_last(group):
+        return interval[0] <= np.mean(group) <= interval[1] and not (paired and changes(group))
+
+    def changes(group):
         change = paired_t_test(group, groups[-1])
-        if paired and (change.mean if change.low is None else change.low > 0 or change.high < 0):
-            return False
-        return interval[0] <= np.mean(group) <= interval[1]
+        if change.low is None or change.high is None:  # all seeds change alike
+            return change.mean != 0
+        return not change.low <= 0 <= change.high
 
     first = len(groups) - 1
     while first and is_as_last(groups[first - 1]):

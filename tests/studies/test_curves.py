@@ -31,6 +31,7 @@ def test_a_score_has_settled_from_where_on_it_stays_in_the_last_interval():
     assert significance.settled([[9, 9], last], 0) == 1
     assert significance.settled([[6, 6], [6, 6]], 0) is None, "no spread, no interval"
     assert significance.settled([last], 0) == 0
+    assert significance.settled([[6, 6, 6], [5, 5, 5], last], 0) == 0, "a seed of last diverged"
 
 
 def test_over_steps_every_seed_that_still_improves_counts():
