@@ -47,8 +47,8 @@ def save(
     named = {key: _labels(value) for key, value in named.items() if value is not None}
     if any(value.dtype.kind == "O" for value in named.values()):
         if classes is None:
-            found = (name for value in named.values() for name in value if not _is_unknown(name))
-            classes = sorted(set(map(str, found)))
+            names = (name for value in named.values() for name in value if not _is_unknown(name))
+            classes = sorted(set(map(str, names)))
         named = {key: _indices(value, classes) for key, value in named.items()}
     arrays |= named
     if classes is not None:

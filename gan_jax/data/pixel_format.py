@@ -147,9 +147,9 @@ def _contradiction(choice, pair, band, form):
     """Return the error for limits that --stretch says and sorted values do not have."""
     ends = [form.zero + form.scale * float(x) for x in (*pair, band[0], band[-1])]
     low, high, least, most = ends if form.scale > 0 else (ends[1], ends[0], ends[3], ends[2])
-    given = (f"{k}={v}" for k, v in (("low", choice.low), ("high", choice.high)) if v)
+    asked = (f"{k}={v}" for k, v in (("low", choice.low), ("high", choice.high)) if v)
     return InputError(
-        f"--stretch: {','.join(given)} makes low {low:.5g} and high {high:.5g}, of values from "
+        f"--stretch: {','.join(asked)} makes low {low:.5g} and high {high:.5g}, of values from "
         f"{least:.5g} to {most:.5g}; give a low below the high, within these values."
     )
 

@@ -213,6 +213,11 @@ class Comparison(NamedTuple):
         interval = "" if self.low is None else f"{self.low:{form}} to {self.high:{form}}"
         return f"{self.value:{form}}{unit}", interval
 
+    def cell(self, decimals: int) -> str:
+        """Format the value and its interval for a table; decimals as in `texts`."""
+        value, interval = self.texts(decimals)
+        return f"{value} ({interval})" if interval else value
+
 
 def compare_means(
     a: Values,

@@ -132,19 +132,19 @@ def newest(text: str, alive: float | None, now: float) -> SlurmJob | None:
 def _job(events, alive, now):
     """Return what the events of one job say of it."""
     # A job may begin before the command that submitted it has written its line.
-    told = []
+    history = []
     for event in events:
         if event["state"] == NOT_CANCELLED:
-            told = [e for e in told if e["state"] != "cancelling"]
+            history = [e for e in history if e["state"] != "cancelling"]
         elif event["state"] in ("running", "requeued", "cancelling", "ended"):
-            told.append(event)
+            history.append(event)
     asked = next((e for e in events if e["state"] == "submitted"), {})
-    last = told[-1] if told else events[-1]
-    state = last["state"] if told else "pending"
+    last = history[-1] if history else events[-1]
+    state = last["state"] if history else "pending"
     if state == "running" and now - max(alive or 0.0, last["time"]) > SILENT_S:
         state = "lost"
-    hosts = next((e["hosts"] for e in reversed(told) if isinstance(e.get("hosts"), str)), "")
-    restarts = sum(e["state"] == "running" for e in told) - 1
+    hosts = next((e["hosts"] for e in reversed(history) if isinstance(e.get("hosts"), str)), "")
+    restarts = sum(e["state"] == "running" for e in history) - 1
     code = last.get("code") if state == "ended" else None
     return SlurmJob(
         job=last["job"],

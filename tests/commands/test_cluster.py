@@ -160,21 +160,6 @@ def test_a_machine_without_slurm_is_told_what_to_do(here, capsys, monkeypatch):
 
 
 @pytest.fixture
-def slurm(here, monkeypatch):
-    """slurm(NAME=text, ...): let programs of SLURM be these bash scripts, and no others."""
-    (here / "bin").mkdir()
-    bash = shutil.which("bash")
-    monkeypatch.setenv("PATH", f"{here}/bin")
-
-    def install(**programs):
-        for name, text in programs.items():
-            (here / "bin" / name).write_text(f"#!{bash}\n{text}\n")
-            (here / "bin" / name).chmod(0o755)
-
-    return install
-
-
-@pytest.fixture
 def run(here):
     """The folder of a run of MORPHO, as training leaves it before its end."""
     folder = here / "runs" / "morpho_smoke"

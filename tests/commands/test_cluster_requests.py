@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -14,22 +13,6 @@ from gan_jax.rundir import slurm_record
 def cluster(*words):
     """Run a command in this process; return its exit code."""
     return process.guarded(lambda argv: entry.run("cluster", argv), list(words), needs_jax=False)
-
-
-@pytest.fixture
-def slurm(tmp_path, monkeypatch):
-    """slurm(NAME=text, ...): let programs of SLURM be these bash scripts, and no others."""
-    (tmp_path / "bin").mkdir()
-    bash = shutil.which("bash")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
-
-    def install(**programs):
-        for name, text in programs.items():
-            (tmp_path / "bin" / name).write_text(f"#!{bash}\n{text}\n")
-            (tmp_path / "bin" / name).chmod(0o755)
-
-    return install
 
 
 @pytest.mark.parametrize("output", ["7", "7;main", "Welcome to 2 clusters!\n\n7;main\nGood luck"])

@@ -231,10 +231,7 @@ def difference_rows(results: dict) -> list[list[str]]:
     columns = list(dict.fromkeys((table, key) for table, _, key in pairs))
     titles = (f"{TABLES[table].lower()}: {kind.scores[key]}" for table, key in columns)
     lines = [["system", *titles]]
-    found = {k: _compare(k, pair, len(pairs)).texts(3) for k, pair in pairs.items()}
-    cells = {
-        k: f"{value} ({interval})" if interval else value for k, (value, interval) in found.items()
-    }
+    cells = {k: _compare(k, pair, len(pairs)).cell(3) for k, pair in pairs.items()}
     for system in dict.fromkeys(system for _, system, _ in pairs):
         keys = [(table, system, key) for table, key in columns]
         lines.append([results["systems"][system], *(cells.get(k, "the same runs") for k in keys)])

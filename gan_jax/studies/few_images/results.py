@@ -154,9 +154,8 @@ def difference_rows(results: dict[str, Any]) -> list[list[str]]:
 
 
 def _difference_cell(pair, key, n_comparisons):
-    found = significance.compare_means(*pair, n_comparisons, score_of(key).limits())
-    value, interval = found.texts(SCORES[key])
-    return f"{value} ({interval})" if interval else value
+    comparison = significance.compare_means(*pair, n_comparisons, score_of(key).limits())
+    return comparison.cell(SCORES[key])
 
 
 def command_rows(results: dict[str, Any]) -> list[list[str]]:

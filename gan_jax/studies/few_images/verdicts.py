@@ -47,10 +47,10 @@ def standing(results: dict[str, Any], count: str) -> Standing:
     undecided, worse = [], []
     for recipe, scores in honest.items():
         if recipe != best:
-            found = significance.compare_means(
+            comparison = significance.compare_means(
                 scores, honest[best], n_comparisons, score_of(FIRST).limits()
             )
-            (worse if found.is_decided else undecided).append(recipe)
+            (worse if comparison.is_decided else undecided).append(recipe)
     return Standing(best, undecided, worse, copiers)
 
 

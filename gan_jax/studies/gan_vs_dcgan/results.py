@@ -155,13 +155,13 @@ def claim(pairs: list[tuple[str, list[dict], list[dict]]]) -> str:
     for title, *sides in pairs:
         dcgan, gan = ([row[SCORES[0]] for row in rows] for rows in sides)
         limits = score_text.all_scores()[SCORES[0]].limits()
-        found = significance.compare_means(dcgan, gan, len(pairs), limits)
-        if found.low is None:
+        comparison = significance.compare_means(dcgan, gan, len(pairs), limits)
+        if comparison.low is None:
             answer = "nothing follows without several seeds that differ"
-        elif not found.is_decided:
+        elif not comparison.is_decided:
             answer = "these seeds cannot tell"
         else:
-            answer = "GAN's are better" if found.is_larger else "they are"
+            answer = "GAN's are better" if comparison.is_larger else "they are"
         answers.append(f"at {title} {answer}")
     return (
         f"S2 says, by eye, that DCGAN's images are better than GAN's. By {score_title(SCORES[0])}: "
